@@ -1,0 +1,42 @@
+# Every target sets up what it needs; `make demo` and `make test` work on a fresh checkout.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SETUP := $(VENV)/.set-up
+
+.PHONY: demo test check format docs lock clean
+
+demo: $(SETUP)  ## a sample function through 30 invocations, then its telemetry read back by DuckDB
+	$(BIN)/otlp2parquet-ext demo
+
+test: $(SETUP)  ## all tests
+	$(BIN)/pytest
+
+check: $(SETUP)  ## what CI runs: format, lint, types, tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/pytest
+
+format: $(SETUP)  ## rewrite the sources as `check` wants them
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+docs: $(SETUP)  ## regenerate docs/configuration.md from settings.py
+	$(BIN)/otlp2parquet-ext settings --markdown > docs/configuration.md
+
+lock: $(SETUP)  ## resolve pyproject.toml again and write requirements.txt (hashes, no addresses)
+	$(BIN)/pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-emit-find-links --no-header --no-annotate \
+	  --all-extras --group dev pyproject.toml --output-file requirements.txt
+
+clean:  ## remove everything that was made here
+	rm -rf $(VENV) dist build lake .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(SETUP): requirements.txt pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version.split()[0])'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@

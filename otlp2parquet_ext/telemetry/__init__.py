@@ -1,0 +1,1 @@
+"""Telemetry API bodies, and the facts we note ourselves, as typed values."""
