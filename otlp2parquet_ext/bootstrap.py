@@ -1,0 +1,211 @@
+"""From spawn to the first `next`: a listening socket, a registration, a subscription.
+
+    start() --> Booted: what the agent takes over
+
+A listening socket is all Lambda needs to deliver; the kernel queues until the agent, imported
+while Lambda already waits for its next event, serves it. So this room imports nothing but
+`_socket`, the C part of `socket`, whose Python part would double the time to get here
+(docs/decisions/0001-socket-first.md).
+
+It never fails the function: what goes wrong is said in one JSON line, and `idle` keeps answering
+`next` without collecting anything. `EXTENSION_FAIL=closed` turns that into an init error.
+
+Source: AWS Lambda Developer Guide, "Extensions API", "Telemetry API".
+"""
+
+from __future__ import annotations
+
+import _socket
+import os
+import time
+
+from otlp2parquet_ext import settings as settings_module
+from otlp2parquet_ext.lifecycle import calls
+from otlp2parquet_ext.say import say
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from otlp2parquet_ext.settings import Settings
+
+INIT_DEADLINE_S = 8.0  # Lambda allows 10 s for everyone's init together
+BACKLOG = 64
+RECEIVE_BYTES = 65_536
+ANY_ADDRESS = "0.0.0.0"
+SANDBOX_NAMES = ("sandbox", "sandbox.localdomain", "")
+
+
+class Booted:
+    """What start-up leaves for the agent.
+
+    Args:
+        settings: checked settings.
+        problems: one line for each bad setting.
+        api: (address, port) of the Extensions API.
+        listener: the receiver's listening socket, None when there is nothing to receive.
+        path: the receiver's unguessable path.
+        subscribed: Lambda promised to deliver.
+        started_us: Unix microseconds at which the process began its work.
+    """
+
+    def __init__(self, settings: Settings, problems: list[str], environ: Mapping[str, str]) -> None:
+        self.settings = settings
+        self.problems = problems
+        host, _, port = environ.get("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9001").rpartition(":")
+        self.api = (host, int(port))
+        self.managed = (
+            environ.get("AWS_LAMBDA_INITIALIZATION_TYPE", "") == "lambda-managed-instances"
+        )
+        self.started_us = time.time_ns() // 1_000
+        self.path = "/t/" + os.urandom(16).hex()
+        self.listener: _socket.socket | None = None
+        self.identifier = ""
+        self.registration = b"{}"
+        self.subscribed = False
+        self.phase = calls.Phase.NEW
+        self.pending: _socket.socket | None = None
+
+    def call(self, request: calls.Request, timeout_s: float | None) -> calls.Response:
+        """Make one call and wait for its answer.
+
+        Raises:
+            OSError: nobody there, or no answer within `timeout_s`.
+            ValueError: the answer is not HTTP.
+        """
+        connection = self.send(request, timeout_s)
+        try:
+            return receive(connection)
+        finally:
+            connection.close()
+
+    def send(self, request: calls.Request, timeout_s: float | None) -> _socket.socket:
+        """Send one call and return the connection on which its answer will come."""
+        if request.call not in calls.LEGAL[self.phase]:
+            raise calls.IllegalCallError(f"{request.call} is not legal in phase {self.phase!r}")
+        connection = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM)
+        connection.settimeout(timeout_s)
+        connection.connect(self.api)
+        connection.sendall(request.encode(f"{self.api[0]}:{self.api[1]}"))
+        return connection
+
+
+def receive(connection: _socket.socket) -> calls.Response:
+    """Wait for one answer on `connection`."""
+    data = b""
+    while True:
+        chunk = connection.recv(RECEIVE_BYTES)
+        data += chunk
+        response = calls.parse_response(data, closed=not chunk)
+        if response is not None:
+            return response
+
+
+def start(environ: Mapping[str, str], name: str | None) -> Booted:
+    """Bring the extension to where Lambda waits for nothing but its `next`.
+
+    Args:
+        environ: the process environment.
+        name: the extension's file name as its launcher knows it, None to go by the settings.
+
+    Raises:
+        SystemExit: Lambda refused the registration: it will fail the function whatever we do.
+    """
+    settings, problems = settings_module.load(environ)
+    booted = Booted(settings, problems, environ)
+    _register(booted, name or settings.extension_name)
+    if settings.destination:
+        booted.listener = _listen(settings)
+        booted.subscribed = booted.listener is not None and _subscribe(booted, booted.listener)
+    else:
+        say("error", "OTLP2PARQUET_DESTINATION is not set: no telemetry is collected")
+    if not booted.subscribed and settings.fail == "closed":
+        _fail_init(booted)
+    booted.pending = booted.send(calls.next_event(settings, booted.identifier), None)
+    booted.phase = calls.Phase.RUNNING
+    return booted
+
+
+def _register(booted: Booted, name: str) -> None:
+    default = settings_module.SETTINGS_BY_ATTRIBUTE["extension_name"].default
+    answer = _try_register(booted, name, managed=booted.managed)
+    if b"InvalidEventType" in answer.body and not booted.managed:
+        booted.managed = True
+        answer = _try_register(booted, name, managed=True)
+    if b"InvalidExtensionName" in answer.body and name != default:
+        say("warning", f"EXTENSION_NAME={name!r} is not this file's name; using {default!r}")
+        answer = _try_register(booted, str(default), managed=booted.managed)
+    if answer.status != 200:
+        say("error", f"register was refused with HTTP {answer.status} {_text(answer.body)}")
+        raise SystemExit(1)
+    booted.identifier = answer.headers[calls.IDENTIFIER_HEADER]
+    booted.registration = answer.body
+    booted.phase = calls.Phase.INIT
+
+
+def _try_register(booted: Booted, name: str, *, managed: bool) -> calls.Response:
+    return booted.call(calls.register(booted.settings, name, managed=managed), INIT_DEADLINE_S)
+
+
+def _listen(settings: Settings) -> _socket.socket | None:
+    address = settings.receiver_address
+    wanted = ANY_ADDRESS if address in SANDBOX_NAMES else address
+    # The name may not resolve here, and the port may be a dead predecessor's or another layer's.
+    for host, port in ((wanted, settings.receiver_port), (ANY_ADDRESS, 0)):
+        listener = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM)
+        try:
+            listener.setsockopt(_socket.SOL_SOCKET, _socket.SO_REUSEADDR, 1)
+            listener.bind((host, port))
+            listener.listen(BACKLOG)
+        except OSError as error:
+            listener.close()
+            say("warning", f"cannot listen on {host}:{port}: {error}")
+        else:
+            return listener
+    return None
+
+
+def _subscribe(booted: Booted, listener: _socket.socket) -> bool:
+    port = listener.getsockname()[1]
+    request = calls.subscribe(booted.settings, booted.identifier, port, booted.path)
+    try:
+        answer = booted.call(request, INIT_DEADLINE_S)
+    except (OSError, ValueError) as error:
+        say("error", f"subscribe failed: {error}; no telemetry is collected")
+        return False
+    if answer.status == 200:
+        return True
+    # 202 is how local emulators say that they deliver nothing; not a failure, but no telemetry.
+    say(
+        "warning" if answer.status == 202 else "error",
+        f"subscribe was answered with HTTP {answer.status} {_text(answer.body)}; "
+        "no telemetry is collected",
+    )
+    return False
+
+
+def _fail_init(booted: Booted) -> None:
+    reason = "Extension.ConfigInvalid"
+    request = calls.failed(booted.settings, calls.Call.INIT_ERROR, booted.identifier, reason)
+    booted.call(request, INIT_DEADLINE_S)
+    raise SystemExit(1)
+
+
+def _text(body: bytes) -> str:
+    return body[:500].decode("utf-8", "replace")
+
+
+def idle(booted: Booted) -> None:
+    """Answer `next` until SHUTDOWN, doing nothing: how we fail open.
+
+    Without this a bug of ours would be an `Extension.Crash`, and the function would fail.
+    """
+    request = calls.next_event(booted.settings, booted.identifier)
+    while True:
+        connection = booted.pending or booted.send(request, None)
+        booted.pending = None
+        connection.settimeout(None)
+        answer = receive(connection)
+        connection.close()
+        if answer.status != 200 or b'"SHUTDOWN"' in answer.body:
+            return

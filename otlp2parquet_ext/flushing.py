@@ -1,0 +1,119 @@
+"""When to flush, when to hold an invocation, how to spend the shutdown window (no I/O, no clock).
+
+    Buffered + Thresholds + now_ms --due()--> FlushReason or None
+    strategy + what is known       --holds()--> Hold or None
+    deadline + what a flush costs  --drain_until_ms()--> how long the receiver stays open
+
+Soft limits only: `Thresholds` say when a segment is *worth flushing*; what the spool will *hold*
+is the spool's affair.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+FREQUENT_GAP_MS = 10_000
+"""Invocations closer together than this are frequent: the next one soon flushes for this one."""
+
+QUIET_MS = 100
+"""Silence after SHUTDOWN that counts as the end when no report is owed."""
+
+FIRST_FLUSH_MS = 700
+"""What a flush is taken to cost before one has been measured."""
+
+MARGIN_MS = 100
+"""Kept back from every deadline: the clock of who kills us is not ours."""
+
+
+class FlushReason(enum.StrEnum):
+    """Why a batch is flushed."""
+
+    ITEMS = "items"
+    BYTES = "bytes"
+    AGE = "age"
+    END = "end of invocation"
+    SHUTDOWN = "shutdown"
+    REPLAY = "left by an earlier process"
+
+
+class Hold(enum.StrEnum):
+    """Why an invocation is held until its telemetry is flushed."""
+
+    STRATEGY = "strategy end"
+    FIRST = "first invocation: nobody knows when the next one comes"
+    RARE = "invocations are rare"
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """Soft limits: events, bytes, and milliseconds since the oldest event came."""
+
+    max_items: int
+    max_bytes: int
+    timeout_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Buffered:
+    """What waits in the open segment; `since_ms` is Unix ms of the oldest event, 0 when empty."""
+
+    items: int
+    size_bytes: int
+    since_ms: int
+
+
+def due(thresholds: Thresholds, buffered: Buffered, now_ms: int) -> FlushReason | None:
+    """Return why the open segment is worth flushing now, None when it is not."""
+    if buffered.items == 0:
+        return None
+    if buffered.items >= thresholds.max_items:
+        return FlushReason.ITEMS
+    if buffered.size_bytes >= thresholds.max_bytes:
+        return FlushReason.BYTES
+    if now_ms - buffered.since_ms >= thresholds.timeout_ms:
+        return FlushReason.AGE
+    return None
+
+
+def due_in_ms(thresholds: Thresholds, buffered: Buffered, now_ms: int) -> int | None:
+    """Return in how many ms age alone makes the segment due; None when it is empty."""
+    if buffered.items == 0:
+        return None
+    return max(0, buffered.since_ms + thresholds.timeout_ms - now_ms)
+
+
+def holds(strategy: str, typical_gap_ms: int | None) -> Hold | None:
+    """Return why this invocation is held until its telemetry is flushed, None when it is not.
+
+    A held invocation costs the time until `platform.runtimeDone` has been delivered and the batch
+    is flushed; the caller has its answer already. One that is not held leaves its last lines to
+    the next invocation or to SHUTDOWN.
+    """
+    if strategy == "end":
+        return Hold.STRATEGY
+    if strategy == "threshold":
+        return None
+    if typical_gap_ms is None:
+        return Hold.FIRST
+    return Hold.RARE if typical_gap_ms > FREQUENT_GAP_MS else None
+
+
+def drain_until_ms(
+    *, owes_report: bool, now_ms: int, heard_ms: int, deadline_ms: int, flush_cost_ms: int
+) -> int:
+    """Return until when (Unix ms) the receiver goes on listening after SHUTDOWN.
+
+    While a report is owed: as long as the deadline leaves room for the flush. Else until
+    `QUIET_MS` of silence. Never beyond what the flush needs, never before `now_ms`.
+
+    Args:
+        owes_report: the last `platform.report` has not come.
+        now_ms: the present.
+        heard_ms: when SHUTDOWN or the latest delivery came, whichever is later.
+        deadline_ms: when SIGKILL follows.
+        flush_cost_ms: what a flush has lately cost.
+    """
+    latest = deadline_ms - MARGIN_MS - flush_cost_ms
+    wanted = latest if owes_report else heard_ms + QUIET_MS
+    return max(now_ms, min(wanted, latest))

@@ -1,0 +1,62 @@
+"""Which phase, which invocation, and what of it we have heard: one value the agent owns.
+
+    invoked()  heard()  --> done(), owes_report, typical_gap_ms
+
+Two ends, never confused: an invocation is *done* with its `platform.runtimeDone` (its lines are
+here), and *reported* with its `platform.report`, which often comes only with the next INVOKE or
+after SHUTDOWN.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+
+from otlp2parquet_ext.telemetry.values import Invoke
+
+REMEMBERED = 16
+GAPS = 5
+
+
+class Session:
+    """The invocations of this process, as far as decisions need them.
+
+    Attributes:
+        current: the latest INVOKE, None before the first.
+        recent: the latest INVOKEs, oldest first, at most `REMEMBERED`: late lines may be theirs.
+    """
+
+    def __init__(self) -> None:
+        self.current: Invoke | None = None
+        self.recent: deque[Invoke] = deque(maxlen=REMEMBERED)
+        self._done: deque[str] = deque(maxlen=REMEMBERED)
+        self._reported: deque[str] = deque(maxlen=REMEMBERED)
+        self._gaps_ms: deque[int] = deque(maxlen=GAPS)
+
+    def invoked(self, invoke: Invoke) -> None:
+        """Note that an invocation began."""
+        if self.current is not None:
+            self._gaps_ms.append((invoke.received_us - self.current.received_us) // 1_000)
+        self.current = invoke
+        self.recent.append(invoke)
+
+    def heard(self, done: Iterable[str], reported: Iterable[str]) -> None:
+        """Note the request ids whose `runtimeDone` or `report` a delivery carried."""
+        self._done.extend(done)
+        self._reported.extend(reported)
+
+    def done(self, request_id: str) -> bool:
+        """Tell whether everything the invocation itself says has been delivered."""
+        return request_id in self._done or request_id in self._reported
+
+    @property
+    def owes_report(self) -> bool:
+        """True while the current invocation's `platform.report` is still to come."""
+        return self.current is not None and self.current.request_id not in self._reported
+
+    @property
+    def typical_gap_ms(self) -> int | None:
+        """Median time from one INVOKE to the next; None before there were two."""
+        if not self._gaps_ms:
+            return None
+        return sorted(self._gaps_ms)[len(self._gaps_ms) // 2]

@@ -1,0 +1,30 @@
+"""How we speak: one JSON line on standard error, and seldom.
+
+Lambda forwards it to CloudWatch where that is on; it does not come back to us, because we do not
+subscribe to the `extension` stream unless asked to. Runs before the first `next`: no `json`.
+"""
+
+from __future__ import annotations
+
+import os
+
+ESCAPES = {i: f"\\u{i:04x}" for i in range(32)} | {34: '\\"', 92: "\\\\", 127: "\\u007f"}
+
+
+def line(level: str, message: str) -> str:
+    """Return the line without its end; whatever `message` holds, the line is valid JSON."""
+    safe = message.encode("utf-8", "replace").decode("utf-8").translate(ESCAPES)
+    return f'{{"extension":"otlp2parquet","level":"{level}","message":"{safe}"}}'
+
+
+def say(level: str, message: str) -> None:
+    """Write one line; a closed standard error is nobody's problem.
+
+    Args:
+        level: "info", "warning" or "error".
+        message: what happened, to what, and what became of the data (see style: errors).
+    """
+    try:  # noqa: SIM105 - contextlib would be imported before the first `next`
+        os.write(2, (line(level, message) + "\n").encode("utf-8"))
+    except OSError:
+        pass
