@@ -10,11 +10,15 @@ after SHUTDOWN.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-from otlp2parquet_ext.telemetry.values import Invoke
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from otlp2parquet_ext.telemetry.values import Invoke
 
 REMEMBERED = 16
+REMEMBERED_IDS = 64
 GAPS = 5
 
 
@@ -29,8 +33,8 @@ class Session:
     def __init__(self) -> None:
         self.current: Invoke | None = None
         self.recent: deque[Invoke] = deque(maxlen=REMEMBERED)
-        self._done: deque[str] = deque(maxlen=REMEMBERED)
-        self._reported: deque[str] = deque(maxlen=REMEMBERED)
+        self._done: deque[str] = deque(maxlen=REMEMBERED_IDS)
+        self._reported: deque[str] = deque(maxlen=REMEMBERED_IDS)
         self._gaps_ms: deque[int] = deque(maxlen=GAPS)
 
     def invoked(self, invoke: Invoke) -> None:

@@ -1,0 +1,29 @@
+"""The spool: the only place where undelivered telemetry lives.
+
+    receiver --append()--> Segment (open) --seal()--> Segment (sealed) --discard()--> gone
+                              segments of a dead process --recover()--^
+
+    frames.py    one body as bytes with length and digest; reading what a crash left (no I/O)
+    segment.py   one file of frames, on disk or, where there is none, in memory
+    spool.py     the owner: which segment is open, which are sealed, what it will hold
+
+Nothing here knows what the bodies mean. Two limits, never confused: `Thresholds` (flushing.py)
+say when a segment is *worth flushing* (soft); the capacities say what the spool will *hold* (hard).
+"""
+
+from otlp2parquet_ext.spool.frames import Damage, Frame, Kind, batch_name, digest_of, read_frames
+from otlp2parquet_ext.spool.segment import Segment
+from otlp2parquet_ext.spool.spool import Appended, Dropped, Spool
+
+__all__ = [
+    "Appended",
+    "Damage",
+    "Dropped",
+    "Frame",
+    "Kind",
+    "Segment",
+    "Spool",
+    "batch_name",
+    "digest_of",
+    "read_frames",
+]

@@ -1,0 +1,234 @@
+"""The owner of all segments: appends, seals, recovers, and keeps within its capacities.
+
+A process has a folder of its own below the spool folder and holds a lock in it for as long as it
+lives; a folder whose lock is free belongs to a dead process, and its segments are recovered. So
+two processes never own the same segment, and the kernel tells who is dead.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from otlp2parquet_ext.spool.frames import Frame, Kind, digest_of, read_frames
+from otlp2parquet_ext.spool.segment import Segment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+FOLDER = "otlp2parquet_ext"
+REMEMBERED_DIGESTS = 512
+SEGMENT_BYTES = 4_194_304
+"""A segment is sealed at this size even when nobody can flush it: it bounds a flush's memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """The body is in the spool, or was already (`duplicate`)."""
+
+    duplicate: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """The body is lost, and why."""
+
+    reason: str
+
+
+class Spool:
+    """Segments of this process and those recovered from earlier ones.
+
+    Args:
+        folder: the spool folder; this process makes a folder of its own below it.
+        capacity_bytes: what all segments on disk may take.
+        memory_capacity_bytes: what all segments in memory may take.
+
+    Attributes:
+        open: the segment appended to, None while nothing waits.
+        sealed: immutable segments that are not safe elsewhere yet, oldest first.
+    """
+
+    def __init__(self, folder: Path, capacity_bytes: int, memory_capacity_bytes: int) -> None:
+        self._root = folder / FOLDER
+        self._capacity_bytes = capacity_bytes
+        self._memory_capacity_bytes = memory_capacity_bytes
+        self._own: Path | None = None
+        self._locks: dict[Path, int] = {}
+        self._count = 0
+        self._digests: OrderedDict[bytes, None] = OrderedDict()
+        self._preamble: list[tuple[Kind, bytes, int]] = []
+        self.open: Segment | None = None
+        self.sealed: list[Segment] = []
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of all segments."""
+        return self._held_bytes(on_disk=True) + self._held_bytes(on_disk=False)
+
+    def set_preamble(self, frames: Iterable[tuple[Kind, bytes, int]]) -> None:
+        """Set the (kind, payload, received_us) that every later segment begins with.
+
+        They make a segment readable alone, by a process that never saw these invocations.
+        """
+        self._preamble = list(frames)
+
+    def note(self, kind: Kind, payload: bytes, received_us: int) -> None:
+        """Append a fact that is worth keeping only beside deliveries, if a segment is open."""
+        if self.open is not None:
+            try:
+                self.open.append(kind, payload, received_us, digest_of(payload), 0)
+            except OSError:
+                # The next delivery opens a segment in memory, which begins with the preamble.
+                self._close_open()
+
+    def append(self, payload: bytes, received_us: int, items: int) -> Appended | Dropped:
+        """Append one delivery; when this returns `Appended`, it outlives our process.
+
+        Args:
+            payload: the body as it came.
+            received_us: Unix microseconds.
+            items: events in it.
+        """
+        digest = digest_of(payload)
+        if digest in self._digests:
+            return Appended(duplicate=True)
+        result = self._append_somewhere(payload, received_us, digest, items)
+        if isinstance(result, Appended):
+            self._remember(digest)
+        return result
+
+    def _append_somewhere(
+        self, payload: bytes, received_us: int, digest: bytes, items: int
+    ) -> Appended | Dropped:
+        reason = "the spool is full"
+        for on_disk in (True, False):
+            if not self._room(len(payload), on_disk=on_disk):
+                continue
+            try:
+                segment = self._segment(on_disk=on_disk)
+                segment.append(Kind.DELIVERY, payload, received_us, digest, items)
+            except OSError as error:
+                reason = f"the spool cannot be written: {error.strerror or error}"
+                self._close_open()
+            else:
+                if segment.size_bytes >= SEGMENT_BYTES:
+                    self.seal()
+                return Appended(duplicate=False)
+        return Dropped(reason)
+
+    def seal(self) -> Segment | None:
+        """Close the open segment and queue it; None when there is nothing in it."""
+        before = len(self.sealed)
+        self._close_open()
+        return self.sealed[-1] if len(self.sealed) > before else None
+
+    def discard(self, segment: Segment) -> None:
+        """Forget a sealed segment whose batch is safe."""
+        self.sealed.remove(segment)
+        segment.discard()
+        if segment.path is not None and segment.path.parent != self._own:
+            self._release(segment.path.parent)
+
+    def recover(self) -> int:
+        """Take over the segments of dead processes, oldest first; return how many."""
+        found: list[Segment] = []
+        for folder in sorted(self._root.glob("*/")):
+            if folder != self._own and self._lock(folder):
+                found += self._recover_folder(folder)
+        found.sort(key=lambda s: s.since_us)
+        # What was acknowledged last may be sent again, because the answer died with the process.
+        for frame in read_frames(found[-1].read()) if found else ():
+            if isinstance(frame, Frame) and frame.kind is Kind.DELIVERY:
+                self._remember(frame.digest)
+        self.sealed = found + self.sealed
+        return len(found)
+
+    def _recover_folder(self, folder: Path) -> list[Segment]:
+        found: list[Segment] = []
+        for path in sorted(folder.glob("*.seg")):
+            with contextlib.suppress(OSError):
+                found.append(Segment.recover(path))
+        if not found:
+            self._release(folder)
+        return found
+
+    def _close_open(self) -> None:
+        segment, self.open = self.open, None
+        if segment is None:
+            return
+        if segment.deliveries:
+            self.sealed.append(segment)
+        else:
+            segment.discard()
+
+    def _segment(self, *, on_disk: bool) -> Segment:
+        """Return an open segment of that sort; its preamble is written."""
+        if self.open is not None and self.open.on_disk is not on_disk:
+            self._close_open()
+        if self.open is None:
+            self.open = Segment.create(self._next_path()) if on_disk else Segment.in_memory()
+            for kind, payload, received_us in self._preamble:
+                self.open.append(kind, payload, received_us, digest_of(payload), 0)
+        return self.open
+
+    def _next_path(self) -> Path:
+        if self._own is None or not self._own.is_dir():
+            self._own = self._make_own()
+        self._count += 1
+        return self._own / f"{self._count:08d}.seg"
+
+    def _make_own(self) -> Path:
+        for attempt in range(1_000):
+            folder = self._root / f"{os.getpid()}-{attempt}"
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if folder not in self._locks and self._lock(folder) and not any(folder.glob("*.seg")):
+                return folder
+        raise OSError(f"no free folder below {self._root}")
+
+    def _lock(self, folder: Path) -> bool:
+        """Try to become the owner of `folder`; the kernel gives the lock up when we die."""
+        try:
+            descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError:
+            return False
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # A lock on a file that its last owner removed meanwhile locks nothing.
+            mine = os.fstat(descriptor).st_ino == os.stat(folder / "lock").st_ino  # noqa: PTH116
+        except OSError:
+            mine = False
+        if mine:
+            self._locks[folder] = descriptor
+        else:
+            os.close(descriptor)
+        return mine
+
+    def _release(self, folder: Path) -> None:
+        """Remove a recovered folder once its last segment is gone."""
+        if any(s.path is not None and s.path.parent == folder for s in self.sealed):
+            return
+        descriptor = self._locks.pop(folder, None)
+        with contextlib.suppress(OSError):  # somebody's file lies in it, or it is gone already
+            (folder / "lock").unlink(missing_ok=True)
+            folder.rmdir()
+        if descriptor is not None:
+            os.close(descriptor)
+
+    def _room(self, size_bytes: int, *, on_disk: bool) -> bool:
+        capacity = self._capacity_bytes if on_disk else self._memory_capacity_bytes
+        return self._held_bytes(on_disk=on_disk) + size_bytes <= capacity
+
+    def _held_bytes(self, *, on_disk: bool) -> int:
+        segments = [*self.sealed, self.open] if self.open else self.sealed
+        return sum(s.size_bytes for s in segments if s.on_disk is on_disk)
+
+    def _remember(self, digest: bytes) -> None:
+        self._digests[digest] = None
+        if len(self._digests) > REMEMBERED_DIGESTS:
+            self._digests.popitem(last=False)
