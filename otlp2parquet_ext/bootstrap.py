@@ -42,6 +42,7 @@ class Booted:
     Args:
         settings: checked settings.
         problems: one line for each bad setting.
+        environ: the environment as it was at the start.
         api: (address, port) of the Extensions API.
         listener: the receiver's listening socket, None when there is nothing to receive.
         path: the receiver's unguessable path.
@@ -52,6 +53,7 @@ class Booted:
     def __init__(self, settings: Settings, problems: list[str], environ: Mapping[str, str]) -> None:
         self.settings = settings
         self.problems = problems
+        self.environ = environ
         host, _, port = environ.get("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9001").rpartition(":")
         self.api = (host, int(port))
         self.managed = (

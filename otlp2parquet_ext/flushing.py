@@ -22,6 +22,9 @@ QUIET_MS = 100
 FIRST_FLUSH_MS = 700
 """What a flush is taken to cost before one has been measured."""
 
+FIRST_RETRY_MS = 1_000
+LONGEST_RETRY_MS = 60_000
+
 MARGIN_MS = 100
 """Kept back from every deadline: the clock of who kills us is not ours."""
 
@@ -117,3 +120,52 @@ def drain_until_ms(
     latest = deadline_ms - MARGIN_MS - flush_cost_ms
     wanted = latest if owes_report else heard_ms + QUIET_MS
     return max(now_ms, min(wanted, latest))
+
+
+@dataclass(slots=True)
+class Retry:
+    """How long a destination in trouble is left alone: doubling, bounded, counted."""
+
+    failures: int = 0
+    not_before_ms: int = 0
+
+    def failed(self, now_ms: int) -> None:
+        """Count a failure and wait longer than after the one before."""
+        pause_ms = min(FIRST_RETRY_MS * 2 ** min(self.failures, 16), LONGEST_RETRY_MS)
+        self.failures += 1
+        self.not_before_ms = now_ms + pause_ms
+
+    def wait_ms(self, now_ms: int) -> int:
+        """Return for how long nothing is tried; 0 when it may be now."""
+        return max(0, self.not_before_ms - now_ms)
+
+    def waits(self, now_ms: int) -> bool:
+        """Tell whether a failed destination is being left alone."""
+        return self.wait_ms(now_ms) > 0
+
+
+@dataclass(slots=True)
+class Commits:
+    """When what is stored becomes visible: at most one commit in `interval_ms`."""
+
+    interval_ms: int
+    last_ms: int = 0
+    waiting: bool = False
+
+    def changed(self) -> None:
+        """Note that something is stored that no commit has made visible."""
+        self.waiting = True
+
+    def done(self, now_ms: int) -> None:
+        """Note that everything stored is visible."""
+        self.waiting, self.last_ms = False, now_ms
+
+    def due(self, now_ms: int) -> bool:
+        """Tell whether it is worth committing now."""
+        return self.due_in_ms(now_ms) == 0
+
+    def due_in_ms(self, now_ms: int) -> int | None:
+        """Return in how many ms a commit is due; None when nothing waits for one."""
+        if not self.waiting:
+            return None
+        return max(0, self.last_ms + self.interval_ms - now_ms)

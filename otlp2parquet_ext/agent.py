@@ -1,0 +1,183 @@
+"""The loop: events from Lambda, bodies from the receiver, batches to the flush side.
+
+    next ----------> Session ---\
+    receiver -> Spool -----------> flushing decides --> FlushSide (one worker thread)
+    timer ----------------------/                            |
+         ^------------- Receipt, or the batch is kept -------/
+
+The loop owns the session and the spool; the worker owns the destination. Between them pass only
+sealed segments and receipts. This is the only room that knows all the others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from otlp2parquet_ext import flushing
+from otlp2parquet_ext.batches import Batches
+from otlp2parquet_ext.context import context_of, preamble
+from otlp2parquet_ext.extensions_api import ApiError, ExtensionsApi
+from otlp2parquet_ext.flushing import FlushReason
+from otlp2parquet_ext.lifecycle import calls
+from otlp2parquet_ext.lifecycle.events import Shutdown, Unknown, parse_event
+from otlp2parquet_ext.lifecycle.session import Session
+from otlp2parquet_ext.receiver import Receiver, body_limit_bytes
+from otlp2parquet_ext.say import say
+from otlp2parquet_ext.spool import Spool
+from otlp2parquet_ext.telemetry.peek import peek
+
+if TYPE_CHECKING:
+    from otlp2parquet_ext.bootstrap import Booted
+    from otlp2parquet_ext.telemetry.values import Invoke
+
+SIGTERM_GRACE_MS = 1_500
+SHUTDOWN_WINDOW_MS = 2_000
+RECEIVER_STOP_S = 0.05
+
+
+def run(booted: Booted) -> None:
+    """Run until SHUTDOWN.
+
+    Args:
+        booted: what start-up left: its `next` has been asked for already.
+    """
+    asyncio.run(Agent(booted).run())
+
+
+def now_ms() -> int:
+    """Return Unix milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+class Agent:
+    """One execution environment's telemetry, from `next` to SHUTDOWN."""
+
+    def __init__(self, booted: Booted) -> None:
+        self._booted = booted
+        self._settings = booted.settings
+        self._api = ExtensionsApi(booted)
+        self._session = Session()
+        self._context = context_of(booted)
+        spool = Spool(
+            Path(self._settings.spool_dir),
+            self._settings.spool_capacity_bytes,
+            self._settings.memory_capacity_bytes,
+        )
+        self._batches = Batches(self._settings, spool)
+        self._receiver = Receiver(
+            self._deliver,
+            # Managed Instances post to the root, whatever path they were given.
+            frozenset({booted.path, "/"} if booted.managed else {booted.path}),
+            body_limit_bytes(calls.platform_max_bytes(self._settings)),
+        )
+        self._heard_ms = 0
+        self._news = asyncio.Event()
+        self._terminated: asyncio.Future[Shutdown] | None = None
+
+    async def run(self) -> None:
+        """Answer events until the environment ends."""
+        loop = asyncio.get_running_loop()
+        self._terminated = loop.create_future()
+        loop.add_signal_handler(signal.SIGTERM, self._terminate)
+        for problem in self._booted.problems:
+            say("warning", problem)
+        self._batches.set_preamble(preamble(self._context, ()))
+        self._batches.recover()
+        assert self._booted.listener is not None
+        await self._receiver.start(socket.socket(fileno=self._booted.listener.detach()))
+        shutdown = await self._until_shutdown()
+        await self._shut_down(shutdown)
+
+    async def _until_shutdown(self) -> Shutdown:
+        while True:
+            event = await self._next()
+            if isinstance(event, Shutdown):
+                return event
+            if isinstance(event, Unknown):
+                say("warning", f"unknown event, ignored: {event.text}")
+            else:
+                await self._invoked(event)
+
+    async def _next(self) -> Invoke | Shutdown | Unknown:
+        assert self._terminated is not None
+        call = asyncio.ensure_future(self._api.next())
+        await asyncio.wait({call, self._terminated}, return_when=asyncio.FIRST_COMPLETED)
+        if self._terminated.done():
+            call.cancel()
+            return self._terminated.result()
+        try:
+            body = call.result()
+        except ApiError as error:
+            say("error", str(error))
+            return Shutdown("next failed", now_ms() + SIGTERM_GRACE_MS)
+        first = self._session.current is None
+        return parse_event(body, time.time_ns() // 1_000, first=first)
+
+    def _terminate(self) -> None:
+        """Treat SIGTERM like SHUTDOWN: production sends the event, local runners the signal."""
+        if self._terminated is not None and not self._terminated.done():
+            self._terminated.set_result(Shutdown("sigterm", now_ms() + SIGTERM_GRACE_MS))
+
+    def _deliver(self, body: bytes) -> None:
+        """Take one delivery; when this returns it is in the spool, or dropped and counted."""
+        seen = peek(body)
+        self._batches.append(body, max(1, seen.events))
+        self._session.heard(seen.done, seen.reported)
+        self._heard_ms = now_ms()
+        self._news.set()
+
+    async def _invoked(self, invoke: Invoke) -> None:
+        self._session.invoked(invoke)
+        self._batches.invoked(invoke, preamble(self._context, self._session.recent))
+        hold = flushing.holds(self._settings.flush, self._session.typical_gap_ms)
+        if hold is not None and not self._batches.backing_off:
+            deadline_ms = invoke.deadline_ms - flushing.MARGIN_MS
+            await self._until_done(invoke.request_id, deadline_ms)
+            await self._batches.flush_all(FlushReason.END, deadline_ms)
+
+    async def _until_done(self, request_id: str, deadline_ms: int) -> None:
+        """Wait until the invocation's own telemetry is here; bounded, for it may never come."""
+        while not self._session.done(request_id) and now_ms() < deadline_ms:
+            await self._next_delivery(deadline_ms)
+
+    async def _next_delivery(self, until_ms: int) -> None:
+        self._news.clear()
+        try:
+            async with asyncio.timeout(max(0, until_ms - now_ms()) / 1_000):
+                await self._news.wait()
+        except TimeoutError:
+            pass
+
+    async def _shut_down(self, shutdown: Shutdown) -> None:
+        """Spend the window before SIGKILL: listen, flush, and flush what came meanwhile."""
+        deadline_ms = shutdown.deadline_ms or now_ms() + SHUTDOWN_WINDOW_MS
+        self._heard_ms = now_ms()
+        while True:
+            await self._drain(deadline_ms)
+            await self._batches.flush_all(FlushReason.SHUTDOWN, deadline_ms - flushing.MARGIN_MS)
+            if not self._batches.more or now_ms() >= deadline_ms - flushing.MARGIN_MS:
+                break
+        try:
+            async with asyncio.timeout(RECEIVER_STOP_S):
+                await self._receiver.stop()
+        except TimeoutError:
+            pass
+
+    async def _drain(self, deadline_ms: int) -> None:
+        """Go on listening: the platform's last delivery often follows its SHUTDOWN."""
+        while True:
+            until_ms = flushing.drain_until_ms(
+                owes_report=self._session.owes_report,
+                now_ms=now_ms(),
+                heard_ms=self._heard_ms,
+                deadline_ms=deadline_ms,
+                flush_cost_ms=self._batches.flush_cost_ms,
+            )
+            if until_ms <= now_ms():
+                return
+            await self._next_delivery(until_ms)

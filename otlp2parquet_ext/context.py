@@ -1,0 +1,53 @@
+"""What a segment must say of its environment, so that it can be read alone."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from otlp2parquet_ext.spool import Kind
+from otlp2parquet_ext.telemetry.values import Context
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from otlp2parquet_ext.bootstrap import Booted
+    from otlp2parquet_ext.telemetry.values import Invoke
+
+
+class _Registration(msgspec.Struct, rename="camel"):
+    function_name: str = ""
+    function_version: str = ""
+    account_id: str | None = None
+
+
+def context_of(booted: Booted) -> Context:
+    """Gather what the variables and the register answer say of this environment."""
+    environ = booted.environ
+    try:
+        registration = msgspec.json.decode(booted.registration, type=_Registration)
+    except msgspec.MsgspecError:
+        registration = _Registration()
+    memory_mb = environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "")
+    return Context(
+        instance_id=str(uuid.uuid4()),
+        function_name=environ.get("AWS_LAMBDA_FUNCTION_NAME") or registration.function_name,
+        function_version=environ.get("AWS_LAMBDA_FUNCTION_VERSION")
+        or registration.function_version,
+        memory_mb=int(memory_mb) if memory_mb.isdecimal() else 0,
+        region=environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION", ""),
+        account_id=registration.account_id or "",
+        managed=booted.managed,
+        service_name=environ.get("OTEL_SERVICE_NAME", ""),
+        resource_attributes=environ.get("OTEL_RESOURCE_ATTRIBUTES", ""),
+    )
+
+
+def preamble(context: Context, recent: Iterable[Invoke]) -> list[tuple[Kind, bytes, int]]:
+    """Return the frames every segment begins with: the context and the latest invocations."""
+    return [
+        (Kind.CONTEXT, msgspec.json.encode(context), 0),
+        *((Kind.INVOKE, msgspec.json.encode(i), i.received_us) for i in recent),
+    ]

@@ -1,0 +1,73 @@
+"""Where batches go: one small interface, one module for each kind of destination.
+
+    Batch --store()--> durable --commit()--> visible
+
+*Stored* and *committed* are never confused: after `store` the batch outlives this environment
+and its segment may be discarded; after `commit` readers see it. Destinations without a commit of
+their own are visible as soon as they are stored.
+
+    choose.py   a URL --> a destination
+    hive.py     `file:///…`: plain Parquet in folders by service and hour
+    lake.py     `sqlite:///…`: an Iceberg table, partitioned by day
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+class DestinationError(Exception):
+    """The destination refused a batch or could not be reached; the batch is kept.
+
+    The message names the destination, the cause and, where there is one, the setting to change.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One sealed segment as tables.
+
+    Attributes:
+        name: 32 hex digits that follow from the bodies it was made of: a batch stored twice
+            lands under the same name.
+        logs: rows of the logs table.
+    """
+
+    name: str
+    logs: pa.Table
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What `store` wrote; files that were there already are not counted."""
+
+    files: int
+    size_bytes: int
+
+
+class Destination(Protocol):
+    """One place for batches; used by one thread at a time."""
+
+    def store(self, batch: Batch) -> Stored:
+        """Make a batch durable; calling it again with the same batch changes nothing.
+
+        Raises:
+            DestinationError: it is not durable.
+        """
+
+    def commit(self, deadline_ms: int) -> int:
+        """Make visible what is stored; return how many files became so.
+
+        Args:
+            deadline_ms: Unix ms; what is not visible by then is left for a later commit.
+
+        Raises:
+            DestinationError: nothing became visible; what is stored stays stored.
+        """
+
+    def close(self) -> None:
+        """Give connections back."""

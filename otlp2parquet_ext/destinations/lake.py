@@ -1,0 +1,86 @@
+"""An Iceberg table: files first, snapshots second.
+
+    store:  data/Timestamp_day=YYYY-MM-DD/<batch>.parquet, then inbox/<batch>-<day>.json
+    commit: everything in the inbox --one snapshot--> the table, then the inbox is emptied
+
+From the moment the descriptor lies in the inbox the rows cannot be lost, only be seen later, by
+whoever commits next: this process, its successor, or another environment.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from otlp2parquet_ext.destinations import DestinationError, Stored
+from otlp2parquet_ext.destinations.parquet_file import encode
+from otlp2parquet_ext.destinations.partition import DAY_US, split_by_time
+from otlp2parquet_ext.iceberg import CommitError, DataFile
+from otlp2parquet_ext.iceberg.inbox import Inbox
+from otlp2parquet_ext.storage import StorageError
+from otlp2parquet_ext.tables.logs import COLUMNS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from otlp2parquet_ext.destinations import Batch
+    from otlp2parquet_ext.iceberg import CommitTable
+    from otlp2parquet_ext.storage import Storage
+
+FILES_PER_COMMIT = 200
+
+
+class Lake:
+    """The logs table of one namespace.
+
+    Args:
+        storage: the table's location.
+        open_table: opens the table in its catalog; called with the first commit.
+    """
+
+    def __init__(self, storage: Storage, open_table: Callable[[], CommitTable]) -> None:
+        self._storage = storage
+        self._open_table = open_table
+        self._table: CommitTable | None = None
+        self._inbox = Inbox(storage)
+
+    def store(self, batch: Batch) -> Stored:
+        """See `Destination.store`."""
+        files = size_bytes = 0
+        try:
+            for day, rows in split_by_time(batch.logs, DAY_US):
+                data = encode(rows, COLUMNS)
+                date = time.strftime("%Y-%m-%d", time.gmtime(day * 86_400))
+                path = f"data/Timestamp_day={date}/{batch.name}.parquet"
+                new = self._storage.put(path, data)
+                self._inbox.put(
+                    DataFile(
+                        name=f"{batch.name}-{date}",
+                        path=self._storage.url(path),
+                        day=day,
+                        rows=rows.num_rows,
+                        size_bytes=data.size,
+                    )
+                )
+                files, size_bytes = files + new, size_bytes + new * data.size
+        except StorageError as error:
+            raise DestinationError(str(error)) from error
+        return Stored(files, size_bytes)
+
+    def commit(self, deadline_ms: int) -> int:
+        """See `Destination.commit`: takes everything in the inbox, whoever put it there."""
+        committed = 0
+        try:
+            while files := self._inbox.take(FILES_PER_COMMIT):
+                self._table = self._table or self._open_table()
+                self._table.commit(files, deadline_ms)
+                self._inbox.remove(files)
+                committed += len(files)
+        except (StorageError, CommitError) as error:
+            raise DestinationError(str(error)) from error
+        return committed
+
+    def close(self) -> None:
+        """See `Destination.close`."""
+        if self._table is not None:
+            self._table.close()

@@ -1,0 +1,56 @@
+"""Rows as the bytes of one Parquet file, stored as measurement found best.
+
+Dictionary only where values repeat, times as deltas, the rest plain under zstd; one row group, for
+a batch is small; a page index and bloom filters, for readers ask for one request or one trace.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from otlp2parquet_ext.tables.columns import Encoding
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from otlp2parquet_ext.tables.columns import Column
+
+ZSTD_LEVEL = 3
+BLOOM_FALSE_POSITIVES = 0.01
+ROWS_PER_ID = 4  # a request or trace has several lines; a filter for more values is wasted bytes
+
+
+def encode(rows: pa.Table, columns: Sequence[Column]) -> pa.Buffer:
+    """Return the Parquet file of `rows`.
+
+    Args:
+        rows: n > 0 rows whose schema was made from `columns`, in the same order.
+        columns: how each column is stored.
+
+    Source: Apache Parquet format; measurements in docs/decisions/0003-parquet-settings.md.
+    """
+    names = dict(zip(columns, rows.schema.names, strict=True))
+    dictionary = [n for c, n in names.items() if c.encoding is Encoding.DICTIONARY]
+    others = {n: c.encoding.value for c, n in names.items() if n not in dictionary}
+    blooms = {
+        n: {"ndv": rows.num_rows // ROWS_PER_ID + 1, "fpp": BLOOM_FALSE_POSITIVES}
+        for c, n in names.items()
+        if c.bloom_filter
+    }
+    sink = pa.BufferOutputStream()
+    pq.write_table(
+        rows,
+        sink,
+        row_group_size=max(1, rows.num_rows),
+        compression="zstd",
+        compression_level=ZSTD_LEVEL,
+        use_dictionary=dictionary,
+        column_encoding=others,
+        bloom_filter_options=blooms,
+        write_page_index=True,
+        store_schema=False,
+    )
+    return sink.getvalue()

@@ -1,0 +1,105 @@
+"""The flush side: a sealed segment in, a receipt out; one thread, its own destination.
+
+    segment bytes -> frames -> events -> columns -> Parquet -> stored -> committed
+
+Everything heavy is imported here, on first use: pyarrow with the first batch, a catalog with the
+first commit. It knows nothing of the session or the spool; what it needs to know of invocations
+stands in the segment.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from otlp2parquet_ext.mapping.invocations import Invocations
+from otlp2parquet_ext.mapping.logs import log_table
+from otlp2parquet_ext.spool import Damage, Kind, batch_name, read_frames
+from otlp2parquet_ext.telemetry.values import Context, Delivery, Invoke
+
+if TYPE_CHECKING:
+    from otlp2parquet_ext.destinations import Destination
+    from otlp2parquet_ext.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What became of one batch.
+
+    Attributes:
+        rows: rows stored.
+        malformed: of those, parts of bodies that were no events.
+        damaged_bytes: bytes of the segment that were no frames any more.
+        size_bytes: bytes of the files written.
+        took_ms: from the segment's bytes to durable files.
+    """
+
+    rows: int
+    malformed: int
+    damaged_bytes: int
+    size_bytes: int
+    took_ms: int
+
+
+class FlushSide:
+    """Stores and commits batches; used by one thread at a time.
+
+    Args:
+        settings: names the destination.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._destination: Destination | None = None
+        self._invocations = Invocations()
+
+    def store(self, data: bytes) -> Receipt:
+        """Make one segment durable; repeating it changes nothing.
+
+        Args:
+            data: the segment's bytes, possibly with a torn end.
+
+        Raises:
+            DestinationError: it is not durable.
+        """
+        from otlp2parquet_ext.destinations import Batch  # noqa: PLC0415
+
+        started = time.monotonic()
+        deliveries: list[Delivery] = []
+        digests: list[bytes] = []
+        context = Context(instance_id="")
+        damaged_bytes = 0
+        for part in read_frames(data):
+            if isinstance(part, Damage):
+                damaged_bytes += part.size_bytes
+            elif part.kind is Kind.DELIVERY:
+                deliveries.append(Delivery(part.payload, part.received_us))
+                digests.append(part.digest)
+            elif part.kind is Kind.CONTEXT:
+                context = msgspec.json.decode(part.payload, type=Context)
+            else:
+                self._invocations.invoked(msgspec.json.decode(part.payload, type=Invoke))
+        logs = log_table(deliveries, context, self._invocations)
+        stored = self._open().store(Batch(batch_name(digests), logs.table))
+        took_ms = round((time.monotonic() - started) * 1_000)
+        return Receipt(
+            logs.table.num_rows, logs.malformed, damaged_bytes, stored.size_bytes, took_ms
+        )
+
+    def commit(self, deadline_ms: int) -> int:
+        """Make visible what is stored; return how many files became so.
+
+        Raises:
+            DestinationError: nothing became visible; what is stored stays stored.
+        """
+        return self._open().commit(deadline_ms)
+
+    def _open(self) -> Destination:
+        if self._destination is None:
+            from otlp2parquet_ext.destinations.choose import choose  # noqa: PLC0415
+
+            self._destination = choose(self._settings)
+        return self._destination

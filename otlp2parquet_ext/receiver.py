@@ -1,0 +1,120 @@
+"""The HTTP server Lambda delivers telemetry to: checks only what it must, then hands bodies on.
+
+    POST /t/<unguessable> --deliver(body)--> 200, with the body in the spool
+
+Every answer closes its connection: one kept open through a freeze would be dead when Lambda next
+writes to it, and the delivery with it. Whatever the body holds, a complete one is answered 200,
+because a retry cannot make it better; what is wrong with it becomes a row.
+
+Source: AWS Lambda Developer Guide, "Telemetry API", destination and delivery.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable
+
+    from aiohttp.web_protocol import RequestHandler
+
+HEADER_TIMEOUT_S = 5.0
+BODY_TIMEOUT_S = 10.0
+SMALLEST_BODY_LIMIT = 4_194_304
+
+
+def body_limit_bytes(platform_max_bytes: int) -> int:
+    """Return the largest body that is read: Lambda may send twice its buffer plus envelopes."""
+    return max(SMALLEST_BODY_LIMIT, 2 * platform_max_bytes + 262_144)
+
+
+class Receiver:
+    """Telemetry deliveries on one listening socket.
+
+    Args:
+        deliver: takes a complete body; when it returns, the body is safe or counted as lost.
+        paths: where deliveries are accepted.
+        limit_bytes: longest body that is read.
+        header_timeout_s, body_timeout_s: how long a client may take for each.
+    """
+
+    def __init__(
+        self,
+        deliver: Callable[[bytes], None],
+        paths: frozenset[str],
+        limit_bytes: int,
+        *,
+        header_timeout_s: float = HEADER_TIMEOUT_S,
+        body_timeout_s: float = BODY_TIMEOUT_S,
+    ) -> None:
+        self._deliver = deliver
+        self._paths = paths
+        self._limit_bytes = limit_bytes
+        self._header_timeout_s = header_timeout_s
+        self._body_timeout_s = body_timeout_s
+        self._server: web.Server[web.BaseRequest] | None = None
+        self._listening: asyncio.Server | None = None
+        self._waiting: dict[RequestHandler[web.BaseRequest], asyncio.TimerHandle] = {}
+
+    async def start(self, listener: socket.socket) -> None:
+        """Serve a socket that is listening already; what the kernel has queued comes first."""
+        self._server = web.Server(self._handle, access_log=None)
+        self._listening = await asyncio.get_running_loop().create_server(
+            self._connected, sock=listener
+        )
+
+    async def stop(self) -> None:
+        """Accept nothing more and drop open connections."""
+        if self._listening is not None and self._server is not None:
+            self._listening.close()
+            await self._server.shutdown(0)
+
+    def _connected(self) -> RequestHandler[web.BaseRequest]:
+        assert self._server is not None
+        protocol = self._server()
+        loop = asyncio.get_running_loop()
+        self._waiting[protocol] = loop.call_later(self._header_timeout_s, self._give_up, protocol)
+        return protocol
+
+    def _give_up(self, protocol: RequestHandler[web.BaseRequest]) -> None:
+        self._waiting.pop(protocol, None)
+        protocol.force_close()
+
+    async def _handle(self, request: web.BaseRequest) -> web.Response:
+        timer = self._waiting.pop(request.protocol, None)
+        if timer is not None:
+            timer.cancel()
+        response = await self._answer(request)
+        response.force_close()
+        return response
+
+    async def _answer(self, request: web.BaseRequest) -> web.Response:
+        if request.path not in self._paths:
+            return web.Response(status=404)
+        if request.method != "POST":
+            return web.Response(status=405, headers={"Allow": "POST"})
+        if (request.content_length or 0) > self._limit_bytes:
+            return web.Response(status=413)
+        try:
+            async with asyncio.timeout(self._body_timeout_s):
+                body = await self._read(request)
+        except TimeoutError:
+            return web.Response(status=408)
+        if body is None:
+            return web.Response(status=413)
+        self._deliver(body)
+        return web.Response(status=200)
+
+    async def _read(self, request: web.BaseRequest) -> bytes | None:
+        """Return the body, None when it is longer than its limit."""
+        chunks, size = [], 0
+        async for chunk in request.content.iter_any():
+            size += len(chunk)
+            if size > self._limit_bytes:
+                return None
+            chunks.append(chunk)
+        return b"".join(chunks)

@@ -1,0 +1,45 @@
+"""Objects by path: what every destination needs of a disk or a bucket, and no more.
+
+Two promises carry the design: `put` makes an object appear whole or not at all, and says whether
+it was there before. Files named by their content can then be written twice without harm.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from otlp2parquet_ext.storage.buffers import BytesLike
+
+
+class StorageError(Exception):
+    """The store refused or could not be reached; the message names object, cause and remedy."""
+
+
+class Storage(Protocol):
+    """A place for objects; paths are relative to its root and use `/`."""
+
+    def put(self, path: str, data: BytesLike) -> bool:
+        """Write an object whole; return False when one of that name was there and is kept.
+
+        Raises:
+            StorageError: it is not stored.
+        """
+
+    def get(self, path: str) -> bytes:
+        """Return an object's bytes.
+
+        Raises:
+            StorageError: there is none, or it cannot be read.
+        """
+
+    def list(self, prefix: str) -> Iterable[str]:
+        """Return the paths of the objects directly below the folder `prefix`, sorted."""
+
+    def delete(self, path: str) -> None:
+        """Remove an object; one that is gone already is fine."""
+
+    def url(self, path: str) -> str:
+        """Return the address under which engines find the object."""

@@ -1,0 +1,10 @@
+"""The one type that bytes, memoryviews and Arrow buffers share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    BytesLike = bytes | memoryview | pa.Buffer

@@ -1,0 +1,83 @@
+"""A folder as storage: the embedded default."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from otlp2parquet_ext.storage import StorageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from otlp2parquet_ext.storage.buffers import BytesLike
+
+
+class LocalStorage:
+    """Objects are files below `root`.
+
+    A file is written under a name of its own and then linked to the real one, so that a reader
+    never sees half of it and two writers of the same content do not disturb each other.
+
+    Args:
+        root: created with the first object.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def put(self, path: str, data: BytesLike) -> bool:
+        """See `Storage.put`."""
+        target = self.root / path
+        if target.exists():
+            return False
+        unfinished = target.with_name(f".{target.name}.{os.getpid()}")
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            self._write(unfinished, data)
+            os.link(unfinished, target)
+        except FileExistsError:
+            return False
+        except OSError as error:
+            raise StorageError(f"{target} cannot be written: {error.strerror or error}") from error
+        finally:
+            with contextlib.suppress(OSError):
+                unfinished.unlink(missing_ok=True)
+        return True
+
+    def _write(self, path: Path, data: BytesLike) -> None:
+        with path.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+
+    def get(self, path: str) -> bytes:
+        """See `Storage.get`."""
+        try:
+            return (self.root / path).read_bytes()
+        except OSError as error:
+            raise StorageError(f"{self.root / path} cannot be read: {error.strerror}") from error
+
+    def list(self, prefix: str) -> Iterable[str]:
+        """See `Storage.list`; a folder that does not exist is empty."""
+        folder = self.root / prefix
+        try:
+            names = sorted(entry.name for entry in os.scandir(folder) if entry.is_file())
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise StorageError(f"{folder} cannot be listed: {error.strerror}") from error
+        return [f"{prefix}/{name}" for name in names if not name.startswith(".")]
+
+    def delete(self, path: str) -> None:
+        """See `Storage.delete`."""
+        try:
+            (self.root / path).unlink(missing_ok=True)
+        except OSError as error:
+            raise StorageError(f"{self.root / path} cannot be removed: {error.strerror}") from error
+
+    def url(self, path: str) -> str:
+        """See `Storage.url`: a plain absolute path, which every engine reads."""
+        return str(Path(self.root, path).absolute())

@@ -1,0 +1,139 @@
+"""When to flush, when to hold, how to spend the shutdown window: plain numbers in, reasons out."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from otlp2parquet_ext.flushing import (
+    FIRST_RETRY_MS,
+    LONGEST_RETRY_MS,
+    MARGIN_MS,
+    QUIET_MS,
+    Buffered,
+    Commits,
+    FlushReason,
+    Hold,
+    Retry,
+    Thresholds,
+    drain_until_ms,
+    due,
+    due_in_ms,
+    holds,
+)
+
+LIMITS = Thresholds(max_items=10, max_bytes=1_000, timeout_ms=500)
+
+
+@pytest.mark.parametrize(
+    ("buffered", "now_ms", "reason"),
+    [
+        (Buffered(0, 0, 0), 10_000_000, None),
+        (Buffered(9, 999, 1_000), 1_499, None),
+        (Buffered(10, 1, 1_000), 1_000, FlushReason.ITEMS),
+        (Buffered(1, 1_000, 1_000), 1_000, FlushReason.BYTES),
+        (Buffered(1, 1, 1_000), 1_500, FlushReason.AGE),
+    ],
+)
+def test_a_segment_is_due_exactly_at_its_limits(
+    buffered: Buffered, now_ms: int, reason: FlushReason | None
+) -> None:
+    """One below is not yet, and an empty segment never is, however old."""
+    assert due(LIMITS, buffered, now_ms) is reason
+
+
+@given(st.integers(0, 20), st.integers(0, 2_000), st.integers(0, 10_000), st.integers(0, 10_000))
+def test_waiting_as_long_as_due_in_ms_says_makes_it_due(
+    items: int, size_bytes: int, since_ms: int, waited_ms: int
+) -> None:
+    """The timer is set from one function and judged by the other: they must agree."""
+    buffered = Buffered(items, size_bytes, since_ms)
+    now_ms = since_ms + waited_ms
+    wait_ms = due_in_ms(LIMITS, buffered, now_ms)
+    if wait_ms is None:
+        assert items == 0
+    else:
+        assert due(LIMITS, buffered, now_ms + wait_ms) is not None
+
+
+def test_a_trickle_of_small_deliveries_does_not_postpone_the_flush() -> None:
+    """Age counts from the oldest event, not from the latest delivery."""
+    assert due(LIMITS, Buffered(5, 50, since_ms=0), 500) is FlushReason.AGE
+
+
+@pytest.mark.parametrize(
+    ("strategy", "gap_ms", "hold"),
+    [
+        ("end", None, Hold.STRATEGY),
+        ("end", 1, Hold.STRATEGY),
+        ("threshold", None, None),
+        ("threshold", 3_600_000, None),
+        ("adaptive", None, Hold.FIRST),
+        ("adaptive", 3_600_000, Hold.RARE),
+        ("adaptive", 10_000, None),
+    ],
+)
+def test_only_invocations_nobody_would_flush_for_are_held(
+    strategy: str, gap_ms: int | None, hold: Hold | None
+) -> None:
+    """Adaptive: after a rare one nothing comes soon; a frequent one is flushed beside the next."""
+    assert holds(strategy, gap_ms) is hold
+
+
+def drain(owes_report: bool, now_ms: int, heard_ms: int = 0, cost_ms: int = 500) -> int:  # noqa: FBT001
+    """Ask how long to listen in a window of two seconds."""
+    return drain_until_ms(
+        owes_report=owes_report,
+        now_ms=now_ms,
+        heard_ms=heard_ms,
+        deadline_ms=2_000,
+        flush_cost_ms=cost_ms,
+    )
+
+
+def test_after_shutdown_an_owed_report_is_waited_for_as_long_as_the_flush_allows() -> None:
+    """The platform's last delivery often follows its SHUTDOWN."""
+    assert drain(owes_report=True, now_ms=0) == 2_000 - MARGIN_MS - 500
+
+
+def test_when_nothing_is_owed_a_short_silence_is_the_end() -> None:
+    """Every delivery starts the silence anew."""
+    assert drain(owes_report=False, now_ms=0) == QUIET_MS
+    assert drain(owes_report=False, now_ms=0, heard_ms=300) == 300 + QUIET_MS
+
+
+def test_a_deadline_in_the_past_means_now() -> None:
+    """A starved reader may see SHUTDOWN too late; the budget is floored at zero."""
+    assert drain(owes_report=True, now_ms=9_000) == 9_000
+
+
+def test_an_expensive_flush_shortens_the_listening_and_not_itself() -> None:
+    """What is in the spool already is worth more than what may still come."""
+    assert drain(owes_report=True, now_ms=0, cost_ms=5_000) == 0
+
+
+def test_retries_back_off_and_have_a_longest_pause() -> None:
+    """A destination that is down all night is not hammered, and not forgotten."""
+    retry = Retry()
+    assert retry.wait_ms(0) == 0
+    pauses = []
+    for _ in range(40):
+        retry.failed(0)
+        pauses.append(retry.wait_ms(0))
+    assert pauses[:3] == [FIRST_RETRY_MS, 2 * FIRST_RETRY_MS, 4 * FIRST_RETRY_MS]
+    assert pauses[-1] == LONGEST_RETRY_MS
+    assert retry.failures == 40
+
+
+def test_commits_are_spaced_and_none_is_due_without_a_file() -> None:
+    """A table takes about five commits a second from everyone together."""
+    commits = Commits(interval_ms=5_000)
+    assert commits.due_in_ms(100_000) is None
+    commits.changed()
+    assert commits.due(100_000)
+    commits.done(100_000)
+    assert commits.due_in_ms(100_001) is None
+    commits.changed()
+    assert commits.due_in_ms(101_000) == 4_000
+    assert commits.due(105_000)
