@@ -1,0 +1,77 @@
+"""The fields of a JSON object: read as Python values, written on as the text they came as.
+
+    record --read_fields()--> Fields.values   to look at
+                              Fields.rest     to pass on: same keys, nothing reworded
+
+Most records read and written again give the same bytes; for them both are one dict. Where a
+number or an escape is spelled otherwise, `rest` holds the original text of each value.
+"""
+
+from __future__ import annotations
+
+from json import JSONDecoder
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from otlp2parquet_ext.telemetry.decode import split_array
+from otlp2parquet_ext.telemetry.exact import exact
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Values = dict[str, object]
+
+encode: Callable[[object], bytes] = msgspec.json.Encoder().encode
+_decode_values = msgspec.json.Decoder(dict[str, object]).decode
+_read_key = JSONDecoder().raw_decode
+_decode_raw = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+
+class Fields(NamedTuple):
+    """The fields of one JSON object.
+
+    Attributes:
+        text: the whole object, compact.
+        values: each field as a Python value; of equal keys the last.
+        rest: the same keys with what is to be written; may be the same dict.
+        repeated: earlier fields of equal keys, normally none.
+    """
+
+    text: bytes
+    values: Values
+    rest: Values
+    repeated: tuple[tuple[str, msgspec.Raw], ...] = ()
+
+
+def read_fields(text: bytes) -> Fields:
+    """Read a JSON object.
+
+    Raises:
+        msgspec.DecodeError: it is no JSON object.
+        RecursionError: it is nested too deeply.
+    """
+    try:
+        values = _decode_values(text)
+    except msgspec.ValidationError:  # a number beyond a double
+        text = exact(text.decode())
+        values = _decode_values(text)
+    if encode(values) == text:
+        return Fields(text, values, values)
+    text = msgspec.json.format(text, indent=-1)
+    if encode(values) == text:
+        return Fields(text, values, values)
+    rest = _decode_raw(text)
+    length = 1 + sum(len(encode(key)) + len(raw) + 2 for key, raw in rest.items())
+    if length == len(text):
+        return Fields(text, values, dict(rest))
+    return Fields(text, values, dict(rest), _repeated(text))
+
+
+def _repeated(text: bytes) -> tuple[tuple[str, msgspec.Raw], ...]:
+    pairs: list[tuple[str, msgspec.Raw]] = []
+    for part in split_array(f"[{text[1:-1].decode()}]"):
+        key, end = _read_key(part)
+        pairs.append((key, msgspec.Raw(part[end + 1 :].encode())))
+    last = {key: index for index, (key, _) in enumerate(pairs)}
+    return tuple(pair for index, pair in enumerate(pairs) if last[pair[0]] != index)

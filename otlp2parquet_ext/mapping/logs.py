@@ -1,0 +1,72 @@
+"""Deliveries → the logs table: one event, one row, in the order they came.
+
+    Delivery --decode--> events --first pass: platform.start--> Invocations
+                                --second pass: one Row each--> pa.Table
+
+Two passes, because the order inside a batch is not causal: a `platform.start` may come after
+lines of its own invocation. One bad event never costs the batch: it becomes a row with its raw
+text, and is counted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from otlp2parquet_ext import __version__
+from otlp2parquet_ext.mapping.mapper import Mapper
+from otlp2parquet_ext.mapping.resource import resource
+from otlp2parquet_ext.mapping.rows import constants, table
+from otlp2parquet_ext.telemetry.decode import decode
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pyarrow as pa
+
+    from otlp2parquet_ext.mapping.invocations import Invocations
+    from otlp2parquet_ext.telemetry.values import Context, Delivery
+
+SCOPE_NAME = "otlp2parquet_ext"
+
+
+@dataclass(frozen=True, slots=True)
+class LogTable:
+    """The rows of a batch.
+
+    Attributes:
+        table: schema `LOGS`; n events give n rows.
+        malformed: how many rows are parts that were no events, kept as raw text.
+    """
+
+    table: pa.Table
+    malformed: int
+
+
+def log_table(
+    deliveries: Sequence[Delivery], context: Context, invocations: Invocations
+) -> LogTable:
+    """Turn deliveries into rows of the logs table, in the same order.
+
+    Args:
+        deliveries: n >= 0 bodies of one batch, whatever their bytes.
+        context: the execution environment they come from.
+        invocations: what is known of its invocations; learns from the batch.
+
+    Returns:
+        A table whose schema is `LOGS`, nullability included; no events give no rows. The same
+        arguments (invocations in the same state) give the same table.
+
+    Source: reference otlp-mapping.md; tables.md, section 2b.
+    """
+    parts = [decode(delivery.body) for delivery in deliveries]
+    mapper = Mapper(context, invocations)
+    for delivery, events in zip(deliveries, parts, strict=True):
+        mapper.learn(events, delivery.received_us)
+    rows = (
+        mapper.rows(events, delivery.received_us)
+        for delivery, events in zip(deliveries, parts, strict=True)
+    )
+    environment = resource(context, invocations.function_arn)
+    made = table(rows, constants(environment, SCOPE_NAME, __version__))
+    return LogTable(made, mapper.malformed)

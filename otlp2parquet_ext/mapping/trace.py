@@ -1,0 +1,73 @@
+"""Trace context: X-Ray headers and the ids loggers write → OTLP trace id, span id, flags.
+
+An id that is invalid or all zeros is unset; a trace without span keeps its trace id.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+
+class Trace(NamedTuple):
+    """`trace_id` 32 and `span_id` 16 lower-case hex digits, None when unset; `flags` as W3C."""
+
+    trace_id: str | None = None
+    span_id: str | None = None
+    flags: int = 0
+
+
+NO_TRACE = Trace()
+_ROOT = re.compile(r"1-([0-9a-f]{8})-([0-9a-f]{24})")
+_TRACE_ID = re.compile(r"[0-9a-f]{32}")
+_SPAN_ID = re.compile(r"[0-9a-f]{16}")
+_FLAGS = re.compile(r"[0-9a-f]{2}")
+_MAX_FLAGS = 255
+
+
+def trace_id(text: object) -> str | None:
+    """Read a trace id: 32 hex digits, or X-Ray's `1-8hex-24hex`."""
+    if not isinstance(text, str):
+        return None
+    match = _ROOT.fullmatch(text)
+    digits = match[1] + match[2] if match else text
+    return digits if _TRACE_ID.fullmatch(digits) and digits.strip("0") else None
+
+
+def span_id(text: object) -> str | None:
+    """Read a span id: 16 hex digits."""
+    valid = isinstance(text, str) and _SPAN_ID.fullmatch(text) and text.strip("0")
+    return str(text) if valid else None
+
+
+def trace_flags(value: object) -> int | None:
+    """Read trace flags: a number from 0 to 255, or two hex digits."""
+    if isinstance(value, str):
+        return int(value, 16) if _FLAGS.fullmatch(value) else None
+    return value if type(value) is int and 0 <= value <= _MAX_FLAGS else None
+
+
+def parse_header(header: str, span: object = None) -> Trace:
+    """Read an X-Ray header: `Root=…;Parent=…;Sampled=…`, order free, unknown keys ignored.
+
+    Args:
+        header: "" or any text; without a valid Root nothing is set.
+        span: the span id to use instead of the header's Parent, if valid.
+
+    Source: reference otlp-mapping.md, section 8; telemetry-events.md, section 2.
+    """
+    parts = dict(part.strip().partition("=")[::2] for part in header.split(";"))
+    root = trace_id(parts.get("Root"))
+    if root is None:
+        return NO_TRACE
+    return Trace(
+        root, span_id(span) or span_id(parts.get("Parent")), int(parts.get("Sampled") == "1")
+    )
+
+
+def parse_tracing(tracing: object) -> Trace:
+    """Read a platform event's `tracing` object; anything else gives no trace."""
+    if not isinstance(tracing, dict):
+        return NO_TRACE
+    value = tracing.get("value")
+    return parse_header(value, tracing.get("spanId")) if isinstance(value, str) else NO_TRACE

@@ -1,0 +1,161 @@
+"""Bodies of deliveries → events. Whatever the bytes are, nothing raises and nothing is lost.
+
+    body --msgspec, at once--> [Event, …]                      the normal case
+         --part by part, leniently--> [Event | Malformed, …]   when msgspec refuses the body
+
+An `Event` is one element of the array, its `record` still text. A `Malformed` is a part of the
+body that is no event, kept as it came. One bad part never costs its neighbours.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from otlp2parquet_ext.telemetry.exact import exact
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class Event(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
+    """One element of a delivery.
+
+    Attributes:
+        type: `function`, `extension`, `platform.…`; an open set.
+        time: as sent, normally `2026-03-14T09:26:53.589Z`; "" when absent.
+        record: strict JSON text of any JSON value, white space and all; `null` when absent.
+
+    Source: reference telemetry-events.md, section 1.
+    """
+
+    type: str
+    time: str = ""
+    record: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class OddEvent(Event, frozen=True, gc=False):
+    """An event whose envelope is not the documented one.
+
+    Attributes:
+        extra: the envelope's other fields, and `time` when it is no string.
+    """
+
+    extra: dict[str, msgspec.Raw] = {}
+
+
+class Malformed(msgspec.Struct, frozen=True, gc=False):
+    """A part of a body that is no event; `text` is that part, invalid UTF-8 replaced."""
+
+    text: str
+
+
+_decode_events = msgspec.json.Decoder(list[Event]).decode
+_decode_event = msgspec.json.Decoder(Event).decode
+_decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_decode_text = msgspec.json.Decoder(str).decode
+
+_DIGITS_ONLY = bytes(0x30 if chr(byte).isdigit() and byte < 0x80 else 0x20 for byte in range(256))
+_INT64_DIGITS = b"0" * 19
+_LONG_INTEGER = re.compile(rb"(?:^|[:\[,])-?[0-9]{19}")
+
+# Strings first, so that what looks like structure inside them is not taken for it. An unclosed
+# string runs to the end: every character is looked at once, however hostile the text.
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|[\[\]{},]', re.DOTALL)
+_NEXT_EVENT = re.compile(r',\s*(?=\{\s*"(?:time|type|record)"\s*:)')
+
+
+def decode(body: bytes) -> Sequence[Event | Malformed]:
+    """Read the body of one delivery.
+
+    Args:
+        body: any bytes; normally a JSON array of events.
+
+    Returns:
+        Events and malformed parts in the order of the body. Nothing but white space gives [].
+
+    Source: reference telemetry-events.md, section 5; otlp-mapping.md, section 14.
+    """
+    if not body.isascii():
+        body = _valid_utf8(body)
+    try:
+        events = _decode_events(body)
+    except (msgspec.MsgspecError, RecursionError):
+        return [_part(text) for text in split_array(body.decode())]
+    if _INT64_DIGITS in body.translate(_DIGITS_ONLY):
+        return [_with_exact_integers(event) for event in events]
+    return events
+
+
+def _valid_utf8(body: bytes) -> bytes:
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        return body.decode(errors="replace").encode()
+    return body
+
+
+def _with_exact_integers(event: Event) -> Event:
+    """Turn integers beyond 64 bits into strings: readers would make floats of them."""
+    record = bytes(event.record)
+    if _LONG_INTEGER.search(record) is None:
+        return event
+    return Event(event.type, event.time, msgspec.Raw(exact(record.decode())))
+
+
+def split_array(text: str) -> list[str]:
+    """Split the text of an array into its elements, without believing that they are JSON.
+
+    White space and a missing end are forgiven. Text that is no array is one part.
+    """
+    text = text.strip("\ufeff \t\r\n")
+    if not text.startswith("["):
+        return [text] if text else []
+    parts: list[str] = []
+    depth, start = 0, 1
+    for token in _TOKEN.finditer(text, 1):
+        mark = token.group()
+        if mark in {"{", "["}:
+            depth += 1
+        elif depth == 0 and mark in {",", "]"}:
+            parts.append(text[start : token.start()])
+            start = token.end()
+            if mark == "]":
+                parts.append(text[start:])
+                break
+        elif mark in {"}", "]"}:
+            depth = max(0, depth - 1)
+    else:
+        # Cut off, or its brackets do not match: what looks like an event begins one.
+        parts += _NEXT_EVENT.split(text[start:])
+    return [part for part in map(str.strip, parts) if part]
+
+
+def _part(text: str) -> Event | Malformed:
+    try:
+        return _with_exact_integers(_decode_event(text))
+    except (msgspec.MsgspecError, RecursionError):
+        pass
+    try:
+        return _lenient_event(exact(text))
+    except (ValueError, RecursionError, msgspec.MsgspecError):
+        return Malformed(text)
+
+
+def _lenient_event(part: bytes) -> Event:
+    """Read an event from strict JSON, whatever else its envelope holds.
+
+    Raises:
+        msgspec.ValidationError: it is no object, or has no `type`.
+    """
+    fields = _decode_fields(part)
+    type_ = _decode_text(fields.pop("type", msgspec.Raw(b"null")))
+    record = fields.pop("record", msgspec.Raw(b"null"))
+    time = ""
+    if bytes(fields.get("time", b"")).startswith(b'"'):
+        time = _decode_text(fields.pop("time"))
+    if fields:
+        return OddEvent(type_, time, record, fields)
+    return Event(type_, time, record)

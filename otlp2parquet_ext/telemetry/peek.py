@@ -1,0 +1,83 @@
+"""The little the hot side must know of a body, at the cost of a glance.
+
+    receiver --body--> peek() --> Peek: how many events, which invocations are done
+
+Only an event's own `type` counts. A function may log what looks like `platform.runtimeDone`;
+inside a `record` that means nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from otlp2parquet_ext.telemetry.decode import Event, decode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class Peek(msgspec.Struct, frozen=True):
+    """What a body says at a glance.
+
+    Attributes:
+        well_formed: every part of the body is an event.
+        events: number of rows the body will give: events, and parts that are none.
+        done: request ids for which a `platform.runtimeDone` is in the body.
+        reported: request ids for which a `platform.report` is in the body.
+    """
+
+    well_formed: bool
+    events: int
+    done: frozenset[str] = frozenset()
+    reported: frozenset[str] = frozenset()
+
+
+class _Element(msgspec.Struct, gc=False):
+    type: str
+    record: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class _Request(msgspec.Struct, gc=False):
+    requestId: str = ""
+
+
+_decode_elements = msgspec.json.Decoder(list[_Element]).decode
+_decode_request = msgspec.json.Decoder(_Request).decode
+
+
+def peek(body: bytes) -> Peek:
+    """Look at the body of one delivery. Never raises, whatever the bytes.
+
+    Source: reference telemetry-events.md, sections 1 and 3.
+    """
+    try:
+        elements = _decode_elements(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        parts = decode(body)
+        events = [part for part in parts if isinstance(part, Event)]
+        return Peek(
+            len(events) == len(parts) > 0,
+            len(parts),
+            _requests(events, "platform.runtimeDone"),
+            _requests(events, "platform.report"),
+        )
+    return Peek(
+        well_formed=True,
+        events=len(elements),
+        done=_requests(elements, "platform.runtimeDone"),
+        reported=_requests(elements, "platform.report"),
+    )
+
+
+def _requests(events: Iterable[Event | _Element], wanted: str) -> frozenset[str]:
+    ids = {_request_id(event.record) for event in events if event.type == wanted}
+    return frozenset(ids - {""})
+
+
+def _request_id(record: msgspec.Raw) -> str:
+    try:
+        return _decode_request(record).requestId
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return ""
