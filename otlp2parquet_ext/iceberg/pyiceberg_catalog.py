@@ -27,6 +27,7 @@ from pyiceberg.io.pyarrow import (
     compute_statistics_plan,
     data_file_statistics_from_parquet_metadata,
     parquet_path_to_id_mapping,
+    pyarrow_to_schema,
 )
 from pyiceberg.manifest import DataFile as IcebergDataFile
 from pyiceberg.manifest import DataFileContent, FileFormat
@@ -150,7 +151,7 @@ class PyIcebergTable:
         try:
             return catalog.create_table(
                 self._identifier,
-                LOGS,
+                pyarrow_to_schema(LOGS),
                 location=self._location,
                 partition_spec=PARTITION,
                 properties=PROPERTIES,

@@ -30,6 +30,9 @@ class Kind(enum.IntEnum):
     DELIVERY = 3
 
 
+KINDS = frozenset(kind.value for kind in Kind)
+
+
 @dataclass(frozen=True, slots=True)
 class Frame:
     """One frame read back; `received_us` is Unix microseconds."""
@@ -85,7 +88,7 @@ def _frame_at(data: bytes, position: int) -> Frame | None:
         return None
     magic, kind, length, received_us, digest = HEADER.unpack_from(data, position)
     start = position + HEADER.size
-    if magic != MAGIC or kind not in Kind or len(data) - start < length:
+    if magic != MAGIC or kind not in KINDS or len(data) - start < length:
         return None
     payload = data[start : start + length]
     return Frame(Kind(kind), received_us, digest, payload) if digest_of(payload) == digest else None
