@@ -1,0 +1,26 @@
+"""A Lambda execution environment on a laptop: Runtime, Extensions and Telemetry APIs on loopback.
+
+    plan ──▶ environment ──▶ sandbox (one generation of processes) ──▶ invocations ──▶ outcome
+
+`run(plan)` is the way in. It starts the extension and the user's function with AWS's own runtime
+interface client, freezes them between invocations, and says what it sent and what came back.
+It knows nothing of our extension but the name of its executable: any extension can be run.
+"""
+
+from __future__ import annotations
+
+from otlp2parquet_ext.local.environment import run, run_async
+from otlp2parquet_ext.local.outcome import Outcome
+from otlp2parquet_ext.local.plan import ExtensionProgram, Faults, Kill, KillPoint, LogFormat, Plan
+
+__all__ = [
+    "ExtensionProgram",
+    "Faults",
+    "Kill",
+    "KillPoint",
+    "LogFormat",
+    "Outcome",
+    "Plan",
+    "run",
+    "run_async",
+]

@@ -1,0 +1,281 @@
+"""One execution environment, run from the first INIT to the last SHUTDOWN.
+
+    server ─▶ sandbox 0: INIT ─▶ invoke, freeze, gap, thaw, invoke … ─▶ SHUTDOWN
+                  └─ failure ─▶ reset ─▶ sandbox 1: INIT inside the next invocation …
+
+`run` is for callers without an event loop, `run_async` for those with one. Whatever happens,
+processes are killed and cgroups removed before either returns or raises.
+
+Source: AWS lambda-runtime-environment.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import shutil
+import sys
+import tempfile
+from contextlib import asynccontextmanager, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from otlp2parquet_ext.local.clock import ActiveClock
+from otlp2parquet_ext.local.extensions_api import ExtensionsApi
+from otlp2parquet_ext.local.invoking import invoke, refuse
+from otlp2parquet_ext.local.isolation import Isolation
+from otlp2parquet_ext.local.outcome import Outcome
+from otlp2parquet_ext.local.plan import KillPoint
+from otlp2parquet_ext.local.requests import new_request
+from otlp2parquet_ext.local.runtime_api import RuntimeApi
+from otlp2parquet_ext.local.sandbox import Sandbox, Workbench
+from otlp2parquet_ext.local.telemetry import Telemetry
+from otlp2parquet_ext.local.variables import extension_variables, function_variables, region
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator
+
+    from otlp2parquet_ext.local.accounting import Account
+    from otlp2parquet_ext.local.failure import Failure
+    from otlp2parquet_ext.local.outcome import ExtensionRun, Invocation
+    from otlp2parquet_ext.local.parties import Parties
+    from otlp2parquet_ext.local.plan import Plan
+    from otlp2parquet_ext.local.sandbox import InitResult
+
+    Progress = Callable[[Invocation], None]
+
+
+def run(plan: Plan, progress: Progress | None = None) -> Outcome:
+    """Run a plan to its end, in an event loop of its own.
+
+    Args:
+        plan: what to run.
+        progress: called after each invocation.
+
+    Returns:
+        What happened. A function that fails is an outcome, not an error.
+
+    Raises:
+        OSError: the code folder does not exist, or no folder could be made for /tmp.
+    """
+    return asyncio.run(run_async(plan, progress))
+
+
+async def run_async(plan: Plan, progress: Progress | None = None) -> Outcome:
+    """Run a plan to its end; see `run`."""
+    with _temporary_folder(plan) as tmp:
+        return await Environment(plan, tmp, progress).run()
+
+
+class Environment:
+    """One execution environment and its generations."""
+
+    def __init__(self, plan: Plan, tmp: Path, progress: Progress | None = None) -> None:
+        self.plan = plan
+        self.clock = ActiveClock()
+        self.telemetry = Telemetry(plan, self.clock, self._acknowledged)
+        self.accounts: list[Account] = []
+        self.sandbox: Sandbox | None = None
+        self._tmp = tmp
+        self._progress = progress
+        self._generation = 0
+        self._resets = 0
+        self._first_init: InitResult | None = None
+        self._init_ms: float | None = None
+        self._extension_runs: list[ExtensionRun] = []
+        self._function_lines: list[str] = []
+        self._shutdown_ms: float | None = None
+        self._arn = (
+            f"arn:aws:lambda:{region(plan, os.environ)}:{plan.account_id}"
+            f":function:{plan.function_name}"
+        )
+
+    async def run(self) -> Outcome:
+        """Run the plan."""
+        isolation = Isolation(self.plan, f"otlp2parquet-{os.getpid()}-{secrets.token_hex(3)}")
+        try:
+            async with self._server() as api:
+                self.bench = self._workbench(isolation, api)
+                try:
+                    await self._serve()
+                finally:
+                    await self._clean_up()
+            return self._outcome(isolation)
+        finally:
+            isolation.close()
+
+    async def _serve(self) -> None:
+        await self.init("init", self.plan.init_limit_ms)
+        for number in range(1, self.plan.invocations + 1):
+            if number > 1:
+                await asyncio.sleep(self.plan.gap_ms / 1000)
+            account = await self._invocation(number)
+            self.account_for(account)
+            if account.failure:
+                await self.reset(account.failure)
+            else:
+                await self._freeze()
+                if self.sandbox:
+                    await self.sandbox.kill_first_extension(KillPoint.BETWEEN, number)
+        self._thaw()
+        if self.sandbox:
+            await self.end("spindown", kill_runtime=False)
+
+    async def init(self, phase: str, limit_ms: float) -> InitResult:
+        """Start a generation; it is gone again when it fails."""
+        self.sandbox = Sandbox(self.bench, self._generation, phase)
+        self._generation += 1
+        self.bench.isolation.boost(on=self.plan.init_boost)
+        result = await self.sandbox.init(limit_ms)
+        self.bench.isolation.boost(on=False)
+        if self._first_init is None:
+            self._first_init = result
+        if result.failure:
+            await self.reset(result.failure)
+        elif phase == "init":
+            self._init_ms = result.duration_ms
+        return result
+
+    def account_for(self, account: Account) -> None:
+        """Enter an invocation in the books."""
+        self.accounts.append(account)
+        if self._progress:
+            self._progress(account.invocation())
+
+    async def reset(self, failure: Failure) -> None:
+        """End the generation; the next invocation starts another."""
+        self._resets += 1
+        await self.end(failure.shutdown_reason, kill_runtime=True)
+
+    async def end(self, reason: str, *, kill_runtime: bool) -> None:
+        """End the generation, for any reason."""
+        sandbox = self.sandbox
+        if sandbox is None:
+            return
+        await sandbox.stop(reason, kill_runtime=kill_runtime)
+        self.sandbox = None
+        self._extension_runs += sandbox.extension_runs()
+        if reason == "spindown":
+            self._shutdown_ms = sandbox.shutdown_ms
+
+    async def _invocation(self, number: int) -> Account:
+        request = new_request(self.plan, number, self._arn)
+        self._thaw()
+        failure = self.sandbox.failure() if self.sandbox else None
+        if failure:
+            await self.reset(failure)
+        if self.sandbox is None:
+            result = await self.init("invoke", self.plan.timeout_s * 1000)
+            if result.failure:
+                return refuse(self.bench, request, result.failure)
+        assert self.sandbox
+        init_ms, self._init_ms = self._init_ms, None
+        return await invoke(self.bench, self.sandbox, request, init_ms=init_ms)
+
+    async def _freeze(self) -> None:
+        if self.plan.freeze:
+            self.clock.freeze()
+            await self.bench.isolation.freeze()
+
+    def _thaw(self) -> None:
+        self.bench.isolation.thaw()
+        self.clock.thaw()
+
+    async def _clean_up(self) -> None:
+        """Leave no process behind, on the way out of an error or a Ctrl-C, too."""
+        self._thaw()
+        if self.sandbox:
+            await self.sandbox.kill()
+            self._extension_runs += self.sandbox.extension_runs()
+
+    def _parties(self) -> Parties:
+        if self.sandbox is None:
+            raise web.HTTPNotFound
+        return self.sandbox.parties
+
+    def _acknowledged(self, count: int) -> None:
+        if self.sandbox:
+            self.sandbox.kill_after_delivery(count)
+
+    @asynccontextmanager
+    async def _server(self) -> AsyncIterator[str]:
+        # Responses are limited by the Runtime API's own rule, not by the server's.
+        app = web.Application(client_max_size=0)
+        extensions = ExtensionsApi(self.plan, self._parties, self.telemetry.subscribe)
+        app.add_routes([*RuntimeApi(self._parties).routes(), *extensions.routes()])
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+        await runner.setup()
+        try:
+            site = web.TCPSite(runner, "127.0.0.1", 0)
+            await site.start()
+            host, port = runner.addresses[0][:2]
+            yield f"{host}:{port}"
+        finally:
+            await runner.cleanup()
+
+    def _workbench(self, isolation: Isolation, api: str) -> Workbench:
+        version = self.plan.function_version
+        stream = f"{datetime.now(UTC):%Y/%m/%d}/[{version}]{secrets.token_hex(16)}"
+        variables = function_variables(
+            self.plan, caller=os.environ, api=api, tmp=self._tmp, log_stream=stream
+        )
+        function = {
+            "functionName": self.plan.function_name,
+            "functionVersion": version,
+            "instanceId": stream,
+        }
+        if self.plan.handler:
+            major, minor = sys.version_info[:2]
+            where = region(self.plan, os.environ)
+            function["runtimeVersion"] = f"python:{major}.{minor}.v1"
+            function["runtimeVersionArn"] = f"arn:aws:lambda:{where}::runtime:local"
+        return Workbench(
+            plan=self.plan,
+            clock=self.clock,
+            telemetry=self.telemetry,
+            isolation=isolation,
+            function_variables=variables,
+            extension_variables=extension_variables(variables),
+            function=function,
+            function_lines=self._function_lines,
+        )
+
+    def _outcome(self, isolation: Isolation) -> Outcome:
+        first = self._first_init
+        failure = first.failure if first else None
+        return Outcome(
+            invocations=tuple(account.invocation() for account in self.accounts),
+            init_ms=first.duration_ms if first else 0.0,
+            init_error=failure.error_type if failure else "",
+            init_error_payload=failure.payload if failure else b"",
+            extensions=tuple(self._extension_runs),
+            events=tuple(self.telemetry.generated),
+            deliveries=tuple(self.telemetry.deliveries),
+            undelivered=tuple(self.telemetry.undelivered),
+            dropped_records=self.telemetry.dropped_records,
+            dropped_bytes=self.telemetry.dropped_bytes,
+            resets=self._resets,
+            function_lines=tuple(self._function_lines),
+            peak_memory_bytes=isolation.peak_memory_bytes(),
+            isolation=isolation.facts,
+            shutdown_ms=self._shutdown_ms,
+        )
+
+
+@contextmanager
+def _temporary_folder(plan: Plan) -> Iterator[Path]:
+    """Give the environment its /tmp: the plan's, or one that is removed unless it is kept."""
+    if plan.tmp:
+        plan.tmp.mkdir(parents=True, exist_ok=True)
+        yield plan.tmp.resolve()
+        return
+    folder = Path(tempfile.mkdtemp(prefix="lambda-tmp-"))
+    try:
+        yield folder
+    finally:
+        if not plan.keep_tmp:
+            shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,1 @@
+"""A function to try things with: `--code <this folder> --handler app.handler`."""
