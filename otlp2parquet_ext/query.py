@@ -100,3 +100,17 @@ def _extension(name: str) -> Path:
 
 def _quote(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
+
+
+def table_text(connection: duckdb.DuckDBPyConnection, sql: str) -> str:
+    """Run one statement and return its rows as a table for a terminal.
+
+    Raises:
+        QueryError: DuckDB refuses the statement.
+    """
+    import duckdb  # noqa: PLC0415 - as in `connect`
+
+    try:
+        return str(connection.sql(sql) or "").rstrip()
+    except duckdb.Error as error:
+        raise QueryError(f"{sql}: {error}") from error

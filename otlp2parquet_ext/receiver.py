@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 HEADER_TIMEOUT_S = 5.0
 BODY_TIMEOUT_S = 10.0
+LINGERING_S = 0.5  # reading on after an answer, so that a refusal is not lost in a reset
 SMALLEST_BODY_LIMIT = 4_194_304
 
 
@@ -56,13 +57,15 @@ class Receiver:
         self._limit_bytes = limit_bytes
         self._header_timeout_s = header_timeout_s
         self._body_timeout_s = body_timeout_s
-        self._server: web.Server[web.BaseRequest] | None = None
+        self._server: web.Server | None = None
         self._listening: asyncio.Server | None = None
-        self._waiting: dict[RequestHandler[web.BaseRequest], asyncio.TimerHandle] = {}
+        self._waiting: dict[RequestHandler, asyncio.TimerHandle] = {}
 
     async def start(self, listener: socket.socket) -> None:
         """Serve a socket that is listening already; what the kernel has queued comes first."""
-        self._server = web.Server(self._handle, access_log=None)
+        self._server = web.Server(
+            self._handle, access_log=None, auto_decompress=False, lingering_time=LINGERING_S
+        )
         self._listening = await asyncio.get_running_loop().create_server(
             self._connected, sock=listener
         )
@@ -73,14 +76,14 @@ class Receiver:
             self._listening.close()
             await self._server.shutdown(0)
 
-    def _connected(self) -> RequestHandler[web.BaseRequest]:
+    def _connected(self) -> RequestHandler:
         assert self._server is not None
         protocol = self._server()
         loop = asyncio.get_running_loop()
         self._waiting[protocol] = loop.call_later(self._header_timeout_s, self._give_up, protocol)
         return protocol
 
-    def _give_up(self, protocol: RequestHandler[web.BaseRequest]) -> None:
+    def _give_up(self, protocol: RequestHandler) -> None:
         self._waiting.pop(protocol, None)
         protocol.force_close()
 

@@ -55,6 +55,11 @@ class Setting:
         prefixed = tuple(n if n.startswith(PREFIX) else PREFIX + n for n in self.names)
         return prefixed + tuple(n for n in self.names if not n.startswith(PREFIX))
 
+    @property
+    def valid_is_limited(self) -> bool:
+        """False for free text."""
+        return isinstance(self.default, int) or bool(self.choices)
+
     def expected(self) -> str:
         """Say in words what is valid."""
         if isinstance(self.default, int):

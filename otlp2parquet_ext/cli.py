@@ -1,0 +1,113 @@
+"""`otlp2parquet-ext`: what people run; none of it is in the layer.
+
+local      a function with the extension, in a Lambda execution environment on this machine
+demo       a sample function through `local`, its telemetry read back
+query      SQL over a destination
+settings   every variable the extension reads
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from otlp2parquet_ext import __version__
+from otlp2parquet_ext.settings import SETTINGS
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command and return its exit status."""
+    parser = _parser()
+    chosen = parser.parse_args(arguments)
+    return int(chosen.run(chosen))
+
+
+def _parser() -> argparse.ArgumentParser:
+    # A command's libraries are imported with its options: `--help` works without the extras.
+    from otlp2parquet_ext.local import command as local_command  # noqa: PLC0415
+
+    parser = argparse.ArgumentParser(prog="otlp2parquet-ext", description=__doc__.split("\n")[0])
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    local = commands.add_parser("local", help="run a function with the extension, without AWS")
+    local_command.add_arguments(local)
+    local.set_defaults(run=local_command.run)
+
+    demo = commands.add_parser("demo", help="run the sample function and read its telemetry back")
+    demo.add_argument(
+        "--lake", default="lake", metavar="DIR", help="where the table goes (%(default)s)"
+    )
+    demo.add_argument(
+        "--invoke", type=int, default=30, metavar="N", help="invocations (%(default)s)"
+    )
+    demo.set_defaults(run=_demo)
+
+    query = commands.add_parser("query", help="SQL over a destination; the table is called logs")
+    query.add_argument("destination", help="as in OTLP2PARQUET_DESTINATION")
+    query.add_argument("sql", help='for example "SELECT count(*) FROM logs"')
+    query.set_defaults(run=_query)
+
+    settings = commands.add_parser("settings", help="list every variable the extension reads")
+    settings.add_argument("--markdown", action="store_true", help="as docs/configuration.md")
+    settings.set_defaults(run=_settings)
+    return parser
+
+
+def _demo(chosen: argparse.Namespace) -> int:
+    from otlp2parquet_ext.demo import demo  # noqa: PLC0415
+
+    return demo(chosen.lake, chosen.invoke)
+
+
+def _query(chosen: argparse.Namespace) -> int:
+    from otlp2parquet_ext.query import QueryError, connect, table_text  # noqa: PLC0415
+
+    try:
+        print(table_text(connect(chosen.destination), chosen.sql))
+    except QueryError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+def _settings(chosen: argparse.Namespace) -> int:
+    print(markdown() if chosen.markdown else plain())
+    return 0
+
+
+def plain() -> str:
+    """Return the settings for a terminal."""
+    return "\n".join(
+        f"{' or '.join(s.names)} = {s.default!r}\n    {s.says}"
+        + (f" Valid: {s.expected()}." if s.valid_is_limited else "")
+        for s in SETTINGS
+    )
+
+
+def markdown() -> str:
+    """Return `docs/configuration.md`."""
+    rows = "\n".join(
+        f"| {', '.join(f'`{name}`' for name in s.names)} | `{s.default or ' '}` | "
+        f"{s.expected() if s.valid_is_limited else 'text'} | {s.says} |"
+        for s in SETTINGS
+    )
+    return CONFIGURATION.format(rows=rows)
+
+
+CONFIGURATION = """\
+# Configuration
+
+Made from `otlp2parquet_ext/settings.py` by `make docs`; do not edit.
+
+Environment variables of the function. One is enough: `OTLP2PARQUET_DESTINATION`. A name without
+the prefix `OTLP2PARQUET_` also works with it, and the prefixed one wins. A bad value is reported
+in one line and the default is used; a misspelled `OTLP2PARQUET_…` name is reported, too.
+
+| variable | default | valid | meaning |
+|---|---|---|---|
+{rows}
+
+Lambda's own variables (`AWS_LAMBDA_FUNCTION_NAME`, `AWS_REGION`, …) and OpenTelemetry's
+`OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES` are read, too: they become the resource of
+every row."""

@@ -1,0 +1,87 @@
+"""The main job on a laptop: a sample function, the extension, an Iceberg table, DuckDB.
+
+sample/app.py --local environment--> extension --> lake/ --DuckDB--> what you see
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+import shutil
+import sys
+from pathlib import Path
+
+from otlp2parquet_ext import local, query
+from otlp2parquet_ext.local.plan import LogFormat, Plan
+
+GAP_MS = 150
+EVENTS = tuple(json.dumps({"order": number}).encode() for number in range(1, 11))
+
+COUNTS = """
+SELECT EventName AS event, count(*) AS rows, count(DISTINCT FaasInvocationId) AS invocations
+FROM logs GROUP BY 1 ORDER BY 2 DESC"""
+
+SLOWEST = """
+SELECT FaasInvocationId AS request, (LogAttributes->'metrics'->>'durationMs')::DOUBLE AS ms,
+       (LogAttributes->'metrics'->>'maxMemoryUsedMB')::INT AS memory_mb,
+       coalesce((LogAttributes->>'faas.coldstart')::BOOLEAN, false) AS cold_start
+FROM logs WHERE EventName = 'platform.report' ORDER BY ms DESC LIMIT 3"""
+
+ERROR = """
+SELECT FaasInvocationId, TraceId, Body FROM logs
+WHERE SeverityNumber >= 17 AND EventName = 'function' ORDER BY Timestamp LIMIT 1"""
+
+NEXT = (
+    "SELECT SeverityText AS level, count(*) AS lines FROM logs "
+    "WHERE EventName = 'function' GROUP BY 1 ORDER BY 2 DESC"
+)
+
+
+def demo(lake: str, invocations: int) -> int:
+    """Run the sample function and show what its table holds; return an exit status.
+
+    Args:
+        lake: folder for the table; what an earlier demo left there is removed.
+        invocations: how many.
+    """
+    folder = Path(lake).absolute()
+    shutil.rmtree(folder / "warehouse", ignore_errors=True)
+    (folder / "catalog.db").unlink(missing_ok=True)
+    destination = f"sqlite://{folder}/catalog.db?warehouse={folder}/warehouse"
+    print(f"Running a sample function {invocations} times, frozen in between …", flush=True)
+    outcome = local.run(_plan(destination, invocations))
+    if not outcome.invocations or not outcome.events:
+        print("The local environment delivered nothing; run it with its own messages:")
+        print("  otlp2parquet-ext local --handler app.handler --destination", destination)
+        return 1
+    try:
+        _show(destination)
+    except query.QueryError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+def _plan(destination: str, invocations: int) -> Plan:
+    return Plan(
+        handler="app.handler",
+        code=Path(local.__file__).parent / "sample",
+        memory_mb=512,
+        invocations=invocations,
+        events=EVENTS,
+        gap_ms=GAP_MS,
+        log_format=LogFormat.TEXT,
+        destination=destination,
+    )
+
+
+def _show(destination: str) -> None:
+    connection = query.connect(destination)
+    print("\nRows by event type\n" + query.table_text(connection, COUNTS))
+    print("\nSlowest invocations\n" + query.table_text(connection, SLOWEST))
+    error = connection.execute(ERROR).fetchone()
+    if error is not None:
+        print(f"\nFirst error, request {error[0]}, trace {error[1]}\n{error[2]}")
+    print(f"\nThe table: {query.warehouse(destination)}/otel/logs (Iceberg; catalog {destination})")
+    program = shlex.quote(str(Path(sys.argv[0])))
+    print(f"Try next:\n  {program} query {shlex.quote(destination)} {shlex.quote(NEXT)}")
