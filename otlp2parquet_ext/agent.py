@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,9 +36,11 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.bootstrap import Booted
     from otlp2parquet_ext.telemetry.values import Invoke
 
+SILENCE_MS = 1_000  # of an invocation, without one delivery ever: nobody will tell its end
 SIGTERM_GRACE_MS = 1_500
 SHUTDOWN_WINDOW_MS = 2_000
 RECEIVER_STOP_S = 0.05
+SWITCH_INTERVAL_S = 0.0005
 
 
 def run(booted: Booted) -> None:
@@ -46,6 +49,8 @@ def run(booted: Booted) -> None:
     Args:
         booted: what start-up left: its `next` has been asked for already.
     """
+    # The flush side computes; every interpreter switch it delays is a delivery answered later.
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
     asyncio.run(Agent(booted).run())
 
 
@@ -106,7 +111,9 @@ class Agent:
     async def _next(self) -> Invoke | Shutdown | Unknown:
         assert self._terminated is not None
         call = asyncio.ensure_future(self._api.next())
-        await asyncio.wait({call, self._terminated}, return_when=asyncio.FIRST_COMPLETED)
+        either: tuple[asyncio.Future[bytes] | asyncio.Future[Shutdown], ...]
+        either = (call, self._terminated)
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         if self._terminated.done():
             call.cancel()
             return self._terminated.result()
@@ -135,15 +142,24 @@ class Agent:
         self._session.invoked(invoke)
         self._batches.invoked(invoke, preamble(self._context, self._session.recent))
         hold = flushing.holds(self._settings.flush, self._session.typical_gap_ms)
-        if hold is not None and not self._batches.backing_off:
-            deadline_ms = invoke.deadline_ms - flushing.MARGIN_MS
-            await self._until_done(invoke.request_id, deadline_ms)
-            await self._batches.flush_all(FlushReason.END, deadline_ms)
+        if hold is None or self._batches.backing_off or not self._session.ends_are_told:
+            return
+        if await self._until_done(invoke):
+            until_ms = flushing.hold_until_ms(now_ms(), invoke.deadline_ms)
+            await self._batches.flush_all(FlushReason.END, until_ms)
+        else:
+            self._session.missed()
 
-    async def _until_done(self, request_id: str, deadline_ms: int) -> None:
+    async def _until_done(self, invoke: Invoke) -> bool:
         """Wait until the invocation's own telemetry is here; bounded, for it may never come."""
-        while not self._session.done(request_id) and now_ms() < deadline_ms:
-            await self._next_delivery(deadline_ms)
+        while not self._session.done(invoke.request_id):
+            until_ms = invoke.deadline_ms - flushing.MARGIN_MS
+            if self._heard_ms == 0:
+                until_ms = min(until_ms, invoke.received_us // 1_000 + SILENCE_MS)
+            if now_ms() >= until_ms:
+                return False
+            await self._next_delivery(until_ms)
+        return True
 
     async def _next_delivery(self, until_ms: int) -> None:
         self._news.clear()
@@ -157,6 +173,7 @@ class Agent:
         """Spend the window before SIGKILL: listen, flush, and flush what came meanwhile."""
         deadline_ms = shutdown.deadline_ms or now_ms() + SHUTDOWN_WINDOW_MS
         self._heard_ms = now_ms()
+        self._batches.warm_up()
         while True:
             await self._drain(deadline_ms)
             await self._batches.flush_all(FlushReason.SHUTDOWN, deadline_ms - flushing.MARGIN_MS)

@@ -105,6 +105,10 @@ class Batches:
             self._losses.add(result.reason, items, len(body))
         self._pump()
 
+    def warm_up(self) -> None:
+        """Let the worker import what a flush needs while the loop still listens."""
+        self._worker.submit(self._flush_side.warm_up)
+
     async def flush_all(self, reason: FlushReason, deadline_ms: int) -> None:
         """Flush everything, and commit it if the time suffices; bounded by `deadline_ms`."""
         final = reason is flushing.FlushReason.SHUTDOWN

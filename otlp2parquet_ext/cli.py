@@ -9,10 +9,14 @@ settings   every variable the extension reads
 from __future__ import annotations
 
 import argparse
+import os
 import sys
+import time
 
 from otlp2parquet_ext import __version__
-from otlp2parquet_ext.settings import SETTINGS
+from otlp2parquet_ext.settings import SETTINGS, load
+
+COMMIT_LIMIT_MS = 60_000
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -32,7 +36,7 @@ def _parser() -> argparse.ArgumentParser:
 
     local = commands.add_parser("local", help="run a function with the extension, without AWS")
     local_command.add_arguments(local)
-    local.set_defaults(run=local_command.run)
+    local.set_defaults(run=_local)
 
     demo = commands.add_parser("demo", help="run the sample function and read its telemetry back")
     demo.add_argument(
@@ -43,6 +47,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     demo.set_defaults(run=_demo)
 
+    committer = commands.add_parser("commit", help="commit the files that wait in an inbox")
+    committer.add_argument("destination", help="as in OTLP2PARQUET_DESTINATION")
+    committer.set_defaults(run=_commit)
+
     query = commands.add_parser("query", help="SQL over a destination; the table is called logs")
     query.add_argument("destination", help="as in OTLP2PARQUET_DESTINATION")
     query.add_argument("sql", help='for example "SELECT count(*) FROM logs"')
@@ -52,6 +60,36 @@ def _parser() -> argparse.ArgumentParser:
     settings.add_argument("--markdown", action="store_true", help="as docs/configuration.md")
     settings.set_defaults(run=_settings)
     return parser
+
+
+def _local(chosen: argparse.Namespace) -> int:
+    """Run the function, then act as the committer for what its last moments left in the inbox."""
+    from otlp2parquet_ext.local import command as local_command  # noqa: PLC0415
+
+    status = local_command.run(chosen)
+    if chosen.destination and not chosen.no_extension:
+        commit(chosen.destination)
+    return status
+
+
+def _commit(chosen: argparse.Namespace) -> int:
+    return commit(chosen.destination)
+
+
+def commit(destination: str) -> int:
+    """Make visible every stored file that waits in the destination's inbox."""
+    from otlp2parquet_ext.destinations import DestinationError  # noqa: PLC0415
+    from otlp2parquet_ext.destinations.choose import choose  # noqa: PLC0415
+
+    settings, _ = load(os.environ | {"OTLP2PARQUET_DESTINATION": destination})
+    try:
+        files = choose(settings).commit(time.time_ns() // 1_000_000 + COMMIT_LIMIT_MS)
+    except DestinationError as error:
+        print(error, file=sys.stderr)
+        return 1
+    if files:
+        print(f"{files} files that waited in the inbox are in the table now")
+    return 0
 
 
 def _demo(chosen: argparse.Namespace) -> int:

@@ -15,6 +15,7 @@ from otlp2parquet_ext import local, query
 from otlp2parquet_ext.local.plan import LogFormat, Plan
 
 GAP_MS = 150
+MEMORY_MB = 1_769  # one whole CPU: a laptop's patience is shorter than Lambda's
 EVENTS = tuple(json.dumps({"order": number}).encode() for number in range(1, 11))
 
 COUNTS = """
@@ -66,7 +67,7 @@ def _plan(destination: str, invocations: int) -> Plan:
     return Plan(
         handler="app.handler",
         code=Path(local.__file__).parent / "sample",
-        memory_mb=512,
+        memory_mb=MEMORY_MB,
         invocations=invocations,
         events=EVENTS,
         gap_ms=GAP_MS,

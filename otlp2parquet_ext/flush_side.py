@@ -9,12 +9,14 @@ stands in the segment.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from otlp2parquet_ext.destinations import Batch, DestinationError
 from otlp2parquet_ext.mapping.invocations import Invocations
 from otlp2parquet_ext.mapping.logs import log_table
 from otlp2parquet_ext.spool import Damage, Kind, batch_name, read_frames
@@ -65,8 +67,6 @@ class FlushSide:
         Raises:
             DestinationError: it is not durable.
         """
-        from otlp2parquet_ext.destinations import Batch  # noqa: PLC0415
-
         started = time.monotonic()
         deliveries: list[Delivery] = []
         digests: list[bytes] = []
@@ -96,6 +96,11 @@ class FlushSide:
             DestinationError: nothing became visible; what is stored stays stored.
         """
         return self._open().commit(deadline_ms)
+
+    def warm_up(self) -> None:
+        """Import what the next batch needs; what is wrong is said when the batch is stored."""
+        with contextlib.suppress(DestinationError):
+            self._open().warm_up()
 
     def _open(self) -> Destination:
         if self._destination is None:

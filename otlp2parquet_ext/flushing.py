@@ -1,7 +1,7 @@
 """When to flush, when to hold an invocation, how to spend the shutdown window (no I/O, no clock).
 
     Buffered + Thresholds + now_ms --due()--> FlushReason or None
-    strategy + what is known       --holds()--> Hold or None
+    strategy + what is known       --holds()--> Hold or None, then hold_until_ms()
     deadline + what a flush costs  --drain_until_ms()--> how long the receiver stays open
 
 Soft limits only: `Thresholds` say when a segment is *worth flushing*; what the spool will *hold*
@@ -21,6 +21,9 @@ QUIET_MS = 100
 
 FIRST_FLUSH_MS = 700
 """What a flush is taken to cost before one has been measured."""
+
+LONGEST_HOLD_MS = 1_000
+"""No invocation is held longer than this for its flush; what is left goes on beside the next."""
 
 FIRST_RETRY_MS = 1_000
 LONGEST_RETRY_MS = 60_000
@@ -100,6 +103,15 @@ def holds(strategy: str, typical_gap_ms: int | None) -> Hold | None:
     if typical_gap_ms is None:
         return Hold.FIRST
     return Hold.RARE if typical_gap_ms > FREQUENT_GAP_MS else None
+
+
+def hold_until_ms(now_ms: int, deadline_ms: int) -> int:
+    """Return until when (Unix ms) a finished invocation may be held for its flush.
+
+    Half of what the function's own timeout leaves is kept back: on a fourteenth of a CPU we may
+    run late by much more than any fixed margin, and a late `next` is a function that timed out.
+    """
+    return now_ms + max(0, min(LONGEST_HOLD_MS, (deadline_ms - now_ms) // 2))
 
 
 def drain_until_ms(

@@ -69,5 +69,8 @@ class Destination(Protocol):
             DestinationError: nothing became visible; what is stored stays stored.
         """
 
+    def warm_up(self) -> None:
+        """Import and open what the next commit needs, if anything waits for one."""
+
     def close(self) -> None:
         """Give connections back."""

@@ -52,6 +52,9 @@ class Hive:
         del deadline_ms
         return 0
 
+    def warm_up(self) -> None:
+        """See `Destination.warm_up`: there is nothing to open."""
+
     def close(self) -> None:
         """See `Destination.close`."""
 

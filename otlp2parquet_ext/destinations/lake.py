@@ -72,13 +72,21 @@ class Lake:
         committed = 0
         try:
             while files := self._inbox.take(FILES_PER_COMMIT):
-                self._table = self._table or self._open_table()
-                self._table.commit(files, deadline_ms)
+                self._open().commit(files, deadline_ms)
                 self._inbox.remove(files)
                 committed += len(files)
         except (StorageError, CommitError) as error:
             raise DestinationError(str(error)) from error
         return committed
+
+    def warm_up(self) -> None:
+        """See `Destination.warm_up`."""
+        self._open()
+
+    def _open(self) -> CommitTable:
+        if self._table is None:
+            self._table = self._open_table()
+        return self._table
 
     def close(self) -> None:
         """See `Destination.close`."""

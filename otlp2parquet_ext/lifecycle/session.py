@@ -28,10 +28,13 @@ class Session:
     Attributes:
         current: the latest INVOKE, None before the first.
         recent: the latest INVOKEs, oldest first, at most `REMEMBERED`: late lines may be theirs.
+        ends_are_told: False after an invocation's end was waited for in vain, until one is told
+            again. Emulators accept a subscription and deliver nothing.
     """
 
     def __init__(self) -> None:
         self.current: Invoke | None = None
+        self.ends_are_told = True
         self.recent: deque[Invoke] = deque(maxlen=REMEMBERED)
         self._done: deque[str] = deque(maxlen=REMEMBERED_IDS)
         self._reported: deque[str] = deque(maxlen=REMEMBERED_IDS)
@@ -46,8 +49,14 @@ class Session:
 
     def heard(self, done: Iterable[str], reported: Iterable[str]) -> None:
         """Note the request ids whose `runtimeDone` or `report` a delivery carried."""
-        self._done.extend(done)
+        for request_id in done:
+            self._done.append(request_id)
+            self.ends_are_told = True
         self._reported.extend(reported)
+
+    def missed(self) -> None:
+        """Note that the end of an invocation was waited for in vain."""
+        self.ends_are_told = False
 
     def done(self, request_id: str) -> bool:
         """Tell whether everything the invocation itself says has been delivered."""

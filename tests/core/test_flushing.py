@@ -20,6 +20,7 @@ from otlp2parquet_ext.flushing import (
     drain_until_ms,
     due,
     due_in_ms,
+    hold_until_ms,
     holds,
 )
 
@@ -79,6 +80,16 @@ def test_only_invocations_nobody_would_flush_for_are_held(
 ) -> None:
     """Adaptive: after a rare one nothing comes soon; a frequent one is flushed beside the next."""
     assert holds(strategy, gap_ms) is hold
+
+
+@pytest.mark.parametrize(
+    ("deadline_ms", "until_ms"), [(900_000, 1_000), (2_000, 1_000), (600, 300), (0, 0), (-50, 0)]
+)
+def test_a_hold_ends_well_before_the_function_would_time_out(
+    deadline_ms: int, until_ms: int
+) -> None:
+    """A late `next` is a function that timed out because of us; half the rest is kept back."""
+    assert hold_until_ms(0, deadline_ms) == until_ms
 
 
 def drain(owes_report: bool, now_ms: int, heard_ms: int = 0, cost_ms: int = 500) -> int:  # noqa: FBT001
