@@ -11,11 +11,12 @@ background work and late lines still belong to it. Times are Unix microseconds.
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from operator import attrgetter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
+from msgspec.structs import replace
 
 from otlp2parquet_ext.mapping.trace import NO_TRACE, Trace, parse_header
 
@@ -46,32 +47,40 @@ class Invocations:
 
     One owner: the flush side's thread. Telling it the same fact twice changes nothing.
 
+    Attributes:
+        function_arn: as last invoked, suffix and all; "" when not yet known.
+        version: the function version last seen in an event; "" when none was.
+
     Source: reference otlp-mapping.md, sections 10 and 14 (rule 15).
     """
 
     def __init__(self, capacity: int = 1000) -> None:
         """Begin with no invocation known; `capacity` >= 1."""
-        self._capacity = capacity
-        self._windows: list[Invocation] = []
-        self._opened: list[int] = []  # of each window, for bisection
-        self._by_id: dict[str, Invocation] = {}
-        self._has_invokes = False
         self.function_arn = ""
         self.version = ""
+        self._capacity = capacity
+        self._has_invokes = False
+        self._windows: list[Invocation] = []  # in the order of their opening
+        self._opened: list[int] = []  # of each window, for bisection
+        self._by_id: dict[str, list[Invocation]] = {}  # several when an event was retried
+        self._unconfirmed: dict[str, tuple[int, Trace]] = {}  # starts still without an INVOKE
 
     def invoked(self, invoke: Invoke) -> None:
         """Note an INVOKE event; hearing of it again is no news."""
         self._has_invokes = True
         self.function_arn = invoke.invoked_function_arn or self.function_arn
-        trace = parse_header(invoke.trace_header)
-        known = [w for w in self._windows if w.request_id == invoke.request_id]
+        known = self._by_id.get(invoke.request_id, [])
         if any(window.invoke == invoke for window in known):
             return
+        trace = parse_header(invoke.trace_header)
         for window in reversed(known):
             if window.invoke is None and window.opened_us <= invoke.received_us:
-                self._replace(window, _with_invoke(window, invoke, trace))
+                better = _better(trace, window.trace)
+                self._replace(window, replace(window, invoke=invoke, trace=better))
                 return
-        self._open(Invocation(invoke.request_id, invoke.received_us, invoke, trace))
+        self._add(Invocation(invoke.request_id, invoke.received_us, invoke, trace))
+        if invoke.request_id in self._unconfirmed:
+            self.started(invoke.request_id, *self._unconfirmed.pop(invoke.request_id))
 
     def started(
         self, request_id: str, time_us: int, trace: Trace = NO_TRACE, *, opens_window: bool = True
@@ -85,14 +94,18 @@ class Invocations:
             opens_window: False where invocations run side by side (Managed Instances): only
                 the trace is noted then.
         """
+        known = self._by_id.get(request_id, [])
+        invoked = [window for window in known if window.invoke is not None]
         if not opens_window:
-            self._remember(Invocation(request_id, time_us, None, trace))
-            return
-        known = [w for w in self._windows if w.request_id == request_id]
-        if self._has_invokes:
-            self._move_earlier([w for w in known if w.invoke is not None], time_us, trace)
+            self._by_id[request_id] = [Invocation(request_id, time_us, None, trace)]
+            _shorten(self._by_id, self._capacity)
+        elif invoked:
+            self._confirm(invoked, time_us, trace)
+        elif self._has_invokes:
+            self._unconfirmed[request_id] = (time_us, trace)
+            _shorten(self._unconfirmed, self._capacity)
         elif all(window.opened_us != time_us for window in known):
-            self._open(Invocation(request_id, time_us, None, trace))
+            self._add(Invocation(request_id, time_us, None, trace))
 
     def at(self, time_us: int) -> Invocation | None:
         """Give the invocation whose window contains a moment; None before the first."""
@@ -100,60 +113,66 @@ class Invocations:
         return self._windows[index - 1] if index else None
 
     def before(self, invocation: Invocation) -> Invocation | None:
-        """Give the invocation whose window the given one's opening closed."""
-        index = self._windows.index(invocation)
+        """Give the invocation whose window this one's opening closed; None for the first."""
+        index = self._index(invocation)
         return self._windows[index - 1] if index else None
 
     def by_id(self, request_id: str) -> Invocation | None:
         """Give the latest invocation with a request id."""
-        return self._by_id.get(request_id)
+        known = self._by_id.get(request_id)
+        return known[-1] if known else None
 
-    def _move_earlier(self, windows: list[Invocation], time_us: int, trace: Trace) -> None:
+    def _confirm(self, windows: list[Invocation], time_us: int, trace: Trace) -> None:
         # We hear of an INVOKE a little after it began, so a start belongs to the first INVOKE
         # heard after it; a start stamped later than all of them, to the last.
-        if not windows:
-            return
         later = (w for w in windows if w.invoke is not None and w.invoke.received_us >= time_us)
         window = next(later, windows[-1])
-        moved = window
         previous = self.before(window)
-        # No invocation begins before its predecessor's INVOKE: such a time is made up. Event
-        # times are cut to the millisecond, ours are not.
+        # No invocation begins before its predecessor: such a time is made up. Event times are
+        # cut to the millisecond, ours are not.
         earliest = previous.opened_us // _MILLISECOND_US * _MILLISECOND_US if previous else 0
-        if earliest <= time_us < window.opened_us:
-            moved = msgspec.structs.replace(moved, opened_us=time_us)
-        if window.trace.trace_id in {None, trace.trace_id} and trace.trace_id is not None:
-            moved = msgspec.structs.replace(moved, trace=trace)
-        if moved != window:
-            self._replace(window, moved)
+        moves = earliest <= time_us < window.opened_us
+        better = replace(
+            window,
+            opened_us=time_us if moves else window.opened_us,
+            trace=_better(window.trace, trace),
+        )
+        if better != window:
+            self._replace(window, better)
 
-    def _open(self, invocation: Invocation) -> None:
-        index = bisect_right(self._opened, invocation.opened_us)
-        self._windows.insert(index, invocation)
-        self._opened.insert(index, invocation.opened_us)
-        self._remember(invocation)
+    def _add(self, invocation: Invocation) -> None:
+        self._insert(invocation)
+        self._by_id.setdefault(invocation.request_id, []).append(invocation)
+        self._by_id[invocation.request_id].sort(key=attrgetter("opened_us"))
         if len(self._windows) > self._capacity:
             oldest = self._windows.pop(0)
             del self._opened[0]
-            if self._by_id.get(oldest.request_id) is oldest:
+            siblings = self._by_id[oldest.request_id]
+            siblings.remove(oldest)
+            if not siblings:
                 del self._by_id[oldest.request_id]
 
+    def _insert(self, invocation: Invocation) -> None:
+        index = bisect_right(self._opened, invocation.opened_us)
+        self._windows.insert(index, invocation)
+        self._opened.insert(index, invocation.opened_us)
+
     def _replace(self, old: Invocation, new: Invocation) -> None:
-        index = self._windows.index(old)
-        self._windows[index] = new
-        self._windows.sort(key=attrgetter("opened_us"))
-        self._opened = [window.opened_us for window in self._windows]
-        if self._by_id.get(old.request_id) == old:
-            self._by_id[old.request_id] = new
+        index = self._index(old)
+        del self._windows[index], self._opened[index]
+        self._insert(new)
+        siblings = self._by_id[old.request_id]
+        siblings[siblings.index(old)] = new
 
-    def _remember(self, invocation: Invocation) -> None:
-        known = self._by_id.get(invocation.request_id)
-        if known is None or known.opened_us <= invocation.opened_us:
-            self._by_id[invocation.request_id] = invocation
-        if len(self._by_id) > self._capacity:
-            del self._by_id[next(iter(self._by_id))]
+    def _index(self, invocation: Invocation) -> int:
+        return self._windows.index(invocation, bisect_left(self._opened, invocation.opened_us))
 
 
-def _with_invoke(window: Invocation, invoke: Invoke, trace: Trace) -> Invocation:
-    same = trace.trace_id in {None, window.trace.trace_id}
-    return Invocation(window.request_id, window.opened_us, invoke, window.trace if same else trace)
+def _better(authority: Trace, other: Trace) -> Trace:
+    """Choose a trace: the other knows the span, but counts only if it is of the same trace."""
+    return other if authority.trace_id in {None, other.trace_id} else authority
+
+
+def _shorten(known: dict[str, Any], capacity: int) -> None:
+    if len(known) > capacity:
+        del known[next(iter(known))]

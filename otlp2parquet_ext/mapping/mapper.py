@@ -14,7 +14,7 @@ import msgspec
 
 from otlp2parquet_ext.mapping import platform
 from otlp2parquet_ext.mapping.attributes import Attributes, merge
-from otlp2parquet_ext.mapping.fields import Fields, Values, read_fields
+from otlp2parquet_ext.mapping.fields import Fields, Values, encode, read_fields
 from otlp2parquet_ext.mapping.records import Reading, read_object, read_text, without_line_break
 from otlp2parquet_ext.mapping.rows import Row
 from otlp2parquet_ext.mapping.severity import UNSPECIFIED, WARN
@@ -87,8 +87,8 @@ class Mapper:
     def _row(self, event: Event, observed_us: int) -> Row:
         try:
             return self._mapped(event, observed_us)
-        except Exception:
-            return self._malformed(bytes(event.record).decode(), observed_us)
+        except Exception:  # noqa: BLE001 -- one event never costs the batch, whatever is wrong
+            return self._malformed(encode(event).decode(), observed_us)
 
     def _malformed(self, text: str, observed_us: int) -> Row:
         self.malformed += 1
@@ -105,7 +105,7 @@ class Mapper:
         if kind == b"{":
             fields = read_fields(record)
             if event.type.startswith("platform."):
-                row = self._platform(event.type, fields, own, time_us)
+                row = self._platform(event, fields, own, time_us)
             else:
                 row = self._record(event, read_object(fields, time_us), fields, own, time_us)
         elif kind == b'"':
@@ -157,19 +157,21 @@ class Mapper:
             found = self._invocations.before(found)
         return found
 
-    def _platform(self, event_type: str, fields: Fields, own: Attributes, time_us: int) -> Row:
-        values = fields.values
+    def _platform(self, event: Event, fields: Fields, own: Attributes, time_us: int) -> Row:
+        event_type, values = event.type, fields.values
         request_id = values.get("requestId")
         invocation = None
         trace = parse_tracing(values.get("tracing"))
         if isinstance(request_id, str) and request_id:
-            self._ahead.discard(request_id)
+            if event_type == "platform.start":
+                self._ahead.discard(request_id)
             own["faas.invocation_id"] = request_id
             invocation = self._invocations.by_id(request_id)
         else:
             request_id = None
         self._see_version(event_type, values)
         own.update(self._about(event_type, values, invocation))
+        _add_envelope(event, own)
         text: str | bytes | None = fields.text
         if event_type in platform.KNOWN:
             text = platform.body(event_type, values, self._version)

@@ -176,7 +176,7 @@ COLUMNS: tuple[Column, ...] = (
         "EventName",
         "string",
         nullable=True,
-        doc="Type of the event: `function`, `platform.report`, …",
+        doc="Type of the event, for example `function` or `platform.report`.",
         encoding=_DICTIONARY,
     ),
     Column(

@@ -83,7 +83,7 @@ def decode(body: bytes) -> Sequence[Event | Malformed]:
     try:
         events = _decode_events(body)
     except (msgspec.MsgspecError, RecursionError):
-        return [_part(text) for text in split_array(body.decode())]
+        return _parts(body.decode().strip("\ufeff \t\r\n"))
     if _INT64_DIGITS in body.translate(_DIGITS_ONLY):
         return [_with_exact_integers(event) for event in events]
     return events
@@ -105,32 +105,45 @@ def _with_exact_integers(event: Event) -> Event:
     return Event(event.type, event.time, msgspec.Raw(exact(record.decode())))
 
 
+def _parts(text: str) -> list[Event | Malformed]:
+    if text.startswith("["):
+        return [_part(element) for element in split_array(text)]
+    return [Malformed(text)] if text else []
+
+
 def split_array(text: str) -> list[str]:
     """Split the text of an array into its elements, without believing that they are JSON.
 
-    White space and a missing end are forgiven. Text that is no array is one part.
+    Args:
+        text: begins with `[`; its end may be missing. Empty elements are left out.
     """
-    text = text.strip("\ufeff \t\r\n")
-    if not text.startswith("["):
-        return [text] if text else []
-    parts: list[str] = []
+    elements: list[str] = []
     depth, start = 0, 1
     for token in _TOKEN.finditer(text, 1):
         mark = token.group()
         if mark in {"{", "["}:
             depth += 1
         elif depth == 0 and mark in {",", "]"}:
-            parts.append(text[start : token.start()])
+            elements.append(text[start : token.start()])
             start = token.end()
             if mark == "]":
-                parts.append(text[start:])
+                elements.append(text[start:])
                 break
         elif mark in {"}", "]"}:
             depth = max(0, depth - 1)
     else:
-        # Cut off, or its brackets do not match: what looks like an event begins one.
-        parts += _NEXT_EVENT.split(text[start:])
-    return [part for part in map(str.strip, parts) if part]
+        elements += _split_unclosed(text[start:])
+    return [element for element in map(str.strip, elements) if element]
+
+
+def _split_unclosed(text: str) -> list[str]:
+    """Split what is cut off, or has brackets that do not match, where an event seems to begin."""
+    elements = _NEXT_EVENT.split(text)
+    last = elements[-1].rstrip()
+    # The array's own end, if the last event is whole.
+    if last.endswith("]") and isinstance(_part(last[:-1]), Event):
+        elements[-1] = last[:-1]
+    return elements
 
 
 def _part(text: str) -> Event | Malformed:

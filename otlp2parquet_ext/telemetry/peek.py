@@ -40,7 +40,7 @@ class _Element(msgspec.Struct, gc=False):
 
 
 class _Request(msgspec.Struct, gc=False):
-    requestId: str = ""
+    request_id: str = msgspec.field(default="", name="requestId")
 
 
 _decode_elements = msgspec.json.Decoder(list[_Element]).decode
@@ -78,6 +78,6 @@ def _requests(events: Iterable[Event | _Element], wanted: str) -> frozenset[str]
 
 def _request_id(record: msgspec.Raw) -> str:
     try:
-        return _decode_request(record).requestId
+        return _decode_request(record).request_id
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return ""
