@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 from otlp2parquet_ext.mapping.fields import Fields, encode
@@ -12,17 +13,62 @@ if TYPE_CHECKING:
 Attributes = dict[str, object]
 
 
-def exception(values: Mapping[str, object]) -> Attributes:
-    """Give `exception.*` for a record that carries an error, {} for one that does not.
+def exception(values: Mapping[str, object]) -> Attributes | None:
+    """Give `exception.*` for a record that carries an error, None for one that does not.
 
     Source: reference otlp-mapping.md, section 7; OpenTelemetry semantic conventions, exceptions.
     """
+    if "errorType" not in values and "errorMessage" not in values:
+        return None
     found: Attributes = {}
     for key, name in (("errorType", "exception.type"), ("errorMessage", "exception.message")):
         value = values.get(key)
         if isinstance(value, str):
             found[name] = value
     return found
+
+
+class AttributeWriter:
+    """Writes attributes as JSON text; remembers how those of an invocation begin.
+
+    The memory lasts as long as the writer, which is one batch.
+    """
+
+    def __init__(self) -> None:
+        """Remember nothing yet."""
+        self._opening = cache(_opening)
+
+    def write(
+        self,
+        event_type: str,
+        request_id: str | None,
+        own: Mapping[str, object] | None = None,
+        fields: Fields | None = None,
+    ) -> bytes:
+        """Write `type`, `faas.invocation_id`, our own attributes, then what is left of the record.
+
+        Args:
+            event_type: the event's type.
+            request_id: None when the record belongs to no invocation.
+            own: further attributes we set, if any.
+            fields: what is left of the record; see `merge`.
+        """
+        if not own:
+            opening = self._opening(event_type, request_id)
+            if fields is None:
+                return opening + b"}"
+            rest = fields.rest
+            if not (fields.repeated or "type" in rest or "faas.invocation_id" in rest):
+                return opening + (b"," + encode(rest)[1:] if rest else b"}")
+        known: Attributes = {"type": event_type}
+        if request_id is not None:
+            known["faas.invocation_id"] = request_id
+        return merge({**known, **(own or {})}, fields)
+
+
+def _opening(event_type: str, request_id: str | None) -> bytes:
+    known = {"type": event_type, "faas.invocation_id": request_id}
+    return encode({key: value for key, value in known.items() if value is not None})[:-1]
 
 
 def merge(own: Mapping[str, object], fields: Fields | None = None) -> bytes:

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from otlp2parquet_ext.mapping import platform
-from otlp2parquet_ext.mapping.attributes import Attributes, merge
+from otlp2parquet_ext.mapping.attributes import Attributes, AttributeWriter
 from otlp2parquet_ext.mapping.fields import Fields, Values, encode, read_fields
-from otlp2parquet_ext.mapping.records import Reading, read_object, read_text, without_line_break
+from otlp2parquet_ext.mapping.records import ObjectReader, Reading, read_text, without_line_break
 from otlp2parquet_ext.mapping.rows import Row
 from otlp2parquet_ext.mapping.severity import UNSPECIFIED, WARN
 from otlp2parquet_ext.mapping.times import Clock, parse_time
-from otlp2parquet_ext.mapping.trace import NO_TRACE, Trace, parse_tracing
+from otlp2parquet_ext.mapping.trace import NO_TRACE, Trace, TracingReader
 from otlp2parquet_ext.telemetry.decode import Event, Malformed, OddEvent
 
 if TYPE_CHECKING:
@@ -52,6 +52,9 @@ class Mapper:
         self._invocations = invocations
         self._version = invocations.version or context.function_version
         self._clock = Clock()
+        self._objects = ObjectReader(self._clock)
+        self._tracing = TracingReader()
+        self._attributes = AttributeWriter()
         self._ahead: set[str] = set()  # starts in the batch that the second pass has not reached
 
     def learn(self, events: Iterable[Event | Malformed], observed_us: int) -> None:
@@ -60,14 +63,14 @@ class Mapper:
             if isinstance(event, Malformed) or event.type != "platform.start":
                 continue
             values = _values(event)
-            request_id = values.get("requestId")
-            if not (isinstance(request_id, str) and request_id):
+            request_id = _request_id(values)
+            if request_id is None:
                 continue
             time_us = self._clock.read(event.time)
             self._invocations.started(
                 request_id,
                 observed_us if time_us is None else time_us,
-                parse_tracing(values.get("tracing")),
+                self._tracing.read(values.get("tracing")),
                 opens_window=not self._managed,
             )
             arn = values.get("functionArn")
@@ -86,68 +89,71 @@ class Mapper:
 
     def _row(self, event: Event, observed_us: int) -> Row:
         try:
-            return self._mapped(event, observed_us)
+            row = self._mapped(event, observed_us)
         except Exception:  # noqa: BLE001 -- one event never costs the batch, whatever is wrong
             return self._malformed(encode(event).decode(), observed_us)
+        row.observed_us = observed_us
+        return row
 
     def _malformed(self, text: str, observed_us: int) -> Row:
         self.malformed += 1
-        attributes = merge({"type": MALFORMED})
-        return Row(MALFORMED, observed_us, observed_us, text, attributes)
+        attributes = self._attributes.write(MALFORMED, None)
+        return Row(MALFORMED, observed_us, text, attributes, observed_us=observed_us)
 
     def _mapped(self, event: Event, observed_us: int) -> Row:
-        own: Attributes = {"type": event.type}
+        event_type = event.type
         time_us = self._clock.read(event.time)
-        if time_us is None:
-            time_us = _odd_time(event, own) or observed_us
+        envelope: Attributes | None = None
+        if time_us is None or type(event) is not Event:
+            envelope = _envelope(event, time_us)
+            time_us = _envelope_time(event, time_us, observed_us)
         record = bytes(event.record)
         kind = record[:1]
         if kind == b"{":
             fields = read_fields(record)
-            if event.type.startswith("platform."):
-                row = self._platform(event, fields, own, time_us)
-            else:
-                row = self._record(event, read_object(fields, time_us), fields, own, time_us)
-        elif kind == b'"':
+            if event_type.startswith("platform."):
+                return self._platform(event_type, fields, envelope, time_us)
+            reading = self._objects.read(fields, time_us)
+            return self._record(event_type, reading, fields, envelope, time_us)
+        if kind == b'"':
             text = _decode_text(record)
-            reading = read_text(text) if event.type in _LINES else Reading(without_line_break(text))
-            row = self._record(event, reading, None, own, time_us)
+            is_line = event_type in _LINES
+            reading = read_text(text) if is_line else Reading(without_line_break(text))
         else:
-            body = None if record == b"null" else msgspec.json.format(record, indent=-1)
-            row = self._record(event, Reading(body), None, own, time_us)
-        row.observed_us = observed_us
-        return row
+            compact = msgspec.json.format(record, indent=-1)
+            reading = Reading(None if compact == b"null" else compact)
+        return self._record(event_type, reading, None, envelope, time_us)
 
     def _record(
-        self, event: Event, reading: Reading, fields: Fields | None, own: Attributes, time_us: int
+        self,
+        event_type: str,
+        reading: Reading,
+        fields: Fields | None,
+        envelope: Attributes | None,
+        time_us: int,
     ) -> Row:
-        request_id: str | None = reading.request_id or None
-        invocation = self._invocation(event.type, reading.request_id, time_us)
+        request_id = reading.request_id
+        invocation = self._invocation(event_type, request_id, time_us)
         if request_id is None and invocation is not None:
             request_id = invocation.request_id
-        if request_id is not None:
-            own["faas.invocation_id"] = request_id
-        own.update(reading.own or {})
-        _add_envelope(event, own)
-        if fields is not None:
-            for key in reading.consumed:
-                fields.rest.pop(key, None)
+        own = _united(reading.own, envelope) if envelope else reading.own
         level = reading.severity
-        if level is UNSPECIFIED and event.type == DROPPED:
+        if event_type == DROPPED and level is UNSPECIFIED:
             level = WARN
         return Row(
-            event.type,
+            event_type,
             time_us if reading.time_us is None else reading.time_us,
-            0,
             reading.body,
-            merge(own, fields),
+            self._attributes.write(event_type, request_id, own, fields),
             level,
             _trace(reading.trace, invocation),
             request_id,
         )
 
-    def _invocation(self, event_type: str, request_id: str, time_us: int) -> Invocation | None:
-        if request_id:
+    def _invocation(
+        self, event_type: str, request_id: str | None, time_us: int
+    ) -> Invocation | None:
+        if request_id is not None:
             return self._invocations.by_id(request_id)
         if self._managed or event_type not in _LINES:
             return None
@@ -157,33 +163,28 @@ class Mapper:
             found = self._invocations.before(found)
         return found
 
-    def _platform(self, event: Event, fields: Fields, own: Attributes, time_us: int) -> Row:
-        event_type, values = event.type, fields.values
-        request_id = values.get("requestId")
-        invocation = None
-        trace = parse_tracing(values.get("tracing"))
-        if isinstance(request_id, str) and request_id:
-            if event_type == "platform.start":
-                self._ahead.discard(request_id)
-            own["faas.invocation_id"] = request_id
-            invocation = self._invocations.by_id(request_id)
-        else:
-            request_id = None
+    def _platform(
+        self, event_type: str, fields: Fields, envelope: Attributes | None, time_us: int
+    ) -> Row:
+        values = fields.values
+        level = platform.severity(event_type, values)
         self._see_version(event_type, values)
-        own.update(self._about(event_type, values, invocation))
-        _add_envelope(event, own)
         text: str | bytes | None = fields.text
         if event_type in platform.KNOWN:
             text = platform.body(event_type, values, self._version)
-        level = platform.severity(event_type, values)
+        trace = self._tracing.read(values.get("tracing"))
+        request_id, invocation = _request_id(values), None
         if request_id is not None:
-            fields.rest.pop("requestId", None)
+            del fields.rest["requestId"]
+            invocation = self._invocations.by_id(request_id)
+            if event_type == "platform.start":
+                self._ahead.discard(request_id)
+        own = _united(self._about(event_type, values, invocation), envelope)
         return Row(
             event_type,
             time_us,
-            0,
             text,
-            merge(own, fields),
+            self._attributes.write(event_type, request_id, own, fields),
             level,
             trace if trace.trace_id else _trace(None, invocation),
             request_id,
@@ -223,16 +224,31 @@ def _trace(own: Trace | None, invocation: Invocation | None) -> Trace:
     return own
 
 
-def _odd_time(event: Event, own: Attributes) -> int | None:
-    if event.time:
-        own["time"] = event.time
-    elif isinstance(event, OddEvent) and "timestamp" in event.extra:
-        text = bytes(event.extra["timestamp"]).decode().strip('"')
-        return parse_time(text)
-    return None
+def _request_id(values: Values) -> str | None:
+    request_id = values.get("requestId")
+    return request_id if isinstance(request_id, str) and request_id else None
 
 
-def _add_envelope(event: Event, own: Attributes) -> None:
+def _envelope(event: Event, time_us: int | None) -> Attributes:
+    """Give what the envelope holds beyond type, record and a readable time."""
+    found: Attributes = {}
     if isinstance(event, OddEvent):
-        for key, value in event.extra.items():
-            own[f"record.{key}" if key in own else key] = value
+        found.update(event.extra)
+    if time_us is None and event.time:
+        found["time"] = event.time
+    return found
+
+
+def _envelope_time(event: Event, time_us: int | None, observed_us: int) -> int:
+    if time_us is None and isinstance(event, OddEvent) and "timestamp" in event.extra:
+        time_us = parse_time(bytes(event.extra["timestamp"]).decode().strip('"'))
+    return observed_us if time_us is None else time_us
+
+
+def _united(own: Attributes | None, envelope: Attributes | None) -> Attributes:
+    """Add the envelope's fields to ours; one that is ours, too, becomes `record.<key>`."""
+    united = dict(own or {})
+    for key, value in (envelope or {}).items():
+        is_ours = key in united or key in {"type", "faas.invocation_id"}
+        united[f"record.{key}" if is_ours else key] = value
+    return united

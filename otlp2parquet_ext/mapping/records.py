@@ -7,12 +7,14 @@ attribute under its own name.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from functools import cache
+
+import msgspec
 
 from otlp2parquet_ext.mapping.attributes import Attributes, exception
 from otlp2parquet_ext.mapping.fields import Fields, Values, encode
 from otlp2parquet_ext.mapping.severity import UNSPECIFIED, Severity, severity, text_line
-from otlp2parquet_ext.mapping.times import SECOND_US, has_fraction, parse_time
+from otlp2parquet_ext.mapping.times import SECOND_US, Clock, has_fraction
 from otlp2parquet_ext.mapping.trace import Trace, span_id, trace_flags, trace_id
 
 _LEVEL_KEYS = ("level", "log_level", "severity", "levelname")
@@ -27,25 +29,24 @@ _REQUEST_KEYS = (
 _TRACE_KEYS = ("trace_id", "xray_trace_id", "traceId")
 
 
-class Reading(NamedTuple):
+class Reading(msgspec.Struct, gc=False):
     """What a record says.
 
     Attributes:
         body: text, or JSON text; None when unset.
-        request_id: "" when the record names none.
+        severity: from its level.
+        request_id: None when the record names none.
         time_us: the record's own time where it replaces the event's, else None.
         trace: the record's own trace context, None when it has none.
         own: attributes we add, if any.
-        consumed: keys whose value has its place in a column.
     """
 
     body: str | bytes | None
     severity: Severity = UNSPECIFIED
-    request_id: str = ""
+    request_id: str | None = None
     time_us: int | None = None
     trace: Trace | None = None
     own: Attributes | None = None
-    consumed: tuple[str, ...] = ()
 
 
 def read_text(text: str) -> Reading:
@@ -54,7 +55,7 @@ def read_text(text: str) -> Reading:
     Source: reference otlp-mapping.md, sections 5, 6, 10; telemetry-events.md, section 4.1.
     """
     level, request_id = text_line(text)
-    return Reading(without_line_break(text), level, request_id)
+    return Reading(without_line_break(text), level, request_id or None)
 
 
 def without_line_break(text: str) -> str:
@@ -64,97 +65,122 @@ def without_line_break(text: str) -> str:
     return text.removesuffix("\r")
 
 
-def read_object(fields: Fields, event_us: int) -> Reading:
-    """Read a JSON object record.
+class ObjectReader:
+    """Reads JSON object records, and remembers what levels and trace ids meant.
 
-    Args:
-        fields: the record.
-        event_us: the event's own time.
-
-    Source: reference otlp-mapping.md, sections 4 to 8; telemetry-events.md, section 4.2.
+    Levels and traces repeat; the memory lasts as long as the reader, which is one batch.
     """
-    values = fields.values
-    consumed: list[str] = []
-    level = _level(values, consumed)
-    body, error = _message(fields, consumed)
-    time_us = _time(values, event_us, consumed)
-    request_id = _request_id(values, consumed)
-    trace = _trace(values, consumed)
-    own = exception(error)
-    return Reading(body, level, request_id, time_us, trace, own, tuple(consumed))
 
+    def __init__(self, clock: Clock) -> None:
+        """Read times with a clock of the same batch."""
+        self._read_time = clock.read
+        self._severity = cache(severity)
+        self._trace_id = cache(trace_id)
 
-def _level(values: Values, consumed: list[str]) -> Severity:
-    for key in _LEVEL_KEYS:
-        level = values.get(key)
-        if isinstance(level, str) and level:
-            consumed.append(key)
-            return severity(level)
-    return UNSPECIFIED
+    def read(self, fields: Fields, event_us: int) -> Reading:
+        """Read a JSON object record; take what has its place in a column out of `fields.rest`.
 
+        Args:
+            fields: the record.
+            event_us: the event's own time.
 
-def _message(fields: Fields, consumed: list[str]) -> tuple[str | bytes | None, Values]:
-    """Give the body, and the object in which an error would be described."""
-    values = fields.values
-    if "message" in values:
-        consumed.append("message")
-        message = values["message"]
-        if isinstance(message, str):
-            return message, values
-        described = message if isinstance(message, dict) and not _has_error(values) else values
-        return (None if message is None else encode(fields.rest["message"])), described
-    if isinstance(values.get("msg"), str):
-        consumed.append("msg")
-        return str(values["msg"]), values
-    nested = values.get("fields")
-    for text in (
-        nested.get("message") if isinstance(nested, dict) else None,
-        values.get("errorMessage"),
-    ):
-        if isinstance(text, str):
-            return text, values
-    return fields.text, values
+        Source: reference otlp-mapping.md, sections 4 to 8; telemetry-events.md, section 4.2.
+        """
+        values = fields.values
+        error = values
+        if "message" in values:
+            message = values["message"]
+            if isinstance(message, str):
+                body: str | bytes | None = message
+            else:
+                body = None if message is None else encode(fields.rest["message"])
+                error = _described(values, message)
+            del fields.rest["message"]
+        else:
+            body = _other_body(fields)
+        return Reading(
+            body,
+            self._level(fields),
+            _request_id(fields),
+            self._time(fields, event_us),
+            self._trace(fields),
+            exception(error),
+        )
 
+    def _level(self, fields: Fields) -> Severity:
+        values = fields.values
+        for key in _LEVEL_KEYS:
+            if key in values:
+                level = values[key]
+                if isinstance(level, str) and level:
+                    del fields.rest[key]
+                    return self._severity(level)
+        return UNSPECIFIED
 
-def _has_error(values: Values) -> bool:
-    return "errorType" in values or "errorMessage" in values
-
-
-def _time(values: Values, event_us: int, consumed: list[str]) -> int | None:
-    for key in _TIME_KEYS:
-        text = values.get(key)
-        time_us = parse_time(text) if isinstance(text, str) else None
-        if time_us is None:
-            continue
-        if has_fraction(str(text)) or abs(time_us - event_us) >= SECOND_US:
-            consumed.append(key)
-            return time_us
-        if time_us == event_us - event_us % SECOND_US:
-            consumed.append(key)  # the row's own time says as much
+    def _time(self, fields: Fields, event_us: int) -> int | None:
+        for key in _TIME_KEYS:
+            text = fields.values.get(key)
+            time_us = self._read_time(text) if isinstance(text, str) else None
+            if time_us is None:
+                continue
+            if has_fraction(str(text)) or abs(time_us - event_us) >= SECOND_US:
+                del fields.rest[key]
+                return time_us
+            if time_us == event_us - event_us % SECOND_US:
+                del fields.rest[key]  # the row's own time says as much
+            return None
         return None
-    return None
 
-
-def _request_id(values: Values, consumed: list[str]) -> str:
-    for key in _REQUEST_KEYS:
-        request_id = values.get(key)
-        if isinstance(request_id, str) and request_id:
-            consumed.append(key)
-            return request_id
-    return ""
-
-
-def _trace(values: Values, consumed: list[str]) -> Trace | None:
-    for key in _TRACE_KEYS:
-        if key in values and (trace := trace_id(values[key])) is not None:
-            consumed.append(key)
-            break
-    else:
+    def _trace(self, fields: Fields) -> Trace | None:
+        values = fields.values
+        for key in _TRACE_KEYS:
+            if key not in values:
+                continue
+            text = values[key]
+            trace = self._trace_id(text) if isinstance(text, str) else None
+            if trace is not None:
+                del fields.rest[key]
+                return _with_span(trace, fields)
         return None
-    span = span_id(values.get("span_id"))
+
+
+def _with_span(trace: str, fields: Fields) -> Trace:
+    span = span_id(fields.values.get("span_id"))
     if span is not None:
-        consumed.append("span_id")
-    flags = trace_flags(values.get("trace_flags"))
+        del fields.rest["span_id"]
+    flags = trace_flags(fields.values.get("trace_flags"))
     if flags is not None:
-        consumed.append("trace_flags")
+        del fields.rest["trace_flags"]
     return Trace(trace, span, flags or 0)
+
+
+def _described(values: Values, message: object) -> Values:
+    """Give the object that describes an error: a structured message, if the record does not."""
+    if isinstance(message, dict) and "errorType" not in values and "errorMessage" not in values:
+        return message
+    return values
+
+
+def _other_body(fields: Fields) -> str | bytes:
+    values = fields.values
+    text = values.get("msg")
+    if isinstance(text, str):
+        del fields.rest["msg"]
+        return text
+    nested = values.get("fields")
+    text = nested.get("message") if isinstance(nested, dict) else None
+    if isinstance(text, str):
+        return text
+    text = values.get("errorMessage")
+    return text if isinstance(text, str) else fields.text
+
+
+def _request_id(fields: Fields) -> str | None:
+    values = fields.values
+    for key in _REQUEST_KEYS:
+        if key in values:
+            request_id = values[key]
+            if isinstance(request_id, str) and request_id:
+                del fields.rest[key]
+                return request_id
+    return None

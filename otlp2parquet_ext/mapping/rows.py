@@ -30,20 +30,22 @@ class Row(msgspec.Struct, gc=False):
     Attributes:
         event_name: type of the event.
         time_us: Unix microseconds.
-        observed_us: likewise, when its delivery was received.
         body: text; None when unset.
         attributes: a JSON object, as UTF-8.
+        severity: of the record.
+        trace: its trace context.
         request_id: None when the record belongs to no invocation.
+        observed_us: Unix microseconds when its delivery was received.
     """
 
     event_name: str
     time_us: int
-    observed_us: int
     body: str | bytes | None
     attributes: bytes
     severity: Severity = UNSPECIFIED
     trace: Trace = NO_TRACE
     request_id: str | None = None
+    observed_us: int = 0
 
 
 def table(deliveries: Iterable[Sequence[Row]], constants: dict[str, object]) -> pa.Table:

@@ -6,6 +6,7 @@ An id that is invalid or all zeros is unset; a trace without span keeps its trac
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import NamedTuple
 
 
@@ -47,12 +48,11 @@ def trace_flags(value: object) -> int | None:
     return value if type(value) is int and 0 <= value <= _MAX_FLAGS else None
 
 
-def parse_header(header: str, span: object = None) -> Trace:
+def parse_header(header: str) -> Trace:
     """Read an X-Ray header: `Root=…;Parent=…;Sampled=…`, order free, unknown keys ignored.
 
     Args:
         header: "" or any text; without a valid Root nothing is set.
-        span: the span id to use instead of the header's Parent, if valid.
 
     Source: reference otlp-mapping.md, section 8; telemetry-events.md, section 2.
     """
@@ -60,14 +60,24 @@ def parse_header(header: str, span: object = None) -> Trace:
     root = trace_id(parts.get("Root"))
     if root is None:
         return NO_TRACE
-    return Trace(
-        root, span_id(span) or span_id(parts.get("Parent")), int(parts.get("Sampled") == "1")
-    )
+    return Trace(root, span_id(parts.get("Parent")), int(parts.get("Sampled") == "1"))
 
 
-def parse_tracing(tracing: object) -> Trace:
-    """Read a platform event's `tracing` object; anything else gives no trace."""
-    if not isinstance(tracing, dict):
-        return NO_TRACE
-    value = tracing.get("value")
-    return parse_header(value, tracing.get("spanId")) if isinstance(value, str) else NO_TRACE
+class TracingReader:
+    """Reads `tracing` objects; the header of an invocation comes three times, is read once.
+
+    The memory lasts as long as the reader, which is one batch.
+    """
+
+    def __init__(self) -> None:
+        """Remember nothing yet."""
+        self._header = cache(parse_header)
+
+    def read(self, tracing: object) -> Trace:
+        """Read a platform event's `tracing`; anything that is no such object gives no trace."""
+        value = tracing.get("value") if isinstance(tracing, dict) else None
+        if not (isinstance(tracing, dict) and isinstance(value, str)):
+            return NO_TRACE
+        trace = self._header(value)
+        own = span_id(tracing.get("spanId"))
+        return trace if own is None or trace is NO_TRACE else trace._replace(span_id=own)

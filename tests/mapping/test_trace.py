@@ -7,8 +7,8 @@ import pytest
 from otlp2parquet_ext.mapping.trace import (
     NO_TRACE,
     Trace,
+    TracingReader,
     parse_header,
-    parse_tracing,
     span_id,
     trace_flags,
     trace_id,
@@ -43,15 +43,15 @@ def test_a_header_is_read_in_any_order_and_invalid_ids_are_unset(header: str, tr
 def test_the_span_of_a_platform_event_comes_before_the_headers_parent() -> None:
     """`spanId` is the function's own segment, Parent its caller's."""
     value = f"Root={ROOT};Parent={PARENT};Sampled=1"
-    assert parse_tracing({"spanId": "a" * 16, "value": value}).span_id == "a" * 16
-    assert parse_tracing({"spanId": "", "value": value}).span_id == PARENT
-    assert parse_tracing({"spanId": 5, "value": value}).span_id == PARENT
+    assert TracingReader().read({"spanId": "a" * 16, "value": value}).span_id == "a" * 16
+    assert TracingReader().read({"spanId": "", "value": value}).span_id == PARENT
+    assert TracingReader().read({"spanId": 5, "value": value}).span_id == PARENT
 
 
 @pytest.mark.parametrize("tracing", [None, "x", [], {}, {"value": 5}, {"spanId": "a" * 16}])
 def test_tracing_of_another_shape_is_no_trace(tracing: object) -> None:
     """It costs the trace, not the event."""
-    assert parse_tracing(tracing) == NO_TRACE
+    assert TracingReader().read(tracing) == NO_TRACE
 
 
 def test_ids_are_lower_case_hex_and_not_all_zero() -> None:
