@@ -56,16 +56,18 @@ def read_fields(text: bytes) -> Fields:
     except msgspec.ValidationError:  # a number beyond a double
         text = exact(text.decode())
         values = _decode_values(text)
-    if encode(values) == text:
+    again = encode(values)
+    if again == text:
         return Fields(text, values, values)
     text = msgspec.json.format(text, indent=-1)
-    if encode(values) == text:
+    if again == text:
         return Fields(text, values, values)
-    rest = _decode_raw(text)
-    length = 1 + sum(len(encode(key)) + len(raw) + 2 for key, raw in rest.items())
-    if length == len(text):
-        return Fields(text, values, dict(rest))
-    return Fields(text, values, dict(rest), _repeated(text))
+    raw = _decode_raw(text)
+    # `{"key":value,…}` is as long as its parts. Where it is not, a key is there twice, or is
+    # spelled with escapes.
+    length = 1 + 4 * len(raw) + sum(map(len, raw)) + sum(map(len, raw.values()))
+    repeated = () if length == len(text) else _repeated(text)
+    return Fields(text, values, {**raw}, repeated)
 
 
 def _repeated(text: bytes) -> tuple[tuple[str, msgspec.Raw], ...]:

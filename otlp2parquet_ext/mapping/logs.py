@@ -10,17 +10,18 @@ text, and is counted.
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from otlp2parquet_ext import __version__
 from otlp2parquet_ext.mapping.mapper import Mapper
 from otlp2parquet_ext.mapping.resource import resource
-from otlp2parquet_ext.mapping.rows import constants, table
-from otlp2parquet_ext.telemetry.decode import decode
+from otlp2parquet_ext.mapping.rows import Row, constants, table
+from otlp2parquet_ext.telemetry.decode import Event, Malformed, decode
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     import pyarrow as pa
 
@@ -59,14 +60,17 @@ def log_table(
 
     Source: reference otlp-mapping.md; tables.md, section 2b.
     """
-    parts = [decode(delivery.body) for delivery in deliveries]
+    decoded = deque((decode(delivery.body), delivery.received_us) for delivery in deliveries)
     mapper = Mapper(context, invocations)
-    for delivery, events in zip(deliveries, parts, strict=True):
-        mapper.learn(events, delivery.received_us)
-    rows = (
-        mapper.rows(events, delivery.received_us)
-        for delivery, events in zip(deliveries, parts, strict=True)
-    )
+    for events, observed_us in decoded:
+        mapper.learn(events, observed_us)
     environment = resource(context, invocations.function_arn)
-    made = table(rows, constants(environment, SCOPE_NAME, __version__))
+    made = table(_rows(mapper, decoded), constants(environment, SCOPE_NAME, __version__))
     return LogTable(made, mapper.malformed)
+
+
+def _rows(
+    mapper: Mapper, decoded: deque[tuple[Sequence[Event | Malformed], int]]
+) -> Iterator[list[Row]]:
+    while decoded:  # and let go of each, so that events and columns are not all there at once
+        yield mapper.rows(*decoded.popleft())
