@@ -1,6 +1,6 @@
-"""What the launcher runs; nothing imports it.
+"""What the launcher runs; nothing else imports it.
 
-    otlp2parquet (extension file) --> python -m otlp2parquet_ext [FILE NAME]
+    extension/otlp2parquet  or  python -m otlp2parquet_ext  -->  main()
 
 Order matters: Lambda is asked for the first event before anything heavy is imported.
 """
@@ -8,28 +8,40 @@ Order matters: Lambda is asked for the first event before anything heavy is impo
 from __future__ import annotations
 
 import os
-import sys
 
 from otlp2parquet_ext import bootstrap
 from otlp2parquet_ext.say import say
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
 
-def main() -> None:
-    """Run the extension until SHUTDOWN; whatever breaks, keep answering `next`."""
-    booted = bootstrap.start(os.environ, sys.argv[1] if len(sys.argv) > 1 else None)
-    if booted.subscribed:
-        try:
-            from otlp2parquet_ext import agent  # noqa: PLC0415 - only after the first `next`
 
-            agent.run(booted)
-        except Exception as error:  # noqa: BLE001 - a bug of ours may not fail the function
-            say("error", f"stopped collecting: {type(error).__name__}: {error}")
-        else:
-            return
-    bootstrap.idle(booted)
+def main(name: str | None = None) -> NoReturn:
+    """Run the extension until SHUTDOWN and end the process; whatever breaks, answer `next`.
+
+    Args:
+        name: the launcher's file name, which Lambda expects us to register under.
+    """
+    booted = bootstrap.start(os.environ, name)
+    try:
+        collect(booted)
+    except Exception as error:  # noqa: BLE001 - a bug of ours may not fail the function
+        say("error", f"stopped collecting: {type(error).__name__}: {error}")
+        bootstrap.idle(booted)
+    # Worker threads may still wait for a destination; what they hold is in the spool.
+    os._exit(0)
+
+
+def collect(booted: bootstrap.Booted) -> None:
+    """Collect until SHUTDOWN, or only answer `next` where nothing will be delivered."""
+    if not booted.subscribed:
+        bootstrap.idle(booted)
+        return
+    from otlp2parquet_ext.agent import run  # noqa: PLC0415 - only after the first `next`
+
+    run(booted)
 
 
 if __name__ == "__main__":
     main()
-    # Worker threads may still wait for a destination; what they hold is in the spool.
-    os._exit(0)

@@ -135,7 +135,7 @@ def _register(booted: Booted, name: str) -> None:
         booted.managed = True
         answer = _try_register(booted, name, managed=True)
     if b"InvalidExtensionName" in answer.body and name != default:
-        say("warning", f"EXTENSION_NAME={name!r} is not this file's name; using {default!r}")
+        say("warning", f"{name!r} is not this file's name; registering as {default!r}")
         answer = _try_register(booted, str(default), managed=booted.managed)
     if answer.status != 200:
         say("error", f"register was refused with HTTP {answer.status} {_text(answer.body)}")
@@ -202,6 +202,9 @@ def idle(booted: Booted) -> None:
 
     Without this a bug of ours would be an `Extension.Crash`, and the function would fail.
     """
+    if booted.listener is not None:
+        # A refused delivery costs the platform nothing; one that hangs holds a connection.
+        booted.listener.close()
     request = calls.next_event(booted.settings, booted.identifier)
     while True:
         connection = booted.pending or booted.send(request, None)

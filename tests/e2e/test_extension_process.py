@@ -1,0 +1,389 @@
+"""The extension as a process, against a Lambda that misbehaves."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from scripted_lambda import (
+    REGISTERED,
+    Answer,
+    Extension,
+    ScriptedLambda,
+    invoke,
+    shutdown,
+)
+
+from otlp2parquet_ext import query
+from otlp2parquet_ext.query import QueryError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = pytest.mark.e2e
+
+ROOT = Path(__file__).parents[2]
+INVALID_EVENT = Answer(403, b'{"errorType":"Extension.InvalidEventType"}')
+INVALID_NAME = Answer(403, b'{"errorType":"Extension.InvalidExtensionName"}')
+NOT_SUPPORTED = Answer(202, b'{"errorType":"Telemetry.NotSupported"}')
+
+
+@pytest.fixture
+def scripted() -> Iterator[ScriptedLambda]:
+    """A Lambda that does as it should until told otherwise."""
+    lambda_ = ScriptedLambda()
+    yield lambda_
+    lambda_.close()
+
+
+def event(body: str, kind: str = "function", at: str = "2026-03-14T09:26:53.540Z") -> bytes:
+    """Make a delivery of one event."""
+    return json.dumps([{"time": at, "type": kind, "record": body}]).encode()
+
+
+def bodies(folder: Path) -> list[str]:
+    """Read the lake back."""
+    try:
+        connection = query.connect(f"file://{folder}/lake")
+    except QueryError:
+        return []
+    return [r[0] for r in connection.execute("SELECT Body FROM logs ORDER BY Body").fetchall()]
+
+
+def shut_down(extension: Extension) -> None:
+    """Send SHUTDOWN and expect a clean end."""
+    extension.lambda_.events.put(shutdown())
+    assert extension.end() == 0, extension.lines
+
+
+def test_before_the_first_next_only_the_standard_library_is_imported(tmp_path: Path) -> None:
+    """Of it, only what C provides: `socket`, `json`, `typing` or `enum` would each show here.
+
+    The subscription is refused, so the process stays where it is when it first asks for an event.
+    """
+    lambda_ = ScriptedLambda(subscribe=[NOT_SUPPORTED])
+    extension = lambda_.start(tmp_path, flags=["-S", "-X", "importtime"], PYTHONPATH=str(ROOT))
+    extension.until_next()
+    shut_down(extension)
+    lambda_.close()
+    imported = {
+        line.split("|")[-1].strip() for line in extension.lines if line.startswith("import time:")
+    }
+    ours = {name for name in imported if name.startswith("otlp2parquet_ext")}
+    assert {"otlp2parquet_ext.bootstrap", "_socket"} <= imported
+    assert ours == {
+        "otlp2parquet_ext",
+        "otlp2parquet_ext.__main__",
+        "otlp2parquet_ext.bootstrap",
+        "otlp2parquet_ext.lifecycle",
+        "otlp2parquet_ext.lifecycle.calls",
+        "otlp2parquet_ext.say",
+        "otlp2parquet_ext.settings",
+    }
+    others = {name.split(".")[0] for name in imported - ours} - {"imported package"}
+    assert others <= sys.stdlib_module_names
+    heavy = {"asyncio", "collections", "enum", "http", "json", "re", "socket", "ssl", "typing"}
+    assert not others & heavy
+
+
+def test_the_calls_up_to_next_are_the_ones_lambda_expects(
+    scripted: ScriptedLambda, tmp_path: Path
+) -> None:
+    """Register, subscribe with the port that really listens, next."""
+    extension = scripted.start(tmp_path)
+    extension.until_next()
+    assert [(method, path) for method, path, _, _ in scripted.asked] == [
+        ("POST", "/2020-01-01/extension/register"),
+        ("PUT", "/2022-07-01/telemetry"),
+        ("GET", "/2020-01-01/extension/event/next"),
+    ]
+    assert [h.get("Lambda-Extension-Identifier") for _, _, h, _ in scripted.asked] == [
+        None,
+        "7",
+        "7",
+    ]
+    port, path = scripted.destination()
+    assert len(path) == len("/t/") + 32
+    with socket.create_connection(("127.0.0.1", port), timeout=5):
+        pass
+    shut_down(extension)
+
+
+@pytest.mark.parametrize("status", [202, 400, 403, 500])
+def test_a_refused_subscription_leaves_the_function_alone(tmp_path: Path, status: int) -> None:
+    """202 is an emulator's answer; whatever it is, we answer `next` and collect nothing."""
+    lambda_ = ScriptedLambda(subscribe=[Answer(status, b'not "json"')])
+    extension = lambda_.start(tmp_path)
+    for number in range(3):
+        extension.until_next()
+        lambda_.events.put(invoke(f"r-{number}"))
+    extension.until_next()
+    shut_down(extension)
+    lambda_.close()
+    assert len(extension.lines) == 1
+    said = json.loads(extension.lines[-1])
+    assert said["message"].startswith(f'subscribe was answered with HTTP {status} not "json"')
+
+
+def test_a_refused_subscription_fails_init_when_the_user_wants_it(tmp_path: Path) -> None:
+    """EXTENSION_FAIL=closed: no function without telemetry."""
+    lambda_ = ScriptedLambda(subscribe=[Answer(400)])
+    extension = lambda_.start(tmp_path, EXTENSION_FAIL="closed")
+    assert extension.end() == 1
+    assert lambda_.asked[-1][1] == "/2020-01-01/extension/init/error"
+    lambda_.close()
+
+
+def test_without_a_destination_nothing_is_subscribed_and_one_line_says_so(
+    scripted: ScriptedLambda, tmp_path: Path
+) -> None:
+    """A layer without its variable is a layer that does nothing."""
+    extension = scripted.start(tmp_path, OTLP2PARQUET_DESTINATION="")
+    extension.until_next()
+    shut_down(extension)
+    assert [path for _, path, _, _ in scripted.asked if "telemetry" in path] == []
+    assert [json.loads(line)["message"] for line in extension.lines] == [
+        "OTLP2PARQUET_DESTINATION is not set: no telemetry is collected"
+    ]
+
+
+def test_refused_invoke_means_managed_instances(tmp_path: Path) -> None:
+    """They refuse INVOKE with 403; then SHUTDOWN is all there is to register for."""
+    lambda_ = ScriptedLambda(register=[INVALID_EVENT, REGISTERED])
+    extension = lambda_.start(tmp_path)
+    extension.until_next()
+    # Their telemetry comes to the root, whatever path was asked for.
+    assert extension.post(event("hello"), path="/") == 200
+    shut_down(extension)
+    lambda_.close()
+    registrations = [json.loads(b) for _, path, _, b in lambda_.asked if path.endswith("/register")]
+    assert registrations == [{"events": ["INVOKE", "SHUTDOWN"]}, {"events": ["SHUTDOWN"]}]
+    assert bodies(tmp_path) == ["hello"]
+
+
+def test_the_launchers_file_name_is_the_name_whatever_the_variable_says(
+    scripted: ScriptedLambda, tmp_path: Path
+) -> None:
+    """Users of another layer have EXTENSION_NAME set to that layer's file."""
+    extension = scripted.start(tmp_path, EXTENSION_NAME="data-taps-lambda-extension")
+    extension.until_next()
+    shut_down(extension)
+    assert registered_names(scripted) == ["otlp2parquet"]
+
+
+def test_a_foreign_name_gives_way_to_our_own_when_it_is_refused(tmp_path: Path) -> None:
+    """Started without the launcher, the variable is all there is to go by, and may be wrong."""
+    lambda_ = ScriptedLambda(register=[INVALID_NAME, REGISTERED])
+    module = ("-m", "otlp2parquet_ext")
+    extension = lambda_.start(tmp_path, program=module, EXTENSION_NAME="data-taps")
+    extension.until_next()
+    shut_down(extension)
+    lambda_.close()
+    assert registered_names(lambda_) == ["data-taps", "otlp2parquet"]
+
+
+def registered_names(lambda_: ScriptedLambda) -> list[str]:
+    """Return the names under which registration was tried."""
+    return [h["Lambda-Extension-Name"] for _, path, h, _ in lambda_.asked if "register" in path]
+
+
+def test_a_refused_registration_ends_the_process_with_the_reason(tmp_path: Path) -> None:
+    """Lambda fails the function whatever we do; the line says why."""
+    lambda_ = ScriptedLambda(register=[INVALID_NAME])
+    extension = lambda_.start(tmp_path)
+    assert extension.end() == 1
+    lambda_.close()
+    assert "HTTP 403" in extension.lines[-1]
+    assert "Extension.InvalidExtensionName" in extension.lines[-1]
+
+
+BAD_BODIES = [
+    (b'[{"time":"x"', ['{"time":"x"']),
+    (b'{"time":"t"}', ['{"time":"t"}']),
+    (b"\xff\xfe", ["\ufffd\ufffd"]),
+    (b'[{"type":"function","record":"no time"},{"time":"t","record":"no type"}]', None),
+    (
+        b'[{"time":"9999-99-99T99:99:99Z","type":"function","record":"absurd time"}]',
+        ["absurd time"],
+    ),
+    (b'[{"time":"2026-03-14T09:26:53Z","type":"platform.new","record":{"a":1}}]', ['{"a":1}']),
+    (b'[{"time":"2026-03-14T09:26:53Z","type":"function","record":"a \xff b"}]', ["a \ufffd b"]),
+]
+
+
+@pytest.mark.parametrize(("bad", "kept"), BAD_BODIES)
+def test_a_bad_body_becomes_rows_and_costs_only_itself(
+    scripted: ScriptedLambda, tmp_path: Path, bad: bytes, kept: list[str] | None
+) -> None:
+    """Answered 200, because a retry cannot make it better; the good ones beside it are whole."""
+    extension = scripted.start(tmp_path)
+    extension.until_next()
+    assert [extension.post(b) for b in (event("A good"), bad, event("Z good"))] == [200, 200, 200]
+    shut_down(extension)
+    read = bodies(tmp_path)
+    assert {"A good", "Z good"} <= set(read)
+    others = [b for b in read if not b.endswith(" good")]
+    assert others == kept if kept is not None else len(others) == 2
+
+
+def test_a_body_of_three_megabytes_is_taken_and_one_over_the_limit_is_413(
+    scripted: ScriptedLambda, tmp_path: Path
+) -> None:
+    """At Lambda's own maximum settings a body may have three megabytes."""
+    extension = scripted.start(tmp_path)
+    extension.until_next()
+    assert extension.post(event("x" * 3_000_000)) == 200
+    assert extension.post(event("y" * 5_000_000)) == 413
+    shut_down(extension)
+    assert [len(b) for b in bodies(tmp_path)] == [3_000_000]
+
+
+def test_bad_settings_are_said_one_line_each_and_change_nothing(
+    scripted: ScriptedLambda, tmp_path: Path
+) -> None:
+    """Name, value, range, and what is used instead."""
+    extension = scripted.start(tmp_path, MAX_ITEMS="many", OTLP2PARQUET_COLOUR="blue")
+    extension.until_next()
+    assert extension.post(event("hello")) == 200
+    shut_down(extension)
+    messages = [json.loads(line)["message"] for line in extension.lines]
+    assert [m for m in messages if m.startswith(("MAX_ITEMS", "OTLP2PARQUET_COLOUR"))] == [
+        (
+            "MAX_ITEMS='many': expected a whole number of events from 1 to 1000000, "
+            "for example 10000; using 10000"
+        ),
+        "OTLP2PARQUET_COLOUR: there is no such setting; it has no effect",
+    ]
+    assert bodies(tmp_path) == ["hello"]
+
+
+def test_a_malformed_destination_harms_no_invocation_and_is_said_once(
+    scripted: ScriptedLambda, tmp_path: Path
+) -> None:
+    """The telemetry is kept in the spool, the line says what a destination looks like."""
+    extension = scripted.start(tmp_path, OTLP2PARQUET_DESTINATION="s4://bucket", TIMEOUT_MS="25")
+    for number in range(3):
+        extension.until_next()
+        scripted.events.put(invoke(f"r-{number}"))
+        assert extension.post(event(f"body {number}")) == 200
+    extension.until_next()
+    shut_down(extension)
+    wrong = [line for line in extension.lines if "s4://bucket" in line]
+    assert len(wrong) == 1
+    assert "there is no scheme 's4'; expected sqlite:///" in wrong[0]
+    assert list((tmp_path / "tmp").rglob("*.seg")) != []
+
+
+def test_a_destination_that_comes_back_gets_everything(
+    scripted: ScriptedLambda, tmp_path: Path
+) -> None:
+    """Refused, kept, tried again, delivered once; the line tells both ends of the trouble."""
+    (tmp_path / "lake").write_text("in the way")
+    extension = scripted.start(tmp_path, TIMEOUT_MS="25", OTLP2PARQUET_FLUSH="threshold")
+    extension.until_next()
+    for number in range(3):
+        assert extension.post(event(f"body {number}")) == 200
+    wait_for(lambda: list((tmp_path / "tmp").rglob("*.seg")) != [])
+    (tmp_path / "lake").unlink()
+    wait_for(lambda: bodies(tmp_path) == ["body 0", "body 1", "body 2"])
+    shut_down(extension)
+    assert bodies(tmp_path) == ["body 0", "body 1", "body 2"]
+
+
+def wait_for(condition: object) -> None:
+    """Poll until a condition of the outside world holds; bounded."""
+    assert callable(condition)
+    end = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < end, "this never came true"
+        time.sleep(0.02)
+
+
+def test_sigterm_is_a_shutdown(scripted: ScriptedLambda, tmp_path: Path) -> None:
+    """Local runners send the signal instead of the event."""
+    extension = scripted.start(tmp_path)
+    extension.until_next()
+    assert extension.post(event("hello")) == 200
+    extension.process.send_signal(signal.SIGTERM)
+    assert extension.end() == 0
+    assert bodies(tmp_path) == ["hello"]
+
+
+def test_when_next_fails_what_is_held_is_flushed_before_the_end(
+    scripted: ScriptedLambda, tmp_path: Path
+) -> None:
+    """500 means the container is broken; there is nothing to wait for, but something to save."""
+    extension = scripted.start(tmp_path)
+    extension.until_next()
+    assert extension.post(event("hello")) == 200
+    for _ in range(3):
+        scripted.events.put(Answer(500, b'{"errorType":"InternalServerError"}'))
+    assert extension.end() == 0
+    assert bodies(tmp_path) == ["hello"]
+    assert "next failed 3 times" in extension.lines[-1]
+
+
+def test_an_unknown_event_is_passed_over(scripted: ScriptedLambda, tmp_path: Path) -> None:
+    """New event types appear without notice; only SHUTDOWN is the end."""
+    extension = scripted.start(tmp_path)
+    extension.until_next()
+    scripted.events.put(Answer(body=b'{"eventType":"RESTORE"}'))
+    extension.until_next()
+    shut_down(extension)
+    assert "unknown event, ignored" in extension.lines[-1]
+
+
+def test_telemetry_nobody_delivers_costs_one_second_once(
+    scripted: ScriptedLambda, tmp_path: Path
+) -> None:
+    """Emulators accept a subscription and deliver nothing: the end of an invocation is not told."""
+    extension = scripted.start(tmp_path, OTLP2PARQUET_FLUSH="end")
+    extension.until_next()
+    started = time.monotonic()
+    for number in range(5):
+        scripted.events.put(invoke(f"r-{number}", timeout_ms=60_000))
+        extension.until_next()
+    assert time.monotonic() - started < 10
+    shut_down(extension)
+
+
+def test_with_tmp_unwritable_telemetry_lives_in_memory(
+    scripted: ScriptedLambda, tmp_path: Path
+) -> None:
+    """Bounded, and delivered all the same."""
+    (tmp_path / "tmp").write_text("no folder")
+    extension = scripted.start(tmp_path)
+    extension.until_next()
+    assert extension.post(event("hello")) == 200
+    shut_down(extension)
+    assert bodies(tmp_path) == ["hello"]
+
+
+def test_what_is_dropped_becomes_a_row_that_says_how_much(
+    scripted: ScriptedLambda, tmp_path: Path
+) -> None:
+    """A record is committed, kept, or dropped and counted; never silently."""
+    (tmp_path / "lake").write_text("in the way")
+    extension = scripted.start(
+        tmp_path,
+        OTLP2PARQUET_SPOOL_CAPACITY_BYTES="1048576",
+        OTLP2PARQUET_MEMORY_CAPACITY_BYTES="0",
+    )
+    extension.until_next()
+    for number in range(4):
+        assert extension.post(event(str(number) * 400_000)) == 200
+    (tmp_path / "lake").unlink()
+    shut_down(extension)
+    read = bodies(tmp_path)
+    assert [b[0] for b in read if len(b) == 400_000] == ["0", "1"]
+    dropped = query.connect(f"file://{tmp_path}/lake").execute(
+        "SELECT LogAttributes->>'droppedRecords', LogAttributes->>'reason', SeverityText "
+        "FROM logs WHERE EventName = 'otlp2parquet_ext.dropped'"
+    )
+    assert dropped.fetchall() == [("2", "the spool is full", "WARN")]
