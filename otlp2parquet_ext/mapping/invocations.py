@@ -50,6 +50,7 @@ class Invocations:
     Attributes:
         function_arn: as last invoked, suffix and all; "" when not yet known.
         version: the function version last seen in an event; "" when none was.
+        log_stream: the log stream's name, if an event told it; else "".
 
     Source: reference otlp-mapping.md, sections 10 and 14 (rule 15).
     """
@@ -58,6 +59,7 @@ class Invocations:
         """Begin with no invocation known; `capacity` >= 1."""
         self.function_arn = ""
         self.version = ""
+        self.log_stream = ""
         self._capacity = capacity
         self._has_invokes = False
         self._windows: list[Invocation] = []  # in the order of their opening

@@ -64,7 +64,7 @@ def log_table(
     mapper = Mapper(context, invocations)
     for events, observed_us in decoded:
         mapper.learn(events, observed_us)
-    environment = resource(context, invocations.function_arn)
+    environment = resource(context, invocations.function_arn, invocations.log_stream)
     made = table(_rows(mapper, decoded), constants(environment, SCOPE_NAME, __version__))
     return LogTable(made, mapper.malformed)
 

@@ -8,19 +8,20 @@ What it remembers between events ends with the batch; what lasts is in `Invocati
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from otlp2parquet_ext.mapping import platform
+from otlp2parquet_ext.mapping import envelope, platform
 from otlp2parquet_ext.mapping.attributes import Attributes, AttributeWriter
 from otlp2parquet_ext.mapping.fields import Fields, Values, encode, read_fields
 from otlp2parquet_ext.mapping.records import ObjectReader, Reading, read_text, without_line_break
 from otlp2parquet_ext.mapping.rows import Row
 from otlp2parquet_ext.mapping.severity import UNSPECIFIED, WARN
-from otlp2parquet_ext.mapping.times import Clock, parse_time
+from otlp2parquet_ext.mapping.times import Clock
 from otlp2parquet_ext.mapping.trace import NO_TRACE, Trace, TracingReader
-from otlp2parquet_ext.telemetry.decode import Event, Malformed, OddEvent
+from otlp2parquet_ext.telemetry.decode import Event, Malformed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,7 +36,11 @@ DROPPED = "otlp2parquet_ext.dropped"
 _LINES = frozenset({"function", "extension"})
 # What is about one invocation as a whole, and so names how it was invoked.
 _INVOCATION_EVENTS = frozenset({"platform.start", "platform.runtimeDone", "platform.report"})
-_NAME_VERSION = {"platform.initStart": "functionVersion", "platform.start": "version"}
+_VERSION_KEYS = {"platform.initStart": "functionVersion", "platform.start": "version"}
+# What the first pass looks at.
+_TELLING = frozenset({"platform.start", "platform.initStart", "platform.restoreStart"})
+# `instanceId` may be anything; only what has the shape of a log stream's name is one.
+_LOG_STREAM = re.compile(r"\d{4}/\d\d/\d\d/\[[^\]/]+\][0-9a-f]{32}", re.ASCII)
 _decode_text = msgspec.json.Decoder(str).decode
 
 
@@ -58,25 +63,33 @@ class Mapper:
         self._ahead: set[str] = set()  # starts in the batch that the second pass has not reached
 
     def learn(self, events: Iterable[Event | Malformed], observed_us: int) -> None:
-        """Note the invocations that start in a delivery; all deliveries before any `rows`."""
+        """Note the invocations that start in a delivery, and what events tell of the environment.
+
+        All deliveries of a batch are learnt before any is turned into rows.
+        """
         for event in events:
-            if isinstance(event, Malformed) or event.type != "platform.start":
+            if isinstance(event, Malformed) or event.type not in _TELLING:
                 continue
             values = _values(event)
-            request_id = _request_id(values)
-            if request_id is None:
-                continue
-            time_us = self._clock.read(event.time)
-            self._invocations.started(
-                request_id,
-                observed_us if time_us is None else time_us,
-                self._tracing.read(values.get("tracing")),
-                opens_window=not self._managed,
-            )
-            arn = values.get("functionArn")
-            if isinstance(arn, str) and not self._invocations.function_arn:
-                self._invocations.function_arn = arn
-            self._ahead.add(request_id)
+            if event.type == "platform.start":
+                time_us = self._clock.read(event.time)
+                self._learn_start(values, observed_us if time_us is None else time_us)
+            else:
+                stream = values.get("instanceId")
+                if isinstance(stream, str) and _LOG_STREAM.fullmatch(stream):
+                    self._invocations.log_stream = stream
+
+    def _learn_start(self, values: Values, time_us: int) -> None:
+        request_id = _request_id(values)
+        if request_id is None:
+            return
+        trace = self._tracing.read(values.get("tracing"))
+        windows = not self._managed
+        self._invocations.started(request_id, time_us, trace, opens_window=windows)
+        self._ahead.add(request_id)
+        arn = values.get("functionArn")
+        if isinstance(arn, str) and not self._invocations.function_arn:
+            self._invocations.function_arn = arn
 
     def rows(self, events: Iterable[Event | Malformed], observed_us: int) -> list[Row]:
         """Give one row for each part of a delivery."""
@@ -103,18 +116,18 @@ class Mapper:
     def _mapped(self, event: Event, observed_us: int) -> Row:
         event_type = event.type
         time_us = self._clock.read(event.time)
-        envelope: Attributes | None = None
+        extra: Attributes | None = None
         if time_us is None or type(event) is not Event:
-            envelope = _envelope(event, time_us)
-            time_us = _envelope_time(event, time_us, observed_us)
+            extra = envelope.fields(event, time_us)
+            time_us = envelope.read_time(event, time_us, observed_us)
         record = bytes(event.record)
         kind = record[:1]
         if kind == b"{":
             fields = read_fields(record)
             if event_type.startswith("platform."):
-                return self._platform(event_type, fields, envelope, time_us)
+                return self._platform(event_type, fields, extra, time_us)
             reading = self._objects.read(fields, time_us)
-            return self._record(event_type, reading, fields, envelope, time_us)
+            return self._record(event_type, reading, fields, extra, time_us)
         if kind == b'"':
             text = _decode_text(record)
             is_line = event_type in _LINES
@@ -122,21 +135,21 @@ class Mapper:
         else:
             compact = msgspec.json.format(record, indent=-1)
             reading = Reading(None if compact == b"null" else compact)
-        return self._record(event_type, reading, None, envelope, time_us)
+        return self._record(event_type, reading, None, extra, time_us)
 
     def _record(
         self,
         event_type: str,
         reading: Reading,
         fields: Fields | None,
-        envelope: Attributes | None,
+        extra: Attributes | None,
         time_us: int,
     ) -> Row:
         request_id = reading.request_id
         invocation = self._invocation(event_type, request_id, time_us)
         if request_id is None and invocation is not None:
             request_id = invocation.request_id
-        own = _united(reading.own, envelope) if envelope else reading.own
+        own = envelope.unite(reading.own, extra) if extra else reading.own
         level = reading.severity
         if event_type == DROPPED and level is UNSPECIFIED:
             level = WARN
@@ -164,7 +177,7 @@ class Mapper:
         return found
 
     def _platform(
-        self, event_type: str, fields: Fields, envelope: Attributes | None, time_us: int
+        self, event_type: str, fields: Fields, extra: Attributes | None, time_us: int
     ) -> Row:
         values = fields.values
         level = platform.severity(event_type, values)
@@ -179,7 +192,7 @@ class Mapper:
             invocation = self._invocations.by_id(request_id)
             if event_type == "platform.start":
                 self._ahead.discard(request_id)
-        own = _united(self._about(event_type, values, invocation), envelope)
+        own = envelope.unite(self._about(event_type, values, invocation), extra)
         return Row(
             event_type,
             time_us,
@@ -191,7 +204,8 @@ class Mapper:
         )
 
     def _see_version(self, event_type: str, values: Values) -> None:
-        version = values.get(_NAME_VERSION.get(event_type, ""))
+        key = _VERSION_KEYS.get(event_type)
+        version = values.get(key) if key else None
         if isinstance(version, str) and version:
             self._version = self._invocations.version = version
 
@@ -227,28 +241,3 @@ def _trace(own: Trace | None, invocation: Invocation | None) -> Trace:
 def _request_id(values: Values) -> str | None:
     request_id = values.get("requestId")
     return request_id if isinstance(request_id, str) and request_id else None
-
-
-def _envelope(event: Event, time_us: int | None) -> Attributes:
-    """Give what the envelope holds beyond type, record and a readable time."""
-    found: Attributes = {}
-    if isinstance(event, OddEvent):
-        found.update(event.extra)
-    if time_us is None and event.time:
-        found["time"] = event.time
-    return found
-
-
-def _envelope_time(event: Event, time_us: int | None, observed_us: int) -> int:
-    if time_us is None and isinstance(event, OddEvent) and "timestamp" in event.extra:
-        time_us = parse_time(bytes(event.extra["timestamp"]).decode().strip('"'))
-    return observed_us if time_us is None else time_us
-
-
-def _united(own: Attributes | None, envelope: Attributes | None) -> Attributes:
-    """Add the envelope's fields to ours; one that is ours, too, becomes `record.<key>`."""
-    united = dict(own or {})
-    for key, value in (envelope or {}).items():
-        is_ours = key in united or key in {"type", "faas.invocation_id"}
-        united[f"record.{key}" if is_ours else key] = value
-    return united

@@ -35,17 +35,18 @@ class Resource(NamedTuple):
     attributes: str
 
 
-def resource(context: Context, function_arn: str = "") -> Resource:
+def resource(context: Context, function_arn: str = "", log_stream: str = "") -> Resource:
     """Describe the execution environment.
 
     Args:
         context: what its variables and the register answer say.
         function_arn: as invoked, alias or version suffix and all; "" when not yet known.
+        log_stream: the log stream's full name; "" when not known.
 
     Source: reference otlp-mapping.md, section 2.
     """
     own = parse_attributes(context.resource_attributes)
-    attributes: dict[str, object] = {**_aws(context, function_arn), **own}
+    attributes: dict[str, object] = {**_aws(context, function_arn, log_stream), **own}
     name = context.service_name or own.get("service.name") or context.function_name
     for key in _COLUMN_KEYS:
         attributes.pop(key, None)
@@ -75,7 +76,7 @@ def partition(region: str) -> str:
     return "aws-us-gov" if region.startswith("us-gov-") else "aws"
 
 
-def _aws(context: Context, function_arn: str) -> dict[str, object]:
+def _aws(context: Context, function_arn: str, log_stream: str) -> dict[str, object]:
     arn = function_arn.split(":")[:_ARN_PARTS]
     if len(arn) < _ARN_PARTS:
         arn = []
@@ -88,6 +89,7 @@ def _aws(context: Context, function_arn: str) -> dict[str, object]:
         "cloud.resource_id": _resource_id(context, arn, account),
         "faas.name": context.function_name,
         "faas.version": context.function_version,
+        "faas.instance": log_stream,
         "faas.max_memory": context.memory_mb * _MIB,
     }
     return {key: value for key, value in known.items() if value}

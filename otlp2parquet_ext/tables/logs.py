@@ -41,7 +41,7 @@ COLUMNS: tuple[Column, ...] = (
         "string",
         nullable=True,
         doc="Span id as 16 lower-case hex digits; null when unset.",
-        encoding=_DICTIONARY,
+        encoding=_PLAIN,
     ),
     Column(
         4,

@@ -319,6 +319,19 @@ def test_an_end_without_version_borrows_the_last_one_seen() -> None:
     )
 
 
+def test_the_log_stream_is_known_from_the_initialisation_on() -> None:
+    """It is the only hint at `faas.instance`; a UUID in its place is none."""
+    known = Invocations()
+    stream = "2026/03/14/[17]5f0c8e1f2a3b4c5d9e8f7a6b5c4d3e2f"
+    events = [
+        event("platform.initStart", 10, {"instanceId": stream}),
+        event("platform.restoreStart", 20, {"instanceId": "0d0e6c7a-61c7-4a53-8a0d-4b7d6c1f9aa2"}),
+    ]
+    for delivery in (events, [line(30)]):
+        found = rows(delivery, invocations=known)[-1]
+        assert json.loads(found["ResourceAttributes"])["faas.instance"] == stream
+
+
 def test_a_trace_without_root_is_no_trace() -> None:
     """Parent and Sampled mean nothing alone."""
     known = Invocations()

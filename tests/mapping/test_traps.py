@@ -47,6 +47,7 @@ def attributes(record: str) -> str:
         "9007199254740993",
         "-9223372036854775808",
         "9223372036854775807",
+        "1790000000123456789",
         "1.10",
         "1e5",
         "1E+2",
@@ -70,6 +71,7 @@ def test_numbers_that_do_not_fit_become_strings(number: str) -> None:
     """Readers would turn them into infinities or floats; as strings they are exact."""
     assert attributes(f'{{"n":{number}}}') == f'{{"n":"{number}"}}'
     assert attributes(f'{{"n":[{{"m":{number}}}]}}') == f'{{"n":[{{"m":"{number}"}}]}}'
+    assert attributes(f'{{ "n": [1, {number}] }}') == f'{{"n":[1,"{number}"]}}'
 
 
 def test_a_record_that_is_a_number_beyond_64_bits_is_exact_too() -> None:

@@ -1,0 +1,25 @@
+"""What the flush side may not import: every millisecond of it is billed at a fraction of a CPU."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+SCRIPT = """
+import sys
+from otlp2parquet_ext.mapping.invocations import Invocations
+from otlp2parquet_ext.mapping.logs import log_table
+from otlp2parquet_ext.telemetry.values import Context, Delivery
+body = b'[{"type":"function","record":"m"},{"type":"function","record":{"a":NaN}},{]'
+log_table([Delivery(body, 1)], Context(instance_id="i"), Invocations())
+print(*sorted(sys.modules))
+"""
+
+
+def test_mapping_a_batch_imports_no_more_of_pyarrow_than_its_core() -> None:
+    """`pyarrow.compute` doubles the cost of pyarrow; a single `cast` pulls it in."""
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT], check=True, capture_output=True, text=True
+    )
+    heavy = {"pyarrow.compute", "pyarrow.parquet", "pyarrow.dataset", "pandas", "pyiceberg"}
+    assert not heavy & set(done.stdout.split())
