@@ -17,9 +17,9 @@ from otlp2parquet_ext.local.outcome import Invocation, Status
 if TYPE_CHECKING:
     from otlp2parquet_ext.local.events import Record
     from otlp2parquet_ext.local.failure import Failure
-    from otlp2parquet_ext.local.parties import Flight
     from otlp2parquet_ext.local.plan import Plan
     from otlp2parquet_ext.local.requests import Request
+    from otlp2parquet_ext.local.runtime import Flight
 
 
 @dataclass(frozen=True, kw_only=True)

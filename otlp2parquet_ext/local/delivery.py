@@ -106,7 +106,8 @@ class Subscriber:
     async def drained(self, limit_s: float) -> None:
         """Return when nothing waits and nothing is under way, or the limit has passed."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._idle.wait(), limit_s)
+            async with asyncio.timeout(limit_s):
+                await self._idle.wait()
 
     async def close(self) -> list[Event]:
         """Stop; return what was never acknowledged."""
@@ -142,9 +143,10 @@ class Subscriber:
             if wait_ms == 0:
                 return
             self._wake.clear()
+            # Not wait_for: in Python 3.11 that loses a cancellation that meets the wake-up.
             with contextlib.suppress(TimeoutError):
-                limit_s = None if wait_ms is None else wait_ms / 1000
-                await asyncio.wait_for(self._wake.wait(), limit_s)
+                async with asyncio.timeout(None if wait_ms is None else wait_ms / 1000):
+                    await self._wake.wait()
 
     async def _deliver(self, session: aiohttp.ClientSession, events: list[Event]) -> None:
         body = msgspec.json.encode(events)

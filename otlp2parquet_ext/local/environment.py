@@ -14,47 +14,50 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
-import shutil
 import sys
-import tempfile
-from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 
 from otlp2parquet_ext.local.clock import ActiveClock
-from otlp2parquet_ext.local.extensions_api import ExtensionsApi
+from otlp2parquet_ext.local.extension import extension_runs
+from otlp2parquet_ext.local.failure import Failure
 from otlp2parquet_ext.local.invoking import invoke, refuse
 from otlp2parquet_ext.local.isolation import Isolation
+from otlp2parquet_ext.local.managed import serve_managed
 from otlp2parquet_ext.local.outcome import Outcome
 from otlp2parquet_ext.local.plan import KillPoint
 from otlp2parquet_ext.local.requests import new_request
-from otlp2parquet_ext.local.runtime_api import RuntimeApi
-from otlp2parquet_ext.local.sandbox import Sandbox, Workbench
+from otlp2parquet_ext.local.sandbox import Sandbox
+from otlp2parquet_ext.local.server import served, temporary_folder
+from otlp2parquet_ext.local.stopping import kill, kill_after_delivery, kill_first_extension, stop
 from otlp2parquet_ext.local.telemetry import Telemetry
 from otlp2parquet_ext.local.variables import extension_variables, function_variables, region
+from otlp2parquet_ext.local.workbench import Workbench
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import Callable
+    from pathlib import Path
 
     from otlp2parquet_ext.local.accounting import Account
-    from otlp2parquet_ext.local.failure import Failure
     from otlp2parquet_ext.local.outcome import ExtensionRun, Invocation
     from otlp2parquet_ext.local.parties import Parties
+    from otlp2parquet_ext.local.pipes import OnLine
     from otlp2parquet_ext.local.plan import Plan
+    from otlp2parquet_ext.local.requests import Request
     from otlp2parquet_ext.local.sandbox import InitResult
 
     Progress = Callable[[Invocation], None]
 
 
-def run(plan: Plan, progress: Progress | None = None) -> Outcome:
+def run(plan: Plan, progress: Progress | None = None, on_line: OnLine | None = None) -> Outcome:
     """Run a plan to its end, in an event loop of its own.
 
     Args:
         plan: what to run.
         progress: called after each invocation.
+        on_line: called with source (`function` or an extension's name) and text of each line.
 
     Returns:
         What happened. A function that fails is an outcome, not an error.
@@ -62,19 +65,27 @@ def run(plan: Plan, progress: Progress | None = None) -> Outcome:
     Raises:
         OSError: the code folder does not exist, or no folder could be made for /tmp.
     """
-    return asyncio.run(run_async(plan, progress))
+    return asyncio.run(run_async(plan, progress, on_line))
 
 
-async def run_async(plan: Plan, progress: Progress | None = None) -> Outcome:
+async def run_async(
+    plan: Plan, progress: Progress | None = None, on_line: OnLine | None = None
+) -> Outcome:
     """Run a plan to its end; see `run`."""
-    with _temporary_folder(plan) as tmp:
-        return await Environment(plan, tmp, progress).run()
+    with temporary_folder(plan) as tmp:
+        return await Environment(plan, tmp, progress, on_line).run()
 
 
 class Environment:
     """One execution environment and its generations."""
 
-    def __init__(self, plan: Plan, tmp: Path, progress: Progress | None = None) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        tmp: Path,
+        progress: Progress | None = None,
+        on_line: OnLine | None = None,
+    ) -> None:
         self.plan = plan
         self.clock = ActiveClock()
         self.telemetry = Telemetry(plan, self.clock, self._acknowledged)
@@ -82,10 +93,13 @@ class Environment:
         self.sandbox: Sandbox | None = None
         self._tmp = tmp
         self._progress = progress
+        self._on_line = on_line
         self._generation = 0
         self._resets = 0
         self._first_init: InitResult | None = None
         self._init_ms: float | None = None
+        self._restore_ms: float | None = None
+        self._restored = False
         self._extension_runs: list[ExtensionRun] = []
         self._function_lines: list[str] = []
         self._shutdown_ms: float | None = None
@@ -98,7 +112,7 @@ class Environment:
         """Run the plan."""
         isolation = Isolation(self.plan, f"otlp2parquet-{os.getpid()}-{secrets.token_hex(3)}")
         try:
-            async with self._server() as api:
+            async with served(self.plan, self._parties, self.telemetry.subscribe) as api:
                 self.bench = self._workbench(isolation, api)
                 try:
                     await self._serve()
@@ -110,6 +124,17 @@ class Environment:
 
     async def _serve(self) -> None:
         await self.init("init", self.plan.init_limit_ms)
+        if self.plan.managed:
+            await serve_managed(self)
+        else:
+            await self._serve_one_by_one()
+        self._thaw()
+        if self.sandbox:
+            await self.end("spindown", kill_runtime=False)
+
+    async def _serve_one_by_one(self) -> None:
+        if self.plan.snapstart:
+            await self._freeze()
         for number in range(1, self.plan.invocations + 1):
             if number > 1:
                 await asyncio.sleep(self.plan.gap_ms / 1000)
@@ -120,15 +145,13 @@ class Environment:
             else:
                 await self._freeze()
                 if self.sandbox:
-                    await self.sandbox.kill_first_extension(KillPoint.BETWEEN, number)
-        self._thaw()
-        if self.sandbox:
-            await self.end("spindown", kill_runtime=False)
+                    await kill_first_extension(self.bench, self.sandbox, KillPoint.BETWEEN, number)
 
     async def init(self, phase: str, limit_ms: float) -> InitResult:
         """Start a generation; it is gone again when it fails."""
         self.sandbox = Sandbox(self.bench, self._generation, phase)
         self._generation += 1
+        self._restored = False
         self.bench.isolation.boost(on=self.plan.init_boost)
         result = await self.sandbox.init(limit_ms)
         self.bench.isolation.boost(on=False)
@@ -156,25 +179,50 @@ class Environment:
         sandbox = self.sandbox
         if sandbox is None:
             return
-        await sandbox.stop(reason, kill_runtime=kill_runtime)
+        shutdown_ms = await stop(self.bench, sandbox, reason, kill_runtime=kill_runtime)
         self.sandbox = None
-        self._extension_runs += sandbox.extension_runs()
+        self._extension_runs += extension_runs(sandbox.parties)
         if reason == "spindown":
-            self._shutdown_ms = sandbox.shutdown_ms
+            self._shutdown_ms = shutdown_ms
+
+    def request(self, number: int) -> Request:
+        """Make the request of invocation `number`, now."""
+        return new_request(self.plan, number, self._arn)
 
     async def _invocation(self, number: int) -> Account:
-        request = new_request(self.plan, number, self._arn)
+        request = self.request(number)
         self._thaw()
+        failure = await self._make_ready()
+        if failure or self.sandbox is None:
+            failure = failure or Failure("Sandbox.Failure", "the environment has ended")
+            return refuse(self.bench, request, failure)
+        init_ms, self._init_ms = self._init_ms, None
+        restore_ms, self._restore_ms = self._restore_ms, None
+        return await invoke(
+            self.bench,
+            self.sandbox,
+            request,
+            init_ms=None if self.plan.snapstart else init_ms,
+            restore_ms=restore_ms,
+        )
+
+    async def _make_ready(self) -> Failure | None:
+        """Start a generation where there is none, resume it where it was a snapshot."""
         failure = self.sandbox.failure() if self.sandbox else None
-        if failure:
+        if failure:  # it ended while it was frozen
             await self.reset(failure)
         if self.sandbox is None:
             result = await self.init("invoke", self.plan.timeout_s * 1000)
             if result.failure:
-                return refuse(self.bench, request, result.failure)
-        assert self.sandbox
-        init_ms, self._init_ms = self._init_ms, None
-        return await invoke(self.bench, self.sandbox, request, init_ms=init_ms)
+                return result.failure
+        if self.sandbox and self.plan.snapstart and not self._restored:
+            self._restored = True
+            result = await self.sandbox.restore()
+            self._restore_ms = result.duration_ms
+            if result.failure:
+                await self.reset(result.failure)
+            return result.failure
+        return None
 
     async def _freeze(self) -> None:
         if self.plan.freeze:
@@ -189,8 +237,7 @@ class Environment:
         """Leave no process behind, on the way out of an error or a Ctrl-C, too."""
         self._thaw()
         if self.sandbox:
-            await self.sandbox.kill()
-            self._extension_runs += self.sandbox.extension_runs()
+            await kill(self.bench, self.sandbox)
 
     def _parties(self) -> Parties:
         if self.sandbox is None:
@@ -199,23 +246,7 @@ class Environment:
 
     def _acknowledged(self, count: int) -> None:
         if self.sandbox:
-            self.sandbox.kill_after_delivery(count)
-
-    @asynccontextmanager
-    async def _server(self) -> AsyncIterator[str]:
-        # Responses are limited by the Runtime API's own rule, not by the server's.
-        app = web.Application(client_max_size=0)
-        extensions = ExtensionsApi(self.plan, self._parties, self.telemetry.subscribe)
-        app.add_routes([*RuntimeApi(self._parties).routes(), *extensions.routes()])
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-        await runner.setup()
-        try:
-            site = web.TCPSite(runner, "127.0.0.1", 0)
-            await site.start()
-            host, port = runner.addresses[0][:2]
-            yield f"{host}:{port}"
-        finally:
-            await runner.cleanup()
+            kill_after_delivery(self.bench, self.sandbox, count)
 
     def _workbench(self, isolation: Isolation, api: str) -> Workbench:
         version = self.plan.function_version
@@ -242,6 +273,7 @@ class Environment:
             extension_variables=extension_variables(variables),
             function=function,
             function_lines=self._function_lines,
+            on_line=self._on_line,
         )
 
     def _outcome(self, isolation: Isolation) -> Outcome:
@@ -251,7 +283,7 @@ class Environment:
             invocations=tuple(account.invocation() for account in self.accounts),
             init_ms=first.duration_ms if first else 0.0,
             init_error=failure.error_type if failure else "",
-            init_error_payload=failure.payload if failure else b"",
+            init_error_payload=failure.document() if failure else b"",
             extensions=tuple(self._extension_runs),
             events=tuple(self.telemetry.generated),
             deliveries=tuple(self.telemetry.deliveries),
@@ -263,19 +295,5 @@ class Environment:
             peak_memory_bytes=isolation.peak_memory_bytes(),
             isolation=isolation.facts,
             shutdown_ms=self._shutdown_ms,
+            tmp=self._tmp,
         )
-
-
-@contextmanager
-def _temporary_folder(plan: Plan) -> Iterator[Path]:
-    """Give the environment its /tmp: the plan's, or one that is removed unless it is kept."""
-    if plan.tmp:
-        plan.tmp.mkdir(parents=True, exist_ok=True)
-        yield plan.tmp.resolve()
-        return
-    folder = Path(tempfile.mkdtemp(prefix="lambda-tmp-"))
-    try:
-        yield folder
-    finally:
-        if not plan.keep_tmp:
-            shutil.rmtree(folder, ignore_errors=True)

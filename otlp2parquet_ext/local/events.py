@@ -97,6 +97,12 @@ def init_report(
     return _present(record)
 
 
+def restored(status: str, error_type: str, duration_ms: float | None = None) -> Record:
+    """Return the record of `platform.restoreReport`; `restoreRuntimeDone` without a duration."""
+    metrics = None if duration_ms is None else {"durationMs": _ms(duration_ms)}
+    return _present({"status": status, "errorType": error_type, "metrics": metrics})
+
+
 def start(
     *, request_id: str, version: str, function_arn: str = "", tracing: Record | None = None
 ) -> Record:

@@ -24,13 +24,14 @@ from otlp2parquet_ext.local.answers import (
     refusal,
     server_error,
 )
-from otlp2parquet_ext.local.parties import Extension, Parties
+from otlp2parquet_ext.local.extension import Extension
 from otlp2parquet_ext.local.states import ExtensionCall, ExtensionState, IllegalCallError
 from otlp2parquet_ext.local.subscription import ValidationError, parse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from otlp2parquet_ext.local.parties import Parties
     from otlp2parquet_ext.local.plan import Plan
     from otlp2parquet_ext.local.subscription import Subscription
 
@@ -114,9 +115,9 @@ class ExtensionsApi:
             extension = self._caller(request)
         except _RefusedError as refused:
             return refused.answer
-        refused = self._subscription_refused(extension)
-        if refused is not None:
-            return refused
+        answer = self._subscription_refused(extension)
+        if answer is not None:
+            return answer
         try:
             subscription = parse(await request.read(), managed=self._plan.managed)
         except ValidationError as error:

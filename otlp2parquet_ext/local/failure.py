@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from otlp2parquet_ext.local.answers import error_document
 
 if TYPE_CHECKING:
-    from otlp2parquet_ext.local.parties import Extension
+    from otlp2parquet_ext.local.extension import Extension
 
 
 @dataclass(frozen=True)
@@ -38,9 +38,9 @@ class Failure:
         """`timeout` or `failure`, as SHUTDOWN has it."""
         return "timeout" if self.timeout else "failure"
 
-    def document(self, request_id: str) -> bytes:
-        """Return what the caller of the invocation gets."""
-        message = f"RequestId: {request_id} Error: {self.message}"
+    def document(self, request_id: str = "") -> bytes:
+        """Return what the caller of an invocation gets; without an id, of INIT."""
+        message = f"RequestId: {request_id} Error: {self.message}" if request_id else self.message
         return self.payload or error_document(self.error_type, message)
 
 

@@ -18,16 +18,18 @@ from typing import TYPE_CHECKING
 from otlp2parquet_ext.local import events
 from otlp2parquet_ext.local.accounting import Account, runtime_done
 from otlp2parquet_ext.local.failure import Failure, task_timeout
-from otlp2parquet_ext.local.parties import Flight
 from otlp2parquet_ext.local.plan import KillPoint
 from otlp2parquet_ext.local.requests import extension_answer, runtime_answer
+from otlp2parquet_ext.local.runtime import Flight
 from otlp2parquet_ext.local.states import ExtensionState
+from otlp2parquet_ext.local.stopping import kill_first_extension
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from otlp2parquet_ext.local.requests import Request
-    from otlp2parquet_ext.local.sandbox import Sandbox, Workbench
+    from otlp2parquet_ext.local.sandbox import Sandbox
+    from otlp2parquet_ext.local.workbench import Workbench
 
 _MIB = 1 << 20
 
@@ -51,12 +53,12 @@ async def invoke(
     Returns:
         Its account; a failure in it means that the environment must be reset.
     """
-    _start(bench, request)
+    report_start(bench, request)
     flight = Flight(request.request_id, runtime_answer(request))
     await _tell(bench, sandbox, request, flight)
     failure = await _runtime_done(bench, sandbox, request, flight)
     if failure is None:
-        await sandbox.kill_first_extension(KillPoint.RESPONSE, request.number)
+        await kill_first_extension(bench, sandbox, KillPoint.RESPONSE, request.number)
         failure = await _until(bench, sandbox, request, lambda: _ready_s(sandbox))
     ended_s = _ready_s(sandbox) if failure is None else time.monotonic()
     account = Account(
@@ -76,7 +78,7 @@ async def invoke(
 
 def refuse(bench: Workbench, request: Request, failure: Failure) -> Account:
     """Answer an invocation whose environment could not be initialised."""
-    _start(bench, request)
+    report_start(bench, request)
     now_s = time.monotonic()
     account = Account(
         plan=bench.plan,
@@ -93,17 +95,8 @@ def refuse(bench: Workbench, request: Request, failure: Failure) -> Account:
     return account
 
 
-def max_memory_mb(bench: Workbench, sandbox: Sandbox | None) -> int:
-    """Return the highest memory use: of the cgroup, else of the runtime alone; 0 if unknown."""
-    peak_bytes = bench.isolation.peak_memory_bytes()
-    program = sandbox.parties.runtime.program if sandbox else None
-    if peak_bytes is None and program:
-        program.usage()
-        peak_bytes = program.peak.peak_rss_bytes if program.peak else 0
-    return min(bench.plan.memory_mb, -(-(peak_bytes or 0) // _MIB))
-
-
-def _start(bench: Workbench, request: Request) -> None:
+def report_start(bench: Workbench, request: Request) -> None:
+    """Generate `platform.start`."""
     managed = bench.plan.managed
     record = events.start(
         request_id=request.request_id,
@@ -114,12 +107,22 @@ def _start(bench: Workbench, request: Request) -> None:
     bench.telemetry.emit("platform.start", record)
 
 
+def max_memory_mb(bench: Workbench, sandbox: Sandbox | None) -> int:
+    """Return the highest memory use: of the cgroup, else of the runtime alone; 0 if unknown."""
+    peak_bytes = bench.isolation.peak_memory_bytes()
+    program = sandbox.parties.runtime.program if sandbox else None
+    if peak_bytes is None and program:
+        program.usage()
+        peak_bytes = program.peak.peak_rss_bytes if program.peak else 0
+    return min(bench.plan.memory_mb, -(-(peak_bytes or 0) // _MIB))
+
+
 async def _tell(bench: Workbench, sandbox: Sandbox, request: Request, flight: Flight) -> None:
     """Answer everyone's `next`, or late, or only the runtime's, as the plan wants."""
     slow_ms = bench.plan.faults.slow_next_ms
     if not slow_ms:
         _tell_extensions(bench, sandbox, request)
-    await sandbox.kill_first_extension(KillPoint.INVOKE, request.number)
+    await kill_first_extension(bench, sandbox, KillPoint.INVOKE, request.number)
     flight.dispatched_s = time.monotonic()
     sandbox.parties.runtime.invoke(flight)
     if slow_ms:
@@ -140,7 +143,7 @@ async def _runtime_done(
 ) -> Failure | None:
     """Wait for the runtime, then generate runtimeDone unless an extension's end came first."""
     failure = await _until(bench, sandbox, request, lambda: flight.done_s)
-    sandbox.pump()
+    sandbox.parties.pump()
     of_extension = sandbox.parties.failed_extension() is not None
     if not bench.plan.faults.no_runtime_done and not (failure and of_extension):
         record = runtime_done(request, flight, failure, time.monotonic())

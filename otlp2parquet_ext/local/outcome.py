@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from otlp2parquet_ext.local.events import Event
 
 Status = Literal["success", "error", "timeout", "crash"]
@@ -137,7 +139,7 @@ class Outcome:
     Attributes:
         invocations: in the order they were handed out.
         init_ms: duration of the first INIT; init_error: its error type, "" when it succeeded.
-        init_error_payload: the runtime's own error document, b"" when it sent none.
+        init_error_payload: the runtime's own error document, ours when it sent none; else b"".
         extensions: one per process of an extension.
         events: every event the platform generated, in order.
         deliveries: every POST, in order of their answers.
@@ -148,6 +150,7 @@ class Outcome:
         peak_memory_bytes: of function and extensions together; None without a memory cgroup.
         isolation: freezer and limits.
         shutdown_ms: SHUTDOWN to the exit of the last extension; None without extensions.
+        tmp: what was the environment's /tmp; gone unless the plan keeps it.
     """
 
     invocations: tuple[Invocation, ...]
@@ -165,6 +168,7 @@ class Outcome:
     peak_memory_bytes: int | None
     isolation: IsolationFacts
     shutdown_ms: float | None
+    tmp: Path
 
     @property
     def acknowledged(self) -> list[dict[str, Any]]:

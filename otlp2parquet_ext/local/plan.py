@@ -172,6 +172,11 @@ class Plan:
         return "snap-start" if self.snapstart else "on-demand"
 
     @property
+    def logs_objects(self) -> bool:
+        """Whether the function logs JSON; Managed Instances know nothing else."""
+        return self.managed or self.log_format is LogFormat.JSON
+
+    @property
     def vcpus(self) -> float:
         """The share of CPU that comes with the memory size."""
         return self.memory_mb / MEMORY_MB_PER_VCPU

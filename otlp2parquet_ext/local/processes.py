@@ -126,7 +126,8 @@ class Program:
     async def wait(self, limit_s: float) -> bool:
         """Return whether it has ended within the limit."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._exited.wait(), limit_s)
+            async with asyncio.timeout(limit_s):
+                await self._exited.wait()
         return self._exited.is_set()
 
     def close(self) -> None:

@@ -10,11 +10,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from otlp2parquet_ext.local import events
-from otlp2parquet_ext.local.parties import Answer
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from otlp2parquet_ext.local.events import Record
     from otlp2parquet_ext.local.plan import Plan
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a `next` call is answered with."""
+
+    body: bytes
+    headers: Mapping[str, str]
 
 
 @dataclass(frozen=True, kw_only=True)

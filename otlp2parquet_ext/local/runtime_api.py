@@ -21,11 +21,13 @@ from otlp2parquet_ext.local.answers import (
     refusal,
     server_error,
 )
-from otlp2parquet_ext.local.parties import Flight, Parties, UnknownInvocationError
+from otlp2parquet_ext.local.runtime import Flight, UnknownInvocationError
 from otlp2parquet_ext.local.states import IllegalCallError, RuntimeCall
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from otlp2parquet_ext.local.parties import Parties
 
 _MOST_RESPONSE_BYTES = 6 * (1 << 20) + 100
 _ERROR_TYPE = "Lambda-Runtime-Function-Error-Type"

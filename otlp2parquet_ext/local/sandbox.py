@@ -1,17 +1,15 @@
-"""One generation of an execution environment: start, INIT, SHUTDOWN.
+"""One generation of an execution environment: its processes, and INIT.
 
     start extensions ─▶ all registered ─▶ start runtime ─▶ all called next ─▶ (invocations) ─▶ stop
 
-A reset ends one `Sandbox` and begins another: new processes, new registrations, the same /tmp.
-`Workbench` is what generations share.
+A reset ends one `Sandbox` and begins another: new processes, new registrations, the same /tmp. How
+a generation ends is in `stopping`.
 
 Source: AWS lambda-runtime-environment, "Lambda execution environment lifecycle".
 """
 
 from __future__ import annotations
 
-import asyncio
-import json
 import signal
 import sys
 import time
@@ -20,52 +18,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from otlp2parquet_ext.local import events
+from otlp2parquet_ext.local.changes import Changes
+from otlp2parquet_ext.local.extension import Extension
 from otlp2parquet_ext.local.failure import Failure, extension_exit, init_timeout, runtime_exit
-from otlp2parquet_ext.local.parties import (
-    Answer,
-    Changes,
-    Extension,
-    Parties,
-    Runtime,
-    extension_run,
-)
-from otlp2parquet_ext.local.pipes import LogPipes
-from otlp2parquet_ext.local.plan import Kill, KillPoint, LogFormat
-from otlp2parquet_ext.local.processes import Program, start
-from otlp2parquet_ext.local.states import ExtensionState, RuntimeState
+from otlp2parquet_ext.local.parties import Parties
+from otlp2parquet_ext.local.pipes import LogSocket
+from otlp2parquet_ext.local.processes import start
+from otlp2parquet_ext.local.runtime import Runtime
+from otlp2parquet_ext.local.states import ExtensionState, RuntimeCall, RuntimeState
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from otlp2parquet_ext.local.plan import ExtensionProgram
+    from otlp2parquet_ext.local.workbench import Workbench
 
-    from otlp2parquet_ext.local.clock import ActiveClock
-    from otlp2parquet_ext.local.isolation import Isolation
-    from otlp2parquet_ext.local.outcome import ExtensionRun
-    from otlp2parquet_ext.local.plan import ExtensionProgram, Plan
-    from otlp2parquet_ext.local.telemetry import Telemetry
-
-SHUTDOWN_MS = 2_000
-_RUNTIME_STOP_S = 0.3
-_KILL_S = 5.0
-_SAMPLE_S = 0.01
-_EMULATOR_REASONS = {
-    "spindown": "SandboxTerminated",
-    "timeout": "Timeout",
-    "failure": "ReleaseFail",
-}
-
-
-@dataclass(frozen=True)
-class Workbench:
-    """What all generations of one environment share."""
-
-    plan: Plan
-    clock: ActiveClock
-    telemetry: Telemetry
-    isolation: Isolation
-    function_variables: Mapping[str, str]
-    extension_variables: Mapping[str, str]
-    function: Mapping[str, str]  # names, versions and instance of initStart
-    function_lines: list[str]
+RESTORE_LIMIT_MS = 10_000
+_WORKERS_SOCKET = "_LAMBDA_TELEMETRY_LOG_FD_PROVIDER_SOCKET"
 
 
 @dataclass(frozen=True)
@@ -88,7 +55,7 @@ class Sandbox:
             changes=self.changes,
             runtime=Runtime(changes=self.changes, concurrent=bench.plan.managed),
         )
-        self.shutdown_ms: float | None = None
+        self._log_socket: LogSocket | None = None
 
     async def init(self, limit_ms: float) -> InitResult:
         """Start everything and wait until everyone is ready.
@@ -108,9 +75,9 @@ class Sandbox:
                 **kind, function=self._bench.function, memory_mb=self._bench.plan.memory_mb
             ),
         )
-        failure = await self._start_all(began_s + limit_ms / 1000)
+        failure = await self._start_all(began_s, limit_ms)
         duration_ms = (time.monotonic() - began_s) * 1000
-        self.pump()
+        self.parties.pump()
         for extension in self.parties.extensions:
             self._report_extension(extension)
         emit(
@@ -126,6 +93,37 @@ class Sandbox:
         self._bench.telemetry.init_over()
         return InitResult(duration_ms, failure)
 
+    async def restore(self) -> InitResult:
+        """Resume a SnapStart snapshot: after-restore hooks, then the runtime's `next`."""
+        emit, runtime = self._bench.telemetry.emit, self.parties.runtime
+        began_s = time.monotonic()
+        start = events.init_start(
+            initialization_type="",
+            phase="",
+            function=self._bench.function,
+            memory_mb=self._bench.plan.memory_mb,
+        )
+        emit("platform.restoreStart", {key: value for key, value in start.items() if value})
+        if runtime.state is RuntimeState.RESTORE_READY:
+            runtime.call(RuntimeCall.RESTORE)
+            runtime.restored.set()
+        restored = await self.changes.until(self._restored, RESTORE_LIMIT_MS / 1000)
+        failure = self.failure() or (None if restored else init_timeout(RESTORE_LIMIT_MS))
+        status = failure.status if failure else "success"
+        error_type = failure.error_type if failure else ""
+        duration_ms = (time.monotonic() - began_s) * 1000
+        self.parties.pump()
+        emit("platform.restoreRuntimeDone", events.restored(status, error_type))
+        emit("platform.restoreReport", events.restored(status, error_type, duration_ms))
+        return InitResult(duration_ms, failure)
+
+    async def close(self) -> None:
+        """Read what the processes left in their pipes, and close those; all have ended."""
+        for program in self.parties.programs():
+            program.close()
+        if self._log_socket:
+            await self._log_socket.close()
+
     def failure(self) -> Failure | None:
         """Return why this generation cannot go on, None while it can."""
         extension = self.parties.failed_extension()
@@ -138,93 +136,37 @@ class Sandbox:
             return Failure(runtime.error_type, "", payload=runtime.error_payload)
         return self._exit_failure()
 
-    async def kill_first_extension(self, point: KillPoint, at: int) -> None:
-        """Kill the first extension if the plan has this point; return when it has gone."""
-        if self._bench.plan.faults.kill == Kill(point=point, at=at):
-            await self._kill(next(it for it in self.parties.extensions if it.external))
-
-    def kill_after_delivery(self, acknowledged: int) -> None:
-        """Kill the first extension if the plan has this delivery as its point."""
-        if self._bench.plan.faults.kill == Kill(point=KillPoint.DELIVERY, at=acknowledged):
-            for extension in self.parties.extensions[:1]:
-                if extension.program:
-                    extension.program.signal(signal.SIGKILL)
-
-    def extension_runs(self) -> list[ExtensionRun]:
-        """Return what is known of this generation's extension processes."""
-        return [
-            extension_run(it, self.parties.generation)
-            for it in self.parties.extensions
-            if it.external
-        ]
-
-    async def stop(self, reason: str, *, kill_runtime: bool) -> None:
-        """End this generation: the runtime, then SHUTDOWN and two seconds, then SIGKILL.
-
-        Args:
-            reason: `spindown`, `timeout` or `failure`.
-            kill_runtime: without asking it first.
-        """
-        telemetry = self._bench.telemetry
-        budget_s = SHUTDOWN_MS / 1000
-        budget_s -= await self._stop_runtime(ask=not kill_runtime and bool(self.parties.extensions))
-        if kill_runtime:
-            telemetry.flush()  # a crash closes the function's streams, and with them the batch
-        listening = [it for it in self.parties.extensions if it.alive and not it.failed]
-        if listening:
-            await telemetry.before_shutdown()
-            told_s = time.monotonic()
-            self._tell_shutdown(listening, reason, budget_s)
-            telemetry.after_shutdown()
-            await self._kill_during_shutdown(listening)
-            await self._wait_for_exits(listening, told_s + budget_s - time.monotonic())
-            self.shutdown_ms = (time.monotonic() - told_s) * 1000
-        for extension in self.parties.extensions:
-            await self._kill(extension)
-        self.pump()
-        await telemetry.end_generation()
-        self._close()
-
-    async def kill(self) -> None:
-        """End this generation without a word."""
-        for party in self._members():
-            await self._kill(party)
-        await self._bench.telemetry.end_generation()
-        self._close()
-
-    async def _start_all(self, end_s: float) -> Failure | None:
-        plan = self._bench.plan
-        for program in plan.extensions:
-            failure = self._start_extension(program)
-            if failure:
-                return failure
+    async def _start_all(self, began_s: float, limit_ms: float) -> Failure | None:
+        """Start everyone and wait for them; return what went wrong first."""
+        end_s = began_s + limit_ms / 1000
+        failures = (self._start_extension(it) for it in self._bench.plan.extensions)
+        failure = next((failure for failure in failures if failure), None)
+        if failure:
+            return failure
         registered = await self.changes.until(self._registered, end_s - time.monotonic())
-        failure = self.failure()
-        if failure or not registered:
-            return failure or init_timeout(plan.init_limit_ms)
-        failure = self._start_runtime()
+        failure = self.failure() or (None if registered else init_timeout(limit_ms))
+        if failure:
+            return failure
+        failure = await self._start_runtime()
         if failure is None:
-            await self.changes.until(self._runtime_settled, end_s - time.monotonic())
-            self.pump()
-            failure = self.failure()
-            if failure is None and self.parties.runtime.state is RuntimeState.STARTED:
-                failure = init_timeout(plan.init_limit_ms)
+            settled = await self.changes.until(self._runtime_settled, end_s - time.monotonic())
+            self.parties.pump()
+            failure = self.failure() or (None if settled else init_timeout(limit_ms))
         self._report_runtime(failure)
         if failure:
             return failure
         ready = await self.changes.until(self._everyone_ready, end_s - time.monotonic())
-        return self.failure() or (None if ready else init_timeout(plan.init_limit_ms))
+        return self.failure() or (None if ready else init_timeout(limit_ms))
 
     def _start_extension(self, program: ExtensionProgram) -> Failure | None:
         extension = Extension(name=program.name, external=True, changes=self.changes)
         self.parties.extensions.append(extension)
-        pipes = LogPipes(self._bench.telemetry.emit, "extension", extension.lines, objects=False)
         try:
             extension.program = start(
                 program.command,
                 variables=self._bench.extension_variables,
                 folder=Path("/"),
-                sinks=pipes.lines(),
+                sinks=self._bench.extension_pipes(extension).lines(),
                 frames=None,
                 isolation=self._bench.isolation,
                 on_exit=extension.exited,
@@ -232,23 +174,22 @@ class Sandbox:
         except OSError as error:
             extension.state = ExtensionState.LAUNCH_ERROR
             extension.error_type = "Extension.LaunchError"
-            return Failure(
-                "Extension.LaunchError",
-                f"extension {program.name}: {program.command[0]}: {error.strerror or error}",
-            )
+            return _not_started(extension.error_type, program.command, error)
         return None
 
-    def _start_runtime(self) -> Failure | None:
+    async def _start_runtime(self) -> Failure | None:
         plan, runtime = self._bench.plan, self.parties.runtime
-        objects = plan.managed or plan.log_format is LogFormat.JSON
-        pipes = LogPipes(
-            self._bench.telemetry.emit, "function", self._bench.function_lines, objects=objects
-        )
+        pipes = self._bench.function_pipes()
+        variables = dict(self._bench.function_variables)
+        if plan.managed:
+            self._log_socket = LogSocket(pipes)
+            await self._log_socket.open()
+            variables[_WORKERS_SOCKET] = str(self._log_socket.path)
         command = python_command(plan.handler) if plan.handler else plan.command
         try:
             runtime.program = start(
                 command,
-                variables=self._bench.function_variables,
+                variables=variables,
                 folder=plan.code,
                 sinks=pipes.lines(),
                 frames=pipes.frames() if plan.handler and not plan.managed else None,
@@ -257,7 +198,7 @@ class Sandbox:
             )
         except OSError as error:
             runtime.exited()
-            return Failure("Runtime.InvalidEntrypoint", f"{command[0]}: {error.strerror or error}")
+            return _not_started("Runtime.InvalidEntrypoint", command, error)
         return None
 
     def _registered(self) -> bool | None:
@@ -267,6 +208,10 @@ class Sandbox:
     def _runtime_settled(self) -> bool | None:
         settled = self.parties.runtime.state is not RuntimeState.STARTED
         return True if settled or self.failure() else None
+
+    def _restored(self) -> bool | None:
+        ready = self.parties.runtime.state is RuntimeState.READY
+        return True if ready or self.failure() else None
 
     def _everyone_ready(self) -> bool | None:
         ready = self.parties.all_extensions(ExtensionState.READY)
@@ -301,72 +246,11 @@ class Sandbox:
             ),
         )
 
-    def _tell_shutdown(self, extensions: list[Extension], reason: str, budget_s: float) -> None:
-        spelled = _EMULATOR_REASONS[reason] if self._bench.plan.faults.emulator_reasons else reason
-        event = {
-            "eventType": "SHUTDOWN",
-            "shutdownReason": spelled,
-            "deadlineMs": round((time.time() + budget_s) * 1000),
-        }
-        answer = Answer(json.dumps(event).encode(), {"Content-Type": "text/plain"})
-        for extension in extensions:
-            if "SHUTDOWN" in extension.events:
-                extension.told_to_shut_down = True
-                extension.tell(answer)
-            elif extension.program:
-                extension.program.signal(signal.SIGKILL)
-
-    async def _kill_during_shutdown(self, extensions: list[Extension]) -> None:
-        kill = self._bench.plan.faults.kill
-        if kill and kill.point is KillPoint.SHUTDOWN:
-            await asyncio.sleep(kill.at / 1000)
-            await self._kill(extensions[0])
-
-    async def _wait_for_exits(self, extensions: list[Extension], limit_s: float) -> None:
-        def gone() -> bool | None:
-            return None if any(it.alive for it in extensions) else True
-
-        end_s = time.monotonic() + limit_s
-        while gone() is None and time.monotonic() < end_s:
-            # Its last flush may be its largest: memory is read while it lasts.
-            for extension in extensions:
-                if extension.program:
-                    extension.program.usage()
-            await self.changes.until(gone, min(_SAMPLE_S, end_s - time.monotonic()))
-
-    async def _stop_runtime(self, *, ask: bool) -> float:
-        """Return the seconds it took."""
-        began_s = time.monotonic()
-        program = self.parties.runtime.program
-        if program and ask:
-            program.signal(signal.SIGTERM)
-            await program.wait(_RUNTIME_STOP_S)
-        await self._kill(self.parties.runtime)
-        self.pump()
-        return time.monotonic() - began_s
-
-    async def _kill(self, party: Runtime | Extension) -> None:
-        if party.program and party.program.exit_code is None:
-            party.program.signal(signal.SIGKILL)
-            self._bench.isolation.thaw()  # a frozen process does not die before it thaws
-            await party.program.wait(_KILL_S)
-
-    def _members(self) -> list[Runtime | Extension]:
-        return [self.parties.runtime, *self.parties.extensions]
-
-    def _programs(self) -> list[Program]:
-        return [party.program for party in self._members() if party.program]
-
-    def pump(self) -> None:
-        """Read what all pipes hold now: lines come before the event that follows them."""
-        for program in self._programs():
-            program.pump()
-
-    def _close(self) -> None:
-        for program in self._programs():
-            program.close()
-
 
 def python_command(handler: str) -> tuple[str, ...]:
     """Return how AWS's Python runtime interface client is started."""
     return (sys.executable, "-m", "awslambdaric", handler)
+
+
+def _not_started(error_type: str, command: tuple[str, ...], error: OSError) -> Failure:
+    return Failure(error_type, f"{command[0]} did not start: {error.strerror or error}")

@@ -12,8 +12,6 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from otlp2parquet_ext.local.plan import LogFormat
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
@@ -68,7 +66,7 @@ def function_variables(
         "AWS_LAMBDA_FUNCTION_NAME": plan.function_name,
         "AWS_LAMBDA_FUNCTION_VERSION": plan.function_version,
         "AWS_LAMBDA_INITIALIZATION_TYPE": plan.initialization_type,
-        "AWS_LAMBDA_LOG_FORMAT": "JSON" if plan.log_format is LogFormat.JSON else "Text",
+        "AWS_LAMBDA_LOG_FORMAT": "JSON" if plan.logs_objects else "Text",
         "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{plan.function_name}",
         "AWS_LAMBDA_LOG_STREAM_NAME": log_stream,
         "AWS_LAMBDA_RUNTIME_API": api,

@@ -2,7 +2,7 @@
 
     PROBE_DIR/deliveries.jsonl  one JSON line per delivery: headers, path, body
     PROBE_DIR/events.jsonl      one JSON line per answer of /event/next, with headers
-    PROBE_DIR/heartbeat         grows by a byte every few milliseconds while the process may run
+    PROBE_DIR/heartbeat         a Unix time every few milliseconds while the process may run
 
 Variables (PROBE_*) say what it does wrong; see `main`.
 """
@@ -78,7 +78,7 @@ def beat() -> None:
     """Show that the process runs."""
     with (FOLDER / "heartbeat").open("ab", buffering=0) as file:
         while True:
-            file.write(b".")
+            file.write(b"%.4f\n" % time.time())
             time.sleep(0.002)
 
 

@@ -1,0 +1,57 @@
+"""What an environment stands on: the HTTP server of its APIs, and the folder that is its /tmp."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from otlp2parquet_ext.local.extensions_api import ExtensionsApi
+from otlp2parquet_ext.local.runtime_api import RuntimeApi
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator
+
+    from otlp2parquet_ext.local.parties import Parties
+    from otlp2parquet_ext.local.plan import Plan
+    from otlp2parquet_ext.local.subscription import Subscription
+
+_GOODBYE_S = 0.1
+
+
+@asynccontextmanager
+async def served(
+    plan: Plan, parties: Callable[[], Parties], subscribe: Callable[[str, Subscription], None]
+) -> AsyncIterator[str]:
+    """Serve the APIs on loopback; give `host:port`, the value of AWS_LAMBDA_RUNTIME_API."""
+    # Responses are limited by the Runtime API's own rule, not by the server's.
+    app = web.Application(client_max_size=0)
+    app.add_routes(RuntimeApi(parties).routes())
+    app.add_routes(ExtensionsApi(plan, parties, subscribe).routes())
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=_GOODBYE_S)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        host, port = runner.addresses[0][:2]
+        yield f"{host}:{port}"
+    finally:
+        await runner.cleanup()
+
+
+@contextmanager
+def temporary_folder(plan: Plan) -> Iterator[Path]:
+    """Give the environment its /tmp: the plan's, or one that is removed unless it is kept."""
+    if plan.tmp:
+        plan.tmp.mkdir(parents=True, exist_ok=True)
+        yield plan.tmp.resolve()
+        return
+    folder = Path(tempfile.mkdtemp(prefix="lambda-tmp-"))
+    try:
+        yield folder
+    finally:
+        if not plan.keep_tmp:
+            shutil.rmtree(folder, ignore_errors=True)
