@@ -8,14 +8,17 @@ make no plan, 130 Ctrl-C.
 from __future__ import annotations
 
 import argparse
+import asyncio
+import contextlib
 import importlib.util
 import json
+import signal
 import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from otlp2parquet_ext.local.environment import run as run_plan
+from otlp2parquet_ext.local.environment import run_async
 from otlp2parquet_ext.local.plan import (
     OURS,
     ExtensionProgram,
@@ -28,7 +31,7 @@ from otlp2parquet_ext.local.plan import (
 from otlp2parquet_ext.local.summary import summary
 
 if TYPE_CHECKING:
-    from otlp2parquet_ext.local.outcome import Invocation
+    from otlp2parquet_ext.local.outcome import Invocation, Outcome
 
 _PROGRESS_EVERY_S = 2.0
 _FAILED, _BAD_INPUT, _INTERRUPTED = 1, 2, 130
@@ -57,8 +60,8 @@ def run(args: argparse.Namespace) -> int:
         print(f"otlp2parquet-ext local: {error}", file=sys.stderr)
         return _BAD_INPUT
     try:
-        outcome = run_plan(plan, _Progress(plan.invocations), None if args.quiet else _print_line)
-    except KeyboardInterrupt:
+        outcome = asyncio.run(_run_until_told(plan, quiet=args.quiet))
+    except (KeyboardInterrupt, asyncio.CancelledError):
         print("interrupted; all processes have been ended", file=sys.stderr)
         return _INTERRUPTED
     print(summary(plan, outcome))
@@ -131,6 +134,16 @@ def events_of(path: Path) -> tuple[bytes, ...]:
     return tuple(lines)
 
 
+async def _run_until_told(plan: Plan, *, quiet: bool) -> Outcome:
+    """Run a plan; a polite kill ends it as Ctrl-C does."""
+    task = asyncio.current_task()
+    if task:
+        with contextlib.suppress(NotImplementedError, RuntimeError):  # not in this thread or system
+            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    progress = _Progress(plan.invocations)
+    return await run_async(plan, progress, None if quiet else _print_line)
+
+
 class _Progress:
     """Says now and then how far a long run is."""
 
@@ -187,7 +200,7 @@ def _add_fault_options(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
     add("--late-telemetry", type=_at_least(0), metavar="MS", help="deliver all telemetry this "
         "long after SHUTDOWN")  # fmt: skip
-    add("--race-shutdown", action="store_true", help="deliver half before and half with SHUTDOWN")
+    add("--race-shutdown", action="store_true", help="half of it before SHUTDOWN, half with it")
     add("--flush-before-shutdown", action="store_true", help="deliver all before SHUTDOWN")
     add("--redeliver", type=_at_least(1), default=0, metavar="K", help="every K-th delivery twice")
     add("--refuse-subscription", type=int, choices=(202, 400, 403), default=0)

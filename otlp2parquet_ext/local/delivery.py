@@ -63,7 +63,8 @@ class Subscriber:
         self._idle = asyncio.Event()
         self._idle.set()
         self._gate = asyncio.Event()
-        self._most: int | None = None
+        self._allowance: int | None = None
+        self._half_delivered = asyncio.Event()
         self._deliveries = 0
         held = plan.faults.telemetry_after_shutdown_ms is not None or plan.faults.race_shutdown
         if not (held or plan.faults.silent_subscription):
@@ -95,13 +96,23 @@ class Subscriber:
         self._buffer.flush()
         self._wake.set()
 
-    def open_gate(self, *, half: bool = False) -> None:
-        """Begin to deliver what a fault switch held back; `half` of it only, for now."""
-        if self._faults.silent_subscription:
-            return
-        self._most = max(1, len(self._buffer) // 2) if half else None
-        self._gate.set()
-        self.flush()
+    def open_gate(self) -> None:
+        """Begin to deliver what a fault switch held back."""
+        if not self._faults.silent_subscription:
+            self._allowance = None
+            self._gate.set()
+            self.flush()
+
+    async def deliver_half(self, limit_s: float) -> None:
+        """Deliver half of what a fault switch held back, and hold the rest again."""
+        self._allowance = len(self._buffer) // 2
+        if self._allowance:
+            self._half_delivered.clear()
+            self._gate.set()
+            self.flush()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(limit_s):
+                    await self._half_delivered.wait()
 
     async def drained(self, limit_s: float) -> None:
         """Return when nothing waits and nothing is under way, or the limit has passed."""
@@ -123,17 +134,24 @@ class Subscriber:
         async with aiohttp.ClientSession(connector=connector, timeout=_NO_LIMIT) as session:
             while True:
                 await self._due()
-                self._in_flight = self._buffer.take(self._most)
+                self._in_flight = self._buffer.take(self._allowance)
                 records, size_bytes = self._buffer.take_dropped()
                 if records:
                     self._on_dropped(self, records, size_bytes)
-                if self._most is not None:
-                    self._most = None
-                    self._gate.clear()
+                delivered = len(self._in_flight)
                 await self._deliver(session, self._in_flight)
                 self._in_flight = []
                 if not len(self._buffer):
                     self._idle.set()
+                self._spend(delivered)
+
+    def _spend(self, delivered: int) -> None:
+        """Close the gate when half has been delivered."""
+        if self._allowance is not None:
+            self._allowance -= delivered
+            if self._allowance <= 0:
+                self._gate.clear()
+                self._half_delivered.set()
 
     async def _due(self) -> None:
         while True:

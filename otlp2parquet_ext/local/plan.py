@@ -55,8 +55,8 @@ class Faults:
 
     Attributes:
         telemetry_after_shutdown_ms: nothing is delivered before this long after SHUTDOWN.
-        race_shutdown: nothing is delivered before SHUTDOWN; then half of it just ahead of the
-            event and the other half at the same moment.
+        race_shutdown: nothing is delivered until the end; then half of it is acknowledged before
+            SHUTDOWN is told and the other half is sent at the same moment.
         flush_before_shutdown: everything is delivered (at most 1 s) before SHUTDOWN, as the
             emulator does; by default the last events follow SHUTDOWN, as production does.
         redeliver_every: every k-th acknowledged delivery is sent a second time; 0 is never.

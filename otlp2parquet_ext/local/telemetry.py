@@ -86,7 +86,7 @@ class Telemetry:
         faults = self._plan.faults
         for subscriber in self._subscribers:
             if faults.race_shutdown:
-                subscriber.open_gate(half=True)
+                await subscriber.deliver_half(_FLUSH_LIMIT_S)
             if faults.flush_before_shutdown:
                 subscriber.flush()
                 await subscriber.drained(_FLUSH_LIMIT_S)

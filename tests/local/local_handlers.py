@@ -80,3 +80,9 @@ def remember(_event: object, _context: object) -> int:
 def big(event: dict[str, Any], _context: object) -> str:
     """Answer with so many bytes."""
     return "x" * int(event["bytes"])
+
+
+def talk_and_sleep(_event: object, _context: object) -> None:
+    """Say that it sleeps, and sleep."""
+    print("asleep")  # noqa: T201 (the test waits for it)
+    time.sleep(60)
