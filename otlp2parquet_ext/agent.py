@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from otlp2parquet_ext import flushing
 from otlp2parquet_ext.batches import Batches
-from otlp2parquet_ext.context import context_of, preamble
+from otlp2parquet_ext.context import context_note, context_of, invoke_note
 from otlp2parquet_ext.extensions_api import ApiError, ExtensionsApi
 from otlp2parquet_ext.flushing import FlushReason
 from otlp2parquet_ext.lifecycle import calls
@@ -67,12 +67,12 @@ class Agent:
         self._settings = booted.settings
         self._api = ExtensionsApi(booted)
         self._session = Session()
-        self._context = context_of(booted)
         spool = Spool(
             Path(self._settings.spool_dir),
             self._settings.spool_capacity_bytes,
             self._settings.memory_capacity_bytes,
         )
+        spool.set_preamble([context_note(context_of(booted))])
         self._batches = Batches(self._settings, spool)
         self._receiver = Receiver(
             self._deliver,
@@ -91,7 +91,6 @@ class Agent:
         loop.add_signal_handler(signal.SIGTERM, self._terminate)
         for problem in self._booted.problems:
             say("warning", problem)
-        self._batches.set_preamble(preamble(self._context, ()))
         self._batches.recover()
         assert self._booted.listener is not None
         await self._receiver.start(socket.socket(fileno=self._booted.listener.detach()))
@@ -140,7 +139,7 @@ class Agent:
 
     async def _invoked(self, invoke: Invoke) -> None:
         self._session.invoked(invoke)
-        self._batches.invoked(invoke, preamble(self._context, self._session.recent))
+        self._batches.note(invoke_note(invoke))
         hold = flushing.holds(self._settings.flush, self._session.typical_gap_ms)
         if hold is None or self._batches.backing_off or not self._session.ends_are_told:
             return

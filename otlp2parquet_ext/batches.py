@@ -14,22 +14,17 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from otlp2parquet_ext import flushing
 from otlp2parquet_ext.destinations import DestinationError
 from otlp2parquet_ext.flush_side import FlushSide
 from otlp2parquet_ext.losses import Losses
 from otlp2parquet_ext.say import say
-from otlp2parquet_ext.spool import Dropped, Kind
+from otlp2parquet_ext.spool import Dropped
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from otlp2parquet_ext.flushing import FlushReason
     from otlp2parquet_ext.settings import Settings
-    from otlp2parquet_ext.spool import Segment, Spool
-    from otlp2parquet_ext.telemetry.values import Invoke
+    from otlp2parquet_ext.spool import Note, Segment, Spool
 
 FLUSH_LIMIT_MS = 30_000
 """No store or commit is begun that may not end within this, whatever the invocation's deadline."""
@@ -81,10 +76,6 @@ class Batches:
         """True when something came in since the last flush began."""
         return self._spool.open is not None
 
-    def set_preamble(self, frames: Sequence[tuple[Kind, bytes, int]]) -> None:
-        """Set what every segment begins with."""
-        self._spool.set_preamble(frames)
-
     def recover(self) -> None:
         """Take over what a dead process left, and flush it first."""
         found = self._spool.recover()
@@ -93,10 +84,9 @@ class Batches:
             self._commits.changed()
         self._pump()
 
-    def invoked(self, invoke: Invoke, frames: Sequence[tuple[Kind, bytes, int]]) -> None:
-        """Note an invocation's facts beside its telemetry."""
-        self._spool.note(Kind.INVOKE, msgspec.json.encode(invoke), invoke.received_us)
-        self._spool.set_preamble(frames)
+    def note(self, note: Note) -> None:
+        """Keep a fact beside the telemetry it explains."""
+        self._spool.note(note)
 
     def append(self, body: bytes, items: int) -> None:
         """Take one delivery: in the spool when this returns, or counted as lost."""

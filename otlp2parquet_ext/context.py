@@ -11,9 +11,8 @@ from otlp2parquet_ext.spool import Kind
 from otlp2parquet_ext.telemetry.values import Context
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from otlp2parquet_ext.bootstrap import Booted
+    from otlp2parquet_ext.spool import Note
     from otlp2parquet_ext.telemetry.values import Invoke
 
 
@@ -45,9 +44,11 @@ def context_of(booted: Booted) -> Context:
     )
 
 
-def preamble(context: Context, recent: Iterable[Invoke]) -> list[tuple[Kind, bytes, int]]:
-    """Return the frames every segment begins with: the context and the latest invocations."""
-    return [
-        (Kind.CONTEXT, msgspec.json.encode(context), 0),
-        *((Kind.INVOKE, msgspec.json.encode(i), i.received_us) for i in recent),
-    ]
+def context_note(context: Context) -> Note:
+    """Return the context as the frame every segment begins with."""
+    return Kind.CONTEXT, msgspec.json.encode(context), 0
+
+
+def invoke_note(invoke: Invoke) -> Note:
+    """Return an INVOKE as a frame beside the telemetry it explains."""
+    return Kind.INVOKE, msgspec.json.encode(invoke), invoke.received_us

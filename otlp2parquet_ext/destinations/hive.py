@@ -41,10 +41,10 @@ class Hive:
         for hour, rows in split_by_time(batch.logs, HOUR_US):
             data = encode(rows, COLUMNS)
             try:
-                new = self._storage.put(file_path("logs", rows, hour, batch.name), data)
+                put = self._storage.put(file_path("logs", rows, hour, batch.name), data)
             except StorageError as error:
                 raise DestinationError(str(error)) from error
-            files, size_bytes = files + new, size_bytes + new * data.size
+            files, size_bytes = files + put.new, size_bytes + put.new * put.size_bytes
         return Stored(files, size_bytes)
 
     def commit(self, deadline_ms: int) -> int:

@@ -52,17 +52,17 @@ class Lake:
                 data = encode(rows, COLUMNS)
                 date = time.strftime("%Y-%m-%d", time.gmtime(day * 86_400))
                 path = f"data/Timestamp_day={date}/{batch.name}.parquet"
-                new = self._storage.put(path, data)
+                put = self._storage.put(path, data)
                 self._inbox.put(
                     DataFile(
                         name=f"{batch.name}-{date}",
                         path=self._storage.url(path),
                         day=day,
                         rows=rows.num_rows,
-                        size_bytes=data.size,
+                        size_bytes=put.size_bytes,
                     )
                 )
-                files, size_bytes = files + new, size_bytes + new * data.size
+                files, size_bytes = files + put.new, size_bytes + put.new * put.size_bytes
         except StorageError as error:
             raise DestinationError(str(error)) from error
         return Stored(files, size_bytes)

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from otlp2parquet_ext.telemetry.values import Invoke
 
-REMEMBERED = 16
 REMEMBERED_IDS = 64
 GAPS = 5
 
@@ -27,7 +26,6 @@ class Session:
 
     Attributes:
         current: the latest INVOKE, None before the first.
-        recent: the latest INVOKEs, oldest first, at most `REMEMBERED`: late lines may be theirs.
         ends_are_told: False after an invocation's end was waited for in vain, until one is told
             again. Emulators accept a subscription and deliver nothing.
     """
@@ -35,7 +33,6 @@ class Session:
     def __init__(self) -> None:
         self.current: Invoke | None = None
         self.ends_are_told = True
-        self.recent: deque[Invoke] = deque(maxlen=REMEMBERED)
         self._done: deque[str] = deque(maxlen=REMEMBERED_IDS)
         self._reported: deque[str] = deque(maxlen=REMEMBERED_IDS)
         self._gaps_ms: deque[int] = deque(maxlen=GAPS)
@@ -45,7 +42,6 @@ class Session:
         if self.current is not None:
             self._gaps_ms.append((invoke.received_us - self.current.received_us) // 1_000)
         self.current = invoke
-        self.recent.append(invoke)
 
     def heard(self, done: Iterable[str], reported: Iterable[str]) -> None:
         """Note the request ids whose `runtimeDone` or `report` a delivery carried."""

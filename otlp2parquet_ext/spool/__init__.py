@@ -13,7 +13,7 @@ say when a segment is *worth flushing* (soft); the capacities say what the spool
 
 from otlp2parquet_ext.spool.frames import Damage, Frame, Kind, batch_name, digest_of, read_frames
 from otlp2parquet_ext.spool.segment import Segment
-from otlp2parquet_ext.spool.spool import Appended, Dropped, Spool
+from otlp2parquet_ext.spool.spool import Appended, Dropped, Note, Spool
 
 __all__ = [
     "Appended",
@@ -21,6 +21,7 @@ __all__ = [
     "Dropped",
     "Frame",
     "Kind",
+    "Note",
     "Segment",
     "Spool",
     "batch_name",

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -23,8 +23,14 @@ if TYPE_CHECKING:
 
 FOLDER = "otlp2parquet_ext"
 REMEMBERED_DIGESTS = 512
+NOTES = 1_000
+CARRIED = 16
 SEGMENT_BYTES = 4_194_304
 """A segment is sealed at this size even when nobody can flush it: it bounds a flush's memory."""
+
+
+Note = tuple[Kind, bytes, int]
+"""A fact that is no delivery: kind, payload, Unix microseconds at which it was learned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +68,8 @@ class Spool:
         self._locks: dict[Path, int] = {}
         self._count = 0
         self._digests: OrderedDict[bytes, None] = OrderedDict()
-        self._preamble: list[tuple[Kind, bytes, int]] = []
+        self._preamble: list[Note] = []
+        self._notes: deque[Note] = deque(maxlen=NOTES)
         self.open: Segment | None = None
         self.sealed: list[Segment] = []
 
@@ -71,20 +78,23 @@ class Spool:
         """Bytes of all segments."""
         return self._held_bytes(on_disk=True) + self._held_bytes(on_disk=False)
 
-    def set_preamble(self, frames: Iterable[tuple[Kind, bytes, int]]) -> None:
-        """Set the (kind, payload, received_us) that every later segment begins with.
+    def set_preamble(self, notes: Iterable[Note]) -> None:
+        """Set what every later segment begins with, so that it can be read alone."""
+        self._preamble = list(notes)
 
-        They make a segment readable alone, by a process that never saw these invocations.
+    def note(self, note: Note) -> None:
+        """Keep a fact for the deliveries it explains, which may come much later.
+
+        It goes into the open segment, and the latest `CARRIED` go into the next ones, too. While
+        no segment is open up to `NOTES` are remembered: a fact alone is not worth a file.
         """
-        self._preamble = list(frames)
-
-    def note(self, kind: Kind, payload: bytes, received_us: int) -> None:
-        """Append a fact that is worth keeping only beside deliveries, if a segment is open."""
+        self._notes.append(note)
         if self.open is not None:
+            kind, payload, received_us = note
             try:
                 self.open.append(kind, payload, received_us, digest_of(payload), 0)
             except OSError:
-                # The next delivery opens a segment in memory, which begins with the preamble.
+                # The next delivery opens another segment, which begins with this note, too.
                 self._close_open()
 
     def append(self, payload: bytes, received_us: int, items: int) -> Appended | Dropped:
@@ -173,8 +183,10 @@ class Spool:
             self._close_open()
         if self.open is None:
             self.open = Segment.create(self._next_path()) if on_disk else Segment.in_memory()
-            for kind, payload, received_us in self._preamble:
+            for kind, payload, received_us in (*self._preamble, *self._notes):
                 self.open.append(kind, payload, received_us, digest_of(payload), 0)
+            while len(self._notes) > CARRIED:
+                self._notes.popleft()
         return self.open
 
     def _next_path(self) -> Path:

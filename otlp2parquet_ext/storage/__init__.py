@@ -6,7 +6,7 @@ it was there before. Files named by their content can then be written twice with
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,11 +18,18 @@ class StorageError(Exception):
     """The store refused or could not be reached; the message names object, cause and remedy."""
 
 
+class Put(NamedTuple):
+    """What lies there after a `put`: `new` is False when it was there before and is kept."""
+
+    new: bool
+    size_bytes: int
+
+
 class Storage(Protocol):
     """A place for objects; paths are relative to its root and use `/`."""
 
-    def put(self, path: str, data: BytesLike) -> bool:
-        """Write an object whole; return False when one of that name was there and is kept.
+    def put(self, path: str, data: BytesLike) -> Put:
+        """Write an object whole, unless there is one of that name, which is kept.
 
         Raises:
             StorageError: it is not stored.

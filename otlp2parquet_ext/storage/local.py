@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from otlp2parquet_ext.storage import StorageError
+from otlp2parquet_ext.storage import Put, StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,24 +28,24 @@ class LocalStorage:
     def __init__(self, root: Path) -> None:
         self.root = root
 
-    def put(self, path: str, data: BytesLike) -> bool:
+    def put(self, path: str, data: BytesLike) -> Put:
         """See `Storage.put`."""
         target = self.root / path
-        if target.exists():
-            return False
         unfinished = target.with_name(f".{target.name}.{os.getpid()}")
         try:
+            if target.exists():
+                return Put(new=False, size_bytes=target.stat().st_size)
             target.parent.mkdir(parents=True, exist_ok=True)
             self._write(unfinished, data)
-            os.link(unfinished, target)
-        except FileExistsError:
-            return False
+            with contextlib.suppress(FileExistsError):
+                os.link(unfinished, target)
+            new = target.samefile(unfinished)
+            return Put(new=new, size_bytes=target.stat().st_size)
         except OSError as error:
             raise StorageError(f"{target} cannot be written: {error.strerror or error}") from error
         finally:
             with contextlib.suppress(OSError):
                 unfinished.unlink(missing_ok=True)
-        return True
 
     def _write(self, path: Path, data: BytesLike) -> None:
         with path.open("wb") as file:

@@ -91,13 +91,3 @@ def test_the_typical_gap_is_a_median_so_one_pause_does_not_change_the_strategy()
     for number, at_ms in enumerate([0, 100, 200, 60_000, 60_100, 60_200]):
         session.invoked(invoke(number, at_ms))
     assert session.typical_gap_ms == 100
-
-
-def test_what_a_session_remembers_is_bounded() -> None:
-    """An environment may live for hours."""
-    session = Session()
-    for number in range(10_000):
-        session.invoked(invoke(number, number))
-        session.heard(done={f"r-{number}"}, reported={f"r-{number}"})
-    assert len(session.recent) == 16
-    assert session.recent[-1].request_id == "r-9999"

@@ -102,6 +102,21 @@ def test_a_batch_stored_and_committed_twice_is_there_once(place: Place) -> None:
     assert place.bodies() == ["one", "two"]
 
 
+def test_a_file_that_was_there_is_described_as_it_is(tmp_path: Path) -> None:
+    """A second attempt may know more of an invocation and write other bytes; the first file stays.
+
+    Killed between file and descriptor: the descriptor must give the size of the file that lies
+    there, or no engine can read it.
+    """
+    place = Place("sqlite", tmp_path)
+    place.open().store(Batch("a" * 32, NOON))
+    next((tmp_path / "lake/otel/logs/inbox").iterdir()).unlink()
+    destination = place.open()
+    destination.store(Batch("a" * 32, rows(("2026-03-14T12:00:00.001Z", "one" * 1_000))))
+    destination.commit(soon())
+    assert place.bodies() == ["one", "two"]
+
+
 def test_batches_add_up(place: Place) -> None:
     """Appending never replaces."""
     destination = place.open()

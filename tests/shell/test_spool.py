@@ -91,7 +91,7 @@ def test_a_segment_holds_the_preamble_and_the_bodies_in_order(tmp_path: Path) ->
     spool = new_spool(tmp_path)
     for body in (b"1", b"2"):
         assert spool.append(body, 5, 1) == Appended(duplicate=False)
-    spool.note(Kind.INVOKE, b"fact", 6)
+    spool.note((Kind.INVOKE, b"fact", 6))
     segment = spool.seal()
     assert segment is not None
     frames = [f for f in read_frames(segment.read()) if isinstance(f, Frame)]
@@ -106,8 +106,24 @@ def test_a_segment_holds_the_preamble_and_the_bodies_in_order(tmp_path: Path) ->
 def test_a_fact_alone_opens_no_segment(tmp_path: Path) -> None:
     """Otherwise every silent invocation would make a file."""
     spool = new_spool(tmp_path)
-    spool.note(Kind.INVOKE, b"fact", 6)
+    spool.note((Kind.INVOKE, b"fact", 6))
     assert spool.seal() is None
+
+
+def test_facts_wait_for_the_deliveries_they_explain(tmp_path: Path) -> None:
+    """Many short invocations may begin before the platform delivers the first one's lines."""
+    spool = new_spool(tmp_path)
+    facts = [b"fact %d" % n for n in range(100)]
+    for fact in facts:
+        spool.note((Kind.INVOKE, fact, 1))
+    for body in (b"1", b"2"):
+        spool.append(body, 2, 1)
+        spool.seal()
+    kept = [
+        [f.payload for f in read_frames(s.read()) if isinstance(f, Frame) and f.kind is Kind.INVOKE]
+        for s in spool.sealed
+    ]
+    assert kept == [facts, facts[-16:]]
 
 
 def test_a_body_sent_twice_is_kept_once(tmp_path: Path) -> None:
