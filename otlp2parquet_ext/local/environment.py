@@ -63,7 +63,7 @@ def run(plan: Plan, progress: Progress | None = None, on_line: OnLine | None = N
         What happened. A function that fails is an outcome, not an error.
 
     Raises:
-        OSError: the code folder does not exist, or no folder could be made for /tmp.
+        OSError: no folder could be made for /tmp.
     """
     return asyncio.run(run_async(plan, progress, on_line))
 

@@ -31,16 +31,20 @@ class Isolation:
 
     def __init__(self, plan: Plan, name: str) -> None:
         self._vcpus = plan.vcpus
+        limit_bytes = plan.memory_mb * _MIB
         self._notes: list[str] = []
         self._pids: set[int] = set()
-        self._cpu = self._make("cpu", name, wanted=plan.limited)
-        self._memory = self._make("memory", name, wanted=plan.limited)
-        self._freezer = self._make("freezer", name, wanted=plan.freeze)
+        self._cpu = self._make(
+            "cpu", name, wanted=plan.limited, use=lambda it: it.limit_cpu(self._vcpus)
+        )
+        self._memory = self._make(
+            "memory", name, wanted=plan.limited, use=lambda it: it.limit_memory(limit_bytes)
+        )
+        self._freezer = self._make(
+            "freezer", name, wanted=plan.freeze, use=lambda it: it.set_frozen(frozen=False)
+        )
         self._freezing = plan.freeze
         self._frozen = False
-        if self._memory and plan.limited:
-            self._memory.limit_memory(plan.memory_mb * _MIB)
-        self.boost(on=plan.init_boost)
         self.facts = IsolationFacts(
             freezer=self._label(self._freezer, "signals") if plan.freeze else "off",
             cpu=self._label(self._cpu, "none") if plan.limited else "off",
@@ -126,12 +130,22 @@ class Isolation:
         for group in self._groups():
             group.remove()
 
-    def _make(self, controller: Controller, name: str, *, wanted: bool) -> Group | None:
+    def _make(
+        self, controller: Controller, name: str, *, wanted: bool, use: Callable[[Group], None]
+    ) -> Group | None:
+        """Make a group and put it to use; None, and a note, where that is not possible."""
         if not wanted:
             return None
         group = make_group(controller, name)
         if group is None:
             self._notes.append(f"no {controller} cgroup: not mounted here, or not ours to write")
+            return None
+        try:
+            use(group)
+        except OSError as error:  # for example more CPU than our own group has
+            group.remove()
+            self._notes.append(f"no {controller} cgroup: {error.strerror}")
+            return None
         return group
 
     def _groups(self) -> list[Group]:

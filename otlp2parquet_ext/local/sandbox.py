@@ -179,6 +179,9 @@ class Sandbox:
 
     async def _start_runtime(self) -> Failure | None:
         plan, runtime = self._bench.plan, self.parties.runtime
+        if not plan.code.is_dir():
+            runtime.exited()
+            return Failure("Runtime.InvalidWorkingDir", f"{plan.code} is not a folder")
         pipes = self._bench.function_pipes()
         variables = dict(self._bench.function_variables)
         if plan.managed:

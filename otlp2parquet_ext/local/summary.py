@@ -27,9 +27,10 @@ def summary(plan: Plan, outcome: Outcome) -> str:
     lines = [
         _row("function", _function(plan)),
         _row("INIT", _init(outcome)),
-        *_invocations(outcome.invocations),
+        *_invocations(plan, outcome.invocations),
         *_extensions(outcome.extensions),
         _row("telemetry", _telemetry(outcome)),
+        *_shutdown(outcome),
         _row("memory", _memory(plan, outcome)),
         _row("isolation", _isolation(outcome)),
         *(_row("", note) for note in outcome.isolation.notes),
@@ -65,13 +66,14 @@ def _init(outcome: Outcome) -> str:
     return f"failed after {outcome.init_ms:.0f} ms: {error_text(outcome.init_error_payload)}"
 
 
-def _invocations(invocations: Sequence[Invocation]) -> Iterable[str]:
+def _invocations(plan: Plan, invocations: Sequence[Invocation]) -> Iterable[str]:
     counts = Counter(invocation.status for invocation in invocations)
     yield _row("invocations", ", ".join(f"{count} {name}" for name, count in counts.items()))
     if invocations:
         yield _row("", f"runtime {_spread([it.runtime_ms for it in invocations])}")
         after = [it.post_runtime_extension_ms for it in invocations]
         yield _row("", f"extensions after the runtime {_spread(after)}")
+    if invocations and not plan.managed:
         yield _row("", f"billed {sum(it.billed_ms for it in invocations)} ms in total")
     failures = [it for it in invocations if it.status != "success"]
     for failure in failures[:_MOST_FAILURES]:
@@ -100,6 +102,11 @@ def _extension(run: ExtensionRun) -> str:
         memory = f", at most {run.peak_rss_bytes / _MIB:.0f} MB"
     end = "killed" if run.killed else f"exit {run.exit_code}"
     return f"{run.name}: {ready}{memory}, {end}"
+
+
+def _shutdown(outcome: Outcome) -> Iterable[str]:
+    if outcome.shutdown_ms is not None:
+        yield _row("SHUTDOWN", f"took {outcome.shutdown_ms:.0f} ms of 2000 ms")
 
 
 def _telemetry(outcome: Outcome) -> str:

@@ -17,6 +17,7 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from socketserver import StreamRequestHandler, ThreadingTCPServer
 
 FOLDER = Path(os.environ["PROBE_DIR"])
 NAME = os.environ.get("PROBE_NAME", "probe")
@@ -82,6 +83,28 @@ def beat() -> None:
             time.sleep(0.002)
 
 
+class LineReceiver(StreamRequestHandler):
+    """Writes down deliveries over TCP: one event per line."""
+
+    def handle(self) -> None:
+        """Take the events of one connection."""
+        body = [json.loads(line) for line in self.rfile]
+        note("deliveries.jsonl", {"body": body, "pid": os.getpid()})
+
+
+def subscribe_tcp(identifier: dict[str, str]) -> None:
+    """Ask for telemetry over TCP."""
+    server = ThreadingTCPServer(("127.0.0.1", 0), LineReceiver)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    destination = {"protocol": "TCP", "port": server.server_address[1]}
+    request = {
+        "schemaVersion": "2025-01-29",
+        "types": ["platform", "function"],
+        "destination": destination,
+    }
+    call("PUT", "/2022-07-01/telemetry", request, identifier)
+
+
 def subscribe(identifier: dict[str, str], port: int) -> None:
     """Ask for telemetry as PROBE_TYPES, PROBE_SCHEMA and PROBE_TIMEOUT_MS say."""
     request = {
@@ -116,12 +139,15 @@ def main() -> int:
     threading.Thread(target=server.serve_forever, daemon=True).start()
     if os.environ.get("PROBE_BEAT"):
         threading.Thread(target=beat, daemon=True).start()
-    if os.environ.get("PROBE_TYPES") != "":
+    if os.environ.get("PROBE_TCP"):
+        subscribe_tcp(identifier)
+    else:
         subscribe(identifier, server.server_address[1])
     if os.environ.get("PROBE_INIT_ERROR"):
         headers = identifier | {"Lambda-Extension-Function-Error-Type": "Extension.Bad"}
         call("POST", "/2020-01-01/extension/init/error", None, headers)
         return 1
+    time.sleep(float(os.environ.get("PROBE_INIT_S", "0")))
     return loop(identifier)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from local_bench import HERE, noted, plan_with_probe, platform, received, types
 
-from otlp2parquet_ext.local import ExtensionProgram, LogFormat, Outcome, run, run_async
+from otlp2parquet_ext.local import ExtensionProgram, LogFormat, Outcome, cgroups, run, run_async
 from otlp2parquet_ext.local import isolation as isolation_module
 
 pytestmark = pytest.mark.e2e
@@ -198,6 +198,47 @@ def test_a_timeout_resets_the_environment_and_keeps_its_tmp(tmp_path: Path) -> N
     assert (tmp_path / "tmp").is_dir()
 
 
+def test_an_extension_that_never_comes_back_uses_up_the_timeout(tmp_path: Path) -> None:
+    """The caller has its answer; the environment is reset all the same, and all of it is billed."""
+    outcome = run(plan_with_probe(tmp_path, probe={"BUSY_S": 60}, timeout_s=0.5))
+    (invocation,) = outcome.invocations
+    assert (invocation.status, invocation.duration_ms) == ("timeout", 500.0)
+    assert json.loads(invocation.response)["request_id"] == invocation.request_id
+    assert platform(outcome, "runtimeDone")[0]["status"] == "success"
+    assert platform(outcome, "report")[0]["status"] == "timeout"
+    assert outcome.extensions[0].exit_code == -9
+
+
+def test_an_init_that_takes_too_long_is_done_again_in_the_invocation(tmp_path: Path) -> None:
+    """Suppressed init: under the function timeout, part of the duration."""
+    outcome = run(plan_with_probe(tmp_path, probe={"INIT_S": 0.6}, init_limit_ms=400))
+    reports = platform(outcome, "initReport")
+    assert [(it["phase"], it["status"]) for it in reports] == [
+        ("init", "timeout"),
+        ("invoke", "success"),
+    ]
+    (invocation,) = outcome.invocations
+    assert (invocation.status, invocation.cold_start) == ("success", False)
+    assert invocation.duration_ms > 600
+
+
+def test_a_code_folder_that_is_not_there_is_said(tmp_path: Path) -> None:
+    """With the platform's error type, and the folder in the message."""
+    outcome = run(plan_with_probe(tmp_path, code=tmp_path / "nowhere", extensions=()))
+    assert outcome.init_error == "Runtime.InvalidWorkingDir"
+    assert b"nowhere is not a folder" in outcome.invocations[0].response
+
+
+def test_telemetry_can_be_had_over_tcp(tmp_path: Path) -> None:
+    """One event per line, no acknowledgement."""
+    options = {"probe": {"TCP": 1, "LINGER_S": 0.3}, "invocations": 2}
+    outcome = run(plan_with_probe(tmp_path, "talk", **options))
+    counts = types(received(tmp_path))
+    assert counts["platform.report"] == 2
+    assert counts["function"] == 6
+    assert len(outcome.acknowledged) == sum(counts.values())
+
+
 def test_a_crashing_runtime_is_reported_and_replaced(tmp_path: Path) -> None:
     """Runtime.ExitError, SHUTDOWN with failure, then a new generation."""
     payloads = [{}, {"stay": True}]
@@ -288,17 +329,27 @@ def longest_pause_s(folder: Path) -> float:
     return max(later - earlier for earlier, later in pairwise(beats))
 
 
-@pytest.mark.parametrize("freezer", ["cgroups", "signals"])
+def _only_v2(controller: cgroups.Controller, name: str) -> cgroups.Group | None:
+    group = cgroups.Group(Path("/sys/fs/cgroup/unified") / name, 2)
+    if controller != "freezer" or not group.path.parent.is_dir():
+        return None
+    group.path.mkdir()
+    return group
+
+
+@pytest.mark.parametrize("freezer", ["any", "cgroup v2", "signals"])
 def test_nothing_runs_between_invocations(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, freezer: str
 ) -> None:
     """The extension's heart stands still for the gap; with signals where there are no cgroups."""
-    if freezer == "signals":
-        monkeypatch.setattr(isolation_module, "make_group", lambda *_: None)
+    makers = {"any": cgroups.make_group, "cgroup v2": _only_v2, "signals": lambda *_: None}
+    monkeypatch.setattr(isolation_module, "make_group", makers[freezer])
     options: dict[str, Any] = {"probe": {"BEAT": 1}, "gap_ms": 400, "invocations": 2}
     outcome = run(plan_with_probe(tmp_path, **options))
     assert longest_pause_s(tmp_path) >= 0.38
     assert outcome.succeeded
+    if freezer == "cgroup v2" and Path("/sys/fs/cgroup/unified").is_dir():
+        assert outcome.isolation.freezer == "cgroup v2"
     if freezer == "signals":
         assert outcome.isolation.freezer == "signals"
         assert outcome.isolation.notes[0].startswith("no cpu cgroup")
