@@ -22,7 +22,7 @@ format: $(SETUP)  ## rewrite the sources as `check` wants them
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-docs: $(SETUP)  ## regenerate docs/configuration.md from settings.py
+docs: $(SETUP)  ## regenerate docs/configuration.md from settings/table.py
 	$(BIN)/otlp2parquet-ext settings --markdown > docs/configuration.md
 
 lock: $(SETUP)  ## resolve pyproject.toml again and write requirements.txt (hashes, no addresses)

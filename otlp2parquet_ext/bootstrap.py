@@ -19,9 +19,9 @@ import _socket
 import os
 import time
 
-from otlp2parquet_ext import settings as settings_module
 from otlp2parquet_ext.lifecycle import calls
 from otlp2parquet_ext.say import say
+from otlp2parquet_ext.settings import DEFAULT_NAME, load
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def start(environ: Mapping[str, str], name: str | None) -> Booted:
     Raises:
         SystemExit: Lambda refused the registration: it will fail the function whatever we do.
     """
-    settings, problems = settings_module.load(environ)
+    settings, problems = load(environ)
     booted = Booted(settings, problems, environ)
     _register(booted, name or settings.extension_name)
     if settings.destination:
@@ -129,14 +129,13 @@ def start(environ: Mapping[str, str], name: str | None) -> Booted:
 
 
 def _register(booted: Booted, name: str) -> None:
-    default = settings_module.SETTINGS_BY_ATTRIBUTE["extension_name"].default
     answer = _try_register(booted, name, managed=booted.managed)
     if b"InvalidEventType" in answer.body and not booted.managed:
         booted.managed = True
         answer = _try_register(booted, name, managed=True)
-    if b"InvalidExtensionName" in answer.body and name != default:
-        say("warning", f"{name!r} is not this file's name; registering as {default!r}")
-        answer = _try_register(booted, str(default), managed=booted.managed)
+    if b"InvalidExtensionName" in answer.body and name != DEFAULT_NAME:
+        say("warning", f"{name!r} is not this file's name; registering as {DEFAULT_NAME!r}")
+        answer = _try_register(booted, DEFAULT_NAME, managed=booted.managed)
     if answer.status != 200:
         say("error", f"register was refused with HTTP {answer.status} {_text(answer.body)}")
         raise SystemExit(1)

@@ -14,7 +14,8 @@ import sys
 import time
 
 from otlp2parquet_ext import __version__
-from otlp2parquet_ext.settings import SETTINGS, load
+from otlp2parquet_ext.settings import load
+from otlp2parquet_ext.settings.table import SETTINGS
 
 COMMIT_LIMIT_MS = 60_000
 
@@ -136,7 +137,7 @@ def markdown() -> str:
 CONFIGURATION = """\
 # Configuration
 
-Made from `otlp2parquet_ext/settings.py` by `make docs`; do not edit.
+Made from `otlp2parquet_ext/settings/table.py` by `make docs`; do not edit.
 
 Environment variables of the function. One is enough: `OTLP2PARQUET_DESTINATION`. A name without
 the prefix `OTLP2PARQUET_` also works with it, and the prefixed one wins. A bad value is reported

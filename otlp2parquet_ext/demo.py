@@ -84,5 +84,5 @@ def _show(destination: str) -> None:
     if error is not None:
         print(f"\nFirst error, request {error[0]}, trace {error[1]}\n{error[2]}")
     print(f"\nThe table: {query.warehouse(destination)}/otel/logs (Iceberg; catalog {destination})")
-    program = shlex.quote(str(Path(sys.argv[0])))
-    print(f"Try next:\n  {program} query {shlex.quote(destination)} {shlex.quote(NEXT)}")
+    program = shlex.quote(sys.argv[0])
+    print(f'Try next:\n  {program} query {shlex.quote(destination)} "{NEXT}"')

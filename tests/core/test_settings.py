@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from otlp2parquet_ext.settings import SETTINGS, Settings, load
+from otlp2parquet_ext.settings import Settings, load
+from otlp2parquet_ext.settings.table import SETTINGS
 
 
 def test_an_empty_environment_gives_the_defaults_and_no_problem() -> None:

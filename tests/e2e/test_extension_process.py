@@ -85,6 +85,8 @@ def test_before_the_first_next_only_the_standard_library_is_imported(tmp_path: P
         "otlp2parquet_ext.lifecycle.calls",
         "otlp2parquet_ext.say",
         "otlp2parquet_ext.settings",
+        "otlp2parquet_ext.settings.setting",
+        "otlp2parquet_ext.settings.table",
     }
     others = {name.split(".")[0] for name in imported - ours} - {"imported package"}
     assert others <= sys.stdlib_module_names

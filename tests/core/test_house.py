@@ -1,0 +1,97 @@
+"""The rules of the house that a tool can check: who may import whom, and how long things get."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[2] / "otlp2parquet_ext"
+
+# Arrows point to the right only. Rooms of one layer do not import each other, except as said in
+# ALLOWED. `local`, `cli`, `demo` and `query` stay out of the Lambda layer and stand to the left.
+LAYERS = (
+    {"cli"},
+    {"demo", "__main__"},
+    {"local", "query"},
+    {"agent"},
+    {"batches", "context", "extensions_api"},
+    {"flush_side"},
+    {"bootstrap", "receiver", "spool", "destinations", "iceberg"},
+    {"storage"},
+    {"mapping"},
+    {"tables"},
+    {"lifecycle", "flushing", "losses"},
+    {"telemetry"},
+    {"settings", "say"},
+)
+ALLOWED = {("destinations", "iceberg")}
+LEFT_OUT = {"cli", "demo", "local", "query"}
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+
+def room(path: Path) -> str:
+    """Return the room a module belongs to."""
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports(path: Path) -> set[str]:
+    """Return the rooms a module imports, type-checking and lazy imports included."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        names: list[str] = []
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names = [node.module]
+            if node.module == PACKAGE.name:
+                names = [f"{node.module}.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        found |= {n.split(".")[1] for n in names if n.startswith(PACKAGE.name + ".")}
+    return found - {room(path), "__version__"}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_imports_point_one_way(path: Path) -> None:
+    """A new arrow is a decision: it belongs into LAYERS and design notes, or nowhere."""
+    if path.name == "__init__.py" and path.parent == PACKAGE:
+        return
+    order = {name: number for number, layer in enumerate(LAYERS) for name in layer}
+    mine = room(path)
+    wrong = {
+        other
+        for other in imports(path)
+        if order[other] <= order[mine] and (mine, other) not in ALLOWED
+    }
+    assert wrong == set()
+
+
+def test_what_runs_in_lambda_needs_nothing_of_what_stays_out() -> None:
+    """The layer is packed without `cli`, `demo`, `local` and `query`."""
+    needed = {
+        (room(path), other)
+        for path in MODULES
+        if room(path) not in LEFT_OUT
+        for other in imports(path) & LEFT_OUT
+    }
+    assert needed == set()
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_modules_and_functions_stay_readable(path: Path) -> None:
+    """300 lines and 60 lines are the most; 150 and 10 are what we aim at."""
+    text = path.read_text()
+    assert text.count("\n") <= 300
+    long = {
+        node.name: (node.end_lineno or 0) - node.lineno
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and (node.end_lineno or 0) - node.lineno > 60
+    }
+    assert long == {}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_every_module_says_what_it_is(path: Path) -> None:
+    """Any file can be read alone."""
+    assert ast.get_docstring(ast.parse(path.read_text()))
