@@ -3,7 +3,8 @@
     python benchmarks/start_up.py [RUNS]
 
 The extension registers and subscribes for real, with the local execution environment; the
-subscription is answered 202, so that nothing after the first `next` is measured.
+subscription is answered 202, so that nothing after the first `next` is measured. Wall time holds
+the answers of the environment's own server, too; CPU time is the process's alone.
 """
 
 from __future__ import annotations

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from otlp2parquet_ext.cli import markdown
 from otlp2parquet_ext.settings import Settings, load
 from otlp2parquet_ext.settings.table import SETTINGS
 
@@ -96,3 +99,9 @@ def test_a_misspelled_setting_is_reported_rather_than_ignored() -> None:
     assert load({"OTLP2PARQUET_DESTNATION": "x"})[1] == [
         "OTLP2PARQUET_DESTNATION: there is no such setting; it has no effect"
     ]
+
+
+def test_the_configuration_page_says_what_the_settings_say() -> None:
+    """It is generated; `make docs` brings it up to date."""
+    page = Path(__file__).parents[2] / "docs" / "configuration.md"
+    assert page.read_text() == markdown() + "\n"
