@@ -1,22 +1,22 @@
-"""Batches on their way out: what is sealed, who flushes it, and when it is tried again.
+"""Batches on their way out: what is sealed, stored, committed, and tried again.
 
-    append() --> pump: due? --> seal --> store (worker) --> discard --> commit when its time comes
+    append() --> due? --> seal --> store --> discard the segment --> commit when its time comes
 
-One batch is under way at a time. While a destination is in trouble nothing is sealed: the open
-segment grows, retries back off, and the invocation never waits.
+While storing fails nothing is sealed: the open segment grows, retries back off, and the
+invocation never waits. While committing fails storing goes on.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from otlp2parquet_ext import flushing
 from otlp2parquet_ext.destinations import DestinationError
 from otlp2parquet_ext.flush_side import FlushSide
+from otlp2parquet_ext.lane import Lane
 from otlp2parquet_ext.losses import Losses
 from otlp2parquet_ext.say import say
 from otlp2parquet_ext.spool import Dropped
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.spool import Note, Segment, Spool
 
 FLUSH_LIMIT_MS = 30_000
-"""No store or commit is begun that may not end within this, whatever the invocation's deadline."""
+"""What a commit may take when no deadline of Lambda's is near."""
 
 BUG_ATTEMPTS = 3
 """Tries before a batch that breaks our own code is given up, so that it blocks no other."""
@@ -55,13 +55,11 @@ class Batches:
             settings.max_items, settings.max_bytes, settings.timeout_ms
         )
         self._flush_side = FlushSide(settings)
-        self._worker = ThreadPoolExecutor(1, thread_name_prefix="flush")
+        self._storing = Lane("storing", self._pump)
+        self._committing = Lane("committing", self._pump)
         self._losses = Losses()
-        self._store_retry = flushing.Retry()
-        self._commit_retry = flushing.Retry()
         self._commits = flushing.Commits(settings.commit_interval_ms)
         self._bugs: dict[Segment, int] = {}
-        self._task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self.flush_cost_ms = flushing.FIRST_FLUSH_MS
 
@@ -69,7 +67,7 @@ class Batches:
     def backing_off(self) -> bool:
         """True while a failed destination is left alone."""
         now = now_ms()
-        return self._store_retry.waits(now) or self._commit_retry.waits(now)
+        return self._storing.retry.waits(now) or self._committing.retry.waits(now)
 
     @property
     def more(self) -> bool:
@@ -96,65 +94,52 @@ class Batches:
         self._pump()
 
     def warm_up(self) -> None:
-        """Let the worker import what a flush needs while the loop still listens."""
-        self._worker.submit(self._flush_side.warm_up)
+        """Let the threads import what a flush needs while the loop still listens."""
+        self._storing.submit(self._flush_side.warm_up_store)
+        self._committing.submit(self._flush_side.warm_up_commit)
 
     async def flush_all(self, reason: FlushReason, deadline_ms: int) -> None:
-        """Flush everything, and commit it if the time suffices; bounded by `deadline_ms`."""
+        """Store everything, then commit if it is time or the last chance; bounded."""
         final = reason is flushing.FlushReason.SHUTDOWN
         try:
             async with asyncio.timeout(max(0, deadline_ms - now_ms()) / 1_000):
-                while self._task is not None and not self._task.done():
-                    await asyncio.shield(self._task)
+                await self._storing.until_idle()
                 self._seal()
-                await asyncio.shield(self._start_flush(deadline_ms, final=final))
+                self._storing.begin(self._store_sealed(final=final))
+                await self._storing.until_idle()
+                await self._committing.until_idle()
+                if final:
+                    self._committing.begin(self._commit(deadline_ms))
+                    await self._committing.until_idle()
         except TimeoutError:
             pass  # what is not stored is in the spool, what is not committed is in the inbox
 
-    def _start_flush(self, deadline_ms: int, *, final: bool) -> asyncio.Task[None]:
-        self._task = asyncio.create_task(self._flush_sealed(deadline_ms, final=final))
-        self._task.add_done_callback(self._finished)
-        return self._task
-
-    def _finished(self, task: asyncio.Task[None]) -> None:
-        if task.cancelled():
-            return
-        if (error := task.exception()) is not None:
-            self._store_retry.failed(now_ms())
-            say("error", f"flush failed, telemetry is kept: {type(error).__name__}: {error}")
-        self._pump()
-
     def _pump(self) -> None:
-        """Start a flush if there is a reason and nobody is at it; else look again in time."""
-        if self._task is not None and not self._task.done():
-            return
+        """Begin what there is a reason for; look again when time alone makes one."""
         now = now_ms()
-        if not self._store_retry.waits(now) and self._due(now) is not None:
-            self._seal()
-        if self._may_store(now) or self._may_commit(now):
-            self._start_flush(now + FLUSH_LIMIT_MS, final=False)
-        else:
-            self._look_again_in(self._next_due_ms(now))
-
-    def _may_store(self, now: int) -> bool:
-        return bool(self._spool.sealed) and not self._store_retry.waits(now)
-
-    def _may_commit(self, now: int) -> bool:
-        return self._commits.due(now) and not self._commit_retry.waits(now)
+        if self._storing.free(now):
+            if self._due(now) is not None:
+                self._seal()
+            if self._spool.sealed:
+                self._storing.begin(self._store_sealed(final=False))
+        if self._committing.free(now) and self._commits.due(now):
+            self._committing.begin(self._commit(now + FLUSH_LIMIT_MS))
+        self._look_again_in(self._next_due_ms(now))
 
     def _due(self, now: int) -> FlushReason | None:
         return flushing.due(self._thresholds, self._buffered(), now)
 
     def _next_due_ms(self, now: int) -> int | None:
-        """Return in how many ms there will be something to do; None when only news can tell."""
+        """Return in how many ms time alone is a reason; a lane that is busy calls back itself."""
         store_ms = flushing.due_in_ms(self._thresholds, self._buffered(), now)
-        if self._spool.sealed:
-            store_ms = 0
-        commit_ms = self._commits.due_in_ms(now)
+        work = (
+            (self._storing, 0 if self._spool.sealed else store_ms),
+            (self._committing, self._commits.due_in_ms(now)),
+        )
         waits = [
-            max(due_ms, retry.wait_ms(now))
-            for due_ms, retry in ((store_ms, self._store_retry), (commit_ms, self._commit_retry))
-            if due_ms is not None
+            max(due_ms, lane.retry.wait_ms(now))
+            for lane, due_ms in work
+            if due_ms is not None and not lane.busy
         ]
         return min(waits, default=None)
 
@@ -182,22 +167,18 @@ class Batches:
                 self._losses.clear()
         self._spool.seal()
 
-    async def _flush_sealed(self, deadline_ms: int, *, final: bool) -> None:
+    async def _store_sealed(self, *, final: bool) -> None:
+        """Store segments, oldest first, until none is left or one has to wait."""
         started = now_ms()
-        while self._spool.sealed and (final or self._may_store(now_ms())):
-            if not await self._store(self._spool.sealed[0]):
-                break
-        if final or self._may_commit(now_ms()):
-            await self._commit(deadline_ms)
-        self.flush_cost_ms = now_ms() - started
+        while self._spool.sealed and await self._store(self._spool.sealed[0]):
+            pass
+        if not final:
+            self.flush_cost_ms = now_ms() - started
 
     async def _store(self, segment: Segment) -> bool:
         """Store one segment; True when it is gone from the spool."""
-        loop = asyncio.get_running_loop()
         try:
-            receipt = await loop.run_in_executor(
-                self._worker, lambda: self._flush_side.store(segment.read())
-            )
+            receipt = await self._storing.on_thread(self._flush_side.store, segment)
         except DestinationError as error:
             self._kept(segment, error)
             return False
@@ -206,28 +187,26 @@ class Batches:
         self._spool.discard(segment)
         self._bugs.pop(segment, None)
         self._commits.changed()
-        self._store_retry = _recovered(self._store_retry, "storing")
+        self._storing.worked()
         if receipt.damaged_bytes:
             self._losses.add("the spool was damaged", 0, receipt.damaged_bytes)
         return True
 
     async def _commit(self, deadline_ms: int) -> None:
-        loop = asyncio.get_running_loop()
+        self._commits.begun()
         try:
-            await loop.run_in_executor(self._worker, self._flush_side.commit, deadline_ms)
+            await self._committing.on_thread(self._flush_side.commit, deadline_ms)
         except Exception as error:  # noqa: BLE001 - a bug of ours may not end the loop
-            if self._commit_retry.failures == 0:
-                say("error", _describe(error))
-            self._commit_retry.failed(now_ms())
+            self._commits.changed()
+            self._committing.failed(_describe(error), now_ms())
         else:
             self._commits.done(now_ms())
-            self._commit_retry = _recovered(self._commit_retry, "committing")
+            self._committing.worked()
 
     def _kept(self, segment: Segment, error: Exception) -> None:
-        if self._store_retry.failures == 0:
-            size = segment.size_bytes
-            say("error", f"{size} bytes of telemetry are kept for later: {_describe(error)}")
-        self._store_retry.failed(now_ms())
+        size = segment.size_bytes
+        problem = f"{size} bytes of telemetry are kept for later: {_describe(error)}"
+        self._storing.failed(problem, now_ms())
 
     def _broken(self, segment: Segment, error: Exception) -> bool:
         """Count a failure that is no destination's fault; give the batch up after some tries."""
@@ -246,9 +225,3 @@ class Batches:
 def _describe(error: Exception) -> str:
     text = str(error)
     return text if isinstance(error, DestinationError) else f"{type(error).__name__}: {text}"
-
-
-def _recovered(retry: flushing.Retry, what: str) -> flushing.Retry:
-    if retry.failures:
-        say("info", f"{what} works again after {retry.failures} failures")
-    return flushing.Retry()

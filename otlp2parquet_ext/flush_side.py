@@ -1,7 +1,8 @@
-"""The flush side: a sealed segment in, a receipt out; one thread, its own destination.
+"""The flush side: a sealed segment in, a receipt out.
 
     segment bytes -> frames -> events -> columns -> Parquet -> stored -> committed
 
+One thread stores, another commits; they share the destination and nothing else.
 Everything heavy is imported here, on first use: pyarrow with the first batch, a catalog with the
 first commit. It knows nothing of the session or the spool; what it needs to know of invocations
 stands in the segment.
@@ -10,6 +11,7 @@ stands in the segment.
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -25,6 +27,7 @@ from otlp2parquet_ext.telemetry.values import Context, Delivery, Invoke
 if TYPE_CHECKING:
     from otlp2parquet_ext.destinations import Destination
     from otlp2parquet_ext.settings import Settings
+    from otlp2parquet_ext.spool import Segment
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,7 @@ class Receipt:
 
 
 class FlushSide:
-    """Stores and commits batches; used by one thread at a time.
+    """Stores and commits batches; `store` has one thread, `commit` another.
 
     Args:
         settings: names the destination.
@@ -56,13 +59,14 @@ class FlushSide:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._destination: Destination | None = None
+        self._opening = threading.Lock()
         self._invocations = Invocations()
 
-    def store(self, data: bytes) -> Receipt:
+    def store(self, segment: Segment) -> Receipt:
         """Make one segment durable; repeating it changes nothing.
 
         Args:
-            data: the segment's bytes, possibly with a torn end.
+            segment: sealed; its end may be torn.
 
         Raises:
             DestinationError: it is not durable.
@@ -72,7 +76,7 @@ class FlushSide:
         digests: list[bytes] = []
         context = Context(instance_id="")
         damaged_bytes = 0
-        for part in read_frames(data):
+        for part in read_frames(segment.read()):
             if isinstance(part, Damage):
                 damaged_bytes += part.size_bytes
             elif part.kind is Kind.DELIVERY:
@@ -97,14 +101,20 @@ class FlushSide:
         """
         return self._open().commit(deadline_ms)
 
-    def warm_up(self) -> None:
-        """Import what the next batch needs; what is wrong is said when the batch is stored."""
+    def warm_up_store(self) -> None:
+        """Import what storing needs; what is wrong is said when a batch is stored."""
+        with contextlib.suppress(DestinationError):
+            self._open()
+
+    def warm_up_commit(self) -> None:
+        """Import what committing needs, likewise."""
         with contextlib.suppress(DestinationError):
             self._open().warm_up()
 
     def _open(self) -> Destination:
-        if self._destination is None:
-            from otlp2parquet_ext.destinations.choose import choose  # noqa: PLC0415
+        with self._opening:
+            if self._destination is None:
+                from otlp2parquet_ext.destinations.choose import choose  # noqa: PLC0415
 
-            self._destination = choose(self._settings)
+                self._destination = choose(self._settings)
         return self._destination

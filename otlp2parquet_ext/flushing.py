@@ -168,9 +168,13 @@ class Commits:
         """Note that something is stored that no commit has made visible."""
         self.waiting = True
 
+    def begun(self) -> None:
+        """Note that a commit takes what is stored by now; what is stored later waits again."""
+        self.waiting = False
+
     def done(self, now_ms: int) -> None:
-        """Note that everything stored is visible."""
-        self.waiting, self.last_ms = False, now_ms
+        """Note when a commit succeeded."""
+        self.last_ms = now_ms
 
     def due(self, now_ms: int) -> bool:
         """Tell whether it is worth committing now."""

@@ -143,8 +143,19 @@ def test_commits_are_spaced_and_none_is_due_without_a_file() -> None:
     assert commits.due_in_ms(100_000) is None
     commits.changed()
     assert commits.due(100_000)
+    commits.begun()
     commits.done(100_000)
     assert commits.due_in_ms(100_001) is None
     commits.changed()
     assert commits.due_in_ms(101_000) == 4_000
     assert commits.due(105_000)
+
+
+def test_what_is_stored_during_a_commit_waits_for_the_next_one() -> None:
+    """It may have come too late for the snapshot that is being made."""
+    commits = Commits(interval_ms=0)
+    commits.changed()
+    commits.begun()
+    commits.changed()
+    commits.done(1)
+    assert commits.due(1)

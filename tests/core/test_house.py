@@ -17,7 +17,7 @@ LAYERS = (
     {"local", "query"},
     {"agent"},
     {"batches", "context", "extensions_api"},
-    {"flush_side"},
+    {"flush_side", "lane"},
     {"bootstrap", "receiver", "spool", "destinations", "iceberg"},
     {"storage"},
     {"mapping"},

@@ -1,0 +1,85 @@
+"""A lane: one kind of work on a thread of its own, one job at a time, backing off after failures.
+
+Storing and committing have a lane each: a catalog that hangs may never keep a batch from becoming
+durable.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+from otlp2parquet_ext.flushing import Retry
+from otlp2parquet_ext.say import say
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Lane:
+    """See the module.
+
+    Args:
+        what: names the work in what we say, for example "storing".
+        idle: called whenever a job has ended, to look for the next one.
+    """
+
+    def __init__(self, what: str, idle: Callable[[], None]) -> None:
+        self._what = what
+        self._idle = idle
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix=what)
+        self._job: asyncio.Task[None] | None = None
+        self.retry = Retry()
+
+    @property
+    def busy(self) -> bool:
+        """True while a job is under way."""
+        return self._job is not None and not self._job.done()
+
+    def free(self, now_ms: int) -> bool:
+        """Tell whether a job may begin: none is under way, and no failure is being waited out."""
+        return not self.busy and self.retry.wait_ms(now_ms) == 0
+
+    def begin(self, job: Coroutine[None, None, None]) -> None:
+        """Begin a job; the lane is not busy."""
+        assert not self.busy
+        self._job = asyncio.create_task(job)
+        self._job.add_done_callback(self._ended)
+
+    async def until_idle(self) -> None:
+        """Wait for the job under way and those begun when it ended."""
+        while self._job is not None and self.busy:
+            await asyncio.shield(self._job)
+
+    async def on_thread(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a function on the lane's thread, behind what runs there already."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._thread, lambda: function(*args, **kwargs))
+
+    def submit(self, function: Callable[[], None]) -> None:
+        """Run a function on the lane's thread when nothing else does; nobody waits for it."""
+        self._thread.submit(function)
+
+    def failed(self, problem: str, now_ms: int) -> None:
+        """Wait before the next job; of several failures in a row only the first is said."""
+        if self.retry.failures == 0:
+            say("error", problem)
+        self.retry.failed(now_ms)
+
+    def worked(self) -> None:
+        """End the trouble, if there was any."""
+        if self.retry.failures:
+            say("info", f"{self._what} works again after {self.retry.failures} failures")
+        self.retry = Retry()
+
+    def _ended(self, job: asyncio.Task[None]) -> None:
+        if not job.cancelled():
+            if (error := job.exception()) is not None:
+                say("error", f"{self._what} broke: {type(error).__name__}: {error}")
+                self.retry.failed(time.time_ns() // 1_000_000)
+            self._idle()
