@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 
-from otlp2parquet_ext import bootstrap
+from otlp2parquet_ext import bootstrap, early
 from otlp2parquet_ext.say import say
 
 TYPE_CHECKING = False
@@ -35,12 +35,10 @@ def main(name: str | None = None) -> NoReturn:
 
 def collect(booted: bootstrap.Booted) -> None:
     """Collect until SHUTDOWN, or only answer `next` where nothing will be delivered."""
-    if not booted.subscribed:
+    if booted.subscribed:
+        early.run_when_imported(booted)
+    else:
         bootstrap.idle(booted)
-        return
-    from otlp2parquet_ext.agent import run  # noqa: PLC0415 - only after the first `next`
-
-    run(booted)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,6 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,22 +24,22 @@ from otlp2parquet_ext.context import context_note, context_of, invoke_note
 from otlp2parquet_ext.extensions_api import ApiError, ExtensionsApi
 from otlp2parquet_ext.flushing import FlushReason
 from otlp2parquet_ext.lifecycle import calls
-from otlp2parquet_ext.lifecycle.events import Shutdown, Unknown, parse_event
+from otlp2parquet_ext.lifecycle.events import Event, Shutdown, Unknown, parse_event
+from otlp2parquet_ext.lifecycle.holding import hold_until_ms
 from otlp2parquet_ext.lifecycle.session import Session
 from otlp2parquet_ext.receiver import Receiver, body_limit_bytes
 from otlp2parquet_ext.say import say
 from otlp2parquet_ext.spool import Spool
 from otlp2parquet_ext.telemetry.peek import peek
+from otlp2parquet_ext.telemetry.values import Invoke
 
 if TYPE_CHECKING:
     from otlp2parquet_ext.bootstrap import Booted
-    from otlp2parquet_ext.telemetry.values import Invoke
 
 SILENCE_MS = 1_000  # of an invocation, without one delivery ever: nobody will tell its end
 SIGTERM_GRACE_MS = 1_500
 SHUTDOWN_WINDOW_MS = 2_000
 RECEIVER_STOP_S = 0.05
-SWITCH_INTERVAL_S = 0.0005
 
 
 def run(booted: Booted) -> None:
@@ -49,8 +48,6 @@ def run(booted: Booted) -> None:
     Args:
         booted: what start-up left: its `next` has been asked for already.
     """
-    # The flush side computes; every interpreter switch it delays is a delivery answered later.
-    sys.setswitchinterval(SWITCH_INTERVAL_S)
     asyncio.run(Agent(booted).run())
 
 
@@ -73,7 +70,7 @@ class Agent:
             self._settings.memory_capacity_bytes,
         )
         spool.set_preamble([context_note(context_of(booted))])
-        self._batches = Batches(self._settings, spool)
+        self._batches = Batches(self._settings, spool, booted.import_ms)
         self._receiver = Receiver(
             self._deliver,
             # Managed Instances post to the root, whatever path they were given.
@@ -98,16 +95,30 @@ class Agent:
         await self._shut_down(shutdown)
 
     async def _until_shutdown(self) -> Shutdown:
-        while True:
+        event = self._catch_up() or await self._next()
+        while not isinstance(event, Shutdown):
+            self._note(event)
+            if isinstance(event, Invoke):
+                await self._hold(event)
             event = await self._next()
-            if isinstance(event, Shutdown):
-                return event
-            if isinstance(event, Unknown):
-                say("warning", f"unknown event, ignored: {event.text}")
-            else:
-                await self._invoked(event)
+        return event
 
-    async def _next(self) -> Invoke | Shutdown | Unknown:
+    def _catch_up(self) -> Event | None:
+        """Take in what came while we were imported; return the event still to be answered."""
+        event: Event | None = None
+        for received_us, body in self._booted.early:
+            if event is not None:
+                self._note(event)
+            event = self._parse(body, received_us)
+        if self._booted.pending is None or event is None:
+            return event
+        self._note(event)
+        return None
+
+    def _parse(self, body: bytes, received_us: int) -> Event:
+        return parse_event(body, received_us, first=self._session.current is None)
+
+    async def _next(self) -> Event:
         assert self._terminated is not None
         call = asyncio.ensure_future(self._api.next())
         either: tuple[asyncio.Future[bytes] | asyncio.Future[Shutdown], ...]
@@ -121,8 +132,7 @@ class Agent:
         except ApiError as error:
             say("error", str(error))
             return Shutdown("next failed", now_ms() + SIGTERM_GRACE_MS)
-        first = self._session.current is None
-        return parse_event(body, time.time_ns() // 1_000, first=first)
+        return self._parse(body, time.time_ns() // 1_000)
 
     def _terminate(self) -> None:
         """Treat SIGTERM like SHUTDOWN: production sends the event, local runners the signal."""
@@ -137,14 +147,21 @@ class Agent:
         self._heard_ms = now_ms()
         self._news.set()
 
-    async def _invoked(self, invoke: Invoke) -> None:
-        self._session.invoked(invoke)
-        self._batches.note(invoke_note(invoke))
-        hold = flushing.holds(self._settings.flush, self._session.typical_gap_ms)
-        if hold is None or self._batches.backing_off or not self._session.ends_are_told:
+    def _note(self, event: Event) -> None:
+        """Remember the facts of an event, whether it is still to be answered or not."""
+        if isinstance(event, Invoke):
+            self._session.invoked(event)
+            self._batches.note(invoke_note(event))
+        elif isinstance(event, Unknown):
+            say("warning", f"unknown event, ignored: {event.text}")
+
+    async def _hold(self, invoke: Invoke) -> None:
+        """Let an invocation's telemetry be flushed before the next one, where that is worth it."""
+        reason = flushing.holds(self._settings.flush, self._session.typical_gap_ms)
+        if reason is None or self._batches.backing_off or not self._session.ends_are_told:
             return
         if await self._until_done(invoke):
-            until_ms = flushing.hold_until_ms(now_ms(), invoke.deadline_ms)
+            until_ms = hold_until_ms(now_ms(), invoke.deadline_ms)
             await self._batches.flush_all(FlushReason.END, until_ms)
         else:
             self._session.missed()
@@ -172,7 +189,7 @@ class Agent:
         """Spend the window before SIGKILL: listen, flush, and flush what came meanwhile."""
         deadline_ms = shutdown.deadline_ms or now_ms() + SHUTDOWN_WINDOW_MS
         self._heard_ms = now_ms()
-        self._batches.warm_up()
+        self._batches.warm_up(deadline_ms)
         while True:
             await self._drain(deadline_ms)
             await self._batches.flush_all(FlushReason.SHUTDOWN, deadline_ms - flushing.MARGIN_MS)
@@ -192,7 +209,7 @@ class Agent:
                 now_ms=now_ms(),
                 heard_ms=self._heard_ms,
                 deadline_ms=deadline_ms,
-                flush_cost_ms=self._batches.flush_cost_ms,
+                store_cost_ms=self._batches.store_cost_ms,
             )
             if until_ms <= now_ms():
                 return

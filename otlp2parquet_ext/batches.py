@@ -44,12 +44,13 @@ class Batches:
     Args:
         settings: thresholds, destination, commit interval.
         spool: owned by this object from now on.
+        import_ms: how long the agent's own imports took, to guess what a catalog's will.
 
     Attributes:
-        flush_cost_ms: what storing and committing a batch lately cost.
+        store_cost_ms: what storing a batch lately cost.
     """
 
-    def __init__(self, settings: Settings, spool: Spool) -> None:
+    def __init__(self, settings: Settings, spool: Spool, import_ms: int) -> None:
         self._spool = spool
         self._thresholds = flushing.Thresholds(
             settings.max_items, settings.max_bytes, settings.timeout_ms
@@ -61,7 +62,8 @@ class Batches:
         self._commits = flushing.Commits(settings.commit_interval_ms)
         self._bugs: dict[Segment, int] = {}
         self._timer: asyncio.TimerHandle | None = None
-        self.flush_cost_ms = flushing.FIRST_FLUSH_MS
+        self._commit_cost_ms = flushing.first_commit_ms(import_ms)
+        self.store_cost_ms = flushing.FIRST_STORE_MS
 
     @property
     def backing_off(self) -> bool:
@@ -93,10 +95,15 @@ class Batches:
             self._losses.add(result.reason, items, len(body))
         self._pump()
 
-    def warm_up(self) -> None:
-        """Let the threads import what a flush needs while the loop still listens."""
+    def warm_up(self, deadline_ms: int) -> None:
+        """Let the threads import what a last flush needs while the loop still listens."""
         self._storing.submit(self._flush_side.warm_up_store)
-        self._committing.submit(self._flush_side.warm_up_commit)
+        if self._may_commit(deadline_ms):
+            self._committing.submit(self._flush_side.warm_up_commit)
+
+    def _may_commit(self, deadline_ms: int) -> bool:
+        """Tell whether a commit would end in time; else it would only take CPU from storing."""
+        return now_ms() + self._commit_cost_ms <= deadline_ms
 
     async def flush_all(self, reason: FlushReason, deadline_ms: int) -> None:
         """Store everything, then commit if it is time or the last chance; bounded."""
@@ -108,7 +115,7 @@ class Batches:
                 self._storing.begin(self._store_sealed(final=final))
                 await self._storing.until_idle()
                 await self._committing.until_idle()
-                if final:
+                if final and self._may_commit(deadline_ms):
                     self._committing.begin(self._commit(deadline_ms))
                     await self._committing.until_idle()
         except TimeoutError:
@@ -173,7 +180,7 @@ class Batches:
         while self._spool.sealed and await self._store(self._spool.sealed[0]):
             pass
         if not final:
-            self.flush_cost_ms = now_ms() - started
+            self.store_cost_ms = now_ms() - started
 
     async def _store(self, segment: Segment) -> bool:
         """Store one segment; True when it is gone from the spool."""
@@ -194,6 +201,7 @@ class Batches:
 
     async def _commit(self, deadline_ms: int) -> None:
         self._commits.begun()
+        started = now_ms()
         try:
             await self._committing.on_thread(self._flush_side.commit, deadline_ms)
         except Exception as error:  # noqa: BLE001 - a bug of ours may not end the loop
@@ -201,6 +209,7 @@ class Batches:
             self._committing.failed(_describe(error), now_ms())
         else:
             self._commits.done(now_ms())
+            self._commit_cost_ms = now_ms() - started
             self._committing.worked()
 
     def _kept(self, segment: Segment, error: Exception) -> None:

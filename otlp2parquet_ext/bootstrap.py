@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import _socket
 import os
-import time
 
 from otlp2parquet_ext.lifecycle import calls
 from otlp2parquet_ext.say import say
@@ -47,7 +46,10 @@ class Booted:
         listener: the receiver's listening socket, None when there is nothing to receive.
         path: the receiver's unguessable path.
         subscribed: Lambda promised to deliver.
-        started_us: Unix microseconds at which the process began its work.
+        pending: the connection on which the answer to `next` will come.
+        early: (Unix microseconds, body) of events that came before the agent was there; the last
+            one is not answered yet when nothing is pending.
+        import_ms: how long the agent's imports took: how fast this environment is.
     """
 
     def __init__(self, settings: Settings, problems: list[str], environ: Mapping[str, str]) -> None:
@@ -59,7 +61,6 @@ class Booted:
         self.managed = (
             environ.get("AWS_LAMBDA_INITIALIZATION_TYPE", "") == "lambda-managed-instances"
         )
-        self.started_us = time.time_ns() // 1_000
         self.path = "/t/" + os.urandom(16).hex()
         self.listener: _socket.socket | None = None
         self.identifier = ""
@@ -67,6 +68,8 @@ class Booted:
         self.subscribed = False
         self.phase = calls.Phase.NEW
         self.pending: _socket.socket | None = None
+        self.early: list[tuple[int, bytes]] = []
+        self.import_ms = 0
 
     def call(self, request: calls.Request, timeout_s: float | None) -> calls.Response:
         """Make one call and wait for its answer.

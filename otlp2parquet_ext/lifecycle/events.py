@@ -33,6 +33,9 @@ class Unknown(msgspec.Struct, frozen=True):
     text: str
 
 
+Event = Invoke | Shutdown | Unknown
+
+
 class _Tracing(msgspec.Struct):
     value: str = ""
 
@@ -46,7 +49,7 @@ class _Event(msgspec.Struct, rename="camel"):
     shutdown_reason: str = ""
 
 
-def parse_event(body: bytes, now_us: int, *, first: bool) -> Invoke | Shutdown | Unknown:
+def parse_event(body: bytes, now_us: int, *, first: bool) -> Event:
     """Read one event.
 
     Args:

@@ -20,9 +20,9 @@ from otlp2parquet_ext.flushing import (
     drain_until_ms,
     due,
     due_in_ms,
-    hold_until_ms,
     holds,
 )
+from otlp2parquet_ext.lifecycle.holding import deadline_ms_in, hold_until_ms
 
 LIMITS = Thresholds(max_items=10, max_bytes=1_000, timeout_ms=500)
 
@@ -92,6 +92,21 @@ def test_a_hold_ends_well_before_the_function_would_time_out(
     assert hold_until_ms(0, deadline_ms) == until_ms
 
 
+@pytest.mark.parametrize(
+    ("event", "deadline_ms"),
+    [
+        (b'{"eventType":"INVOKE","deadlineMs":1760000003000,"requestId":"r"}', 1_760_000_003_000),
+        (b'{"deadlineMs": 5 }', 5),
+        (b'{"deadlineMs":"soon"}', 0),
+        (b'{"eventType":"SHUTDOWN"}', 0),
+        (b"", 0),
+    ],
+)
+def test_a_deadline_is_found_without_reading_the_event(event: bytes, deadline_ms: int) -> None:
+    """Before the libraries are there it is the only thing of an event that matters."""
+    assert deadline_ms_in(event) == deadline_ms
+
+
 def drain(owes_report: bool, now_ms: int, heard_ms: int = 0, cost_ms: int = 500) -> int:  # noqa: FBT001
     """Ask how long to listen in a window of two seconds."""
     return drain_until_ms(
@@ -99,7 +114,7 @@ def drain(owes_report: bool, now_ms: int, heard_ms: int = 0, cost_ms: int = 500)
         now_ms=now_ms,
         heard_ms=heard_ms,
         deadline_ms=2_000,
-        flush_cost_ms=cost_ms,
+        store_cost_ms=cost_ms,
     )
 
 

@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).parents[2] / "otlp2parquet_ext"
 LAYERS = (
     {"cli"},
     {"demo", "__main__"},
-    {"local", "query"},
+    {"local", "query", "early"},
     {"agent"},
     {"batches", "context", "extensions_api"},
     {"flush_side", "lane"},

@@ -1,0 +1,93 @@
+"""Events that come while the agent's libraries are still being imported.
+
+    import thread: agent and all it needs --> one byte in a pipe
+    main thread:   INVOKE --> noted, held for a bounded time, answered with the next `next`
+                   SHUTDOWN --> kept for the agent
+
+On a fourteenth of a CPU the imports take seconds. An invocation that waited for them could time
+out because of us; one that never waited would leave a rarely used environment frozen before it
+can receive anything. So each waits as long as any invocation may be held, and no longer.
+
+Loaded before the first `next`: `_thread` and `select` are parts of the interpreter.
+"""
+
+from __future__ import annotations
+
+import _thread
+import os
+import select
+import sys
+import time
+
+from otlp2parquet_ext.bootstrap import receive
+from otlp2parquet_ext.lifecycle import calls
+from otlp2parquet_ext.lifecycle.holding import deadline_ms_in, hold_until_ms
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from otlp2parquet_ext.bootstrap import Booted
+
+SHUTDOWN_WINDOW_MS = 2_000
+SWITCH_INTERVAL_S = 0.0005
+"""Computing threads hand over this soon: else deliveries and events are answered late."""
+
+
+def run_when_imported(booted: Booted) -> None:
+    """Import the agent beside answering events, then run it until SHUTDOWN.
+
+    Raises:
+        Exception: the import failed, or the agent did; `next` may be pending.
+    """
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    ready, done = os.pipe()
+    runs: list[Callable[[Booted], None] | Exception] = []
+    started_ms = time.monotonic_ns() // 1_000_000
+    _thread.start_new_thread(_import_agent, (runs, done))
+    _answer_until(ready, booted)
+    booted.import_ms = time.monotonic_ns() // 1_000_000 - started_ms
+    if not runs:
+        return  # the shutdown window ended before the imports did
+    run = runs[0]
+    if isinstance(run, Exception):
+        raise run
+    run(booted)
+
+
+def _import_agent(runs: list[Callable[[Booted], None] | Exception], done: int) -> None:
+    try:
+        from otlp2parquet_ext.agent import run  # noqa: PLC0415 - the reason for this module
+
+        runs.append(run)
+    except Exception as error:  # noqa: BLE001 - raised again on the main thread
+        runs.append(error)
+    os.write(done, b"!")
+
+
+def _answer_until(ready: int, booted: Booted) -> None:
+    """Answer events until a byte comes on `ready`, or the shutdown window ends."""
+    while booted.pending is not None:
+        if ready in _readable(ready, booted.pending.fileno(), timeout_ms=None):
+            return
+        body = receive(booted.pending).body
+        booted.pending.close()
+        booted.pending = None
+        now_ms = time.time_ns() // 1_000_000
+        booted.early.append((time.time_ns() // 1_000, body))
+        deadline_ms = deadline_ms_in(body)
+        if b'"SHUTDOWN"' in body:
+            left_ms = max(0, (deadline_ms or now_ms + SHUTDOWN_WINDOW_MS) - now_ms)
+            _readable(ready, timeout_ms=left_ms)
+            return
+        if _readable(ready, timeout_ms=hold_until_ms(now_ms, deadline_ms) - now_ms):
+            return  # the agent goes on holding this one, or answers it
+        request = calls.next_event(booted.settings, booted.identifier)
+        booted.pending = booted.send(request, None)
+
+
+def _readable(*descriptors: int, timeout_ms: int | None) -> list[int]:
+    poll = select.poll()
+    for descriptor in descriptors:
+        poll.register(descriptor, select.POLLIN)
+    return [descriptor for descriptor, _ in poll.poll(timeout_ms)]
