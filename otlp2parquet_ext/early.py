@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.bootstrap import Booted
 
 SHUTDOWN_WINDOW_MS = 2_000
+MARGIN_MS = 100
 SWITCH_INTERVAL_S = 0.0005
 """Computing threads hand over this soon: else deliveries and events are answered late."""
 
@@ -77,8 +78,8 @@ def _answer_until(ready: int, booted: Booted) -> None:
         booted.early.append((time.time_ns() // 1_000, body))
         deadline_ms = deadline_ms_in(body)
         if b'"SHUTDOWN"' in body:
-            left_ms = max(0, (deadline_ms or now_ms + SHUTDOWN_WINDOW_MS) - now_ms)
-            _readable(ready, timeout_ms=left_ms)
+            left_ms = (deadline_ms or now_ms + SHUTDOWN_WINDOW_MS) - now_ms - MARGIN_MS
+            _readable(ready, timeout_ms=max(0, left_ms))
             return
         if _readable(ready, timeout_ms=hold_until_ms(now_ms, deadline_ms) - now_ms):
             return  # the agent goes on holding this one, or answers it

@@ -50,7 +50,7 @@ class Stored:
 
 
 class Destination(Protocol):
-    """One place for batches; used by one thread at a time."""
+    """One place for batches; `store` is called on one thread and `commit` on another."""
 
     def store(self, batch: Batch) -> Stored:
         """Make a batch durable; calling it again with the same batch changes nothing.

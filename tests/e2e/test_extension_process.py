@@ -391,3 +391,65 @@ def test_what_is_dropped_becomes_a_row_that_says_how_much(
         "FROM logs WHERE EventName = 'otlp2parquet_ext.dropped'"
     )
     assert dropped.fetchall() == [("2", "the spool is full", "WARN")]
+
+
+@pytest.mark.parametrize(
+    "limit", [{"MAX_ITEMS": "3"}, {"MAX_BYTES": "65536"}, {"TIMEOUT_MS": "300"}], ids=str
+)
+def test_a_batch_is_flushed_at_each_limit_without_an_invocation(
+    scripted: ScriptedLambda, tmp_path: Path, limit: dict[str, str]
+) -> None:
+    """Items, bytes, age: any of them is reason enough, and the first two are not due before."""
+    settings = {"TIMEOUT_MS": "900000", "OTLP2PARQUET_FLUSH": "threshold"} | limit
+    extension = scripted.start(tmp_path, **settings)
+    extension.until_next()
+    for number in range(2):
+        assert extension.post(event(f"{number}" * 25_000)) == 200
+    if "TIMEOUT_MS" not in limit:
+        time.sleep(0.5)
+        assert bodies(tmp_path) == []
+    assert extension.post(event("2" * 25_000)) == 200
+    wait_for(lambda: len(bodies(tmp_path)) == 3)
+    shut_down(extension)
+
+
+def test_a_broken_library_leaves_the_function_alone(
+    scripted: ScriptedLambda, tmp_path: Path
+) -> None:
+    """Whatever stops us from collecting, `next` is answered until the end: fail open."""
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    (broken / "aiohttp.py").write_text("raise RuntimeError('half a layer')")
+    extension = scripted.start(tmp_path, PYTHONPATH=str(broken))
+    for number in range(3):
+        extension.until_next()
+        scripted.events.put(invoke(f"r-{number}"))
+    extension.until_next()
+    shut_down(extension)
+    assert [json.loads(line)["message"] for line in extension.lines] == [
+        "stopped collecting: RuntimeError: half a layer"
+    ]
+
+
+def test_a_taken_port_is_replaced_by_a_free_one(scripted: ScriptedLambda, tmp_path: Path) -> None:
+    """Another layer's, or a dead predecessor's: the subscription names the one that listens."""
+    with socket.create_server(("0.0.0.0", 0)) as taken:
+        port = taken.getsockname()[1]
+        extension = scripted.start(tmp_path, RECEIVER_PORT=str(port))
+        extension.until_next()
+        assert scripted.destination()[0] != port
+        assert extension.post(event("hello")) == 200
+        shut_down(extension)
+    assert bodies(tmp_path) == ["hello"]
+    assert f"cannot listen on 0.0.0.0:{port}" in extension.lines[0]
+
+
+def test_an_address_that_is_not_ours_does_not_stop_us(
+    scripted: ScriptedLambda, tmp_path: Path
+) -> None:
+    """RECEIVER_ADDRESS names an interface of Lambda's; elsewhere it may not resolve."""
+    extension = scripted.start(tmp_path, RECEIVER_ADDRESS="nowhere.invalid")
+    extension.until_next()
+    assert extension.post(event("hello")) == 200
+    shut_down(extension)
+    assert bodies(tmp_path) == ["hello"]
