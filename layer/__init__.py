@@ -1,0 +1,1 @@
+"""Builds the Lambda layer: `python -m layer` (or `make layer`), described in docs/layer.md."""

@@ -1,0 +1,24 @@
+"""Lazy imports (PEP 810) for the whole process, where the interpreter has them.
+
+`import x` at the top of a module then loads x when its first name is used: aiohttp costs a third.
+Left alone are packages that look at their own modules, where a name not loaded yet changes what
+they find. A file of the layer, not of the package: in a checkout imports are as they always were.
+"""
+
+import sys
+from typing import Final
+
+# Imports *inside* these packages happen at once; importing them may be postponed.
+EAGER: Final = frozenset({"pyarrow", "sqlalchemy", "pydantic", "pyiceberg"})
+
+
+def may_wait(importer: str, _name: str, _names: tuple[str, ...] | None) -> bool:
+    """Decide for one `import` statement; the interpreter asks."""
+    return importer.partition(".")[0] not in EAGER
+
+
+def enable() -> None:
+    """Make imports lazy from here on; without effect before Python 3.15."""
+    if hasattr(sys, "set_lazy_imports"):
+        sys.set_lazy_imports_filter(may_wait)
+        sys.set_lazy_imports("all")

@@ -1,0 +1,79 @@
+"""What the layer leaves out: rules with a reason and a proof, in `trim.toml`."""
+
+import dataclasses
+import shutil
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final, cast
+
+from layer.plan import HERE, Target
+
+RULES: Final = HERE / "trim.toml"
+SHIMS: Final = HERE / "shims"
+
+
+@dataclasses.dataclass(frozen=True)
+class Rule:
+    """One decision to leave something out.
+
+    `paths` are patterns relative to our home; `libraries` are no longer named by any file;
+    `packages` are not even fetched; `shims` are modules of ours that stand in for what is gone.
+    The rule is for interpreters that are `since` or newer.
+    """
+
+    reason: str
+    proof: str
+    paths: tuple[str, ...] = ()
+    libraries: tuple[str, ...] = ()
+    packages: tuple[str, ...] = ()
+    shims: tuple[str, ...] = ()
+    since: tuple[int, ...] = ()
+
+
+def rules(path: Path = RULES) -> list[Rule]:
+    """Read the rules in their order."""
+    written = cast("list[Mapping[str, object]]", tomllib.loads(path.read_text())["rule"])
+    return [rule(one) for one in written]
+
+
+def rule(written: Mapping[str, object]) -> Rule:
+    """Read one rule; TypeError names a key that no rule has."""
+    lists = {key: tuple(value) if isinstance(value, list) else value for key, value in written.items()}
+    return Rule(**lists)  # type: ignore[arg-type]
+
+
+def rules_for(target: Target, path: Path = RULES) -> list[Rule]:
+    """Read the rules that are for this interpreter, in their order."""
+    version = tuple(map(int, target.python.split(".")))
+    return [one for one in rules(path) if version >= one.since]
+
+
+def leave_out(chosen: list[Rule], target: Target, home: Path) -> None:
+    """Remove what the rules name.
+
+    Raises:
+        SystemExit: a rule that finds nothing: the package changed, the rule must be looked at.
+    """
+    for one in chosen:
+        patterns = [pattern.format(lib=target.lib) for pattern in one.paths]
+        found = sorted({path for pattern in patterns for path in home.glob(pattern)})
+        if patterns and not found:
+            raise SystemExit(f"trim.toml: nothing to leave out by the rule {one.reason!r}")
+        for path in found:
+            remove(path)
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a folder, gone already or not."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def add_shims(chosen: list[Rule], site: Path) -> None:
+    """Copy the modules that stand in for what is gone."""
+    for one in chosen:
+        for module in one.shims:
+            shutil.copyfile(SHIMS / f"{module}.py", site / f"{module}.py")
