@@ -95,7 +95,17 @@ def write(content: list[Entry], date: str, file: Path) -> None:
             facts = (one.method, *stamp, one.crc, len(one.data), one.size, len(name))
             out.write(LOCAL.pack(b"PK\3\4", VERSION, 0, *facts, 0) + name + one.data)
             directory += CENTRAL.pack(
-                b"PK\1\2", UNIX << 8 | VERSION, VERSION, 0, *facts, 0, 0, 0, 0, one.mode << 16, offset
+                b"PK\1\2",
+                UNIX << 8 | VERSION,
+                VERSION,
+                0,
+                *facts,
+                0,
+                0,
+                0,
+                0,
+                one.mode << 16,
+                offset,
             )
             directory += name
             offset += LOCAL.size + len(name) + len(one.data)

@@ -1,8 +1,8 @@
 """One zip from its parts, step by step in a tree that looks like /opt.
 
-    debs ─▶ interpreter ┐
-    wheels ─▶ packages  ├─▶ leave out ─▶ strip, bind ─▶ byte-code ─▶ manifest ─▶ zip
-    checkout ─▶ ours    ┘
+debs ─▶ interpreter ┐
+wheels ─▶ packages  ├─▶ leave out ─▶ strip, bind ─▶ byte-code ─▶ manifest ─▶ zip
+checkout ─▶ ours    ┘
 """
 
 import re
@@ -17,7 +17,8 @@ NOT_IN_THE_LAYER: Final = ("local", "cli.py", "__pycache__", "py.typed")
 COMPILE: Final = (
     *("-std=gnu11", "-Wall", "-Wextra", "-Werror", "-Os", "-s", "-static", "-nostdlib"),
     *("-ffreestanding", "-fno-stack-protector", "-fno-pie", "-no-pie"),
-    *("-fno-asynchronous-unwind-tables", "-Wl,--build-id=none", "-Wl,-z,noexecstack"),
+    *("-fno-asynchronous-unwind-tables", "-fno-ident"),
+    *("-Wl,--build-id=none", "-Wl,-z,noexecstack"),
 )
 
 

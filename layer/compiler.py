@@ -2,8 +2,9 @@
 
     python compiler.py ROOT LIST     each line of LIST is a .py file relative to ROOT (our /opt)
 
-Docstrings go: nobody reads them there, and they are a sixth of the byte-code. A class keeps one of
-one character, because `dataclasses` would compose a longer one. Assertions stay.
+Docstrings become one character: nobody reads them there, and they are a sixth of the byte-code.
+Not none, because SQLAlchemy asserts that it has them and `dataclasses` would compose longer ones.
+Assertions stay.
 The result is an unchecked-hash .pyc in the source's place, which then needs no source beside it.
 """
 
@@ -16,17 +17,11 @@ from pathlib import Path
 DOCUMENTED = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
 
-def without_docstrings(tree: ast.Module) -> ast.Module:
-    """Remove the docstrings of a module and all it contains."""
+def with_short_docstrings(tree: ast.Module) -> ast.Module:
+    """Replace the docstrings of a module and all it contains."""
     for node in ast.walk(tree):
         if isinstance(node, DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
-            first = node.body[0]
-            if isinstance(node, ast.ClassDef):
-                first.value.value = "-"  # type: ignore[attr-defined]
-            elif isinstance(node, ast.Module) or len(node.body) > 1:
-                del node.body[0]
-            else:
-                node.body[0] = ast.copy_location(ast.Pass(), first)
+            node.body[0].value.value = "-"  # type: ignore[attr-defined]
     return tree
 
 
@@ -34,7 +29,7 @@ def compile_file(root: Path, name: str) -> None:
     """Write foo.pyc and remove foo.py."""
     path = root / name
     source = path.read_bytes()
-    tree = without_docstrings(ast.parse(source, name))
+    tree = with_short_docstrings(ast.parse(source, name))
     code = compile(tree, f"/opt/{name}", "exec", dont_inherit=True, optimize=0)
     hashed = importlib.util.source_hash(source)
     path.with_suffix(".pyc").write_bytes(machinery._code_to_hash_pyc(code, hashed, False))

@@ -48,10 +48,7 @@ def configure(root: Path, suite: str, sources: list[Source]) -> dict[str, str]:
     for folder in ("state/lists/partial", "cache/archives/partial"):
         (root / folder).mkdir(parents=True, exist_ok=True)
     (root / "status").touch()
-    lines = [
-        f"deb [signed-by={source.keyring}] {source.uri} {suite} main\n"
-        for source in sources
-    ]
+    lines = [f"deb [signed-by={source.keyring}] {source.uri} {suite} main\n" for source in sources]
     (root / "sources.list").write_text("".join(lines))
     (root / "apt.conf").write_text(APT_CONF.format(first="amd64", root=root))
     return {"APT_CONFIG": str(root / "apt.conf")}

@@ -9,7 +9,7 @@ import sys
 from typing import Final
 
 # Imports *inside* these packages happen at once; importing them may be postponed.
-EAGER: Final = frozenset({"pyarrow", "sqlalchemy", "pydantic", "pyiceberg"})
+EAGER: Final = frozenset({"pyarrow", "sqlalchemy"})
 
 
 def may_wait(importer: str, _name: str, _names: tuple[str, ...] | None) -> bool:

@@ -34,7 +34,8 @@ def of_machine(mirror: str | None, keyring: str | None) -> list[Source]:
         found = [
             dataclasses.replace(source, keyring=keyring or source.keyring)
             for source in read(APT)
-            if release().get("ID") == "debian" and release().get("VERSION_CODENAME") in source.suites
+            if release().get("ID") == "debian"
+            and release().get("VERSION_CODENAME") in source.suites
         ]
     if not found:
         raise SystemExit(

@@ -1,6 +1,6 @@
 /* The launcher: from the function's environment into ours, in one step.
  *
- *     kernel --#!--> start (static, no libc) --execve--> bin/python3 (our loader, our libc)
+ *     kernel --#!--> start (static, no libc) --execve--> python3 (our loader, our libc)
  *
  * It is the only program of the layer that runs before our own loader does, so it needs nothing
  * from the function's image: no shell, no interpreter, no C library. It passes the environment on
@@ -11,7 +11,7 @@
  */
 
 #define HOME "/opt/otlp2parquet"
-#define PYTHON HOME "/bin/python3"
+#define PYTHON HOME "/python3"
 
 /* A name ending in '=' is one variable, any other is a prefix. */
 static const char *const WITHHELD[] = {
@@ -28,7 +28,7 @@ static char *const OURS[] = {
     "SSL_CERT_FILE=" HOME "/etc/cert.pem",
 };
 
-/* Isolated (-I), without `site` (-S): bin/python3._pth says the search path. */
+/* Isolated (-I), without `site` (-S): python3._pth says the search path. */
 static char *const FLAGS[] = {PYTHON, "-I", "-S", "-X", "utf8"};
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))

@@ -39,7 +39,9 @@ def rules(path: Path = RULES) -> list[Rule]:
 
 def rule(written: Mapping[str, object]) -> Rule:
     """Read one rule; TypeError names a key that no rule has."""
-    lists = {key: tuple(value) if isinstance(value, list) else value for key, value in written.items()}
+    lists = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in written.items()
+    }
     return Rule(**lists)  # type: ignore[arg-type]
 
 
@@ -76,4 +78,7 @@ def add_shims(chosen: list[Rule], site: Path) -> None:
     """Copy the modules that stand in for what is gone."""
     for one in chosen:
         for module in one.shims:
-            shutil.copyfile(SHIMS / f"{module}.py", site / f"{module}.py")
+            if (SHIMS / module).is_dir():
+                shutil.copytree(SHIMS / module, site / module)
+            else:
+                shutil.copyfile(SHIMS / f"{module}.py", site / f"{module}.py")

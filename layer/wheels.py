@@ -114,6 +114,8 @@ def unpack(wheels: list[Wheel], target: Target, folder: Path) -> None:
         with zipfile.ZipFile(wheel.file) as source:
             for entry in source.infolist():
                 if ".data/" in entry.filename.split("/")[0] + "/":
-                    raise SystemExit(f"{wheel.file.name}: {entry.filename}: no rule for this folder")
+                    raise SystemExit(
+                        f"{wheel.file.name}: {entry.filename}: no rule for this folder"
+                    )
                 if not foreign.search(entry.filename):
                     source.extract(entry, folder)

@@ -20,7 +20,6 @@ class ZstdDecompressor:
         del max_output_size
         return zstd.decompress(data)
 
-
     def stream_reader(self, source: BinaryIO) -> BinaryIO:
         """Return a file of the decompressed content; a block of Avro is small."""
         return io.BytesIO(zstd.decompress(source.read()))
