@@ -119,7 +119,7 @@ def report(content: list[Entry], file: Path) -> str:
     """Say how large the zip is, unpacked too, and which entries are the largest."""
     unpacked = sum(one.size for one in content)
     lines = [
-        f"{file.name}: {file.stat().st_size:,} bytes, unpacked {unpacked:,} in {len(content)} files",
+        f"{file.name}: {file.stat().st_size:,} bytes, {unpacked:,} unpacked, {len(content)} files",
         *(
             f"  {one.size:>12,} {len(one.data):>12,}  {one.name}"
             for one in sorted(content, key=lambda one: -one.size)[:20]

@@ -9,11 +9,12 @@ The result is an unchecked-hash .pyc in the source's place, which then needs no 
 """
 
 import ast
-import importlib._bootstrap_external as machinery  # type: ignore[import-not-found]
 import importlib.util
+import marshal
 import sys
 from pathlib import Path
 
+UNCHECKED_HASH = (0b01).to_bytes(4, "little")  # PEP 552: the source is never looked at
 DOCUMENTED = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -31,8 +32,8 @@ def compile_file(root: Path, name: str) -> None:
     source = path.read_bytes()
     tree = with_short_docstrings(ast.parse(source, name))
     code = compile(tree, f"/opt/{name}", "exec", dont_inherit=True, optimize=0)
-    hashed = importlib.util.source_hash(source)
-    path.with_suffix(".pyc").write_bytes(machinery._code_to_hash_pyc(code, hashed, False))
+    header = importlib.util.MAGIC_NUMBER + UNCHECKED_HASH + importlib.util.source_hash(source)
+    path.with_suffix(".pyc").write_bytes(header + marshal.dumps(code))
     path.unlink()
 
 

@@ -85,7 +85,7 @@ def download(names: Iterable[str], architecture: str, folder: Path, env: dict[st
 
 
 def documented_in(folder: Path) -> list[str]:
-    """Return the packages that hold the licences of those in the folder: GCC's libraries share one."""
+    """Return the packages with the licences of others in the folder: GCC's libraries share one."""
     depends = [tools.run(["dpkg-deb", "--field", deb, "Depends"]) for deb in folder.glob("*.deb")]
     return sorted({name for text in depends for name in re.findall(r"\bgcc-\d+-base\b", text)})
 

@@ -6,10 +6,9 @@ they find. A file of the layer, not of the package: in a checkout imports are as
 """
 
 import sys
-from typing import Final
 
 # Imports *inside* these packages happen at once; importing them may be postponed.
-EAGER: Final = frozenset({"pyarrow", "sqlalchemy"})
+EAGER = frozenset({"pyarrow", "sqlalchemy"})
 
 
 def may_wait(importer: str, _name: str, _names: tuple[str, ...] | None) -> bool:
@@ -19,6 +18,6 @@ def may_wait(importer: str, _name: str, _names: tuple[str, ...] | None) -> bool:
 
 def enable() -> None:
     """Make imports lazy from here on; without effect before Python 3.15."""
-    if hasattr(sys, "set_lazy_imports"):
+    if sys.version_info >= (3, 15):
         sys.set_lazy_imports_filter(may_wait)
         sys.set_lazy_imports("all")

@@ -7,7 +7,7 @@ Used for the blobs of Puffin files (`decompress`) and for blocks of Avro (`compr
 import io
 from typing import BinaryIO
 
-from compression import zstd
+from compression import zstd  # type: ignore[import-not-found,unused-ignore] # since Python 3.14
 
 ZstdError = zstd.ZstdError
 
@@ -18,7 +18,7 @@ class ZstdDecompressor:
     def decompress(self, data: bytes, max_output_size: int = 0) -> bytes:
         """Return the content of one frame; the size is in the frame, so the limit is not needed."""
         del max_output_size
-        return zstd.decompress(data)
+        return bytes(zstd.decompress(data))
 
     def stream_reader(self, source: BinaryIO) -> BinaryIO:
         """Return a file of the decompressed content; a block of Avro is small."""
@@ -33,4 +33,4 @@ class ZstdCompressor:
 
     def compress(self, data: bytes) -> bytes:
         """Return one frame."""
-        return zstd.compress(data, self.level)
+        return bytes(zstd.compress(data, self.level))

@@ -1,6 +1,12 @@
 """The console of `rich`: a text being written."""
 
-from rich.table import Table
+from typing import Protocol
+
+
+class Rows(Protocol):
+    """A table: rows of text."""
+
+    rows: list[tuple[str, ...]]
 
 
 class Console:
@@ -9,7 +15,7 @@ class Console:
     def __init__(self, **_how: object) -> None:
         self.lines: list[str] = []
 
-    def print(self, table: Table) -> None:
+    def print(self, table: Rows) -> None:
         """Record the rows of a table."""
         self.lines += [" ".join(cells) for cells in table.rows]
 
