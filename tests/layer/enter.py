@@ -1,0 +1,59 @@
+"""Goes into a root that has nothing but the layer and becomes a program there.
+
+    unshare (namespaces) --> python enter.py < what.json --> execve inside the root
+
+The environment of the program is given apart: what is meant to hurt the layer must not hurt us on
+the way. Run by `roots.Root.run`, never imported.
+"""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+MAGIC = (
+    r":qemu-aarch64:M::\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\xb7\x00:"
+    r"\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff:"
+)
+
+
+def mount(*words: str) -> None:
+    """Run mount(8) or say why not."""
+    subprocess.run(["mount", *words], check=True)
+
+
+def enter(root: Path, *, emulator: str, read_only: bool, tmp_bytes: int) -> None:
+    """Mount what a sandbox has, then make `root` the root."""
+    if emulator:  # of this user namespace alone; the kernel keeps the emulator open
+        mount("-t", "binfmt_misc", "none", "/proc/sys/fs/binfmt_misc")
+        Path("/proc/sys/fs/binfmt_misc/register").write_text(f"{MAGIC}{emulator}:F")
+    mount("--bind", str(root), str(root))
+    mount("-t", "proc", "proc", str(root / "proc"))
+    mount("--bind", "/dev/null", str(root / "dev/null"))
+    mount("-t", "tmpfs", "-o", f"size={tmp_bytes},mode=1777", "none", str(root / "tmp"))
+    if read_only:
+        mount("-o", "remount,bind,ro", str(root))
+    os.chroot(root)
+    os.chdir("/")
+
+
+if __name__ == "__main__":
+    what = json.loads(sys.argv[1])
+    enter(
+        Path(what["root"]),
+        emulator=what["emulator"],
+        read_only=what["read_only"],
+        tmp_bytes=what["tmp_bytes"],
+    )
+    for path, content in what["files"].items():
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        Path(path).write_bytes(bytes.fromhex(content))
+    os.chdir(what["cwd"])
+    resource.setrlimit(resource.RLIMIT_NOFILE, (1024, 1024))
+    if what["uid"]:
+        os.setgroups([])
+        os.setgid(what["uid"])
+        os.setuid(what["uid"])
+    os.execve(what["argv"][0], what["argv"], what["env"])

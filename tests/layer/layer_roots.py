@@ -1,0 +1,135 @@
+"""Empty roots with the layer in them, as Lambda unpacks it into /opt."""
+
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+HERE: Final = Path(__file__).parent
+CHECKOUT: Final = HERE.parents[1]
+DIST: Final = Path(os.environ.get("OTLP2PARQUET_DIST", CHECKOUT / "dist"))
+START: Final = "/opt/otlp2parquet/start"
+PYTHON: Final = "/opt/otlp2parquet/python3"
+EMULATOR: Final = "qemu-aarch64-static"
+LAMBDA_UID: Final = 993
+MEGABYTE: Final = 1_048_576
+MACHINES: Final = {"x86_64": "x86_64", "aarch64": "arm64"}
+
+
+def zip_file(arch: str) -> Path:
+    """Return the built zip of an architecture."""
+    return DIST / f"otlp2parquet-ext-{arch}.zip"
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A program that ran in a root."""
+
+    code: int
+    out: str
+    err: str
+
+
+@dataclass(frozen=True)
+class Root:
+    """A folder with /opt from the zip, and empty /tmp, /proc and /dev/null."""
+
+    arch: str
+    path: Path
+
+    @property
+    def emulated(self) -> bool:
+        """Say whether this machine needs an emulator for it."""
+        return MACHINES[platform.machine()] != self.arch
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        env: Mapping[str, str] | None = None,
+        files: Mapping[str, bytes] | None = None,
+        uid: int = 0,
+        read_only: bool = False,
+        cwd: str = "/",
+        tmp_bytes: int = 256 * MEGABYTE,
+    ) -> Ended:
+        """Run a program in the root and wait for it.
+
+        Args:
+            argv: its path in the root, and arguments.
+            env: its whole environment.
+            files: written below /tmp before, by their absolute paths.
+            uid: what it runs as; only where nothing is emulated.
+            read_only: all but /tmp.
+            cwd: its working directory.
+            tmp_bytes: what /tmp holds.
+        """
+        what = {
+            "root": str(self.path),
+            "emulator": shutil.which(EMULATOR) if self.emulated else "",
+            "argv": list(argv),
+            "env": dict(env or {}),
+            "files": {name: content.hex() for name, content in (files or {}).items()},
+            "uid": uid,
+            "read_only": read_only,
+            "cwd": cwd,
+            "tmp_bytes": tmp_bytes,
+        }
+        command = [*self.namespaces(), sys.executable, str(HERE / "enter.py"), json.dumps(what)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=110)
+        return Ended(done.returncode, done.stdout, done.stderr)
+
+    def namespaces(self) -> list[str]:
+        """Return the command that gives a process namespaces of its own.
+
+        The emulator is registered in a user namespace: nothing changes for the machine.
+        """
+        command = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
+        if self.emulated:
+            command += ["--user", "--map-root-user"]
+        return command
+
+    def python(self, code: str, **how: object) -> Ended:
+        """Run Python code through the launcher, as the extension is run."""
+        return self.run([START, "-c", code], **how)  # type: ignore[arg-type]
+
+    def program(self, name: str, **how: object) -> Ended:
+        """Run a file of `programs/` through the launcher."""
+        files = {f"/tmp/{name}": (HERE / "programs" / name).read_bytes()}
+        return self.run([START, f"/tmp/{name}"], files=files, **how)  # type: ignore[arg-type]
+
+
+def unpack(arch: str, path: Path) -> Root:
+    """Unpack a zip as Lambda does: files, and their modes."""
+    for folder in ("opt", "tmp", "proc", "dev"):
+        (path / folder).mkdir(parents=True)
+    (path / "dev/null").touch()
+    with zipfile.ZipFile(zip_file(arch)) as source:
+        for entry in source.infolist():
+            target = Path(source.extract(entry, path / "opt"))
+            target.chmod(entry.external_attr >> 16 & 0o7777)
+    for folder in (path, *path.rglob("*")):
+        if folder.is_dir():
+            folder.chmod(0o755)
+    return Root(arch, path)
+
+
+@dataclass
+class Roots:
+    """Makes each root once."""
+
+    below: Path
+    made: dict[str, Root] = field(default_factory=dict)
+
+    def of(self, arch: str) -> Root:
+        """Return the root of an architecture."""
+        if arch not in self.made:
+            self.made[arch] = unpack(arch, self.below / arch)
+        return self.made[arch]
