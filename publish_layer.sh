@@ -28,18 +28,19 @@ usage() {
   sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p}' "$0"
 }
 
-value() { # value OPTION VALUE: an option that needs one
-  [ -n "${2:-}" ] || fail "$1 needs a value; see --help"
-  printf '%s' "$2"
-}
-
 while [ $# -gt 0 ]; do
   case $1 in
-    --regions) regions=$(value "$1" "${2:-}") && shift 2 ;;
-    --arch) arches=$(value "$1" "${2:-}") && shift 2 ;;
-    --name) name=$(value "$1" "${2:-}") && shift 2 ;;
-    --profile) aws+=(--profile "$(value "$1" "${2:-}")") && shift 2 ;;
-    --s3-bucket) bucket=$(value "$1" "${2:-}") && shift 2 ;;
+    --regions | --arch | --name | --profile | --s3-bucket)
+      [ -n "${2:-}" ] || fail "$1 needs a value; see --help"
+      case $1 in
+        --regions) regions=$2 ;;
+        --arch) arches=$2 ;;
+        --name) name=$2 ;;
+        --profile) aws+=(--profile "$2") ;;
+        --s3-bucket) bucket=$2 ;;
+      esac
+      shift 2
+      ;;
     --public) public=yes && shift ;;
     --dry-run) dry=yes && shift ;;
     -h | --help) usage && exit 0 ;;

@@ -72,7 +72,7 @@ def entry(root: Path, path: Path) -> Entry:
 
 def entries(root: Path) -> list[Entry]:
     """Read a tree; compression uses every core."""
-    paths = sorted(path for path in root.rglob("*") if path.is_file())
+    paths = sorted((path for path in root.rglob("*") if path.is_file()), key=Path.as_posix)
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         return list(pool.map(lambda path: entry(root, path), paths))
 

@@ -18,8 +18,6 @@ PACKAGES: Final[Mapping[str, str]] = {
     "aarch64-linux-gnu-strip": "binutils-aarch64-linux-gnu",
     "x86_64-linux-gnu-gcc": "gcc-x86-64-linux-gnu",
     "aarch64-linux-gnu-gcc": "gcc-aarch64-linux-gnu",
-    "qemu-aarch64-static": "qemu-user-static",
-    "strace": "strace",
 }
 
 
@@ -31,7 +29,7 @@ def require(programs: Sequence[str]) -> None:
     """
     missing = [program for program in programs if shutil.which(program) is None]
     if missing:
-        packages = " ".join(sorted({PACKAGES[program] for program in missing}))
+        packages = " ".join(sorted({PACKAGES.get(program, program) for program in missing}))
         raise SystemExit(
             f"{', '.join(missing)} not found: run `layer/prepare` "
             f"(as root: apt-get install {packages})"

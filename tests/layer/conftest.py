@@ -21,8 +21,11 @@ def why_not(arch: str) -> str:
         return "changing the root needs root"
     if subprocess.run(["unshare", "--mount", "--pid", "--fork", "true"], check=False).returncode:
         return "this machine gives no namespaces"
-    if arch == HOST:
-        return ""
+    return "" if arch == HOST else why_not_emulated()
+
+
+def why_not_emulated() -> str:
+    """Return what keeps programs of another architecture from running here."""
     if shutil.which(EMULATOR) is None:
         return f"{EMULATOR} is not installed: layer/prepare"
     private = ["unshare", "--user", "--map-root-user", "--mount"]

@@ -113,11 +113,10 @@ def unpack(arch: str, path: Path) -> Root:
     (path / "dev/null").touch()
     with zipfile.ZipFile(zip_file(arch)) as source:
         for entry in source.infolist():
-            target = Path(source.extract(entry, path / "opt"))
-            target.chmod(entry.external_attr >> 16 & 0o7777)
-    for folder in (path, *path.rglob("*")):
-        if folder.is_dir():
-            folder.chmod(0o755)
+            Path(source.extract(entry, path / "opt")).chmod(entry.external_attr >> 16 & 0o7777)
+    for inside in (path, *path.rglob("*")):
+        if inside.is_dir():
+            inside.chmod(0o755)
     return Root(arch, path)
 
 

@@ -30,7 +30,9 @@ def test_everything_works_with_lazy_imports(each_root: Root) -> None:
 
 def test_the_extension_starts_without_a_shell(each_root: Root) -> None:
     """Its first line names our launcher; without Lambda's API it must get as far as looking."""
-    ended = each_root.run(["/opt/extensions/otlp2parquet"], env={"AWS_LAMBDA_RUNTIME_API": "[::]:1"})
+    ended = each_root.run(
+        ["/opt/extensions/otlp2parquet"], env={"AWS_LAMBDA_RUNTIME_API": "[::]:1"}
+    )
     assert "otlp2parquet" in ended.err
     assert "ModuleNotFoundError" not in ended.err
 

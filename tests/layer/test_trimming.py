@@ -81,5 +81,7 @@ def test_every_library_trusts_the_certificates_of_the_layer(root: Root) -> None:
 def test_no_symbol_is_missing_from_the_libraries_left(root: Root) -> None:
     """pyarrow's modules name Substrait's library; had they used it, binding would fail."""
     files = {"/tmp/behaviour.py": (HERE / "programs/behaviour.py").read_bytes()}
-    ended = root.run([PYTHON, "/tmp/behaviour.py", "symbols"], files=files, env={"LD_BIND_NOW": "1"})
+    ended = root.run(
+        [PYTHON, "/tmp/behaviour.py", "symbols"], files=files, env={"LD_BIND_NOW": "1"}
+    )
     assert (ended.code, ended.out) == (0, "done\n"), ended.err
