@@ -54,7 +54,7 @@ layer-lock: $(SETUP)  ## resolve the layer's own requirements again (hashes, no 
 	$(BIN)/pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.13 --generate-hashes \
 	  --no-emit-index-url --no-emit-find-links --no-header --no-annotate \
-	  pyproject.toml --output-file layer/requirements.txt
+	  pyproject.toml layer/requirements.in --output-file layer/requirements.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-emit-find-links --no-header --no-annotate \
 	  layer/requirements-test.in --output-file layer/requirements-test.txt

@@ -104,18 +104,17 @@ def licence(said: Message) -> str:
 
 
 def unpack(wheels: list[Wheel], target: Target, folder: Path) -> None:
-    """Unpack them into one folder, without the C extensions of another interpreter.
+    """Unpack them into one folder, without programs and C extensions of another interpreter.
 
     Raises:
-        SystemExit: a wheel wants files outside that folder.
+        SystemExit: a wheel wants other files outside that folder.
     """
-    foreign = re.compile(rf"\.cpython-(?!{target.tag}-)\d+-[^/]*\.so$")
+    foreign = re.compile(rf"\.cpython-(?!{target.tag}-)\d+-[^/]*\.so$|^[^/]*\.data/scripts/")
     for wheel in wheels:
         with zipfile.ZipFile(wheel.file) as source:
             for entry in source.infolist():
-                if ".data/" in entry.filename.split("/")[0] + "/":
-                    raise SystemExit(
-                        f"{wheel.file.name}: {entry.filename}: no rule for this folder"
-                    )
-                if not foreign.search(entry.filename):
-                    source.extract(entry, folder)
+                if foreign.search(entry.filename):
+                    continue
+                if entry.filename.split("/")[0].endswith(".data"):
+                    raise SystemExit(f"{wheel.file.name}: no rule for {entry.filename}")
+                source.extract(entry, folder)
