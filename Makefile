@@ -48,7 +48,7 @@ layer: $(SETUP)  ## dist/otlp2parquet-ext-{x86_64,arm64}.zip; LAYER="--python 3.
 	$(BIN)/python -m layer $(LAYER)
 
 test-layer: $(SETUP) $(LAYER_TOOLS)/.set-up  ## the zips of `make layer`, in roots that contain nothing else
-	PATH="$(CURDIR)/$(LAYER_TOOLS)/bin:$$PATH" $(BIN)/pytest tests/layer
+	$(BIN)/pytest tests/layer
 
 layer-lock: $(SETUP)  ## resolve the layer's own requirements again (hashes, no addresses)
 	$(BIN)/pip install --quiet uv
