@@ -3,7 +3,7 @@
     unshare (namespaces) --> python enter.py < what.json --> execve inside the root
 
 The environment of the program is given apart: what is meant to hurt the layer must not hurt us on
-the way. Run by `roots.Root.run`, never imported.
+the way; `inherit` adds it to the one it was started with. Run by `layer_roots.Root`, never imported.
 """
 
 import json
@@ -24,8 +24,8 @@ def mount(*words: str) -> None:
     subprocess.run(["mount", *words], check=True)
 
 
-def enter(root: Path, *, emulator: str, read_only: bool, tmp_bytes: int) -> None:
-    """Mount what a sandbox has, then make `root` the root."""
+def enter(root: Path, *, emulator: str, read_only: bool, tmp_bytes: int, shared: list[str]) -> None:
+    """Mount what a sandbox has, then make `root` the root; `shared` folders keep their paths."""
     if emulator:  # of this user namespace alone; the kernel keeps the emulator open
         mount("-t", "binfmt_misc", "none", "/proc/sys/fs/binfmt_misc")
         Path("/proc/sys/fs/binfmt_misc/register").write_text(f"{MAGIC}{emulator}:F")
@@ -33,6 +33,10 @@ def enter(root: Path, *, emulator: str, read_only: bool, tmp_bytes: int) -> None
     mount("-t", "proc", "proc", str(root / "proc"))
     mount("--bind", "/dev/null", str(root / "dev/null"))
     mount("-t", "tmpfs", "-o", f"size={tmp_bytes},mode=1777", "none", str(root / "tmp"))
+    for folder in shared:
+        inside = root / folder.lstrip("/")
+        inside.mkdir(parents=True)
+        mount("--bind", folder, str(inside))
     if read_only:
         mount("-o", "remount,bind,ro", str(root))
     os.chroot(root)
@@ -46,6 +50,7 @@ if __name__ == "__main__":
         emulator=what["emulator"],
         read_only=what["read_only"],
         tmp_bytes=what["tmp_bytes"],
+        shared=what["shared"],
     )
     for path, content in what["files"].items():
         Path(path).parent.mkdir(parents=True, exist_ok=True)
@@ -56,4 +61,5 @@ if __name__ == "__main__":
         os.setgroups([])
         os.setgid(what["uid"])
         os.setuid(what["uid"])
-    os.execve(what["argv"][0], what["argv"], what["env"])  # noqa: S606 - becoming it is the point
+    env = {**os.environ, **what["env"]} if what["inherit"] else what["env"]
+    os.execve(what["argv"][0], what["argv"], env)  # noqa: S606 - becoming it is the point

@@ -16,6 +16,7 @@ HERE: Final = Path(__file__).parent
 CHECKOUT: Final = HERE.parents[1]
 DIST: Final = Path(os.environ.get("OTLP2PARQUET_DIST", CHECKOUT / "dist"))
 START: Final = "/opt/otlp2parquet/start"
+EXTENSION: Final = "/opt/extensions/otlp2parquet"
 PYTHON: Final = "/opt/otlp2parquet/python3"
 EMULATOR: Final = "qemu-aarch64-static"
 LAMBDA_UID: Final = 993
@@ -81,10 +82,45 @@ class Root:
             "read_only": read_only,
             "cwd": cwd,
             "tmp_bytes": tmp_bytes,
+            "shared": [],
+            "inherit": False,
         }
-        command = [*self.namespaces(), sys.executable, str(HERE / "enter.py"), json.dumps(what)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=110)
+        done = subprocess.run(
+            self.entering(what), capture_output=True, text=True, check=False, timeout=110
+        )
         return Ended(done.returncode, done.stdout, done.stderr)
+
+    def entering(self, what: Mapping[str, object]) -> list[str]:
+        """Return the command that becomes a program inside the root; see `enter.py`."""
+        return [*self.namespaces(), sys.executable, str(HERE / "enter.py"), json.dumps(what)]
+
+    def extension(
+        self,
+        shared: Path,
+        *,
+        uid: int = 0,
+        read_only: bool = False,
+        env: Mapping[str, str] | None = None,
+    ) -> list[str]:
+        """Return the command that runs the layer's extension in the root.
+
+        It has the environment it is started with and `env`, and one folder of this machine under
+        its own path: where its lake and spool lie, for the test to read.
+        """
+        what: dict[str, object] = {
+            "root": str(self.path),
+            "emulator": shutil.which(EMULATOR) if self.emulated else "",
+            "argv": [EXTENSION],
+            "env": dict(env or {}),
+            "files": {},
+            "uid": uid,
+            "read_only": read_only,
+            "cwd": "/",
+            "tmp_bytes": 256 * MEGABYTE,
+            "shared": [str(shared)],
+            "inherit": True,
+        }
+        return self.entering(what)
 
     def namespaces(self) -> list[str]:
         """Return the command that gives a process namespaces of its own.

@@ -1,0 +1,27 @@
+"""An extension that takes our port, and otherwise behaves."""
+
+import http.client
+import os
+import socket
+
+server = socket.create_server(("0.0.0.0", int(os.environ["RECEIVER_PORT"])))
+api = os.environ["AWS_LAMBDA_RUNTIME_API"]
+
+
+def call(
+    method: str, path: str, headers: dict[str, str], body: str = ""
+) -> http.client.HTTPResponse:
+    """Make one call of the Extensions API."""
+    connection = http.client.HTTPConnection(api)
+    connection.request(method, f"/2020-01-01/extension/{path}", body, headers)
+    response = connection.getresponse()
+    response.body = response.read()  # type: ignore[attr-defined]
+    return response
+
+
+identifier, _ = call(
+    "POST", "register", {"Lambda-Extension-Name": "other"}, '{"events":["INVOKE","SHUTDOWN"]}'
+)
+identity = {"Lambda-Extension-Identifier": identifier}
+while b"SHUTDOWN" not in call("GET", "event/next", identity)[1]:
+    pass
