@@ -9,6 +9,7 @@ from __future__ import annotations
 import http.client
 import http.server
 import json
+import os
 import queue
 import socket
 import subprocess
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 WAIT_S = 20.0
 LAUNCHER = Path(__file__).parents[2] / "extension" / "otlp2parquet"
+LAYER = os.environ.get("OTLP2PARQUET_TEST_EXTENSION", "")
+"""The executable of an unpacked layer, to run the same tests on what is shipped."""
+COMMAND = (LAYER,) if LAYER else (sys.executable, str(LAUNCHER))
 
 
 @dataclass
@@ -144,8 +148,7 @@ class ScriptedLambda:
         self,
         folder: Path,
         *,
-        flags: Sequence[str] = (),
-        program: Sequence[str] = (str(LAUNCHER),),
+        command: Sequence[str] = COMMAND,
         **variables: str,
     ) -> Extension:
         """Start the extension; its lake and spool are below `folder`."""
@@ -159,7 +162,7 @@ class ScriptedLambda:
             "RECEIVER_PORT": str(free_port()),
         } | variables
         process = subprocess.Popen(
-            [sys.executable, *flags, *program],
+            command,
             env=environ,
             stderr=subprocess.PIPE,
             text=True,

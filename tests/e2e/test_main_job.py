@@ -11,10 +11,19 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from scripted_lambda import COMMAND
 
 from otlp2parquet_ext import local, query
 from otlp2parquet_ext.cli import commit
-from otlp2parquet_ext.local import Faults, Kill, KillPoint, LogFormat, Outcome, Plan
+from otlp2parquet_ext.local import (
+    ExtensionProgram,
+    Faults,
+    Kill,
+    KillPoint,
+    LogFormat,
+    Outcome,
+    Plan,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,6 +74,7 @@ class Job:
             invocations=invocations,
             gap_ms=20,
             destination=self.url,
+            extensions=(ExtensionProgram(name="otlp2parquet", command=COMMAND),),
             faults=faults or Faults(),
         )
         return local.run(replace(plan, **changes))

@@ -3,7 +3,7 @@
     unshare (namespaces) --> python enter.py < what.json --> execve inside the root
 
 The environment of the program is given apart: what is meant to hurt the layer must not hurt us on
-the way; `inherit` adds it to the one it was started with. Run by `layer_roots.Root`, never imported.
+the way; `inherit` adds it to the one it was started with. Run by `layer_roots.Root`, not imported.
 """
 
 import json

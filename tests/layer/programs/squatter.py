@@ -8,15 +8,12 @@ server = socket.create_server(("0.0.0.0", int(os.environ["RECEIVER_PORT"])))
 api = os.environ["AWS_LAMBDA_RUNTIME_API"]
 
 
-def call(
-    method: str, path: str, headers: dict[str, str], body: str = ""
-) -> http.client.HTTPResponse:
-    """Make one call of the Extensions API."""
+def call(method: str, path: str, headers: dict[str, str], body: str = "") -> tuple[str, bytes]:
+    """Make one call of the Extensions API; return the identifier and the body of its answer."""
     connection = http.client.HTTPConnection(api)
     connection.request(method, f"/2020-01-01/extension/{path}", body, headers)
     response = connection.getresponse()
-    response.body = response.read()  # type: ignore[attr-defined]
-    return response
+    return response.headers.get("Lambda-Extension-Identifier", ""), response.read()
 
 
 identifier, _ = call(

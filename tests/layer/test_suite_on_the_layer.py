@@ -1,0 +1,82 @@
+"""The project's own tests once more, on what is shipped: interpreter, libraries, lazy imports."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+from layer_roots import CHECKOUT, EXTENSION, START, Root
+
+ENTER = 'set -eu; mount --bind "$1" /opt; shift; exec "$@"'
+FOLDERS = ("core", "mapping", "tables", "telemetry", "shell")
+NATIVE = ("hypothesis", "opentelemetry", "otlp2parquet_ext.cli", "_any_bytes")
+"""Test files that need one of these need a library built for this machine's own interpreter."""
+RUN = """
+import sys
+import lazily
+sys.path += {path!r}
+import pytest  # eager, as the tests: they look at their own modules, and are not what is shipped
+ours = ("_pytest", "pytest", "pluggy", "test_", "conftest")
+sys.set_lazy_imports_filter(
+    lambda importer, name, names: not importer.startswith(ours)
+    and lazily.may_wait(importer, name, names)
+)
+sys.set_lazy_imports("all")
+sys.exit(pytest.main({arguments!r}))
+"""
+
+
+def with_layer(
+    root: Root, command: list[str], **variables: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a command of this machine where /opt is the layer."""
+    enter = ["unshare", "--mount", "sh", "-c", ENTER, "enter", str(root.path / "opt")]
+    return subprocess.run(
+        [*enter, *command],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=CHECKOUT,
+        env=os.environ | variables,
+        timeout=400,
+    )
+
+
+@pytest.mark.timeout(420)
+def test_the_extension_of_the_layer_passes_every_end_to_end_test(root: Root) -> None:
+    """Kills, freezes, late telemetry, refusals: with the layer's process instead of ours."""
+    pytest_ = [sys.executable, "-m", "pytest", "tests/e2e", "-p", "no:cacheprovider"]
+    done = with_layer(root, pytest_, OTLP2PARQUET_TEST_EXTENSION=EXTENSION)
+    assert done.returncode == 0, done.stdout[-5_000:]
+    assert " passed" in done.stdout
+
+
+@pytest.mark.timeout(420)
+def test_the_tests_of_the_core_pass_on_the_layers_interpreter(root: Root) -> None:
+    """With its lazy imports on, and its libraries before any other."""
+    tools = [path for path in sys.path if path.endswith("site-packages")]
+    # pytest needs modules of the standard library that the layer leaves out.
+    whole = CHECKOUT.glob(f"build/layer/distribution-*-{root.arch}/usr/lib/python3.*")
+    tools += [str(path) for path in whole]
+    files = [f for name in FOLDERS for f in (CHECKOUT / "tests" / name).glob("test_*.py")]
+    portable = [str(f) for f in files if not any(word in f.read_text() for word in NATIVE)]
+    assert len(portable) >= len(files) // 2
+    arguments = [
+        *portable,
+        "-q",
+        "-p",
+        "no:debugging",
+        "-p",
+        "no:unittest",
+        "-p",
+        "no:cacheprovider",
+        "-c",
+        "/dev/null",
+        "--rootdir=.",
+    ]
+    code = RUN.format(path=[*tools, str(CHECKOUT)], arguments=arguments)
+    done = with_layer(root, [START, "-c", code], PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")
+    assert done.returncode == 0, done.stdout[-5_000:] + done.stderr[-5_000:]
+    assert " passed" in done.stdout
