@@ -56,8 +56,8 @@ class Booted:
         self.settings = settings
         self.problems = problems
         self.environ = environ
-        host, _, port = environ.get("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9001").rpartition(":")
-        self.api = (host, int(port))
+        host, _, port = environ.get("AWS_LAMBDA_RUNTIME_API", "").rpartition(":")
+        self.api = (host, int(port) if port.isdecimal() else 0)
         self.managed = (
             environ.get("AWS_LAMBDA_INITIALIZATION_TYPE", "") == "lambda-managed-instances"
         )
@@ -148,7 +148,13 @@ def _register(booted: Booted, name: str) -> None:
 
 
 def _try_register(booted: Booted, name: str, *, managed: bool) -> calls.Response:
-    return booted.call(calls.register(booted.settings, name, managed=managed), INIT_DEADLINE_S)
+    request = calls.register(booted.settings, name, managed=managed)
+    try:
+        return booted.call(request, INIT_DEADLINE_S)
+    except (OSError, ValueError) as error:
+        address = f"AWS_LAMBDA_RUNTIME_API={booted.environ.get('AWS_LAMBDA_RUNTIME_API', '')!r}"
+        say("error", f"register failed: {error}; {address}: expected what Lambda sets, host:port")
+        raise SystemExit(1) from None
 
 
 def _listen(settings: Settings) -> _socket.socket | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import socket
 import sys
@@ -209,6 +210,30 @@ def test_a_refused_registration_ends_the_process_with_the_reason(tmp_path: Path)
     lambda_.close()
     assert "HTTP 403" in extension.lines[-1]
     assert "Extension.InvalidExtensionName" in extension.lines[-1]
+
+
+@pytest.mark.parametrize("address", ["", "nonsense", "127.0.0.1:", "127.0.0.1:1"])
+def test_without_lambda_it_says_what_is_missing(
+    scripted: ScriptedLambda, tmp_path: Path, address: str
+) -> None:
+    """Started by hand, or in an image that lost the variable: one line, no traceback."""
+    extension = scripted.start(tmp_path, AWS_LAMBDA_RUNTIME_API=address)
+    assert extension.end() == 1
+    assert len(extension.lines) == 1
+    assert f"AWS_LAMBDA_RUNTIME_API={address!r}: expected what Lambda sets" in extension.lines[0]
+
+
+def test_a_function_that_empties_tmp_takes_nothing(
+    scripted: ScriptedLambda, tmp_path: Path
+) -> None:
+    """Some functions clean up /tmp at the end of every invocation."""
+    extension = scripted.start(tmp_path, TIMEOUT_MS="900000", OTLP2PARQUET_FLUSH="threshold")
+    extension.until_next()
+    for number in range(3):
+        assert extension.post(event(f"body {number}")) == 200
+        shutil.rmtree(tmp_path / "tmp", ignore_errors=True)
+    shut_down(extension)
+    assert bodies(tmp_path) == ["body 0", "body 1", "body 2"]
 
 
 BAD_BODIES = [

@@ -101,6 +101,7 @@ class Root:
         uid: int = 0,
         read_only: bool = False,
         env: Mapping[str, str] | None = None,
+        tmp_bytes: int = 256 * MEGABYTE,
     ) -> list[str]:
         """Return the command that runs the layer's extension in the root.
 
@@ -116,7 +117,7 @@ class Root:
             "uid": uid,
             "read_only": read_only,
             "cwd": "/",
-            "tmp_bytes": 256 * MEGABYTE,
+            "tmp_bytes": tmp_bytes,
             "shared": [str(shared)],
             "inherit": True,
         }

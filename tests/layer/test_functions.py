@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pytest
-from layer_roots import CHECKOUT, HERE, LAMBDA_UID, Root
+from layer_roots import CHECKOUT, HERE, LAMBDA_UID, MEGABYTE, Root
 
 from otlp2parquet_ext import local, query
 from otlp2parquet_ext.local import ExtensionProgram, Outcome, Plan
@@ -54,6 +54,7 @@ def run(
     *,
     uid: int = 0,
     hostile: Mapping[str, str] | None = None,
+    tmp_bytes: int = 256 * MEGABYTE,
     **changes: Any,
 ) -> tuple[Outcome, str]:
     """Run a function three times beside the layer's extension.
@@ -63,6 +64,7 @@ def run(
         folder: gets a folder `shared`, for lake and spool.
         uid: whom the extension runs as; not root means a read-only root, too.
         hostile: variables of the extension alone.
+        tmp_bytes: what its /tmp holds.
         changes: to the plan.
 
     Returns:
@@ -71,7 +73,9 @@ def run(
     shared = folder / "shared"
     shared.mkdir(exist_ok=True)
     shared.chmod(0o777)
-    extension = root.extension(shared, uid=uid, read_only=bool(uid), env=hostile)
+    extension = root.extension(
+        shared, uid=uid, read_only=bool(uid), env=hostile, tmp_bytes=tmp_bytes
+    )
     wanted: dict[str, Any] = {
         "invocations": 3,
         "events": tuple(b'{"n": %d}' % n for n in range(1, 4)),
@@ -158,6 +162,14 @@ def test_hostile_variables_and_an_unprivileged_user_change_nothing(
     hostile = {name: value.format(evil=evil) for name, value in HOSTILE.items()}
     function = (str(HERE / "programs/bootstrap.sh"),)
     outcome, destination = run(root, tmp_path, uid=LAMBDA_UID, hostile=hostile, command=function)
+    assert len(check(outcome, destination)) == 3
+
+
+def test_a_full_tmp_changes_nothing(root: Root, tmp_path: Path) -> None:
+    """The function has filled it: telemetry is kept in memory, and flushed as ever."""
+    function = (str(HERE / "programs/bootstrap.sh"),)
+    env = {"OTLP2PARQUET_SPOOL_DIR": "/tmp"}
+    outcome, destination = run(root, tmp_path, tmp_bytes=4_096, command=function, env=env)
     assert len(check(outcome, destination)) == 3
 
 
