@@ -190,7 +190,10 @@ class Spool:
         return self.open
 
     def _next_path(self) -> Path:
-        if self._own is None or not self._own.is_dir():
+        if self._own is not None and not self._own.is_dir():
+            os.close(self._locks.pop(self._own))  # a lock on a file whose name is gone
+            self._own = None
+        if self._own is None:
             self._own = self._make_own()
         self._count += 1
         return self._own / f"{self._count:08d}.seg"

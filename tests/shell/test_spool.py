@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -192,6 +193,24 @@ def test_a_function_that_empties_tmp_takes_nothing_from_us(tmp_path: Path) -> No
     for segment in list(spool.sealed):
         spool.discard(segment)
     assert spool.size_bytes == 0
+
+
+def open_descriptors() -> int:
+    """Count what this process has open."""
+    return len(os.listdir("/proc/self/fd"))
+
+
+def test_a_function_that_empties_tmp_every_time_costs_no_descriptor(tmp_path: Path) -> None:
+    """Many functions begin with `rm -rf /tmp/*`; an environment serves thousands of invocations."""
+    spool = new_spool(tmp_path)
+    before = open_descriptors()
+    for number in range(20):
+        spool.append(b"%d" % number, 1, 1)
+        segment = spool.seal()
+        assert segment is not None
+        spool.discard(segment)
+        shutil.rmtree(tmp_path / "otlp2parquet_ext")
+    assert open_descriptors() - before <= 2
 
 
 def test_without_a_folder_bodies_live_in_memory(tmp_path: Path) -> None:
