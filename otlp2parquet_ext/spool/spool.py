@@ -117,7 +117,9 @@ class Spool:
         self, payload: bytes, received_us: int, digest: bytes, items: int
     ) -> Appended | Dropped:
         reason = "the spool is full"
-        for on_disk in (True, False):
+        # A segment in memory is filled like any other: one a delivery would be one descriptor each.
+        in_memory = self.open is not None and not self.open.on_disk
+        for on_disk in (False, True) if in_memory else (True, False):
             if not self._room(len(payload), on_disk=on_disk):
                 continue
             try:

@@ -224,6 +224,32 @@ def test_without_a_folder_bodies_live_in_memory(tmp_path: Path) -> None:
     assert not spool.sealed[0].on_disk
 
 
+def test_bodies_in_memory_share_a_segment(tmp_path: Path) -> None:
+    """A segment is a descriptor: one for each delivery would leave none to ask for events."""
+    blocker = tmp_path / "file"
+    blocker.write_text("")
+    spool = new_spool(blocker)
+    for number in range(50):
+        spool.append(b"%d" % number, 1, 1)
+    spool.seal()
+    assert len(spool.sealed) == 1
+    assert bodies_of(spool) == [b"%d" % number for number in range(50)]
+
+
+def test_after_a_segment_in_memory_the_disk_is_tried_again(tmp_path: Path) -> None:
+    """What is in memory dies with us; a disk that has room again is better."""
+    blocker = tmp_path / "file"
+    blocker.write_text("")
+    spool = new_spool(blocker)
+    spool.append(b"1", 1, 1)
+    blocker.unlink()
+    spool.append(b"2", 1, 1)
+    spool.seal()
+    spool.append(b"3", 1, 1)
+    spool.seal()
+    assert [segment.on_disk for segment in spool.sealed] == [False, True]
+
+
 def test_a_full_disk_tears_no_frame_and_loses_none(tmp_path: Path) -> None:
     """The file size limit of the system makes a write fail half way, as a full /tmp does."""
     spool = new_spool(tmp_path)
