@@ -191,8 +191,7 @@ class Batches:
             return False
         except Exception as error:  # noqa: BLE001 - one batch may not block all others for ever
             return self._broken(segment, error)
-        self._spool.discard(segment)
-        self._bugs.pop(segment, None)
+        self._discard(segment)
         self._commits.changed()
         self._storing.worked()
         if receipt.damaged_bytes:
@@ -226,9 +225,15 @@ class Batches:
         problem = f"cannot be mapped: {_describe(error)}"
         say("error", f"{segment.size_bytes} bytes of telemetry are lost: {problem}")
         self._losses.add(problem, segment.items, segment.size_bytes)
-        self._spool.discard(segment)
-        del self._bugs[segment]
+        self._discard(segment)
         return True
+
+    def _discard(self, segment: Segment) -> None:
+        """Forget a segment; after the last of many that were left, take over more."""
+        self._spool.discard(segment)
+        self._bugs.pop(segment, None)
+        if not self._spool.sealed and self._spool.left_bytes:
+            self._spool.recover()
 
 
 def _describe(error: Exception) -> str:

@@ -8,7 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -26,9 +26,6 @@ from otlp2parquet_ext.spool import (
     read_frames,
 )
 from otlp2parquet_ext.spool.frames import encode_header
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 MIB = 1_048_576
 
@@ -168,6 +165,28 @@ def test_what_a_killed_process_acknowledged_is_recovered(tmp_path: Path) -> None
     assert [p for p in tmp_path.rglob("*") if p.is_file()] == []
 
 
+def test_hundreds_of_leftovers_are_taken_over_a_part_at_a_time(tmp_path: Path) -> None:
+    """A function that crashes at every invocation leaves a folder each time; files are finite."""
+    for number in range(260):
+        folder = tmp_path / "otlp2parquet_ext" / f"{number}-0"
+        folder.mkdir(parents=True)
+        (folder / "00000001.seg").write_bytes(encode([b"%03d" % number]))
+    spool = new_spool(tmp_path)
+    before = open_descriptors()
+    rounds = 0
+    bodies: list[bytes] = []
+    while spool.recover():
+        rounds += 1
+        assert open_descriptors() - before <= 220
+        assert spool.size_bytes == (260 - len(bodies)) * len(encode([b"000"]))
+        bodies += bodies_of(spool)
+        for segment in list(spool.sealed):
+            spool.discard(segment)
+    assert rounds == 3
+    assert sorted(bodies) == [b"%03d" % number for number in range(260)]
+    assert open_descriptors() == before
+
+
 def test_the_spool_of_a_living_process_is_left_alone(tmp_path: Path) -> None:
     """Two extensions, or a reset that overlaps: nobody's segment is flushed twice."""
     living = new_spool(tmp_path)
@@ -197,7 +216,7 @@ def test_a_function_that_empties_tmp_takes_nothing_from_us(tmp_path: Path) -> No
 
 def open_descriptors() -> int:
     """Count what this process has open."""
-    return len(os.listdir("/proc/self/fd"))
+    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 def test_a_function_that_empties_tmp_every_time_costs_no_descriptor(tmp_path: Path) -> None:
