@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from otlp2parquet_ext.batches import Batches
+from otlp2parquet_ext.batches import LEAST_STORE_MS, LONGEST_STORE_MS, Batches, now_ms
+from otlp2parquet_ext.destinations import DestinationError
 from otlp2parquet_ext.flush_side import Receipt
+from otlp2parquet_ext.flushing import FIRST_STORE_MS, FlushReason
 from otlp2parquet_ext.settings import load
 from otlp2parquet_ext.spool import Frame, Kind, Segment, Spool, digest_of, read_frames
 from otlp2parquet_ext.spool.frames import encode_header
@@ -108,5 +111,99 @@ def test_all_of_hundreds_of_leftovers_are_flushed(tmp_path: Path) -> None:
         at.batches.recover()
         await until(lambda: len(at.flush_side.bodies) == count)
         assert sorted(map(int, at.flush_side.bodies)) == list(range(count))
+
+    run(test)
+
+
+def test_a_flush_with_nothing_to_store_says_nothing_about_what_storing_costs(
+    tmp_path: Path,
+) -> None:
+    """Nor does one that fails: else SHUTDOWN would listen until there is no time left to store."""
+
+    async def test() -> None:
+        at = bench(tmp_path)
+        await at.batches.flush_all(FlushReason.END, now_ms() + 5_000)
+        assert at.batches.store_cost_ms == FIRST_STORE_MS
+        at.flush_side.failures = [DestinationError("down")]
+        at.batches.append(b"[1]", 1)
+        await at.batches.flush_all(FlushReason.END, now_ms() + 5_000)
+        assert at.batches.store_cost_ms == FIRST_STORE_MS
+        await at.batches.flush_all(FlushReason.END, now_ms() + 5_000)
+        assert at.batches.store_cost_ms == LEAST_STORE_MS
+
+    run(test)
+
+
+def test_a_store_frozen_half_way_leaves_the_shutdown_window_its_time(tmp_path: Path) -> None:
+    """Minutes pass between two invocations; a window that believed them would not listen at all."""
+
+    async def test() -> None:
+        at = bench(tmp_path)
+        at.flush_side.may_store.clear()
+        at.batches.append(b"[1]", 1)
+        asyncio.get_running_loop().call_later(
+            (LONGEST_STORE_MS + 100) / 1_000, at.flush_side.may_store.set
+        )
+        await at.batches.flush_all(FlushReason.END, now_ms() + 10_000)
+        assert at.batches.store_cost_ms == LONGEST_STORE_MS
+
+    run(test)
+
+
+def test_what_comes_while_the_last_commit_hangs_is_stored(tmp_path: Path) -> None:
+    """The platform was told 200; a catalog's silence may not cost it."""
+
+    async def test() -> None:
+        at = bench(tmp_path)
+        at.flush_side.may_commit.clear()
+        at.batches.append(b"[1]", 1)
+        asyncio.get_running_loop().call_later(0.2, at.batches.append, b"[late]", 1)
+        await at.batches.flush_all(FlushReason.SHUTDOWN, now_ms() + 600)
+        at.flush_side.may_commit.set()
+        assert at.flush_side.bodies == [b"[1]", b"[late]"]
+        assert not at.batches.more
+
+    run(test)
+
+
+def test_one_refusal_at_shutdown_is_tried_again_within_the_window(tmp_path: Path) -> None:
+    """There is no later: the environment and its /tmp are about to go."""
+
+    async def test() -> None:
+        at = bench(tmp_path)
+        at.flush_side.failures = [DestinationError("503"), DestinationError("503")]
+        at.batches.append(b"[1]", 1)
+        await at.batches.flush_all(FlushReason.SHUTDOWN, now_ms() + 5_000)
+        assert at.flush_side.bodies == [b"[1]"]
+
+    run(test)
+
+
+def test_a_batch_that_breaks_us_blocks_no_other_at_shutdown(tmp_path: Path) -> None:
+    """It stays in the spool; the ones behind it are stored."""
+
+    async def test() -> None:
+        at = bench(tmp_path)
+        for body in (b"bad", b"good", b"better"):
+            at.spool.append(body, 1, 1)
+            at.spool.seal()
+        at.flush_side.failures = [ValueError("a bug")]
+        await at.batches.flush_all(FlushReason.SHUTDOWN, now_ms() + 5_000)
+        assert at.flush_side.bodies[:2] == [b"good", b"better"]
+
+    run(test)
+
+
+def test_a_folder_replaced_by_a_file_stops_nothing(tmp_path: Path) -> None:
+    """Whatever the function does in /tmp, a batch that is safe is done with."""
+
+    async def test() -> None:
+        at = bench(tmp_path)
+        at.batches.append(b"[1]", 1)
+        shutil.rmtree(tmp_path / "otlp2parquet_ext")
+        (tmp_path / "otlp2parquet_ext").write_text("")
+        await at.batches.flush_all(FlushReason.END, now_ms() + 5_000)
+        assert at.flush_side.bodies == [b"[1]"]
+        assert at.spool.size_bytes == 0
 
     run(test)
