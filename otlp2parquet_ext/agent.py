@@ -158,7 +158,7 @@ class Agent:
     async def _hold(self, invoke: Invoke) -> None:
         """Let an invocation's telemetry be flushed before the next one, where that is worth it."""
         reason = flushing.holds(self._settings.flush, self._session.typical_gap_ms)
-        if reason is None or self._batches.backing_off or not self._session.ends_are_told:
+        if reason is None or self._batches.in_trouble or not self._session.ends_are_told:
             return
         if await self._until_done(invoke):
             until_ms = hold_until_ms(now_ms(), invoke.deadline_ms)

@@ -69,15 +69,17 @@ class Batches:
         self._commits = flushing.Commits(settings.commit_interval_ms)
         self._bugs: dict[Segment, int] = {}
         self._ending = False
+        self._overdue = False  # the last flush did not end in its time
         self._timer: asyncio.TimerHandle | None = None
         self._commit_cost_ms = flushing.first_commit_ms(import_ms)
         self.store_cost_ms = flushing.FIRST_STORE_MS
 
     @property
-    def backing_off(self) -> bool:
-        """True while a failed destination is left alone."""
+    def in_trouble(self) -> bool:
+        """True while the destination is in trouble: it failed lately, or is overdue."""
         now = now_ms()
-        return self._storing.retry.waits(now) or self._committing.retry.waits(now)
+        waits = self._storing.retry.waits(now) or self._committing.retry.waits(now)
+        return waits or (self._overdue and (self._storing.busy or self._committing.busy))
 
     @property
     def more(self) -> bool:
@@ -131,7 +133,10 @@ class Batches:
                     await self._committing.until_idle()
                 await self._storing.until_idle()
         except TimeoutError:
-            pass  # what is not stored is in the spool, what is not committed is in the inbox
+            # What is not stored is in the spool, what is not committed is in the inbox.
+            self._overdue = True
+        else:
+            self._overdue = False
 
     async def _store_all(self) -> None:
         await self._storing.until_idle()

@@ -8,6 +8,8 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import pytest
+
 from otlp2parquet_ext.batches import LEAST_STORE_MS, LONGEST_STORE_MS, Batches, now_ms
 from otlp2parquet_ext.destinations import DestinationError
 from otlp2parquet_ext.flush_side import Receipt
@@ -205,5 +207,25 @@ def test_a_folder_replaced_by_a_file_stops_nothing(tmp_path: Path) -> None:
         await at.batches.flush_all(FlushReason.END, now_ms() + 5_000)
         assert at.flush_side.bodies == [b"[1]"]
         assert at.spool.size_bytes == 0
+
+    run(test)
+
+
+@pytest.mark.parametrize("work", ["may_store", "may_commit"])
+def test_a_destination_that_is_silent_is_in_trouble_until_it_answers(
+    tmp_path: Path, work: str
+) -> None:
+    """No error comes from it, only time goes by: one invocation is held for it, not every one."""
+
+    async def test() -> None:
+        at = bench(tmp_path)
+        answer = getattr(at.flush_side, work)
+        answer.clear()
+        at.batches.append(b"[1]", 1)
+        trouble = [at.batches.in_trouble]
+        await at.batches.flush_all(FlushReason.END, now_ms() + 100)
+        assert [*trouble, at.batches.in_trouble] == [False, True]
+        answer.set()
+        await until(lambda: not at.batches.in_trouble)
 
     run(test)
