@@ -63,7 +63,8 @@ class Agent:
         self._booted = booted
         self._settings = booted.settings
         self._api = ExtensionsApi(booted)
-        self._session = Session()
+        types = self._settings.telemetry_types.split(",")
+        self._session = Session(hears_platform="platform" in types)
         spool = Spool(
             Path(self._settings.spool_dir),
             self._settings.spool_capacity_bytes,

@@ -357,6 +357,24 @@ def test_telemetry_nobody_delivers_costs_one_second_once(
     shut_down(extension)
 
 
+def test_without_platform_events_no_invocation_is_held(
+    scripted: ScriptedLambda, tmp_path: Path
+) -> None:
+    """Nobody will tell its end; waiting for it would last as long as the function's timeout."""
+    extension = scripted.start(
+        tmp_path, OTLP2PARQUET_FLUSH="end", OTLP2PARQUET_TELEMETRY_TYPES="function"
+    )
+    extension.until_next()
+    assert extension.post(event("warm")) == 200
+    started = time.monotonic()
+    scripted.events.put(invoke("r-1", timeout_ms=15_000))
+    assert extension.post(event("hello")) == 200
+    extension.until_next()
+    assert time.monotonic() - started < 10
+    shut_down(extension)
+    assert bodies(tmp_path) == ["hello", "warm"]
+
+
 def test_with_tmp_unwritable_telemetry_lives_in_memory(
     scripted: ScriptedLambda, tmp_path: Path
 ) -> None:
