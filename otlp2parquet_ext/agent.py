@@ -1,11 +1,11 @@
 """The loop: events from Lambda, bodies from the receiver, batches to the flush side.
 
     next ----------> Session ---\
-    receiver -> Spool -----------> flushing decides --> FlushSide (one worker thread)
+    receiver -> Spool -----------> flushing decides --> FlushSide (two worker threads)
     timer ----------------------/                            |
          ^------------- Receipt, or the batch is kept -------/
 
-The loop owns the session and the spool; the worker owns the destination. Between them pass only
+The loop owns the session and the spool; the workers own the destination. Between them pass only
 sealed segments and receipts. This is the only room that knows all the others.
 """
 
@@ -125,7 +125,7 @@ class Agent:
         either: tuple[asyncio.Future[bytes] | asyncio.Future[Shutdown], ...]
         either = (call, self._terminated)
         await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-        if self._terminated.done():
+        if self._ends:
             call.cancel()
             return self._terminated.result()
         try:
@@ -135,10 +135,15 @@ class Agent:
             return Shutdown("next failed", now_ms() + SIGTERM_GRACE_MS)
         return self._parse(body, time.time_ns() // 1_000)
 
+    @property
+    def _ends(self) -> bool:
+        return self._terminated is not None and self._terminated.done()
+
     def _terminate(self) -> None:
         """Treat SIGTERM like SHUTDOWN: production sends the event, local runners the signal."""
-        if self._terminated is not None and not self._terminated.done():
+        if self._terminated is not None and not self._ends:
             self._terminated.set_result(Shutdown("sigterm", now_ms() + SIGTERM_GRACE_MS))
+            self._news.set()  # whoever waits for a delivery has no time left for it
 
     def _deliver(self, body: bytes) -> None:
         """Take one delivery; when this returns it is in the spool, or dropped and counted."""
@@ -173,7 +178,7 @@ class Agent:
             until_ms = invoke.deadline_ms - flushing.MARGIN_MS
             if self._heard_ms == 0:
                 until_ms = min(until_ms, invoke.received_us // 1_000 + SILENCE_MS)
-            if now_ms() >= until_ms:
+            if now_ms() >= until_ms or self._ends:
                 return False
             await self._next_delivery(until_ms)
         return True

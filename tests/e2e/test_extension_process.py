@@ -319,6 +319,20 @@ def test_sigterm_is_a_shutdown(scripted: ScriptedLambda, tmp_path: Path) -> None
     assert bodies(tmp_path) == ["hello"]
 
 
+def test_sigterm_ends_the_hold_of_an_invocation(scripted: ScriptedLambda, tmp_path: Path) -> None:
+    """A runner gives seconds between SIGTERM and SIGKILL, not the rest of a function's timeout."""
+    extension = scripted.start(tmp_path, OTLP2PARQUET_FLUSH="end")
+    extension.until_next()
+    assert extension.post(event("before")) == 200
+    scripted.events.put(invoke("r-1", timeout_ms=60_000))
+    assert extension.post(event("hello")) == 200
+    started = time.monotonic()
+    extension.process.send_signal(signal.SIGTERM)
+    assert extension.end() == 0
+    assert time.monotonic() - started < 10
+    assert bodies(tmp_path) == ["before", "hello"]
+
+
 def test_when_next_fails_what_is_held_is_flushed_before_the_end(
     scripted: ScriptedLambda, tmp_path: Path
 ) -> None:
