@@ -87,8 +87,6 @@ class Agent:
         loop = asyncio.get_running_loop()
         self._terminated = loop.create_future()
         loop.add_signal_handler(signal.SIGTERM, self._terminate)
-        for problem in self._booted.problems:
-            say("warning", problem)
         self._batches.recover()
         assert self._booted.listener is not None
         await self._receiver.start(socket.socket(fileno=self._booted.listener.detach()))

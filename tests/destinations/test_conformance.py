@@ -244,6 +244,7 @@ def test_many_writers_of_one_table_lose_and_double_nothing(tmp_path: Path) -> No
     ("url", "problem"),
     [
         ("ftp://host/x", "there is no scheme 'ftp'"),
+        ("file://[::1/x", "Invalid IPv6 URL"),
         ("just text", "there is no scheme ''"),
         ("file://relative/path", "the path must be absolute"),
         ("file:///", "the path must be absolute"),

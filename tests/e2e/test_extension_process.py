@@ -157,6 +157,17 @@ def test_without_a_destination_nothing_is_subscribed_and_one_line_says_so(
     ]
 
 
+def test_a_misspelled_destination_is_said(scripted: ScriptedLambda, tmp_path: Path) -> None:
+    """It is the one mistake after which nothing else would tell."""
+    extension = scripted.start(tmp_path, OTLP2PARQUET_DESTINATION="", OTLP2PARQUET_DESTINATON="x")
+    extension.until_next()
+    shut_down(extension)
+    assert [json.loads(line)["message"] for line in extension.lines] == [
+        "OTLP2PARQUET_DESTINATION is not set: no telemetry is collected",
+        "OTLP2PARQUET_DESTINATON: there is no such setting; it has no effect",
+    ]
+
+
 def test_refused_invoke_means_managed_instances(tmp_path: Path) -> None:
     """They refuse INVOKE with 403; then SHUTDOWN is all there is to register for."""
     lambda_ = ScriptedLambda(register=[INVALID_EVENT, REGISTERED])
