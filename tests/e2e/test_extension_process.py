@@ -203,6 +203,36 @@ def test_a_foreign_name_gives_way_to_our_own_when_it_is_refused(tmp_path: Path) 
     assert registered_names(lambda_) == ["data-taps", "otlp2parquet"]
 
 
+@pytest.mark.parametrize("version", ["2022-12-13", "2020\u201301\u201301", "x y"])
+def test_a_version_that_is_none_does_not_fail_the_function(
+    scripted: ScriptedLambda, tmp_path: Path, version: str
+) -> None:
+    """It would be a path Lambda does not know, and a refused registration fails the function."""
+    variables = {
+        "AWS_LAMBDA_RUNTIME_EXTENSION_API_VERSION": version,
+        "AWS_LAMBDA_RUNTIME_TELEMETRY_API_VERSION": version,
+    }
+    extension = scripted.start(tmp_path, **variables)
+    extension.until_next()
+    shut_down(extension)
+    assert [path for _, path, _, _ in scripted.asked][:2] == [
+        "/2020-01-01/extension/register",
+        "/2022-07-01/telemetry",
+    ]
+    assert len(extension.lines) == 2
+
+
+def test_a_name_that_is_not_ascii_gives_way_to_our_own(tmp_path: Path) -> None:
+    """A header cannot hold it, but it is no reason to fail."""
+    lambda_ = ScriptedLambda(register=[INVALID_NAME, REGISTERED])
+    module = ("-m", "otlp2parquet_ext")
+    extension = lambda_.start(tmp_path, program=module, EXTENSION_NAME="扩展")
+    extension.until_next()
+    shut_down(extension)
+    lambda_.close()
+    assert registered_names(lambda_)[1] == "otlp2parquet"
+
+
 def registered_names(lambda_: ScriptedLambda) -> list[str]:
     """Return the names under which registration was tried."""
     return [h["Lambda-Extension-Name"] for _, path, h, _ in lambda_.asked if "register" in path]
