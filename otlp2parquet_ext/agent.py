@@ -23,6 +23,7 @@ from otlp2parquet_ext.batches import Batches
 from otlp2parquet_ext.context import context_note, context_of, invoke_note
 from otlp2parquet_ext.extensions_api import ApiError, ExtensionsApi
 from otlp2parquet_ext.flushing import FlushReason
+from otlp2parquet_ext.library_logs import say_what_libraries_log
 from otlp2parquet_ext.lifecycle import calls
 from otlp2parquet_ext.lifecycle.events import Event, Shutdown, Unknown, parse_event
 from otlp2parquet_ext.lifecycle.holding import hold_until_ms
@@ -48,6 +49,7 @@ def run(booted: Booted) -> None:
     Args:
         booted: what start-up left: its `next` has been asked for already.
     """
+    say_what_libraries_log()
     asyncio.run(Agent(booted).run())
 
 
@@ -77,6 +79,7 @@ class Agent:
             # Managed Instances post to the root, whatever path they were given.
             frozenset({booted.path, "/"} if booted.managed else {booted.path}),
             body_limit_bytes(calls.platform_max_bytes(self._settings)),
+            refused=self._batches.refused,
         )
         self._heard_ms = 0
         self._news = asyncio.Event()

@@ -105,6 +105,10 @@ class Batches:
             self._losses.add(result.reason, items, len(body))
         self._pump()
 
+    def refused(self, size_bytes: int) -> None:
+        """Count a delivery that was too long to be read; how many records it had nobody knows."""
+        self._losses.add("a delivery was longer than is read", 0, size_bytes)
+
     def warm_up(self, deadline_ms: int) -> None:
         """Let the threads import what a last flush needs while the loop still listens."""
         self._storing.submit(self._flush_side.warm_up_store)

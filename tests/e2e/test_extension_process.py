@@ -286,7 +286,14 @@ def test_a_body_of_three_megabytes_is_taken_and_one_over_the_limit_is_413(
     assert extension.post(event("x" * 3_000_000)) == 200
     assert extension.post(event("y" * 5_000_000)) == 413
     shut_down(extension)
-    assert [len(b) for b in bodies(tmp_path)] == [3_000_000]
+    rows = query.connect(f"file://{tmp_path}/lake").execute(
+        "SELECT EventName, length(Body) = 3_000_000, "
+        "(LogAttributes->>'droppedBytes')::INT > 5_000_000 FROM logs ORDER BY 1"
+    )
+    assert rows.fetchall() == [
+        ("function", True, None),
+        ("otlp2parquet_ext.dropped", False, True),
+    ]
 
 
 def test_bad_settings_are_said_one_line_each_and_change_nothing(
@@ -339,6 +346,28 @@ def test_a_destination_that_comes_back_gets_everything(
     wait_for(lambda: bodies(tmp_path) == ["body 0", "body 1", "body 2"])
     shut_down(extension)
     assert bodies(tmp_path) == ["body 0", "body 1", "body 2"]
+
+
+def test_bad_clients_of_the_receiver_cost_a_line_each_and_no_traceback(
+    scripted: ScriptedLambda, tmp_path: Path
+) -> None:
+    """Whatever a library has to say: one JSON line, and not again for every such client."""
+    extension = scripted.start(tmp_path)
+    extension.until_next()
+    assert extension.post(event("hello")) == 200
+    port, path = scripted.destination()
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\n".encode()
+    for bad in (b"no http\r\n\r\n", head + b"Content-Length: x\r\n\r\n") * 3:
+        with socket.create_connection(("127.0.0.1", port), timeout=5) as client:
+            client.sendall(bad)
+            client.recv(1_000)
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as client:
+        client.sendall(head + b"Content-Length: 100\r\n\r\nhalf")
+    assert extension.post(event("world")) == 200
+    shut_down(extension)
+    assert len(extension.lines) <= 3
+    assert {json.loads(line)["extension"] for line in extension.lines} <= {"otlp2parquet"}
+    assert bodies(tmp_path) == ["hello", "world"]
 
 
 def wait_for(condition: object) -> None:
