@@ -533,6 +533,41 @@ def test_a_broken_library_leaves_the_function_alone(
     ]
 
 
+def slow_library(folder: Path, seconds: float) -> str:
+    """Make an aiohttp that takes its time, and then does not work; return its folder."""
+    (folder / "slow").mkdir()
+    code = f"import time\ntime.sleep({seconds})\nraise RuntimeError('slow and broken')"
+    (folder / "slow" / "aiohttp.py").write_text(code)
+    return str(folder / "slow")
+
+
+def test_threshold_holds_no_invocation_while_libraries_load(
+    scripted: ScriptedLambda, tmp_path: Path
+) -> None:
+    """Four invocations would be held a second each."""
+    path = slow_library(tmp_path, 6)
+    extension = scripted.start(tmp_path, PYTHONPATH=path, OTLP2PARQUET_FLUSH="threshold")
+    extension.until_next()
+    started = time.monotonic()
+    for number in range(4):
+        scripted.events.put(invoke(f"r-{number}", timeout_ms=60_000))
+        extension.until_next()
+    assert time.monotonic() - started < 3
+    shut_down(extension)
+
+
+def test_a_next_that_fails_while_libraries_load_is_not_asked_again_at_once(
+    scripted: ScriptedLambda, tmp_path: Path
+) -> None:
+    """Thousands of refusals a second would take the CPU from the function's own start."""
+    extension = scripted.start(tmp_path, PYTHONPATH=slow_library(tmp_path, 1))
+    extension.until_next()
+    for _ in range(20):
+        scripted.events.put(Answer(500, b'{"errorType":"InternalServerError"}'))
+    assert extension.end() == 0
+    assert len([path for _, path, _, _ in scripted.asked if path.endswith("/next")]) <= 5
+
+
 def test_a_taken_port_is_replaced_by_a_free_one(scripted: ScriptedLambda, tmp_path: Path) -> None:
     """Another layer's, or a dead predecessor's: the subscription names the one that listens."""
     with socket.create_server(("0.0.0.0", 0)) as taken:
