@@ -266,7 +266,14 @@ def test_a_malformed_url_is_an_error_that_says_what_is_valid(url: str, problem: 
 
 @pytest.mark.parametrize(
     ("service", "folder"),
-    [("a/b:c d", "a_b_c_d"), ("", "unknown-service"), ("..", "__"), ("æ", "æ")],
+    [
+        ("a/b:c d", "a_b_c_d"),
+        ("", "unknown-service"),
+        ("..", "__"),
+        ("æ", "æ"),
+        ("a\0b\n", "a_b_"),
+        ("ü" * 300, "ü" * 60),
+    ],
 )
 def test_a_service_name_never_leaves_its_folder(tmp_path: Path, service: str, folder: str) -> None:
     """The name comes from a variable anybody may set."""
