@@ -24,6 +24,8 @@ def main(name: str | None = None) -> NoReturn:
         name: the launcher's file name, which Lambda expects us to register under.
     """
     booted = bootstrap.start(os.environ, name)
+    for problem in booted.problems:
+        say("warning", problem)
     try:
         collect(booted)
     except Exception as error:  # noqa: BLE001 - a bug of ours may not fail the function

@@ -1,11 +1,11 @@
 """The loop: events from Lambda, bodies from the receiver, batches to the flush side.
 
     next ----------> Session ---\
-    receiver -> Spool -----------> flushing decides --> FlushSide (one worker thread)
+    receiver -> Spool -----------> flushing decides --> FlushSide (two worker threads)
     timer ----------------------/                            |
          ^------------- Receipt, or the batch is kept -------/
 
-The loop owns the session and the spool; the worker owns the destination. Between them pass only
+The loop owns the session and the spool; the workers own the destination. Between them pass only
 sealed segments and receipts. This is the only room that knows all the others.
 """
 
@@ -23,6 +23,7 @@ from otlp2parquet_ext.batches import Batches
 from otlp2parquet_ext.context import context_note, context_of, invoke_note
 from otlp2parquet_ext.extensions_api import ApiError, ExtensionsApi
 from otlp2parquet_ext.flushing import FlushReason
+from otlp2parquet_ext.library_logs import say_what_libraries_log
 from otlp2parquet_ext.lifecycle import calls
 from otlp2parquet_ext.lifecycle.events import Event, Shutdown, Unknown, parse_event
 from otlp2parquet_ext.lifecycle.holding import hold_until_ms
@@ -48,6 +49,7 @@ def run(booted: Booted) -> None:
     Args:
         booted: what start-up left: its `next` has been asked for already.
     """
+    say_what_libraries_log()
     asyncio.run(Agent(booted).run())
 
 
@@ -63,7 +65,8 @@ class Agent:
         self._booted = booted
         self._settings = booted.settings
         self._api = ExtensionsApi(booted)
-        self._session = Session()
+        types = self._settings.telemetry_types.split(",")
+        self._session = Session(hears_platform="platform" in types)
         spool = Spool(
             Path(self._settings.spool_dir),
             self._settings.spool_capacity_bytes,
@@ -76,6 +79,7 @@ class Agent:
             # Managed Instances post to the root, whatever path they were given.
             frozenset({booted.path, "/"} if booted.managed else {booted.path}),
             body_limit_bytes(calls.platform_max_bytes(self._settings)),
+            refused=self._batches.refused,
         )
         self._heard_ms = 0
         self._news = asyncio.Event()
@@ -86,8 +90,6 @@ class Agent:
         loop = asyncio.get_running_loop()
         self._terminated = loop.create_future()
         loop.add_signal_handler(signal.SIGTERM, self._terminate)
-        for problem in self._booted.problems:
-            say("warning", problem)
         self._batches.recover()
         assert self._booted.listener is not None
         await self._receiver.start(socket.socket(fileno=self._booted.listener.detach()))
@@ -124,7 +126,7 @@ class Agent:
         either: tuple[asyncio.Future[bytes] | asyncio.Future[Shutdown], ...]
         either = (call, self._terminated)
         await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-        if self._terminated.done():
+        if self._ends:
             call.cancel()
             return self._terminated.result()
         try:
@@ -134,10 +136,15 @@ class Agent:
             return Shutdown("next failed", now_ms() + SIGTERM_GRACE_MS)
         return self._parse(body, time.time_ns() // 1_000)
 
+    @property
+    def _ends(self) -> bool:
+        return self._terminated is not None and self._terminated.done()
+
     def _terminate(self) -> None:
         """Treat SIGTERM like SHUTDOWN: production sends the event, local runners the signal."""
-        if self._terminated is not None and not self._terminated.done():
+        if self._terminated is not None and not self._ends:
             self._terminated.set_result(Shutdown("sigterm", now_ms() + SIGTERM_GRACE_MS))
+            self._news.set()  # whoever waits for a delivery has no time left for it
 
     def _deliver(self, body: bytes) -> None:
         """Take one delivery; when this returns it is in the spool, or dropped and counted."""
@@ -158,7 +165,7 @@ class Agent:
     async def _hold(self, invoke: Invoke) -> None:
         """Let an invocation's telemetry be flushed before the next one, where that is worth it."""
         reason = flushing.holds(self._settings.flush, self._session.typical_gap_ms)
-        if reason is None or self._batches.backing_off or not self._session.ends_are_told:
+        if reason is None or self._batches.in_trouble or not self._session.ends_are_told:
             return
         if await self._until_done(invoke):
             until_ms = hold_until_ms(now_ms(), invoke.deadline_ms)
@@ -172,7 +179,7 @@ class Agent:
             until_ms = invoke.deadline_ms - flushing.MARGIN_MS
             if self._heard_ms == 0:
                 until_ms = min(until_ms, invoke.received_us // 1_000 + SILENCE_MS)
-            if now_ms() >= until_ms:
+            if now_ms() >= until_ms or self._ends:
                 return False
             await self._next_delivery(until_ms)
         return True

@@ -32,6 +32,13 @@ FLUSH_LIMIT_MS = 30_000
 BUG_ATTEMPTS = 3
 """Tries before a batch that breaks our own code is given up, so that it blocks no other."""
 
+FINAL_PAUSES_MS = (100, 200, 400)
+"""Before each further try of a last flush: one refused request may not cost what we hold."""
+
+LEAST_STORE_MS, LONGEST_STORE_MS = 200, 1_000
+"""Bounds of what a store is taken to cost: time for it is kept in the shutdown window, and a store
+that was frozen half way may not take all of it."""
+
 
 def now_ms() -> int:
     """Return Unix milliseconds."""
@@ -47,7 +54,7 @@ class Batches:
         import_ms: how long the agent's own imports took, to guess what a catalog's will.
 
     Attributes:
-        store_cost_ms: what storing a batch lately cost.
+        store_cost_ms: what storing a batch lately cost, within bounds.
     """
 
     def __init__(self, settings: Settings, spool: Spool, import_ms: int) -> None:
@@ -61,20 +68,23 @@ class Batches:
         self._losses = Losses()
         self._commits = flushing.Commits(settings.commit_interval_ms)
         self._bugs: dict[Segment, int] = {}
+        self._ending = False
+        self._overdue = False  # the last flush did not end in its time
         self._timer: asyncio.TimerHandle | None = None
         self._commit_cost_ms = flushing.first_commit_ms(import_ms)
         self.store_cost_ms = flushing.FIRST_STORE_MS
 
     @property
-    def backing_off(self) -> bool:
-        """True while a failed destination is left alone."""
+    def in_trouble(self) -> bool:
+        """True while the destination is in trouble: it failed lately, or is overdue."""
         now = now_ms()
-        return self._storing.retry.waits(now) or self._committing.retry.waits(now)
+        waits = self._storing.retry.waits(now) or self._committing.retry.waits(now)
+        return waits or (self._overdue and (self._storing.busy or self._committing.busy))
 
     @property
     def more(self) -> bool:
-        """True when something came in since the last flush began."""
-        return self._spool.open is not None
+        """True when something came in that is not stored, and may be yet."""
+        return self._spool.open is not None or self._storing.busy
 
     def recover(self) -> None:
         """Take over what a dead process left, and flush it first."""
@@ -95,6 +105,10 @@ class Batches:
             self._losses.add(result.reason, items, len(body))
         self._pump()
 
+    def refused(self, size_bytes: int) -> None:
+        """Count a delivery that was too long to be read; how many records it had nobody knows."""
+        self._losses.add("a delivery was longer than is read", 0, size_bytes)
+
     def warm_up(self, deadline_ms: int) -> None:
         """Let the threads import what a last flush needs while the loop still listens."""
         self._storing.submit(self._flush_side.warm_up_store)
@@ -108,18 +122,31 @@ class Batches:
     async def flush_all(self, reason: FlushReason, deadline_ms: int) -> None:
         """Store everything, then commit if it is time or the last chance; bounded."""
         final = reason is flushing.FlushReason.SHUTDOWN
+        self._ending = self._ending or final
         try:
             async with asyncio.timeout(max(0, deadline_ms - now_ms()) / 1_000):
-                await self._storing.until_idle()
-                self._seal()
-                self._storing.begin(self._store_sealed(final=final))
-                await self._storing.until_idle()
+                await self._store_all()
+                for pause_ms in FINAL_PAUSES_MS if final else ():
+                    if self._storing.retry.failures == 0:
+                        break
+                    await asyncio.sleep(pause_ms / 1_000)
+                    await self._store_all()
                 await self._committing.until_idle()
                 if final and self._may_commit(deadline_ms):
                     self._committing.begin(self._commit(deadline_ms))
                     await self._committing.until_idle()
+                await self._storing.until_idle()
         except TimeoutError:
-            pass  # what is not stored is in the spool, what is not committed is in the inbox
+            # What is not stored is in the spool, what is not committed is in the inbox.
+            self._overdue = True
+        else:
+            self._overdue = False
+
+    async def _store_all(self) -> None:
+        await self._storing.until_idle()
+        self._seal()
+        self._storing.begin(self._store_sealed())
+        await self._storing.until_idle()
 
     def _pump(self) -> None:
         """Begin what there is a reason for; look again when time alone makes one."""
@@ -128,12 +155,14 @@ class Batches:
             if self._due(now) is not None:
                 self._seal()
             if self._spool.sealed:
-                self._storing.begin(self._store_sealed(final=False))
+                self._storing.begin(self._store_sealed())
         if self._committing.free(now) and self._commits.due(now):
             self._committing.begin(self._commit(now + FLUSH_LIMIT_MS))
         self._look_again_in(self._next_due_ms(now))
 
     def _due(self, now: int) -> FlushReason | None:
+        if self._ending and self._spool.open is not None:
+            return flushing.FlushReason.SHUTDOWN  # nothing comes later to flush it with
         return flushing.due(self._thresholds, self._buffered(), now)
 
     def _next_due_ms(self, now: int) -> int | None:
@@ -174,16 +203,23 @@ class Batches:
                 self._losses.clear()
         self._spool.seal()
 
-    async def _store_sealed(self, *, final: bool) -> None:
-        """Store segments, oldest first, until none is left or one has to wait."""
-        started = now_ms()
-        while self._spool.sealed and await self._store(self._spool.sealed[0]):
-            pass
-        if not final:
-            self.store_cost_ms = now_ms() - started
+    async def _store_sealed(self) -> None:
+        """Store segments, oldest first, until none is left or one has to wait.
+
+        In the end one that breaks our own code is passed over: the others have no later chance.
+        """
+        passed_over = 0
+        while len(self._spool.sealed) > passed_over:
+            segment = self._spool.sealed[passed_over]
+            if await self._store(segment):
+                continue
+            if not (self._ending and segment in self._bugs):
+                break
+            passed_over += 1
 
     async def _store(self, segment: Segment) -> bool:
         """Store one segment; True when it is gone from the spool."""
+        started = now_ms()
         try:
             receipt = await self._storing.on_thread(self._flush_side.store, segment)
         except DestinationError as error:
@@ -191,8 +227,8 @@ class Batches:
             return False
         except Exception as error:  # noqa: BLE001 - one batch may not block all others for ever
             return self._broken(segment, error)
-        self._spool.discard(segment)
-        self._bugs.pop(segment, None)
+        self.store_cost_ms = min(max(now_ms() - started, LEAST_STORE_MS), LONGEST_STORE_MS)
+        self._discard(segment)
         self._commits.changed()
         self._storing.worked()
         if receipt.damaged_bytes:
@@ -220,15 +256,21 @@ class Batches:
     def _broken(self, segment: Segment, error: Exception) -> bool:
         """Count a failure that is no destination's fault; give the batch up after some tries."""
         tries = self._bugs[segment] = self._bugs.get(segment, 0) + 1
-        if tries < BUG_ATTEMPTS:
+        if tries < BUG_ATTEMPTS or self._ending:
             self._kept(segment, error)
             return False
         problem = f"cannot be mapped: {_describe(error)}"
         say("error", f"{segment.size_bytes} bytes of telemetry are lost: {problem}")
         self._losses.add(problem, segment.items, segment.size_bytes)
-        self._spool.discard(segment)
-        del self._bugs[segment]
+        self._discard(segment)
         return True
+
+    def _discard(self, segment: Segment) -> None:
+        """Forget a segment; after the last of many that were left, take over more."""
+        self._spool.discard(segment)
+        self._bugs.pop(segment, None)
+        if not self._spool.sealed and self._spool.left_bytes:
+            self._spool.recover()
 
 
 def _describe(error: Exception) -> str:

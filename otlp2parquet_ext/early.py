@@ -6,7 +6,8 @@
 
 On a fourteenth of a CPU the imports take seconds. An invocation that waited for them could time
 out because of us; one that never waited would leave a rarely used environment frozen before it
-can receive anything. So each waits as long as any invocation may be held, and no longer.
+can receive anything. So each waits as long as any invocation may be held, and no longer; none
+does where the strategy is never to hold one.
 
 Loaded before the first `next`: `_thread` and `select` are parts of the interpreter.
 """
@@ -71,9 +72,13 @@ def _answer_until(ready: int, booted: Booted) -> None:
     while booted.pending is not None:
         if ready in _readable(ready, booted.pending.fileno(), timeout_ms=None):
             return
-        body = receive(booted.pending).body
+        answer = receive(booted.pending)
         booted.pending.close()
         booted.pending = None
+        if answer.status != 200:
+            _readable(ready, timeout_ms=None)
+            return  # the agent asks again, and knows when to give up
+        body = answer.body
         now_ms = time.time_ns() // 1_000_000
         booted.early.append((time.time_ns() // 1_000, body))
         deadline_ms = deadline_ms_in(body)
@@ -81,7 +86,9 @@ def _answer_until(ready: int, booted: Booted) -> None:
             left_ms = (deadline_ms or now_ms + SHUTDOWN_WINDOW_MS) - now_ms - MARGIN_MS
             _readable(ready, timeout_ms=max(0, left_ms))
             return
-        if _readable(ready, timeout_ms=hold_until_ms(now_ms, deadline_ms) - now_ms):
+        holds = booted.settings.flush != "threshold"
+        hold_ms = hold_until_ms(now_ms, deadline_ms) - now_ms if holds else 0
+        if _readable(ready, timeout_ms=hold_ms):
             return  # the agent goes on holding this one, or answers it
         request = calls.next_event(booted.settings, booted.identifier)
         booted.pending = booted.send(request, None)

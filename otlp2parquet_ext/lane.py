@@ -52,9 +52,9 @@ class Lane:
         self._job.add_done_callback(self._ended)
 
     async def until_idle(self) -> None:
-        """Wait for the job under way and those begun when it ended."""
+        """Wait for the job under way and those begun when it ended; how they end is told there."""
         while self._job is not None and self.busy:
-            await asyncio.shield(self._job)
+            await asyncio.wait({self._job})
 
     async def on_thread(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a function on the lane's thread, behind what runs there already."""

@@ -40,6 +40,7 @@ class Receiver:
         deliver: takes a complete body; when it returns, the body is safe or counted as lost.
         paths: where deliveries are accepted.
         limit_bytes: longest body that is read.
+        refused: told the bytes of one that is longer, as far as they are known.
         header_timeout_s, body_timeout_s: how long a client may take for each.
     """
 
@@ -49,12 +50,14 @@ class Receiver:
         paths: frozenset[str],
         limit_bytes: int,
         *,
+        refused: Callable[[int], None],
         header_timeout_s: float = HEADER_TIMEOUT_S,
         body_timeout_s: float = BODY_TIMEOUT_S,
     ) -> None:
         self._deliver = deliver
         self._paths = paths
         self._limit_bytes = limit_bytes
+        self._refused = refused
         self._header_timeout_s = header_timeout_s
         self._body_timeout_s = body_timeout_s
         self._server: web.Server | None = None
@@ -100,7 +103,9 @@ class Receiver:
             return web.Response(status=404)
         if request.method != "POST":
             return web.Response(status=405, headers={"Allow": "POST"})
-        if (request.content_length or 0) > self._limit_bytes:
+        length = request.content_length or 0
+        if length > self._limit_bytes:
+            self._refused(length)
             return web.Response(status=413)
         try:
             async with asyncio.timeout(self._body_timeout_s):
@@ -108,6 +113,7 @@ class Receiver:
         except TimeoutError:
             return web.Response(status=408)
         if body is None:
+            self._refused(self._limit_bytes + 1)
             return web.Response(status=413)
         self._deliver(body)
         return web.Response(status=200)

@@ -32,8 +32,8 @@ class Batch:
     """One sealed segment as tables.
 
     Attributes:
-        name: 32 hex digits that follow from the bodies it was made of: a batch stored twice
-            lands under the same name.
+        name: 32 hex digits that follow from the environment and the bodies it was made of: a
+            batch stored twice lands under the same name, and nobody else's does.
         logs: rows of the logs table.
     """
 

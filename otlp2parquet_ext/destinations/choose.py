@@ -24,7 +24,10 @@ def choose(settings: Settings) -> Destination:
     Raises:
         DestinationError: the URL names none; says which part is wrong and what is valid.
     """
-    url = urlsplit(settings.destination)
+    try:
+        url = urlsplit(settings.destination)
+    except ValueError as error:
+        raise _malformed(settings, str(error)) from error
     if url.scheme == "file":
         return _hive(url, settings)
     if url.scheme == "sqlite":

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.destinations import Batch
     from otlp2parquet_ext.storage import Storage
 
-SERVICE_UNSAFE = str.maketrans(dict.fromkeys('/\\ :*?"<>|', "_"))
+SERVICE_UNSAFE = str.maketrans(dict.fromkeys('/\\ :*?"<>|\x7f' + "".join(map(chr, range(32))), "_"))
+SERVICE_LENGTH = 60  # characters; a folder's name may have 255 bytes
 
 
 class Hive:
@@ -68,7 +69,8 @@ def file_path(signal: str, rows: pa.Table, hour: int, batch_name: str) -> str:
         hour: hours since 1970.
         batch_name: the batch they come from.
     """
-    service = rows.column("ServiceName")[0].as_py().translate(SERVICE_UNSAFE) or "unknown-service"
+    service = rows.column("ServiceName")[0].as_py().translate(SERVICE_UNSAFE)[:SERVICE_LENGTH]
+    service = service or "unknown-service"
     hive = time.strftime("year=%Y/month=%m/day=%d/hour=%H", time.gmtime(hour * 3_600))
     first_us = min(timestamps_us(rows))
     # `.` and `..` would leave the folder.

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 from otlp2parquet_ext.destinations import DestinationError, Stored
 from otlp2parquet_ext.destinations.parquet_file import encode
 from otlp2parquet_ext.destinations.partition import DAY_US, split_by_time
-from otlp2parquet_ext.iceberg import CommitError, DataFile
-from otlp2parquet_ext.iceberg.inbox import Inbox
+from otlp2parquet_ext.iceberg import CommitError, DataFile, UnreadableFileError
+from otlp2parquet_ext.iceberg.inbox import ASIDE, Inbox
+from otlp2parquet_ext.say import say
 from otlp2parquet_ext.storage import StorageError
 from otlp2parquet_ext.tables.logs import COLUMNS
 
@@ -72,7 +73,13 @@ class Lake:
         committed = 0
         try:
             while files := self._inbox.take(FILES_PER_COMMIT):
-                self._open().commit(files, deadline_ms)
+                try:
+                    self._open().commit(files, deadline_ms)
+                except UnreadableFileError as error:
+                    # One bad descriptor may not keep everybody's files from becoming visible.
+                    say("error", f"{error}; its descriptor is in {ASIDE}")
+                    self._inbox.set_aside(error.file)
+                    continue
                 self._inbox.remove(files)
                 committed += len(files)
         except (StorageError, CommitError) as error:

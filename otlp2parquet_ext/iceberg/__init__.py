@@ -21,6 +21,19 @@ class CommitError(Exception):
     """The files are not visible; they stay where they are, and so do their descriptors."""
 
 
+class UnreadableFileError(CommitError):
+    """A file is gone or is no Parquet file: no commit that takes it will ever succeed.
+
+    Args:
+        file: its descriptor.
+        why: what reading it said.
+    """
+
+    def __init__(self, file: DataFile, why: object) -> None:
+        super().__init__(f"{file.path} ({file.rows} rows) cannot be committed: {why}")
+        self.file = file
+
+
 class DataFile(msgspec.Struct, frozen=True):
     """The descriptor of one stored Parquet file.
 
@@ -54,6 +67,7 @@ class CommitTable(Protocol):
 
         Raises:
             CommitError: none of them became visible by this call, as far as is known.
+            UnreadableFileError: likewise, because of one file.
         """
 
     def close(self) -> None:

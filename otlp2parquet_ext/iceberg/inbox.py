@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.storage import Storage
 
 FOLDER = "inbox"
+ASIDE = "inbox/unreadable"
 
 
 class Inbox:
@@ -47,6 +48,11 @@ class Inbox:
         """Forget descriptors whose files are visible."""
         for file in files:
             self._storage.delete(_path(file.name))
+
+    def set_aside(self, file: DataFile) -> None:
+        """Move a descriptor out of everybody's way, to where somebody may look for it."""
+        self._storage.put(f"{ASIDE}/{file.name}.json", msgspec.json.encode(file))
+        self._storage.delete(_path(file.name))
 
     def _read(self, path: str) -> DataFile | None:
         try:

@@ -15,6 +15,7 @@ import random
 import time
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.exceptions import (
@@ -35,7 +36,7 @@ from pyiceberg.partitioning import PartitionField, PartitionSpec
 from pyiceberg.transforms import DayTransform
 from pyiceberg.typedef import Record
 
-from otlp2parquet_ext.iceberg import CommitError
+from otlp2parquet_ext.iceberg import CommitError, UnreadableFileError
 from otlp2parquet_ext.tables.logs import LOGS
 
 if TYPE_CHECKING:
@@ -102,6 +103,8 @@ class PyIcebergTable:
                 if (time.time() + wait_s) * 1_000 > deadline_ms:
                     break
                 time.sleep(wait_s)
+        except UnreadableFileError:
+            raise
         except Exception as error:  # the catalog may be anything SQLAlchemy or an SDK talks to
             self._table = None
             raise CommitError(f"commit of {len(files)} files to {label} failed: {error}") from error
@@ -172,8 +175,11 @@ def committed_names(table: Table) -> frozenset[str]:
 def _iceberg_file(table: Table, file: DataFile) -> IcebergDataFile:
     """Describe a stored file to Iceberg, with the column bounds its footer holds."""
     schema = table.schema()
-    with table.io.new_input(file.path).open() as stream:
-        footer = pq.read_metadata(stream)
+    try:
+        with table.io.new_input(file.path).open() as stream:
+            footer = pq.read_metadata(stream)
+    except (FileNotFoundError, pa.ArrowInvalid) as error:
+        raise UnreadableFileError(file, error) from error
     statistics = data_file_statistics_from_parquet_metadata(
         parquet_metadata=footer,
         stats_columns=compute_statistics_plan(schema, table.properties),

@@ -85,7 +85,7 @@ class Request:
             f"Content-Length: {len(self.body)}",
             *self.headers,
         )
-        return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1") + self.body
+        return ("\r\n".join(lines) + "\r\n\r\n").encode("utf-8", "replace") + self.body
 
 
 class Response:
@@ -174,7 +174,7 @@ def parse_response(data: bytes, *, closed: bool = False) -> Response | None:
         return None
     status_line, *lines = head.decode("latin-1").split("\r\n")
     headers = {k.strip().lower(): v.strip() for k, _, v in (li.partition(":") for li in lines)}
-    status = int(status_line.split(" ", 2)[1])
+    status = int(status_line.partition(" ")[2][:3])
     body = _body(headers, rest, closed=closed)
     return None if body is None else Response(status, headers, body)
 

@@ -24,15 +24,19 @@ GAPS = 5
 class Session:
     """The invocations of this process, as far as decisions need them.
 
+    Args:
+        hears_platform: platform events were subscribed to; without them no end is ever told.
+
     Attributes:
         current: the latest INVOKE, None before the first.
         ends_are_told: False after an invocation's end was waited for in vain, until one is told
             again. Emulators accept a subscription and deliver nothing.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, hears_platform: bool = True) -> None:
         self.current: Invoke | None = None
-        self.ends_are_told = True
+        self.ends_are_told = hears_platform
+        self._hears_platform = hears_platform
         self._done: deque[str] = deque(maxlen=REMEMBERED_IDS)
         self._reported: deque[str] = deque(maxlen=REMEMBERED_IDS)
         self._gaps_ms: deque[int] = deque(maxlen=GAPS)
@@ -61,7 +65,12 @@ class Session:
     @property
     def owes_report(self) -> bool:
         """True while the current invocation's `platform.report` is still to come."""
-        return self.current is not None and self.current.request_id not in self._reported
+        current = self.current
+        return (
+            self._hears_platform
+            and current is not None
+            and current.request_id not in self._reported
+        )
 
     @property
     def typical_gap_ms(self) -> int | None:

@@ -151,12 +151,14 @@ SETTINGS: tuple[Setting, ...] = (
         ("AWS_LAMBDA_RUNTIME_EXTENSION_API_VERSION",),
         "2020-01-01",
         "Path segment of the Extensions API.",
+        choices=("2020-01-01",),
     ),
     Setting(
         "telemetry_api_version",
         ("AWS_LAMBDA_RUNTIME_TELEMETRY_API_VERSION",),
         "2022-07-01",
-        "Path segment of the Telemetry API.",
+        "Path segment of the Telemetry API; the schema has a version of its own.",
+        choices=("2022-07-01",),
     ),
     Setting(
         "telemetry_schema_version",

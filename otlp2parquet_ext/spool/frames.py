@@ -56,7 +56,7 @@ def digest_of(payload: bytes) -> bytes:
 
 
 def batch_name(digests: Iterable[bytes]) -> str:
-    """Return 32 hex digits that follow from the bodies of a batch and from nothing else."""
+    """Return 32 hex digits that follow from the context and the bodies of a batch only."""
     return hashlib.blake2b(b"".join(digests), digest_size=16).hexdigest()
 
 

@@ -7,6 +7,7 @@ the same code on top.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 from typing import TYPE_CHECKING
@@ -100,6 +101,7 @@ class Segment:
 
     def discard(self) -> None:
         """Forget the segment and free its space; its batch is safe elsewhere."""
-        if self.path is not None:
-            self.path.unlink(missing_ok=True)
         os.close(self._descriptor)
+        if self.path is not None:
+            with contextlib.suppress(OSError):  # the function may have put anything in its place
+                self.path.unlink(missing_ok=True)

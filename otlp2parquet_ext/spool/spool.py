@@ -25,6 +25,9 @@ FOLDER = "otlp2parquet_ext"
 REMEMBERED_DIGESTS = 512
 NOTES = 1_000
 CARRIED = 16
+RECOVERED = 100
+"""Segments taken over at a time: each is an open file, and Lambda allows 1 024."""
+
 SEGMENT_BYTES = 4_194_304
 """A segment is sealed at this size even when nobody can flush it: it bounds a flush's memory."""
 
@@ -58,6 +61,7 @@ class Spool:
     Attributes:
         open: the segment appended to, None while nothing waits.
         sealed: immutable segments that are not safe elsewhere yet, oldest first.
+        left_bytes: bytes of dead processes' segments that wait for another `recover`.
     """
 
     def __init__(self, folder: Path, capacity_bytes: int, memory_capacity_bytes: int) -> None:
@@ -72,6 +76,7 @@ class Spool:
         self._notes: deque[Note] = deque(maxlen=NOTES)
         self.open: Segment | None = None
         self.sealed: list[Segment] = []
+        self.left_bytes = 0
 
     @property
     def size_bytes(self) -> int:
@@ -117,7 +122,9 @@ class Spool:
         self, payload: bytes, received_us: int, digest: bytes, items: int
     ) -> Appended | Dropped:
         reason = "the spool is full"
-        for on_disk in (True, False):
+        # A segment in memory is filled like any other: one a delivery would be one descriptor each.
+        in_memory = self.open is not None and not self.open.on_disk
+        for on_disk in (False, True) if in_memory else (True, False):
             if not self._room(len(payload), on_disk=on_disk):
                 continue
             try:
@@ -146,10 +153,17 @@ class Spool:
             self._release(segment.path.parent)
 
     def recover(self) -> int:
-        """Take over the segments of dead processes, oldest first; return how many."""
+        """Take over the segments of dead processes; return how many.
+
+        Only about `RECOVERED` of them, the newest, where a function that crashes again and again
+        has left more: the rest are `left_bytes`, for a call when these are discarded.
+        """
         found: list[Segment] = []
-        for folder in sorted(self._root.glob("*/")):
-            if folder != self._own and self._lock(folder):
+        self.left_bytes = 0
+        for folder in sorted(self._root.glob("*/"), key=_modified, reverse=True):
+            if len(found) >= RECOVERED:
+                self.left_bytes += sum(_size(path) for path in folder.glob("*.seg"))
+            elif folder != self._own and self._lock(folder):
                 found += self._recover_folder(folder)
         found.sort(key=lambda s: s.since_us)
         # What was acknowledged last may be sent again, because the answer died with the process.
@@ -190,7 +204,10 @@ class Spool:
         return self.open
 
     def _next_path(self) -> Path:
-        if self._own is None or not self._own.is_dir():
+        if self._own is not None and not self._own.is_dir():
+            os.close(self._locks.pop(self._own))  # a lock on a file whose name is gone
+            self._own = None
+        if self._own is None:
             self._own = self._make_own()
         self._count += 1
         return self._own / f"{self._count:08d}.seg"
@@ -238,9 +255,26 @@ class Spool:
 
     def _held_bytes(self, *, on_disk: bool) -> int:
         segments = [*self.sealed, self.open] if self.open else self.sealed
-        return sum(s.size_bytes for s in segments if s.on_disk is on_disk)
+        held = sum(s.size_bytes for s in segments if s.on_disk is on_disk)
+        return held + self.left_bytes if on_disk else held
 
     def _remember(self, digest: bytes) -> None:
         self._digests[digest] = None
         if len(self._digests) > REMEMBERED_DIGESTS:
             self._digests.popitem(last=False)
+
+
+def _modified(path: Path) -> int:
+    """Return when a folder last changed, 0 when it is gone."""
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+def _size(path: Path) -> int:
+    """Return the bytes of a file, 0 when it is gone."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0

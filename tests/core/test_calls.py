@@ -94,6 +94,13 @@ def test_a_connection_closed_in_the_middle_is_an_error(answer: bytes) -> None:
         calls.parse_response(answer, closed=True)
 
 
+@pytest.mark.parametrize("answer", [b"garbage\r\n\r\n", b"HTTP/1.1 OK\r\n\r\n", b"\r\n\r\n"])
+def test_what_is_no_http_is_a_value_error(answer: bytes) -> None:
+    """The one error the callers expect of it."""
+    with pytest.raises(ValueError, match="invalid literal"):
+        calls.parse_response(answer, closed=True)
+
+
 @given(st.binary(max_size=300), st.lists(st.integers(1, 50), max_size=8))
 def test_an_answer_reads_alike_however_the_network_cuts_it(body: bytes, cuts: list[int]) -> None:
     """A prefix is never taken for the whole."""

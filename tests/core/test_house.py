@@ -16,7 +16,7 @@ LAYERS = (
     {"demo", "__main__"},
     {"local", "query", "early"},
     {"agent"},
-    {"batches", "context", "extensions_api"},
+    {"batches", "context", "extensions_api", "library_logs"},
     {"flush_side", "lane"},
     {"bootstrap", "receiver", "spool", "destinations", "iceberg"},
     {"storage"},

@@ -197,6 +197,26 @@ def test_a_foreign_file_in_the_inbox_is_left_alone(tmp_path: Path) -> None:
     assert {p.name for p in inbox.iterdir()} == {"note.txt", "broken.json"}
 
 
+@pytest.mark.parametrize("content", [None, b"", b"PAR1 no more"])
+def test_a_file_nobody_can_read_keeps_no_other_from_becoming_visible(
+    tmp_path: Path, content: bytes | None
+) -> None:
+    """Deleted or cut off behind our back: every commit would fail on it for ever."""
+    place = Place("sqlite", tmp_path)
+    destination = place.open()
+    destination.store(Batch("a" * 32, NOON))
+    bad = next(tmp_path.rglob("a*.parquet"))
+    bad.unlink()
+    if content is not None:
+        bad.write_bytes(content)
+    destination.store(Batch("b" * 32, MIDNIGHT))
+    assert destination.commit(soon()) == 2
+    assert len(place.bodies()) == 3
+    inbox = tmp_path / "lake/otel/logs/inbox"
+    assert [p.name for p in inbox.rglob("*.json")] == [f"{'a' * 32}-2026-03-14.json"]
+    assert [p.name for p in inbox.iterdir()] == ["unreadable"]
+
+
 def test_many_writers_of_one_table_lose_and_double_nothing(tmp_path: Path) -> None:
     """Compare-and-swap: who is too late reads again; everybody takes everybody's inbox."""
     place = Place("sqlite", tmp_path)
@@ -224,6 +244,7 @@ def test_many_writers_of_one_table_lose_and_double_nothing(tmp_path: Path) -> No
     ("url", "problem"),
     [
         ("ftp://host/x", "there is no scheme 'ftp'"),
+        ("file://[::1/x", "Invalid IPv6 URL"),
         ("just text", "there is no scheme ''"),
         ("file://relative/path", "the path must be absolute"),
         ("file:///", "the path must be absolute"),
@@ -245,7 +266,14 @@ def test_a_malformed_url_is_an_error_that_says_what_is_valid(url: str, problem: 
 
 @pytest.mark.parametrize(
     ("service", "folder"),
-    [("a/b:c d", "a_b_c_d"), ("", "unknown-service"), ("..", "__"), ("æ", "æ")],
+    [
+        ("a/b:c d", "a_b_c_d"),
+        ("", "unknown-service"),
+        ("..", "__"),
+        ("æ", "æ"),
+        ("a\0b\n", "a_b_"),
+        ("ü" * 300, "ü" * 60),
+    ],
 )
 def test_a_service_name_never_leaves_its_folder(tmp_path: Path, service: str, folder: str) -> None:
     """The name comes from a variable anybody may set."""

@@ -162,6 +162,17 @@ def test_without_a_destination_nothing_is_subscribed_and_one_line_says_so(
     ]
 
 
+def test_a_misspelled_destination_is_said(scripted: ScriptedLambda, tmp_path: Path) -> None:
+    """It is the one mistake after which nothing else would tell."""
+    extension = scripted.start(tmp_path, OTLP2PARQUET_DESTINATION="", OTLP2PARQUET_DESTINATON="x")
+    extension.until_next()
+    shut_down(extension)
+    assert [json.loads(line)["message"] for line in extension.lines] == [
+        "OTLP2PARQUET_DESTINATION is not set: no telemetry is collected",
+        "OTLP2PARQUET_DESTINATON: there is no such setting; it has no effect",
+    ]
+
+
 def test_refused_invoke_means_managed_instances(tmp_path: Path) -> None:
     """They refuse INVOKE with 403; then SHUTDOWN is all there is to register for."""
     lambda_ = ScriptedLambda(register=[INVALID_EVENT, REGISTERED])
@@ -195,6 +206,36 @@ def test_a_foreign_name_gives_way_to_our_own_when_it_is_refused(tmp_path: Path) 
     shut_down(extension)
     lambda_.close()
     assert registered_names(lambda_) == ["data-taps", "otlp2parquet"]
+
+
+@pytest.mark.parametrize("version", ["2022-12-13", "2020\u201301\u201301", "x y"])
+def test_a_version_that_is_none_does_not_fail_the_function(
+    scripted: ScriptedLambda, tmp_path: Path, version: str
+) -> None:
+    """It would be a path Lambda does not know, and a refused registration fails the function."""
+    variables = {
+        "AWS_LAMBDA_RUNTIME_EXTENSION_API_VERSION": version,
+        "AWS_LAMBDA_RUNTIME_TELEMETRY_API_VERSION": version,
+    }
+    extension = scripted.start(tmp_path, **variables)
+    extension.until_next()
+    shut_down(extension)
+    assert [path for _, path, _, _ in scripted.asked][:2] == [
+        "/2020-01-01/extension/register",
+        "/2022-07-01/telemetry",
+    ]
+    assert len(extension.lines) == 2
+
+
+def test_a_name_that_is_not_ascii_gives_way_to_our_own(tmp_path: Path) -> None:
+    """A header cannot hold it, but it is no reason to fail."""
+    lambda_ = ScriptedLambda(register=[INVALID_NAME, REGISTERED])
+    module = ("-m", "otlp2parquet_ext")
+    extension = lambda_.start(tmp_path, program=module, EXTENSION_NAME="扩展")
+    extension.until_next()
+    shut_down(extension)
+    lambda_.close()
+    assert registered_names(lambda_)[1] == "otlp2parquet"
 
 
 def registered_names(lambda_: ScriptedLambda) -> list[str]:
@@ -274,7 +315,14 @@ def test_a_body_of_three_megabytes_is_taken_and_one_over_the_limit_is_413(
     assert extension.post(event("x" * 3_000_000)) == 200
     assert extension.post(event("y" * 5_000_000)) == 413
     shut_down(extension)
-    assert [len(b) for b in bodies(tmp_path)] == [3_000_000]
+    rows = query.connect(f"file://{tmp_path}/lake").execute(
+        "SELECT EventName, length(Body) = 3_000_000, "
+        "(LogAttributes->>'droppedBytes')::INT > 5_000_000 FROM logs ORDER BY 1"
+    )
+    assert rows.fetchall() == [
+        ("function", True, None),
+        ("otlp2parquet_ext.dropped", False, True),
+    ]
 
 
 def test_bad_settings_are_said_one_line_each_and_change_nothing(
@@ -329,6 +377,28 @@ def test_a_destination_that_comes_back_gets_everything(
     assert bodies(tmp_path) == ["body 0", "body 1", "body 2"]
 
 
+def test_bad_clients_of_the_receiver_cost_a_line_each_and_no_traceback(
+    scripted: ScriptedLambda, tmp_path: Path
+) -> None:
+    """Whatever a library has to say: one JSON line, and not again for every such client."""
+    extension = scripted.start(tmp_path)
+    extension.until_next()
+    assert extension.post(event("hello")) == 200
+    port, path = scripted.destination()
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\n".encode()
+    for bad in (b"no http\r\n\r\n", head + b"Content-Length: x\r\n\r\n") * 3:
+        with socket.create_connection(("127.0.0.1", port), timeout=5) as client:
+            client.sendall(bad)
+            client.recv(1_000)
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as client:
+        client.sendall(head + b"Content-Length: 100\r\n\r\nhalf")
+    assert extension.post(event("world")) == 200
+    shut_down(extension)
+    assert len(extension.lines) <= 3
+    assert {json.loads(line)["extension"] for line in extension.lines} <= {"otlp2parquet"}
+    assert bodies(tmp_path) == ["hello", "world"]
+
+
 def wait_for(condition: object) -> None:
     """Poll until a condition of the outside world holds; bounded."""
     assert callable(condition)
@@ -346,6 +416,20 @@ def test_sigterm_is_a_shutdown(scripted: ScriptedLambda, tmp_path: Path) -> None
     extension.process.send_signal(signal.SIGTERM)
     assert extension.end() == 0
     assert bodies(tmp_path) == ["hello"]
+
+
+def test_sigterm_ends_the_hold_of_an_invocation(scripted: ScriptedLambda, tmp_path: Path) -> None:
+    """A runner gives seconds between SIGTERM and SIGKILL, not the rest of a function's timeout."""
+    extension = scripted.start(tmp_path, OTLP2PARQUET_FLUSH="end")
+    extension.until_next()
+    assert extension.post(event("before")) == 200
+    scripted.events.put(invoke("r-1", timeout_ms=60_000))
+    assert extension.post(event("hello")) == 200
+    started = time.monotonic()
+    extension.process.send_signal(signal.SIGTERM)
+    assert extension.end() == 0
+    assert time.monotonic() - started < 10
+    assert bodies(tmp_path) == ["before", "hello"]
 
 
 def test_when_next_fails_what_is_held_is_flushed_before_the_end(
@@ -384,6 +468,24 @@ def test_telemetry_nobody_delivers_costs_one_second_once(
         extension.until_next()
     assert time.monotonic() - started < 10
     shut_down(extension)
+
+
+def test_without_platform_events_no_invocation_is_held(
+    scripted: ScriptedLambda, tmp_path: Path
+) -> None:
+    """Nobody will tell its end; waiting for it would last as long as the function's timeout."""
+    extension = scripted.start(
+        tmp_path, OTLP2PARQUET_FLUSH="end", OTLP2PARQUET_TELEMETRY_TYPES="function"
+    )
+    extension.until_next()
+    assert extension.post(event("warm")) == 200
+    started = time.monotonic()
+    scripted.events.put(invoke("r-1", timeout_ms=15_000))
+    assert extension.post(event("hello")) == 200
+    extension.until_next()
+    assert time.monotonic() - started < 10
+    shut_down(extension)
+    assert bodies(tmp_path) == ["hello", "warm"]
 
 
 def test_with_tmp_unwritable_telemetry_lives_in_memory(
@@ -459,6 +561,41 @@ def test_a_broken_library_leaves_the_function_alone(
     assert [json.loads(line)["message"] for line in extension.lines] == [
         "stopped collecting: RuntimeError: half a layer"
     ]
+
+
+def slow_library(folder: Path, seconds: float) -> str:
+    """Make an aiohttp that takes its time, and then does not work; return its folder."""
+    (folder / "slow").mkdir()
+    code = f"import time\ntime.sleep({seconds})\nraise RuntimeError('slow and broken')"
+    (folder / "slow" / "aiohttp.py").write_text(code)
+    return str(folder / "slow")
+
+
+def test_threshold_holds_no_invocation_while_libraries_load(
+    scripted: ScriptedLambda, tmp_path: Path
+) -> None:
+    """Four invocations would be held a second each."""
+    path = slow_library(tmp_path, 6)
+    extension = scripted.start(tmp_path, PYTHONPATH=path, OTLP2PARQUET_FLUSH="threshold")
+    extension.until_next()
+    started = time.monotonic()
+    for number in range(4):
+        scripted.events.put(invoke(f"r-{number}", timeout_ms=60_000))
+        extension.until_next()
+    assert time.monotonic() - started < 3
+    shut_down(extension)
+
+
+def test_a_next_that_fails_while_libraries_load_is_not_asked_again_at_once(
+    scripted: ScriptedLambda, tmp_path: Path
+) -> None:
+    """Thousands of refusals a second would take the CPU from the function's own start."""
+    extension = scripted.start(tmp_path, PYTHONPATH=slow_library(tmp_path, 1))
+    extension.until_next()
+    for _ in range(20):
+        scripted.events.put(Answer(500, b'{"errorType":"InternalServerError"}'))
+    assert extension.end() == 0
+    assert len([path for _, path, _, _ in scripted.asked if path.endswith("/next")]) <= 5
 
 
 def test_a_taken_port_is_replaced_by_a_free_one(scripted: ScriptedLambda, tmp_path: Path) -> None:

@@ -20,11 +20,14 @@ LIMIT = 100_000
 
 
 @asynccontextmanager
-async def receiving(bodies: list[bytes], **limits: float) -> AsyncIterator[int]:
+async def receiving(
+    bodies: list[bytes], refused: list[int] | None = None, **limits: float
+) -> AsyncIterator[int]:
     """Run a receiver on a free port that keeps what it is sent; yield the port."""
+    count = [] if refused is None else refused
     listener = socket.create_server(("127.0.0.1", 0))
     port = listener.getsockname()[1]
-    receiver = Receiver(bodies.append, frozenset({PATH}), LIMIT, **limits)
+    receiver = Receiver(bodies.append, frozenset({PATH}), LIMIT, refused=count.append, **limits)
     await receiver.start(listener)
     try:
         yield port
@@ -70,7 +73,7 @@ def test_what_lambda_sends_before_the_server_runs_waits_in_the_kernel() -> None:
         listener = socket.create_server(("127.0.0.1", 0))
         early = socket.create_connection(listener.getsockname())
         early.sendall(b"POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n[]" % PATH.encode())
-        receiver = Receiver(bodies.append, frozenset({PATH}), LIMIT)
+        receiver = Receiver(bodies.append, frozenset({PATH}), LIMIT, refused=lambda _: None)
         await receiver.start(listener)
         loop = asyncio.get_running_loop()
         answer = await loop.run_in_executor(None, early.recv, 1_000)
@@ -105,7 +108,8 @@ def test_a_body_over_the_limit_is_413_whether_its_length_is_told_or_not() -> Non
 
     async def test() -> None:
         bodies: list[bytes] = []
-        async with receiving(bodies) as port:
+        refused: list[int] = []
+        async with receiving(bodies, refused) as port:
             head = b"POST %s HTTP/1.1\r\nHost: x\r\n" % PATH.encode()
             told = await send(port, head + b"Content-Length: %d\r\n\r\n" % (LIMIT + 1))
             chunk = b"%x\r\n%s\r\n" % (60_000, b"x" * 60_000)
@@ -114,6 +118,7 @@ def test_a_body_over_the_limit_is_413_whether_its_length_is_told_or_not() -> Non
             )
             assert told.startswith(b"HTTP/1.1 413")
             assert untold.startswith(b"HTTP/1.1 413")
+        assert refused == [LIMIT + 1, LIMIT + 1]
         assert bodies == []
 
     run(test)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -25,9 +26,6 @@ from otlp2parquet_ext.spool import (
     read_frames,
 )
 from otlp2parquet_ext.spool.frames import encode_header
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 MIB = 1_048_576
 
@@ -167,6 +165,28 @@ def test_what_a_killed_process_acknowledged_is_recovered(tmp_path: Path) -> None
     assert [p for p in tmp_path.rglob("*") if p.is_file()] == []
 
 
+def test_hundreds_of_leftovers_are_taken_over_a_part_at_a_time(tmp_path: Path) -> None:
+    """A function that crashes at every invocation leaves a folder each time; files are finite."""
+    for number in range(260):
+        folder = tmp_path / "otlp2parquet_ext" / f"{number}-0"
+        folder.mkdir(parents=True)
+        (folder / "00000001.seg").write_bytes(encode([b"%03d" % number]))
+    spool = new_spool(tmp_path)
+    before = open_descriptors()
+    rounds = 0
+    bodies: list[bytes] = []
+    while spool.recover():
+        rounds += 1
+        assert open_descriptors() - before <= 220
+        assert spool.size_bytes == (260 - len(bodies)) * len(encode([b"000"]))
+        bodies += bodies_of(spool)
+        for segment in list(spool.sealed):
+            spool.discard(segment)
+    assert rounds == 3
+    assert sorted(bodies) == [b"%03d" % number for number in range(260)]
+    assert open_descriptors() == before
+
+
 def test_the_spool_of_a_living_process_is_left_alone(tmp_path: Path) -> None:
     """Two extensions, or a reset that overlaps: nobody's segment is flushed twice."""
     living = new_spool(tmp_path)
@@ -194,6 +214,24 @@ def test_a_function_that_empties_tmp_takes_nothing_from_us(tmp_path: Path) -> No
     assert spool.size_bytes == 0
 
 
+def open_descriptors() -> int:
+    """Count what this process has open."""
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def test_a_function_that_empties_tmp_every_time_costs_no_descriptor(tmp_path: Path) -> None:
+    """Many functions begin with `rm -rf /tmp/*`; an environment serves thousands of invocations."""
+    spool = new_spool(tmp_path)
+    before = open_descriptors()
+    for number in range(20):
+        spool.append(b"%d" % number, 1, 1)
+        segment = spool.seal()
+        assert segment is not None
+        spool.discard(segment)
+        shutil.rmtree(tmp_path / "otlp2parquet_ext")
+    assert open_descriptors() - before <= 2
+
+
 def test_without_a_folder_bodies_live_in_memory(tmp_path: Path) -> None:
     """A file where the folder should be stands for every way in which /tmp can be unusable."""
     blocker = tmp_path / "file"
@@ -203,6 +241,32 @@ def test_without_a_folder_bodies_live_in_memory(tmp_path: Path) -> None:
     spool.seal()
     assert bodies_of(spool) == [b"body"]
     assert not spool.sealed[0].on_disk
+
+
+def test_bodies_in_memory_share_a_segment(tmp_path: Path) -> None:
+    """A segment is a descriptor: one for each delivery would leave none to ask for events."""
+    blocker = tmp_path / "file"
+    blocker.write_text("")
+    spool = new_spool(blocker)
+    for number in range(50):
+        spool.append(b"%d" % number, 1, 1)
+    spool.seal()
+    assert len(spool.sealed) == 1
+    assert bodies_of(spool) == [b"%d" % number for number in range(50)]
+
+
+def test_after_a_segment_in_memory_the_disk_is_tried_again(tmp_path: Path) -> None:
+    """What is in memory dies with us; a disk that has room again is better."""
+    blocker = tmp_path / "file"
+    blocker.write_text("")
+    spool = new_spool(blocker)
+    spool.append(b"1", 1, 1)
+    blocker.unlink()
+    spool.append(b"2", 1, 1)
+    spool.seal()
+    spool.append(b"3", 1, 1)
+    spool.seal()
+    assert [segment.on_disk for segment in spool.sealed] == [False, True]
 
 
 def test_a_full_disk_tears_no_frame_and_loses_none(tmp_path: Path) -> None:

@@ -1,0 +1,231 @@
+"""Batches: what is stored when, by a flush side that fails, hangs or is slow as a test tells it."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import pytest
+
+from otlp2parquet_ext.batches import LEAST_STORE_MS, LONGEST_STORE_MS, Batches, now_ms
+from otlp2parquet_ext.destinations import DestinationError
+from otlp2parquet_ext.flush_side import Receipt
+from otlp2parquet_ext.flushing import FIRST_STORE_MS, FlushReason
+from otlp2parquet_ext.settings import load
+from otlp2parquet_ext.spool import Frame, Kind, Segment, Spool, digest_of, read_frames
+from otlp2parquet_ext.spool.frames import encode_header
+from otlp2parquet_ext.spool.spool import RECOVERED
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+    from pathlib import Path
+
+WAIT_S = 20.0
+
+
+@dataclass
+class ScriptedFlushSide:
+    """Stores into a list.
+
+    Attributes:
+        failures: what the next stores raise.
+        stored: bodies of each stored segment.
+        may_store, may_commit: work waits for these.
+    """
+
+    failures: list[Exception] = field(default_factory=list)
+    stored: list[list[bytes]] = field(default_factory=list)
+    may_store: threading.Event = field(default_factory=threading.Event)
+    may_commit: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        self.may_store.set()
+        self.may_commit.set()
+
+    def store(self, segment: Segment) -> Receipt:
+        """Keep the bodies of a segment."""
+        self.may_store.wait(WAIT_S)
+        if self.failures:
+            raise self.failures.pop(0)
+        frames = (f for f in read_frames(segment.read()) if isinstance(f, Frame))
+        self.stored.append([f.payload for f in frames if f.kind is Kind.DELIVERY])
+        return Receipt(1, 0, 0, 1, 1)
+
+    def commit(self, deadline_ms: int) -> int:
+        """Do nothing, as slowly as told."""
+        del deadline_ms
+        self.may_commit.wait(WAIT_S)
+        return 1
+
+    @property
+    def bodies(self) -> list[bytes]:
+        """All bodies, in the order of storing."""
+        return [body for bodies in self.stored for body in bodies]
+
+
+@dataclass
+class Bench:
+    """Batches over a real spool and a scripted flush side."""
+
+    folder: Path
+    spool: Spool
+    flush_side: ScriptedFlushSide
+    batches: Batches
+
+
+def bench(folder: Path, **variables: str) -> Bench:
+    """Set everything up; nothing becomes due by age unless told."""
+    environ = {"OTLP2PARQUET_DESTINATION": "file:///x", "TIMEOUT_MS": "900000"}
+    settings = load(environ | variables)[0]
+    spool = Spool(folder, 64 << 20, 1 << 20)
+    batches = Batches(settings, spool, import_ms=1)
+    flush_side = ScriptedFlushSide()
+    batches._flush_side = flush_side  # type: ignore[assignment]
+    return Bench(folder, spool, flush_side, batches)
+
+
+def run(test: Callable[[], Coroutine[None, None, None]]) -> None:
+    """Run one asynchronous test body, bounded."""
+    asyncio.run(asyncio.wait_for(test(), WAIT_S))
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Let the loop work until a condition holds; `run` bounds it."""
+    while not condition():  # noqa: ASYNC110 - what it waits for happens on other threads
+        await asyncio.sleep(0.005)
+
+
+def test_all_of_hundreds_of_leftovers_are_flushed(tmp_path: Path) -> None:
+    """They are taken over a part at a time, and the next part follows by itself."""
+    count = 2 * RECOVERED + 50
+    for number in range(count):
+        folder = tmp_path / "otlp2parquet_ext" / f"{number}-0"
+        folder.mkdir(parents=True)
+        body = b"%d" % number
+        header = encode_header(Kind.DELIVERY, 1, body, digest_of(body))
+        (folder / "00000001.seg").write_bytes(header + body)
+
+    async def test() -> None:
+        at = bench(tmp_path)
+        at.batches.recover()
+        await until(lambda: len(at.flush_side.bodies) == count)
+        assert sorted(map(int, at.flush_side.bodies)) == list(range(count))
+
+    run(test)
+
+
+def test_a_flush_with_nothing_to_store_says_nothing_about_what_storing_costs(
+    tmp_path: Path,
+) -> None:
+    """Nor does one that fails: else SHUTDOWN would listen until there is no time left to store."""
+
+    async def test() -> None:
+        at = bench(tmp_path)
+        await at.batches.flush_all(FlushReason.END, now_ms() + 5_000)
+        assert at.batches.store_cost_ms == FIRST_STORE_MS
+        at.flush_side.failures = [DestinationError("down")]
+        at.batches.append(b"[1]", 1)
+        await at.batches.flush_all(FlushReason.END, now_ms() + 5_000)
+        assert at.batches.store_cost_ms == FIRST_STORE_MS
+        await at.batches.flush_all(FlushReason.END, now_ms() + 5_000)
+        assert at.batches.store_cost_ms == LEAST_STORE_MS
+
+    run(test)
+
+
+def test_a_store_frozen_half_way_leaves_the_shutdown_window_its_time(tmp_path: Path) -> None:
+    """Minutes pass between two invocations; a window that believed them would not listen at all."""
+
+    async def test() -> None:
+        at = bench(tmp_path)
+        at.flush_side.may_store.clear()
+        at.batches.append(b"[1]", 1)
+        asyncio.get_running_loop().call_later(
+            (LONGEST_STORE_MS + 100) / 1_000, at.flush_side.may_store.set
+        )
+        await at.batches.flush_all(FlushReason.END, now_ms() + 10_000)
+        assert at.batches.store_cost_ms == LONGEST_STORE_MS
+
+    run(test)
+
+
+def test_what_comes_while_the_last_commit_hangs_is_stored(tmp_path: Path) -> None:
+    """The platform was told 200; a catalog's silence may not cost it."""
+
+    async def test() -> None:
+        at = bench(tmp_path)
+        at.flush_side.may_commit.clear()
+        at.batches.append(b"[1]", 1)
+        asyncio.get_running_loop().call_later(0.2, at.batches.append, b"[late]", 1)
+        await at.batches.flush_all(FlushReason.SHUTDOWN, now_ms() + 600)
+        at.flush_side.may_commit.set()
+        assert at.flush_side.bodies == [b"[1]", b"[late]"]
+        assert not at.batches.more
+
+    run(test)
+
+
+def test_one_refusal_at_shutdown_is_tried_again_within_the_window(tmp_path: Path) -> None:
+    """There is no later: the environment and its /tmp are about to go."""
+
+    async def test() -> None:
+        at = bench(tmp_path)
+        at.flush_side.failures = [DestinationError("503"), DestinationError("503")]
+        at.batches.append(b"[1]", 1)
+        await at.batches.flush_all(FlushReason.SHUTDOWN, now_ms() + 5_000)
+        assert at.flush_side.bodies == [b"[1]"]
+
+    run(test)
+
+
+def test_a_batch_that_breaks_us_blocks_no_other_at_shutdown(tmp_path: Path) -> None:
+    """It stays in the spool; the ones behind it are stored."""
+
+    async def test() -> None:
+        at = bench(tmp_path)
+        for body in (b"bad", b"good", b"better"):
+            at.spool.append(body, 1, 1)
+            at.spool.seal()
+        at.flush_side.failures = [ValueError("a bug")]
+        await at.batches.flush_all(FlushReason.SHUTDOWN, now_ms() + 5_000)
+        assert at.flush_side.bodies[:2] == [b"good", b"better"]
+
+    run(test)
+
+
+def test_a_folder_replaced_by_a_file_stops_nothing(tmp_path: Path) -> None:
+    """Whatever the function does in /tmp, a batch that is safe is done with."""
+
+    async def test() -> None:
+        at = bench(tmp_path)
+        at.batches.append(b"[1]", 1)
+        shutil.rmtree(tmp_path / "otlp2parquet_ext")
+        (tmp_path / "otlp2parquet_ext").write_text("")
+        await at.batches.flush_all(FlushReason.END, now_ms() + 5_000)
+        assert at.flush_side.bodies == [b"[1]"]
+        assert at.spool.size_bytes == 0
+
+    run(test)
+
+
+@pytest.mark.parametrize("work", ["may_store", "may_commit"])
+def test_a_destination_that_is_silent_is_in_trouble_until_it_answers(
+    tmp_path: Path, work: str
+) -> None:
+    """No error comes from it, only time goes by: one invocation is held for it, not every one."""
+
+    async def test() -> None:
+        at = bench(tmp_path)
+        answer = getattr(at.flush_side, work)
+        answer.clear()
+        at.batches.append(b"[1]", 1)
+        trouble = [at.batches.in_trouble]
+        await at.batches.flush_all(FlushReason.END, now_ms() + 100)
+        assert [*trouble, at.batches.in_trouble] == [False, True]
+        answer.set()
+        await until(lambda: not at.batches.in_trouble)
+
+    run(test)
