@@ -230,8 +230,8 @@ def test_a_version_that_is_none_does_not_fail_the_function(
 def test_a_name_that_is_not_ascii_gives_way_to_our_own(tmp_path: Path) -> None:
     """A header cannot hold it, but it is no reason to fail."""
     lambda_ = ScriptedLambda(register=[INVALID_NAME, REGISTERED])
-    module = ("-m", "otlp2parquet_ext")
-    extension = lambda_.start(tmp_path, program=module, EXTENSION_NAME="扩展")
+    module = (sys.executable, "-m", "otlp2parquet_ext")
+    extension = lambda_.start(tmp_path, command=module, EXTENSION_NAME="扩展")
     extension.until_next()
     shut_down(extension)
     lambda_.close()
