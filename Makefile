@@ -32,7 +32,7 @@ lock: $(SETUP)  ## resolve pyproject.toml again and write requirements.txt (hash
 	  --all-extras --group dev pyproject.toml --output-file requirements.txt
 
 clean:  ## remove everything that was made here
-	rm -rf $(VENV) dist build lake .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) dist build demo-lake .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(SETUP): requirements.txt pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version.split()[0])'

@@ -30,14 +30,13 @@ from otlp2parquet_ext.lifecycle.holding import hold_until_ms
 from otlp2parquet_ext.lifecycle.session import Session
 from otlp2parquet_ext.receiver import Receiver, body_limit_bytes
 from otlp2parquet_ext.say import say
-from otlp2parquet_ext.spool import Spool
+from otlp2parquet_ext.spool import SEGMENT_BYTES, Spool
 from otlp2parquet_ext.telemetry.peek import peek
 from otlp2parquet_ext.telemetry.values import Invoke
 
 if TYPE_CHECKING:
     from otlp2parquet_ext.bootstrap import Booted
 
-SILENCE_MS = 1_000  # of an invocation, without one delivery ever: nobody will tell its end
 SIGTERM_GRACE_MS = 1_500
 SHUTDOWN_WINDOW_MS = 2_000
 RECEIVER_STOP_S = 0.05
@@ -71,6 +70,7 @@ class Agent:
             Path(self._settings.spool_dir),
             self._settings.spool_capacity_bytes,
             self._settings.memory_capacity_bytes,
+            segment_bytes=max(SEGMENT_BYTES, self._settings.max_bytes),
         )
         spool.set_preamble([context_note(context_of(booted))])
         self._batches = Batches(self._settings, spool, booted.import_ms)
@@ -175,10 +175,11 @@ class Agent:
 
     async def _until_done(self, invoke: Invoke) -> bool:
         """Wait until the invocation's own telemetry is here; bounded, for it may never come."""
+        started_ms = invoke.received_us // 1_000
         while not self._session.done(invoke.request_id):
-            until_ms = invoke.deadline_ms - flushing.MARGIN_MS
-            if self._heard_ms == 0:
-                until_ms = min(until_ms, invoke.received_us // 1_000 + SILENCE_MS)
+            until_ms = flushing.wait_for_end_until_ms(
+                started_ms, invoke.deadline_ms, heard_ms=self._heard_ms
+            )
             if now_ms() >= until_ms or self._ends:
                 return False
             await self._next_delivery(until_ms)

@@ -222,8 +222,8 @@ class Batches:
         started = now_ms()
         try:
             receipt = await self._storing.on_thread(self._flush_side.store, segment)
-        except DestinationError as error:
-            self._kept(segment, error)
+        except (DestinationError, ImportError, MemoryError, OSError) as error:
+            self._kept(segment, error)  # it may be better in a moment
             return False
         except Exception as error:  # noqa: BLE001 - one batch may not block all others for ever
             return self._broken(segment, error)

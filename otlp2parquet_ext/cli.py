@@ -41,7 +41,7 @@ def _parser() -> argparse.ArgumentParser:
 
     demo = commands.add_parser("demo", help="run the sample function and read its telemetry back")
     demo.add_argument(
-        "--lake", default="lake", metavar="DIR", help="where the table goes (%(default)s)"
+        "--lake", default="demo-lake", metavar="DIR", help="where the table goes (%(default)s)"
     )
     demo.add_argument(
         "--invoke", type=int, default=30, metavar="N", help="invocations (%(default)s)"

@@ -1,6 +1,6 @@
 """The main job on a laptop: a sample function, the extension, an Iceberg table, DuckDB.
 
-sample/app.py --local environment--> extension --> lake/ --DuckDB--> what you see
+sample/app.py --local environment--> extension --> demo-lake/ --DuckDB--> what you see
 """
 
 from __future__ import annotations

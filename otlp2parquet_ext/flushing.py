@@ -25,6 +25,11 @@ FIRST_STORE_MS = 700
 COMMIT_IMPORTS = 4
 """A catalog's imports cost this many times the agent's own; measured: 1.0 s to 0.26 s."""
 
+NEVER_HEARD_MS = 1_000
+LONGEST_SILENCE_MS = 10_000
+"""Silence after which the end of an invocation is not expected any more; the first bound holds
+where nothing has ever been delivered."""
+
 FIRST_RETRY_MS = 1_000
 LONGEST_RETRY_MS = 60_000
 
@@ -103,6 +108,22 @@ def holds(strategy: str, typical_gap_ms: int | None) -> Hold | None:
     if typical_gap_ms is None:
         return Hold.FIRST
     return Hold.RARE if typical_gap_ms > FREQUENT_GAP_MS else None
+
+
+def wait_for_end_until_ms(started_ms: int, deadline_ms: int, *, heard_ms: int) -> int:
+    """Return until when (Unix ms) the end of an invocation is waited for.
+
+    It may never be told: an emulator delivers nothing, the platform drops what it cannot deliver.
+    So nobody waits through a long silence. A function that is silent for longer is not held at
+    its end; that costs a later flush, and waiting would cost billed time.
+
+    Args:
+        started_ms: when the invocation began.
+        deadline_ms: when the function times out.
+        heard_ms: when the latest delivery came, 0 when none ever did.
+    """
+    silence_ms = LONGEST_SILENCE_MS if heard_ms else NEVER_HEARD_MS
+    return min(deadline_ms - MARGIN_MS, max(started_ms, heard_ms) + silence_ms)
 
 
 def first_commit_ms(import_ms: int) -> int:

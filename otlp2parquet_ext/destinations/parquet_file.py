@@ -30,7 +30,7 @@ def encode(rows: pa.Table, columns: Sequence[Column]) -> pa.Buffer:
         rows: n > 0 rows whose schema was made from `columns`, in the same order.
         columns: how each column is stored.
 
-    Source: Apache Parquet format; measurements in docs/decisions/0003-parquet-settings.md.
+    Source: Apache Parquet format, encodings.
     """
     names = dict(zip(columns, rows.schema.names, strict=True))
     dictionary = [n for c, n in names.items() if c.encoding is Encoding.DICTIONARY]

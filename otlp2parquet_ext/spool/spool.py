@@ -29,7 +29,6 @@ RECOVERED = 100
 """Segments taken over at a time: each is an open file, and Lambda allows 1 024."""
 
 SEGMENT_BYTES = 4_194_304
-"""A segment is sealed at this size even when nobody can flush it: it bounds a flush's memory."""
 
 
 Note = tuple[Kind, bytes, int]
@@ -57,6 +56,8 @@ class Spool:
         folder: the spool folder; this process makes a folder of its own below it.
         capacity_bytes: what all segments on disk may take.
         memory_capacity_bytes: what all segments in memory may take.
+        segment_bytes: a segment is sealed at this size even when nobody can flush it: it bounds
+            the memory of a flush.
 
     Attributes:
         open: the segment appended to, None while nothing waits.
@@ -64,10 +65,18 @@ class Spool:
         left_bytes: bytes of dead processes' segments that wait for another `recover`.
     """
 
-    def __init__(self, folder: Path, capacity_bytes: int, memory_capacity_bytes: int) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        capacity_bytes: int,
+        memory_capacity_bytes: int,
+        *,
+        segment_bytes: int = SEGMENT_BYTES,
+    ) -> None:
         self._root = folder / FOLDER
         self._capacity_bytes = capacity_bytes
         self._memory_capacity_bytes = memory_capacity_bytes
+        self._segment_bytes = segment_bytes
         self._own: Path | None = None
         self._locks: dict[Path, int] = {}
         self._count = 0
@@ -134,7 +143,7 @@ class Spool:
                 reason = f"the spool cannot be written: {error.strerror or error}"
                 self._close_open()
             else:
-                if segment.size_bytes >= SEGMENT_BYTES:
+                if segment.size_bytes >= self._segment_bytes:
                     self.seal()
                 return Appended(duplicate=False)
         return Dropped(reason)

@@ -65,6 +65,9 @@ _BEYOND_INT64 = re.compile(rb"(?:^|[:\[,\s])-?(?:[0-9]{20}|9[2-9][0-9]{17})")
 # Strings first, so that what looks like structure inside them is not taken for it. An unclosed
 # string runs to the end: every character is looked at once, however hostile the text.
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|[\[\]{},]', re.DOTALL)
+MOST_PARTS = 20_000
+"""Twice what the platform puts into a body; what follows is one part, lest a body cost seconds."""
+
 _NEXT_EVENT = re.compile(r',\s*(?=\{\s*"(?:time|type|record)"\s*:)')
 
 
@@ -108,7 +111,8 @@ def _with_exact_integers(event: Event) -> Event:
 
 def _parts(text: str) -> list[Event | Malformed]:
     if text.startswith("["):
-        return [_part(element) for element in split_array(text)]
+        parts = [_part(element) for element in split_array(text)]
+        return parts if parts or not text.strip("[] \t\r\n") else [Malformed(text)]
     return [Malformed(text)] if text else []
 
 
@@ -127,7 +131,7 @@ def split_array(text: str) -> list[str]:
         elif depth == 0 and mark in {",", "]"}:
             elements.append(text[start : token.start()])
             start = token.end()
-            if mark == "]":
+            if mark == "]" or len(elements) >= MOST_PARTS:
                 elements.append(text[start:])
                 break
         elif mark in {"}", "]"}:

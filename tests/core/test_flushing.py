@@ -21,6 +21,7 @@ from otlp2parquet_ext.flushing import (
     due,
     due_in_ms,
     holds,
+    wait_for_end_until_ms,
 )
 from otlp2parquet_ext.lifecycle.holding import deadline_ms_in, hold_until_ms
 
@@ -90,6 +91,16 @@ def test_a_hold_ends_well_before_the_function_would_time_out(
 ) -> None:
     """A late `next` is a function that timed out because of us; half the rest is kept back."""
     assert hold_until_ms(0, deadline_ms) == until_ms
+
+
+@pytest.mark.parametrize(
+    ("heard_ms", "until_ms"), [(0, 2_000), (500, 11_000), (5_000, 15_000), (899_000, 899_900)]
+)
+def test_the_end_of_an_invocation_is_not_waited_for_through_a_long_silence(
+    heard_ms: int, until_ms: int
+) -> None:
+    """A lost `runtimeDone` costs seconds, not the function's timeout of fifteen minutes."""
+    assert wait_for_end_until_ms(1_000, 900_000, heard_ms=heard_ms) == until_ms
 
 
 @pytest.mark.parametrize(

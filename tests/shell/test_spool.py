@@ -286,8 +286,9 @@ def test_a_full_disk_tears_no_frame_and_loses_none(tmp_path: Path) -> None:
         parts = list(read_frames(segment.read()))
         whole = all(isinstance(part, Frame) for part in parts)
         os._exit(0 if whole and isinstance(result, Appended) else 1)
-    assert os.waitpid(child, 0)[1] == 0
+    status = os.waitpid(child, 0)[1]
     signal.signal(signal.SIGXFSZ, ignored)
+    assert status == 0
 
 
 def test_beyond_its_capacity_the_oldest_is_kept_and_the_newest_is_dropped(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from otlp2parquet_ext.telemetry.decode import Event, Malformed, OddEvent, decode
+from otlp2parquet_ext.telemetry.decode import MOST_PARTS, Event, Malformed, OddEvent, decode
 
 GOOD = '{"time":"t","type":"function","record":"good"}'
 
@@ -111,3 +111,16 @@ def test_hostile_bodies_cost_no_more_than_their_length(body: str) -> None:
     begin = time.process_time()
     assert decode(body.encode())
     assert time.process_time() - begin < 10
+
+
+def test_a_body_of_millions_of_parts_is_cut_short() -> None:
+    """No platform sends it; reading each as a row would cost seconds and a gigabyte."""
+    parts = decode(b"[" + b"1," * 1_000_000 + b"1]")
+    assert len(parts) == MOST_PARTS + 1
+    assert isinstance(parts[-1], Malformed)
+    assert len(parts[-1].text) > 1_900_000
+
+
+def test_a_body_of_nothing_but_commas_is_one_part() -> None:
+    """Otherwise its bytes would be gone without a row."""
+    assert decode(b"[,,,,") == [Malformed("[,,,,")]
