@@ -50,3 +50,17 @@ class Storage(Protocol):
 
     def url(self, path: str) -> str:
         """Return the address under which engines find the object."""
+
+    def path(self, url: str) -> str:
+        """Return the path of an address: what `url` was made from.
+
+        Raises:
+            StorageError: the address lies outside of this storage.
+        """
+
+    def size(self, path: str) -> int | None:
+        """Return an object's length; None when there is no such object.
+
+        Raises:
+            StorageError: that cannot be found out.
+        """

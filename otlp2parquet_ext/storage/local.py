@@ -81,3 +81,20 @@ class LocalStorage:
     def url(self, path: str) -> str:
         """See `Storage.url`: a plain absolute path, which every engine reads."""
         return str(Path(self.root, path).absolute())
+
+    def path(self, url: str) -> str:
+        """See `Storage.path`; `file:` addresses are understood, too."""
+        plain = "/" + url.removeprefix("file:").lstrip("/") if url.startswith("file:/") else url
+        try:
+            return str(Path(plain).relative_to(self.root.absolute()))
+        except ValueError:
+            raise StorageError(f"{url} does not lie in {self.root.absolute()}") from None
+
+    def size(self, path: str) -> int | None:
+        """See `Storage.size`."""
+        try:
+            return (self.root / path).stat().st_size
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise StorageError(f"{self.root / path} cannot be read: {error.strerror}") from error
