@@ -17,12 +17,13 @@ from otlp2parquet_ext.destinations.parquet_file import encode, read_footer
 from otlp2parquet_ext.destinations.partition import DAY_US, split_by_time
 from otlp2parquet_ext.iceberg import CommitError, DataFile
 from otlp2parquet_ext.iceberg.bounds import statistics
-from otlp2parquet_ext.iceberg.inbox import Inbox
+from otlp2parquet_ext.iceberg.inbox import MISSING, Inbox
+from otlp2parquet_ext.say import say
 from otlp2parquet_ext.storage import StorageError
 from otlp2parquet_ext.tables.logs import COLUMNS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     import pyarrow as pa
 
@@ -84,12 +85,27 @@ class Lake:
         committed = 0
         try:
             while files := self._inbox.take(FILES_PER_COMMIT):
-                self._open().commit(files, deadline_ms)
-                self._inbox.remove(files)
-                committed += len(files)
+                files = self._without_missing(files)
+                if files:
+                    self._open().commit(files, deadline_ms)
+                    self._inbox.remove(files)
+                    committed += len(files)
         except (StorageError, CommitError) as error:
             raise DestinationError(str(error)) from error
         return committed
+
+    def _without_missing(self, files: Sequence[DataFile]) -> list[DataFile]:
+        """Set aside descriptors whose files are not there; return the others."""
+        there = [file for file in files if self._inbox.describes(file)]
+        missing = [file for file in files if file not in there]
+        if missing:
+            self._inbox.set_aside(missing)
+            say(
+                "error",
+                f"{len(missing)} files of the inbox are not where they were stored, or not as "
+                f"long, for example {missing[0].path}; their descriptors are in {MISSING}/",
+            )
+        return there
 
     def warm_up(self) -> None:
         """See `Destination.warm_up`."""

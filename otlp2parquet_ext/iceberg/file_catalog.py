@@ -17,7 +17,7 @@ import msgspec
 from otlp2parquet_ext.iceberg import CommitError
 from otlp2parquet_ext.iceberg.catalog import Version
 from otlp2parquet_ext.iceberg.snapshot import Metadata, applied
-from otlp2parquet_ext.storage import StorageError
+from otlp2parquet_ext.storage import NotThereError, StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -62,7 +62,7 @@ class FileCatalog:
         if location is None:
             self._latest = None
         elif self._latest is None or self._latest.location != location:
-            self._latest = Version(location, self._read(location))
+            self._latest = self._read(location, deadline_ms)
         return self._latest
 
     def create(self, metadata: Metadata, deadline_ms: int) -> None:
@@ -80,12 +80,18 @@ class FileCatalog:
         self._delete(unreferenced(base, metadata))
         return True
 
-    def _read(self, location: str) -> Metadata:
+    def _read(self, location: str, deadline_ms: int) -> Version:
         if location.endswith(".gz.metadata.json"):
             raise CommitError(f"{location}: compressed metadata is not read here")
         try:
             data = self._storage.get(self._storage.path(location))
-            return msgspec.json.decode(data, type=Metadata)
+            return Version(location, msgspec.json.decode(data, type=Metadata))
+        except NotThereError as error:
+            # Others may have committed so often since we asked that it is deleted already.
+            now = self._pointer.current(deadline_ms)
+            if now is None or now == location:
+                raise CommitError(f"the table's metadata is gone: {error}") from error
+            return self._read(now, deadline_ms)
         except (StorageError, msgspec.MsgspecError) as error:
             raise CommitError(f"the table's metadata cannot be read: {error}") from error
 

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from otlp2parquet_ext.storage import Put, StorageError
+from otlp2parquet_ext.storage import NotThereError, Put, StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -57,6 +57,8 @@ class LocalStorage:
         """See `Storage.get`."""
         try:
             return (self.root / path).read_bytes()
+        except FileNotFoundError:
+            raise NotThereError(f"{self.root / path} is not there") from None
         except OSError as error:
             raise StorageError(f"{self.root / path} cannot be read: {error.strerror}") from error
 
