@@ -11,7 +11,6 @@ Source: Apache Avro 1.11 specification; Apache Iceberg table specification, Appe
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -75,22 +74,11 @@ def _put_null(value: None, out: bytearray) -> None:
     del value, out
 
 
-def _packed(layout: str) -> Encode:
-    pack = struct.Struct(layout).pack
-
-    def put(value: float, out: bytearray) -> None:
-        out += pack(value)
-
-    return put
-
-
 PRIMITIVES: Mapping[str, Encode] = {
     "null": _put_null,
     "boolean": _put_boolean,
     "int": put_long,
     "long": put_long,
-    "float": _packed("<f"),
-    "double": _packed("<d"),
     "bytes": put_bytes,
     "string": put_string,
 }

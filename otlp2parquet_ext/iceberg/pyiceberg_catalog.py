@@ -172,7 +172,7 @@ def _iceberg_file(table: Table, file: DataFile) -> IcebergDataFile:
         content=DataFileContent.DATA,
         file_path=file.path,
         file_format=FileFormat.PARQUET,
-        partition=Record(file.day),
+        partition=Record(*(file.day for _ in table.spec().fields)),
         file_size_in_bytes=file.size_bytes,
         spec_id=table.spec().spec_id,
         **found,
