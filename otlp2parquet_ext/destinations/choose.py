@@ -57,10 +57,10 @@ def _sqlite(url: SplitResult, settings: Settings) -> Destination:
     location = warehouse / settings.namespace / settings.table_logs
 
     def open_table() -> CommitTable:
-        # Storing a file needs no catalog; the library for one costs seventy interpreter starts.
-        from otlp2parquet_ext.iceberg.pyiceberg_catalog import sqlite_table  # noqa: PLC0415
+        # Storing a file needs no catalog.
+        from otlp2parquet_ext.iceberg.lean import sqlite_table  # noqa: PLC0415
 
-        return sqlite_table(database, warehouse, settings.namespace, settings.table_logs)
+        return sqlite_table(database, location, settings.namespace, settings.table_logs)
 
     return Lake(LocalStorage(location), open_table)
 

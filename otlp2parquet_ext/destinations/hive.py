@@ -40,7 +40,7 @@ class Hive:
         """See `Destination.store`."""
         files = size_bytes = 0
         for hour, rows in split_by_time(batch.logs, HOUR_US):
-            data = encode(rows, COLUMNS)
+            data = encode(rows, COLUMNS).data
             try:
                 put = self._storage.put(file_path("logs", rows, hour, batch.name), data)
             except StorageError as error:

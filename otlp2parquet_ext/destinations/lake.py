@@ -13,22 +13,26 @@ import time
 from typing import TYPE_CHECKING
 
 from otlp2parquet_ext.destinations import DestinationError, Stored
-from otlp2parquet_ext.destinations.parquet_file import encode
+from otlp2parquet_ext.destinations.parquet_file import encode, read_footer
 from otlp2parquet_ext.destinations.partition import DAY_US, split_by_time
-from otlp2parquet_ext.iceberg import CommitError, DataFile, UnreadableFileError
-from otlp2parquet_ext.iceberg.inbox import ASIDE, Inbox
+from otlp2parquet_ext.iceberg import CommitError, DataFile
+from otlp2parquet_ext.iceberg.bounds import statistics
+from otlp2parquet_ext.iceberg.inbox import MISSING, Inbox
 from otlp2parquet_ext.say import say
 from otlp2parquet_ext.storage import StorageError
 from otlp2parquet_ext.tables.logs import COLUMNS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+
+    import pyarrow as pa
 
     from otlp2parquet_ext.destinations import Batch
     from otlp2parquet_ext.iceberg import CommitTable
-    from otlp2parquet_ext.storage import Storage
+    from otlp2parquet_ext.storage import Put, Storage
 
-FILES_PER_COMMIT = 200
+FILES_PER_COMMIT = 100
+"""The table remembers the names of 4 096 files: forty commits of this size."""
 
 
 class Lake:
@@ -50,41 +54,58 @@ class Lake:
         files = size_bytes = 0
         try:
             for day, rows in split_by_time(batch.logs, DAY_US):
-                data = encode(rows, COLUMNS)
-                date = time.strftime("%Y-%m-%d", time.gmtime(day * 86_400))
-                path = f"data/Timestamp_day={date}/{batch.name}.parquet"
-                put = self._storage.put(path, data)
-                self._inbox.put(
-                    DataFile(
-                        name=f"{batch.name}-{date}",
-                        path=self._storage.url(path),
-                        day=day,
-                        rows=rows.num_rows,
-                        size_bytes=put.size_bytes,
-                    )
-                )
+                put = self._store_day(batch.name, day, rows)
                 files, size_bytes = files + put.new, size_bytes + put.new * put.size_bytes
         except StorageError as error:
             raise DestinationError(str(error)) from error
         return Stored(files, size_bytes)
+
+    def _store_day(self, batch_name: str, day: int, rows: pa.Table) -> Put:
+        """Store the rows of one day, and their descriptor."""
+        date = time.strftime("%Y-%m-%d", time.gmtime(day * 86_400))
+        path = f"data/Timestamp_day={date}/{batch_name}.parquet"
+        data, footer = encode(rows, COLUMNS)
+        put = self._storage.put(path, data)
+        if not put.new:  # an earlier attempt may have known less, and written other bytes
+            footer = read_footer(self._storage.get(path))
+        self._inbox.put(
+            DataFile(
+                name=f"{batch_name}-{date}",
+                path=self._storage.url(path),
+                day=day,
+                rows=footer.num_rows,
+                size_bytes=put.size_bytes,
+                statistics=statistics(footer, COLUMNS),
+            )
+        )
+        return put
 
     def commit(self, deadline_ms: int) -> int:
         """See `Destination.commit`: takes everything in the inbox, whoever put it there."""
         committed = 0
         try:
             while files := self._inbox.take(FILES_PER_COMMIT):
-                try:
+                files = self._without_missing(files)
+                if files:
                     self._open().commit(files, deadline_ms)
-                except UnreadableFileError as error:
-                    # One bad descriptor may not keep everybody's files from becoming visible.
-                    say("error", f"{error}; its descriptor is in {ASIDE}")
-                    self._inbox.set_aside(error.file)
-                    continue
-                self._inbox.remove(files)
-                committed += len(files)
+                    self._inbox.remove(files)
+                    committed += len(files)
         except (StorageError, CommitError) as error:
             raise DestinationError(str(error)) from error
         return committed
+
+    def _without_missing(self, files: Sequence[DataFile]) -> list[DataFile]:
+        """Set aside descriptors whose files are not there; return the others."""
+        there = [file for file in files if self._inbox.describes(file)]
+        missing = [file for file in files if file not in there]
+        if missing:
+            self._inbox.set_aside(missing)
+            say(
+                "error",
+                f"{len(missing)} files of the inbox are not where they were stored, or not as "
+                f"long, for example {missing[0].path}; their descriptors are in {MISSING}/",
+            )
+        return there
 
     def warm_up(self) -> None:
         """See `Destination.warm_up`."""

@@ -6,7 +6,7 @@ a batch is small; a page index and bloom filters, for readers ask for one reques
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -23,7 +23,14 @@ BLOOM_FALSE_POSITIVES = 0.01
 ROWS_PER_ID = 4  # a request or trace has several lines; a filter for more values is wasted bytes
 
 
-def encode(rows: pa.Table, columns: Sequence[Column]) -> pa.Buffer:
+class ParquetFile(NamedTuple):
+    """A file's bytes, and its footer as the writer knows it: pyarrow's `FileMetaData`."""
+
+    data: pa.Buffer
+    footer: Any
+
+
+def encode(rows: pa.Table, columns: Sequence[Column]) -> ParquetFile:
     """Return the Parquet file of `rows`.
 
     Args:
@@ -41,6 +48,7 @@ def encode(rows: pa.Table, columns: Sequence[Column]) -> pa.Buffer:
         if c.bloom_filter
     }
     sink = pa.BufferOutputStream()
+    footers: list[Any] = []
     pq.write_table(
         rows,
         sink,
@@ -52,5 +60,15 @@ def encode(rows: pa.Table, columns: Sequence[Column]) -> pa.Buffer:
         bloom_filter_options=blooms,
         write_page_index=True,
         store_schema=False,
+        metadata_collector=footers,
     )
-    return sink.getvalue()
+    return ParquetFile(sink.getvalue(), footers[0])
+
+
+def read_footer(data: bytes) -> Any:
+    """Return the footer of a file that somebody wrote.
+
+    Raises:
+        pyarrow.ArrowInvalid: it is no Parquet file.
+    """
+    return pq.read_metadata(pa.BufferReader(data))

@@ -1,10 +1,18 @@
 """Files of the lake become visible: what is waiting, and who commits it.
 
     inbox.py               descriptors of files that are stored but in no snapshot yet
+    append.py              the lean append: one snapshot, no library but our own
+      supported.py         what it refuses before it writes
+      avro.py, avro_file.py, manifest_schemas.py, manifest.py, bounds.py
+                           descriptors --> a manifest --> one line more in the manifest list
+      snapshot.py, expiry.py, ledger.py, new_table.py
+                           a table's metadata --> its metadata after the commit
+      file_catalog.py      catalogs that hold no more than where the metadata lies
+      sqlite_catalog.py    … in an SQLite file
     pyiceberg_catalog.py   any table PyIceberg can open, appended to in one snapshot
 
-The interface below is all the rest of the house knows of a catalog: PyIceberg stands behind it,
-and a leaner append may.
+`CommitTable` is all the rest of the house knows of a table. What stands behind it: the lean
+append for the catalogs we speak to ourselves, PyIceberg for all others.
 """
 
 from __future__ import annotations
@@ -21,17 +29,23 @@ class CommitError(Exception):
     """The files are not visible; they stay where they are, and so do their descriptors."""
 
 
-class UnreadableFileError(CommitError):
-    """A file is gone or is no Parquet file: no commit that takes it will ever succeed.
+class Statistics(msgspec.Struct):
+    """What readers prune a file by: every map goes from field id to value.
 
-    Args:
-        file: its descriptor.
-        why: what reading it said.
+    Attributes:
+        column_sizes: bytes in the file.
+        value_counts: nulls included.
+        null_value_counts: nulls alone.
+        lower_bounds, upper_bounds: in Iceberg's binary form, text truncated to 16 characters.
+        split_offsets: where row groups begin.
     """
 
-    def __init__(self, file: DataFile, why: object) -> None:
-        super().__init__(f"{file.path} ({file.rows} rows) cannot be committed: {why}")
-        self.file = file
+    column_sizes: dict[int, int] = msgspec.field(default_factory=dict)
+    value_counts: dict[int, int] = msgspec.field(default_factory=dict)
+    null_value_counts: dict[int, int] = msgspec.field(default_factory=dict)
+    lower_bounds: dict[int, bytes] = msgspec.field(default_factory=dict)
+    upper_bounds: dict[int, bytes] = msgspec.field(default_factory=dict)
+    split_offsets: list[int] = msgspec.field(default_factory=list)
 
 
 class DataFile(msgspec.Struct, frozen=True):
@@ -43,6 +57,7 @@ class DataFile(msgspec.Struct, frozen=True):
         day: days since 1970 of every row's `Timestamp`: its partition.
         rows: number of rows.
         size_bytes: length of the file.
+        statistics: of its columns; None in descriptors of a version that left none.
     """
 
     name: str
@@ -50,6 +65,7 @@ class DataFile(msgspec.Struct, frozen=True):
     day: int
     rows: int
     size_bytes: int
+    statistics: Statistics | None = None
 
 
 class CommitTable(Protocol):
@@ -67,7 +83,6 @@ class CommitTable(Protocol):
 
         Raises:
             CommitError: none of them became visible by this call, as far as is known.
-            UnreadableFileError: likewise, because of one file.
         """
 
     def close(self) -> None:

@@ -1,9 +1,14 @@
 """The inbox: descriptors of files that are stored but in no snapshot yet.
 
     put(file) --> inbox/<name>.json --take()--> files to commit --remove()--> gone
+                                        |
+                                        +--set_aside()--> inbox/missing/<name>.json
 
 An entry is removed only after its commit is known to have landed. One that is met again after a
-crash in between is recognised by its name, in the snapshots.
+crash in between is recognised by its name, in the table.
+
+A descriptor whose file is not there (any more) would break the table, and must not block the
+others: it is set aside, out of every committer's way, for a person who can bring the file back.
 """
 
 from __future__ import annotations
@@ -14,6 +19,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from otlp2parquet_ext.iceberg import DataFile
+from otlp2parquet_ext.storage import NotThereError, StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +27,7 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.storage import Storage
 
 FOLDER = "inbox"
-ASIDE = "inbox/unreadable"
+MISSING = "inbox/missing"
 
 
 class Inbox:
@@ -44,22 +50,37 @@ class Inbox:
         files = (self._read(path) for path in entries)
         return list(islice((file for file in files if file is not None), limit))
 
+    def describes(self, file: DataFile) -> bool:
+        """Tell whether the file is there, in the table's location, with the length it should have.
+
+        Raises:
+            StorageError: that cannot be found out.
+        """
+        try:
+            path = self._storage.path(file.path)
+        except StorageError:
+            return False
+        return self._storage.size(path) == file.size_bytes
+
+    def set_aside(self, files: Sequence[DataFile]) -> None:
+        """Move descriptors out of the way."""
+        for file in files:
+            self._storage.put(_path(file.name, MISSING), msgspec.json.encode(file))
+        self.remove(files)
+
     def remove(self, files: Sequence[DataFile]) -> None:
         """Forget descriptors whose files are visible."""
         for file in files:
             self._storage.delete(_path(file.name))
 
-    def set_aside(self, file: DataFile) -> None:
-        """Move a descriptor out of everybody's way, to where somebody may look for it."""
-        self._storage.put(f"{ASIDE}/{file.name}.json", msgspec.json.encode(file))
-        self._storage.delete(_path(file.name))
-
     def _read(self, path: str) -> DataFile | None:
+        """Read an entry; None when it is not ours, or another committer was faster."""
         try:
-            return msgspec.json.decode(self._storage.get(path), type=DataFile)
-        except msgspec.MsgspecError:
+            file = msgspec.json.decode(self._storage.get(path), type=DataFile)
+        except (msgspec.MsgspecError, NotThereError):
             return None
+        return file if _path(file.name) == path else None
 
 
-def _path(name: str) -> str:
-    return f"{FOLDER}/{name}.json"
+def _path(name: str, folder: str = FOLDER) -> str:
+    return f"{folder}/{name}.json"

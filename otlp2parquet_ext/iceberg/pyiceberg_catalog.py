@@ -13,9 +13,9 @@ from __future__ import annotations
 import contextlib
 import random
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
+import msgspec
 import pyarrow.parquet as pq
 from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.exceptions import (
@@ -36,11 +36,13 @@ from pyiceberg.partitioning import PartitionField, PartitionSpec
 from pyiceberg.transforms import DayTransform
 from pyiceberg.typedef import Record
 
-from otlp2parquet_ext.iceberg import CommitError, UnreadableFileError
+from otlp2parquet_ext.iceberg import CommitError
+from otlp2parquet_ext.iceberg.ledger import Ledger, names_summary
+from otlp2parquet_ext.iceberg.new_table import PROPERTIES
 from otlp2parquet_ext.tables.logs import LOGS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from pyiceberg.catalog import Catalog
@@ -48,18 +50,12 @@ if TYPE_CHECKING:
 
     from otlp2parquet_ext.iceberg import DataFile
 
-NAMES_PROPERTY = "otlp2parquet_ext.files"
 ATTEMPTS = 20
 FIRST_WAIT_S = 0.02
 LONGEST_WAIT_S = 0.5
 PARTITION = PartitionSpec(
     PartitionField(source_id=1, field_id=1000, transform=DayTransform(), name="Timestamp_day")
 )
-PROPERTIES = {
-    "write.parquet.compression-codec": "zstd",
-    "write.metadata.delete-after-commit.enabled": "true",
-    "write.metadata.previous-versions-max": "20",
-}
 
 
 def sqlite_table(database: Path, warehouse: Path, namespace: str, table: str) -> PyIcebergTable:
@@ -103,8 +99,6 @@ class PyIcebergTable:
                 if (time.time() + wait_s) * 1_000 > deadline_ms:
                     break
                 time.sleep(wait_s)
-        except UnreadableFileError:
-            raise
         except Exception as error:  # the catalog may be anything SQLAlchemy or an SDK talks to
             self._table = None
             raise CommitError(f"commit of {len(files)} files to {label} failed: {error}") from error
@@ -121,18 +115,17 @@ class PyIcebergTable:
     def _attempt(self, files: Sequence[DataFile]) -> bool:
         """Commit once on top of what is current; False when somebody else was faster."""
         table = self._table = self._load()
-        seen = committed_names(table)
-        new = [file for file in files if file.name not in seen]
+        ledger = Ledger(table.metadata.properties, _summaries(table))
+        new = ledger.unseen(files)
         if not new:
             return True
-        names = {NAMES_PROPERTY: ",".join(file.name for file in new)}
+        names = names_summary(new)
         try:
-            with (
-                table.transaction() as transaction,
-                transaction.update_snapshot(snapshot_properties=names).fast_append() as append,
-            ):
-                for file in new:
-                    append.append_data_file(_iceberg_file(table, file))
+            with table.transaction() as transaction:
+                transaction.set_properties(ledger.properties_with(new))
+                with transaction.update_snapshot(snapshot_properties=names).fast_append() as append:
+                    for file in new:
+                        append.append_data_file(_iceberg_file(table, file))
         except CommitFailedException:
             return False
         return True
@@ -157,43 +150,44 @@ class PyIcebergTable:
                 pyarrow_to_schema(LOGS),
                 location=self._location,
                 partition_spec=PARTITION,
-                properties=PROPERTIES,
+                properties=dict(PROPERTIES),
             )
         except TableAlreadyExistsError:
             return catalog.load_table(self._identifier)
 
 
-def committed_names(table: Table) -> frozenset[str]:
-    """Return the names of our files that the table's snapshots carry."""
-    names: set[str] = set()
+def _summaries(table: Table) -> Iterator[Mapping[str, str]]:
     for snapshot in table.metadata.snapshots:
         if snapshot.summary is not None:
-            names.update(snapshot.summary.additional_properties.get(NAMES_PROPERTY, "").split(","))
-    return frozenset(names)
+            yield snapshot.summary.additional_properties
 
 
 def _iceberg_file(table: Table, file: DataFile) -> IcebergDataFile:
-    """Describe a stored file to Iceberg, with the column bounds its footer holds."""
-    schema = table.schema()
-    try:
-        with table.io.new_input(file.path).open() as stream:
-            footer = pq.read_metadata(stream)
-    except (FileNotFoundError, pa.ArrowInvalid) as error:
-        raise UnreadableFileError(file, error) from error
-    statistics = data_file_statistics_from_parquet_metadata(
-        parquet_metadata=footer,
-        stats_columns=compute_statistics_plan(schema, table.properties),
-        parquet_column_mapping=parquet_path_to_id_mapping(schema),
-    )
+    """Describe a stored file to Iceberg; its footer is only read if its descriptor says little."""
+    if file.statistics is None:
+        found = _from_footer(table, file)
+    else:
+        found = {"record_count": file.rows, **msgspec.structs.asdict(file.statistics)}
     return IcebergDataFile.from_args(
         content=DataFileContent.DATA,
         file_path=file.path,
         file_format=FileFormat.PARQUET,
-        partition=Record(file.day),
+        partition=Record(*(file.day for _ in table.spec().fields)),
         file_size_in_bytes=file.size_bytes,
         spec_id=table.spec().spec_id,
-        **statistics.to_serialized_dict(),
+        **found,
     )
+
+
+def _from_footer(table: Table, file: DataFile) -> dict[str, Any]:
+    schema = table.schema()
+    with table.io.new_input(file.path).open() as stream:
+        footer = pq.read_metadata(stream)
+    return data_file_statistics_from_parquet_metadata(
+        parquet_metadata=footer,
+        stats_columns=compute_statistics_plan(schema, table.properties),
+        parquet_column_mapping=parquet_path_to_id_mapping(schema),
+    ).to_serialized_dict()
 
 
 def _waits() -> Iterator[float]:

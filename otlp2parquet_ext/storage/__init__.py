@@ -18,6 +18,10 @@ class StorageError(Exception):
     """The store refused or could not be reached; the message names object, cause and remedy."""
 
 
+class NotThereError(StorageError):
+    """There is no such object: somebody removed it, or it never was."""
+
+
 class Put(NamedTuple):
     """What lies there after a `put`: `new` is False when it was there before and is kept."""
 
@@ -39,7 +43,8 @@ class Storage(Protocol):
         """Return an object's bytes.
 
         Raises:
-            StorageError: there is none, or it cannot be read.
+            NotThereError: there is none.
+            StorageError: it cannot be read.
         """
 
     def list(self, prefix: str) -> Iterable[str]:
@@ -50,3 +55,17 @@ class Storage(Protocol):
 
     def url(self, path: str) -> str:
         """Return the address under which engines find the object."""
+
+    def path(self, url: str) -> str:
+        """Return the path of an address: what `url` was made from.
+
+        Raises:
+            StorageError: the address lies outside of this storage.
+        """
+
+    def size(self, path: str) -> int | None:
+        """Return an object's length; None when there is no such object.
+
+        Raises:
+            StorageError: that cannot be found out.
+        """

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from otlp2parquet_ext.storage import Put, StorageError
+from otlp2parquet_ext.storage import NotThereError, Put, StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -57,6 +57,8 @@ class LocalStorage:
         """See `Storage.get`."""
         try:
             return (self.root / path).read_bytes()
+        except FileNotFoundError:
+            raise NotThereError(f"{self.root / path} is not there") from None
         except OSError as error:
             raise StorageError(f"{self.root / path} cannot be read: {error.strerror}") from error
 
@@ -81,3 +83,20 @@ class LocalStorage:
     def url(self, path: str) -> str:
         """See `Storage.url`: a plain absolute path, which every engine reads."""
         return str(Path(self.root, path).absolute())
+
+    def path(self, url: str) -> str:
+        """See `Storage.path`; `file:` addresses are understood, too."""
+        plain = "/" + url.removeprefix("file:").lstrip("/") if url.startswith("file:/") else url
+        try:
+            return str(Path(plain).relative_to(self.root.absolute()))
+        except ValueError:
+            raise StorageError(f"{url} does not lie in {self.root.absolute()}") from None
+
+    def size(self, path: str) -> int | None:
+        """See `Storage.size`."""
+        try:
+            return (self.root / path).stat().st_size
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise StorageError(f"{self.root / path} cannot be read: {error.strerror}") from error

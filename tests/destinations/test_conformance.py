@@ -16,12 +16,17 @@ import pytest
 from otlp2parquet_ext import query
 from otlp2parquet_ext.destinations import Batch, Destination, DestinationError
 from otlp2parquet_ext.destinations.choose import choose
+from otlp2parquet_ext.destinations.lake import Lake
+from otlp2parquet_ext.iceberg.pyiceberg_catalog import sqlite_table
 from otlp2parquet_ext.mapping.invocations import Invocations
 from otlp2parquet_ext.mapping.logs import log_table
 from otlp2parquet_ext.settings import load
+from otlp2parquet_ext.storage.local import LocalStorage
 from otlp2parquet_ext.telemetry.values import Context, Delivery
 
-KINDS = ("file", "sqlite")
+KINDS = ("file", "sqlite", "pyiceberg")
+"""`sqlite` is committed to by our own append, `pyiceberg` is the same table by PyIceberg's."""
+
 RECEIVED_US = 1_790_000_000_000_000
 
 
@@ -41,6 +46,12 @@ class Place:
 
     def open(self) -> Destination:
         """Open it anew, as another process would."""
+        if self.kind == "pyiceberg":
+            folder = self.folder
+            return Lake(
+                LocalStorage(folder / "lake" / "otel" / "logs"),
+                lambda: sqlite_table(folder / "catalog.db", folder / "lake", "otel", "logs"),
+            )
         return choose(load({"OTLP2PARQUET_DESTINATION": self.url})[0])
 
     def bodies(self) -> list[str]:
@@ -52,6 +63,12 @@ class Place:
 @pytest.fixture(params=KINDS)
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     """Every test runs against every destination."""
+    return Place(str(request.param), tmp_path)
+
+
+@pytest.fixture(params=KINDS[1:])
+def lake(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    """What has a catalog, whoever commits to it."""
     return Place(str(request.param), tmp_path)
 
 
@@ -102,19 +119,18 @@ def test_a_batch_stored_and_committed_twice_is_there_once(place: Place) -> None:
     assert place.bodies() == ["one", "two"]
 
 
-def test_a_file_that_was_there_is_described_as_it_is(tmp_path: Path) -> None:
+def test_a_file_that_was_there_is_described_as_it_is(lake: Place) -> None:
     """A second attempt may know more of an invocation and write other bytes; the first file stays.
 
     Killed between file and descriptor: the descriptor must give the size of the file that lies
     there, or no engine can read it.
     """
-    place = Place("sqlite", tmp_path)
-    place.open().store(Batch("a" * 32, NOON))
-    next((tmp_path / "lake/otel/logs/inbox").iterdir()).unlink()
-    destination = place.open()
+    lake.open().store(Batch("a" * 32, NOON))
+    next((lake.folder / "lake/otel/logs/inbox").iterdir()).unlink()
+    destination = lake.open()
     destination.store(Batch("a" * 32, rows(("2026-03-14T12:00:00.001Z", "one" * 1_000))))
     destination.commit(soon())
-    assert place.bodies() == ["one", "two"]
+    assert lake.bodies() == ["one", "two"]
 
 
 def test_batches_add_up(place: Place) -> None:
@@ -160,37 +176,34 @@ def test_a_place_that_cannot_be_written_is_an_error_and_works_when_it_is_back(
     assert place.bodies() == ["one", "two"]
 
 
-def test_what_another_process_stored_and_could_not_commit_is_committed(tmp_path: Path) -> None:
+def test_what_another_process_stored_and_could_not_commit_is_committed(lake: Place) -> None:
     """Killed between file and snapshot: the rows are in the inbox, the next commit sees them."""
-    place = Place("sqlite", tmp_path)
-    place.open().store(Batch("a" * 32, NOON))
-    other = place.open()
+    lake.open().store(Batch("a" * 32, NOON))
+    other = lake.open()
     other.store(Batch("b" * 32, MIDNIGHT))
     assert other.commit(soon()) == 3
-    assert len(place.bodies()) == 5
-    assert list((tmp_path / "lake/otel/logs/inbox").iterdir()) == []
+    assert len(lake.bodies()) == 5
+    assert list((lake.folder / "lake/otel/logs/inbox").iterdir()) == []
 
 
-def test_an_inbox_entry_whose_commit_landed_is_not_committed_again(tmp_path: Path) -> None:
+def test_an_inbox_entry_whose_commit_landed_is_not_committed_again(lake: Place) -> None:
     """Killed between snapshot and clean-up."""
-    place = Place("sqlite", tmp_path)
-    destination = place.open()
+    destination = lake.open()
     destination.store(Batch("a" * 32, NOON))
-    inbox = tmp_path / "lake/otel/logs/inbox"
-    shutil.copytree(inbox, tmp_path / "copy")
+    inbox = lake.folder / "lake/otel/logs/inbox"
+    shutil.copytree(inbox, lake.folder / "copy")
     destination.commit(soon())
-    shutil.copytree(tmp_path / "copy", inbox, dirs_exist_ok=True)
-    place.open().commit(soon())
-    assert place.bodies() == ["one", "two"]
+    shutil.copytree(lake.folder / "copy", inbox, dirs_exist_ok=True)
+    lake.open().commit(soon())
+    assert lake.bodies() == ["one", "two"]
     assert list(inbox.iterdir()) == []
 
 
-def test_a_foreign_file_in_the_inbox_is_left_alone(tmp_path: Path) -> None:
+def test_a_foreign_file_in_the_inbox_is_left_alone(lake: Place) -> None:
     """Somebody's note, or half a descriptor of a future version: not ours to delete."""
-    place = Place("sqlite", tmp_path)
-    destination = place.open()
+    destination = lake.open()
     destination.store(Batch("a" * 32, NOON))
-    inbox = tmp_path / "lake/otel/logs/inbox"
+    inbox = lake.folder / "lake/otel/logs/inbox"
     (inbox / "note.txt").write_text("hello")
     (inbox / "broken.json").write_text('{"name":')
     assert destination.commit(soon()) == 1
@@ -199,32 +212,30 @@ def test_a_foreign_file_in_the_inbox_is_left_alone(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", [None, b"", b"PAR1 no more"])
 def test_a_file_nobody_can_read_keeps_no_other_from_becoming_visible(
-    tmp_path: Path, content: bytes | None
+    lake: Place, content: bytes | None
 ) -> None:
     """Deleted or cut off behind our back: every commit would fail on it for ever."""
-    place = Place("sqlite", tmp_path)
-    destination = place.open()
+    destination = lake.open()
     destination.store(Batch("a" * 32, NOON))
-    bad = next(tmp_path.rglob("a*.parquet"))
+    bad = next(lake.folder.rglob("a*.parquet"))
     bad.unlink()
     if content is not None:
         bad.write_bytes(content)
     destination.store(Batch("b" * 32, MIDNIGHT))
     assert destination.commit(soon()) == 2
-    assert len(place.bodies()) == 3
-    inbox = tmp_path / "lake/otel/logs/inbox"
+    assert len(lake.bodies()) == 3
+    inbox = lake.folder / "lake/otel/logs/inbox"
     assert [p.name for p in inbox.rglob("*.json")] == [f"{'a' * 32}-2026-03-14.json"]
-    assert [p.name for p in inbox.iterdir()] == ["unreadable"]
+    assert [p.name for p in inbox.iterdir()] == ["missing"]
 
 
-def test_many_writers_of_one_table_lose_and_double_nothing(tmp_path: Path) -> None:
+def test_many_writers_of_one_table_lose_and_double_nothing(lake: Place) -> None:
     """Compare-and-swap: who is too late reads again; everybody takes everybody's inbox."""
-    place = Place("sqlite", tmp_path)
     code = (
         "import sys, time\n"
         f"sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
         "from test_conformance import Place, rows, Batch, Path\n"
-        "place, writer = Place('sqlite', Path(sys.argv[1])), sys.argv[2]\n"
+        "place, writer = Place(sys.argv[3], Path(sys.argv[1])), sys.argv[2]\n"
         "destination = place.open()\n"
         "for n in range(4):\n"
         "    body = f'{writer}-{n}'\n"
@@ -232,12 +243,13 @@ def test_many_writers_of_one_table_lose_and_double_nothing(tmp_path: Path) -> No
         "    destination.store(Batch(body.rjust(32, '0'), batch))\n"
         "    destination.commit(time.time_ns() // 1_000_000 + 30_000)\n"
     )
-    place.open().commit(soon())
+    lake.open().commit(soon())
     writers = [
-        subprocess.Popen([sys.executable, "-c", code, tmp_path, str(number)]) for number in range(3)
+        subprocess.Popen([sys.executable, "-c", code, lake.folder, str(number), lake.kind])
+        for number in range(3)
     ]
     assert [writer.wait(60) for writer in writers] == [0, 0, 0]
-    assert place.bodies() == sorted(f"{w}-{n}" for w in range(3) for n in range(4))
+    assert lake.bodies() == sorted(f"{w}-{n}" for w in range(3) for n in range(4))
 
 
 @pytest.mark.parametrize(
@@ -283,13 +295,12 @@ def test_a_service_name_never_leaves_its_folder(tmp_path: Path, service: str, fo
     assert [p.name for p in (tmp_path / "lake/logs").iterdir()] == [folder]
 
 
-def test_the_table_is_partitioned_by_day_and_carries_the_field_ids(tmp_path: Path) -> None:
+def test_the_table_is_partitioned_by_day_and_carries_the_field_ids(lake: Place) -> None:
     """Readers prune by day, and resolve columns by id: files and table must agree."""
-    place = Place("sqlite", tmp_path)
-    destination = place.open()
+    destination = lake.open()
     destination.store(Batch("a" * 32, NOON))
     destination.commit(soon())
-    metadata = json.loads(Path(query.metadata_location(place.url)).read_text())
+    metadata = json.loads(Path(query.metadata_location(lake.url)).read_text())
     fields = metadata["schemas"][0]["fields"]
     assert [(f["id"], f["name"], f["required"]) for f in fields] == [
         (number, field.name, not field.nullable) for number, field in enumerate(NOON.schema, 1)

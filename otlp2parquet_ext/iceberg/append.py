@@ -1,0 +1,235 @@
+"""The lean append: files become visible in one snapshot, with nothing but our own code.
+
+    read current --> one manifest --> manifest list, one line longer --> change --> compare-and-swap
+         ^                                                                              |
+         +------------------------- lost, or outcome unknown: wait a little ------------+
+
+Every attempt begins by reading which names are committed, so an attempt whose outcome is unknown
+is looked up by the next one. A file we wrote is deleted only when a catalog has said No to it.
+
+Source: Apache Iceberg table specification, v2, "Optimistic Concurrency".
+"""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from otlp2parquet_ext.iceberg import CommitError
+from otlp2parquet_ext.iceberg.catalog import OutcomeUnknownError
+from otlp2parquet_ext.iceberg.expiry import expired
+from otlp2parquet_ext.iceberg.file_catalog import metadata_folder
+from otlp2parquet_ext.iceberg.ledger import Ledger, names_summary
+from otlp2parquet_ext.iceberg.manifest import (
+    Manifest,
+    describe,
+    extended_list,
+    manifest,
+    open_list,
+)
+from otlp2parquet_ext.iceberg.new_table import new_table
+from otlp2parquet_ext.iceberg.snapshot import (
+    Change,
+    append_summary,
+    current_snapshot,
+    new_snapshot,
+    next_sequence_number,
+)
+from otlp2parquet_ext.iceberg.supported import current_schema, partitioning
+from otlp2parquet_ext.storage import StorageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from otlp2parquet_ext.iceberg import DataFile
+    from otlp2parquet_ext.iceberg.avro_file import AvroFile
+    from otlp2parquet_ext.iceberg.catalog import Catalog, Version
+    from otlp2parquet_ext.iceberg.snapshot import Metadata
+    from otlp2parquet_ext.storage import Storage
+    from otlp2parquet_ext.tables.columns import Column
+
+FIRST_WAIT_S = 0.005
+LONGEST_WAIT_S = 0.5
+LIST_CACHE_BYTES = 4_194_304
+
+
+@dataclass(slots=True)
+class _Commit:
+    """One call of `commit`, over all its attempts.
+
+    Attributes:
+        files: those to make visible.
+        deadline_ms: of the call.
+        snapshot_id: the same in every attempt, so that a manifest serves them all.
+        manifests: those stored, by the names of their files, the schema and the partition spec.
+        written: addresses of the files we wrote.
+        used: of those, the ones a catalog refers to, or may refer to.
+        in_doubt: the outcome of an attempt is not known.
+    """
+
+    files: Sequence[DataFile]
+    deadline_ms: int
+    snapshot_id: int = field(default_factory=lambda: uuid4().int >> 65)
+    manifests: dict[object, Manifest] = field(default_factory=dict)
+    written: set[str] = field(default_factory=set)
+    used: set[str] = field(default_factory=set)
+    in_doubt: bool = False
+
+
+class LeanTable:
+    """See `CommitTable`.
+
+    Args:
+        catalog: knows the table.
+        storage: reaches every address the table may name.
+        columns: of our files, the time they are partitioned by first.
+        location: where a table that is created lies.
+        label: the table's name, for messages.
+    """
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        storage: Storage,
+        columns: Sequence[Column],
+        *,
+        location: str,
+        label: str,
+    ) -> None:
+        self._catalog = catalog
+        self._storage = storage
+        self._columns = columns
+        self._location = location
+        self._label = label
+        self._list: tuple[str, AvroFile] | None = None
+
+    def commit(self, files: Sequence[DataFile], deadline_ms: int) -> None:
+        """See `CommitTable.commit`."""
+        commit = _Commit(files, deadline_ms)
+        problem = f"commit of {len(files)} files to {self._label}"
+        try:
+            for wait_s in _waits():
+                if self._attempt(commit):
+                    return
+                if (time.time() + wait_s) * 1_000 > deadline_ms:
+                    break
+                time.sleep(wait_s)
+        except (CommitError, StorageError) as error:
+            raise CommitError(f"{problem} failed: {error}") from error
+        finally:
+            self._delete(commit.written - commit.used)
+        raise CommitError(
+            f"{problem} lost against other writers until its deadline; the files are kept, the "
+            "next commit takes them"
+        )
+
+    def close(self) -> None:
+        """See `CommitTable.close`: nothing is held open."""
+
+    def _attempt(self, commit: _Commit) -> bool:
+        """Commit once on top of what is current; False when it has to be tried again."""
+        table = self._load(commit.deadline_ms)
+        snapshots = table.metadata.get("snapshots", ())
+        ledger = Ledger(
+            table.metadata.get("properties", {}), (s.get("summary", {}) for s in snapshots)
+        )
+        new = ledger.unseen(commit.files)
+        if not new:
+            return True
+        added = self._manifest(commit, table.metadata, new)
+        path, lines = self._manifest_list(commit, table.metadata, added)
+        change = Change(
+            new_snapshot(
+                table.metadata,
+                commit.snapshot_id,
+                path,
+                append_summary(current_snapshot(table.metadata), new, added.partitions)
+                | names_summary(new),
+                time.time_ns() // 1_000_000,
+            ),
+            expired(table.metadata),
+            ledger.properties_with(new),
+        )
+        landed = self._swap(commit, table, change, {path, added.path})
+        if landed:
+            self._list = (path, lines) if len(lines.blocks) <= LIST_CACHE_BYTES else None
+        return landed
+
+    def _swap(self, commit: _Commit, table: Version, change: Change, paths: set[str]) -> bool:
+        """Send a change; before that its files count as used, after a refusal as unused."""
+        commit.used |= paths
+        try:
+            if self._catalog.commit(table, change, commit.deadline_ms):
+                return True
+        except OutcomeUnknownError:
+            commit.in_doubt = True
+        except CommitError:
+            commit.used -= paths
+            raise
+        if not commit.in_doubt:
+            commit.used -= paths
+        return False
+
+    def _load(self, deadline_ms: int) -> Version:
+        """Read the table as it is now, creating it when there is none."""
+        table = self._catalog.load(deadline_ms)
+        if table is None:
+            metadata = new_table(self._columns, self._location, time.time_ns() // 1_000_000)
+            self._catalog.create(metadata, deadline_ms)
+            table = self._catalog.load(deadline_ms)
+        if table is None:
+            raise CommitError("the table was dropped as soon as it was created")
+        return table
+
+    def _manifest(self, commit: _Commit, metadata: Metadata, files: Sequence[DataFile]) -> Manifest:
+        """Store a manifest of `files`, unless an earlier attempt has."""
+        spec, schema = partitioning(metadata, self._columns), current_schema(metadata)
+        key = (tuple(file.name for file in files), schema["schema-id"], spec.spec_id)
+        if key not in commit.manifests:
+            data = manifest(files, commit.snapshot_id, spec, schema)
+            path = f"{metadata_folder(metadata)}/{uuid4()}-m0.avro"
+            self._put(commit, path, data)
+            commit.manifests[key] = describe(files, path, len(data), commit.snapshot_id, spec)
+        return commit.manifests[key]
+
+    def _manifest_list(
+        self, commit: _Commit, metadata: Metadata, added: Manifest
+    ) -> tuple[str, AvroFile]:
+        """Store the parent's manifest list, one line longer; return where, and the list."""
+        parent = current_snapshot(metadata)
+        lines = extended_list(
+            None if parent is None else self._lines(parent["manifest-list"]),
+            added,
+            next_sequence_number(metadata),
+            None if parent is None else parent["snapshot-id"],
+        )
+        path = f"{metadata_folder(metadata)}/snap-{commit.snapshot_id}-1-{uuid4()}.avro"
+        self._put(commit, path, lines.encode())
+        return path, lines
+
+    def _lines(self, path: str) -> AvroFile:
+        """Return a manifest list, from memory if it is the one we wrote last."""
+        if self._list is not None and self._list[0] == path:
+            return self._list[1]
+        return open_list(self._storage.get(self._storage.path(path)))
+
+    def _put(self, commit: _Commit, address: str, data: bytes) -> None:
+        commit.written.add(address)
+        self._storage.put(self._storage.path(address), data)
+
+    def _delete(self, addresses: set[str]) -> None:
+        for address in addresses:
+            with contextlib.suppress(StorageError):
+                self._storage.delete(self._storage.path(address))
+
+
+def _waits() -> Iterator[float]:
+    """Yield the pauses between attempts: growing, bounded, and never in step with others."""
+    wait_s = FIRST_WAIT_S
+    while True:
+        yield wait_s * random.uniform(0.5, 1.5)  # noqa: S311 - jitter, not a secret
+        wait_s = min(wait_s * 2, LONGEST_WAIT_S)

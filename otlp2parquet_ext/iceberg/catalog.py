@@ -1,0 +1,51 @@
+"""What the lean append needs of a catalog: three calls.
+
+file_catalog.py   for catalogs that only hold where the metadata lies
+(REST catalogs take the change itself, and keep the metadata to themselves)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from otlp2parquet_ext.iceberg.snapshot import Change, Metadata
+
+
+class OutcomeUnknownError(Exception):
+    """A commit was sent, and its answer is not known: it may have landed, or may yet land."""
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A table as it was at one moment.
+
+    Attributes:
+        location: where its metadata lies.
+        metadata: parsed; never modified.
+    """
+
+    location: str
+    metadata: Metadata
+
+
+class Catalog(Protocol):
+    """One table in a catalog.
+
+    Every call may raise `CommitError`: the catalog refused or could not be reached, nothing
+    happened. None of them waits longer than until `deadline_ms`, Unix ms.
+    """
+
+    def load(self, deadline_ms: int) -> Version | None:
+        """Return the table as it is now; None when there is none."""
+
+    def create(self, metadata: Metadata, deadline_ms: int) -> None:
+        """Create the table, unless somebody else just did."""
+
+    def commit(self, base: Version, change: Change, deadline_ms: int) -> bool:
+        """Apply a change if the table is still as it was; False when it is not.
+
+        Raises:
+            OutcomeUnknownError: look before you try again.
+        """

@@ -1,0 +1,75 @@
+"""The first metadata of a table that does not exist yet. Pure.
+
+Source: Apache Iceberg table specification, "Table Metadata Fields".
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from otlp2parquet_ext.iceberg.snapshot import Metadata
+    from otlp2parquet_ext.tables.columns import Column
+
+FIRST_PARTITION_ID = 1_000
+
+PROPERTIES: Mapping[str, str] = {
+    "write.parquet.compression-codec": "zstd",
+    "write.metadata.delete-after-commit.enabled": "true",
+    "write.metadata.previous-versions-max": "20",
+}
+
+
+def new_table(columns: Sequence[Column], location: str, now_ms: int) -> Metadata:
+    """Return the metadata of an empty table, partitioned by the day of its first column.
+
+    Args:
+        columns: in table order, the first a time.
+        location: below which its files lie.
+        now_ms: the present.
+    """
+    time = columns[0]
+    day = {
+        "source-id": time.field_id,
+        "field-id": FIRST_PARTITION_ID,
+        "name": f"{time.name}_day",
+        "transform": "day",
+    }
+    return {
+        "format-version": 2,
+        "table-uuid": str(uuid4()),
+        "location": location,
+        "last-sequence-number": 0,
+        "last-updated-ms": now_ms,
+        "last-column-id": max(column.field_id for column in columns),
+        "current-schema-id": 0,
+        "schemas": [schema(columns)],
+        "default-spec-id": 0,
+        "partition-specs": [{"spec-id": 0, "fields": [day]}],
+        "last-partition-id": FIRST_PARTITION_ID,
+        "default-sort-order-id": 0,
+        "sort-orders": [{"order-id": 0, "fields": []}],
+        "properties": dict(PROPERTIES),
+        "snapshots": [],
+        "snapshot-log": [],
+        "metadata-log": [],
+        "refs": {},
+    }
+
+
+def schema(columns: Sequence[Column]) -> dict[str, object]:
+    """Return columns as an Iceberg schema."""
+    fields = [
+        {
+            "id": column.field_id,
+            "name": column.name,
+            "required": not column.nullable,
+            "type": column.type,
+            "doc": column.doc,
+        }
+        for column in columns
+    ]
+    return {"type": "struct", "schema-id": 0, "identifier-field-ids": [], "fields": fields}

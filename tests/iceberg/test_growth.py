@@ -1,0 +1,106 @@
+"""A table's metadata stays small, however often it is committed to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from lake_bench import Home, bodies_at, soon
+
+from otlp2parquet_ext.iceberg.bounds import BOUND_CHARACTERS, lower_bound, upper_bound
+from otlp2parquet_ext.iceberg.expiry import SNAPSHOTS_KEPT, expired
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_snapshots_and_old_metadata_are_bounded(tmp_path: Path) -> None:
+    """Twenty snapshots, twenty-one metadata files; readers see all rows all the same."""
+    home, table = Home(tmp_path), Home(tmp_path).lean()
+    for number in range(45):
+        table.commit(home.store(bodies_at(0, f"{number:02}"), str(number)), soon())
+    metadata = home.metadata()
+    assert len(metadata["snapshots"]) == SNAPSHOTS_KEPT
+    assert len(metadata["snapshot-log"]) == SNAPSHOTS_KEPT
+    assert len(metadata["metadata-log"]) == 20
+    assert metadata["last-sequence-number"] == 45
+    assert len(list((home.location / "metadata").glob("*.metadata.json"))) == 21
+    assert home.bodies() == [f"{number:02}" for number in range(45)]
+
+
+def test_a_table_that_wants_its_old_metadata_keeps_it(tmp_path: Path) -> None:
+    """Deleting is the table's wish, `write.metadata.delete-after-commit.enabled`."""
+    home = Home(tmp_path)
+    home.append(bodies_at(0, "first"), "first")
+    metadata = home.metadata()
+    metadata["properties"] |= {
+        "write.metadata.delete-after-commit.enabled": "false",
+        "write.metadata.previous-versions-max": "2",
+    }
+    home.replace_metadata(metadata)
+    for number in range(5):
+        home.append(bodies_at(0, "x"), str(number))
+    assert len(home.metadata()["metadata-log"]) == 2
+    assert len(list((home.location / "metadata").glob("*.metadata.json"))) == 8
+
+
+def chain(length: int) -> dict[str, object]:
+    """Make the metadata of a table with a straight history; ids count from 1."""
+    snapshots = [
+        {"snapshot-id": n} | ({"parent-snapshot-id": n - 1} if n > 1 else {})
+        for n in range(1, length + 1)
+    ]
+    return {"snapshots": snapshots, "current-snapshot-id": length}
+
+
+@pytest.mark.parametrize(
+    ("length", "more", "gone"),
+    [
+        (0, {}, set()),
+        (19, {}, set()),
+        (20, {}, {1}),
+        (23, {}, {1, 2, 3, 4}),
+        (23, {"properties": {"history.expire.min-snapshots-to-keep": "22"}}, {1, 2}),
+        (23, {"refs": {"main": {"type": "branch", "min-snapshots-to-keep": 23}}}, {1}),
+        (23, {"refs": {"x": {"type": "tag", "snapshot-id": 2}}}, {1, 3, 4}),
+        (23, {"refs": {"x": {"type": "branch", "snapshot-id": 2}}}, {3, 4}),
+        (23, {"statistics": [{"snapshot-id": 4}]}, {1, 2, 3}),
+        (23, {"partition-statistics": [{"snapshot-id": 1}]}, {2, 3, 4}),
+        (23, {"current-snapshot-id": 21}, {1, 2}),
+    ],
+)
+def test_what_goes_with_the_next_commit(
+    length: int, more: dict[str, object], gone: set[int]
+) -> None:
+    """The oldest of `main` beyond twenty, and nothing that anybody else holds on to."""
+    assert expired(chain(length) | more) == gone
+
+
+@given(st.text(max_size=40))
+def test_bounds_are_short_and_include_the_value(text: str) -> None:
+    """A reader that prunes by them never misses a row."""
+    lower, upper = lower_bound(text.encode()), upper_bound(text.encode())
+    assert lower.decode() <= text
+    assert len(lower.decode()) <= BOUND_CHARACTERS
+    if upper is not None:
+        assert upper.decode() >= text
+        assert len(upper.decode()) <= BOUND_CHARACTERS
+
+
+@pytest.mark.parametrize(
+    ("greatest", "bound"),
+    [
+        ("a" * 16, "a" * 16),
+        ("a" * 17, "a" * 15 + "b"),
+        ("a" * 15 + "\U0010ffff" * 2, "a" * 14 + "b"),
+        ("a" * 15 + "\ud7ff" * 2, "a" * 14 + "b"),
+        ("\U0010ffff" * 17, None),
+    ],
+)
+def test_an_upper_bound_grows_at_its_last_character_that_can(
+    greatest: str, bound: str | None
+) -> None:
+    """Where none can there is no bound."""
+    assert upper_bound(greatest.encode()) == (None if bound is None else bound.encode())
