@@ -54,7 +54,8 @@ class Setting:
     def expected(self) -> str:
         """Say in words what is valid."""
         if isinstance(self.default, int):
-            return f"a whole number of {self.unit} from {self.low} to {self.high}"
+            unit = f" of {self.unit}" if self.unit else ""
+            return f"a whole number{unit} from {self.low} to {self.high}"
         words = ", ".join(self.choices)
         return f"a comma list of {words}" if self.many else f"one of {words}"
 

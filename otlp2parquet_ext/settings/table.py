@@ -86,7 +86,6 @@ SETTINGS: tuple[Setting, ...] = (
         ("RECEIVER_PORT",),
         4_243,
         "TCP port of the receiver; if it is taken, a free one is used.",
-        unit="port",
         low=1,
         high=65_535,
     ),
