@@ -21,7 +21,7 @@ from uuid import uuid4
 
 from otlp2parquet_ext.iceberg import CommitError
 from otlp2parquet_ext.iceberg.catalog import OutcomeUnknownError
-from otlp2parquet_ext.iceberg.expiry import expired
+from otlp2parquet_ext.iceberg.expiry import expired, manifest_lists
 from otlp2parquet_ext.iceberg.file_catalog import metadata_folder
 from otlp2parquet_ext.iceberg.ledger import Ledger, names_summary
 from otlp2parquet_ext.iceberg.manifest import (
@@ -43,7 +43,7 @@ from otlp2parquet_ext.iceberg.supported import current_schema, partitioning
 from otlp2parquet_ext.storage import StorageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from otlp2parquet_ext.iceberg import DataFile
     from otlp2parquet_ext.iceberg.avro_file import AvroFile
@@ -142,6 +142,8 @@ class LeanTable:
             return True
         added = self._manifest(commit, table.metadata, new)
         path, lines = self._manifest_list(commit, table.metadata, added)
+        gone = expired(table.metadata)
+        waiting, due = manifest_lists(table.metadata, gone, metadata_folder(table.metadata))
         change = Change(
             new_snapshot(
                 table.metadata,
@@ -151,11 +153,12 @@ class LeanTable:
                 | names_summary(new),
                 time.time_ns() // 1_000_000,
             ),
-            expired(table.metadata),
-            ledger.properties_with(new),
+            gone,
+            ledger.properties_with(new) | waiting,
         )
         landed = self._swap(commit, table, change, {path, added.path})
         if landed:
+            self._delete(due)
             self._list = (path, lines) if len(lines.blocks) <= LIST_CACHE_BYTES else None
         return landed
 
@@ -221,7 +224,7 @@ class LeanTable:
         commit.written.add(address)
         self._storage.put(self._storage.path(address), data)
 
-    def _delete(self, addresses: set[str]) -> None:
+    def _delete(self, addresses: Iterable[str]) -> None:
         for address in addresses:
             with contextlib.suppress(StorageError):
                 self._storage.delete(self._storage.path(address))

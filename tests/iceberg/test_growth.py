@@ -10,7 +10,13 @@ from hypothesis import strategies as st
 from lake_bench import Home, bodies_at, soon
 
 from otlp2parquet_ext.iceberg.bounds import BOUND_CHARACTERS, lower_bound, upper_bound
-from otlp2parquet_ext.iceberg.expiry import SNAPSHOTS_KEPT, expired
+from otlp2parquet_ext.iceberg.expiry import (
+    COMMITS_TO_LIVE,
+    SNAPSHOTS_KEPT,
+    WAITING,
+    expired,
+    manifest_lists,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,6 +34,40 @@ def test_snapshots_and_old_metadata_are_bounded(tmp_path: Path) -> None:
     assert metadata["last-sequence-number"] == 45
     assert len(list((home.location / "metadata").glob("*.metadata.json"))) == 21
     assert home.bodies() == [f"{number:02}" for number in range(45)]
+
+
+def test_manifest_lists_of_expired_snapshots_are_deleted_later(tmp_path: Path) -> None:
+    """Each names every manifest: kept, they would grow with the square of the commits."""
+    home, table = Home(tmp_path), Home(tmp_path).lean()
+    for number in range(160):
+        table.commit(home.store(bodies_at(0, "x"), str(number)), soon())
+    lists = list((home.location / "metadata").glob("snap-*.avro"))
+    assert len(lists) == SNAPSHOTS_KEPT + COMMITS_TO_LIVE
+    assert {s["manifest-list"] for s in home.metadata()["snapshots"]} <= set(map(str, lists))
+    assert len(home.bodies()) == 160
+
+
+OURS = "snap-1-1-00000000-0000-4000-8000-000000000000.avro"
+
+
+@pytest.mark.parametrize(
+    ("oldest", "deleted"),
+    [
+        (OURS, [f"/t/metadata/{OURS}"]),
+        ("../../../etc/passwd", []),
+        ("00001-x.metadata.json", []),
+        ("snap-2-1-00000000-0000-4000-8000-000000000000.avro", []),
+    ],
+)
+def test_only_what_is_surely_unused_is_deleted(oldest: str, deleted: list[str]) -> None:
+    """Properties can be edited by anybody, and a snapshot may still need what they name."""
+    path = "/t/metadata/snap-2-1-00000000-0000-4000-8000-000000000000.avro"
+    kept = {"snapshot-id": 2, "manifest-list": path}
+    waiting = " ".join([oldest] + ["x"] * COMMITS_TO_LIVE)
+    metadata = {"properties": {WAITING: waiting}, "snapshots": [kept]}
+    properties, due = manifest_lists(metadata, frozenset(), "/t/metadata")
+    assert due == deleted
+    assert properties[WAITING].split() == ["x"] * COMMITS_TO_LIVE
 
 
 def test_a_table_that_wants_its_old_metadata_keeps_it(tmp_path: Path) -> None:
