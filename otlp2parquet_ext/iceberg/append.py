@@ -15,9 +15,10 @@ from __future__ import annotations
 import contextlib
 import random
 import time
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from uuid import uuid4
+
+import msgspec
 
 from otlp2parquet_ext.iceberg import CommitError
 from otlp2parquet_ext.iceberg.catalog import OutcomeUnknownError
@@ -57,8 +58,7 @@ LONGEST_WAIT_S = 0.5
 LIST_CACHE_BYTES = 4_194_304
 
 
-@dataclass(slots=True)
-class _Commit:
+class _Commit(msgspec.Struct):
     """One call of `commit`, over all its attempts.
 
     Attributes:
@@ -73,10 +73,10 @@ class _Commit:
 
     files: Sequence[DataFile]
     deadline_ms: int
-    snapshot_id: int = field(default_factory=lambda: uuid4().int >> 65)
-    manifests: dict[object, Manifest] = field(default_factory=dict)
-    written: set[str] = field(default_factory=set)
-    used: set[str] = field(default_factory=set)
+    snapshot_id: int = msgspec.field(default_factory=lambda: uuid4().int >> 65)
+    manifests: dict[object, Manifest] = msgspec.field(default_factory=dict)
+    written: set[str] = msgspec.field(default_factory=set)
+    used: set[str] = msgspec.field(default_factory=set)
     in_doubt: bool = False
 
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import os
 import zlib
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -29,8 +28,7 @@ SYNC_BYTES = 16
 SCHEMA, CODEC = "avro.schema", "avro.codec"
 
 
-@dataclass(frozen=True, slots=True)
-class AvroFile:
+class AvroFile(msgspec.Struct, frozen=True):
     """An object container file, its blocks still encoded.
 
     Attributes:
@@ -59,7 +57,9 @@ class AvroFile:
         added = bytearray()
         put_long(len(records), added)
         put_bytes(_compress(bytes(block), self.codec), added)
-        return replace(self, metadata=metadata, blocks=b"".join((self.blocks, added, self.sync)))
+        return msgspec.structs.replace(
+            self, metadata=metadata, blocks=b"".join((self.blocks, added, self.sync))
+        )
 
     def encode(self) -> bytes:
         """Return the file."""

@@ -6,8 +6,9 @@ file_catalog.py   for catalogs that only hold where the metadata lies
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
+
+import msgspec
 
 if TYPE_CHECKING:
     from otlp2parquet_ext.iceberg.snapshot import Change, Metadata
@@ -17,8 +18,7 @@ class OutcomeUnknownError(Exception):
     """A commit was sent, and its answer is not known: it may have landed, or may yet land."""
 
 
-@dataclass(frozen=True, slots=True)
-class Version:
+class Version(msgspec.Struct, frozen=True):
     """A table as it was at one moment.
 
     Attributes:

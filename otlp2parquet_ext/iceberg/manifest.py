@@ -12,7 +12,6 @@ Source: Apache Iceberg table specification, "Manifests", "Sequence Number Inheri
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -40,8 +39,7 @@ LIST_CODEC = "null"
 """One short record a block: there is nothing to compress, and readers are faster."""
 
 
-@dataclass(frozen=True, slots=True)
-class Partitioning:
+class Partitioning(msgspec.Struct, frozen=True):
     """How the table's default partition spec divides its files.
 
     Attributes:
@@ -57,8 +55,7 @@ class Partitioning:
         return {field["field-id"]: file.day for field in self.fields}
 
 
-@dataclass(frozen=True, slots=True)
-class Manifest:
+class Manifest(msgspec.Struct, frozen=True):
     """A manifest that is stored, as the manifest list knows it.
 
     Attributes:

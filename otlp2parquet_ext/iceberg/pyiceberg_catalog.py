@@ -35,10 +35,12 @@ from pyiceberg.manifest import DataFileContent, FileFormat
 from pyiceberg.partitioning import PartitionField, PartitionSpec
 from pyiceberg.transforms import DayTransform
 from pyiceberg.typedef import Record
+from sqlalchemy.exc import OperationalError
 
 from otlp2parquet_ext.iceberg import CommitError
 from otlp2parquet_ext.iceberg.ledger import Ledger, names_summary
 from otlp2parquet_ext.iceberg.new_table import PROPERTIES
+from otlp2parquet_ext.iceberg.sqlite_catalog import CATALOG_NAME
 from otlp2parquet_ext.tables.logs import LOGS
 
 if TYPE_CHECKING:
@@ -63,9 +65,11 @@ def sqlite_table(database: Path, warehouse: Path, namespace: str, table: str) ->
 
     def connect() -> Catalog:
         database.parent.mkdir(parents=True, exist_ok=True)
-        return SqlCatalog(
-            "otlp2parquet_ext", uri=f"sqlite:///{database}", warehouse=warehouse.as_uri()
-        )
+        properties = {"uri": f"sqlite:///{database}", "warehouse": warehouse.as_uri()}
+        try:
+            return SqlCatalog(CATALOG_NAME, **properties)
+        except OperationalError:  # another process made the catalog's tables at the same moment
+            return SqlCatalog(CATALOG_NAME, **properties)
 
     return PyIcebergTable(connect, namespace, table, f"{warehouse}/{namespace}/{table}")
 
