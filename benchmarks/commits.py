@@ -82,7 +82,7 @@ def delivery(events: int) -> bytes:
 
 def run(root: Path, way: str, share: float | None) -> tuple[float, float, float]:
     """Run one process; return (CPU ms, wall ms, peak MB)."""
-    group = make_group("cpu", "otlp2parquet_bench") if share is not None else None
+    group = make_group("cpu", f"otlp2parquet_bench_{os.getpid()}") if share is not None else None
     door = -1
     if group is not None:
         group.limit_cpu(share)
@@ -110,7 +110,7 @@ def cold(runs: int) -> None:
         root = Path(folder)
         (root / "body.json").write_bytes(delivery(EVENTS))
         for share in SHARES:
-            if share is not None and make_group("cpu", "otlp2parquet_bench") is None:
+            if share is not None and make_group("cpu", f"otlp2parquet_bench_{os.getpid()}") is None:
                 print("no CPU group can be made here")
                 return
             for way in WAYS:
