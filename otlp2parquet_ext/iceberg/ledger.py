@@ -69,5 +69,5 @@ def names_summary(files: Sequence[DataFile]) -> dict[str, str]:
 
 
 def digest(name: str) -> str:
-    """Return the short form of a name: two of a million names are alike once in 10^9 ledgers."""
+    """Return the short form of a name: two of a million are alike with odds of 1 : 10^10."""
     return b64encode(blake2b(name.encode(), digest_size=DIGEST_BYTES).digest()).decode()
