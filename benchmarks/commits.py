@@ -31,6 +31,7 @@ from otlp2parquet_ext.storage.local import LocalStorage
 from otlp2parquet_ext.telemetry.values import Context, Delivery
 
 EVENTS = 1_000
+MEASURED = 31
 SHARES = (None, 0.29, 0.07)
 PATHS = os.pathsep.join((str(Path(__file__).parents[1]), str(Path(msgspec.__file__).parents[1])))
 WAYS = ("store", "lean", "pyiceberg")
@@ -80,8 +81,8 @@ def delivery(events: int) -> bytes:
     return json.dumps(lines).encode()
 
 
-def run(root: Path, way: str, share: float | None) -> tuple[float, float, float]:
-    """Run one process; return (CPU ms, wall ms, peak MB)."""
+def run(root: Path, way: str, share: float | None) -> tuple[float, float]:
+    """Run one process; return (CPU ms, wall ms)."""
     group = make_group("cpu", f"otlp2parquet_bench_{os.getpid()}") if share is not None else None
     door = -1
     if group is not None:
@@ -101,7 +102,7 @@ def run(root: Path, way: str, share: float | None) -> tuple[float, float, float]
         os.close(door)
         group.remove()
     cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return cpu_s * 1_000, wall_s * 1_000, after.ru_maxrss / 1_024
+    return cpu_s * 1_000, wall_s * 1_000
 
 
 def cold(runs: int) -> None:
@@ -116,34 +117,59 @@ def cold(runs: int) -> None:
             for way in WAYS:
                 run(root, way, None)  # byte-code, page cache
                 times = list(zip(*(run(root, way, share) for _ in range(runs)), strict=True))
-                cpu_ms, wall_ms = (statistics.median(column) for column in times[:2])
+                cpu_ms, wall_ms = (statistics.median(column) for column in times)
                 label = "full CPU" if share is None else f"{share} CPU"
                 print(f"{label}, {way}: CPU {cpu_ms:.0f} ms, wall {wall_ms / 1_000:.2f} s")
 
 
-def growth(commits: int) -> None:
-    """Print what a commit costs as a table ages, and what lies in its metadata folder."""
-    context = Context(instance_id="i", function_name="f")
-    rows = log_table([Delivery(delivery(1), 0)], context, Invocations()).table
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+class Table:
+    """A new table, committed to with one row at a time."""
+
+    def __init__(self, folder: Path) -> None:
         from otlp2parquet_ext.iceberg.lean import sqlite_table  # noqa: PLC0415 - as `choose` does
 
-        location = folder / "lake/otel/logs"
-        table = sqlite_table(folder / "c.db", location, "otel", "logs")
-        lake = Lake(LocalStorage(location), lambda: table)
-        costs: list[tuple[float, float]] = []
-        for number in range(1, commits + 1):
-            lake.store(Batch(f"{number:032}", rows))
-            cpu, wall = time.process_time(), time.perf_counter()
-            lake.commit(time.time_ns() // 1_000_000 + 60_000)
-            costs.append((time.process_time() - cpu, time.perf_counter() - wall))
-            if number in {15, 100, 305, 1_005, 3_005}:
-                cpu_s, wall_s = (statistics.median(c) for c in zip(*costs[-11:], strict=True))
-                print(f"commit {number - 5}: CPU {cpu_s * 1e3:.2f} ms, wall {wall_s * 1e3:.2f} ms")
+        self.location = folder / "lake/otel/logs"
+        table = sqlite_table(folder / "c.db", self.location, "otel", "logs")
+        self._lake = Lake(LocalStorage(self.location), lambda: table)
+        context = Context(instance_id="i", function_name="f")
+        self._rows = log_table([Delivery(delivery(1), 0)], context, Invocations()).table
+        self.commits = 0
+
+    def commit(self) -> float:
+        """Store and commit; return the commit's CPU ms."""
+        self.commits += 1
+        self._lake.store(Batch(f"{self.commits:032}", self._rows))
+        started = time.process_time()
+        self._lake.commit(time.time_ns() // 1_000_000 + 60_000)
+        return (time.process_time() - started) * 1_000
+
+
+def growth(commits: int) -> None:
+    """Print what a commit costs as a table ages, and what lies in its metadata folder."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        old = Table(folder / "old")
+        for milestone in (100, 300, 1_000, 3_000):
+            if milestone > commits:
+                break
+            while old.commits < milestone - MEASURED:
+                old.commit()
+            print(f"commit {milestone}: {beside_young_tables(old, folder / str(milestone))}")
         for pattern in ("*.metadata.json", "snap-*.avro", "*-m0.avro"):
-            sizes = [path.stat().st_size for path in (location / "metadata").glob(pattern)]
+            sizes = [path.stat().st_size for path in (old.location / "metadata").glob(pattern)]
             print(f"{pattern}: {len(sizes)} files, {sum(sizes) / 1e6:.1f} MB")
+
+
+def beside_young_tables(old: Table, folder: Path) -> str:
+    """Measure commits of an old table, each beside the tenth of a new one, disk and all."""
+    pairs = []
+    for number in range(MEASURED):
+        young = Table(folder / str(number))
+        for _ in range(9):
+            young.commit()
+        pairs.append((old.commit(), young.commit()))
+    aged, tenth = (statistics.median(column) for column in zip(*pairs, strict=True))
+    return f"CPU {aged:.2f} ms, the tenth {tenth:.2f} ms, ratio {aged / tenth:.2f}"
 
 
 def main() -> None:
@@ -152,7 +178,7 @@ def main() -> None:
     if what == "cold":
         cold(int(count[0]) if count else 9)
     else:
-        growth(int(count[0]) if count else 3_005)
+        growth(int(count[0]) if count else 3_000)
 
 
 if __name__ == "__main__":

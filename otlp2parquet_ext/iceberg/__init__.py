@@ -1,12 +1,14 @@
 """Files of the lake become visible: what is waiting, and who commits it.
 
     inbox.py               descriptors of files that are stored but in no snapshot yet
-    append.py              the lean append: one snapshot, no library but our own
+    lean.py                the lean append, put together for each catalog
+    append.py              one snapshot more, with no library but our own
       supported.py         what it refuses before it writes
       avro.py, avro_file.py, manifest_schemas.py, manifest.py, bounds.py
                            descriptors --> a manifest --> one line more in the manifest list
       snapshot.py, expiry.py, ledger.py, new_table.py
                            a table's metadata --> its metadata after the commit
+      catalog.py           what it needs of a catalog
       file_catalog.py      catalogs that hold no more than where the metadata lies
       sqlite_catalog.py    … in an SQLite file
     pyiceberg_catalog.py   any table PyIceberg can open, appended to in one snapshot

@@ -20,10 +20,12 @@ NAMES = "otlp2parquet_ext.files"
 """Of a snapshot's summary: the names it added, with commas between."""
 
 LEDGER = "otlp2parquet_ext.committed"
-"""Of the table's properties: the digests, one after the other."""
+"""Of the table's properties: the digests, with spaces between."""
 
 DIGEST_BYTES, DIGEST_CHARACTERS = 9, 12
 LENGTH = 4_096
+FEW = 10
+"""Names that are looked for one by one; for more it pays to take the ledger apart."""
 
 
 class Ledger:
@@ -37,30 +39,28 @@ class Ledger:
     def __init__(
         self, properties: Mapping[str, str], summaries: Iterable[Mapping[str, Any]]
     ) -> None:
-        text = properties.get(LEDGER, "")
-        starts = range(0, len(text), DIGEST_CHARACTERS)
-        self._digests = [text[start : start + DIGEST_CHARACTERS] for start in starts]
-        self._seen = set(self._digests)
+        # Never taken apart: digests are equally long, so one can only be found as a whole.
+        self._text = properties.get(LEDGER, "")
         for summary in summaries:
             names = summary.get(NAMES)
             for name in names.split(",") if names else ():
-                self._add(digest(name))
+                self._take_over(digest(name))
 
     def unseen(self, files: Sequence[DataFile]) -> list[DataFile]:
         """Return the files that were not committed yet, each once."""
         by_name = {file.name: file for file in files}
-        return [file for name, file in by_name.items() if digest(name) not in self._seen]
+        known = self._text if len(by_name) <= FEW else frozenset(self._text.split())
+        return [file for name, file in by_name.items() if digest(name) not in known]
 
     def properties_with(self, files: Sequence[DataFile]) -> dict[str, str]:
         """Return the property as it is after `files` are committed."""
-        digests = [digest(file.name) for file in files] + self._digests
-        return {LEDGER: "".join(digests[:LENGTH])}
+        text = " ".join([*(digest(file.name) for file in files), self._text])
+        return {LEDGER: text[: LENGTH * (DIGEST_CHARACTERS + 1)].rstrip()}
 
-    def _add(self, entry: str) -> None:
+    def _take_over(self, entry: str) -> None:
         """Take in a name that only a snapshot has, before it expires."""
-        if entry not in self._seen:
-            self._seen.add(entry)
-            self._digests.insert(0, entry)
+        if entry not in self._text:
+            self._text = f"{entry} {self._text}"
 
 
 def names_summary(files: Sequence[DataFile]) -> dict[str, str]:
@@ -69,5 +69,5 @@ def names_summary(files: Sequence[DataFile]) -> dict[str, str]:
 
 
 def digest(name: str) -> str:
-    """Return the short form of a name: two of a million names are alike once in 10^9 ledgers."""
+    """Return the short form of a name: two of a million are alike with odds of 1 : 10^10."""
     return b64encode(blake2b(name.encode(), digest_size=DIGEST_BYTES).digest()).decode()

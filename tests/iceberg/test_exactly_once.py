@@ -90,7 +90,7 @@ def test_the_ledger_is_bounded_and_forgets_the_oldest_first() -> None:
     for files in commits:
         properties |= Ledger(properties, []).properties_with(files)
     (text,) = properties.values()
-    assert len(text) == 12 * LENGTH
+    assert len(text) == 13 * LENGTH - 1
     ledger = Ledger(properties, [])
     assert ledger.unseen(commits[20]) == []
     assert ledger.unseen(commits[0]) == commits[0]
