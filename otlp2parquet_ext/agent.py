@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from otlp2parquet_ext import flushing
-from otlp2parquet_ext.batches import Batches
+from otlp2parquet_ext.batches import Batches, now_ms
 from otlp2parquet_ext.context import context_note, context_of, invoke_note
 from otlp2parquet_ext.extensions_api import ApiError, ExtensionsApi
 from otlp2parquet_ext.flushing import FlushReason
@@ -50,11 +50,6 @@ def run(booted: Booted) -> None:
     """
     say_what_libraries_log()
     asyncio.run(Agent(booted).run())
-
-
-def now_ms() -> int:
-    """Return Unix milliseconds."""
-    return time.time_ns() // 1_000_000
 
 
 class Agent:

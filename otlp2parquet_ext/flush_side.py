@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import threading
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -39,14 +38,12 @@ class Receipt:
         malformed: of those, parts of bodies that were no events.
         damaged_bytes: bytes of the segment that were no frames any more.
         size_bytes: bytes of the files written.
-        took_ms: from the segment's bytes to durable files.
     """
 
     rows: int
     malformed: int
     damaged_bytes: int
     size_bytes: int
-    took_ms: int
 
 
 class FlushSide:
@@ -71,7 +68,6 @@ class FlushSide:
         Raises:
             DestinationError: it is not durable.
         """
-        started = time.monotonic()
         deliveries: list[Delivery] = []
         digests: list[bytes] = []
         context = Context(instance_id="")
@@ -90,10 +86,7 @@ class FlushSide:
                 self._invocations.invoked(msgspec.json.decode(part.payload, type=Invoke))
         logs = log_table(deliveries, context, self._invocations)
         stored = self._open().store(Batch(batch_name(digests), logs.table))
-        took_ms = round((time.monotonic() - started) * 1_000)
-        return Receipt(
-            logs.table.num_rows, logs.malformed, damaged_bytes, stored.size_bytes, took_ms
-        )
+        return Receipt(logs.table.num_rows, logs.malformed, damaged_bytes, stored.size_bytes)
 
     def commit(self, deadline_ms: int) -> int:
         """Make visible what is stored; return how many files became so.

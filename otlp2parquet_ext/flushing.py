@@ -45,7 +45,6 @@ class FlushReason(enum.StrEnum):
     AGE = "age"
     END = "end of invocation"
     SHUTDOWN = "shutdown"
-    REPLAY = "left by an earlier process"
 
 
 class Hold(enum.StrEnum):

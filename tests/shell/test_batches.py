@@ -52,7 +52,7 @@ class ScriptedFlushSide:
             raise self.failures.pop(0)
         frames = (f for f in read_frames(segment.read()) if isinstance(f, Frame))
         self.stored.append([f.payload for f in frames if f.kind is Kind.DELIVERY])
-        return Receipt(1, 0, 0, 1, 1)
+        return Receipt(1, 0, 0, 1)
 
     def commit(self, deadline_ms: int) -> int:
         """Do nothing, as slowly as told."""
