@@ -32,6 +32,13 @@ class Settings:
     destination: str
     namespace: str
     table_logs: str
+    commit: str
+    inbox: str
+    create_table: str
+    column_case: str
+    snapshots_kept: int
+    rest_token: str
+    rest_credential: str
     max_items: int
     max_bytes: int
     timeout_ms: int

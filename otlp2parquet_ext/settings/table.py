@@ -30,6 +30,58 @@ SETTINGS: tuple[Setting, ...] = (
         "Name of the logs table.",
     ),
     Setting(
+        "commit",
+        (PREFIX + "COMMIT",),
+        "direct",
+        "Who makes stored files visible in the Iceberg table: `direct`, each environment itself, "
+        "with the inbox for when it cannot; `inbox`, a committer, for large fleets.",
+        choices=("direct", "inbox"),
+    ),
+    Setting(
+        "inbox",
+        (PREFIX + "INBOX",),
+        "",
+        "Folder or bucket of the inbox, as `s3://bucket/prefix` or `file:///path`, for tables in "
+        "whose own location none can be (S3 Tables), or environments that may not write there. "
+        "Empty: the table's location.",
+    ),
+    Setting(
+        "create_table",
+        (PREFIX + "CREATE_TABLE",),
+        "on",
+        "Whether a table that does not exist is created by whoever commits to it first.",
+        choices=("on", "off"),
+    ),
+    Setting(
+        "column_case",
+        (PREFIX + "COLUMN_CASE",),
+        "auto",
+        "Names of the columns of a table that is created: `pascal` is `ServiceName`, `lower` is "
+        "`servicename`; `auto` is lower case for S3 Tables and Glue, which can bear no other.",
+        choices=("auto", "pascal", "lower"),
+    ),
+    Setting(
+        "snapshots_kept",
+        (PREFIX + "SNAPSHOTS_KEPT",),
+        20,
+        "Snapshots of the table that stay when a commit adds one; older ones expire with it.",
+        unit="snapshots",
+        low=1,
+        high=10_000,
+    ),
+    Setting(
+        "rest_token",
+        (PREFIX + "REST_TOKEN",),
+        "",
+        "Bearer token of a REST catalog.",
+    ),
+    Setting(
+        "rest_credential",
+        (PREFIX + "REST_CREDENTIAL",),
+        "",
+        "OAuth2 client of a REST catalog, as `client_id:client_secret`; gets the token.",
+    ),
+    Setting(
         "max_items",
         ("MAX_ITEMS",),
         10_000,

@@ -20,6 +20,7 @@ LAYERS = (
     {"flush_side", "lane"},
     {"bootstrap", "receiver", "spool", "destinations", "iceberg"},
     {"storage"},
+    {"web"},
     {"mapping"},
     {"tables"},
     {"lifecycle", "flushing", "losses"},
