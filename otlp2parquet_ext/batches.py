@@ -1,6 +1,9 @@
 """Batches on their way out: what is sealed, stored, committed, and tried again.
 
     append() --> due? --> seal --> store --> discard the segment --> commit when its time comes
+                                     |
+                                     +--> parked --> commit --> discard: a commit that follows at
+                                                             once saves the note for a later one
 
 While storing fails nothing is sealed: the open segment grows, retries back off, and the
 invocation never waits. While committing fails storing goes on.
@@ -14,10 +17,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from otlp2parquet_ext import flushing
-from otlp2parquet_ext.destinations import DestinationError
+from otlp2parquet_ext.destinations import BusyError, DestinationError
 from otlp2parquet_ext.flush_side import FlushSide
 from otlp2parquet_ext.lane import Lane
 from otlp2parquet_ext.losses import Losses
+from otlp2parquet_ext.outbox import Outbox
 from otlp2parquet_ext.say import say
 from otlp2parquet_ext.spool import Dropped
 
@@ -34,10 +38,6 @@ BUG_ATTEMPTS = 3
 
 FINAL_PAUSES_MS = (100, 200, 400)
 """Before each further try of a last flush: one refused request may not cost what we hold."""
-
-LEAST_STORE_MS, LONGEST_STORE_MS = 200, 1_000
-"""Bounds of what a store is taken to cost: time for it is kept in the shutdown window, and a store
-that was frozen half way may not take all of it."""
 
 
 def now_ms() -> int:
@@ -67,7 +67,7 @@ class Batches:
         self._committing = Lane("committing", self._pump)
         self._losses = Losses()
         self._commits = flushing.Commits(settings.commit_interval_ms)
-        self._bugs: dict[Segment, int] = {}
+        self._outbox = Outbox(spool)
         self._ending = False
         self._overdue = False  # the last flush did not end in its time
         self._timer: asyncio.TimerHandle | None = None
@@ -125,6 +125,8 @@ class Batches:
         self._ending = self._ending or final
         try:
             async with asyncio.timeout(max(0, deadline_ms - now_ms()) / 1_000):
+                if final:
+                    await self._unpark()
                 await self._store_all()
                 for pause_ms in FINAL_PAUSES_MS if final else ():
                     if self._storing.retry.failures == 0:
@@ -154,7 +156,7 @@ class Batches:
         if self._storing.free(now):
             if self._due(now) is not None:
                 self._seal()
-            if self._spool.sealed:
+            if self._outbox.waiting:
                 self._storing.begin(self._store_sealed())
         if self._committing.free(now) and self._commits.due(now):
             self._committing.begin(self._commit(now + FLUSH_LIMIT_MS))
@@ -169,7 +171,7 @@ class Batches:
         """Return in how many ms time alone is a reason; a lane that is busy calls back itself."""
         store_ms = flushing.due_in_ms(self._thresholds, self._buffered(), now)
         work = (
-            (self._storing, 0 if self._spool.sealed else store_ms),
+            (self._storing, 0 if self._outbox.waiting else store_ms),
             (self._committing, self._commits.due_in_ms(now)),
         )
         waits = [
@@ -209,26 +211,33 @@ class Batches:
         In the end one that breaks our own code is passed over: the others have no later chance.
         """
         passed_over = 0
-        while len(self._spool.sealed) > passed_over:
-            segment = self._spool.sealed[passed_over]
+        while len(queue := self._outbox.waiting) > passed_over:
+            segment = queue[passed_over]
             if await self._store(segment):
                 continue
-            if not (self._ending and segment in self._bugs):
+            if not (self._ending and self._outbox.is_broken(segment)):
                 break
             passed_over += 1
 
     async def _store(self, segment: Segment) -> bool:
-        """Store one segment; True when it is gone from the spool."""
+        """Store one segment; True when it is out of the queue."""
         started = now_ms()
+        follows = not self._ending and self._commits.allowed(started)
+        follows = follows and self._committing.free(started)
         try:
-            receipt = await self._storing.on_thread(self._flush_side.store, segment)
+            receipt = await self._storing.on_thread(
+                self._flush_side.store, segment, commit_follows=follows
+            )
         except (DestinationError, ImportError, MemoryError, OSError) as error:
             self._kept(segment, error)  # it may be better in a moment
             return False
         except Exception as error:  # noqa: BLE001 - one batch may not block all others for ever
             return self._broken(segment, error)
-        self.store_cost_ms = min(max(now_ms() - started, LEAST_STORE_MS), LONGEST_STORE_MS)
-        self._discard(segment)
+        self.store_cost_ms = flushing.store_cost_ms(now_ms() - started)
+        if receipt.safe:
+            self._outbox.discard(segment)
+        else:
+            self._outbox.parked.append(segment)
         self._commits.changed()
         self._storing.worked()
         if receipt.damaged_bytes:
@@ -237,16 +246,35 @@ class Batches:
 
     async def _commit(self, deadline_ms: int) -> None:
         self._commits.begun()
-        started = now_ms()
+        started, parked = now_ms(), list(self._outbox.parked)
         try:
             await self._committing.on_thread(self._flush_side.commit, deadline_ms)
+        except BusyError:
+            self._commits.changed()
+            self._committing.postponed(now_ms())
+            await self._unpark()
         except Exception as error:  # noqa: BLE001 - a bug of ours may not end the loop
             self._commits.changed()
             self._committing.failed(_describe(error), now_ms())
+            await self._unpark()
         else:
             self._commits.done(now_ms())
             self._commit_cost_ms = now_ms() - started
             self._committing.worked()
+            self._outbox.discard_parked(parked)
+
+    async def _unpark(self) -> None:
+        """Make safe what waits for a commit; what cannot be is kept for the next one."""
+        if not (parked := list(self._outbox.parked)):
+            return
+        try:
+            await self._storing.on_thread(self._flush_side.describe)
+        except Exception as error:  # noqa: BLE001 - as in `_commit`
+            say(
+                "warning", f"{len(parked)} batches are kept for the next commit: {_describe(error)}"
+            )
+        else:
+            self._outbox.discard_parked(parked)
 
     def _kept(self, segment: Segment, error: Exception) -> None:
         size = segment.size_bytes
@@ -255,22 +283,14 @@ class Batches:
 
     def _broken(self, segment: Segment, error: Exception) -> bool:
         """Count a failure that is no destination's fault; give the batch up after some tries."""
-        tries = self._bugs[segment] = self._bugs.get(segment, 0) + 1
-        if tries < BUG_ATTEMPTS or self._ending:
+        if self._outbox.broke(segment) < BUG_ATTEMPTS or self._ending:
             self._kept(segment, error)
             return False
         problem = f"cannot be mapped: {_describe(error)}"
         say("error", f"{segment.size_bytes} bytes of telemetry are lost: {problem}")
         self._losses.add(problem, segment.items, segment.size_bytes)
-        self._discard(segment)
+        self._outbox.discard(segment)
         return True
-
-    def _discard(self, segment: Segment) -> None:
-        """Forget a segment; after the last of many that were left, take over more."""
-        self._spool.discard(segment)
-        self._bugs.pop(segment, None)
-        if not self._spool.sealed and self._spool.left_bytes:
-            self._spool.recover()
 
 
 def _describe(error: Exception) -> str:

@@ -34,16 +34,12 @@ class Receipt:
     """What became of one batch.
 
     Attributes:
-        rows: rows stored.
-        malformed: of those, parts of bodies that were no events.
         damaged_bytes: bytes of the segment that were no frames any more.
-        size_bytes: bytes of the files written.
+        safe: the segment may be discarded; else it is kept until a commit or `describe`.
     """
 
-    rows: int
-    malformed: int
     damaged_bytes: int
-    size_bytes: int
+    safe: bool
 
 
 class FlushSide:
@@ -59,11 +55,12 @@ class FlushSide:
         self._opening = threading.Lock()
         self._invocations = Invocations()
 
-    def store(self, segment: Segment) -> Receipt:
+    def store(self, segment: Segment, *, commit_follows: bool = False) -> Receipt:
         """Make one segment durable; repeating it changes nothing.
 
         Args:
             segment: sealed; its end may be torn.
+            commit_follows: see `Destination.store`.
 
         Raises:
             DestinationError: it is not durable.
@@ -85,8 +82,9 @@ class FlushSide:
             else:
                 self._invocations.invoked(msgspec.json.decode(part.payload, type=Invoke))
         logs = log_table(deliveries, context, self._invocations)
-        stored = self._open().store(Batch(batch_name(digests), logs.table))
-        return Receipt(logs.table.num_rows, logs.malformed, damaged_bytes, stored.size_bytes)
+        batch = Batch(batch_name(digests), logs.table)
+        stored = self._open().store(batch, commit_follows=commit_follows)
+        return Receipt(damaged_bytes, safe=stored.safe)
 
     def commit(self, deadline_ms: int) -> int:
         """Make visible what is stored; return how many files became so.
@@ -95,6 +93,14 @@ class FlushSide:
             DestinationError: nothing became visible; what is stored stays stored.
         """
         return self._open().commit(deadline_ms)
+
+    def describe(self) -> None:
+        """Make safe what was stored for a commit that did not come about.
+
+        Raises:
+            DestinationError: it is not safe yet.
+        """
+        self._open().describe()
 
     def warm_up_store(self) -> None:
         """Import what storing needs; what is wrong is said when a batch is stored."""

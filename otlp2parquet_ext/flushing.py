@@ -22,6 +22,10 @@ QUIET_MS = 100
 FIRST_STORE_MS = 700
 """What storing a batch is taken to cost before it has been measured."""
 
+LEAST_STORE_MS, LONGEST_STORE_MS = 200, 1_000
+"""Bounds of what a store is taken to cost: time for it is kept in the shutdown window, and a store
+that was frozen half way may not take all of it."""
+
 COMMIT_IMPORTS = 1
 """A first commit is taken to cost this many times the agent's own imports; measured: a third."""
 
@@ -125,6 +129,11 @@ def wait_for_end_until_ms(started_ms: int, deadline_ms: int, *, heard_ms: int) -
     return min(deadline_ms - MARGIN_MS, max(started_ms, heard_ms) + silence_ms)
 
 
+def store_cost_ms(took_ms: int) -> int:
+    """Return what storing a batch is taken to cost after it `took_ms`."""
+    return min(max(took_ms, LEAST_STORE_MS), LONGEST_STORE_MS)
+
+
 def first_commit_ms(import_ms: int) -> int:
     """Return what a first commit will cost in an environment whose imports took `import_ms`."""
     return COMMIT_IMPORTS * import_ms
@@ -194,7 +203,11 @@ class Commits:
 
     def due(self, now_ms: int) -> bool:
         """Tell whether it is worth committing now."""
-        return self.due_in_ms(now_ms) == 0
+        return self.waiting and self.allowed(now_ms)
+
+    def allowed(self, now_ms: int) -> bool:
+        """Tell whether what is stored now may be committed at once."""
+        return now_ms >= self.last_ms + self.interval_ms
 
     def due_in_ms(self, now_ms: int) -> int | None:
         """Return in how many ms a commit is due; None when nothing waits for one."""

@@ -7,11 +7,12 @@ durable.
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
-from otlp2parquet_ext.flushing import Retry
+from otlp2parquet_ext.flushing import FIRST_RETRY_MS, Retry
 from otlp2parquet_ext.say import say
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class Lane:
         self._idle = idle
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=what)
         self._job: asyncio.Task[None] | None = None
+        self._said = False
         self.retry = Retry()
 
     @property
@@ -67,14 +69,20 @@ class Lane:
 
     def failed(self, problem: str, now_ms: int) -> None:
         """Wait before the next job; of several failures in a row only the first is said."""
-        if self.retry.failures == 0:
+        if not self._said:
             say("error", problem)
+        self._said = True
         self.retry.failed(now_ms)
+
+    def postponed(self, now_ms: int) -> None:
+        """Wait before the next job though nothing is wrong; out of step with others who wait."""
+        self.retry.failed(now_ms + random.randrange(FIRST_RETRY_MS))  # noqa: S311 - no secret
 
     def worked(self) -> None:
         """End the trouble, if there was any."""
-        if self.retry.failures:
+        if self._said:
             say("info", f"{self._what} works again after {self.retry.failures} failures")
+        self._said = False
         self.retry = Retry()
 
     def _ended(self, job: asyncio.Task[None]) -> None:

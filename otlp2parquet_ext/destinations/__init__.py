@@ -27,6 +27,10 @@ class DestinationError(Exception):
     """
 
 
+class BusyError(DestinationError):
+    """Other writers were faster: nothing is wrong, and it is tried again a little later."""
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
     """One sealed segment as tables.
@@ -43,17 +47,29 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What `store` wrote; files that were there already are not counted."""
+    """What `store` wrote.
+
+    Attributes:
+        files, size_bytes: files that were there already are not counted.
+        safe: the rows outlive this environment; else the caller keeps the batch until the next
+            `commit` or `describe` has returned.
+    """
 
     files: int
     size_bytes: int
+    safe: bool = True
 
 
 class Destination(Protocol):
     """One place for batches; `store` is called on one thread and `commit` on another."""
 
-    def store(self, batch: Batch) -> Stored:
+    def store(self, batch: Batch, *, commit_follows: bool = False) -> Stored:
         """Make a batch durable; calling it again with the same batch changes nothing.
+
+        Args:
+            batch: its rows.
+            commit_follows: the caller commits at once, and keeps the batch until then: what only
+                serves a later commit can be left out.
 
         Raises:
             DestinationError: it is not durable.
@@ -66,7 +82,15 @@ class Destination(Protocol):
             deadline_ms: Unix ms; what is not visible by then is left for a later commit.
 
         Raises:
+            BusyError: other writers were faster.
             DestinationError: nothing became visible; what is stored stays stored.
+        """
+
+    def describe(self) -> None:
+        """Make safe what `store` left to a commit that did not come about.
+
+        Raises:
+            DestinationError: it is not safe yet.
         """
 
     def warm_up(self) -> None:

@@ -36,8 +36,9 @@ class Hive:
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
 
-    def store(self, batch: Batch) -> Stored:
+    def store(self, batch: Batch, *, commit_follows: bool = False) -> Stored:
         """See `Destination.store`."""
+        del commit_follows
         files = size_bytes = 0
         for hour, rows in split_by_time(batch.logs, HOUR_US):
             data = encode(rows, COLUMNS).data
@@ -52,6 +53,9 @@ class Hive:
         """See `Destination.commit`: a stored file is visible already."""
         del deadline_ms
         return 0
+
+    def describe(self) -> None:
+        """See `Destination.describe`: what is stored is safe."""
 
     def warm_up(self) -> None:
         """See `Destination.warm_up`: there is nothing to open."""

@@ -1,21 +1,23 @@
 """An Iceberg table: files first, snapshots second.
 
-    store:  data/Timestamp_day=YYYY-MM-DD/<batch>.parquet, then inbox/<batch>-<day>.json
-    commit: everything in the inbox --one snapshot--> the table, then the inbox is emptied
+    store:  data/Timestamp_day=YYYY-MM-DD/<batch>.parquet, then a descriptor in the inbox
+    commit: what waits --one snapshot--> the table, then its descriptors go
 
 From the moment the descriptor lies in the inbox the rows cannot be lost, only be seen later, by
-whoever commits next: this process, its successor, or another environment.
+whoever commits next: this process, its successor, another environment, or a committer. When a
+commit follows at once the descriptor is saved: the caller keeps the batch until it has landed.
 """
 
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from otlp2parquet_ext.destinations import DestinationError, Stored
+from otlp2parquet_ext.destinations import BusyError, DestinationError, Stored
 from otlp2parquet_ext.destinations.parquet_file import encode, read_footer
 from otlp2parquet_ext.destinations.partition import DAY_US, split_by_time
-from otlp2parquet_ext.iceberg import CommitError, DataFile
+from otlp2parquet_ext.iceberg import CommitError, ConflictError, DataFile
 from otlp2parquet_ext.iceberg.bounds import statistics
 from otlp2parquet_ext.iceberg.inbox import MISSING, Inbox
 from otlp2parquet_ext.say import say
@@ -32,7 +34,24 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.storage import Put, Storage
 
 FILES_PER_COMMIT = 100
-"""The table remembers the names of 4 096 files: forty commits of this size."""
+"""What one environment makes visible at once: its share of a fleet's work is small."""
+
+LOOK_INTERVAL_MS = 300_000
+"""Time between looks into the inbox: who has nothing to fear pays one request in five minutes."""
+
+TRUSTED_MS = 600_000
+"""Age from which a file is looked at before it is committed: a missing one breaks the table."""
+
+SPARE_MS = 3_000
+"""Time a commit must have left to take what others left behind: not in a shutdown window."""
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """A file of ours that is in no snapshot, as far as we know."""
+
+    file: DataFile
+    described: bool
 
 
 class Lake:
@@ -41,26 +60,39 @@ class Lake:
     Args:
         storage: the table's location.
         open_table: opens the table in its catalog; called with the first commit.
+        inbox: where descriptors wait; None for the table's location.
+        direct: whether this process commits; otherwise it only stores.
     """
 
-    def __init__(self, storage: Storage, open_table: Callable[[], CommitTable]) -> None:
+    def __init__(
+        self,
+        storage: Storage,
+        open_table: Callable[[], CommitTable],
+        inbox: Inbox | None = None,
+        *,
+        direct: bool = True,
+    ) -> None:
         self._storage = storage
         self._open_table = open_table
         self._table: CommitTable | None = None
-        self._inbox = Inbox(storage)
+        self._inbox = inbox or Inbox(storage)
+        self._direct = direct
+        self._waiting: dict[str, _Waiting] = {}
+        self._look_at_ms = 0
 
-    def store(self, batch: Batch) -> Stored:
+    def store(self, batch: Batch, *, commit_follows: bool = False) -> Stored:
         """See `Destination.store`."""
+        later = self._direct and (commit_follows or not self._inbox.usable)
         files = size_bytes = 0
         try:
             for day, rows in split_by_time(batch.logs, DAY_US):
-                put = self._store_day(batch.name, day, rows)
+                put = self._store_day(batch.name, day, rows, described=not later)
                 files, size_bytes = files + put.new, size_bytes + put.new * put.size_bytes
         except StorageError as error:
             raise DestinationError(str(error)) from error
-        return Stored(files, size_bytes)
+        return Stored(files, size_bytes, safe=not later)
 
-    def _store_day(self, batch_name: str, day: int, rows: pa.Table) -> Put:
+    def _store_day(self, batch_name: str, day: int, rows: pa.Table, *, described: bool) -> Put:
         """Store the rows of one day, and their descriptor."""
         date = time.strftime("%Y-%m-%d", time.gmtime(day * 86_400))
         path = f"data/Timestamp_day={date}/{batch_name}.parquet"
@@ -68,31 +100,74 @@ class Lake:
         put = self._storage.put(path, data)
         if not put.new:  # an earlier attempt may have known less, and written other bytes
             footer = read_footer(self._storage.get(path))
-        self._inbox.put(
-            DataFile(
-                name=f"{batch_name}-{date}",
-                path=self._storage.url(path),
-                day=day,
-                rows=footer.num_rows,
-                size_bytes=put.size_bytes,
-                statistics=statistics(footer, COLUMNS),
-            )
+        file = DataFile(
+            name=f"{batch_name}-{date}",
+            path=self._storage.url(path),
+            day=day,
+            rows=footer.num_rows,
+            size_bytes=put.size_bytes,
+            stored_ms=put.stored_ms,
+            statistics=statistics(footer, COLUMNS),
         )
+        if described:
+            self._inbox.put(file)
+        if self._direct:
+            self._remember(_Waiting(file, described))
         return put
 
+    def _remember(self, waiting: _Waiting) -> None:
+        """Keep in mind what to commit; of what lies in the inbox, no more than one commit takes."""
+        if waiting.described and len(self._waiting) >= FILES_PER_COMMIT:
+            self._look_at_ms = 0
+        else:
+            self._waiting[waiting.file.name] = waiting
+
+    def describe(self) -> None:
+        """See `Destination.describe`."""
+        try:
+            for waiting in list(self._waiting.values()):
+                if not waiting.described:
+                    self._inbox.put(waiting.file)
+                    waiting.described = True
+        except StorageError as error:
+            raise DestinationError(str(error)) from error
+
     def commit(self, deadline_ms: int) -> int:
-        """See `Destination.commit`: takes everything in the inbox, whoever put it there."""
+        """See `Destination.commit`: now and then takes what lies in the inbox, too."""
         committed = 0
         try:
-            while files := self._inbox.take(FILES_PER_COMMIT):
-                files = self._without_missing(files)
-                if files:
-                    self._open().commit(files, deadline_ms)
-                    self._inbox.remove(files)
-                    committed += len(files)
+            while self._direct and (files := self._next(deadline_ms)):
+                self._open().commit(files, deadline_ms)
+                self._forget(files)
+                committed += len(files)
+        except ConflictError as error:
+            self._look_at_ms = 0  # whoever was faster may have taken ours, and we take everybody's
+            raise BusyError(str(error)) from error
         except (StorageError, CommitError) as error:
             raise DestinationError(str(error)) from error
         return committed
+
+    def _next(self, deadline_ms: int) -> list[DataFile]:
+        """Return what the next snapshot adds: our own files, then those of the inbox."""
+        now_ms = time.time_ns() // 1_000_000
+        mine = [waiting.file for waiting in list(self._waiting.values())[:FILES_PER_COMMIT]]
+        old = [file for file in mine if now_ms - file.stored_ms > TRUSTED_MS]
+        if old:
+            there = self._without_missing(old)
+            mine = [file for file in mine if file not in old or file in there]
+        if now_ms < self._look_at_ms or deadline_ms - now_ms < SPARE_MS:
+            return mine
+        found = self._inbox.take(FILES_PER_COMMIT)
+        if len(found) < FILES_PER_COMMIT:
+            self._look_at_ms = now_ms + LOOK_INTERVAL_MS
+        return mine + self._without_missing([f for f in found if f.name not in self._waiting])
+
+    def _forget(self, files: Sequence[DataFile]) -> None:
+        """Take visible files off our mind and out of the inbox."""
+        mine = [self._waiting.pop(file.name, None) for file in files]
+        self._inbox.remove(
+            [file for file, own in zip(files, mine, strict=True) if own is None or own.described]
+        )
 
     def _without_missing(self, files: Sequence[DataFile]) -> list[DataFile]:
         """Set aside descriptors whose files are not there; return the others."""
@@ -100,6 +175,8 @@ class Lake:
         missing = [file for file in files if file not in there]
         if missing:
             self._inbox.set_aside(missing)
+            for file in missing:
+                self._waiting.pop(file.name, None)
             say(
                 "error",
                 f"{len(missing)} files of the inbox are not where they were stored, or not as "
@@ -109,7 +186,8 @@ class Lake:
 
     def warm_up(self) -> None:
         """See `Destination.warm_up`."""
-        self._open()
+        if self._direct:
+            self._open()
 
     def _open(self) -> CommitTable:
         if self._table is None:

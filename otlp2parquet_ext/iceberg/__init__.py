@@ -31,6 +31,10 @@ class CommitError(Exception):
     """The files are not visible; they stay where they are, and so do their descriptors."""
 
 
+class ConflictError(CommitError):
+    """Another writer was faster, as often as was to be borne: no fault of anybody's."""
+
+
 class Statistics(msgspec.Struct):
     """What readers prune a file by: every map goes from field id to value.
 
@@ -59,6 +63,7 @@ class DataFile(msgspec.Struct, frozen=True):
         day: days since 1970 of every row's `Timestamp`: its partition.
         rows: number of rows.
         size_bytes: length of the file.
+        stored_ms: Unix milliseconds at which it was stored, by the storage's clock; 0 unknown.
         statistics: of its columns; None in descriptors of a version that left none.
     """
 
@@ -67,6 +72,7 @@ class DataFile(msgspec.Struct, frozen=True):
     day: int
     rows: int
     size_bytes: int
+    stored_ms: int = 0
     statistics: Statistics | None = None
 
 
@@ -84,7 +90,15 @@ class CommitTable(Protocol):
             deadline_ms: Unix ms after which no further attempt begins.
 
         Raises:
+            ConflictError: other writers were faster too often, or until the deadline.
             CommitError: none of them became visible by this call, as far as is known.
+        """
+
+    def location(self, deadline_ms: int) -> str:
+        """Return below which address the table's files lie; creates it like `commit`.
+
+        Raises:
+            CommitError: the catalog cannot say.
         """
 
     def close(self) -> None:

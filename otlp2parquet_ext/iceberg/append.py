@@ -20,7 +20,7 @@ from uuid import uuid4
 
 import msgspec
 
-from otlp2parquet_ext.iceberg import CommitError
+from otlp2parquet_ext.iceberg import CommitError, ConflictError
 from otlp2parquet_ext.iceberg.catalog import OutcomeUnknownError
 from otlp2parquet_ext.iceberg.expiry import expired, manifest_lists
 from otlp2parquet_ext.iceberg.file_catalog import metadata_folder
@@ -56,6 +56,7 @@ if TYPE_CHECKING:
 FIRST_WAIT_S = 0.005
 LONGEST_WAIT_S = 0.5
 LIST_CACHE_BYTES = 4_194_304
+MANY = 1_000_000
 
 
 class _Commit(msgspec.Struct):
@@ -69,6 +70,7 @@ class _Commit(msgspec.Struct):
         written: addresses of the files we wrote.
         used: of those, the ones a catalog refers to, or may refer to.
         in_doubt: the outcome of an attempt is not known.
+        conflicts: attempts that were lost against others.
     """
 
     files: Sequence[DataFile]
@@ -78,6 +80,7 @@ class _Commit(msgspec.Struct):
     written: set[str] = msgspec.field(default_factory=set)
     used: set[str] = msgspec.field(default_factory=set)
     in_doubt: bool = False
+    conflicts: int = 0
 
 
 class LeanTable:
@@ -89,6 +92,7 @@ class LeanTable:
         columns: of our files, the time they are partitioned by first.
         location: where a table that is created lies.
         label: the table's name, for messages.
+        conflicts_borne: lost attempts after which a commit gives up before its deadline.
     """
 
     def __init__(
@@ -99,8 +103,10 @@ class LeanTable:
         *,
         location: str,
         label: str,
+        conflicts_borne: int = MANY,
     ) -> None:
         self._catalog = catalog
+        self._conflicts_borne = conflicts_borne
         self._storage = storage
         self._columns = columns
         self._location = location
@@ -115,6 +121,8 @@ class LeanTable:
             for wait_s in _waits():
                 if self._attempt(commit):
                     return
+                if commit.conflicts > self._conflicts_borne:
+                    break
                 if (time.time() + wait_s) * 1_000 > deadline_ms:
                     break
                 time.sleep(wait_s)
@@ -122,10 +130,14 @@ class LeanTable:
             raise CommitError(f"{problem} failed: {error}") from error
         finally:
             self._delete(commit.written - commit.used)
-        raise CommitError(
-            f"{problem} lost against other writers until its deadline; the files are kept, the "
-            "next commit takes them"
+        raise ConflictError(
+            f"{problem} lost {commit.conflicts} times against other writers; the files are kept, "
+            "the next commit takes them"
         )
+
+    def location(self, deadline_ms: int) -> str:
+        """See `CommitTable.location`."""
+        return str(self._load(deadline_ms).metadata["location"])
 
     def close(self) -> None:
         """See `CommitTable.close`: nothing is held open."""
@@ -173,6 +185,8 @@ class LeanTable:
         except CommitError:
             commit.used -= paths
             raise
+        else:
+            commit.conflicts += 1
         if not commit.in_doubt:
             commit.used -= paths
         return False

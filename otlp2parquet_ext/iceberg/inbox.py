@@ -1,8 +1,11 @@
 """The inbox: descriptors of files that are stored but in no snapshot yet.
 
-    put(file) --> inbox/<name>.json --take()--> files to commit --remove()--> gone
-                                        |
-                                        +--set_aside()--> inbox/missing/<name>.json
+    put(file) --> inbox/<stored>-<name>.json --take()--> files to commit --remove()--> gone
+                                                 |
+                                                 +--set_aside()--> inbox/missing/…
+
+Entries sort by when their files were stored, and the oldest are taken first: what the table's
+ledger forgets is then always older than what still waits.
 
 An entry is removed only after its commit is known to have landed. One that is met again after a
 crash in between is recognised by its name, in the table.
@@ -34,53 +37,81 @@ class Inbox:
     """The inbox of one table.
 
     Args:
-        storage: the table's location.
+        storage: in which it lies.
+        files: reaches the data files, if they lie elsewhere.
+
+    Attributes:
+        usable: False where there is none.
     """
 
-    def __init__(self, storage: Storage) -> None:
+    usable = True
+
+    def __init__(self, storage: Storage, files: Storage | None = None) -> None:
         self._storage = storage
+        self._files = files or storage
 
     def put(self, file: DataFile) -> None:
         """Leave a descriptor; one of the same name that is there already is as good."""
-        self._storage.put(_path(file.name), msgspec.json.encode(file))
+        self._storage.put(_path(file), msgspec.json.encode(file))
 
     def take(self, limit: int) -> list[DataFile]:
-        """Return at most `limit` descriptors, in order of name; foreign files are passed over."""
+        """Return at most `limit` descriptors, oldest first; foreign files are passed over."""
         entries = (p for p in self._storage.list(FOLDER) if p.endswith(".json"))
-        files = (self._read(path) for path in entries)
+        files = (self.read(path) for path in entries)
         return list(islice((file for file in files if file is not None), limit))
 
     def describes(self, file: DataFile) -> bool:
-        """Tell whether the file is there, in the table's location, with the length it should have.
+        """Tell whether the file is there, where files may lie, with the length it should have.
 
         Raises:
             StorageError: that cannot be found out.
         """
         try:
-            path = self._storage.path(file.path)
+            path = self._files.path(file.path)
         except StorageError:
             return False
-        return self._storage.size(path) == file.size_bytes
+        return self._files.size(path) == file.size_bytes
 
     def set_aside(self, files: Sequence[DataFile]) -> None:
         """Move descriptors out of the way."""
         for file in files:
-            self._storage.put(_path(file.name, MISSING), msgspec.json.encode(file))
+            self._storage.put(_path(file, MISSING), msgspec.json.encode(file))
         self.remove(files)
 
     def remove(self, files: Sequence[DataFile]) -> None:
         """Forget descriptors whose files are visible."""
-        for file in files:
-            self._storage.delete(_path(file.name))
+        if files:
+            self._storage.delete_many([_path(file) for file in files])
 
-    def _read(self, path: str) -> DataFile | None:
+    def read(self, path: str) -> DataFile | None:
         """Read an entry; None when it is not ours, or another committer was faster."""
         try:
             file = msgspec.json.decode(self._storage.get(path), type=DataFile)
         except (msgspec.MsgspecError, NotThereError):
             return None
-        return file if _path(file.name) == path else None
+        return file if _path(file) == path else None
 
 
-def _path(name: str, folder: str = FOLDER) -> str:
-    return f"{folder}/{name}.json"
+class NoInbox(Inbox):
+    """Where none can be: S3 Tables neither lists nor deletes objects, and none was named."""
+
+    usable = False
+
+    def put(self, file: DataFile) -> None:
+        """See `Inbox.put`."""
+        raise StorageError(
+            f"{file.path} cannot wait in an inbox, for there is none: set "
+            "OTLP2PARQUET_INBOX=s3://bucket/prefix"
+        )
+
+    def take(self, limit: int) -> list[DataFile]:
+        """See `Inbox.take`."""
+        del limit
+        return []
+
+    def remove(self, files: Sequence[DataFile]) -> None:
+        """See `Inbox.remove`."""
+
+
+def _path(file: DataFile, folder: str = FOLDER) -> str:
+    return f"{folder}/{file.stored_ms:013}-{file.name}.json"

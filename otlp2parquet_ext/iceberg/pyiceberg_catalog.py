@@ -111,6 +111,11 @@ class PyIcebergTable:
             "deadline; the files are kept, the next commit takes them"
         )
 
+    def location(self, deadline_ms: int) -> str:
+        """See `CommitTable.location`."""
+        del deadline_ms
+        return str(self._load().location())
+
     def close(self) -> None:
         """See `CommitTable.close`."""
         if self._catalog is not None:

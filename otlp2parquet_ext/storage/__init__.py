@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from otlp2parquet_ext.storage.buffers import BytesLike
 
@@ -23,10 +23,17 @@ class NotThereError(StorageError):
 
 
 class Put(NamedTuple):
-    """What lies there after a `put`: `new` is False when it was there before and is kept."""
+    """What lies there after a `put`.
+
+    Attributes:
+        new: False when it was there before and is kept.
+        size_bytes: its length.
+        stored_ms: Unix milliseconds at which it was stored, by the storage's own clock.
+    """
 
     new: bool
     size_bytes: int
+    stored_ms: int
 
 
 class Storage(Protocol):
@@ -52,6 +59,9 @@ class Storage(Protocol):
 
     def delete(self, path: str) -> None:
         """Remove an object; one that is gone already is fine."""
+
+    def delete_many(self, paths: Sequence[str]) -> None:
+        """Remove objects, in as few requests as the storage allows; those gone are fine."""
 
     def url(self, path: str) -> str:
         """Return the address under which engines find the object."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from otlp2parquet_ext.storage import NotThereError, Put, StorageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from otlp2parquet_ext.storage.buffers import BytesLike
 
@@ -34,13 +34,12 @@ class LocalStorage:
         unfinished = target.with_name(f".{target.name}.{os.getpid()}")
         try:
             if target.exists():
-                return Put(new=False, size_bytes=target.stat().st_size)
+                return _put(target, new=False)
             target.parent.mkdir(parents=True, exist_ok=True)
             self._write(unfinished, data)
             with contextlib.suppress(FileExistsError):
                 os.link(unfinished, target)
-            new = target.samefile(unfinished)
-            return Put(new=new, size_bytes=target.stat().st_size)
+            return _put(target, new=target.samefile(unfinished))
         except OSError as error:
             raise StorageError(f"{target} cannot be written: {error.strerror or error}") from error
         finally:
@@ -80,6 +79,11 @@ class LocalStorage:
         except OSError as error:
             raise StorageError(f"{self.root / path} cannot be removed: {error.strerror}") from error
 
+    def delete_many(self, paths: Sequence[str]) -> None:
+        """See `Storage.delete_many`."""
+        for path in paths:
+            self.delete(path)
+
     def url(self, path: str) -> str:
         """See `Storage.url`: a plain absolute path, which every engine reads."""
         return str(Path(self.root, path).absolute())
@@ -100,3 +104,9 @@ class LocalStorage:
             return None
         except OSError as error:
             raise StorageError(f"{self.root / path} cannot be read: {error.strerror}") from error
+
+
+def _put(target: Path, *, new: bool) -> Put:
+    """Say what lies there."""
+    found = target.stat()
+    return Put(new=new, size_bytes=found.st_size, stored_ms=found.st_mtime_ns // 1_000_000)

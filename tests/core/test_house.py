@@ -17,7 +17,7 @@ LAYERS = (
     {"local", "query", "early"},
     {"agent"},
     {"batches", "context", "extensions_api", "library_logs"},
-    {"flush_side", "lane"},
+    {"flush_side", "lane", "outbox"},
     {"bootstrap", "receiver", "spool", "destinations", "iceberg"},
     {"storage"},
     {"web"},

@@ -19,7 +19,7 @@ from otlp2parquet_ext.iceberg import CommitError, DataFile
 from otlp2parquet_ext.iceberg.append import LeanTable
 from otlp2parquet_ext.iceberg.catalog import OutcomeUnknownError
 from otlp2parquet_ext.iceberg.file_catalog import FileCatalog
-from otlp2parquet_ext.iceberg.ledger import LENGTH, Ledger, names_summary
+from otlp2parquet_ext.iceberg.ledger import FORGOTTEN, LEDGER, LENGTH, Ledger, names_summary
 from otlp2parquet_ext.iceberg.sqlite_catalog import SqlitePointer
 from otlp2parquet_ext.storage.local import LocalStorage
 from otlp2parquet_ext.tables.logs import COLUMNS
@@ -78,22 +78,45 @@ def test_a_file_named_twice_in_one_commit_is_added_once(home: Home) -> None:
     assert home.bodies() == ["first", "second"]
 
 
-def named(name: str) -> DataFile:
+def named(name: str, stored_ms: int = 0) -> DataFile:
     """Make a descriptor of nothing in particular."""
-    return DataFile(name=name, path="/x", day=0, rows=1, size_bytes=1)
+    return DataFile(name=name, path="/x", day=0, rows=1, size_bytes=1, stored_ms=stored_ms)
 
 
-def test_the_ledger_is_bounded_and_forgets_the_oldest_first() -> None:
-    """Forty full commits, whatever the table's age; and a bounded number of bytes."""
+def test_the_ledger_is_bounded_and_forgets_whole_commits_oldest_first() -> None:
+    """About forty full commits, whatever the table's age; and a bounded number of bytes."""
     properties: dict[str, str] = {}
-    commits = [[named(f"{c}-{n}") for n in range(FILES_PER_COMMIT)] for c in range(60)]
+    commits = [
+        [named(f"{c}-{n}", stored_ms=10_000 * c + n + 1) for n in range(FILES_PER_COMMIT)]
+        for c in range(60)
+    ]
     for files in commits:
         properties |= Ledger(properties, []).properties_with(files)
-    (text,) = properties.values()
-    assert len(text) == 13 * LENGTH - 1
+    assert len(properties[LEDGER]) <= 13 * LENGTH
     ledger = Ledger(properties, [])
-    assert ledger.unseen(commits[20]) == []
-    assert ledger.unseen(commits[0]) == commits[0]
+    known = [number for number, files in enumerate(commits) if not ledger.unseen(files)]
+    assert known == list(range(60 - len(known), 60))
+    assert len(known) >= 39
+    forgotten = commits[known[0] - 1]
+    assert ledger.unseen(forgotten) == forgotten
+    assert properties[FORGOTTEN] == str(forgotten[-1].stored_ms)
+
+
+def test_what_was_stored_after_all_that_is_forgotten_was_surely_never_committed() -> None:
+    """And of an older file nobody can tell from the ledger alone: it may be met a second time."""
+    properties = {FORGOTTEN: "1000000"}
+    older, newer = named("older", stored_ms=999_000), named("newer", stored_ms=1_003_000)
+    unknown = named("of an older version")
+    ledger = Ledger(properties, [])
+    assert ledger.doubtful([older, newer, unknown]) == [older, unknown]
+    assert Ledger({}, []).doubtful([older, unknown]) == []
+
+
+def test_a_commit_larger_than_the_ledger_is_remembered_whole() -> None:
+    """What was just committed is what is met again after a crash."""
+    files = [named(str(number), stored_ms=5) for number in range(LENGTH + 100)]
+    properties = Ledger({}, []).properties_with(files)
+    assert Ledger(properties, []).unseen(files) == []
 
 
 def test_names_only_a_snapshot_knows_are_taken_over() -> None:
@@ -246,7 +269,7 @@ def test_a_descriptor_without_its_file_is_set_aside_and_blocks_nobody(
     data = home.location / "data"
     next(data.rglob("*gone.parquet")).rename(home.folder / "gone.parquet")
     next(data.rglob("*short.parquet")).write_bytes(b"half")
-    assert lake.commit(soon()) == 1
+    assert Lake(LocalStorage(home.location), home.lean).commit(soon()) == 1
     assert home.bodies() == ["first", "kept"]
     assert inbox_of(home) == []
     aside = home.location / "inbox" / "missing"
@@ -258,13 +281,14 @@ def test_a_file_that_came_back_is_committed(home: Home) -> None:
     """Somebody restored it and moved its descriptor back."""
     lake = Lake(LocalStorage(home.location), home.lean)
     lake.store(Batch("a" * 32, bodies_at(0, "restored")))
+    lake = Lake(LocalStorage(home.location), home.lean)  # another process: it has not just seen it
     file = next((home.location / "data").rglob("*a.parquet"))
     file.rename(home.folder / "away.parquet")
     assert lake.commit(soon()) == 0
     (home.folder / "away.parquet").rename(file)
     aside = next((home.location / "inbox" / "missing").iterdir())
     aside.rename(home.location / "inbox" / aside.name)
-    assert lake.commit(soon()) == 1
+    assert Lake(LocalStorage(home.location), home.lean).commit(soon()) == 1
     assert home.bodies() == ["first", "restored"]
 
 
@@ -277,7 +301,7 @@ def test_a_descriptor_of_a_file_elsewhere_is_set_aside(
     """Not ours, whoever put it there."""
     (file,) = home.store(bodies_at(0, "x"), "x")
     foreign = msgspec.structs.replace(file, **changes)
-    entry = home.location / "inbox" / f"{file.name}.json"
+    entry = home.location / "inbox" / f"{file.stored_ms}-{file.name}.json"
     entry.write_bytes(msgspec.json.encode(foreign))
     assert Lake(LocalStorage(home.location), home.lean).commit(soon()) == 0
     assert home.bodies() == ["first"]
@@ -296,7 +320,7 @@ def test_a_descriptor_of_an_older_version_is_committed(home: Home) -> None:
     """It knows no statistics: readers open the file to find out."""
     (file,) = home.store(bodies_at(0, "old"), "old")
     fields = {f: getattr(file, f) for f in ("name", "path", "day", "rows", "size_bytes")}
-    entry = home.location / "inbox" / f"{file.name}.json"
+    entry = home.location / "inbox" / f"{0:013}-{file.name}.json"
     entry.write_bytes(msgspec.json.encode(fields))
     assert Lake(LocalStorage(home.location), home.lean).commit(soon()) == 1
     assert home.bodies() == ["first", "old"]

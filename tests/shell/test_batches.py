@@ -10,10 +10,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from otlp2parquet_ext.batches import LEAST_STORE_MS, LONGEST_STORE_MS, Batches, now_ms
-from otlp2parquet_ext.destinations import DestinationError
+from otlp2parquet_ext.batches import Batches, now_ms
+from otlp2parquet_ext.destinations import BusyError, DestinationError
 from otlp2parquet_ext.flush_side import Receipt
-from otlp2parquet_ext.flushing import FIRST_STORE_MS, FlushReason
+from otlp2parquet_ext.flushing import (
+    FIRST_STORE_MS,
+    LEAST_STORE_MS,
+    LONGEST_STORE_MS,
+    FlushReason,
+)
 from otlp2parquet_ext.settings import load
 from otlp2parquet_ext.spool import Frame, Kind, Segment, Spool, digest_of, read_frames
 from otlp2parquet_ext.spool.frames import encode_header
@@ -34,31 +39,46 @@ class ScriptedFlushSide:
         failures: what the next stores raise.
         stored: bodies of each stored segment.
         may_store, may_commit: work waits for these.
+        direct: what a commit follows is only safe with it.
+        refusals: what the next commits raise.
+        follows: for each store, whether a commit was to follow.
+        described: how often what no commit made safe was made so otherwise.
     """
 
     failures: list[Exception] = field(default_factory=list)
     stored: list[list[bytes]] = field(default_factory=list)
     may_store: threading.Event = field(default_factory=threading.Event)
     may_commit: threading.Event = field(default_factory=threading.Event)
+    direct: bool = False
+    refusals: list[Exception] = field(default_factory=list)
+    follows: list[bool] = field(default_factory=list)
+    described: int = 0
 
     def __post_init__(self) -> None:
         self.may_store.set()
         self.may_commit.set()
 
-    def store(self, segment: Segment) -> Receipt:
+    def store(self, segment: Segment, *, commit_follows: bool = False) -> Receipt:
         """Keep the bodies of a segment."""
+        self.follows.append(commit_follows)
         self.may_store.wait(WAIT_S)
         if self.failures:
             raise self.failures.pop(0)
         frames = (f for f in read_frames(segment.read()) if isinstance(f, Frame))
         self.stored.append([f.payload for f in frames if f.kind is Kind.DELIVERY])
-        return Receipt(1, 0, 0, 1)
+        return Receipt(0, safe=not (self.direct and commit_follows))
 
     def commit(self, deadline_ms: int) -> int:
         """Do nothing, as slowly as told."""
         del deadline_ms
         self.may_commit.wait(WAIT_S)
+        if self.refusals:
+            raise self.refusals.pop(0)
         return 1
+
+    def describe(self) -> None:
+        """Count it."""
+        self.described += 1
 
     @property
     def bodies(self) -> list[bytes]:
@@ -227,5 +247,83 @@ def test_a_destination_that_is_silent_is_in_trouble_until_it_answers(
         assert [*trouble, at.batches.in_trouble] == [False, True]
         answer.set()
         await until(lambda: not at.batches.in_trouble)
+
+    run(test)
+
+
+def direct(folder: Path, **variables: str) -> Bench:
+    """Set up a destination that saves what only serves a later commit."""
+    at = bench(folder, MAX_ITEMS="1", **variables)
+    at.flush_side.direct = True
+    return at
+
+
+def test_a_batch_whose_commit_follows_stays_in_the_spool_until_it_has_landed(
+    tmp_path: Path,
+) -> None:
+    """Until then nothing else tells of its file: a crash has to find it in the spool."""
+
+    async def test() -> None:
+        at = direct(tmp_path)
+        at.flush_side.may_commit.clear()
+        at.batches.append(b"[1]", 1)
+        await until(lambda: at.flush_side.bodies == [b"[1]"])
+        await until(lambda: at.batches._committing.busy)
+        assert len(at.spool.sealed) == 1
+        at.flush_side.may_commit.set()
+        await until(lambda: not at.spool.sealed)
+        assert at.flush_side.described == 0
+        assert at.flush_side.bodies == [b"[1]"]
+
+    run(test)
+
+
+def test_a_batch_that_has_to_wait_for_its_commit_is_safe_without_it(tmp_path: Path) -> None:
+    """Within the commit interval, or while another commit is under way, it is told of at once."""
+
+    async def test() -> None:
+        at = direct(tmp_path, OTLP2PARQUET_COMMIT_INTERVAL_MS="60000")
+        at.batches.append(b"[1]", 1)
+        await until(lambda: at.flush_side.follows == [True])
+        await until(lambda: not at.spool.sealed)
+        at.batches.append(b"[2]", 1)
+        await until(lambda: at.flush_side.follows == [True, False])
+        await until(lambda: not at.spool.sealed)
+
+    run(test)
+
+
+@pytest.mark.parametrize("refusal", [BusyError("others were faster"), DestinationError("403")])
+def test_a_batch_whose_commit_failed_is_made_safe_without_it(
+    tmp_path: Path, refusal: Exception, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """And leaves the spool; only what is somebody's fault is worth a line."""
+
+    async def test() -> None:
+        at = direct(tmp_path)
+        at.flush_side.refusals = [refusal]
+        at.batches.append(b"[1]", 1)
+        await until(lambda: at.flush_side.described == 1)
+        await until(lambda: not at.spool.sealed)
+        assert at.batches.in_trouble
+
+    run(test)
+    assert ("403" in capfd.readouterr().err) == (type(refusal) is DestinationError)
+
+
+def test_shutdown_does_not_wait_for_a_commit_that_hangs_to_make_a_batch_safe(
+    tmp_path: Path,
+) -> None:
+    """Two seconds later we are killed, and the spool with us."""
+
+    async def test() -> None:
+        at = direct(tmp_path)
+        at.flush_side.may_commit.clear()
+        at.batches.append(b"[1]", 1)
+        await until(lambda: at.batches._committing.busy)
+        await at.batches.flush_all(FlushReason.SHUTDOWN, now_ms() + 300)
+        assert at.flush_side.described == 1
+        assert at.spool.sealed == []
+        at.flush_side.may_commit.set()
 
     run(test)

@@ -1,0 +1,187 @@
+"""The lake's two ways to become visible: what is left out, what is left behind, who takes it."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from lake_bench import Home, bodies_at, soon
+
+from otlp2parquet_ext.destinations import Batch, BusyError, DestinationError
+from otlp2parquet_ext.destinations.lake import FILES_PER_COMMIT, SPARE_MS, TRUSTED_MS, Lake
+from otlp2parquet_ext.iceberg import CommitTable, ConflictError, DataFile
+from otlp2parquet_ext.iceberg.inbox import Inbox, NoInbox
+from otlp2parquet_ext.storage.local import LocalStorage
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    """An empty folder."""
+    return Home(tmp_path)
+
+
+def lake(home: Home, table: CommitTable | None = None, inbox: Inbox | None = None) -> Lake:
+    """Open the table's lake as one environment does."""
+    return Lake(LocalStorage(home.location), lambda: table or home.lean(), inbox)
+
+
+def batch(name: str) -> Batch:
+    """Make a batch of one row."""
+    return Batch(name.rjust(32, "0"), bodies_at(0, name))
+
+
+def waiting_in(home: Home) -> list[str]:
+    """List the inbox."""
+    return [path.name for path in (home.location / "inbox").glob("*.json")]
+
+
+class Contended:
+    """A table to which somebody else always commits first, until a test lets go."""
+
+    def __init__(self, home: Home) -> None:
+        self._table = home.lean()
+        self.contended = True
+
+    def commit(self, files: Sequence[DataFile], deadline_ms: int) -> None:
+        """Lose, or commit."""
+        if self.contended:
+            raise ConflictError("lost 1 times against other writers")
+        self._table.commit(files, deadline_ms)
+
+    def location(self, deadline_ms: int) -> str:
+        """See `CommitTable`."""
+        return self._table.location(deadline_ms)
+
+    def close(self) -> None:
+        """See `CommitTable`."""
+
+
+def test_a_commit_that_follows_saves_the_descriptor(home: Home) -> None:
+    """Two requests of seven; the caller keeps the batch until the commit has landed."""
+    environment = lake(home)
+    assert not environment.store(batch("a"), commit_follows=True).safe
+    assert waiting_in(home) == []
+    assert environment.commit(soon()) == 1
+    assert home.bodies() == ["a"]
+    assert waiting_in(home) == []
+
+
+def test_a_batch_stored_for_later_is_safe_at_once(home: Home) -> None:
+    """Whoever commits next finds its descriptor."""
+    assert lake(home).store(batch("a")).safe
+    assert len(waiting_in(home)) == 1
+
+
+def test_what_a_commit_could_not_make_visible_is_described(home: Home) -> None:
+    """The first conflict sends it to the inbox, where anybody can commit it."""
+    table = Contended(home)
+    environment = lake(home, table)
+    environment.store(batch("a"), commit_follows=True)
+    with pytest.raises(BusyError, match="lost 1 times"):
+        environment.commit(soon())
+    environment.describe()
+    assert len(waiting_in(home)) == 1
+    assert lake(home).commit(soon()) == 1
+    table.contended = False
+    environment.commit(soon())
+    assert home.bodies() == ["a"]
+    assert waiting_in(home) == []
+
+
+def test_the_winner_of_a_race_takes_what_the_losers_left(home: Home) -> None:
+    """So that contention ends with one commit instead of one for each."""
+    table = Contended(home)
+    loser = lake(home, table)
+    assert loser.commit(soon()) == 0
+    loser.store(batch("mine"), commit_follows=True)
+    with pytest.raises(BusyError):
+        loser.commit(soon())
+    lake(home).store(batch("another's"))
+    table.contended = False
+    assert loser.commit(soon()) == 2
+    assert home.bodies() == ["another's", "mine"]
+
+
+def test_the_inbox_is_looked_into_now_and_then_only(home: Home) -> None:
+    """Every look is a request; a thousand environments would pay a thousand."""
+    environment = lake(home)
+    assert environment.commit(soon()) == 0
+    lake(home).store(batch("left behind"))
+    environment.store(batch("own"), commit_follows=True)
+    assert environment.commit(soon()) == 1
+    assert len(waiting_in(home)) == 1
+    assert lake(home).commit(soon()) == 1
+
+
+def test_a_commit_in_a_hurry_takes_its_own_only(home: Home) -> None:
+    """At shutdown there is no time for what others left."""
+    lake(home).store(batch("left behind"))
+    environment = lake(home)
+    environment.store(batch("own"))
+    assert environment.commit(time.time_ns() // 1_000_000 + SPARE_MS - 500) == 1
+    assert home.bodies() == ["own"]
+
+
+def test_an_environment_that_does_not_commit_leaves_everything_to_a_committer(home: Home) -> None:
+    """Two requests a flush, no catalog, no permission for one."""
+
+    def no_catalog() -> CommitTable:
+        raise AssertionError("the catalog was opened")
+
+    environment = Lake(LocalStorage(home.location), no_catalog, direct=False)
+    environment.warm_up()
+    assert environment.store(batch("a"), commit_follows=True).safe
+    assert environment.commit(soon()) == 0
+    assert lake(home).commit(soon()) == 1
+
+
+def test_without_an_inbox_a_batch_is_only_safe_in_the_table(home: Home) -> None:
+    """S3 Tables neither lists nor deletes objects; the error names the setting."""
+    storage = LocalStorage(home.location)
+    environment = lake(home, inbox=NoInbox(storage))
+    assert not environment.store(batch("a")).safe
+    with pytest.raises(DestinationError, match="set OTLP2PARQUET_INBOX=s3://bucket/prefix"):
+        environment.describe()
+    assert environment.commit(soon()) == 1
+    assert home.bodies() == ["a"]
+
+
+def test_an_inbox_may_lie_elsewhere(home: Home) -> None:
+    """Environments that may write files but not list the table's location; or S3 Tables."""
+    files, inbox = LocalStorage(home.location), LocalStorage(home.folder / "inbox of all")
+    lake(home, inbox=Inbox(inbox, files)).store(batch("a"))
+    assert waiting_in(home) == []
+    assert lake(home, inbox=Inbox(inbox, files)).commit(soon()) == 1
+    assert home.bodies() == ["a"]
+
+
+def test_a_file_of_ours_that_waited_long_is_looked_at_before_it_is_committed(
+    home: Home, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Hours of an outage are long enough for a lifecycle rule, and a missing file breaks scans."""
+    environment = lake(home)
+    for name in ("gone", "there"):
+        environment.store(batch(name), commit_follows=True)
+    next(home.location.rglob("*gone.parquet")).unlink()
+    later_ns = time.time_ns() + (TRUSTED_MS + 1_000) * 1_000_000
+    monkeypatch.setattr("otlp2parquet_ext.destinations.lake.time.time_ns", lambda: later_ns)
+    assert environment.commit(later_ns // 1_000_000 + 20_000) == 1
+    assert home.bodies() == ["there"]
+    assert "not where they were stored" in capfd.readouterr().err
+
+
+def test_what_an_environment_remembers_of_an_outage_is_bounded(home: Home) -> None:
+    """The inbox holds what memory does not; nothing is forgotten."""
+    environment = lake(home)
+    count = FILES_PER_COMMIT + 5
+    for number in range(count):
+        environment.store(batch(str(number)))
+    assert len(environment._waiting) == FILES_PER_COMMIT
+    assert environment.commit(soon()) == count
+    assert len(home.bodies()) == count
+    assert waiting_in(home) == []
