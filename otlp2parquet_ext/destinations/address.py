@@ -1,0 +1,180 @@
+"""A destination's URL taken apart and checked, before anything is opened. Pure.
+
+s3://bucket/prefix                        plain Parquet
+file:///path                              plain Parquet
+arn:aws:s3tables:region:account:bucket/n  Iceberg, S3 Tables
+glue://database?warehouse=s3://bucket/p   Iceberg, AWS Glue
+rest+https://host/path?warehouse=name     Iceberg, any REST catalog
+sqlite:///path/catalog.db?warehouse=/path Iceberg, in one file
+catalog://name                            Iceberg, any catalog PyIceberg knows
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from urllib.parse import SplitResult
+
+AWS = frozenset({"region", "endpoint", "path-style"})
+"""Options of every destination that talks to AWS."""
+
+REST = AWS | {"warehouse", "signing-name", "signing-region"}
+S3_TABLES_ARN = re.compile(
+    r"arn:(?P<partition>aws[a-z-]*):s3tables:(?P<region>[a-z0-9-]+):(?P<account>\d{12}):bucket/"
+    r"(?P<bucket>[a-z0-9][a-z0-9-]{1,61}[a-z0-9])"
+)
+BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+CATALOG = re.compile(r"[A-Za-z0-9_-]+")
+LOWER_NAME = re.compile(r"[a-z0-9]([a-z0-9_]{0,253}[a-z0-9])?")
+
+EXPECTED = (
+    "s3://bucket/prefix, arn:aws:s3tables:REGION:ACCOUNT:bucket/NAME, "
+    "glue://DATABASE?warehouse=s3://bucket/prefix, rest+https://host/path?warehouse=NAME, "
+    "catalog://NAME, sqlite:///path/catalog.db?warehouse=/path or file:///path"
+)
+
+
+class AddressError(Exception):
+    """A URL that names no destination; says which part is wrong and what is valid."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A destination.
+
+    Attributes:
+        kind: `file`, `s3`, `sqlite`, `s3tables`, `glue`, `rest` or `catalog`.
+        place: path of a file or folder, `bucket/prefix`, ARN, database, URL or catalog name.
+        options: of its query.
+    """
+
+    kind: str
+    place: str
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
+def parse(text: str, variable: str = "OTLP2PARQUET_DESTINATION") -> Address:
+    """Take a URL apart.
+
+    Args:
+        text: the URL or ARN.
+        variable: which names it, for messages.
+
+    Raises:
+        AddressError: it names no destination.
+    """
+    try:
+        url = urlsplit(text)
+        return READERS.get(url.scheme, _unknown)(url)
+    except (ValueError, AddressError) as error:
+        raise AddressError(f"{variable}={text!r}: {error}; expected {EXPECTED}") from error
+
+
+def _unknown(url: SplitResult) -> Address:
+    raise AddressError(f"there is no scheme {url.scheme!r}")
+
+
+def _options(url: SplitResult, known: frozenset[str]) -> dict[str, str]:
+    options = dict(parse_qsl(url.query, keep_blank_values=True))
+    if unknown := options.keys() - known:
+        raise AddressError(
+            f"{min(unknown)!r} is not an option; there are {', '.join(sorted(known)) or 'none'}"
+        )
+    if options.get("path-style", "true") not in ("true", "false"):
+        raise AddressError(f"path-style={options['path-style']!r} is neither true nor false")
+    if not options.get("endpoint", "http://").startswith(("http://", "https://")):
+        raise AddressError(f"endpoint={options['endpoint']!r} is no http:// or https:// address")
+    return options
+
+
+def _path(url: SplitResult) -> str:
+    if url.netloc or not url.path.strip("/"):
+        raise AddressError("the path must be absolute, with three slashes before it")
+    return url.path
+
+
+def _file(url: SplitResult) -> Address:
+    return Address("file", _path(url), _options(url, frozenset()))
+
+
+def _sqlite(url: SplitResult) -> Address:
+    options = _options(url, frozenset({"warehouse"}))
+    if not options.get("warehouse", "/").startswith("/"):
+        raise AddressError(f"warehouse={options['warehouse']!r} is not an absolute path")
+    return Address("sqlite", _path(url), options)
+
+
+def _s3(url: SplitResult) -> Address:
+    if not BUCKET.fullmatch(url.netloc):
+        raise AddressError(f"{url.netloc!r} is no name of a bucket")
+    return Address("s3", f"{url.netloc}{url.path}".rstrip("/"), _options(url, AWS))
+
+
+def _arn(url: SplitResult) -> Address:
+    arn = f"arn:{url.path}"
+    if not S3_TABLES_ARN.fullmatch(arn):
+        raise AddressError("this is no ARN of a table bucket")
+    return Address("s3tables", arn, _options(url, AWS))
+
+
+def _glue(url: SplitResult) -> Address:
+    options = _options(url, AWS | {"warehouse", "catalog-id"})
+    if not LOWER_NAME.fullmatch(url.netloc) or url.path.strip("/"):
+        raise AddressError(f"{url.netloc + url.path!r} is no lower-case name of a Glue database")
+    warehouse = urlsplit(options.get("warehouse", ""))
+    if warehouse.scheme != "s3" or not BUCKET.fullmatch(warehouse.netloc):
+        raise AddressError(f"warehouse={warehouse.geturl()!r} is no s3://bucket/prefix")
+    return Address("glue", url.netloc, options)
+
+
+def _rest(url: SplitResult) -> Address:
+    if not url.hostname:
+        raise AddressError("it names no host")
+    if url.username or url.password:
+        raise AddressError("secrets do not belong into it: set OTLP2PARQUET_REST_TOKEN")
+    scheme = url.scheme.removeprefix("rest+")
+    return Address("rest", f"{scheme}://{url.netloc}{url.path}".rstrip("/"), _options(url, REST))
+
+
+def _catalog(url: SplitResult) -> Address:
+    if not CATALOG.fullmatch(url.netloc) or url.path.strip("/"):
+        raise AddressError(f"{url.netloc + url.path!r} is no name of a catalog")
+    return Address("catalog", url.netloc, _options(url, AWS | {"warehouse"}))
+
+
+READERS: Mapping[str, Callable[[SplitResult], Address]] = {
+    "file": _file,
+    "sqlite": _sqlite,
+    "s3": _s3,
+    "arn": _arn,
+    "glue": _glue,
+    "rest+https": _rest,
+    "rest+http": _rest,
+    "catalog": _catalog,
+}
+
+
+def check_names(address: Address, namespace: str, table: str) -> None:
+    """Refuse names the catalog cannot bear.
+
+    Raises:
+        AddressError: says which name, and what is valid.
+
+    Source: S3 Tables user guide, "Amazon S3 table bucket, table, and namespace naming rules".
+    """
+    if address.kind not in ("s3tables", "glue"):
+        return
+    for variable, name in (
+        ("OTLP2PARQUET_NAMESPACE", namespace),
+        ("OTLP2PARQUET_TABLE_LOGS", table),
+    ):
+        if not LOWER_NAME.fullmatch(name) or name.startswith("aws"):
+            raise AddressError(
+                f"{variable}={name!r}: {address.kind} takes 1 to 255 lower-case letters, digits "
+                "and underscores, beginning and ending with a letter or digit, not with aws"
+            )
