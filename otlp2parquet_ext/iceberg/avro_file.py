@@ -54,12 +54,20 @@ class AvroFile(msgspec.Struct, frozen=True):
         encode, block = encoder(self.schema), bytearray()
         for record in records:
             encode(record, block)
-        added = bytearray()
-        put_long(len(records), added)
-        put_bytes(_compress(bytes(block), self.codec), added)
-        return msgspec.structs.replace(
-            self, metadata=metadata, blocks=b"".join((self.blocks, added, self.sync))
-        )
+        added = self.block(len(records), bytes(block))
+        return msgspec.structs.replace(self, metadata=metadata, blocks=self.blocks + added)
+
+    def block(self, count: int, encoded: bytes) -> bytes:
+        """Return `count` records, encoded already, as a block of this file.
+
+        Raises:
+            AvroError: its codec cannot be written here.
+        """
+        head = bytearray()
+        put_long(count, head)
+        data = _compress(encoded, self.codec)
+        put_long(len(data), head)
+        return b"".join((head, data, self.sync))
 
     def encode(self) -> bytes:
         """Return the file."""
@@ -102,17 +110,18 @@ def _read_header(data: bytes, position: int) -> tuple[dict[str, bytes], int]:
     """Read a map of bytes; return it and where it ends."""
     entries: dict[str, bytes] = {}
     while True:
-        count, position = _read_long(data, position)
+        count, position = read_long(data, position)
         if count == 0:
             return entries, position
         if count < 0:  # then the length of the map's block follows, for those who skip it
-            _, position = _read_long(data, position)
+            _, position = read_long(data, position)
         for _ in range(abs(count)):
             key, position = _read_bytes(data, position)
             entries[key.decode()], position = _read_bytes(data, position)
 
 
-def _read_long(data: bytes, position: int) -> tuple[int, int]:
+def read_long(data: bytes, position: int) -> tuple[int, int]:
+    """Read a zig-zag variable-length integer; return it and where it ends."""
     value = shift = 0
     while True:
         byte = data[position]
@@ -124,7 +133,7 @@ def _read_long(data: bytes, position: int) -> tuple[int, int]:
 
 
 def _read_bytes(data: bytes, position: int) -> tuple[bytes, int]:
-    length, position = _read_long(data, position)
+    length, position = read_long(data, position)
     if length < 0 or position + length > len(data):
         raise AvroError("an Avro file ends in its header")
     return data[position : position + length], position + length

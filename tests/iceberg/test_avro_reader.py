@@ -1,0 +1,130 @@
+"""Avro read back: what others write is understood, what is damaged is an error."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from test_avro import EVERYTHING, RECORDS
+
+from otlp2parquet_ext.iceberg.avro import AvroError, encoder, put_bytes, put_long
+from otlp2parquet_ext.iceberg.avro_file import AvroFile, new_file, open_file
+from otlp2parquet_ext.iceberg.avro_reader import blocks, records
+
+EVERY_ID = range(1, 1_000)
+
+
+def written(record: dict[int, Any]) -> dict[int, Any]:
+    """Return a record as the reader gives it: a mapping by column id is a list of pairs."""
+    return record | {10: [{8: key, 9: value} for key, value in record[10].items()]}
+
+
+@pytest.mark.parametrize("codec", ["null", "deflate"])
+@given(st.lists(RECORDS, max_size=4))
+def test_what_we_write_we_read(codec: str, rows: list[dict[int, Any]]) -> None:
+    """Every type manifests use, at every magnitude, in blocks of any number of records."""
+    file = new_file(EVERYTHING, codec).adding(rows, {}).adding(rows[:1], {})
+    read = [record.values for record in records(open_file(file.encode()), EVERY_ID)]
+    assert read == [written(row) for row in [*rows, *rows[:1]]]
+
+
+@given(RECORDS, st.sets(st.sampled_from([1, 2, 3, 4, 6, 10, 11])))
+def test_fields_that_are_not_wanted_are_stepped_over(row: dict[int, Any], wanted: set[int]) -> None:
+    """And what is wanted is found behind them."""
+    file = new_file(EVERYTHING, "null").adding([row, row], {})
+    for record in records(file, wanted | {8, 9} if 10 in wanted else wanted):
+        assert record.values == {key: written(row)[key] for key in wanted}
+
+
+@given(RECORDS)
+def test_a_records_bytes_are_its_own(row: dict[int, Any]) -> None:
+    """Copied into another file they are the same record: nothing is decoded on the way."""
+    out = bytearray()
+    encoder(EVERYTHING)(row, out)
+    file = new_file(EVERYTHING, "deflate").adding([row, row, row], {})
+    assert [record.raw for record in records(file, ())] == [bytes(out)] * 3
+
+
+def test_arrays_in_sized_blocks_are_read_and_stepped_over() -> None:
+    """Avro lets a writer say how long a block of an array is; Java's and Python's do at times."""
+    inner = bytearray()
+    for number in (5, 6):
+        put_long(number, inner)
+    array = bytearray()
+    put_long(-2, array)
+    put_bytes(bytes(inner), array)
+    array.append(0)
+    schema = {
+        "type": "record",
+        "name": "r",
+        "fields": [
+            {"name": "a", "type": {"type": "array", "items": "long"}, "field-id": 1},
+            {"name": "b", "type": "long", "field-id": 2},
+        ],
+    }
+    empty = new_file(schema, "null")
+    file = msgspec.structs.replace(empty, blocks=empty.block(1, bytes(array) + b"\x0e"))
+    assert [r.values for r in records(file, {1, 2})] == [{1: [5, 6], 2: 7}]
+    assert [r.values for r in records(file, {2})] == [{2: 7}]
+
+
+OTHERS = {
+    "type": "record",
+    "name": "r",
+    "fields": [
+        {"name": "u", "type": {"type": "fixed", "size": 4, "name": "u"}, "field-id": 1},
+        {"name": "f", "type": ["null", "float"], "field-id": 2},
+        {"name": "d", "type": ["double", "null"], "field-id": 3},
+        {"name": "n", "type": "string"},
+    ],
+}
+
+
+def test_types_of_others_partitions_are_read() -> None:
+    """A table may be partitioned by anything before or after us; fields may lack ids."""
+    data = b"abcd" + b"\x02\x00\x00\x80\x3f" + b"\x00\x00\x00\x00\x00\x00\x00\xf0\x3f" + b"\x02x"
+    empty = new_file(OTHERS, "null")
+    file = msgspec.structs.replace(empty, blocks=empty.block(1, data))
+    assert [r.values for r in records(file, {1, 2, 3})] == [{1: b"abcd", 2: 1.0, 3: 1.0}]
+
+
+def damaged(data: bytes) -> AvroFile:
+    """Make a file whose one block holds these bytes as one record of every type."""
+    empty = new_file(EVERYTHING, "null")
+    return msgspec.structs.replace(empty, blocks=empty.block(1, data))
+
+
+@given(st.binary(max_size=60))
+def test_damaged_records_are_an_error_and_never_a_hang(data: bytes) -> None:
+    """Bytes are anybody's: a length beyond the end, a count of billions, a cut-off number."""
+    for wanted in (EVERY_ID, ()):
+        try:
+            for record in records(damaged(data), wanted):
+                assert record.raw == data
+        except AvroError:
+            pass
+
+
+@given(st.binary(max_size=40))
+def test_damaged_blocks_are_an_error(data: bytes) -> None:
+    """Cut off, or no block at all."""
+    file = msgspec.structs.replace(new_file(EVERYTHING, "null"), blocks=b"\x02" + data)
+    with pytest.raises(AvroError):
+        list(blocks(file))
+
+
+def test_a_codec_we_do_not_know_is_an_error_with_its_name() -> None:
+    """Zstandard and Snappy are Avro's, too, and not in the standard library."""
+    file = msgspec.structs.replace(damaged(b"x"), codec="zstandard")
+    with pytest.raises(AvroError, match="'zstandard' are not read here"):
+        list(records(file, ()))
+
+
+def test_what_is_no_deflate_is_an_error() -> None:
+    """A file whose header says otherwise than its blocks."""
+    file = msgspec.structs.replace(damaged(b"\xff\xff"), codec="deflate")
+    with pytest.raises(AvroError, match="damaged"):
+        list(records(file, ()))
