@@ -22,7 +22,7 @@ import msgspec
 
 from otlp2parquet_ext.iceberg import CommitError, ConflictError
 from otlp2parquet_ext.iceberg.catalog import OutcomeUnknownError
-from otlp2parquet_ext.iceberg.expiry import expired, manifest_lists
+from otlp2parquet_ext.iceberg.expiry import TABLE_BUCKET, expired, manifest_lists
 from otlp2parquet_ext.iceberg.file_catalog import metadata_folder
 from otlp2parquet_ext.iceberg.ledger import Ledger, names_summary
 from otlp2parquet_ext.iceberg.manifest import (
@@ -90,9 +90,11 @@ class LeanTable:
         catalog: knows the table.
         storage: reaches every address the table may name.
         columns: of our files, the time they are partitioned by first.
-        location: where a table that is created lies.
+        location: where a table that is created lies; empty if the catalog is to choose.
         label: the table's name, for messages.
         conflicts_borne: lost attempts after which a commit gives up before its deadline.
+        create: create a table that does not exist.
+        lower_case: of the columns of a table that is created.
     """
 
     def __init__(
@@ -104,6 +106,8 @@ class LeanTable:
         location: str,
         label: str,
         conflicts_borne: int = MANY,
+        create: bool = True,
+        lower_case: bool = False,
     ) -> None:
         self._catalog = catalog
         self._conflicts_borne = conflicts_borne
@@ -111,6 +115,8 @@ class LeanTable:
         self._columns = columns
         self._location = location
         self._label = label
+        self._create = create
+        self._lower_case = lower_case
         self._list: tuple[str, AvroFile] | None = None
 
     def commit(self, files: Sequence[DataFile], deadline_ms: int) -> None:
@@ -194,12 +200,21 @@ class LeanTable:
     def _load(self, deadline_ms: int) -> Version:
         """Read the table as it is now, creating it when there is none."""
         table = self._catalog.load(deadline_ms)
+        if table is None and not self._create:
+            raise CommitError(
+                "there is no such table, and OTLP2PARQUET_CREATE_TABLE=off forbids to create it; "
+                "the files are kept until there is one"
+            )
         if table is None:
-            metadata = new_table(self._columns, self._location, time.time_ns() // 1_000_000)
+            now_ms = time.time_ns() // 1_000_000
+            metadata = new_table(self._columns, self._location, now_ms, lower_case=self._lower_case)
             self._catalog.create(metadata, deadline_ms)
             table = self._catalog.load(deadline_ms)
         if table is None:
-            raise CommitError("the table was dropped as soon as it was created")
+            raise CommitError(
+                "the table cannot be found after it was created: dropped at once, or its name is "
+                "taken by something else, a view"
+            )
         return table
 
     def _manifest(self, commit: _Commit, metadata: Metadata, files: Sequence[DataFile]) -> Manifest:
@@ -240,6 +255,8 @@ class LeanTable:
 
     def _delete(self, addresses: Iterable[str]) -> None:
         for address in addresses:
+            if TABLE_BUCKET in address:
+                continue
             with contextlib.suppress(StorageError):
                 self._storage.delete(self._storage.path(address))
 

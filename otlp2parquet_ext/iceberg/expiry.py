@@ -28,6 +28,8 @@ SNAPSHOTS_KEPT = 20
 COMMITS_TO_LIVE = 128
 WAITING = "otlp2parquet_ext.expired-manifest-lists"
 OUR_LIST = re.compile(r"snap-\d+-1-[0-9a-f-]{36}\.avro")
+TABLE_BUCKET = "--table-s3/"
+"""In addresses within S3 Tables: there S3 itself removes what nothing refers to, nobody else."""
 LEAST_KEPT = "history.expire.min-snapshots-to-keep"
 
 
@@ -73,7 +75,7 @@ def manifest_lists(
         folder: where the table's metadata lies; nothing outside of it is ever deleted.
     """
     waiting = metadata.get("properties", {}).get(WAITING, "").split()
-    if not gone and not waiting:
+    if (not gone and not waiting) or TABLE_BUCKET in folder:
         return {}, []
     snapshots = metadata.get("snapshots", ())
     for snapshot in snapshots:

@@ -1,25 +1,164 @@
-"""The lean append, put together for each catalog it serves."""
+"""The lean append, put together for each catalog it serves.
+
+Each kind imports what it needs, and nobody pays for another's libraries.
+"""
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from otlp2parquet_ext.iceberg.append import LeanTable
 from otlp2parquet_ext.iceberg.file_catalog import FileCatalog
-from otlp2parquet_ext.iceberg.sqlite_catalog import SqlitePointer
-from otlp2parquet_ext.storage.local import LocalStorage
 from otlp2parquet_ext.tables.logs import COLUMNS
 
+if TYPE_CHECKING:
+    from pathlib import Path
 
-def sqlite_table(database: Path, location: Path, namespace: str, table: str) -> LeanTable:
+    from otlp2parquet_ext.iceberg.bearer import Tokens
+    from otlp2parquet_ext.iceberg.glue_catalog import GlueName
+    from otlp2parquet_ext.iceberg.rest_catalog import RestCatalog
+    from otlp2parquet_ext.iceberg.rest_client import RestTable, Sender
+    from otlp2parquet_ext.iceberg.signing import Signing
+    from otlp2parquet_ext.storage import Storage
+    from otlp2parquet_ext.web.client import Client
+
+
+def sqlite_table(
+    database: Path, location: Path, namespace: str, table: str, *, create: bool = True
+) -> LeanTable:
     """Return a table of the SQLite catalog in the file `database`; nothing is opened yet.
 
     Args:
         database: the catalog.
         location: where a table that is created lies; one that exists lies where it says.
         namespace, table: its name.
+        create: whether a table that does not exist is created.
     """
+    from pathlib import Path  # noqa: PLC0415
+
+    from otlp2parquet_ext.iceberg.sqlite_catalog import SqlitePointer  # noqa: PLC0415
+    from otlp2parquet_ext.storage.local import LocalStorage  # noqa: PLC0415
+
     disk = LocalStorage(Path("/"))
     catalog = FileCatalog(SqlitePointer(database, namespace, table), disk)
     label = f"{namespace}.{table}"
-    return LeanTable(catalog, disk, COLUMNS, location=str(location), label=label)
+    return LeanTable(catalog, disk, COLUMNS, location=str(location), label=label, create=create)
+
+
+def glue_table(
+    sender: Sender,
+    storage: Storage,
+    name: GlueName,
+    *,
+    location: str,
+    region: str,
+    create: bool = True,
+    lower_case: bool = True,
+) -> LeanTable:
+    """Return a table of the Glue Data Catalog; nothing is asked yet.
+
+    Args:
+        sender: signs for Glue.
+        storage: reaches every address the table may name.
+        name: of the table; see `names.glue_problem`.
+        location: where a table that is created lies: `s3://bucket/prefix`.
+        region: of Glue, for messages.
+        create: whether a table that does not exist is created.
+        lower_case: of the columns of a table that is created.
+    """
+    from otlp2parquet_ext.iceberg import remedies  # noqa: PLC0415
+    from otlp2parquet_ext.iceberg.glue_catalog import GluePointer  # noqa: PLC0415
+
+    pointer = GluePointer(
+        sender, name, remedies.glue(name.database, name.table, region), COLUMNS, location
+    )
+    return LeanTable(
+        FileCatalog(pointer, storage),
+        storage,
+        COLUMNS,
+        location=location,
+        label=f"{name.database}.{name.table}",
+        create=create,
+        lower_case=lower_case,
+    )
+
+
+def rest_table(
+    catalog: RestCatalog,
+    storage: Storage,
+    *,
+    label: str,
+    location: str = "",
+    create: bool = True,
+    lower_case: bool = False,
+) -> LeanTable:
+    """Return a table of a REST catalog; nothing is asked yet.
+
+    Args:
+        catalog: of `signed_catalog` or `bearer_catalog`.
+        storage: reaches every address the table may name.
+        label: the table's name, for messages.
+        location: where a table that is created lies; empty if the catalog is to choose.
+        create: whether a table that does not exist is created.
+        lower_case: of the columns of a table that is created.
+    """
+    return LeanTable(
+        catalog,
+        storage,
+        COLUMNS,
+        location=location,
+        label=label,
+        create=create,
+        lower_case=lower_case,
+    )
+
+
+def signed_catalog(sender: Sender, wanted: RestTable, signed: Signing) -> RestCatalog:
+    """Return a REST catalog that knows us by signatures: S3 Tables, Glue's REST endpoint.
+
+    Args:
+        sender: signs for `signed`.
+        wanted: the table.
+        signed: see `signing.signing`.
+    """
+    from otlp2parquet_ext.iceberg.rest_catalog import RestCatalog  # noqa: PLC0415
+    from otlp2parquet_ext.iceberg.rest_client import RestClient  # noqa: PLC0415
+    from otlp2parquet_ext.iceberg.signing import remedies_for  # noqa: PLC0415
+
+    return RestCatalog(RestClient(sender, wanted, remedies_for(wanted, signed)))
+
+
+def bearer_catalog(
+    client: Client,
+    wanted: RestTable,
+    *,
+    token: str = "",
+    credential: str = "",
+    token_uri: str = "",
+    scope: str = "",
+) -> RestCatalog:
+    """Return a REST catalog that knows us by a bearer token, or not at all.
+
+    Args:
+        client: sends.
+        wanted: the table.
+        token: OTLP2PARQUET_REST_TOKEN.
+        credential: OTLP2PARQUET_REST_CREDENTIAL; a token goes before.
+        token_uri: where a credential gets its token, option `oauth2-server-uri`; empty: from the
+            catalog itself.
+        scope: of that token, option `scope`; empty: the usual one.
+    """
+    from otlp2parquet_ext.iceberg import bearer, remedies  # noqa: PLC0415
+    from otlp2parquet_ext.iceberg.rest_catalog import RestCatalog  # noqa: PLC0415
+    from otlp2parquet_ext.iceberg.rest_client import RestClient  # noqa: PLC0415
+
+    identity = remedies.NO_IDENTITY
+    tokens: Tokens = bearer.FixedToken(token)
+    if token:
+        identity = remedies.TOKEN_IDENTITY
+    elif credential:
+        identity = remedies.CREDENTIAL_IDENTITY
+        uri = token_uri or f"{wanted.uri.rstrip('/')}/v1/oauth/tokens"
+        tokens = bearer.ClientCredentials(client, uri, credential, scope or bearer.SCOPE)
+    found = remedies.other(f"{wanted.namespace}.{wanted.name}", identity)
+    return RestCatalog(RestClient(bearer.BearerClient(client, tokens), wanted, found))

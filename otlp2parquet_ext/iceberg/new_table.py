@@ -23,19 +23,22 @@ PROPERTIES: Mapping[str, str] = {
 }
 
 
-def new_table(columns: Sequence[Column], location: str, now_ms: int) -> Metadata:
+def new_table(
+    columns: Sequence[Column], location: str, now_ms: int, *, lower_case: bool = False
+) -> Metadata:
     """Return the metadata of an empty table, partitioned by the day of its first column.
 
     Args:
         columns: in table order, the first a time.
-        location: below which its files lie.
+        location: below which its files lie; empty if the catalog is to choose.
         now_ms: the present.
+        lower_case: name columns and partition in lower case, as S3 Tables and Glue need.
     """
     time = columns[0]
     day = {
         "source-id": time.field_id,
         "field-id": FIRST_PARTITION_ID,
-        "name": f"{time.name}_day",
+        "name": _cased(f"{time.name}_day", lower_case=lower_case),
         "transform": "day",
     }
     return {
@@ -46,7 +49,7 @@ def new_table(columns: Sequence[Column], location: str, now_ms: int) -> Metadata
         "last-updated-ms": now_ms,
         "last-column-id": max(column.field_id for column in columns),
         "current-schema-id": 0,
-        "schemas": [schema(columns)],
+        "schemas": [schema(columns, lower_case=lower_case)],
         "default-spec-id": 0,
         "partition-specs": [{"spec-id": 0, "fields": [day]}],
         "last-partition-id": FIRST_PARTITION_ID,
@@ -60,12 +63,12 @@ def new_table(columns: Sequence[Column], location: str, now_ms: int) -> Metadata
     }
 
 
-def schema(columns: Sequence[Column]) -> dict[str, object]:
+def schema(columns: Sequence[Column], *, lower_case: bool = False) -> dict[str, object]:
     """Return columns as an Iceberg schema."""
     fields = [
         {
             "id": column.field_id,
-            "name": column.name,
+            "name": _cased(column.name, lower_case=lower_case),
             "required": not column.nullable,
             "type": column.type,
             "doc": column.doc,
@@ -73,3 +76,7 @@ def schema(columns: Sequence[Column]) -> dict[str, object]:
         for column in columns
     ]
     return {"type": "struct", "schema-id": 0, "identifier-field-ids": [], "fields": fields}
+
+
+def _cased(name: str, *, lower_case: bool) -> str:
+    return name.lower() if lower_case else name

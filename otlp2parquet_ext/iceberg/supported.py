@@ -78,10 +78,19 @@ def _check_columns(schema: Mapping[str, Any], columns: Sequence[Column]) -> None
     """Refuse a schema in which a field id of ours means something else.
 
     Names may differ: a column keeps its id when it is renamed. Columns may be missing: dropped.
+    But a name of ours at another id is a table that was not made from our columns, or a catalog
+    that numbered them anew: values would appear in the wrong columns.
     """
     ours = {column.field_id: column for column in columns}
+    ids = {column.name.lower(): column.field_id for column in columns}
     for field in schema["fields"]:
         column = ours.get(field["id"])
+        expected = ids.get(field["name"].lower(), field["id"])
+        if expected != field["id"]:
+            raise CommitError(
+                f"the table's column {field['name']} has field id {field['id']}; in our files that "
+                f"is {expected}, so the table was not made from our columns, or renumbered"
+            )
         if column is None:
             if field["required"]:
                 raise CommitError(f"the table requires a column {field['name']}, which we have not")

@@ -1,0 +1,134 @@
+"""Apache Iceberg's own REST catalog, as its tests start it: JDBC on SQLite, files on this disk.
+
+Needs Java 17 and Maven, which fetches the libraries named in `rest_fixture.pom.xml` once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+HERE = Path(__file__).parent
+BUILT = HERE.parents[1] / "build" / "servers"
+POM = HERE / "rest_fixture.pom.xml"
+READER = HERE / "ReadTable.java"
+JAVA = ("java", "-Xmx512m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
+FETCH_S = 600
+START_S = 60
+READ_S = 60
+
+
+def libraries() -> Path:
+    """Return the folder of the libraries, fetched if need be.
+
+    Skips the test, saying why, when Java, Maven or a registry is missing.
+    """
+    for tool in ("java", "mvn"):
+        if shutil.which(tool) is None:
+            pytest.skip(f"{tool} is not installed")
+    digest = hashlib.sha256(POM.read_bytes()).hexdigest()[:12]
+    target = BUILT / f"rest-fixture-{digest}"
+    if not target.exists():
+        BUILT.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=BUILT) as unfinished:
+            folder = Path(unfinished) / "lib"
+            _fetch(folder)
+            try:
+                folder.rename(target)
+            except OSError:  # another process was faster
+                assert target.exists()
+    return target
+
+
+def _fetch(folder: Path) -> None:
+    goal = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies"
+    command = ["mvn", "-q", "-B", "-f", str(POM), goal, f"-DoutputDirectory={folder}"]
+    try:
+        run = subprocess.run(command, check=False, capture_output=True, text=True, timeout=FETCH_S)
+    except subprocess.TimeoutExpired:
+        pytest.skip(f"Maven has not fetched the REST fixture within {FETCH_S} s")
+    if run.returncode:
+        pytest.skip(f"Maven cannot fetch the REST fixture: {(run.stdout + run.stderr)[-500:]}")
+
+
+@contextmanager
+def running(folder: Path, options: Mapping[str, str] = {}) -> Iterator[str]:
+    """Start the catalog; yields its URL.
+
+    Args:
+        folder: for the catalog's database, the tables' files and the log.
+        options: further properties of the catalog, as environment variables `CATALOG_…`.
+    """
+    classpath = f"{libraries()}/*"
+    folder.mkdir(parents=True, exist_ok=True)
+    port = free_port()
+    environment = {
+        "PATH": os.environ["PATH"],
+        "CATALOG_URI": f"jdbc:sqlite:{folder}/catalog.db",
+        "CATALOG_WAREHOUSE": str(folder / "warehouse"),
+        "CATALOG_REST_PORT": str(port),
+        **options,
+    }
+    server = [*JAVA, "-cp", classpath, "org.apache.iceberg.rest.RESTCatalogServer"]
+    url = f"http://127.0.0.1:{port}"
+    with (folder / "server.log").open("wb") as log:
+        process = subprocess.Popen(
+            server, env=environment, stdout=log, stderr=log, start_new_session=True
+        )
+        try:
+            _await(url, process, folder / "server.log")
+            yield url
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait(10)
+
+
+def _await(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + START_S
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            urllib.request.urlopen(f"{url}/v1/config", timeout=5).close()  # noqa: S310 - ours
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.1)
+        else:
+            return
+    raise AssertionError(f"the REST fixture does not answer: {log.read_text()[-2_000:]}")
+
+
+def free_port() -> int:
+    """Return a port nobody listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+    return port
+
+
+def java_rows(url: str, namespace: str, table: str, *where: str) -> list[dict[str, Any]]:
+    """Read a table with Iceberg's Java library.
+
+    Args:
+        url: of the catalog.
+        namespace, table: the table's name.
+        where: a column and its value, or nothing.
+    """
+    command = [*JAVA, "-cp", f"{libraries()}/*", "-Dorg.slf4j.simpleLogger.defaultLogLevel=error"]
+    command += [str(READER), url, namespace, table, *where]
+    run = subprocess.run(command, check=True, capture_output=True, text=True, timeout=READ_S)
+    return [json.loads(line) for line in run.stdout.splitlines()]
