@@ -22,6 +22,7 @@ from otlp2parquet_ext import flushing
 from otlp2parquet_ext.batches import Batches, now_ms
 from otlp2parquet_ext.context import context_note, context_of, invoke_note
 from otlp2parquet_ext.extensions_api import ApiError, ExtensionsApi
+from otlp2parquet_ext.flush_side import FlushSide
 from otlp2parquet_ext.flushing import FlushReason
 from otlp2parquet_ext.library_logs import say_what_libraries_log
 from otlp2parquet_ext.lifecycle import calls
@@ -68,7 +69,8 @@ class Agent:
             segment_bytes=max(SEGMENT_BYTES, self._settings.max_bytes),
         )
         spool.set_preamble([context_note(context_of(booted))])
-        self._batches = Batches(self._settings, spool, booted.import_ms)
+        flush_side = FlushSide(self._settings, booted.environ)
+        self._batches = Batches(self._settings, flush_side, spool, booted.import_ms)
         self._receiver = Receiver(
             self._deliver,
             # Managed Instances post to the root, whatever path they were given.

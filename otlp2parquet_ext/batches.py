@@ -2,8 +2,7 @@
 
     append() --> due? --> seal --> store --> discard the segment --> commit when its time comes
                                      |
-                                     +--> parked --> commit --> discard: a commit that follows at
-                                                             once saves the note for a later one
+                                     +--> parked --> commit --> discard, if a commit follows
 
 While storing fails nothing is sealed: the open segment grows, retries back off, and the
 invocation never waits. While committing fails storing goes on.
@@ -18,7 +17,6 @@ from typing import TYPE_CHECKING
 
 from otlp2parquet_ext import flushing
 from otlp2parquet_ext.destinations import BusyError, DestinationError
-from otlp2parquet_ext.flush_side import FlushSide
 from otlp2parquet_ext.lane import Lane
 from otlp2parquet_ext.losses import Losses
 from otlp2parquet_ext.outbox import Outbox
@@ -26,6 +24,7 @@ from otlp2parquet_ext.say import say
 from otlp2parquet_ext.spool import Dropped
 
 if TYPE_CHECKING:
+    from otlp2parquet_ext.flush_side import FlushSide
     from otlp2parquet_ext.flushing import FlushReason
     from otlp2parquet_ext.settings import Settings
     from otlp2parquet_ext.spool import Note, Segment, Spool
@@ -50,6 +49,7 @@ class Batches:
 
     Args:
         settings: thresholds, destination, commit interval.
+        flush_side: does the work, on the lanes' threads.
         spool: owned by this object from now on.
         import_ms: how long the agent's own imports took, to guess what a catalog's will.
 
@@ -57,12 +57,14 @@ class Batches:
         store_cost_ms: what storing a batch lately cost, within bounds.
     """
 
-    def __init__(self, settings: Settings, spool: Spool, import_ms: int) -> None:
+    def __init__(
+        self, settings: Settings, flush_side: FlushSide, spool: Spool, import_ms: int
+    ) -> None:
         self._spool = spool
         self._thresholds = flushing.Thresholds(
             settings.max_items, settings.max_bytes, settings.timeout_ms
         )
-        self._flush_side = FlushSide(settings)
+        self._flush_side = flush_side
         self._storing = Lane("storing", self._pump)
         self._committing = Lane("committing", self._pump)
         self._losses = Losses()

@@ -84,7 +84,9 @@ def commit(destination: str) -> int:
 
     settings, _ = load(os.environ | {"OTLP2PARQUET_DESTINATION": destination})
     try:
-        files = choose(settings).commit(time.time_ns() // 1_000_000 + COMMIT_LIMIT_MS)
+        files = choose(settings, os.environ, patient=True).commit(
+            time.time_ns() // 1_000_000 + COMMIT_LIMIT_MS
+        )
     except DestinationError as error:
         print(error, file=sys.stderr)
         return 1

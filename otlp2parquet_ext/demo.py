@@ -83,6 +83,7 @@ def _show(destination: str) -> None:
     error = connection.execute(ERROR).fetchone()
     if error is not None:
         print(f"\nFirst error, request {error[0]}, trace {error[1]}\n{error[2]}")
-    print(f"\nThe table: {query.warehouse(destination)}/otel/logs (Iceberg; catalog {destination})")
+    table = Path(query.metadata_location(destination)).parents[1]
+    print(f"\nThe table: {table} (Iceberg; catalog {destination})")
     program = shlex.quote(sys.argv[0])
     print(f'Try next:\n  {program} query {shlex.quote(destination)} "{NEXT}"')

@@ -24,6 +24,8 @@ from otlp2parquet_ext.spool import Damage, Kind, batch_name, read_frames
 from otlp2parquet_ext.telemetry.values import Context, Delivery, Invoke
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from otlp2parquet_ext.destinations import Destination
     from otlp2parquet_ext.settings import Settings
     from otlp2parquet_ext.spool import Segment
@@ -47,10 +49,12 @@ class FlushSide:
 
     Args:
         settings: names the destination.
+        environ: variables of the process: credentials, regions, endpoints.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, environ: Mapping[str, str]) -> None:
         self._settings = settings
+        self._environ = environ
         self._destination: Destination | None = None
         self._opening = threading.Lock()
         self._invocations = Invocations()
@@ -117,5 +121,5 @@ class FlushSide:
             if self._destination is None:
                 from otlp2parquet_ext.destinations.choose import choose  # noqa: PLC0415
 
-                self._destination = choose(self._settings)
+                self._destination = choose(self._settings, self._environ)
         return self._destination

@@ -8,14 +8,28 @@ Part of the extra `[report]`; not in the layer.
 from __future__ import annotations
 
 import importlib.util
-import sqlite3
-from contextlib import closing
+import os
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
+
+from otlp2parquet_ext.destinations.access import Access
+from otlp2parquet_ext.destinations.address import AddressError
+from otlp2parquet_ext.destinations.choose import PLAIN, checked
+from otlp2parquet_ext.destinations.lakes import parts
+from otlp2parquet_ext.iceberg import CommitError
+from otlp2parquet_ext.settings import Settings, load
+from otlp2parquet_ext.storage import StorageError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import duckdb
+
+    from otlp2parquet_ext.destinations.address import Address
+
+LOAD_MS = 30_000
 
 
 class QueryError(Exception):
@@ -23,79 +37,111 @@ class QueryError(Exception):
 
 
 def connect(
-    destination: str, namespace: str = "otel", table: str = "logs"
+    destination: str, environ: Mapping[str, str] | None = None
 ) -> duckdb.DuckDBPyConnection:
     """Open a destination for reading.
 
     Args:
-        destination: a `sqlite:///…` or `file:///…` URL, as in `OTLP2PARQUET_DESTINATION`.
-        namespace, table: the Iceberg table's name.
+        destination: a URL, as in `OTLP2PARQUET_DESTINATION`.
+        environ: settings and credentials, by default those of this process.
 
     Returns:
         A connection with the view `logs`; times are in UTC.
 
     Raises:
-        QueryError: DuckDB is missing, the URL has another scheme, or nothing is there.
+        QueryError: DuckDB is missing, the URL names no destination, or nothing is there.
     """
     try:
         import duckdb  # noqa: PLC0415 - an extra: everything else works without it
     except ImportError:
         raise QueryError("DuckDB is missing: pip install 'otlp2parquet_ext[report]'") from None
+    environ = os.environ if environ is None else environ
+    settings, _ = load({**environ, "OTLP2PARQUET_DESTINATION": destination})
     connection = duckdb.connect()
     connection.execute("SET TimeZone = 'UTC'")
-    source = _source(connection, destination, namespace, table)
+    try:
+        source = _source(connection, checked(settings), settings, environ)
+    except (AddressError, CommitError, StorageError) as error:
+        raise QueryError(str(error)) from error
     connection.execute(f"CREATE VIEW logs AS SELECT * FROM {source}")  # noqa: S608 - quoted there
     return connection
 
 
 def _source(
-    connection: duckdb.DuckDBPyConnection, destination: str, namespace: str, table: str
+    connection: duckdb.DuckDBPyConnection,
+    address: Address,
+    settings: Settings,
+    environ: Mapping[str, str],
 ) -> str:
-    url = urlsplit(destination)
-    if url.scheme == "file":
-        if next(Path(url.path).glob("logs/**/*.parquet"), None) is None:
-            raise QueryError(f"{destination}: no Parquet file below {url.path}/logs")
-        return f"read_parquet({_quote(url.path + '/logs/**/*.parquet')}, hive_partitioning = false)"
-    if url.scheme == "sqlite":
-        for name in ("avro", "iceberg"):
-            connection.execute(f"LOAD {_quote(str(_extension(name)))}")
-        return f"iceberg_scan({_quote(metadata_location(destination, namespace, table))})"
-    raise QueryError(f"{destination}: only sqlite:/// and file:/// destinations can be read here")
+    access = Access(environ, address.options)
+    if address.kind not in PLAIN:
+        place = _metadata(address, settings, environ)
+        _load(connection, "avro", "iceberg")
+    elif address.kind == "s3":
+        place = f"s3://{address.place}/logs/**/*.parquet"
+    else:
+        place = f"{address.place}/logs/**/*.parquet"
+        if next(Path(address.place).glob("logs/**/*.parquet"), None) is None:
+            raise QueryError(f"{address.place}/logs has no Parquet file below it")
+    if place.startswith("s3"):
+        _load(connection, "httpfs")
+        connection.execute(_secret(access))
+    if address.kind in PLAIN:
+        return f"read_parquet({_quote(place)}, hive_partitioning = false)"
+    return f"iceberg_scan({_quote(place)})"
 
 
-def metadata_location(destination: str, namespace: str = "otel", table: str = "logs") -> str:
-    """Return the path of a table's current metadata, as its SQLite catalog knows it.
+def _metadata(address: Address, settings: Settings, environ: Mapping[str, str]) -> str:
+    table = parts(address, settings, environ, patient=True).open_table()
+    place = table.metadata_location(time.time_ns() // 1_000_000 + LOAD_MS)
+    if place is None:
+        name = f"{settings.namespace}.{settings.table_logs}"
+        raise QueryError(f"{settings.destination}: there is no table {name} yet")
+    return place.removeprefix("file://").removeprefix("file:")
+
+
+def metadata_location(destination: str, environ: Mapping[str, str] | None = None) -> str:
+    """Return the address of a table's current metadata.
+
+    Args:
+        destination, environ: as for `connect`.
 
     Raises:
         QueryError: there is no such catalog or table.
     """
-    database = Path(urlsplit(destination).path)
-    sql = (
-        "SELECT metadata_location FROM iceberg_tables WHERE table_namespace = ? AND table_name = ?"
-    )
+    environ = os.environ if environ is None else environ
+    settings, _ = load({**environ, "OTLP2PARQUET_DESTINATION": destination})
     try:
-        with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as catalog:
-            row = catalog.execute(sql, (namespace, table)).fetchone()
-    except sqlite3.Error as error:
-        raise QueryError(f"{destination}: {database} is no Iceberg catalog: {error}") from error
-    if row is None:
-        raise QueryError(f"{destination}: there is no table {namespace}.{table} yet")
-    return str(row[0]).removeprefix("file://")
+        return _metadata(checked(settings), settings, environ)
+    except (AddressError, CommitError, StorageError) as error:
+        raise QueryError(str(error)) from error
 
 
-def warehouse(destination: str) -> Path:
-    """Return the folder in which a `sqlite:///…` destination keeps its tables."""
-    url = urlsplit(destination)
-    named = parse_qs(url.query).get("warehouse")
-    return Path(named[0]) if named else Path(url.path).parent / "warehouse"
+def _secret(access: Access) -> str:
+    """Return the statement that lets DuckDB reach S3 as we do."""
+    found = access.credentials.current(time.time_ns() // 1_000_000 + LOAD_MS)
+    options = {
+        "KEY_ID": found.access_key_id,
+        "SECRET": found.secret_access_key,
+        "REGION": access.region,
+    }
+    if found.session_token:
+        options["SESSION_TOKEN"] = found.session_token
+    if endpoint := access.endpoint("s3"):
+        url = urlsplit(endpoint)
+        options |= {"ENDPOINT": url.netloc, "URL_STYLE": "path"}
+        options["USE_SSL"] = "true" if url.scheme == "https" else "false"
+    return f"CREATE SECRET (TYPE s3, {', '.join(f'{n} {_quote(v)}' for n, v in options.items())})"
 
 
-def _extension(name: str) -> Path:
-    """Return DuckDB's extension as its package on the package index carries it: no download."""
-    spec = importlib.util.find_spec(f"duckdb_extension_{name}")
-    if spec is None or spec.origin is None:
-        raise QueryError(f"DuckDB's {name} extension is missing: see the extra [report]")
-    return next(Path(spec.origin).parent.rglob(f"{name}.duckdb_extension"))
+def _load(connection: duckdb.DuckDBPyConnection, *extensions: str) -> None:
+    """Load DuckDB's extensions as their packages on the package index carry them: no download."""
+    for name in extensions:
+        spec = importlib.util.find_spec(f"duckdb_extension_{name}")
+        if spec is None or spec.origin is None:
+            raise QueryError(f"DuckDB's {name} extension is missing: see the extra [report]")
+        file = next(Path(spec.origin).parent.rglob(f"{name}.duckdb_extension"))
+        connection.execute(f"LOAD {_quote(str(file))}")
 
 
 def _quote(text: str) -> str:

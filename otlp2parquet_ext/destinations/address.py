@@ -23,7 +23,13 @@ if TYPE_CHECKING:
 AWS = frozenset({"region", "endpoint", "path-style"})
 """Options of every destination that talks to AWS."""
 
-REST = AWS | {"warehouse", "signing-name", "signing-region"}
+REST = AWS | {
+    "warehouse",
+    "signing-name",
+    "signing-region",
+    "oauth2-server-uri",
+    "scope",
+}
 S3_TABLES_ARN = re.compile(
     r"arn:(?P<partition>aws[a-z-]*):s3tables:(?P<region>[a-z0-9-]+):(?P<account>\d{12}):bucket/"
     r"(?P<bucket>[a-z0-9][a-z0-9-]{1,61}[a-z0-9])"

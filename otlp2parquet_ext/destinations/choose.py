@@ -1,77 +1,68 @@
-"""From the destination's URL to the destination."""
+"""From the settings to the destination they name; nothing is opened yet."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qs, urlsplit
 
 from otlp2parquet_ext.destinations import DestinationError
+from otlp2parquet_ext.destinations.address import AddressError, check_names, parse
 
 if TYPE_CHECKING:
-    from urllib.parse import SplitResult
+    from collections.abc import Mapping
 
     from otlp2parquet_ext.destinations import Destination
-    from otlp2parquet_ext.iceberg import CommitTable
+    from otlp2parquet_ext.destinations.address import Address
     from otlp2parquet_ext.settings import Settings
 
-SCHEMES = "sqlite:///path/catalog.db?warehouse=/path or file:///path"
+PLAIN = frozenset({"file", "s3"})
 
 
-def choose(settings: Settings) -> Destination:
-    """Return the destination `OTLP2PARQUET_DESTINATION` names; nothing is opened yet.
+def choose(settings: Settings, environ: Mapping[str, str], *, patient: bool = False) -> Destination:
+    """Return the destination `OTLP2PARQUET_DESTINATION` names.
+
+    Args:
+        settings: name it.
+        environ: variables of the process: credentials, regions, endpoints.
+        patient: whoever commits has time to try again: a committer, not an environment.
 
     Raises:
-        DestinationError: the URL names none; says which part is wrong and what is valid.
+        DestinationError: a malformed address or name; says which part is wrong and what is valid.
     """
-    try:
-        url = urlsplit(settings.destination)
-    except ValueError as error:
-        raise _malformed(settings, str(error)) from error
-    if url.scheme == "file":
-        return _hive(url, settings)
-    if url.scheme == "sqlite":
-        return _sqlite(url, settings)
-    raise _malformed(settings, f"there is no scheme {url.scheme!r}")
-
-
-def _hive(url: SplitResult, settings: Settings) -> Destination:
     # Each kind imports what it needs, and nobody pays for another's libraries.
-    from otlp2parquet_ext.destinations.hive import Hive  # noqa: PLC0415
-    from otlp2parquet_ext.storage.local import LocalStorage  # noqa: PLC0415
+    try:
+        address = checked(settings)
+        if address.kind in PLAIN:
+            return _plain(address, settings, environ)
+        from otlp2parquet_ext.destinations.lake import Lake  # noqa: PLC0415
+        from otlp2parquet_ext.destinations.lakes import parts  # noqa: PLC0415
 
-    return Hive(LocalStorage(_path(url, settings)))
-
-
-def _sqlite(url: SplitResult, settings: Settings) -> Destination:
-    from otlp2parquet_ext.destinations.lake import Lake  # noqa: PLC0415
-    from otlp2parquet_ext.storage.local import LocalStorage  # noqa: PLC0415
-
-    database = _path(url, settings)
-    query = parse_qs(url.query, keep_blank_values=True)
-    if unknown := query.keys() - {"warehouse"}:
-        raise _malformed(settings, f"{min(unknown)!r} is not an option")
-    warehouse = Path(query.get("warehouse", [str(database.parent / "warehouse")])[0])
-    if not warehouse.is_absolute():
-        raise _malformed(settings, f"warehouse={str(warehouse)!r} is not an absolute path")
-    location = warehouse / settings.namespace / settings.table_logs
-
-    def open_table() -> CommitTable:
-        # Storing a file needs no catalog.
-        from otlp2parquet_ext.iceberg.lean import sqlite_table  # noqa: PLC0415
-
-        return sqlite_table(database, location, settings.namespace, settings.table_logs)
-
-    return Lake(LocalStorage(location), open_table)
-
-
-def _path(url: SplitResult, settings: Settings) -> Path:
-    if url.netloc or not url.path.strip("/"):
-        raise _malformed(settings, "the path must be absolute, with three slashes before it")
-    return Path(url.path)
-
-
-def _malformed(settings: Settings, why: str) -> DestinationError:
-    return DestinationError(
-        f"OTLP2PARQUET_DESTINATION={settings.destination!r}: {why}; expected {SCHEMES}"
+        made = parts(address, settings, environ, patient=patient)
+    except AddressError as error:
+        raise DestinationError(str(error)) from error
+    return Lake(
+        made.storage,
+        made.open_table,
+        made.inbox,
+        direct=settings.commit == "direct",
+        lower_case=made.lower_case,
     )
+
+
+def checked(settings: Settings) -> Address:
+    """Return the destination's address.
+
+    Raises:
+        AddressError: it is malformed, or the table's name does not suit the catalog.
+    """
+    address = parse(settings.destination)
+    check_names(address, settings.namespace, settings.table_logs)
+    return address
+
+
+def _plain(address: Address, settings: Settings, environ: Mapping[str, str]) -> Destination:
+    from otlp2parquet_ext.destinations.access import Access  # noqa: PLC0415
+    from otlp2parquet_ext.destinations.hive import Hive  # noqa: PLC0415
+
+    root = f"s3://{address.place}" if address.kind == "s3" else address.place
+    storage = Access(environ, address.options).storage(root)
+    return Hive(storage, lower_case=settings.column_case == "lower")

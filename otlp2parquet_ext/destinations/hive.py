@@ -31,17 +31,19 @@ class Hive:
 
     Args:
         storage: the place below which `logs/` lies.
+        lower_case: of the columns' names.
     """
 
-    def __init__(self, storage: Storage) -> None:
+    def __init__(self, storage: Storage, *, lower_case: bool = False) -> None:
         self._storage = storage
+        self._lower_case = lower_case
 
     def store(self, batch: Batch, *, commit_follows: bool = False) -> Stored:
         """See `Destination.store`."""
         del commit_follows
         files = size_bytes = 0
         for hour, rows in split_by_time(batch.logs, HOUR_US):
-            data = encode(rows, COLUMNS).data
+            data = encode(rows, COLUMNS, lower_case=self._lower_case).data
             try:
                 put = self._storage.put(file_path("logs", rows, hour, batch.name), data)
             except StorageError as error:

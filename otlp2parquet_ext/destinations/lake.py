@@ -62,6 +62,7 @@ class Lake:
         open_table: opens the table in its catalog; called with the first commit.
         inbox: where descriptors wait; None for the table's location.
         direct: whether this process commits; otherwise it only stores.
+        lower_case: of the columns' names.
     """
 
     def __init__(
@@ -71,12 +72,14 @@ class Lake:
         inbox: Inbox | None = None,
         *,
         direct: bool = True,
+        lower_case: bool = False,
     ) -> None:
         self._storage = storage
         self._open_table = open_table
         self._table: CommitTable | None = None
         self._inbox = inbox or Inbox(storage)
         self._direct = direct
+        self._lower_case = lower_case
         self._waiting: dict[str, _Waiting] = {}
         self._look_at_ms = 0
 
@@ -96,7 +99,7 @@ class Lake:
         """Store the rows of one day, and their descriptor."""
         date = time.strftime("%Y-%m-%d", time.gmtime(day * 86_400))
         path = f"data/Timestamp_day={date}/{batch_name}.parquet"
-        data, footer = encode(rows, COLUMNS)
+        data, footer = encode(rows, COLUMNS, lower_case=self._lower_case)
         put = self._storage.put(path, data)
         if not put.new:  # an earlier attempt may have known less, and written other bytes
             footer = read_footer(self._storage.get(path))

@@ -101,5 +101,12 @@ class CommitTable(Protocol):
             CommitError: the catalog cannot say.
         """
 
+    def metadata_location(self, deadline_ms: int) -> str | None:
+        """Return the address of the table's current metadata; None when there is no table.
+
+        Raises:
+            CommitError: the catalog cannot say.
+        """
+
     def close(self) -> None:
         """Give connections back."""

@@ -145,6 +145,11 @@ class LeanTable:
         """See `CommitTable.location`."""
         return str(self._load(deadline_ms).metadata["location"])
 
+    def metadata_location(self, deadline_ms: int) -> str | None:
+        """See `CommitTable.metadata_location`."""
+        table = self._catalog.load(deadline_ms)
+        return None if table is None else table.location
+
     def close(self) -> None:
         """See `CommitTable.close`: nothing is held open."""
 

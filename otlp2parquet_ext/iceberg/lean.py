@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from otlp2parquet_ext.iceberg.append import LeanTable
+from otlp2parquet_ext.iceberg.append import MANY, LeanTable
 from otlp2parquet_ext.iceberg.file_catalog import FileCatalog
 from otlp2parquet_ext.tables.logs import COLUMNS
 
@@ -24,7 +24,13 @@ if TYPE_CHECKING:
 
 
 def sqlite_table(
-    database: Path, location: Path, namespace: str, table: str, *, create: bool = True
+    database: Path,
+    location: Path,
+    namespace: str,
+    table: str,
+    *,
+    conflicts_borne: int = MANY,
+    create: bool = True,
 ) -> LeanTable:
     """Return a table of the SQLite catalog in the file `database`; nothing is opened yet.
 
@@ -32,6 +38,7 @@ def sqlite_table(
         database: the catalog.
         location: where a table that is created lies; one that exists lies where it says.
         namespace, table: its name.
+        conflicts_borne: see `LeanTable`.
         create: whether a table that does not exist is created.
     """
     from pathlib import Path  # noqa: PLC0415
@@ -42,7 +49,15 @@ def sqlite_table(
     disk = LocalStorage(Path("/"))
     catalog = FileCatalog(SqlitePointer(database, namespace, table), disk)
     label = f"{namespace}.{table}"
-    return LeanTable(catalog, disk, COLUMNS, location=str(location), label=label, create=create)
+    return LeanTable(
+        catalog,
+        disk,
+        COLUMNS,
+        location=str(location),
+        label=label,
+        conflicts_borne=conflicts_borne,
+        create=create,
+    )
 
 
 def glue_table(
@@ -52,6 +67,7 @@ def glue_table(
     *,
     location: str,
     region: str,
+    conflicts_borne: int = MANY,
     create: bool = True,
     lower_case: bool = True,
 ) -> LeanTable:
@@ -60,9 +76,10 @@ def glue_table(
     Args:
         sender: signs for Glue.
         storage: reaches every address the table may name.
-        name: of the table; see `names.glue_problem`.
+        name: of the table.
         location: where a table that is created lies: `s3://bucket/prefix`.
         region: of Glue, for messages.
+        conflicts_borne: see `LeanTable`.
         create: whether a table that does not exist is created.
         lower_case: of the columns of a table that is created.
     """
@@ -78,6 +95,7 @@ def glue_table(
         COLUMNS,
         location=location,
         label=f"{name.database}.{name.table}",
+        conflicts_borne=conflicts_borne,
         create=create,
         lower_case=lower_case,
     )
@@ -89,6 +107,7 @@ def rest_table(
     *,
     label: str,
     location: str = "",
+    conflicts_borne: int = MANY,
     create: bool = True,
     lower_case: bool = False,
 ) -> LeanTable:
@@ -99,6 +118,7 @@ def rest_table(
         storage: reaches every address the table may name.
         label: the table's name, for messages.
         location: where a table that is created lies; empty if the catalog is to choose.
+        conflicts_borne: see `LeanTable`.
         create: whether a table that does not exist is created.
         lower_case: of the columns of a table that is created.
     """
@@ -108,6 +128,7 @@ def rest_table(
         COLUMNS,
         location=location,
         label=label,
+        conflicts_borne=conflicts_borne,
         create=create,
         lower_case=lower_case,
     )

@@ -116,6 +116,14 @@ class PyIcebergTable:
         del deadline_ms
         return str(self._load().location())
 
+    def metadata_location(self, deadline_ms: int) -> str | None:
+        """See `CommitTable.metadata_location`."""
+        del deadline_ms
+        try:
+            return self._load().metadata_location
+        except NoSuchTableError:
+            return None
+
     def close(self) -> None:
         """See `CommitTable.close`."""
         if self._catalog is not None:

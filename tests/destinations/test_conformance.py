@@ -1,75 +1,51 @@
-"""One suite for every destination: durable, repeatable, bounded, read back by another engine."""
+"""One suite for every destination: durable, repeatable, bounded, read back by another engine.
+
+The places are real: folders, and servers that the tests start (see `places.py`).
+"""
 
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
-import time
-from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pytest
+from places import Place, plain_folder, process_environ, soon, sqlite
 
-from otlp2parquet_ext import query
-from otlp2parquet_ext.destinations import Batch, Destination, DestinationError
+from otlp2parquet_ext.destinations import Batch, DestinationError
+from otlp2parquet_ext.destinations.address import EXPECTED
 from otlp2parquet_ext.destinations.choose import choose
-from otlp2parquet_ext.destinations.lake import Lake
-from otlp2parquet_ext.iceberg.pyiceberg_catalog import sqlite_table
 from otlp2parquet_ext.mapping.invocations import Invocations
 from otlp2parquet_ext.mapping.logs import log_table
 from otlp2parquet_ext.settings import load
-from otlp2parquet_ext.storage.local import LocalStorage
 from otlp2parquet_ext.telemetry.values import Context, Delivery
 
-KINDS = ("file", "sqlite", "pyiceberg")
-"""`sqlite` is committed to by our own append, `pyiceberg` is the same table by PyIceberg's."""
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 RECEIVED_US = 1_790_000_000_000_000
 
-
-@dataclass(frozen=True)
-class Place:
-    """One destination in an empty folder."""
-
-    kind: str
-    folder: Path
-
-    @property
-    def url(self) -> str:
-        """Its URL."""
-        if self.kind == "file":
-            return f"file://{self.folder}/lake"
-        return f"sqlite://{self.folder}/catalog.db?warehouse={self.folder}/lake"
-
-    def open(self) -> Destination:
-        """Open it anew, as another process would."""
-        if self.kind == "pyiceberg":
-            folder = self.folder
-            return Lake(
-                LocalStorage(folder / "lake" / "otel" / "logs"),
-                lambda: sqlite_table(folder / "catalog.db", folder / "lake", "otel", "logs"),
-            )
-        return choose(load({"OTLP2PARQUET_DESTINATION": self.url})[0])
-
-    def bodies(self) -> list[str]:
-        """Read every row's body back with DuckDB, in order."""
-        rows = query.connect(self.url).execute("SELECT Body FROM logs ORDER BY Body").fetchall()
-        return [row[0] for row in rows]
+PLAIN: dict[str, Callable[[Path, pytest.FixtureRequest], Place]] = {
+    "file": lambda folder, _: plain_folder(folder),
+}
+LAKES: dict[str, Callable[[Path, pytest.FixtureRequest], Place]] = {
+    "sqlite": lambda folder, _: sqlite(folder),
+}
 
 
-@pytest.fixture(params=KINDS)
+@pytest.fixture(params=[*PLAIN, *LAKES])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     """Every test runs against every destination."""
-    return Place(str(request.param), tmp_path)
+    return (PLAIN | LAKES)[request.param](tmp_path, request)
 
 
-@pytest.fixture(params=KINDS[1:])
+@pytest.fixture(params=LAKES)
 def lake(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     """What has a catalog, whoever commits to it."""
-    return Place(str(request.param), tmp_path)
+    return LAKES[request.param](tmp_path, request)
 
 
 def rows(*events: tuple[str, str], service: str = "orders") -> pa.Table:
@@ -87,11 +63,6 @@ MIDNIGHT = rows(
 )
 
 
-def soon() -> int:
-    """Give a deadline nothing here needs."""
-    return time.time_ns() // 1_000_000 + 20_000
-
-
 def test_what_is_stored_and_committed_is_what_duckdb_reads(place: Place) -> None:
     """Every column of every row, by an engine that did not write it."""
     destination = place.open()
@@ -102,7 +73,7 @@ def test_what_is_stored_and_committed_is_what_duckdb_reads(place: Place) -> None
         for n, t in zip(NOON.schema.names, NOON.schema.types, strict=True)
     )
     sql = f"SELECT {names} FROM logs ORDER BY Timestamp"  # noqa: S608 - our own column names
-    read = query.connect(place.url).execute(sql).fetchall()
+    read = place.rows(sql)
     columns = [
         c.cast(pa.int64()) if pa.types.is_timestamp(c.type) else c for c in NOON.itercolumns()
     ]
@@ -126,7 +97,7 @@ def test_a_file_that_was_there_is_described_as_it_is(lake: Place) -> None:
     there, or no engine can read it.
     """
     lake.open().store(Batch("a" * 32, NOON))
-    next((lake.folder / "lake/otel/logs/inbox").iterdir()).unlink()
+    lake.objects.remove(*lake.inbox())
     destination = lake.open()
     destination.store(Batch("a" * 32, rows(("2026-03-14T12:00:00.001Z", "one" * 1_000))))
     destination.commit(soon())
@@ -149,9 +120,9 @@ def test_a_batch_across_midnight_is_split_and_complete(place: Place) -> None:
     assert destination.store(Batch("b" * 32, MIDNIGHT)).files == 2
     destination.commit(soon())
     assert place.bodies() == ["after", "before", "before, but later in the batch"]
-    folders = {str(p.parent.name) for p in place.folder.rglob("*.parquet")}
+    folders = {name.split("/")[-2] for name in place.objects.names() if name.endswith(".parquet")}
     days = {"Timestamp_day=2026-03-14", "Timestamp_day=2026-03-15"}
-    assert folders == ({"hour=23", "hour=00"} if place.kind == "file" else days)
+    assert folders == (days if place.has_catalog else {"hour=23", "hour=00"})
 
 
 def test_an_empty_batch_writes_nothing(place: Place) -> None:
@@ -159,18 +130,20 @@ def test_an_empty_batch_writes_nothing(place: Place) -> None:
     destination = place.open()
     assert destination.store(Batch("c" * 32, NOON.slice(0, 0))).files == 0
     destination.commit(soon())
-    assert list(place.folder.rglob("*.parquet")) == []
+    assert [name for name in place.objects.names() if name.endswith(".parquet")] == []
 
 
-def test_a_place_that_cannot_be_written_is_an_error_and_works_when_it_is_back(
-    place: Place,
+@pytest.mark.parametrize("make", [plain_folder, sqlite])
+def test_a_folder_that_cannot_be_written_is_an_error_and_works_when_it_is_back(
+    tmp_path: Path, make: Callable[[Path], Place]
 ) -> None:
     """The batch is kept by the caller; the error names the file and the cause."""
-    (place.folder / "lake").write_text("a file where the folder should be")
+    place = make(tmp_path)
+    (tmp_path / "lake").write_text("a file where the folder should be")
     destination = place.open()
     with pytest.raises(DestinationError, match=r"lake.* cannot be written: Not a directory"):
         destination.store(Batch("a" * 32, NOON))
-    (place.folder / "lake").unlink()
+    (tmp_path / "lake").unlink()
     destination.store(Batch("a" * 32, NOON))
     destination.commit(soon())
     assert place.bodies() == ["one", "two"]
@@ -183,31 +156,30 @@ def test_what_another_process_stored_and_could_not_commit_is_committed(lake: Pla
     other.store(Batch("b" * 32, MIDNIGHT))
     assert other.commit(soon()) == 3
     assert len(lake.bodies()) == 5
-    assert list((lake.folder / "lake/otel/logs/inbox").iterdir()) == []
+    assert lake.inbox() == []
 
 
 def test_an_inbox_entry_whose_commit_landed_is_not_committed_again(lake: Place) -> None:
     """Killed between snapshot and clean-up."""
     destination = lake.open()
     destination.store(Batch("a" * 32, NOON))
-    inbox = lake.folder / "lake/otel/logs/inbox"
-    shutil.copytree(inbox, lake.folder / "copy")
+    (entry,) = lake.inbox()
+    descriptor = lake.objects.read(entry)
     destination.commit(soon())
-    shutil.copytree(lake.folder / "copy", inbox, dirs_exist_ok=True)
+    lake.objects.write(entry, descriptor)
     lake.open().commit(soon())
     assert lake.bodies() == ["one", "two"]
-    assert list(inbox.iterdir()) == []
+    assert lake.inbox() == []
 
 
 def test_a_foreign_file_in_the_inbox_is_left_alone(lake: Place) -> None:
     """Somebody's note, or half a descriptor of a future version: not ours to delete."""
     destination = lake.open()
     destination.store(Batch("a" * 32, NOON))
-    inbox = lake.folder / "lake/otel/logs/inbox"
-    (inbox / "note.txt").write_text("hello")
-    (inbox / "broken.json").write_text('{"name":')
+    lake.objects.write("inbox/note.txt", b"hello")
+    lake.objects.write("inbox/broken.json", b'{"name":')
     assert destination.commit(soon()) == 1
-    assert {p.name for p in inbox.iterdir()} == {"note.txt", "broken.json"}
+    assert lake.inbox() == ["inbox/broken.json", "inbox/note.txt"]
 
 
 @pytest.mark.parametrize("content", [None, b"", b"PAR1 no more"])
@@ -217,63 +189,58 @@ def test_a_file_nobody_can_read_keeps_no_other_from_becoming_visible(
     """Deleted or cut off behind our back: every commit would fail on it for ever."""
     destination = lake.open()
     destination.store(Batch("a" * 32, NOON))
-    bad = next(lake.folder.rglob("a*.parquet"))
-    bad.unlink()
+    (bad,) = (name for name in lake.objects.names() if name.endswith(".parquet"))
+    lake.objects.remove(bad)
     if content is not None:
-        bad.write_bytes(content)
+        lake.objects.write(bad, content)
     destination.store(Batch("b" * 32, MIDNIGHT))
     assert lake.open().commit(soon()) == 2
     assert len(lake.bodies()) == 3
-    inbox = lake.folder / "lake/otel/logs/inbox"
-    (aside,) = inbox.rglob("*.json")
-    assert aside.name.endswith(f"-{'a' * 32}-2026-03-14.json")
-    assert [p.name for p in inbox.iterdir()] == ["missing"]
+    (aside,) = lake.inbox()
+    assert aside.startswith("inbox/missing/")
+    assert aside.endswith(f"-{'a' * 32}-2026-03-14.json")
 
 
 def test_many_writers_of_one_table_lose_and_double_nothing(lake: Place) -> None:
     """Compare-and-swap: who is too late reads again; everybody takes everybody's inbox."""
-    code = (
-        "import sys, time\n"
-        f"sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
-        "from test_conformance import Place, rows, Batch, Path\n"
-        "place, writer = Place(sys.argv[3], Path(sys.argv[1])), sys.argv[2]\n"
-        "destination = place.open()\n"
-        "for n in range(4):\n"
-        "    body = f'{writer}-{n}'\n"
-        "    batch = rows((f'2026-03-14T12:00:0{n}.000Z', body))\n"
-        "    destination.store(Batch(body.rjust(32, '0'), batch))\n"
-        "    destination.commit(time.time_ns() // 1_000_000 + 30_000)\n"
-    )
     lake.open().commit(soon())
     writers = [
-        subprocess.Popen([sys.executable, "-c", code, lake.folder, str(number), lake.kind])
+        subprocess.Popen(
+            [sys.executable, "-c", WRITER, str(number)], env=process_environ(lake), cwd=Path.cwd()
+        )
         for number in range(3)
     ]
     assert [writer.wait(60) for writer in writers] == [0, 0, 0]
+    lake.open().commit(soon())
     assert lake.bodies() == sorted(f"{w}-{n}" for w in range(3) for n in range(4))
+    assert lake.inbox() == []
 
 
-@pytest.mark.parametrize(
-    ("url", "problem"),
-    [
-        ("ftp://host/x", "there is no scheme 'ftp'"),
-        ("file://[::1/x", "Invalid IPv6 URL"),
-        ("just text", "there is no scheme ''"),
-        ("file://relative/path", "the path must be absolute"),
-        ("file:///", "the path must be absolute"),
-        ("sqlite://", "the path must be absolute"),
-        ("sqlite:///x/c.db?wharehouse=/x", "'wharehouse' is not an option"),
-        ("sqlite:///x/c.db?warehouse=x", "warehouse='x' is not an absolute path"),
-    ],
-)
-def test_a_malformed_url_is_an_error_that_says_what_is_valid(url: str, problem: str) -> None:
+WRITER = f"""
+import os, sys
+sys.path[:0] = {[str(Path(__file__).parent), *sys.path]!r}
+from test_conformance import Batch, choose, load, rows, soon
+from otlp2parquet_ext.destinations import BusyError
+
+destination = choose(load(os.environ)[0], os.environ)
+for n in range(4):
+    body = f"{{sys.argv[1]}}-{{n}}"
+    batch = Batch(body.rjust(32, "0"), rows((f"2026-03-14T12:00:0{{n}}.000Z", body)))
+    destination.store(batch, commit_follows=True)
+    try:
+        destination.commit(soon())
+    except BusyError:
+        destination.describe()
+"""
+
+
+def test_a_malformed_url_is_an_error_that_says_what_is_valid() -> None:
     """One clear line: the variable, its value, what is wrong, what to type instead."""
-    settings = load({"OTLP2PARQUET_DESTINATION": url})[0]
+    settings = load({"OTLP2PARQUET_DESTINATION": "ftp://host/x"})[0]
     with pytest.raises(DestinationError) as caught:
-        choose(settings)
-    assert str(caught.value).startswith(f"OTLP2PARQUET_DESTINATION={url!r}: {problem}")
-    assert str(caught.value).endswith(
-        "expected sqlite:///path/catalog.db?warehouse=/path or file:///path"
+        choose(settings, {})
+    assert str(caught.value) == (
+        "OTLP2PARQUET_DESTINATION='ftp://host/x': there is no scheme 'ftp'; expected " + EXPECTED
     )
 
 
@@ -291,8 +258,7 @@ def test_a_malformed_url_is_an_error_that_says_what_is_valid(url: str, problem: 
 def test_a_service_name_never_leaves_its_folder(tmp_path: Path, service: str, folder: str) -> None:
     """The name comes from a variable anybody may set."""
     table = NOON.set_column(3, NOON.schema.field(3), pa.array([service] * 2))
-    place = Place("file", tmp_path)
-    place.open().store(Batch("a" * 32, table))
+    plain_folder(tmp_path).open().store(Batch("a" * 32, table))
     assert [p.name for p in (tmp_path / "lake/logs").iterdir()] == [folder]
 
 
@@ -301,7 +267,8 @@ def test_the_table_is_partitioned_by_day_and_carries_the_field_ids(lake: Place) 
     destination = lake.open()
     destination.store(Batch("a" * 32, NOON))
     destination.commit(soon())
-    metadata = json.loads(Path(query.metadata_location(lake.url)).read_text())
+    newest = max(name for name in lake.objects.names() if name.endswith(".metadata.json"))
+    metadata = json.loads(lake.objects.read(newest))
     fields = metadata["schemas"][0]["fields"]
     assert [(f["id"], f["name"], f["required"]) for f in fields] == [
         (number, field.name, not field.nullable) for number, field in enumerate(NOON.schema, 1)

@@ -57,6 +57,10 @@ class Contended:
         """See `CommitTable`."""
         return self._table.location(deadline_ms)
 
+    def metadata_location(self, deadline_ms: int) -> str | None:
+        """See `CommitTable`."""
+        return self._table.metadata_location(deadline_ms)
+
     def close(self) -> None:
         """See `CommitTable`."""
 

@@ -111,15 +111,17 @@ class Home:
     def bodies(self) -> list[str]:
         """Read every body with PyIceberg, and make sure that DuckDB reads the same."""
         read = self.table().scan(selected_fields=("Body",)).to_arrow()["Body"].to_pylist()
-        connection = query.connect(f"sqlite://{self.database}", "otel", self.name)
+        connection = query.connect(
+            f"sqlite://{self.database}", {"OTLP2PARQUET_TABLE_LOGS": self.name}
+        )
         again = connection.execute("SELECT Body FROM logs").fetchall()
         assert sorted(read) == sorted(row[0] for row in again)
         return sorted(read)
 
     def metadata_path(self) -> Path:
         """Return where the table's metadata lies."""
-        url = f"sqlite://{self.database}"
-        return Path(query.metadata_location(url, "otel", self.name))
+        settings = {"OTLP2PARQUET_TABLE_LOGS": self.name}
+        return Path(query.metadata_location(f"sqlite://{self.database}", settings))
 
     def metadata(self) -> dict[str, Any]:
         """Read the table's metadata."""

@@ -239,7 +239,7 @@ def test_neither_storing_nor_committing_imports_a_catalog_library(tmp_path: Path
         "value = {'timestamptz': 0, 'string': '', 'int': 0}\n"
         "row = {c.name: value[c.type] for c in COLUMNS}\n"
         "url = f'sqlite://{sys.argv[1]}/catalog.db'\n"
-        "lake = choose(load({'OTLP2PARQUET_DESTINATION': url})[0])\n"
+        "lake = choose(load({'OTLP2PARQUET_DESTINATION': url})[0], {})\n"
         "lake.store(Batch('a' * 32, pa.Table.from_pylist([row], schema=LOGS)))\n"
         "assert lake.commit(2**50) == 1\n"
         "heavy = {'pyiceberg', 'sqlalchemy', 'pyarrow.compute', 'pyarrow.dataset', 'pandas'}\n"

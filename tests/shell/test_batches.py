@@ -101,9 +101,8 @@ def bench(folder: Path, **variables: str) -> Bench:
     environ = {"OTLP2PARQUET_DESTINATION": "file:///x", "TIMEOUT_MS": "900000"}
     settings = load(environ | variables)[0]
     spool = Spool(folder, 64 << 20, 1 << 20)
-    batches = Batches(settings, spool, import_ms=1)
     flush_side = ScriptedFlushSide()
-    batches._flush_side = flush_side  # type: ignore[assignment]
+    batches = Batches(settings, flush_side, spool, import_ms=1)  # type: ignore[arg-type]
     return Bench(folder, spool, flush_side, batches)
 
 

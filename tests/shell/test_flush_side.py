@@ -28,6 +28,6 @@ def test_two_environments_that_were_told_the_same_both_have_their_rows(tmp_path:
         segment = spool.seal()
         assert segment is not None
         for _ in range(2):  # each tried twice, as after a crash
-            FlushSide(settings).store(segment)
+            FlushSide(settings, {}).store(segment)
     rows = query.connect(url).execute("SELECT ServiceInstanceId FROM logs ORDER BY 1").fetchall()
     assert rows == [("one",), ("two",)]

@@ -1,0 +1,157 @@
+"""Destinations for tests, each in a fresh place of its own, looked at without any code of ours.
+
+Place.open()  --> the destination, as another process would open it
+Place.objects --> what lies there: a folder, or a bucket through boto3
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from otlp2parquet_ext import query
+from otlp2parquet_ext.destinations.choose import choose
+from otlp2parquet_ext.settings import load
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from otlp2parquet_ext.destinations import Destination
+
+
+class Objects(Protocol):
+    """What lies below a table's location, or in a plain lake; names use `/`."""
+
+    def names(self, prefix: str = "") -> list[str]:
+        """List the names that begin with `prefix`, sorted."""
+
+    def read(self, name: str) -> bytes:
+        """Read one."""
+
+    def write(self, name: str, data: bytes) -> None:
+        """Write or replace one."""
+
+    def remove(self, name: str) -> None:
+        """Remove one."""
+
+
+@dataclass(frozen=True)
+class Folder:
+    """See `Objects`."""
+
+    root: Path
+
+    def names(self, prefix: str = "") -> list[str]:
+        """See `Objects.names`."""
+        found = (p for p in self.root.rglob("*") if p.is_file() and not p.name.startswith("."))
+        names = sorted(str(path.relative_to(self.root)) for path in found)
+        return [name for name in names if name.startswith(prefix)]
+
+    def read(self, name: str) -> bytes:
+        """See `Objects.read`."""
+        return (self.root / name).read_bytes()
+
+    def write(self, name: str, data: bytes) -> None:
+        """See `Objects.write`."""
+        (self.root / name).parent.mkdir(parents=True, exist_ok=True)
+        (self.root / name).write_bytes(data)
+
+    def remove(self, name: str) -> None:
+        """See `Objects.remove`."""
+        (self.root / name).unlink()
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """See `Objects`; `prefix` ends with a slash."""
+
+    client: Any
+    bucket: str
+    prefix: str
+
+    def names(self, prefix: str = "") -> list[str]:
+        """See `Objects.names`."""
+        pages = self.client.get_paginator("list_objects_v2").paginate(
+            Bucket=self.bucket, Prefix=self.prefix + prefix
+        )
+        keys = [entry["Key"] for page in pages for entry in page.get("Contents", ())]
+        return sorted(key.removeprefix(self.prefix) for key in keys)
+
+    def read(self, name: str) -> bytes:
+        """See `Objects.read`."""
+        found = self.client.get_object(Bucket=self.bucket, Key=self.prefix + name)
+        data: bytes = found["Body"].read()
+        return data
+
+    def write(self, name: str, data: bytes) -> None:
+        """See `Objects.write`."""
+        self.client.put_object(Bucket=self.bucket, Key=self.prefix + name, Body=data)
+
+    def remove(self, name: str) -> None:
+        """See `Objects.remove`."""
+        self.client.delete_object(Bucket=self.bucket, Key=self.prefix + name)
+
+
+@dataclass(frozen=True)
+class Place:
+    """One destination, empty.
+
+    Attributes:
+        kind: names it in a test's id.
+        url: as in `OTLP2PARQUET_DESTINATION`.
+        objects: what lies there.
+        environ: credentials and settings it needs.
+        has_catalog: whether batches become visible with a commit.
+    """
+
+    kind: str
+    url: str
+    objects: Objects
+    environ: Mapping[str, str] = field(default_factory=dict)
+    has_catalog: bool = True
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """The environment of a process that writes there."""
+        return {**self.environ, "OTLP2PARQUET_DESTINATION": self.url}
+
+    def open(self) -> Destination:
+        """Open it anew, as another process would."""
+        return choose(load(self.variables)[0], self.variables)
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        """Run SQL over the view `logs` with DuckDB, which wrote none of it."""
+        return query.connect(self.url, environ=self.variables).execute(sql).fetchall()
+
+    def bodies(self) -> list[str]:
+        """Read every row's body, in order."""
+        return [row[0] for row in self.rows("SELECT Body FROM logs ORDER BY Body")]
+
+    def inbox(self) -> list[str]:
+        """List what waits in the inbox."""
+        return self.objects.names("inbox/")
+
+
+def soon(after_ms: int = 20_000) -> int:
+    """Give a deadline nothing here needs."""
+    return time.time_ns() // 1_000_000 + after_ms
+
+
+def plain_folder(folder: Path) -> Place:
+    """Plain Parquet on disk."""
+    return Place("file", f"file://{folder}/lake", Folder(folder / "lake"), has_catalog=False)
+
+
+def sqlite(folder: Path) -> Place:
+    """Iceberg in an SQLite catalog."""
+    url = f"sqlite://{folder}/catalog.db?warehouse={folder}/lake"
+    return Place("sqlite", url, Folder(folder / "lake" / "otel" / "logs"))
+
+
+def process_environ(place: Place) -> dict[str, str]:
+    """Return the environment of a process of its own that opens the place."""
+    kept = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
+    return kept | place.variables
