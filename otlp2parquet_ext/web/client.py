@@ -1,0 +1,195 @@
+"""One request, one answer, over connections that are kept.
+
+    request → an idle connection, if it still lives, else a new one → send → read → keep it
+
+An execution environment is frozen between invocations, and its idle connections die without its
+knowing. Before one is used again it must be young by the wall clock and have nothing to read;
+what then breaks all the same breaks the request, because nobody can know what the server did.
+
+Source: RFC 9110 section 9.2.2 (what may be sent again), RFC 9112 section 9.3 (persistence).
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+from otlp2parquet_ext.web import WebError, answer
+from otlp2parquet_ext.web.address import split
+from otlp2parquet_ext.web.connection import Connection, tls_context, unreachable
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Mapping
+
+    from otlp2parquet_ext.web import BytesLike, Response
+    from otlp2parquet_ext.web.address import Address, Origin
+
+IDLE_CONNECTIONS = 8
+"""The most that are kept, all servers together."""
+
+IDLE_MS = 15_000
+"""How long one is kept: S3 closes after some twenty seconds; one frozen for long is not trusted."""
+
+BODY_BYTES = 268_435_456
+"""The longest answer that is taken, unless told otherwise."""
+
+JOINED_BYTES = 16_384
+"""Up to here head and body go in one packet; beyond it the copy costs more than the packet."""
+
+
+class _Idle(NamedTuple):
+    connection: Connection
+    since_ms: float
+
+
+class Client:
+    """Sends requests; may be used by several threads at once.
+
+    Args:
+        ca_file: a file of certificates to trust instead of the usual ones, as `AWS_CA_BUNDLE`.
+        body_bytes: the longest answer to take.
+    """
+
+    def __init__(self, *, ca_file: str | None = None, body_bytes: int = BODY_BYTES) -> None:
+        self._ca_file = ca_file
+        self._body_bytes = body_bytes
+        self._lock = threading.Lock()
+        self._idle: list[_Idle] = []
+        self._tls: ssl.SSLContext | None = None
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: BytesLike = b"",
+        deadline_ms: int,
+    ) -> Response:
+        """Send a request once and read the answer, whatever its status; redirects are answers.
+
+        Args:
+            method: in capitals.
+            url: percent-encoded.
+            headers: Host, Content-Length and Connection are ours.
+            body: what to send.
+            deadline_ms: Unix ms after which there is no answer.
+
+        Raises:
+            WebError: there is none; nothing was sent again.
+        """
+        address = split(url)
+        head = _head(method, address, headers or {}, len(memoryview(body).cast("B")))
+        connection = self._connected(address.origin, deadline_ms)
+        try:
+            answered = self._exchange(connection, method, head, body, deadline_ms)
+        except BaseException:
+            connection.close()
+            raise
+        if answered.reusable:
+            self._keep(connection)
+        else:
+            connection.close()
+        return answered.response
+
+    def _exchange(
+        self, connection: Connection, method: str, head: bytes, body: BytesLike, deadline_ms: int
+    ) -> answer.Answered:
+        broken: OSError | None = None
+        try:
+            _send(connection, head, body, deadline_ms)
+        except TimeoutError as error:
+            raise _unanswered(connection.origin, method, error) from error
+        except OSError as error:
+            broken = error  # a server may answer, and hang up, before it has heard everything
+        try:
+            answered = answer.read(
+                lambda: connection.receive(deadline_ms), method, self._body_bytes
+            )
+        except (OSError, answer.MalformedError) as error:
+            raise _unanswered(connection.origin, method, broken or error) from error
+        return answered if broken is None else answered._replace(reusable=False)
+
+    def _connected(self, origin: Origin, deadline_ms: int) -> Connection:
+        """Return an idle connection that still lives, or a new one."""
+        while (connection := self._take(origin)) is not None:
+            if connection.quiet():
+                return connection
+            connection.close()
+        try:
+            tls = self._context() if origin.scheme == "https" else None
+            return Connection(origin, tls, deadline_ms)
+        except OSError as error:
+            raise unreachable(origin, error) from error
+
+    def _context(self) -> ssl.SSLContext:
+        with self._lock:
+            if self._tls is None:
+                try:
+                    self._tls = tls_context(self._ca_file)
+                except OSError as error:
+                    message = f"the certificates in {self._ca_file} cannot be used: {error}"
+                    raise WebError(message, sent=False) from error
+            return self._tls
+
+    def _take(self, origin: Origin) -> Connection | None:
+        """Return the idle connection used last, which is the likeliest to live."""
+        with self._lock:
+            self._forget(time.time() * 1_000 - IDLE_MS)
+            for number in reversed(range(len(self._idle))):
+                if self._idle[number].connection.origin == origin:
+                    return self._idle.pop(number).connection
+        return None
+
+    def _keep(self, connection: Connection) -> None:
+        now_ms = time.time() * 1_000
+        with self._lock:
+            self._forget(now_ms - IDLE_MS)
+            self._idle.append(_Idle(connection, now_ms))
+            while len(self._idle) > IDLE_CONNECTIONS:
+                self._idle.pop(0).connection.close()
+
+    def _forget(self, before_ms: float) -> None:
+        """Close what has been idle since before then; the oldest come first."""
+        while self._idle and self._idle[0].since_ms < before_ms:
+            self._idle.pop(0).connection.close()
+
+    def close(self) -> None:
+        """Close idle connections; the client can be used again."""
+        with self._lock:
+            self._forget(float("inf"))
+
+
+def _head(method: str, address: Address, headers: Mapping[str, str], length: int) -> bytes:
+    """Return a request up to its body.
+
+    Raises:
+        WebError: a header would break the request; sent as it is, it would say something else.
+    """
+    lines = [f"{method} {address.target} HTTP/1.1", f"Host: {address.origin.authority}"]
+    for name, value in headers.items():
+        if name.lower() in ("host", "content-length", "connection"):
+            continue
+        if not name.isascii() or any(c in name + value for c in "\r\n\0"):
+            raise WebError(f"the header {name!r} cannot be sent", sent=False)
+        lines.append(f"{name}: {value}")
+    if length or method in ("POST", "PUT", "PATCH"):
+        lines.append(f"Content-Length: {length}")
+    return "\r\n".join([*lines, "\r\n"]).encode("latin-1", "replace")
+
+
+def _send(connection: Connection, head: bytes, body: BytesLike, deadline_ms: int) -> None:
+    if len(memoryview(body).cast("B")) <= JOINED_BYTES:
+        connection.send(head + bytes(body), deadline_ms)
+    else:
+        connection.send(head, deadline_ms)
+        connection.send(body, deadline_ms)
+
+
+def _unanswered(origin: Origin, method: str, error: Exception) -> WebError:
+    cause = "no answer within the time there was" if isinstance(error, TimeoutError) else error
+    return WebError(
+        f"{method} at {origin.scheme}://{origin.authority} was not answered: {cause}", sent=True
+    )

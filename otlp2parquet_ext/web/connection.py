@@ -1,0 +1,176 @@
+"""One connection, and nothing on it that waits longer than it may.
+
+    resolve (in a thread, because it cannot be told to stop) → connect → TLS → send, receive
+
+Deadlines are Unix ms. They hold for the whole of what is done, not for each byte of it: a server
+that sends one byte a second is out of time when it should be.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import socket
+import ssl
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from otlp2parquet_ext.web import WebError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from otlp2parquet_ext.web import BytesLike
+    from otlp2parquet_ext.web.address import Origin
+
+    Found = tuple[int, int, int, str, tuple[object, ...]]
+
+CONNECT_MS = 3_000
+"""The most that connecting to one address may take; the next one, or a retry, gets the rest."""
+
+RECEIVE_BYTES = 65_536
+KNOWN_BUNDLES = (
+    "/etc/pki/tls/certs/ca-bundle.crt",  # Amazon Linux
+    "/etc/ssl/certs/ca-certificates.crt",  # Debian
+)
+
+
+def seconds_until(deadline_ms: float) -> float:
+    """Return the seconds that are left.
+
+    Raises:
+        TimeoutError: none.
+    """
+    left_s = deadline_ms / 1_000 - time.time()
+    if left_s <= 0:
+        raise TimeoutError("no answer within the time there was")
+    return left_s
+
+
+def tls_context(ca_file: str | None) -> ssl.SSLContext:
+    """Return a context that verifies servers; costs milliseconds, so make it once.
+
+    Args:
+        ca_file: the only certificates to trust; None means those OpenSSL is set to, or else the
+            system's.
+
+    Raises:
+        OSError: `ca_file` is missing or has no certificates (also ssl.SSLError).
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if ca_file is not None:
+        context.load_verify_locations(ca_file)
+        return context
+    context.set_default_verify_paths()
+    bundle = next(filter(os.path.exists, KNOWN_BUNDLES), None)
+    if not context.cert_store_stats()["x509_ca"] and bundle:
+        context.load_verify_locations(bundle)
+    return context
+
+
+class Connection:
+    """A connected socket.
+
+    Args:
+        origin: where to.
+        tls: None for plain `http`.
+        deadline_ms: when to give up.
+
+    Raises:
+        OSError: there is no connection (also TimeoutError, socket.gaierror, ssl.SSLError).
+    """
+
+    def __init__(self, origin: Origin, tls: ssl.SSLContext | None, deadline_ms: float) -> None:
+        self.origin = origin
+        self._socket = _connect(_resolve(origin, deadline_ms), deadline_ms)
+        try:
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if tls is not None:
+                self._socket.settimeout(seconds_until(deadline_ms))
+                self._socket = tls.wrap_socket(self._socket, server_hostname=origin.host)
+        except BaseException:
+            self._socket.close()
+            raise
+
+    def send(self, data: BytesLike, deadline_ms: float) -> None:
+        """Send all of `data`."""
+        with memoryview(data) as view:
+            sent = 0
+            while sent < view.nbytes:
+                self._socket.settimeout(seconds_until(deadline_ms))
+                sent += self._socket.send(view[sent:])
+
+    def receive(self, deadline_ms: float) -> bytes:
+        """Return what came, b"" at the end."""
+        self._socket.settimeout(seconds_until(deadline_ms))
+        return self._socket.recv(RECEIVE_BYTES)
+
+    def quiet(self) -> bool:
+        """Say whether nothing came, not even an end: what an idle connection should be."""
+        poll = select.poll()
+        poll.register(self._socket, select.POLLIN)
+        return not poll.poll(0)
+
+    def close(self) -> None:
+        """Close without a farewell."""
+        with contextlib.suppress(OSError):
+            self._socket.close()
+
+
+def _resolve(origin: Origin, deadline_ms: float) -> Sequence[Found]:
+    """Return a host's addresses.
+
+    The C library's resolver knows no deadline. A lookup that takes too long ends by itself, after
+    the resolver's own timeouts, in a thread nobody waits for.
+    """
+    try:
+        return _look_up(origin, socket.AI_NUMERICHOST)
+    except socket.gaierror:
+        pass  # a name, then
+    answer: list[Sequence[Found] | OSError] = []
+
+    def look_up() -> None:
+        try:
+            answer.append(_look_up(origin, socket.AI_ADDRCONFIG))
+        except OSError as error:
+            answer.append(error)
+
+    thread = threading.Thread(target=look_up, name="resolve", daemon=True)
+    thread.start()
+    thread.join(seconds_until(deadline_ms))
+    if not answer:
+        raise TimeoutError("its name was not resolved within the time there was")
+    if isinstance(answer[0], OSError):
+        raise answer[0]
+    return answer[0]
+
+
+def _look_up(origin: Origin, flags: int) -> Sequence[Found]:
+    try:
+        return socket.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM, flags=flags)
+    except UnicodeError as error:  # a label that is empty or too long
+        raise OSError(f"{origin.host!r} is not a host name") from error
+
+
+def _connect(found: Sequence[Found], deadline_ms: float) -> socket.socket:
+    """Return a socket connected to the first address that answers."""
+    problem: OSError = OSError("its name has no addresses")
+    for family, kind, protocol, _, address in found:
+        connected = socket.socket(family, kind, protocol)
+        try:
+            connected.settimeout(min(seconds_until(deadline_ms), CONNECT_MS / 1_000))
+            connected.connect(address)
+        except OSError as error:
+            connected.close()
+            problem = error
+        else:
+            return connected
+    raise problem
+
+
+def unreachable(origin: Origin, error: OSError) -> WebError:
+    """Say why there is no connection; nothing was sent."""
+    cause = "no connection within the time there was" if isinstance(error, TimeoutError) else error
+    return WebError(f"{origin.scheme}://{origin.authority} cannot be reached: {cause}", sent=False)
