@@ -25,6 +25,7 @@ from otlp2parquet_ext.iceberg.access import Access
 from otlp2parquet_ext.iceberg.catalog import OutcomeUnknownError
 from otlp2parquet_ext.iceberg.expiry import TABLE_BUCKET, expired, manifest_lists
 from otlp2parquet_ext.iceberg.file_catalog import metadata_folder
+from otlp2parquet_ext.iceberg.history import proof
 from otlp2parquet_ext.iceberg.ledger import Ledger, names_summary
 from otlp2parquet_ext.iceberg.manifest import (
     Manifest,
@@ -178,7 +179,9 @@ class LeanTable:
                 time.time_ns() // 1_000_000,
             ),
             gone,
-            ledger.properties_with(new) | waiting,
+            ledger.properties_with(new)
+            | waiting
+            | proof(table.metadata, next_sequence_number(table.metadata), commit.snapshot_id),
         )
         landed = self._swap(commit, table, change, {path, added.path})
         if landed:

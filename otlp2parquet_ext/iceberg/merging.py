@@ -26,6 +26,7 @@ from otlp2parquet_ext.iceberg.avro import AvroError
 from otlp2parquet_ext.iceberg.catalog import OutcomeUnknownError
 from otlp2parquet_ext.iceberg.contents import lines
 from otlp2parquet_ext.iceberg.file_catalog import metadata_folder
+from otlp2parquet_ext.iceberg.history import proof
 from otlp2parquet_ext.iceberg.ledger import names_summary
 from otlp2parquet_ext.iceberg.manifest import list_header, new_name, open_list
 from otlp2parquet_ext.iceberg.merge import (
@@ -206,7 +207,8 @@ class _Run:
         self._put(path, lines.encode())
         summary = replace_summary(parent, merged, len(current)) | names_summary(())
         snapshot = new_snapshot(metadata, self._snapshot_id, path, summary, now_ms())
-        return "" if self._swap(version, Change(snapshot, frozenset(), {}), path, merged) else None
+        change = Change(snapshot, frozenset(), proof(metadata, number, self._snapshot_id))
+        return "" if self._swap(version, change, path, merged) else None
 
     def _swap(self, version: Version, change: Change, path: str, merged: Sequence[Merged]) -> bool:
         """Send a change; before that its files count as used, after a refusal as unused."""
