@@ -21,15 +21,18 @@ from uuid import uuid4
 import msgspec
 
 from otlp2parquet_ext.iceberg import CommitError, ConflictError
+from otlp2parquet_ext.iceberg.access import Access
 from otlp2parquet_ext.iceberg.catalog import OutcomeUnknownError
 from otlp2parquet_ext.iceberg.expiry import TABLE_BUCKET, expired, manifest_lists
 from otlp2parquet_ext.iceberg.file_catalog import metadata_folder
+from otlp2parquet_ext.iceberg.history import proof
 from otlp2parquet_ext.iceberg.ledger import Ledger, names_summary
 from otlp2parquet_ext.iceberg.manifest import (
     Manifest,
     describe,
     extended_list,
     manifest,
+    new_name,
     open_list,
 )
 from otlp2parquet_ext.iceberg.new_table import new_table
@@ -95,6 +98,9 @@ class LeanTable:
         conflicts_borne: lost attempts after which a commit gives up before its deadline.
         create: create a table that does not exist.
         lower_case: of the columns of a table that is created.
+
+    Attributes:
+        access: to the table itself, for those who take care of it.
     """
 
     def __init__(
@@ -117,6 +123,7 @@ class LeanTable:
         self._label = label
         self._create = create
         self._lower_case = lower_case
+        self.access = Access(catalog, storage, tuple(columns))
         self._list: tuple[str, AvroFile] | None = None
 
     def commit(self, files: Sequence[DataFile], deadline_ms: int) -> None:
@@ -124,7 +131,7 @@ class LeanTable:
         commit = _Commit(files, deadline_ms)
         problem = f"commit of {len(files)} files to {self._label}"
         try:
-            for wait_s in _waits():
+            for wait_s in waits():
                 if self._attempt(commit):
                     return
                 if commit.conflicts > self._conflicts_borne:
@@ -177,7 +184,9 @@ class LeanTable:
                 time.time_ns() // 1_000_000,
             ),
             gone,
-            ledger.properties_with(new) | waiting,
+            ledger.properties_with(new)
+            | waiting
+            | proof(table.metadata, next_sequence_number(table.metadata), commit.snapshot_id),
         )
         landed = self._swap(commit, table, change, {path, added.path})
         if landed:
@@ -228,7 +237,7 @@ class LeanTable:
         key = (tuple(file.name for file in files), schema["schema-id"], spec.spec_id)
         if key not in commit.manifests:
             data = manifest(files, commit.snapshot_id, spec, schema)
-            path = f"{metadata_folder(metadata)}/{uuid4()}-m0.avro"
+            path = f"{metadata_folder(metadata)}/{new_name()}"
             self._put(commit, path, data)
             commit.manifests[key] = describe(files, path, len(data), commit.snapshot_id, spec)
         return commit.manifests[key]
@@ -266,7 +275,7 @@ class LeanTable:
                 self._storage.delete(self._storage.path(address))
 
 
-def _waits() -> Iterator[float]:
+def waits() -> Iterator[float]:
     """Yield the pauses between attempts: growing, bounded, and never in step with others."""
     wait_s = FIRST_WAIT_S
     while True:

@@ -63,9 +63,12 @@ class AvroFile(msgspec.Struct, frozen=True):
         Raises:
             AvroError: its codec cannot be written here.
         """
+        return self.framed(count, _compress(encoded, self.codec))
+
+    def framed(self, count: int, data: bytes) -> bytes:
+        """Return `count` records, encoded and compressed as this file's are, as a block of it."""
         head = bytearray()
         put_long(count, head)
-        data = _compress(encoded, self.codec)
         put_long(len(data), head)
         return b"".join((head, data, self.sync))
 

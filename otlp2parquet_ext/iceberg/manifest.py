@@ -11,8 +11,10 @@ Source: Apache Iceberg table specification, "Manifests", "Sequence Number Inheri
 
 from __future__ import annotations
 
+import re
 import struct
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import msgspec
 
@@ -35,6 +37,10 @@ FORMAT_VERSION = "2"
 ADDED = 1
 DATA = 0
 MANIFEST_CODEC = "deflate"
+
+OURS = re.compile(r"otlp2parquet-[0-9a-f-]{36}-m\d+\.avro")
+"""Names of our manifests; who merges looks for them."""
+
 LIST_CODEC = "null"
 """One short record a block: there is nothing to compress, and readers are faster."""
 
@@ -92,6 +98,11 @@ class Manifest(msgspec.Struct, frozen=True):
         }
 
 
+def new_name() -> str:
+    """Return a name for a manifest."""
+    return f"otlp2parquet-{uuid4()}-m0.avro"
+
+
 def describe(
     files: Sequence[DataFile], path: str, length: int, snapshot_id: int, partitioning: Partitioning
 ) -> Manifest:
@@ -125,8 +136,21 @@ def manifest(
         partitioning: the table's.
         schema: the table's current schema, as its metadata has it.
     """
+    entries = [_entry(file, snapshot_id, partitioning) for file in files]
+    empty = new_file(manifest_schema(partitioning), MANIFEST_CODEC)
+    return empty.adding(entries, header(partitioning, schema)).encode()
+
+
+def manifest_schema(partitioning: Partitioning) -> Schema:
+    """Return the schema of the entries of our manifests."""
+    fields = [partition_field(f["field-id"], f["name"], DATE) for f in partitioning.fields]
+    return entry_schema(fields)
+
+
+def header(partitioning: Partitioning, schema: Mapping[str, Any]) -> dict[str, str]:
+    """Return what a manifest says of itself."""
     json = msgspec.json.encode
-    header = {
+    return {
         "schema": json(schema).decode(),
         "schema-id": str(schema["schema-id"]),
         "partition-spec": json(partitioning.fields).decode(),
@@ -134,9 +158,6 @@ def manifest(
         "format-version": FORMAT_VERSION,
         "content": "data",
     }
-    entries = [_entry(file, snapshot_id, partitioning) for file in files]
-    partition = [partition_field(f["field-id"], f["name"], DATE) for f in partitioning.fields]
-    return new_file(entry_schema(partition), MANIFEST_CODEC).adding(entries, header).encode()
 
 
 def _entry(file: DataFile, snapshot_id: int, partitioning: Partitioning) -> dict[int, object]:
@@ -177,18 +198,25 @@ def extended_list(
     Raises:
         CommitError: the old list is written in a way that cannot be added to.
     """
-    header = {
-        "snapshot-id": str(added.snapshot_id),
+    lines = old or new_file(MANIFEST_FILE, LIST_CODEC)
+    try:
+        check_fields(lines.schema)
+        return lines.adding(
+            [added.record(sequence_number)],
+            list_header(added.snapshot_id, parent_id, sequence_number),
+        )
+    except AvroError as error:
+        raise CommitError(f"the table's manifest list cannot be added to: {error}") from error
+
+
+def list_header(snapshot_id: int, parent_id: int | None, sequence_number: int) -> dict[str, str]:
+    """Return what a snapshot's manifest list says of itself."""
+    return {
+        "snapshot-id": str(snapshot_id),
         "parent-snapshot-id": "null" if parent_id is None else str(parent_id),
         "sequence-number": str(sequence_number),
         "format-version": FORMAT_VERSION,
     }
-    lines = old or new_file(MANIFEST_FILE, LIST_CODEC)
-    try:
-        _check_fields(lines.schema)
-        return lines.adding([added.record(sequence_number)], header)
-    except AvroError as error:
-        raise CommitError(f"the table's manifest list cannot be added to: {error}") from error
 
 
 def open_list(data: bytes) -> AvroFile:
@@ -207,8 +235,12 @@ KNOWN = {field["field-id"] for field in MANIFEST_FILE["fields"]}
 REQUIRED = {f["field-id"] for f in MANIFEST_FILE["fields"] if not isinstance(f["type"], list)}
 
 
-def _check_fields(schema: Schema) -> None:
-    """Refuse a list whose records need what we do not know, or lack what version 2 requires."""
+def check_fields(schema: Schema) -> None:
+    """Refuse a list whose records need what we do not know, or lack what version 2 requires.
+
+    Raises:
+        AvroError: it is such a list.
+    """
     fields = {field.get("field-id"): field["type"] for field in schema["fields"]}
     unknown = [f for f, kind in fields.items() if f not in KNOWN and "null" not in kind]
     if unknown or REQUIRED - fields.keys():

@@ -36,6 +36,20 @@ class Put(NamedTuple):
     stored_ms: int
 
 
+class Entry(NamedTuple):
+    """An object as a listing tells of it.
+
+    Attributes:
+        path: of the object.
+        size_bytes: its length.
+        stored_ms: Unix milliseconds at which it was stored, by the storage's own clock.
+    """
+
+    path: str
+    size_bytes: int
+    stored_ms: int
+
+
 class Storage(Protocol):
     """A place for objects; paths are relative to its root and use `/`."""
 
@@ -56,6 +70,19 @@ class Storage(Protocol):
 
     def list(self, prefix: str) -> Iterable[str]:
         """Return the paths of the objects directly below the folder `prefix`, sorted."""
+
+    def walk(self, prefix: str, after: str = "") -> Iterable[Entry]:
+        """Yield the objects anywhere below the folder `prefix`, in the order of their paths' bytes.
+
+        However many there are, no more than a page of them is held at a time.
+
+        Args:
+            prefix: of a folder; one that does not exist is empty.
+            after: only paths beyond this one, so that a walk can be taken up again.
+
+        Raises:
+            StorageError: it cannot be listed.
+        """
 
     def delete(self, path: str) -> None:
         """Remove an object; one that is gone already is fine."""

@@ -7,10 +7,10 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from otlp2parquet_ext.storage import NotThereError, Put, StorageError
+from otlp2parquet_ext.storage import Entry, NotThereError, Put, StorageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from otlp2parquet_ext.storage.buffers import BytesLike
 
@@ -72,6 +72,26 @@ class LocalStorage:
             raise StorageError(f"{folder} cannot be listed: {error.strerror}") from error
         return [f"{prefix}/{name}" for name in names if not name.startswith(".")]
 
+    def walk(self, prefix: str, after: str = "") -> Iterator[Entry]:
+        """See `Storage.walk`; what goes away in the meantime is passed over."""
+        try:
+            found = list(os.scandir(self.root / prefix))
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        except OSError as error:
+            folder = self.root / prefix
+            raise StorageError(f"{folder} cannot be listed: {error.strerror}") from error
+        # A folder sorts as the paths below it do: with its slash.
+        for entry in sorted(found, key=lambda e: os.fsencode(e.name) + b"/" * _is_folder(e)):
+            path = f"{prefix}/{entry.name}".lstrip("/")
+            if _is_folder(entry):
+                if os.fsencode(f"{path}0") > os.fsencode(after):  # "0" is what follows "/"
+                    yield from self.walk(path, after)
+            elif os.fsencode(path) > os.fsencode(after):
+                with contextlib.suppress(FileNotFoundError):
+                    about = entry.stat(follow_symlinks=False)
+                    yield Entry(path, about.st_size, about.st_mtime_ns // 1_000_000)
+
     def delete(self, path: str) -> None:
         """See `Storage.delete`."""
         try:
@@ -104,6 +124,10 @@ class LocalStorage:
             return None
         except OSError as error:
             raise StorageError(f"{self.root / path} cannot be read: {error.strerror}") from error
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    return entry.is_dir(follow_symlinks=False)
 
 
 def _put(target: Path, *, new: bool) -> Put:
