@@ -13,7 +13,15 @@ from typing import Final
 from layer import archive, bytecode, distribution, elf, manifest, tools, trim, wheels
 from layer.plan import CHECKOUT, HERE, HOME, Target
 
-NOT_IN_THE_LAYER: Final = ("local", "cli.py", "demo.py", "query.py", "__pycache__", "py.typed")
+NOT_IN_THE_LAYER: Final = (
+    "local",
+    "cost",
+    "cli.py",
+    "demo.py",
+    "query.py",
+    "__pycache__",
+    "py.typed",
+)
 COMPILE: Final = (
     *("-std=gnu11", "-Wall", "-Wextra", "-Werror", "-Os", "-s", "-static", "-nostdlib"),
     *("-ffreestanding", "-fno-stack-protector", "-fno-pie", "-no-pie"),

@@ -3,6 +3,7 @@
 local      a function with the extension, in a Lambda execution environment on this machine
 demo       a sample function through `local`, its telemetry read back
 query      SQL over a destination
+cost       what a function's telemetry costs in the lake, beside CloudWatch Logs
 settings   every variable the extension reads
 """
 
@@ -29,6 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     # A command's libraries are imported with its options: `--help` works without the extras.
+    from otlp2parquet_ext.cost import command as cost_command  # noqa: PLC0415
     from otlp2parquet_ext.local import command as local_command  # noqa: PLC0415
 
     parser = argparse.ArgumentParser(prog="otlp2parquet-ext", description=__doc__.split("\n")[0])
@@ -56,6 +58,10 @@ def _parser() -> argparse.ArgumentParser:
     query.add_argument("destination", help="as in OTLP2PARQUET_DESTINATION")
     query.add_argument("sql", help='for example "SELECT count(*) FROM logs"')
     query.set_defaults(run=_query)
+
+    cost = commands.add_parser("cost", help="what it costs in the lake, beside CloudWatch Logs")
+    cost_command.add_arguments(cost)
+    cost.set_defaults(run=cost_command.run)
 
     settings = commands.add_parser("settings", help="list every variable the extension reads")
     settings.add_argument("--markdown", action="store_true", help="as docs/configuration.md")

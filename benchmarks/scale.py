@@ -1,0 +1,163 @@
+"""How many writers a table bears: nothing lost, nothing twice, how soon visible, at what cost.
+
+    python benchmarks/scale.py run MODE WRITERS [COMMITTERS] [--kill] [--flushes N] …  one run
+    python benchmarks/scale.py all RESULTS.json [--quick]      every run of docs/scale.md
+    python benchmarks/scale.py growth RESULTS.json [COMMITS]   one table, thousands of commits
+    python benchmarks/scale.py page RESULTS.json DOCS          docs/scale.md and its pictures
+
+A writer is a process with a real spool and flush side (`Batches`), fork after import; a committer
+is one that takes the inbox. Disk and catalog are as far away as `--storage-ms`/`--catalog-ms` say.
+Figures are of one small machine: read them as ratios.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from scale_parts import figures, fleet, growth
+from scale_parts.plan import Home, Plan
+
+from otlp2parquet_ext.batches import now_ms
+from otlp2parquet_ext.destinations.choose import choose
+from otlp2parquet_ext.settings import load
+
+LIMIT_S = 600.0
+MEMORY = Path("/dev/shm")  # noqa: S108 - writers share one disk here, and would wait for its fsync
+COUNTS = (2, 8, 32, 128)
+
+
+def run(plan: Plan) -> dict[str, Any]:
+    """Run one plan in a folder of its own; return its figures."""
+    folder = Path(tempfile.mkdtemp(dir=MEMORY if MEMORY.is_dir() else None, prefix="scale-"))
+    try:
+        home = Home(folder, f"sqlite://{folder}/catalog.db?warehouse={folder}/lake")
+        inbox = folder / "lake/otel/logs/inbox"
+        started = time.monotonic()
+        kills = fleet.run(plan, home, lambda: not any(inbox.glob("*.json")), LIMIT_S)
+        wall_s = time.monotonic() - started
+        left = len(list(inbox.glob("*.json")))
+        spooled = sum(1 for path in folder.glob("spool/**/*") if path.is_file() and _is_full(path))
+        settings, _ = load(home.environ(plan))
+        while choose(settings).commit(now_ms() + fleet.COMMIT_LIMIT_MS):
+            pass
+        return figures.of_run(
+            plan, home, wall_s=wall_s, kills=kills, left=left, spooled=spooled
+        )
+    finally:
+        shutil.rmtree(folder)
+
+
+def _is_full(path: Path) -> bool:
+    """Tell whether a file of a spool is a segment; locks are empty."""
+    return path.stat().st_size > 0
+
+
+def machine() -> dict[str, Any]:
+    """Say what this ran on."""
+    return {
+        "cpus": os.cpu_count(),
+        "load": os.getloadavg(),
+        "machine": platform.machine(),
+        "python": platform.python_version(),
+        "lake": "disk in memory" if MEMORY.is_dir() else "disk",
+    }
+
+
+def plans(*, quick: bool) -> list[Plan]:
+    """Return every run of the page."""
+    flushes = 4 if quick else 12
+    counts = COUNTS[:2] if quick else COUNTS
+    found = [Plan(mode="direct", writers=n, flushes=flushes) for n in counts]
+    found += [Plan(mode="inbox", writers=n, committers=1, flushes=flushes) for n in counts]
+    for committers in (2, 3):
+        found.append(
+            Plan(mode="inbox", writers=counts[-2], committers=committers, flushes=flushes)
+        )
+    for mode, committers in (("direct", 0), ("inbox", 3)):
+        found.append(
+            Plan(
+                mode=mode,
+                writers=counts[-2],
+                committers=committers,
+                flushes=flushes,
+                kill_every_ms=300,
+            )
+        )
+    return found
+
+
+def run_all(results: Path, *, quick: bool) -> None:
+    """Run everything; write down each run as soon as it is over."""
+    found: dict[str, Any] = {"machine": machine(), "runs": []}
+    for plan in plans(quick=quick):
+        figures_of_it = run(plan)
+        found["runs"].append(figures_of_it)
+        results.write_text(json.dumps(found, indent=1) + "\n")
+        print(line(figures_of_it), flush=True)
+
+
+def run_growth(results: Path, commits: int) -> None:
+    """Let one table grow; add what was measured to the results."""
+    found: dict[str, Any] = json.loads(results.read_text()) if results.exists() else {}
+    found["growth"] = []
+    for milestone in growth.milestones(commits):
+        found["growth"].append(milestone)
+        results.write_text(json.dumps(found, indent=1) + "\n")
+        print(json.dumps(milestone), flush=True)
+
+
+def line(of: dict[str, Any]) -> str:
+    """Return a run in one line."""
+    return (
+        f"{of['label']}: lost {of['lost']}, twice {of['twice']} of {of['rows']} rows, "
+        f"{of['commits']} commits ({of['commits_per_s']:.1f}/s), refused {of['refused']}, "
+        f"busy {of['busy']}, visible p50 {of['visible_p50_s']:.1f} s p99 {of['visible_p99_s']:.1f} s, "
+        f"{of['visible_rows_per_s']:.0f} rows/s, commit p50 {of['commit_p50_ms']:.0f} ms, "
+        f"CPU {of['cpu_ms_per_flush']:.1f} ms a flush, left {of['left_in_inbox']} in the inbox and "
+        f"{of['left_in_spools']} in spools, {of['kills']} kills, {of['wall_s']:.0f} s"
+    )
+
+
+def main() -> None:
+    """Run what is asked for."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    commands = parser.add_subparsers(dest="what", required=True)
+    one = commands.add_parser("run")
+    one.add_argument("mode", choices=("direct", "inbox"))
+    one.add_argument("writers", type=int)
+    one.add_argument("committers", type=int, nargs="?", default=0)
+    one.add_argument("--kill", type=int, default=0, metavar="EVERY_MS")
+    for name in ("flushes", "flush_ms", "rows", "interval_ms", "committer_ms", "timeout_ms"):
+        one.add_argument("--" + name.replace("_", "-"), type=int)
+    one.add_argument("--storage-ms", type=float)
+    one.add_argument("--catalog-ms", type=float)
+    every = commands.add_parser("all")
+    every.add_argument("results", type=Path)
+    every.add_argument("--quick", action="store_true")
+    grow = commands.add_parser("growth")
+    grow.add_argument("results", type=Path)
+    grow.add_argument("commits", type=int, nargs="?", default=3_000)
+    chosen = parser.parse_args()
+    if chosen.what == "run":
+        given = {k: v for k, v in vars(chosen).items() if v is not None}
+        kill, _ = given.pop("kill"), given.pop("what")
+        found = run(Plan(kill_every_ms=kill, **given))
+        json.dump(found, sys.stdout, indent=1)
+        print("\n" + line(found))
+    elif chosen.what == "all":
+        run_all(chosen.results, quick=chosen.quick)
+    elif chosen.what == "growth":
+        run_growth(chosen.results, chosen.commits)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,11 @@
+"""The parts of the scale benchmark.
+
+rim.py      latency and counting between our code and disk and catalog
+plan.py     one run as values
+fleet.py    writers, committers and a watcher: processes that are forked, killed and started again
+readback.py what is in the table in the end, read by engines that did not write it
+figures.py  logs of processes --> figures of a run
+growth.py   one table, committed to thousands of times
+svg.py      lines in a picture, without a library
+page.py     figures --> docs/scale.md
+"""

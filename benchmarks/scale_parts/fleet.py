@@ -1,0 +1,248 @@
+"""Writers, committers and a watcher: processes that are forked, killed and started again.
+
+A writer is what an execution environment runs after its receiver: a real spool, the real flush
+side, SHUTDOWN in the end. What it was given is in its log, line by line; so a killed one that is
+started again goes on where it was, as the next process of a sandbox does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import random
+import signal
+import sys
+import time
+import traceback
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+from scale_parts.rim import Rim
+
+from otlp2parquet_ext.batches import Batches, now_ms
+from otlp2parquet_ext.context import context_note
+from otlp2parquet_ext.destinations import DestinationError
+from otlp2parquet_ext.destinations.choose import choose
+from otlp2parquet_ext.flushing import FlushReason
+from otlp2parquet_ext.settings import load
+from otlp2parquet_ext.spool import Spool
+from otlp2parquet_ext.telemetry.values import Context
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from scale_parts.plan import Home, Plan
+
+SHUTDOWN_MS = 2_000
+COMMIT_LIMIT_MS = 60_000
+SPREAD_MS = 60  # between the starts of two writers
+IMPORT_MS = 100
+WATCH_S = 0.05
+STOP = "stop"  # a file of this name ends committers and the watcher
+
+
+class Processes:
+    """Forked children by name; what each runs is kept, so that it can be started again."""
+
+    def __init__(self) -> None:
+        self._jobs: dict[str, Callable[[], None]] = {}
+        self.running: dict[int, str] = {}
+        self.kills = 0
+
+    def start(self, name: str, job: Callable[[], None]) -> None:
+        """Fork a child that runs `job` and ends."""
+        self._jobs[name] = job
+        sys.stdout.flush()
+        pid = os.fork()
+        if pid:
+            self.running[pid] = name
+            return
+        status = 1
+        try:
+            job()
+            status = 0
+        except BaseException:  # noqa: BLE001 - the child ends here, whatever happens
+            traceback.print_exc()
+        finally:
+            sys.stderr.flush()
+            os._exit(status)
+
+    def reap(self) -> None:
+        """Take note of children that ended; those we killed are started again."""
+        while self.running:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if pid == 0:
+                return
+            name = self.running.pop(pid)
+            if os.waitstatus_to_exitcode(status) == -signal.SIGKILL:
+                self.start(name, self._jobs[name])
+            elif status:
+                raise RuntimeError(f"{name} failed")
+
+    def kill_one(self, prefixes: tuple[str, ...]) -> None:
+        """Kill a random child whose name begins so."""
+        pids = [pid for pid, name in self.running.items() if name.startswith(prefixes)]
+        if pids:
+            os.kill(random.choice(pids), signal.SIGKILL)
+            self.kills += 1
+
+    def any(self, prefix: str) -> bool:
+        """Tell whether a child whose name begins so is running."""
+        return any(name.startswith(prefix) for name in self.running.values())
+
+    def end_all(self) -> None:
+        """Kill what still runs."""
+        for pid in self.running:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+        self.running.clear()
+
+
+def run(plan: Plan, home: Home, inbox_is_empty: Callable[[], bool], limit_s: float) -> int:
+    """Run a fleet to its end; return how many processes were killed.
+
+    Committers go on until the writers have ended and the inbox is empty.
+    """
+    processes = Processes()
+    processes.start("watcher", lambda: watch(plan, home))
+    for number in range(plan.committers):
+        processes.start(f"committer-{number}", lambda n=number: commit(plan, home, n))
+    for number in range(plan.writers):
+        processes.start(f"writer-{number}", lambda n=number: write(plan, home, n))
+    until, next_kill = time.monotonic() + limit_s, time.monotonic() + plan.kill_every_ms / 1_000
+    try:
+        while processes.any("writer") or (plan.committers and not inbox_is_empty()):
+            if time.monotonic() > until:
+                raise RuntimeError(f"{plan.label}: not over after {limit_s:.0f} s")
+            if plan.kill_every_ms and time.monotonic() >= next_kill:
+                processes.kill_one(("writer", "committer"))
+                next_kill += plan.kill_every_ms / 1_000
+            time.sleep(0.02)
+            processes.reap()
+        (home.folder / STOP).touch()
+        while processes.running and time.monotonic() < until:
+            time.sleep(0.02)
+            processes.reap()
+        return processes.kills
+    finally:
+        processes.end_all()
+
+
+def _quietly(plan: Plan, home: Home, who: str) -> Rim:
+    """Be a process of the fleet: what the extension says goes to a file of its own."""
+    random.seed()
+    pa.set_cpu_count(1)
+    said = os.open(home.folder / f"{who}.said", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(said, 1)
+    os.dup2(said, 2)
+    rim = Rim()
+    rim.install(plan.storage_ms, plan.catalog_ms)
+    return rim
+
+
+def write(plan: Plan, home: Home, number: int) -> None:
+    """Run one writer, or what is left of it."""
+    who = f"writer-{number}"
+    rim = _quietly(plan, home, who)
+    asyncio.run(_write(plan, home, who, number))
+    _note_end(home, who, rim)
+
+
+def _note_end(home: Home, who: str, rim: Rim) -> None:
+    """Leave this process's figures."""
+    figures = {"cpu_ms": time.process_time() * 1_000, "counts": rim.counts, "ms": rim.commit_ms}
+    with home.log(f"{who}-end").open("a") as log:
+        log.write(json.dumps(figures) + "\n")
+
+
+async def _write(plan: Plan, home: Home, who: str, number: int) -> None:
+    spool_dir = home.folder / "spool" / who
+    spool_dir.mkdir(parents=True, exist_ok=True)
+    settings, problems = load(home.environ(plan, spool_dir))
+    if plan.mode == "inbox":  # TEMPORARY until choose() honours it
+        from otlp2parquet_ext.destinations.lake import Lake
+        real_init = Lake.__init__
+        Lake.__init__ = lambda self, *a, **k: real_init(self, *a, **(k | {"direct": False}))
+    assert not problems, problems
+    spool = Spool(spool_dir, settings.spool_capacity_bytes, settings.memory_capacity_bytes)
+    spool.set_preamble([context_note(Context(instance_id=f"{who}-{os.getpid()}"))])
+    batches = Batches(settings, spool, IMPORT_MS)
+    done = _deliveries(home, who)
+    batches.recover()
+    first = done[-1] + 2 if done else 0  # the one after the last may have been cut off: unknown
+    if not done:
+        await asyncio.sleep(number * SPREAD_MS / 1_000)
+    with home.log(who).open("a") as log:
+        for delivery in range(first, plan.flushes):
+            batches.append(body(who, delivery, plan.rows), plan.rows)
+            log.write(f"{delivery} {time.time_ns() // 1_000_000}\n")
+            log.flush()
+            await asyncio.sleep(plan.flush_ms / 1_000 * random.uniform(0.8, 1.2))
+    await batches.flush_all(FlushReason.SHUTDOWN, now_ms() + SHUTDOWN_MS)
+
+
+def _deliveries(home: Home, who: str) -> list[int]:
+    """Return what an earlier process of this writer was given for sure."""
+    if not home.log(who).exists():
+        return []
+    lines = home.log(who).read_text().split("\n")[:-1]
+    return [int(line.split()[0]) for line in lines]
+
+
+def body(who: str, delivery: int, rows: int) -> bytes:
+    """Make one delivery; each row says which it is."""
+    stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime())
+    return json.dumps(
+        [
+            {
+                "time": f"{stamp}.{row:03}Z",
+                "type": "function",
+                "record": {
+                    "message": f"{who} {delivery} {row}",
+                    "level": "INFO",
+                    "requestId": f"{delivery:08x}-0000-4000-8000-000000000000",
+                    "location": f"handler:{row}",
+                    "service": "orders",
+                    "customer": row * 104_729,
+                },
+            }
+            for row in range(rows)
+        ]
+    ).encode()
+
+
+def commit(plan: Plan, home: Home, number: int) -> None:
+    """Run one committer until everything is done."""
+    who = f"committer-{number}"
+    rim = _quietly(plan, home, who)
+    settings, _ = load(home.environ(plan))
+    while not (home.folder / STOP).exists():
+        started = time.monotonic()
+        # A new one each time, as a Lambda that is woken: nothing is remembered from run to run.
+        lake = choose(settings)
+        with contextlib.suppress(DestinationError):
+            files = lake.commit(now_ms() + COMMIT_LIMIT_MS)
+            with home.log(who).open("a") as log:
+                log.write(f"{files} {(time.monotonic() - started) * 1_000:.0f}\n")
+        lake.close()
+        time.sleep(max(0.0, plan.committer_ms / 1_000 * random.uniform(0.8, 1.2)))
+    _note_end(home, who, rim)
+
+
+def watch(plan: Plan, home: Home) -> None:
+    """Write down when each snapshot was first seen, and how large the metadata was."""
+    settings, _ = load(home.environ(plan))
+    lake = choose(settings)
+    table = lake._open()  # type: ignore[attr-defined]  # noqa: SLF001 - nobody else may look
+    seen: set[int] = set()
+    with home.log("watcher").open("a") as log:
+        while not (home.folder / STOP).exists():
+            version = table._catalog.load(now_ms() + COMMIT_LIMIT_MS)  # noqa: SLF001
+            for snapshot in version.metadata.get("snapshots", ()) if version else ():
+                if snapshot["snapshot-id"] not in seen:
+                    seen.add(snapshot["snapshot-id"])
+                    log.write(f"{snapshot['snapshot-id']} {time.time_ns() // 1_000_000}\n")
+                    log.flush()
+            time.sleep(WATCH_S)

@@ -1,0 +1,57 @@
+"""One table, committed to thousands of times: what a commit costs then, and how large it has got.
+
+Each measured commit of the old table stands beside the tenth of a new one, in the same minute and
+on the same disk: the ratio is what growth alone costs.
+"""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from commits import MEASURED, Table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MILESTONES = (10, 100, 300, 1_000, 3_000, 10_000)
+PARTS = {
+    "metadata_json": "*.metadata.json",
+    "manifest_lists": "snap-*.avro",
+    "manifests": "*-m*.avro",
+}
+
+
+def milestones(commits: int) -> Iterator[dict[str, Any]]:
+    """Yield the figures of one table at each milestone up to `commits`."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        old = Table(folder / "old")
+        for milestone in (number for number in MILESTONES if number <= commits):
+            while old.commits < milestone - min(MEASURED, milestone - 1):
+                old.commit()
+            yield {"commits": milestone, **_measured(old, folder / str(milestone))}
+
+
+def _measured(old: Table, folder: Path) -> dict[str, Any]:
+    """Measure commits of an old table, each beside the tenth of a new one."""
+    pairs = []
+    for number in range(MEASURED):
+        young = Table(folder / str(number))
+        for _ in range(9):
+            young.commit()
+        pairs.append((old.commit(), young.commit()))
+    aged, tenth = (statistics.median(column) for column in zip(*pairs, strict=True))
+    return {"cpu_ms": aged, "tenth_cpu_ms": tenth, "ratio": aged / tenth, **_sizes(old)}
+
+
+def _sizes(table: Table) -> dict[str, Any]:
+    """Return what lies in a table's metadata folder, and the size of what each commit writes."""
+    found: dict[str, Any] = {}
+    for part, pattern in PARTS.items():
+        paths = sorted((table.location / "metadata").glob(pattern), key=lambda p: p.stat().st_mtime)
+        sizes = [path.stat().st_size for path in paths]
+        found[part] = {"files": len(sizes), "bytes": sum(sizes), "latest_bytes": sizes[-1]}
+    return found

@@ -1,0 +1,74 @@
+"""Latency and counting between our code and what it stores to, in this process.
+
+A local disk answers in microseconds, a bucket in tens of milliseconds: with the latency put in
+here, writers meet each other as they would far away. Every call is counted; so is every commit the
+catalog said No to.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from otlp2parquet_ext.destinations import BusyError
+from otlp2parquet_ext.destinations.lake import Lake
+from otlp2parquet_ext.iceberg.sqlite_catalog import SqlitePointer
+from otlp2parquet_ext.storage.local import LocalStorage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SPREAD = 0.2
+
+
+class Rim:
+    """What went over the rim of this process.
+
+    Attributes:
+        counts: calls by name; `refused` are commits that came too late.
+        commit_ms: how long each call of `Lake.commit` took.
+    """
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+        self.commit_ms: list[float] = []
+
+    def install(self, storage_ms: float, catalog_ms: float) -> None:
+        """Put latency before and after every call from now on; 0 only counts."""
+        for name in ("put", "get", "list", "delete", "size"):
+            self._wrap(LocalStorage, name, storage_ms)
+        for name in ("current", "create", "swap"):
+            self._wrap(SqlitePointer, name, catalog_ms)
+        self._time_commits()
+
+    def _wrap(self, owner: type, name: str, latency_ms: float) -> None:
+        real: Callable[..., Any] = getattr(owner, name)
+
+        def far(*args: Any, **kwargs: Any) -> Any:
+            self.counts[name] += 1
+            pause_s = latency_ms * random.uniform(1 - SPREAD, 1 + SPREAD) / 2_000
+            time.sleep(pause_s)
+            result = real(*args, **kwargs)
+            time.sleep(pause_s)
+            if name == "swap" and not result:
+                self.counts["refused"] += 1
+            return result
+
+        setattr(owner, name, far)
+
+    def _time_commits(self) -> None:
+        real = Lake.commit
+
+        def timed(lake: Lake, deadline_ms: int) -> int:
+            started = time.perf_counter()
+            try:
+                return real(lake, deadline_ms)
+            except BusyError:
+                self.counts["busy"] += 1
+                raise
+            finally:
+                self.commit_ms.append((time.perf_counter() - started) * 1_000)
+
+        Lake.commit = timed  # type: ignore[method-assign]

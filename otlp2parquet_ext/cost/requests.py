@@ -1,0 +1,74 @@
+"""How many requests each act takes, by kind of destination.
+
+Counted on the wire, not guessed: `tests/cost` holds these numbers against what a proxy between
+our client and a real server sees. Deleting is free on S3 and is not counted.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Kind(enum.Enum):
+    """Destinations that differ in what they cost; the value is for people."""
+
+    PLAIN = "plain Parquet on S3"
+    S3_TABLES = "S3 Tables"
+    GLUE = "Glue Data Catalog, files on S3"
+    REST = "REST catalog, files on S3"
+    DISK = "this machine's disk"
+
+
+class Requests(NamedTuple):
+    """Requests of one act: to the bucket, and to a catalog that is not the bucket."""
+
+    put: float = 0
+    get: float = 0
+    list: float = 0
+    catalog: float = 0
+
+    def times(self, number: float) -> Requests:
+        """Return what `number` such acts take."""
+        return Requests(*(number * count for count in self))
+
+    def plus(self, other: Requests) -> Requests:
+        """Return what both take together."""
+        return Requests(*(a + b for a, b in zip(self, other, strict=True)))
+
+
+STORE = Requests(put=1)
+"""A data file. The name follows from the content: If-None-Match in the same request."""
+
+DESCRIBE = Requests(put=1)
+"""Its descriptor in the inbox, where no commit follows at once."""
+
+LOOK = Requests(list=1)
+"""A look into the inbox: direct environments take what others had to leave."""
+
+COMMIT: Mapping[Kind, Requests] = {
+    Kind.PLAIN: Requests(),
+    Kind.S3_TABLES: Requests(put=3, get=1),
+    Kind.REST: Requests(put=2, catalog=2),
+    Kind.GLUE: Requests(put=3, catalog=2),
+    Kind.DISK: Requests(put=3, catalog=2),
+}
+"""A commit: manifest and manifest list, the catalog asked and told. S3 Tables is itself the
+catalog: its two calls are counted as its own GET and PUT. Glue and SQL catalogs have us write the
+table's metadata, one PUT more."""
+
+STALE: Mapping[Kind, Requests] = {
+    Kind.PLAIN: Requests(),
+    Kind.S3_TABLES: Requests(get=1),
+    Kind.REST: Requests(get=1),
+    Kind.GLUE: Requests(get=2),
+    Kind.DISK: Requests(get=2),
+}
+"""More when somebody else has committed since: the manifest list, and the metadata where we keep
+it, have to be read again."""
+
+TAKE = Requests(get=1)
+"""Each descriptor a committer takes from the inbox."""

@@ -1,0 +1,203 @@
+"""From a workload and the settings to files, commits, requests and bytes a day.
+
+The rules are those of `flushing` and `batches`, with load spread evenly. Where reality varies
+(invocations that come in bursts), the model counts the dearer case: more flushes, smaller files.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, NamedTuple
+
+from otlp2parquet_ext.cost.requests import (
+    COMMIT,
+    DESCRIBE,
+    LOOK,
+    STALE,
+    STORE,
+    TAKE,
+    Kind,
+    Requests,
+)
+from otlp2parquet_ext.cost.workload import DAY_S, Workload, WorkloadError
+from otlp2parquet_ext.flushing import holds
+
+if TYPE_CHECKING:
+    from otlp2parquet_ext.settings import Settings
+
+FILE_BYTES = 8_300
+"""Of every Parquet file, however few rows: footer, page index, bloom filters, dictionaries."""
+
+STORED_SHARE = 0.078
+"""Of every byte of JSON telemetry, what is stored: measured on the mix of our benchmarks."""
+
+COMMITS_PER_SECOND = 5.0
+"""What a table on a remote catalog takes from all writers together (docs/scale.md)."""
+
+LOOK_INTERVAL_MS = 300_000
+"""Between two looks of a direct environment into the inbox."""
+
+KINDS = {
+    "s3": Kind.PLAIN,
+    "arn": Kind.S3_TABLES,
+    "glue": Kind.GLUE,
+    "rest+https": Kind.REST,
+    "rest+http": Kind.REST,
+    "catalog": Kind.REST,
+    "sqlite": Kind.DISK,
+    "file": Kind.DISK,
+}
+
+
+class Volumes(NamedTuple):
+    """What happens in a day, all environments together.
+
+    Attributes:
+        kind: of the destination.
+        held: invocations that are held, and billed, until they are flushed.
+        flushes: files written; each is one flush.
+        stored_bytes: of these files.
+        commits: snapshots of the table.
+        lost_attempts: commits that other writers were faster than, at least.
+        described: files that passed through the inbox.
+        committer_runs: of a Lambda or schedule; 0 without.
+        requests: all of them.
+        visible_after_s: from an event to the table, as a rule.
+    """
+
+    kind: Kind
+    held: float
+    flushes: float
+    stored_bytes: float
+    commits: float
+    lost_attempts: float
+    described: float
+    committer_runs: float
+    requests: Requests
+    visible_after_s: float
+
+
+def kind_of(destination: str) -> Kind:
+    """Return what kind of destination a URL names.
+
+    Raises:
+        WorkloadError: one there is no price for.
+    """
+    scheme = destination.partition(":")[0] if ":" in destination else ""
+    kind = KINDS.get(scheme)
+    if kind is None:
+        raise WorkloadError(
+            f"OTLP2PARQUET_DESTINATION={destination!r}: there are no prices for {scheme!r}; "
+            f"expected one of {', '.join(KINDS)}"
+        )
+    return kind
+
+
+def flushes_per_invocation(work: Workload, settings: Settings) -> float:
+    """Return how many files an invocation's telemetry becomes; below 1 when several share one.
+
+    Age makes a batch worth flushing. It counts from the first delivery, which the platform makes
+    up to `platform_timeout_ms` late, and an environment that is frozen does nothing: what waits is
+    flushed when the next invocation wakes it, if it is old enough by then.
+    """
+    period_ms = settings.timeout_ms + settings.platform_timeout_ms
+    within = math.floor(work.duration_ms / period_ms)
+    if holds(settings.flush, int(work.gap_ms)) is not None:
+        by_age = 1.0 + within
+    else:
+        # An invocation that ends before its first delivery is heard of when the next one wakes us:
+        # its events join those that are old enough to go, and the next batch begins one later.
+        late = work.duration_ms < settings.platform_timeout_ms
+        by_age = 1 / (math.ceil(settings.timeout_ms / work.gap_ms) + late) + within
+    fill = max(work.size_bytes / settings.max_bytes, work.events / settings.max_items)
+    by_size = math.ceil(fill) if fill >= 1 else 1 / math.ceil(1 / fill)
+    return max(by_age, by_size)
+
+
+def volumes(work: Workload, settings: Settings) -> Volumes:
+    """Return what happens in a day.
+
+    Raises:
+        WorkloadError: the settings name a destination there is no price for.
+    """
+    kind = kind_of(settings.destination)
+    table = kind is not Kind.PLAIN and not settings.destination.startswith("file:")
+    per_invocation = flushes_per_invocation(work, settings)
+    held = _held(work, settings)
+    # The end of an environment flushes what came after its last invocation: at least the report.
+    flushes = per_invocation * work.invocations_a_day + work.starts_a_day
+    if held < work.invocations_a_day:
+        flushes += held
+    stored = flushes * FILE_BYTES + work.size_bytes * work.invocations_a_day * STORED_SHARE
+    day = Volumes(
+        kind, held, flushes, stored, 0, 0, 0, 0, STORE.times(flushes), _waits_s(work, settings)
+    )
+    if not table:
+        return day
+    if settings.commit == "inbox":
+        return _with_committer(day, work)
+    return _with_direct_commits(day, work, settings, work.gap_ms / per_invocation)
+
+
+def _held(work: Workload, settings: Settings) -> float:
+    """Return how many invocations a day are held for their flush.
+
+    Under `adaptive` the first of an environment is, for nobody knows when the next one comes.
+    """
+    if holds(settings.flush, int(work.gap_ms)) is not None:
+        return work.invocations_a_day
+    return work.starts_a_day if holds(settings.flush, None) is not None else 0.0
+
+
+def _with_direct_commits(
+    day: Volumes, work: Workload, settings: Settings, flush_gap_ms: float
+) -> Volumes:
+    """Add the commits of the environments themselves.
+
+    A file whose commit is due at once needs no descriptor; one that has to wait for the interval
+    does.
+    """
+    interval_ms = settings.commit_interval_ms
+    waits = flush_gap_ms < interval_ms
+    commit_gap_ms = flush_gap_ms * math.ceil(interval_ms / flush_gap_ms) if waits else flush_gap_ms
+    wanted = work.environments * DAY_S * 1_000 / commit_gap_ms + work.starts_a_day
+    commits = min(wanted, COMMITS_PER_SECOND * DAY_S)
+    lost = wanted - commits
+    described = day.flushes if waits else day.flushes * lost / wanted
+    looks = work.environments * DAY_S * 1_000 / max(LOOK_INTERVAL_MS, commit_gap_ms)
+    shared = commits if work.environments > 1 else 0.0
+    requests = day.requests.plus(DESCRIBE.times(described)).plus(LOOK.times(looks))
+    requests = requests.plus(COMMIT[day.kind].times(wanted)).plus(STALE[day.kind].times(shared))
+    wait_s = interval_ms / 1_000 if waits else 0.0
+    return day._replace(
+        commits=commits,
+        lost_attempts=lost,
+        described=described,
+        requests=requests,
+        visible_after_s=day.visible_after_s + wait_s,
+    )
+
+
+def _with_committer(day: Volumes, work: Workload) -> Volumes:
+    """Add the runs of a committer; one that is woken by events sleeps while there are none."""
+    window_s = work.committer_every_s
+    per_window = day.flushes * window_s / DAY_S
+    busy_share = 1 - math.exp(-per_window)
+    runs = DAY_S / window_s * (busy_share if work.woken_by == "events" else 1.0)
+    commits = DAY_S / window_s * busy_share
+    requests = day.requests.plus(DESCRIBE.times(day.flushes)).plus(TAKE.times(day.flushes))
+    requests = requests.plus(COMMIT[day.kind].times(commits)).plus(LOOK.times(runs))
+    return day._replace(
+        commits=commits,
+        described=day.flushes,
+        committer_runs=runs,
+        requests=requests,
+        visible_after_s=day.visible_after_s + window_s / 2,
+    )
+
+
+def _waits_s(work: Workload, settings: Settings) -> float:
+    """Return how long an event waits for its flush, as a rule: until old, or the next wake."""
+    if holds(settings.flush, int(work.gap_ms)) is not None:
+        return min(work.duration_ms, settings.timeout_ms) / 1_000
+    return max(settings.timeout_ms, work.gap_ms) / 1_000

@@ -1,0 +1,291 @@
+"""A real HTTP proxy before any HTTP server of the tests: it counts, delays, cuts and refuses.
+
+    client --> Proxy.url --> [latency/2] --> target --> [latency/2] --> client
+                   |                            |
+            Fault before it arrives      Fault after the server has acted
+
+    with counting_proxy.running(server_url, latencies=[Latency(25, 10)]) as proxy:
+        proxy.fault(Cut.AFTER, method="PUT", path="*/inbox/*", nth=2)
+        ...
+        assert proxy.count("PUT", "*.parquet") == 1
+
+Requests pass as they came, byte by byte, `Host` too: a server that verifies signatures finds
+them right. What leads around the proxy are addresses in answers (redirects, a catalog's
+`s3.endpoint`): those are the server's to configure.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import threading
+import time
+from collections import Counter
+from contextlib import closing, contextmanager, suppress
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from http_messages import Message, read_body, read_head
+from proxy_plan import ANY, Cut, Fault, Latency, Pattern, Request
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+__all__ = ["ANY", "Cut", "Fault", "Latency", "Pattern", "Proxy", "Request", "running"]
+
+LIMIT_BYTES = 1 << 27
+NO_BODY = (204, 304)
+START_S = 5.0
+HANGS = (Cut.HANG, Cut.HANG_AFTER)
+TARGET = "x-amz-target"  # names the operation where every request goes to the same path
+
+
+class Proxy:
+    """See the module; everything here may be called from any thread.
+
+    Args:
+        target: `http://host:port` of the server.
+        latencies: the first that matches a request delays it.
+    """
+
+    def __init__(self, target: str, latencies: Sequence[Latency]) -> None:
+        address = urlsplit(target)
+        assert address.scheme == "http", f"{target}: only http servers can stand behind the proxy"
+        self._target = (address.hostname or "", address.port or 80)
+        self.latencies = tuple(latencies)
+        self._faults: list[Fault] = []
+        self._requests: list[Request] = []
+        self.port = 0
+
+    @property
+    def url(self) -> str:
+        """Where clients reach the proxy; no slash at the end."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def requests(self) -> tuple[Request, ...]:
+        """Every request since the start or the last `reset`, in the order of their ends."""
+        return tuple(self._requests)
+
+    def reset(self) -> None:
+        """Forget requests and faults; latencies stay."""
+        self._requests.clear()
+        self._faults.clear()
+
+    def count(self, method: str = "*", path: str = "*", target: str = "*") -> int:
+        """Return how many of the requests are meant."""
+        pattern = Pattern(method, path, target)
+        return sum(pattern.matches(r.method, r.path, r.target, r.host) for r in self._requests)
+
+    def tally(self, kinds: Mapping[str, Pattern]) -> Counter[str]:
+        """Count by kind, the first that matches; others under `METHOD path` or their target."""
+        found: Counter[str] = Counter()
+        for r in self._requests:
+            names = (k for k, p in kinds.items() if p.matches(r.method, r.path, r.target, r.host))
+            found[next(names, r.target or f"{r.method} {r.path}")] += 1
+        return found
+
+    def fault(
+        self,
+        what: Cut | int,
+        *,
+        method: str = "*",
+        path: str = "*",
+        target: str = "*",
+        nth: int = 1,
+        times: int = 1,
+        headers: Mapping[str, str] | None = None,
+        body: bytes = b"",
+    ) -> Fault:
+        """Let something happen to the `nth` request from now on that is meant, counted from 1.
+
+        Args:
+            what: where it is cut, or the status that is answered in the server's place.
+            method, path, target: which requests are meant.
+            nth, times: which of those are hit.
+            headers, body: of the answer.
+        """
+        fault = Fault(what, Pattern(method, path, target), nth, times, headers or {}, body)
+        self._faults.append(fault)
+        return fault
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Pass on the requests of one connection, over one connection to the server."""
+        with closing(writer), suppress(ConnectionError, asyncio.IncompleteReadError):
+            await _Passage(self, self._target, reader, writer).run()
+
+    def strike(self, request: Message) -> Fault | None:
+        """Return what happens to a request; every fault it is meant by counts it."""
+        told = _told(request)
+        hit = [f for f in self._faults if f.pattern.matches(*told) and f.strikes()]
+        return hit[0] if hit else None
+
+    def delay_s(self, request: Message) -> float:
+        """Return the latency of a request."""
+        told = _told(request)
+        for latency in self.latencies:
+            if latency.pattern.matches(*told):
+                jitter_ms = random.uniform(-latency.jitter_ms, latency.jitter_ms)
+                return max(0.0, latency.ms + jitter_ms) / 1_000
+        return 0.0
+
+    def note(self, request: Message, answer: Message | None, started_s: float) -> None:
+        """Enter a request into the book."""
+        method, path, target, host = _told(request)
+        status, received = (int(answer.first[1]), len(answer.body)) if answer else (0, 0)
+        took_ms = (time.perf_counter() - started_s) * 1_000
+        sent = len(request.body)
+        entry = Request(method, path, host, target, status, sent, received, took_ms)
+        self._requests.append(entry)
+
+
+class _Passage:
+    """One connection of a client and, as long as it lives, one to the server."""
+
+    def __init__(
+        self,
+        proxy: Proxy,
+        target: tuple[str, int],
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+    ) -> None:
+        self._proxy, self._target = proxy, target
+        self._reader, self._writer = reader, writer
+        self._server: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+
+    async def run(self) -> None:
+        """Pass on requests until either side ends."""
+        try:
+            while request := await self._next_request():
+                if not await self._pass_on(request):
+                    return
+        finally:
+            if self._server:
+                self._server[1].close()
+
+    async def _pass_on(self, request: Message) -> bool:
+        """Let one request have its answer, or its fault; tell whether more may follow."""
+        started_s = time.perf_counter()
+        fault = self._proxy.strike(request)
+        cut = fault.what if fault and isinstance(fault.what, Cut) else None
+        answer: Message | None = None
+        try:
+            answer = await self._answer(request, fault)
+        finally:
+            # In the book before the client can know: who has an answer may count at once.
+            self._proxy.note(request, None if cut else answer, started_s)
+        if cut in HANGS:
+            while await self._reader.read(65_536):  # until the client has enough
+                pass
+        if answer is None or cut not in (None, Cut.HALF):
+            return False
+        self._writer.write(answer.head + answer.body[: len(answer.body) // 2 if cut else None])
+        await self._writer.drain()
+        return cut is None and not (answer.closes or request.closes)
+
+    async def _next_request(self) -> Message | None:
+        """Return the next request; None when the client or the idle server has hung up."""
+        coming = asyncio.ensure_future(self._read_request())
+        server = (asyncio.ensure_future(self._server[0].read(1)),) if self._server else ()
+        try:
+            await asyncio.wait((coming, *server), return_when=asyncio.FIRST_COMPLETED)
+            return await coming if coming.done() else None
+        finally:
+            for task in (coming, *server):
+                task.cancel()
+            await asyncio.gather(coming, *server, return_exceptions=True)
+
+    async def _read_request(self) -> Message | None:
+        head = await read_head(self._reader)
+        if head is None:
+            return None
+        if head.headers.get("expect", "").lower() == "100-continue":
+            self._writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        head.body = await read_body(self._reader, head, ends_with_connection=False)
+        return head
+
+    async def _answer(self, request: Message, fault: Fault | None) -> Message | None:
+        """Return the server's answer or the fault's, late; None when it is never asked."""
+        delay_s = self._proxy.delay_s(request)
+        await asyncio.sleep(delay_s / 2)
+        if fault is None or fault.what in (Cut.AFTER, Cut.HALF, Cut.HANG_AFTER):
+            answer = await self._forward(request)
+        elif isinstance(fault.what, int):
+            answer = _made_up(fault, fault.what)
+        else:
+            return None
+        await asyncio.sleep(delay_s / 2)
+        return answer
+
+    async def _forward(self, request: Message) -> Message:
+        """Let the server answer."""
+        if self._server is None:
+            self._server = await asyncio.open_connection(*self._target, limit=LIMIT_BYTES)
+        reader, writer = self._server
+        writer.write(request.head + request.body)
+        await writer.drain()
+        while answer := await read_head(reader):
+            if not answer.first[1].startswith("1"):  # a 100 was given by us
+                break
+        if answer is None:
+            raise ConnectionResetError
+        if request.first[0] != "HEAD" and int(answer.first[1]) not in NO_BODY:
+            answer.body = await read_body(reader, answer, ends_with_connection=True)
+        return answer
+
+
+def _told(request: Message) -> tuple[str, str, str, str]:
+    """Return what patterns see of a request: method, path, target, host."""
+    headers = request.headers
+    return request.first[0], request.first[1], headers.get(TARGET, ""), headers.get("host", "")
+
+
+def _made_up(fault: Fault, status: int) -> Message:
+    """Make the answer the server did not give."""
+    headers = {"Content-Length": str(len(fault.body)), **fault.headers}
+    lines = [
+        f"HTTP/1.1 {status} Injected",
+        *(f"{name}: {value}" for name, value in headers.items()),
+    ]
+    head = ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+    return Message(head, fault.body, ["HTTP/1.1", str(status)])
+
+
+@contextmanager
+def running(target: str, latencies: Sequence[Latency] = ()) -> Iterator[Proxy]:
+    """Run a proxy before `target` in a thread of its own.
+
+    Args:
+        target: `http://host:port`.
+        latencies: see `Latency`; may be replaced later, `proxy.latencies = (…)`.
+    """
+    proxy = Proxy(target, latencies)
+    ready = threading.Event()
+    loop = asyncio.new_event_loop()
+    end = asyncio.Event()
+
+    async def serve() -> None:
+        server = await asyncio.start_server(proxy.serve, "127.0.0.1", 0, limit=LIMIT_BYTES)
+        proxy.port = server.sockets[0].getsockname()[1]
+        ready.set()
+        await end.wait()
+        server.close()
+        await _end_others()
+
+    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()), daemon=True)
+    thread.start()
+    assert ready.wait(START_S), f"the proxy before {target} did not start"
+    try:
+        yield proxy
+    finally:
+        loop.call_soon_threadsafe(end.set)
+        thread.join(START_S)
+        loop.close()
+
+
+async def _end_others() -> None:
+    """End connections that still wait for something."""
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
