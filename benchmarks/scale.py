@@ -49,9 +49,7 @@ def run(plan: Plan) -> dict[str, Any]:
         settings, _ = load(home.environ(plan))
         while choose(settings).commit(now_ms() + fleet.COMMIT_LIMIT_MS):
             pass
-        return figures.of_run(
-            plan, home, wall_s=wall_s, kills=kills, left=left, spooled=spooled
-        )
+        return figures.of_run(plan, home, wall_s=wall_s, kills=kills, left=left, spooled=spooled)
     finally:
         shutil.rmtree(folder)
 
@@ -79,9 +77,7 @@ def plans(*, quick: bool) -> list[Plan]:
     found = [Plan(mode="direct", writers=n, flushes=flushes) for n in counts]
     found += [Plan(mode="inbox", writers=n, committers=1, flushes=flushes) for n in counts]
     for committers in (2, 3):
-        found.append(
-            Plan(mode="inbox", writers=counts[-2], committers=committers, flushes=flushes)
-        )
+        found.append(Plan(mode="inbox", writers=counts[-2], committers=committers, flushes=flushes))
     for mode, committers in (("direct", 0), ("inbox", 3)):
         found.append(
             Plan(

@@ -163,6 +163,7 @@ async def _write(plan: Plan, home: Home, who: str, number: int) -> None:
     settings, problems = load(home.environ(plan, spool_dir))
     if plan.mode == "inbox":  # TEMPORARY until choose() honours it
         from otlp2parquet_ext.destinations.lake import Lake
+
         real_init = Lake.__init__
         Lake.__init__ = lambda self, *a, **k: real_init(self, *a, **(k | {"direct": False}))
     assert not problems, problems

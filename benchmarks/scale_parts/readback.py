@@ -26,9 +26,7 @@ class Entry(NamedTuple):
 def rows(home: Home) -> Counter[str]:
     """Count each row's text, with DuckDB."""
     connection = query.connect(home.url)
-    found = connection.execute(
-        "SELECT Body, count(*) FROM logs GROUP BY 1"
-    ).fetchall()
+    found = connection.execute("SELECT Body, count(*) FROM logs GROUP BY 1").fetchall()
     return Counter(dict(found))
 
 

@@ -167,7 +167,7 @@ class LeanTable:
         ledger = Ledger(
             table.metadata.get("properties", {}), (s.get("summary", {}) for s in snapshots)
         )
-        new = ledger.unseen(commit.files)
+        new = self._certain(table.metadata, ledger, commit)
         if not new:
             return True
         added = self._manifest(commit, table.metadata, new)
@@ -193,6 +193,19 @@ class LeanTable:
             self._delete(due)
             self._list = (path, lines) if len(lines.blocks) <= LIST_CACHE_BYTES else None
         return landed
+
+    def _certain(self, metadata: Metadata, ledger: Ledger, commit: _Commit) -> list[DataFile]:
+        """Return the files that were not committed yet."""
+        new = ledger.unseen(commit.files)
+        if not (doubtful := ledger.doubtful(new)):
+            return new
+        # Seldom needed: somebody was frozen for as long as it takes to commit thousands of files.
+        from otlp2parquet_ext.iceberg.doubt import committed  # noqa: PLC0415
+
+        parent = current_snapshot(metadata)
+        listing = None if parent is None else self._lines(parent["manifest-list"])
+        old = committed(self._storage, listing, doubtful, commit.deadline_ms)
+        return [file for file in new if file.name not in old]
 
     def _swap(self, commit: _Commit, table: Version, change: Change, paths: set[str]) -> bool:
         """Send a change; before that its files count as used, after a refusal as unused."""

@@ -19,7 +19,14 @@ from otlp2parquet_ext.iceberg import CommitError, DataFile
 from otlp2parquet_ext.iceberg.append import LeanTable
 from otlp2parquet_ext.iceberg.catalog import OutcomeUnknownError
 from otlp2parquet_ext.iceberg.file_catalog import FileCatalog
-from otlp2parquet_ext.iceberg.ledger import FORGOTTEN, LEDGER, LENGTH, Ledger, names_summary
+from otlp2parquet_ext.iceberg.ledger import (
+    FORGOTTEN,
+    LEDGER,
+    LENGTH,
+    NAMES,
+    Ledger,
+    names_summary,
+)
 from otlp2parquet_ext.iceberg.sqlite_catalog import SqlitePointer
 from otlp2parquet_ext.storage.local import LocalStorage
 from otlp2parquet_ext.tables.logs import COLUMNS
@@ -110,6 +117,46 @@ def test_what_was_stored_after_all_that_is_forgotten_was_surely_never_committed(
     ledger = Ledger(properties, [])
     assert ledger.doubtful([older, newer, unknown]) == [older, unknown]
     assert Ledger({}, []).doubtful([older, unknown]) == []
+
+
+def forgetful(home: Home) -> None:
+    """Let the table's ledger forget everything up to now."""
+    metadata = home.metadata()
+    metadata["properties"] |= {LEDGER: "", FORGOTTEN: str(soon())}
+    for snapshot in metadata["snapshots"]:
+        snapshot["summary"].pop(NAMES, None)
+    home.replace_metadata(metadata)
+
+
+@pytest.mark.parametrize("more", [0, 3])
+def test_a_file_the_ledger_has_forgotten_is_looked_up_in_the_table(
+    tmp_path: Path, more: int
+) -> None:
+    """Its committer was frozen between commit and clean-up, for thousands of commits of others."""
+    home = Home(tmp_path)
+    old = home.store(bodies_at(0, "old"), "old")
+    home.lean().commit(old, soon())
+    for number in range(more):
+        home.append(bodies_at(number, "other"), str(number))
+    forgetful(home)
+    new = home.store(bodies_at(0, "new"), "new")
+    home.lean().commit([*old, *new], soon())
+    assert home.bodies() == ["new", "old", *["other"] * more]
+
+
+def test_what_cannot_be_looked_up_is_kept(tmp_path: Path) -> None:
+    """A manifest nobody can read may name the file; committing it might double its rows."""
+    home = Home(tmp_path)
+    home.append(bodies_at(0, "first"), "first")
+    forgetful(home)
+    (manifest,) = (home.location / "metadata").glob("*-m0.avro")
+    manifest.rename(tmp_path / "away.avro")
+    files = home.store(bodies_at(0, "second"), "second")
+    with pytest.raises(CommitError, match="1 files were committed long ago cannot be found out"):
+        home.lean().commit(files, soon())
+    (tmp_path / "away.avro").rename(manifest)
+    home.lean().commit(files, soon())
+    assert home.bodies() == ["first", "second"]
 
 
 def test_a_commit_larger_than_the_ledger_is_remembered_whole() -> None:
