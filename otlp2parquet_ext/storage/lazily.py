@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from otlp2parquet_ext.storage import Put, Storage
+    from otlp2parquet_ext.storage import Entry, Put, Storage
     from otlp2parquet_ext.storage.buffers import BytesLike
 
 
@@ -42,6 +42,10 @@ class LazyStorage:
     def list(self, prefix: str) -> Iterable[str]:
         """See `Storage.list`."""
         return self._real().list(prefix)
+
+    def walk(self, prefix: str, after: str = "") -> Iterable[Entry]:
+        """See `Storage.walk`."""
+        return self._real().walk(prefix, after)
 
     def delete(self, path: str) -> None:
         """See `Storage.delete`."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from pathlib import Path
+from threading import get_ident
 from typing import TYPE_CHECKING
 
 from otlp2parquet_ext.storage import Entry, NotThereError, Put, StorageError
@@ -31,7 +32,7 @@ class LocalStorage:
     def put(self, path: str, data: BytesLike) -> Put:
         """See `Storage.put`."""
         target = self.root / path
-        unfinished = target.with_name(f".{target.name}.{os.getpid()}")
+        unfinished = target.with_name(f".{target.name}.{os.getpid()}-{get_ident()}")
         try:
             if target.exists():
                 return _put(target, new=False)

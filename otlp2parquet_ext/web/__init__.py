@@ -3,7 +3,7 @@
     AwsClient (aws)  --signs (sigv4, credentials), retries-->  Client (client)  -->  the network
 
     address.py   a URL, taken apart once          answer.py   bytes in, one response out
-    errors.py    what a refusal says
+    errors.py    what a refusal says                 dates.py    times as servers write them
 
 A `Response` is an answer, whatever its status; a `WebError` means there is none.
 """

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from otlp2parquet_ext.web import Response, WebError
 from otlp2parquet_ext.web.address import split
 from otlp2parquet_ext.web.credentials import CredentialsError
+from otlp2parquet_ext.web.dates import http_date_ms
 from otlp2parquet_ext.web.errors import expired, passing, skewed, throttled
 from otlp2parquet_ext.web.sigv4 import sha256_hex, signed_headers
 
@@ -131,12 +132,10 @@ class AwsClient:
 
     def _adjust(self, response: Response) -> bool:
         """Take over the server's clock; return whether that makes a difference."""
-        from email.utils import mktime_tz, parsedate_tz  # noqa: PLC0415 - seldom needed
-
-        date = parsedate_tz(response.headers.get("date", ""))
-        if date is None:
+        server_ms = http_date_ms(response.headers.get("date", ""))
+        if server_ms is None:
             return False
-        ahead_s = mktime_tz(date) - time.time()
+        ahead_s = server_ms / 1_000 - time.time()
         changed = abs(ahead_s - self._ahead_s) > NOTICEABLE_S
         self._ahead_s = ahead_s
         return changed

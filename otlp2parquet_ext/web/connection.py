@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 CONNECT_MS = 3_000
 """The most that connecting to one address may take; the next one, or a retry, gets the rest."""
 
+SILENCE_MS = 20_000
+"""The longest without a byte moving: what is silent for so long is dead, and a retry may not be."""
+
 RECEIVE_BYTES = 65_536
 KNOWN_BUNDLES = (
     "/etc/pki/tls/certs/ca-bundle.crt",  # Amazon Linux
@@ -99,12 +102,12 @@ class Connection:
         with memoryview(data) as view:
             sent = 0
             while sent < view.nbytes:
-                self._socket.settimeout(seconds_until(deadline_ms))
+                self._socket.settimeout(_patience_s(deadline_ms))
                 sent += self._socket.send(view[sent:])
 
     def receive(self, deadline_ms: float) -> bytes:
         """Return what came, b"" at the end."""
-        self._socket.settimeout(seconds_until(deadline_ms))
+        self._socket.settimeout(_patience_s(deadline_ms))
         return self._socket.recv(RECEIVE_BYTES)
 
     def quiet(self) -> bool:
@@ -117,6 +120,10 @@ class Connection:
         """Close without a farewell."""
         with contextlib.suppress(OSError):
             self._socket.close()
+
+
+def _patience_s(deadline_ms: float) -> float:
+    return min(seconds_until(deadline_ms), SILENCE_MS / 1_000)
 
 
 def _resolve(origin: Origin, deadline_ms: float) -> Sequence[Found]:

@@ -1,0 +1,100 @@
+"""What S3 refused, why, and what would help. Pure.
+
+Source: Amazon S3 API reference, "Error responses"; service authorization reference, "Actions,
+resources, and condition keys for Amazon S3".
+"""
+
+from __future__ import annotations
+
+import re
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from otlp2parquet_ext.storage import NotThereError, StorageError
+from otlp2parquet_ext.web.errors import error_of, expired, skewed, throttled
+
+if TYPE_CHECKING:
+    from otlp2parquet_ext.storage.s3_address import Place, Service
+    from otlp2parquet_ext.web import Response
+
+REGION = re.compile(rb"<Region>([a-z0-9-]+)</Region>")
+SAID_CHARACTERS = 300
+
+
+class Action(Enum):
+    """What was asked for: how a sentence says it, and how a policy does."""
+
+    PUT = ("written", "s3:PutObject")
+    GET = ("read", "s3:GetObject")
+    LIST = ("listed", "s3:ListBucket")
+    DELETE = ("removed", "s3:DeleteObject")
+
+
+def refusal(action: Action, place: Place, service: Service, response: Response) -> StorageError:
+    """Return the error for an answer that is none of those the caller expects."""
+    participle, _ = action.value
+    code, message = error_of(response)
+    what = f"{place} cannot be {participle}"
+    if code == "NoSuchKey":
+        return NotThereError(f"{place} is not there")
+    advice = _advice(action, place, service, response)
+    said = " ".join(f"HTTP {response.status} {code}".split())
+    if message:
+        said += f": {' '.join(message.split())[:SAID_CHARACTERS]}"
+    return StorageError(f"{what}: {advice} ({said})" if advice else f"{what}: {said}")
+
+
+def _advice(action: Action, place: Place, service: Service, response: Response) -> str:
+    """Return the cause, and what to do about it; "" when nobody knows."""
+    code, _ = error_of(response)
+    region = region_of(response)
+    if region and region != service.region:
+        return (
+            f"the bucket lies in {region}, not in {service.region}; add region={region} to the "
+            "URL that names it"
+        )
+    if expired(response):
+        return "the credentials are not, or no longer, valid"
+    if skewed(response):
+        return "the clock of this machine is wrong"
+    if throttled(response):
+        return "too many requests; it is tried again later"
+    return CAUSES.get(code, "") or _by_status(action, place, service, response.status)
+
+
+CAUSES = {
+    "NoSuchBucket": "there is no such bucket; is its name right, and the region?",
+    "InvalidBucketName": "a bucket cannot have this name",
+    "SignatureDoesNotMatch": "AWS_SECRET_ACCESS_KEY is not that of AWS_ACCESS_KEY_ID",
+    "NotImplemented": "the server knows no conditional writes (If-None-Match), which are needed",
+    "EntityTooLarge": "a single request takes at most 5 GiB",
+}
+
+
+def _by_status(action: Action, place: Place, service: Service, status: int) -> str:
+    if status == 403:
+        return _permission(action, place, service)
+    if status == 301:
+        return "the bucket lies in another region; add region= to the URL that names it"
+    return ""
+
+
+def _permission(action: Action, place: Place, service: Service) -> str:
+    """Name what a role lacks; objects are named by their folder, as policies do."""
+    if action is Action.LIST:
+        resource = service.arn(place._replace(key=""))
+    else:
+        folder = place.key.partition("/")[0] + "/" if "/" in place.key else ""
+        resource = service.arn(place._replace(key=f"{folder}*"))
+    needed = f"{action.value[1]} on {resource} is not allowed; add it to the role's policy"
+    if action is Action.GET:
+        needed += ", with s3:ListBucket on the bucket, or what is missing looks forbidden"
+    return needed + ", and for an encrypted bucket the use of its KMS key"
+
+
+def region_of(response: Response) -> str:
+    """Return the region a bucket lies in, where S3 says so; else ""."""
+    if response.status not in (301, 307, 400, 403):
+        return ""
+    found = REGION.search(response.body)
+    return response.headers.get("x-amz-bucket-region", "") or (found[1].decode() if found else "")
