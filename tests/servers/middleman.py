@@ -37,14 +37,14 @@ class Middleman:
         url: where it listens.
         passed: oldest first.
         cut: which answers are kept back; none unless set.
-        before: called with every request before it is passed on.
+        before: called with method, path and target before a request is passed on.
     """
 
     def __init__(self, url: str) -> None:
         self.url = url
         self.passed: list[Passed] = []
         self.cut: Callable[[Passed], bool] = lambda _: False
-        self.before: Callable[[str, str], None] = lambda _method, _path: None
+        self.before: Callable[[str, str, str], None] = lambda _method, _path, _target: None
 
     def asked(self) -> list[str]:
         """Return method (or AWS operation) and status of what passed since the last call."""
@@ -69,7 +69,8 @@ def between(server: str) -> Iterator[Middleman]:
             self._pass_on()
 
         def _pass_on(self) -> None:
-            man.before(self.command, self.path)
+            aws = self.headers.get("x-amz-target", "")
+            man.before(self.command, self.path, aws)
             body = self.rfile.read(int(self.headers.get("content-length") or 0))
             upstream = http.client.HTTPConnection(
                 target.hostname or "", target.port, timeout=PATIENCE_S
@@ -81,7 +82,6 @@ def between(server: str) -> Iterator[Middleman]:
             answer = upstream.getresponse()
             content = answer.read()
             upstream.close()
-            aws = self.headers.get("x-amz-target", "")
             passed = Passed(self.command, self.path, answer.status, aws)
             man.passed.append(passed)
             if man.cut(passed):
