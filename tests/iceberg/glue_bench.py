@@ -22,6 +22,8 @@ from otlp2parquet_ext.web.credentials import CredentialSource
 if TYPE_CHECKING:
     from pyiceberg.table import Table
 
+    from otlp2parquet_ext.storage import Storage
+
 REGION = "eu-west-1"
 KEYS = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}
 
@@ -38,13 +40,13 @@ class GlueHome(Home):
     url: str = ""
     direct_url: str = ""
 
-    def lean(self) -> CommitTable:
+    def lean(self, storage: Storage | None = None) -> CommitTable:
         """See `Home.lean`."""
         client = Client()
         aws = AwsClient(client, CredentialSource(KEYS, client), region=REGION, service="glue")
         return lean.glue_table(
             aws,
-            LocalStorage(Path("/")),
+            storage or LocalStorage(Path("/")),
             GlueName(self.url, "otel", self.name),
             location=str(self.location),
             region=REGION,

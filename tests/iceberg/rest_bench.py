@@ -21,6 +21,7 @@ from otlp2parquet_ext.storage.local import LocalStorage
 from otlp2parquet_ext.web.client import Client
 
 if TYPE_CHECKING:
+    from counting_proxy import Proxy
     from pyiceberg.table import Table
 
     from otlp2parquet_ext.iceberg.rest_catalog import RestCatalog
@@ -96,11 +97,17 @@ class RestHome(Home):
         self.ask("POST", f"/otel/tables/{self.name}", {"requirements": [], "updates": updates})
 
 
+def asked(proxy: Proxy) -> list[str]:
+    """Return what passed since the last call: method, or AWS's operation, and status."""
+    shown = [f"{r.target.partition('.')[2] or r.method} {r.status}" for r in proxy.requests]
+    proxy.reset()
+    return shown
+
+
 def duckdb_bodies(metadata_location: str) -> list[str]:
     """Read every body of the table whose metadata lies there with DuckDB."""
     connection = duckdb.connect()
-    for name in ("avro", "iceberg"):
-        connection.execute(f"LOAD '{query._extension(name)}'")
+    query._load(connection, "avro", "iceberg")
     path = metadata_location.removeprefix("file:")
     found = connection.execute(f"SELECT Body FROM iceberg_scan('{path}')")  # noqa: S608 - ours
     return [row[0] for row in found.fetchall()]

@@ -8,17 +8,23 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import counting_proxy
 import moto_glue
 import pytest
+from counting_proxy import Cut, Proxy
 from glue_bench import GlueHome
 from lake_bench import bodies_at, soon
-from middleman import Middleman, Passed, between
+from rest_bench import asked
 
 from otlp2parquet_ext.iceberg import CommitError
+from otlp2parquet_ext.storage.local import LocalStorage
 from otlp2parquet_ext.tables.logs import COLUMNS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    from otlp2parquet_ext.storage import Put
+    from otlp2parquet_ext.storage.buffers import BytesLike
 
 NAMES = count()
 COMMITS = 25
@@ -33,16 +39,16 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture
-def man(server: str) -> Iterator[Middleman]:
+def proxy(server: str) -> Iterator[Proxy]:
     """Stand between us and Glue."""
-    with between(server) as found:
+    with counting_proxy.running(server) as found:
         yield found
 
 
 @pytest.fixture
-def home(tmp_path: Path, server: str, man: Middleman) -> GlueHome:
+def home(tmp_path: Path, server: str, proxy: Proxy) -> GlueHome:
     """A table that does not exist yet."""
-    return GlueHome(tmp_path, f"logs{next(NAMES)}", man.url, server)
+    return GlueHome(tmp_path, f"logs{next(NAMES)}", proxy.url, server)
 
 
 def test_everybody_appends_on_top_of_everybody(home: GlueHome) -> None:
@@ -69,16 +75,16 @@ def test_the_table_is_made_as_athena_needs_it(home: GlueHome) -> None:
     assert home.table().spec().fields[0].name == "timestamp_day"
 
 
-def test_a_steady_flush_is_two_requests_to_glue(home: GlueHome, man: Middleman) -> None:
+def test_a_steady_flush_is_two_requests_to_glue(home: GlueHome, proxy: Proxy) -> None:
     """And three files: manifest, manifest list, metadata."""
     table = home.lean()
     files = [home.store(bodies_at(0, body), body) for body in ("a", "b", "c")]
     table.commit(files[0], soon())
-    man.asked()
+    proxy.reset()
     for later in files[1:]:
         before = set((home.location / "metadata").iterdir())
         table.commit(later, soon())
-        assert man.asked() == ["GetTable 200", "UpdateTable 200"]
+        assert asked(proxy) == ["GetTable 200", "UpdateTable 200"]
         new = set((home.location / "metadata").iterdir()) - before
         assert sorted(path.suffix for path in new) == [".avro", ".avro", ".json"]
 
@@ -113,41 +119,42 @@ def test_what_others_put_into_the_table_stays(home: GlueHome) -> None:
     assert len(metadata) == 21  # the current one, and as many as the table wants to keep
 
 
-def update(passed: Passed) -> bool:
-    """Say whether this was a commit."""
-    return passed.target.endswith(".UpdateTable")
-
-
-def test_a_commit_whose_answer_is_lost_is_looked_up(home: GlueHome, man: Middleman) -> None:
+def test_a_commit_whose_answer_is_lost_is_looked_up(home: GlueHome, proxy: Proxy) -> None:
     """It has landed: the next attempt finds its own names in the table, and is done."""
     table = home.lean()
     table.commit(home.store(bodies_at(0, "a"), "a"), soon())
-    once = [update]
-    man.cut = lambda passed: bool(once) and once[0](passed) and bool(once.pop())
     files = home.store(bodies_at(0, "b"), "b")
-    man.asked()
+    proxy.reset()
+    proxy.fault(Cut.AFTER, target="*.UpdateTable")
     table.commit(files, soon())
-    assert man.asked() == ["GetTable 200", "UpdateTable 200", "GetTable 200"]
+    assert asked(proxy) == ["GetTable 200", "UpdateTable 0", "GetTable 200"]
     assert home.bodies() == ["a", "b"]
 
 
-def test_somebody_who_commits_in_between_is_not_overwritten(home: GlueHome, man: Middleman) -> None:
+def test_somebody_who_commits_in_between_is_not_overwritten(home: GlueHome, proxy: Proxy) -> None:
     """Between our GetTable and our UpdateTable: the version has moved on."""
-    table = home.lean()
-    table.commit(home.store(bodies_at(0, "a"), "a"), soon())
+    home.append(bodies_at(0, "a"), "a")
     theirs = home.store(bodies_at(0, "theirs"), "theirs")
-    waiting = [theirs]
-
-    def intervene(_method: str, _path: str, target: str) -> None:
-        if waiting and target.endswith(".UpdateTable"):
-            home.pyiceberg().commit(waiting.pop(), soon())
-
-    man.before = intervene
+    disk = Interrupted(lambda: home.pyiceberg().commit(theirs, soon()))
     files = home.store(bodies_at(0, "b"), "b")
-    man.asked()
-    table.commit(files, soon())
-    assert man.asked() == ["GetTable 200", "UpdateTable 400", "GetTable 200", "UpdateTable 200"]
+    proxy.reset()
+    home.lean(disk).commit(files, soon())
+    assert asked(proxy) == ["GetTable 200", "UpdateTable 400", "GetTable 200", "UpdateTable 200"]
     assert home.bodies() == ["a", "b", "theirs"]
+
+
+class Interrupted(LocalStorage):
+    """A disk on which something happens when the first metadata is stored."""
+
+    def __init__(self, happens: Callable[[], object]) -> None:
+        super().__init__(Path("/"))
+        self._happens = [happens]
+
+    def put(self, path: str, data: BytesLike) -> Put:
+        """See `Storage.put`."""
+        if path.endswith(".json") and self._happens:
+            self._happens.pop()()
+        return super().put(path, data)
 
 
 def test_many_writers_lose_and_double_nothing(home: GlueHome) -> None:

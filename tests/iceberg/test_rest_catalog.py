@@ -8,15 +8,16 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import counting_proxy
 import pytest
 import rest_fixture
 from as_seen import as_seen, with_little
+from counting_proxy import Cut, Proxy
 from lake_bench import bodies_at, soon
-from middleman import Middleman, Passed, between
 from pyiceberg.exceptions import NoSuchTableError
 from pyiceberg.table.statistics import StatisticsFile
 from pyiceberg.types import LongType, StringType
-from rest_bench import RestHome
+from rest_bench import RestHome, asked
 
 from otlp2parquet_ext.iceberg import CommitError, lean
 from otlp2parquet_ext.iceberg.catalog import OutcomeUnknownError
@@ -41,16 +42,16 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture
-def man(server: str) -> Iterator[Middleman]:
+def proxy(server: str) -> Iterator[Proxy]:
     """Stand between us and the catalog."""
-    with between(server) as found:
+    with counting_proxy.running(server) as found:
         yield found
 
 
 @pytest.fixture
-def home(tmp_path: Path, server: str, man: Middleman) -> RestHome:
+def home(tmp_path: Path, server: str, proxy: Proxy) -> RestHome:
     """A table that does not exist yet."""
-    return RestHome(tmp_path, f"logs{next(NAMES)}", man.url, server)
+    return RestHome(tmp_path, f"logs{next(NAMES)}", proxy.url, server)
 
 
 def test_everybody_appends_on_top_of_everybody(home: RestHome) -> None:
@@ -99,16 +100,16 @@ def test_java_prunes_by_our_bounds(home: RestHome, server: str) -> None:
     assert rest_fixture.java_rows(server, "otel", home.name, "Body", "zz") == []
 
 
-def test_a_steady_flush_is_one_request_to_the_catalog(home: RestHome, man: Middleman) -> None:
+def test_a_steady_flush_is_one_request_to_the_catalog(home: RestHome, proxy: Proxy) -> None:
     """The answer to our last commit is this flush's table."""
     table = home.lean()
     files = [home.store(bodies_at(0, body), body) for body in ("a", "b", "c")]
     table.commit(files[0], soon())
-    assert man.asked() == ["GET 200", "GET 404", "POST 200", "POST 200"]
+    assert asked(proxy) == ["GET 200", "GET 404", "POST 200", "POST 200"]
     for later in files[1:]:
         before = stored(home)
         table.commit(later, soon())
-        assert man.asked() == ["POST 200"]
+        assert asked(proxy) == ["POST 200"]
         new = stored(home) - before
         assert sorted(name.rpartition(".")[2] for name in new) == ["avro", "avro", "json"]
     assert home.bodies() == ["a", "b", "c"]
@@ -120,18 +121,18 @@ def stored(home: RestHome) -> set[str]:
     return {name for name in names if not name.endswith(".crc")}
 
 
-def test_a_conflict_is_seen_and_borne(home: RestHome, man: Middleman) -> None:
+def test_a_conflict_is_seen_and_borne(home: RestHome, proxy: Proxy) -> None:
     """Somebody commits between two flushes of ours: lost, asked, and on top of theirs."""
     table = home.lean()
     table.commit(home.store(bodies_at(0, "a"), "a"), soon())
     home.pyiceberg().commit(home.store(bodies_at(0, "theirs"), "theirs"), soon())
     files = home.store(bodies_at(0, "b"), "b")
-    man.asked()
+    proxy.reset()
     table.commit(files, soon())
-    assert man.asked() == ["POST 409", "GET 200", "POST 200"]
+    assert asked(proxy) == ["POST 409", "GET 200", "POST 200"]
     files = home.store(bodies_at(0, "c"), "c")
     table.commit(files, soon())
-    assert man.asked() == ["GET 200", "POST 200"]  # others may still be there
+    assert asked(proxy) == ["GET 200", "POST 200"]  # others may still be there
     assert home.bodies() == ["a", "b", "c", "theirs"]
 
 
@@ -147,49 +148,46 @@ def test_a_refused_manifest_list_is_removed(home: RestHome) -> None:
     assert {name for name in stored(home) if name.endswith(".avro")} == lists | used
 
 
-def first_commit(passed: Passed) -> bool:
-    """Say whether this was the commit of a table."""
-    return passed.method == "POST" and "/tables/" in passed.path
+COMMIT = "*/tables/*"
 
 
-def test_a_commit_whose_answer_is_lost_is_looked_up(home: RestHome, man: Middleman) -> None:
+@pytest.mark.parametrize("cut", [Cut.AFTER, Cut.HALF])
+def test_a_commit_whose_answer_is_lost_is_looked_up(home: RestHome, proxy: Proxy, cut: Cut) -> None:
     """It has landed: the next attempt finds its own names in the table, and is done."""
     table = home.lean()
     table.commit(home.store(bodies_at(0, "a"), "a"), soon())
-    once = [first_commit]
-    man.cut = lambda passed: bool(once) and once.pop()(passed)
     files = home.store(bodies_at(0, "b"), "b")
-    man.asked()
+    proxy.reset()
+    proxy.fault(cut, method="POST", path=COMMIT)
     table.commit(files, soon())
-    assert man.asked() == ["POST 200", "GET 200"]
+    assert asked(proxy) == ["POST 0", "GET 200"]
     assert home.bodies() == ["a", "b"]
 
 
 def test_a_commit_that_cannot_be_looked_up_is_recognised_by_the_next_flush(
-    home: RestHome, man: Middleman
+    home: RestHome, proxy: Proxy
 ) -> None:
     """The deadline comes first, the file is kept, and not added twice later."""
     table = home.lean()
     files = home.store(bodies_at(0, "a"), "a")
     table.commit(files, soon())
-    man.cut = lambda _: True
+    proxy.fault(Cut.AFTER, times=1_000)
     more = home.store(bodies_at(0, "b"), "b")
     with pytest.raises(CommitError):
         table.commit(more, soon(700))
-    man.cut = lambda _: False
+    proxy.reset()
     table.commit(more, soon())
     assert home.bodies() == ["a", "b"]
     assert home.table().scan().count() == 2
 
 
 def test_a_first_commit_whose_creation_is_lost_finds_the_table(
-    home: RestHome, man: Middleman
+    home: RestHome, proxy: Proxy
 ) -> None:
     """Creating is asked again; that it exists is as good."""
-    once = [lambda passed: passed.path.endswith("/tables")]
-    man.cut = lambda passed: bool(once) and once[0](passed) and bool(once.pop())
+    proxy.fault(Cut.AFTER, method="POST", path="*/tables")
     home.lean().commit(home.store(bodies_at(0, "a"), "a"), soon())
-    assert "POST 409" in man.asked()
+    assert "POST 409" in asked(proxy)
     assert home.bodies() == ["a"]
 
 
@@ -342,20 +340,23 @@ def test_the_catalog_may_choose_the_location(home: RestHome) -> None:
     assert [row["body"] for row in java] == ["a"]
 
 
-def test_a_credential_gets_its_token_from_the_catalog(home: RestHome, man: Middleman) -> None:
+def test_a_credential_gets_its_token_from_the_catalog(home: RestHome, proxy: Proxy) -> None:
     """The fixture has the specification's token endpoint."""
     home.append(bodies_at(0, "a"), "a")
     wanted = RestTable(home.url, "", "otel", home.name)
-    man.asked()
+    proxy.reset()
     catalog = lean.bearer_catalog(Client(), wanted, credential="me:secret")
     assert catalog.load(soon()) is not None
-    assert man.asked() == ["POST 200", "GET 200", "GET 200"]
+    assert asked(proxy) == ["POST 200", "GET 200", "GET 200"]
 
 
 def test_a_catalog_that_dies_says_so_and_is_used_again_when_it_is_back(tmp_path: Path) -> None:
     """On another port, as behind a load balancer: what was known is not lost with it."""
-    with rest_fixture.running(tmp_path / "server") as first, between(first) as man:
-        home = RestHome(tmp_path, "logs", man.url, first)
+    with (
+        rest_fixture.running(tmp_path / "server") as first,
+        counting_proxy.running(first) as proxy,
+    ):
+        home = RestHome(tmp_path, "logs", proxy.url, first)
         table = home.lean()
         table.commit(home.store(bodies_at(0, "a"), "a"), soon())
         files = home.store(bodies_at(0, "b"), "b")
