@@ -69,7 +69,8 @@ class _Commit(msgspec.Struct):
         files: those to make visible.
         deadline_ms: of the call.
         snapshot_id: the same in every attempt, so that a manifest serves them all.
-        manifests: those stored, by the names of their files, the schema and the partition spec.
+        manifests: those stored, by the names of their files, the table (somebody may replace it),
+            its schema and its partition spec.
         written: addresses of the files we wrote.
         used: of those, the ones a catalog refers to, or may refer to.
         in_doubt: the outcome of an attempt is not known.
@@ -247,7 +248,8 @@ class LeanTable:
     def _manifest(self, commit: _Commit, metadata: Metadata, files: Sequence[DataFile]) -> Manifest:
         """Store a manifest of `files`, unless an earlier attempt has."""
         spec, schema = partitioning(metadata, self._columns), current_schema(metadata)
-        key = (tuple(file.name for file in files), schema["schema-id"], spec.spec_id)
+        names = tuple(file.name for file in files)
+        key = (names, metadata.get("table-uuid"), schema["schema-id"], spec.spec_id)
         if key not in commit.manifests:
             data = manifest(files, commit.snapshot_id, spec, schema)
             path = f"{metadata_folder(metadata)}/{new_name()}"

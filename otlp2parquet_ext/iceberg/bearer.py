@@ -75,7 +75,8 @@ class ClientCredentials:
     def __init__(self, client: Client, uri: str, credential: str, scope: str = SCOPE) -> None:
         self._client = client
         self._uri = uri
-        self._id, self._secret = credential.rpartition(":")[::2]
+        id_, colon, secret = credential.partition(":")
+        self._id, self._secret = (id_, secret) if colon else ("", credential)
         self._scope = scope
         self._token = ""
         self._ends_ms: float = 0

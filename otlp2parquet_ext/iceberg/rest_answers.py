@@ -24,8 +24,7 @@ class Config(msgspec.Struct, frozen=True):
 
     def storage(self) -> dict[str, str]:
         """Return what it says about files."""
-        found = {**self.defaults, **self.overrides}
-        return {name: str(value) for name, value in found.items() if name.startswith(FILES)}
+        return _about_files({**self.defaults, **self.overrides})
 
 
 FILES = ("s3.", "client.")
@@ -63,5 +62,13 @@ class Loaded(msgspec.Struct, frozen=True, rename="kebab"):
         location = str(self.metadata.get("location", ""))
         fitting = [c for c in self.storage_credentials or () if location.startswith(c.prefix)]
         best = max(fitting, key=lambda credential: len(credential.prefix), default=None)
-        found = {**(self.config or {}), **(best.config if best else {})}
-        return {name: str(v) for name, v in found.items() if name.startswith(FILES)}
+        return _about_files({**(self.config or {}), **(best.config if best else {})})
+
+
+def _about_files(properties: dict[str, Any]) -> dict[str, str]:
+    """Return the properties that matter to storage; some catalogs send booleans and numbers."""
+    return {
+        name: value if isinstance(value, str) else msgspec.json.encode(value).decode()
+        for name, value in properties.items()
+        if name.startswith(FILES)
+    }

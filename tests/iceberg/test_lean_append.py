@@ -8,10 +8,10 @@ import sys
 import tempfile
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import msgspec
 import pytest
+from as_seen import as_seen, with_little
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lake_bench import DAY_US, NOON_US, Home, bodies_at, log_rows, soon
@@ -21,9 +21,7 @@ from otlp2parquet_ext.tables.logs import COLUMNS
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from pyiceberg.table import Table
 
-    from otlp2parquet_ext.iceberg import DataFile
 
 TEXT = st.text(max_size=40)
 ROW = st.fixed_dictionaries(
@@ -39,39 +37,6 @@ ROW = st.fixed_dictionaries(
 )
 EVERYTHING = "SELECT COLUMNS(*)::VARCHAR FROM logs ORDER BY ALL"
 BATCHES = st.lists(st.lists(ROW, min_size=1, max_size=8), min_size=1, max_size=3)
-
-
-def without(value: dict[str, Any], *keys: str) -> dict[str, Any]:
-    """Leave out what no two commits have in common."""
-    return {key: kept for key, kept in value.items() if key not in keys}
-
-
-def as_seen(table: Table) -> dict[str, Any]:
-    """Return all that PyIceberg says of a table, without ids, times and paths of metadata."""
-    rows = table.scan().to_arrow()
-    files = table.inspect.files().to_pylist()
-    partitions = table.inspect.partitions().to_pylist()
-    snapshots = table.inspect.snapshots().to_pylist()
-    manifests = table.inspect.manifests().to_pylist()
-    changing = ("committed_at", "snapshot_id", "parent_id", "manifest_list")
-    return {
-        "rows": sorted(map(str, rows.to_pylist())),
-        "files": sorted((without(f, "nan_value_counts") for f in files), key=str),
-        "partitions": sorted(
-            (without(p, "last_updated_at", "last_updated_snapshot_id") for p in partitions), key=str
-        ),
-        "snapshots": [
-            without(s, *changing) | {"summary": sorted(map(str, s["summary"]))} for s in snapshots
-        ],
-        "manifests": sorted(
-            (without(m, "path", "length", "added_snapshot_id") for m in manifests), key=str
-        ),
-    }
-
-
-def with_little(files: list[DataFile]) -> list[DataFile]:
-    """Make PyIceberg read the footers: its own idea of the statistics."""
-    return [msgspec.structs.replace(file, statistics=None) for file in files]
 
 
 def both(folder: Path, batches: list[pa.Table]) -> tuple[Home, Home]:

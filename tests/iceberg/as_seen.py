@@ -1,0 +1,45 @@
+"""All that PyIceberg says of a table, for comparing two of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+if TYPE_CHECKING:
+    from pyiceberg.table import Table
+
+    from otlp2parquet_ext.iceberg import DataFile
+
+
+def without(value: dict[str, Any], *keys: str) -> dict[str, Any]:
+    """Leave out what no two commits have in common."""
+    return {key: kept for key, kept in value.items() if key not in keys}
+
+
+def as_seen(table: Table) -> dict[str, Any]:
+    """Return all that PyIceberg says of a table, without ids, times and paths of metadata."""
+    rows = table.scan().to_arrow()
+    files = table.inspect.files().to_pylist()
+    partitions = table.inspect.partitions().to_pylist()
+    snapshots = table.inspect.snapshots().to_pylist()
+    manifests = table.inspect.manifests().to_pylist()
+    changing = ("committed_at", "snapshot_id", "parent_id", "manifest_list")
+    return {
+        "rows": sorted(map(str, rows.to_pylist())),
+        "files": sorted((without(f, "nan_value_counts") for f in files), key=str),
+        "partitions": sorted(
+            (without(p, "last_updated_at", "last_updated_snapshot_id") for p in partitions), key=str
+        ),
+        "snapshots": [
+            without(s, *changing) | {"summary": sorted(map(str, s["summary"]))} for s in snapshots
+        ],
+        "manifests": sorted(
+            (without(m, "path", "length", "added_snapshot_id") for m in manifests), key=str
+        ),
+    }
+
+
+def with_little(files: list[DataFile]) -> list[DataFile]:
+    """Make PyIceberg read the footers: its own idea of the statistics."""
+    return [msgspec.structs.replace(file, statistics=None) for file in files]

@@ -1,0 +1,91 @@
+"""What a catalog's answer means: only a certain refusal is one."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from otlp2parquet_ext.iceberg.answers import Failure, Outcome, failure, outcome
+from otlp2parquet_ext.iceberg.rest_answers import Config, Loaded, StorageCredential
+from otlp2parquet_ext.web import Response
+
+
+def iceberg(status: int, type_: str, message: str = "why") -> Response:
+    """Answer in the specification's form."""
+    error = {"error": {"message": message, "type": type_, "code": status}}
+    return Response(status, {}, json.dumps(error).encode())
+
+
+def aws(status: int, type_: str, message: str = "why") -> Response:
+    """Answer as Glue and S3 Tables do."""
+    body = json.dumps({"__type": f"com.amazonaws#{type_}", "Message": message}).encode()
+    return Response(status, {}, body)
+
+
+@pytest.mark.parametrize(
+    ("answer", "meaning"),
+    [
+        (iceberg(409, "CommitFailedException"), Outcome.CONFLICT),
+        (iceberg(400, "CommitFailedException"), Outcome.CONFLICT),
+        (aws(400, "ConcurrentModificationException"), Outcome.CONFLICT),
+        (iceberg(500, "CommitStateUnknownException"), Outcome.UNKNOWN),
+        (iceberg(502, "InternalServerError"), Outcome.UNKNOWN),
+        (iceberg(503, "SlowDown"), Outcome.UNKNOWN),
+        (iceberg(504, "TimeoutException"), Outcome.UNKNOWN),
+        (Response(507, {}, b"?"), Outcome.UNKNOWN),
+        (Response(202, {}, b""), Outcome.UNKNOWN),
+        (Response(302, {"location": "x"}, b""), Outcome.UNKNOWN),
+        (Response(408, {}, b""), Outcome.UNKNOWN),
+        (aws(400, "OperationTimeoutException"), Outcome.UNKNOWN),
+        (aws(400, "InternalServiceException"), Outcome.UNKNOWN),
+        (iceberg(404, "NoSuchTableException"), Outcome.ABSENT),
+        (aws(400, "EntityNotFoundException"), Outcome.ABSENT),
+        (iceberg(403, "ForbiddenException"), Outcome.DENIED),
+        (aws(400, "AccessDeniedException"), Outcome.DENIED),
+        (iceberg(401, "NotAuthorizedException"), Outcome.UNIDENTIFIED),
+        (iceberg(419, "AuthenticationTimeoutException"), Outcome.UNIDENTIFIED),
+        (aws(400, "ExpiredTokenException"), Outcome.UNIDENTIFIED),
+        (aws(403, "UnrecognizedClientException"), Outcome.UNIDENTIFIED),
+        (iceberg(429, "TooManyRequests"), Outcome.THROTTLED),
+        (aws(400, "ThrottlingException"), Outcome.THROTTLED),
+        (iceberg(400, "BadRequestException"), Outcome.REFUSED),
+        (iceberg(422, "UnprocessableEntityException"), Outcome.REFUSED),
+    ],
+)
+def test_a_failure_has_one_meaning(answer: Response, meaning: Outcome) -> None:
+    """What may have been done is looked up; what surely was not, is given up or kept."""
+    assert outcome(failure(answer)) is meaning
+
+
+def test_a_failure_is_one_line() -> None:
+    """Java's catalogs send a stack trace, load balancers send pages."""
+    assert str(failure(iceberg(400, "Bad", "two\nlines"))) == "HTTP 400 Bad: two lines"
+    assert str(failure(Response(502, {}, b"<h1>Bad\n gateway</h1>"))) == (
+        "HTTP 502: <h1>Bad gateway</h1>"
+    )
+    assert str(Failure(500, "", "")) == "HTTP 500: no reason given"
+    assert len(str(failure(iceberg(400, "Bad", "x" * 10_000)))) < 400
+
+
+def test_a_catalogs_overrides_go_before_ours_and_ours_before_its_defaults() -> None:
+    """As the specification has it."""
+    config = Config({"prefix": "default", "s3.region": "a"}, {"uri": "theirs", "s3.region": "b"})
+    assert config.get("prefix") == "default"
+    assert config.get("prefix", "ours") == "ours"
+    assert config.get("uri", "ours") == "theirs"
+    assert config.get("nothing") == ""
+    assert config.storage() == {"s3.region": "b"}
+
+
+def test_the_credentials_that_fit_a_tables_place_best_are_taken() -> None:
+    """A catalog may lend several, for prefixes."""
+    lent = [
+        StorageCredential("s3://b", {"s3.access-key-id": "bucket"}),
+        StorageCredential("s3://b/t", {"s3.access-key-id": "table"}),
+        StorageCredential("s3://other/table", {"s3.access-key-id": "other"}),
+    ]
+    config = {"s3.access-key-id": "config", "s3.path-style-access": True, "token": "t"}
+    table = Loaded({"location": "s3://b/t"}, "m", config, lent)
+    assert table.storage() == {"s3.access-key-id": "table", "s3.path-style-access": "true"}
+    assert Loaded({"location": "s3://c"}, "m", config).storage()["s3.access-key-id"] == "config"

@@ -1,0 +1,421 @@
+"""A REST catalog that refuses, hangs, cuts or forgets: what we make of each, and say."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
+
+import pytest
+from lake_bench import Home, bodies_at, soon
+from scripted_catalog import CUT, SILENCE, Answer, Scripted, scripted
+
+from otlp2parquet_ext.iceberg import CommitError, lean
+from otlp2parquet_ext.iceberg.catalog import OutcomeUnknownError, Version
+from otlp2parquet_ext.iceberg.new_table import new_table
+from otlp2parquet_ext.iceberg.rest_client import RestTable
+from otlp2parquet_ext.iceberg.signing import signing, table_bucket
+from otlp2parquet_ext.iceberg.snapshot import Change
+from otlp2parquet_ext.storage.local import LocalStorage
+from otlp2parquet_ext.tables.logs import COLUMNS
+from otlp2parquet_ext.web.aws import AwsClient
+from otlp2parquet_ext.web.client import Client
+from otlp2parquet_ext.web.credentials import CredentialSource
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from otlp2parquet_ext.iceberg.rest_catalog import RestCatalog
+
+BASE = new_table(COLUMNS, "s3://bucket/otel/logs", 1)
+CHANGE = Change({"snapshot-id": 7, "sequence-number": 1}, frozenset(), {"a": "b"})
+ARN = "arn:aws:s3tables:eu-west-1:123456789012:bucket/lake"
+KEYS = {"AWS_ACCESS_KEY_ID": "AKIA", "AWS_SECRET_ACCESS_KEY": "secret"}
+
+CONFIG = Answer(200, {"defaults": {}, "overrides": {}})
+TABLE = Answer(200, {"metadata-location": "s3://m/1.json", "metadata": BASE, "config": {}})
+MOVED = BASE | {"last-updated-ms": 2}
+LANDED = Answer(200, {"metadata-location": "s3://m/2.json", "metadata": MOVED})
+
+
+def refusal(status: int, type_: str = "Refused", message: str = "because") -> Answer:
+    """Refuse in the specification's form."""
+    return Answer(status, {"error": {"message": message, "type": type_, "code": status}})
+
+
+CONFLICT = refusal(409, "CommitFailedException")
+
+
+@pytest.fixture
+def server() -> Iterator[Scripted]:
+    """Start a catalog that says what it is told to."""
+    with scripted() as found:
+        yield found
+
+
+def catalog(server: Scripted, token: str = "", credential: str = "") -> RestCatalog:
+    """Open its table."""
+    wanted = RestTable(server.url, "lake", "otel", "logs")
+    return lean.bearer_catalog(Client(), wanted, token=token, credential=credential)
+
+
+def table_bucket_catalog(server: Scripted) -> RestCatalog:
+    """Open it as a table of S3 Tables."""
+    client = Client()
+    wanted = table_bucket(ARN, "otel", "logs", server.url)
+    assert wanted is not None
+    signed = signing(wanted.uri, wanted.warehouse)
+    assert signed is not None
+    keys = CredentialSource(KEYS, client)
+    aws = AwsClient(client, keys, region=signed.region, service=signed.service)
+    return lean.signed_catalog(aws, wanted, signed)
+
+
+def commit(found: RestCatalog, deadline_ms: int | None = None) -> bool:
+    """Commit something, on top of what is known."""
+    base = found.load(soon())
+    assert base is not None
+    return found.commit(base, CHANGE, deadline_ms or soon())
+
+
+def paths(server: Scripted) -> list[str]:
+    """Return what was asked."""
+    return [f"{asked.method} {asked.path}" for asked in server.asked]
+
+
+def test_the_answer_to_a_commit_is_the_next_flushs_table(server: Scripted) -> None:
+    """A steady flush asks the catalog once: with its commit."""
+    server.answers = [CONFIG, TABLE, LANDED]
+    found = catalog(server)
+    assert commit(found)
+    assert commit(found)
+    assert found.load(soon()) == Version("s3://m/2.json", MOVED)
+    table = "/v1/namespaces/otel/tables/logs"
+    assert paths(server) == [
+        "GET /v1/config?warehouse=lake",
+        f"GET {table}",
+        f"POST {table}",
+        f"POST {table}",
+    ]
+
+
+def test_after_a_lost_race_the_table_is_asked_for_until_we_are_alone_again(
+    server: Scripted,
+) -> None:
+    """While others write, a question costs less than a commit that loses."""
+    after = {"metadata-location": "s3://m/3.json", "metadata": BASE | {"last-updated-ms": 3}}
+    server.answers = [CONFIG, TABLE, CONFLICT, TABLE, LANDED, Answer(200, after), LANDED]
+    found = catalog(server)
+    assert not commit(found)  # GET, POST
+    assert commit(found)  # GET, POST
+    assert commit(found)  # GET, for others may still be there, and are: POST
+    server.asked.clear()
+    server.answers = [LANDED]
+    assert commit(found)  # GET: as we left it; POST
+    assert commit(found)  # POST
+    assert [asked.method for asked in server.asked] == ["GET", "POST", "POST"]
+
+
+def test_memory_is_trusted_for_a_minute(server: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever was frozen for an hour might expire a snapshot that somebody has tagged since."""
+    server.answers = [CONFIG, TABLE, LANDED]
+    found = catalog(server)
+    assert commit(found)
+    server.asked.clear()
+    now_ns = time.time_ns()
+    monkeypatch.setattr(time, "time_ns", lambda: now_ns + 61 * 10**9)
+    server.answers = [TABLE]
+    assert found.load(soon()) == Version("s3://m/1.json", BASE)
+    assert [asked.method for asked in server.asked] == ["GET"]
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504, 507, 408, 302])
+def test_an_answer_that_leaves_it_open_is_unknown(server: Scripted, status: int) -> None:
+    """It is looked up, and nothing that was written for it is deleted."""
+    server.answers = [CONFIG, TABLE, refusal(status)]
+    with pytest.raises(OutcomeUnknownError, match=f"the commit: HTTP {status}"):
+        commit(catalog(server))
+    assert len(server.asked) == 3  # never sent again
+
+
+def test_a_cut_connection_is_unknown(server: Scripted) -> None:
+    """The request had been sent."""
+    server.answers = [CONFIG, TABLE, CUT]
+    with pytest.raises(OutcomeUnknownError, match="was not answered"):
+        commit(catalog(server))
+    assert len(server.asked) == 3
+
+
+def test_silence_until_the_deadline_is_unknown(server: Scripted) -> None:
+    """A catalog that hangs may still be at it."""
+    server.answers = [CONFIG, TABLE, SILENCE]
+    began = time.monotonic()
+    with pytest.raises(OutcomeUnknownError, match="was not answered"):
+        commit(catalog(server), soon(300))
+    assert time.monotonic() - began < 5
+
+
+def test_an_unknown_commit_is_looked_up(server: Scripted) -> None:
+    """What is remembered from before it is worth nothing."""
+    server.answers = [CONFIG, TABLE, CUT, LANDED]
+    found = catalog(server)
+    with pytest.raises(OutcomeUnknownError):
+        commit(found)
+    assert found.load(soon()) == Version("s3://m/2.json", MOVED)
+    assert server.asked[-1].method == "GET"
+
+
+def test_a_catalog_that_is_down_has_not_committed(server: Scripted) -> None:
+    """Nothing was sent, so what was written for the commit can go."""
+    server.answers = [CONFIG, TABLE]
+    found = catalog(server)
+    base = found.load(soon())
+    assert base is not None
+    found._client._config = found._client.config(soon())  # known; only the table's address is dead
+    found._client._wanted = RestTable("http://127.0.0.1:9", "lake", "otel", "logs")
+    with pytest.raises(CommitError, match=r"the commit: http://127\.0\.0\.1:9"):
+        found.commit(base, CHANGE, soon(1_000))
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (refusal(404, "NoSuchTableException"), "the table was dropped or renamed"),
+        (refusal(429), "OTLP2PARQUET_COMMIT=inbox"),
+        (refusal(400, "ThrottlingException"), "OTLP2PARQUET_COMMIT=inbox"),
+        (refusal(400, "BadRequestException", "no such update"), "BadRequestException: no such"),
+        (refusal(401), "OTLP2PARQUET_REST_TOKEN is wrong, or has expired"),
+        (refusal(419), "OTLP2PARQUET_REST_TOKEN is wrong, or has expired"),
+        (refusal(403), "it has to allow the commit on otel.logs"),
+    ],
+)
+def test_a_refused_commit_says_what_to_do(server: Scripted, answer: Answer, said: str) -> None:
+    """One line: what the catalog said, and which setting or permission fixes it."""
+    server.answers = [CONFIG, TABLE, answer]
+    with pytest.raises(CommitError, match=said):
+        commit(catalog(server, token="secret"))  # noqa: S106 - nobody's
+    assert len(server.asked) == 3
+
+
+def test_without_credentials_the_settings_are_named(server: Scripted) -> None:
+    """The first thing somebody forgets."""
+    server.answers = [refusal(401)]
+    with pytest.raises(CommitError, match=r"OTLP2PARQUET_REST_TOKEN or .*_CREDENTIAL"):
+        catalog(server).load(soon())
+
+
+@pytest.mark.parametrize(
+    ("answers", "action", "operation"),
+    [
+        ([refusal(403)], "s3tables:GetTableBucket", "load"),
+        ([CONFIG, refusal(403)], "s3tables:GetTableMetadataLocation", "load"),
+        ([CONFIG, refusal(403)], "s3tables:CreateTable", "create"),
+        ([CONFIG, refusal(404), refusal(403)], "s3tables:CreateNamespace", "create"),
+        ([CONFIG, TABLE, refusal(403)], "s3tables:UpdateTableMetadataLocation", "commit"),
+    ],
+)
+def test_s3_tables_refusals_name_the_action_and_the_bucket(
+    server: Scripted, answers: list[Answer], action: str, operation: str
+) -> None:
+    """What has to go into the role's policy."""
+    server.answers = answers
+    found = table_bucket_catalog(server)
+    calls: dict[str, Callable[[], object]] = {
+        "load": lambda: found.load(soon()),
+        "create": lambda: found.create(BASE, soon()),
+        "commit": lambda: commit(found),
+    }
+    with pytest.raises(CommitError, match=action) as refused:
+        calls[operation]()
+    assert f"{ARN}/table/*" in str(refused.value)
+
+
+def test_a_table_bucket_is_asked_below_its_quoted_arn_and_signed(server: Scripted) -> None:
+    """Even if the catalog does not say its prefix."""
+    server.answers = [CONFIG, TABLE]
+    assert table_bucket_catalog(server).load(soon()) is not None
+    quoted = "arn%3Aaws%3As3tables%3Aeu-west-1%3A123456789012%3Abucket%2Flake"
+    assert paths(server) == [
+        f"GET /iceberg/v1/config?warehouse={quoted}",
+        f"GET /iceberg/v1/{quoted}/namespaces/otel/tables/logs",
+    ]
+    assert "/eu-west-1/s3tables/aws4_request" in server.asked[0].headers["authorization"]
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [[refusal(503), CONFIG, TABLE], [CONFIG, refusal(429), CUT, TABLE]],
+    ids=["config", "load"],
+)
+def test_questions_are_asked_again(server: Scripted, answers: list[Answer]) -> None:
+    """They change nothing."""
+    server.answers = answers
+    assert catalog(server).load(soon()) is not None
+
+
+def test_a_table_that_is_not_there_is_none(server: Scripted) -> None:
+    """Nor is one whose namespace is not there."""
+    for type_ in ("NoSuchTableException", "NoSuchNamespaceException"):
+        server.answers = [CONFIG, refusal(404, type_)]
+        assert catalog(server).load(soon()) is None
+
+
+def test_a_wrong_warehouse_is_said(server: Scripted) -> None:
+    """Before anything is created in a place nobody meant."""
+    server.answers = [refusal(404, "NoSuchWarehouseException", "lake?")]
+    with pytest.raises(CommitError, match=r"lake\?; the warehouse, or the catalog's address"):
+        catalog(server).load(soon())
+
+
+def test_an_address_without_a_catalog_is_said(server: Scripted) -> None:
+    """A web server answers, too."""
+    server.answers = [Answer(200, b"<html>")]
+    with pytest.raises(CommitError, match="is not a REST catalog's"):
+        catalog(server).load(soon())
+
+
+def test_creating_makes_the_namespace_only_if_it_is_missing(server: Scripted) -> None:
+    """Most roles may not create namespaces, and need not."""
+    server.answers = [CONFIG, refusal(404), TABLE, TABLE]
+    found = catalog(server)
+    found.create(BASE, soon())
+    assert paths(server)[1:] == [
+        "POST /v1/namespaces/otel/tables",
+        "POST /v1/namespaces",
+        "POST /v1/namespaces/otel/tables",
+    ]
+    assert found.load(soon()) is not None
+    assert len(server.asked) == 4  # the created table is known
+
+
+def test_what_somebody_else_just_created_is_fine(server: Scripted) -> None:
+    """A fleet starts all at once: the namespace exists, then the table does."""
+    exists = refusal(409, "AlreadyExistsException")
+    server.answers = [CONFIG, refusal(404), exists, exists]
+    catalog(server).create(BASE, soon())
+    assert len(server.asked) == 4
+
+
+def test_a_commit_whose_answer_cannot_be_read_has_landed(server: Scripted) -> None:
+    """The status says so; the table is asked for next time."""
+    server.answers = [CONFIG, TABLE, Answer(200, b"{"), TABLE]
+    found = catalog(server)
+    assert commit(found)
+    assert found.load(soon()) is not None
+    assert server.asked[-1].method == "GET"
+
+
+TOKEN = Answer(200, {"access_token": "first", "token_type": "bearer", "expires_in": 3600})
+SECOND = Answer(200, {"access_token": "second", "token_type": "bearer"})
+
+
+def test_a_credential_gets_a_token_once(server: Scripted) -> None:
+    """OAuth2, with what Iceberg's own clients ask for."""
+    server.answers = [TOKEN, CONFIG, TABLE]
+    catalog(server, credential="me:p:w").load(soon())
+    assert paths(server)[0] == "POST /v1/oauth/tokens"
+    assert parse_qs(server.asked[0].body.decode()) == {
+        "grant_type": ["client_credentials"],
+        "client_id": ["me"],
+        "client_secret": ["p:w"],
+        "scope": ["catalog"],
+    }
+    assert [a.headers.get("authorization") for a in server.asked] == [None] + ["Bearer first"] * 2
+
+
+def test_a_token_that_is_not_accepted_any_more_is_replaced_even_for_a_commit(
+    server: Scripted,
+) -> None:
+    """Who is not let in has done nothing, so the commit is sent again."""
+    server.answers = [TOKEN, CONFIG, TABLE, refusal(401), SECOND, LANDED]
+    assert commit(catalog(server, credential="me:secret"))
+    assert server.asked[-1].headers["authorization"] == "Bearer second"
+    assert server.asked[-1].json == server.asked[3].json
+
+
+def test_a_token_is_fetched_again_before_it_ends(
+    server: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also when the hour has passed in the freezer."""
+    server.answers = [TOKEN, CONFIG, TABLE, SECOND, TABLE]
+    found = catalog(server, credential="me:secret")
+    found.load(soon())
+    now, now_ns = time.time(), time.time_ns()
+    monkeypatch.setattr(time, "time", lambda: now + 3_590)
+    monkeypatch.setattr(time, "time_ns", lambda: now_ns + 3_590 * 10**9)
+    found.load(soon(4_000_000))
+    assert server.asked[-1].headers["authorization"] == "Bearer second"
+
+
+def test_a_credential_that_is_refused_is_named(server: Scripted) -> None:
+    """In OAuth2's own form."""
+    server.answers = [Answer(401, {"error": "invalid_client", "error_description": "who?"})]
+    with pytest.raises(CommitError, match=r"who\?.*OTLP2PARQUET_REST_CREDENTIAL=client_id"):
+        catalog(server, credential="me:secret").load(soon())
+
+
+def test_the_catalogs_own_prefix_and_address_are_used(server: Scripted) -> None:
+    """Many catalogs are one server."""
+    overrides = {"prefix": "ws/7", "uri": f"{server.url}/other"}
+    server.answers = [Answer(200, {"defaults": {}, "overrides": overrides}), TABLE]
+    catalog(server).load(soon())
+    assert paths(server)[1] == "GET /other/v1/ws/7/namespaces/otel/tables/logs"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"snapshots": None},
+        {"refs": None},
+        {"current-snapshot-id": None},
+        {"current-snapshot-id": -1},
+        {"properties": None},
+        {"snapshot-log": None, "metadata-log": None, "sort-orders": None},
+    ],
+    ids=str,
+)
+def test_metadata_with_fields_left_out_is_appended_to(
+    server: Scripted, tmp_path: Path, changes: dict[str, Any]
+) -> None:
+    """What is optional in the specification is left out by somebody."""
+    home = Home(tmp_path)
+    metadata = BASE | {"location": str(home.location)} | changes
+    for left_out in [name for name, value in changes.items() if value is None]:
+        del metadata[left_out]
+    server.answers = [CONFIG, Answer(200, {"metadata": metadata}), LANDED]
+    disk = LocalStorage(Path("/"))
+    table = lean.rest_table(catalog(server), disk, label="otel.logs")
+    table.commit(home.store(bodies_at(0, "a"), "a"), soon())
+    requirements = server.asked[-1].json["requirements"]
+    assert requirements[1] == {"type": "assert-ref-snapshot-id", "ref": "main", "snapshot-id": None}
+
+
+def test_a_table_is_not_created_when_that_is_forbidden(server: Scripted, tmp_path: Path) -> None:
+    """Some want every table to come from their own hands."""
+    server.answers = [CONFIG, refusal(404)]
+    home, disk = Home(tmp_path), LocalStorage(Path("/"))
+    table = lean.rest_table(catalog(server), disk, label="otel.logs", create=False)
+    with pytest.raises(CommitError, match="OTLP2PARQUET_CREATE_TABLE=off forbids to create it"):
+        table.commit(home.store(bodies_at(0, "a"), "a"), soon())
+    assert len(server.asked) == 2
+
+
+def test_a_catalog_that_numbers_columns_anew_is_refused(server: Scripted, tmp_path: Path) -> None:
+    """Some assign ids of their own: our values would appear under other names."""
+    fields = BASE["schemas"][0]["fields"]
+    shifted = [field | {"id": field["id"] % len(fields) + 1} for field in fields]
+    shifted = [f | {"type": by_id(fields, f["id"])["type"]} for f in shifted]
+    schemas = [BASE["schemas"][0] | {"fields": shifted}]
+    home, disk = Home(tmp_path), LocalStorage(Path("/"))
+    server.answers = [CONFIG, Answer(200, {"metadata": BASE | {"schemas": schemas}})]
+    table = lean.rest_table(catalog(server), disk, label="otel.logs")
+    with pytest.raises(
+        CommitError, match="column Timestamp has field id 2; in our files that is 1"
+    ):
+        table.commit(home.store(bodies_at(0, "a"), "a"), soon())
+
+
+def by_id(fields: list[dict[str, Any]], field_id: int) -> dict[str, Any]:
+    """Return the field of that id."""
+    return next(field for field in fields if field["id"] == field_id)
