@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.web.client import Client
     from otlp2parquet_ext.web.credentials import CredentialSource
 
+LIMIT_MS = 10_000
+"""An environment has better things to do than to wait for a bucket that does not answer: the
+batch is kept, and tried again."""
+
 
 class Access:
     """See the module.
@@ -31,14 +35,20 @@ class Access:
         environ: variables of the process.
         options: of the destination's URL: `region`, `endpoint`, `path-style`.
         service: what `endpoint` is the endpoint of: `s3`, `glue`, `s3tables`.
+        limit_ms: the most one operation on a bucket takes, retries included.
     """
 
     def __init__(
-        self, environ: Mapping[str, str], options: Mapping[str, str], service: str = "s3"
+        self,
+        environ: Mapping[str, str],
+        options: Mapping[str, str],
+        service: str = "s3",
+        limit_ms: int = LIMIT_MS,
     ) -> None:
         self._environ = environ
         self._options = options
         self._service = service
+        self._limit_ms = limit_ms
 
     @cached_property
     def client(self) -> Client:
@@ -64,7 +74,8 @@ class Access:
 
     def at(self, region: str) -> Access:
         """Return the same in another region."""
-        return Access(self._environ, {**self._options, "region": region}, self._service)
+        options = {**self._options, "region": region}
+        return Access(self._environ, options, self._service, self._limit_ms)
 
     def endpoint(self, service: str) -> str:
         """Return an endpoint other than AWS's own, "" when there is none."""
@@ -103,4 +114,5 @@ class Access:
             root,
             endpoint=self.endpoint("s3"),
             path_style=None if path_style is None else path_style == "true",
+            limit_ms=self._limit_ms,
         )

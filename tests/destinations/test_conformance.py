@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import places
 import pyarrow as pa
 import pytest
 from places import Place, plain_folder, process_environ, soon, sqlite
@@ -30,10 +31,21 @@ RECEIVED_US = 1_790_000_000_000_000
 
 PLAIN: dict[str, Callable[[Path, pytest.FixtureRequest], Place]] = {
     "file": lambda folder, _: plain_folder(folder),
+    "s3": lambda _, servers: places.plain_s3(servers.getfixturevalue("moto")),
 }
 LAKES: dict[str, Callable[[Path, pytest.FixtureRequest], Place]] = {
     "sqlite": lambda folder, _: sqlite(folder),
+    "glue": lambda _, servers: places.glue(servers.getfixturevalue("moto")),
+    "rest": lambda _, servers: _rest(servers),
+    "rest on S3": lambda _, servers: places.rest_on_s3(
+        servers.getfixturevalue("iceberg_rest_on_s3")
+    ),
 }
+
+
+def _rest(servers: pytest.FixtureRequest) -> Place:
+    url, warehouse = servers.getfixturevalue("iceberg_rest")
+    return places.rest(url, Path(warehouse))
 
 
 @pytest.fixture(params=[*PLAIN, *LAKES])
@@ -270,10 +282,11 @@ def test_the_table_is_partitioned_by_day_and_carries_the_field_ids(lake: Place) 
     newest = max(name for name in lake.objects.names() if name.endswith(".metadata.json"))
     metadata = json.loads(lake.objects.read(newest))
     fields = metadata["schemas"][0]["fields"]
+    case = str.lower if lake.kind in ("glue", "s3tables") else str
     assert [(f["id"], f["name"], f["required"]) for f in fields] == [
-        (number, field.name, not field.nullable) for number, field in enumerate(NOON.schema, 1)
+        (number, case(field.name), not field.nullable) for number, field in enumerate(NOON.schema, 1)
     ]
     spec = metadata["partition-specs"][0]["fields"]
     assert [(f["name"], f["transform"], f["source-id"]) for f in spec] == [
-        ("Timestamp_day", "day", 1)
+        (case("Timestamp_day"), "day", 1)
     ]

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
+from uuid import uuid4
+
+import boto3
 
 from otlp2parquet_ext import query
 from otlp2parquet_ext.destinations.choose import choose
@@ -149,6 +152,64 @@ def sqlite(folder: Path) -> Place:
     """Iceberg in an SQLite catalog."""
     url = f"sqlite://{folder}/catalog.db?warehouse={folder}/lake"
     return Place("sqlite", url, Folder(folder / "lake" / "otel" / "logs"))
+
+
+AWS = {
+    "AWS_ACCESS_KEY_ID": "testing",
+    "AWS_SECRET_ACCESS_KEY": "testing",
+    "AWS_REGION": "eu-central-1",
+}
+
+
+def new_bucket(endpoint: str, environ: Mapping[str, str], prefix: str) -> Bucket:
+    """Make a bucket of an unused name."""
+    client = boto3.client(
+        "s3",
+        endpoint_url=endpoint,
+        aws_access_key_id=environ["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=environ["AWS_SECRET_ACCESS_KEY"],
+        region_name=environ["AWS_REGION"],
+    )
+    name = f"lake-{uuid4().hex[:12]}"
+    client.create_bucket(
+        Bucket=name, CreateBucketConfiguration={"LocationConstraint": environ["AWS_REGION"]}
+    )
+    return Bucket(client, name, prefix)
+
+
+def plain_s3(endpoint: str, environ: Mapping[str, str] = AWS) -> Place:
+    """Plain Parquet in a bucket."""
+    bucket = new_bucket(endpoint, environ, "some/prefix/")
+    url = f"s3://{bucket.bucket}/some/prefix?endpoint={endpoint}"
+    return Place("s3", url, bucket, environ, has_catalog=False)
+
+
+def glue(endpoint: str) -> Place:
+    """Iceberg in Glue, files in a bucket."""
+    database = f"lake_{uuid4().hex[:12]}"
+    bucket = new_bucket(endpoint, AWS, f"warehouse/{database}/logs/")
+    url = f"glue://{database}?warehouse=s3://{bucket.bucket}/warehouse"
+    return Place("glue", url, bucket, {**AWS, "AWS_ENDPOINT_URL": endpoint})
+
+
+def rest(url: str, warehouse: Path) -> Place:
+    """Iceberg in a REST catalog, files on this disk."""
+    namespace = f"lake_{uuid4().hex[:12]}"
+    environ = {"OTLP2PARQUET_NAMESPACE": namespace}
+    return Place("rest", f"rest+{url}", Folder(warehouse / namespace / "logs"), environ)
+
+
+def rest_on_s3(origin: Place) -> Place:
+    """Iceberg in a REST catalog, files in a bucket.
+
+    Args:
+        origin: the catalog, and the bucket of all its tables.
+    """
+    namespace = f"lake_{uuid4().hex[:12]}"
+    assert isinstance(origin.objects, Bucket)
+    objects = replace(origin.objects, prefix=f"{origin.objects.prefix}{namespace}/logs/")
+    environ = {**origin.environ, "OTLP2PARQUET_NAMESPACE": namespace}
+    return Place(origin.kind, origin.url, objects, environ)
 
 
 def process_environ(place: Place) -> dict[str, str]:
