@@ -284,7 +284,8 @@ def test_the_table_is_partitioned_by_day_and_carries_the_field_ids(lake: Place) 
     fields = metadata["schemas"][0]["fields"]
     case = str.lower if lake.kind in ("glue", "s3tables") else str
     assert [(f["id"], f["name"], f["required"]) for f in fields] == [
-        (number, case(field.name), not field.nullable) for number, field in enumerate(NOON.schema, 1)
+        (number, case(field.name), not field.nullable)
+        for number, field in enumerate(NOON.schema, 1)
     ]
     spec = metadata["partition-specs"][0]["fields"]
     assert [(f["name"], f["transform"], f["source-id"]) for f in spec] == [
