@@ -73,7 +73,7 @@ class _Commit(msgspec.Struct):
             its schema and its partition spec.
         written: addresses of the files we wrote.
         used: of those, the ones a catalog refers to, or may refer to.
-        in_doubt: the outcome of an attempt is not known.
+        doubt: why the outcome of an attempt is not known; "" when all are.
         conflicts: attempts that were lost against others.
     """
 
@@ -83,7 +83,7 @@ class _Commit(msgspec.Struct):
     manifests: dict[object, Manifest] = msgspec.field(default_factory=dict)
     written: set[str] = msgspec.field(default_factory=set)
     used: set[str] = msgspec.field(default_factory=set)
-    in_doubt: bool = False
+    doubt: str = ""
     conflicts: int = 0
 
 
@@ -144,6 +144,11 @@ class LeanTable:
             raise CommitError(f"{problem} failed: {error}") from error
         finally:
             self._delete(commit.written - commit.used)
+        if commit.doubt:
+            raise CommitError(
+                f"{problem} has no known outcome: {commit.doubt}; the files are kept, the next "
+                "commit takes those that are not there"
+            )
         raise ConflictError(
             f"{problem} lost {commit.conflicts} times against other writers; the files are kept, "
             "the next commit takes them"
@@ -209,19 +214,22 @@ class LeanTable:
         return [file for file in new if file.name not in old]
 
     def _swap(self, commit: _Commit, table: Version, change: Change, paths: set[str]) -> bool:
-        """Send a change; before that its files count as used, after a refusal as unused."""
+        """Send a change; before that its files count as used, after a refusal as unused.
+
+        Not while an earlier attempt is in doubt: it has the same manifest, and may yet land.
+        """
         commit.used |= paths
         try:
             if self._catalog.commit(table, change, commit.deadline_ms):
                 return True
-        except OutcomeUnknownError:
-            commit.in_doubt = True
-        except CommitError:
-            commit.used -= paths
-            raise
-        else:
             commit.conflicts += 1
-        if not commit.in_doubt:
+        except OutcomeUnknownError as error:
+            commit.doubt = str(error) or "no answer"
+        except CommitError:
+            if not commit.doubt:
+                commit.used -= paths
+            raise
+        if not commit.doubt:
             commit.used -= paths
         return False
 

@@ -1,215 +1,267 @@
-"""A table behind PyIceberg: created on first use, appended to in one snapshot.
+"""`catalog://name`: any catalog PyIceberg knows, under our own append.
 
-The order of names is what makes a commit safe to repeat: the names in a table's snapshots are
-read from the same metadata the commit is built on, and the catalog accepts the commit only if
-that metadata is still current (compare-and-swap). So PyIceberg's own blind retries are turned
-off, and a conflict goes back to reading.
+    LeanTable --Change--> PyIcebergCatalog --updates, requirements--> Catalog.commit_table
 
-Source: Apache Iceberg table specification, v2, "Optimistic Concurrency".
+Of PyIceberg only the part is used that talks to catalogs. Its `Transaction` is not: that works
+out the whole metadata anew at every step, copies every snapshot each time, and deletes what it
+wrote when its last attempt ends in a conflict, even one that its own transport made of a success.
+Manifests, names, expiry and repetitions are the same here as everywhere (`append.py`).
+
+Source: PyIceberg's documentation, "Python API"; Apache Iceberg REST catalog specification,
+"CommitTableRequest".
 """
 
 from __future__ import annotations
 
 import contextlib
-import random
-import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
-import pyarrow.parquet as pq
-from pyiceberg.catalog.sql import SqlCatalog
+from pyiceberg.catalog import MetastoreCatalog
 from pyiceberg.exceptions import (
     CommitFailedException,
     NamespaceAlreadyExistsError,
+    NoSuchIcebergTableError,
     NoSuchTableError,
     TableAlreadyExistsError,
 )
-from pyiceberg.io.pyarrow import (
-    compute_statistics_plan,
-    data_file_statistics_from_parquet_metadata,
-    parquet_path_to_id_mapping,
-    pyarrow_to_schema,
-)
-from pyiceberg.manifest import DataFile as IcebergDataFile
-from pyiceberg.manifest import DataFileContent, FileFormat
-from pyiceberg.partitioning import PartitionField, PartitionSpec
-from pyiceberg.transforms import DayTransform
-from pyiceberg.typedef import Record
-from sqlalchemy.exc import OperationalError
+from pyiceberg.partitioning import PartitionSpec
+from pyiceberg.schema import Schema
 
 from otlp2parquet_ext.iceberg import CommitError
-from otlp2parquet_ext.iceberg.ledger import Ledger, names_summary
-from otlp2parquet_ext.iceberg.new_table import PROPERTIES
+from otlp2parquet_ext.iceberg.append import MANY, LeanTable
+from otlp2parquet_ext.iceberg.catalog import OutcomeUnknownError, Version
+from otlp2parquet_ext.iceberg.dynamodb_pointer import DynamoDbPointer
+from otlp2parquet_ext.iceberg.expiry import TABLE_BUCKET
+from otlp2parquet_ext.iceberg.file_catalog import FileCatalog, unreferenced
+from otlp2parquet_ext.iceberg.patience import NoAnswerError
+from otlp2parquet_ext.iceberg.pyiceberg_changes import requirements, updates
+from otlp2parquet_ext.iceberg.pyiceberg_config import (
+    PREFIX,
+    catalog_properties,
+    table_location,
+)
+from otlp2parquet_ext.iceberg.pyiceberg_connection import Connection, explained
+from otlp2parquet_ext.iceberg.pyiceberg_files import IO_IMPL, Files
+from otlp2parquet_ext.iceberg.pyiceberg_open import lasting, open_catalog
+from otlp2parquet_ext.iceberg.snapshot import Metadata
 from otlp2parquet_ext.iceberg.sqlite_catalog import CATALOG_NAME
-from otlp2parquet_ext.tables.logs import LOGS
+from otlp2parquet_ext.storage import StorageError
+from otlp2parquet_ext.tables.logs import COLUMNS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from pyiceberg.catalog import Catalog
-    from pyiceberg.table import Table
+    from pyiceberg.table import CommitTableResponse, Table
 
-    from otlp2parquet_ext.iceberg import DataFile
+    from otlp2parquet_ext.iceberg import catalog as iceberg_catalog
+    from otlp2parquet_ext.iceberg.snapshot import Change
 
-ATTEMPTS = 20
-FIRST_WAIT_S = 0.02
-LONGEST_WAIT_S = 0.5
-PARTITION = PartitionSpec(
-    PartitionField(source_id=1, field_id=1000, transform=DayTransform(), name="Timestamp_day")
-)
+
+class PyIcebergCatalog:
+    """See `iceberg.catalog.Catalog`.
+
+    Args:
+        connection: to the catalog.
+        files: reaches the tables' files.
+        namespace, table: the table's name.
+    """
+
+    def __init__(self, connection: Connection, files: Files, namespace: str, table: str) -> None:
+        self._connection = connection
+        self._files = files
+        self._identifier = (namespace, table)
+        self._table: Table | None = None
+
+    def load(self, deadline_ms: int) -> Version | None:
+        """See `Catalog.load`."""
+        self._table = self._connection.repeat(self._load, deadline_ms, "loading the table")
+        if self._table is None:
+            return None
+        self._files.properties = self._table.io.properties
+        metadata = msgspec.json.decode(self._table.metadata.model_dump_json(), type=Metadata)
+        return Version(self._table.metadata_location, metadata)
+
+    def _load(self, catalog: Catalog) -> Table | None:
+        try:
+            return catalog.load_table(self._identifier)
+        except NoSuchIcebergTableError:
+            raise
+        except NoSuchTableError:
+            return None
+
+    def create(self, metadata: Metadata, deadline_ms: int) -> None:
+        """See `Catalog.create`; ids are assigned by the catalog, in the order of the columns."""
+        (schema,), (spec,) = metadata["schemas"], metadata["partition-specs"]
+
+        def create(catalog: Catalog) -> None:
+            with contextlib.suppress(NamespaceAlreadyExistsError):
+                catalog.create_namespace(self._identifier[0])
+            with contextlib.suppress(TableAlreadyExistsError):
+                catalog.create_table(
+                    self._identifier,
+                    Schema.model_validate(schema),
+                    location=metadata["location"] or None,
+                    partition_spec=PartitionSpec.model_validate(spec),
+                    properties=metadata["properties"],
+                )
+
+        self._connection.repeat(create, deadline_ms, "creating the table")
+
+    def commit(self, base: Version, change: Change, deadline_ms: int) -> bool:
+        """See `Catalog.commit`.
+
+        A conflict is looked up, too: whatever stands between us and the catalog may have made one
+        of a success by sending it twice.
+        """
+        table = self._table
+        self._files.written = None
+        assert table is not None
+        assert table.metadata_location == base.location
+        try:
+            done = self._connection.call(
+                lambda catalog: catalog.commit_table(
+                    table, requirements(base.metadata), updates(base.metadata, change)
+                ),
+                deadline_ms,
+            )
+        except CommitFailedException:
+            return self._landed(change, deadline_ms)
+        except CommitError:
+            raise
+        except NoAnswerError as error:
+            raise OutcomeUnknownError(str(error)) from error
+        except Exception as error:  # whatever SDK or driver is behind it
+            text = f"{self._connection.label}: {explained(error)}"
+            if lasting(error):
+                raise CommitError(text) from error
+            raise OutcomeUnknownError(text) from error
+        self._clean_up(table, base, done)
+        return True
+
+    def _landed(self, change: Change, deadline_ms: int) -> bool:
+        """Tell whether a refused snapshot is there all the same."""
+        written = self._files.written
+        try:
+            now = self.load(deadline_ms)
+        except CommitError as error:
+            raise OutcomeUnknownError(str(error)) from error
+        if now is None:
+            return False
+        if any(
+            s["snapshot-id"] == change.snapshot["snapshot-id"]
+            for s in now.metadata.get("snapshots", ())
+        ):
+            return True
+        log = {entry["metadata-file"] for entry in now.metadata.get("metadata-log", ())}
+        if written is not None and written not in log | {now.location}:
+            self._delete([written])  # of the refused attempt: nobody can know it
+        return False
+
+    def _clean_up(self, table: Table, base: Version, done: CommitTableResponse) -> None:
+        """Delete the metadata files that left the log, where that is the client's work."""
+        if isinstance(table.catalog, MetastoreCatalog):
+            after = {
+                "properties": done.metadata.properties,
+                "metadata-log": [
+                    {"metadata-file": m.metadata_file} for m in done.metadata.metadata_log
+                ],
+            }
+            self._delete(unreferenced(base, after))
+
+    def _delete(self, addresses: Iterable[str]) -> None:
+        for address in addresses:
+            if TABLE_BUCKET not in address:
+                with contextlib.suppress(StorageError):
+                    self._files.delete(address)
+
+
+class PyIcebergTable(LeanTable):
+    """See `CommitTable`: the lean append, with a catalog that holds connections.
+
+    Args:
+        catalog: knows the table.
+        connection: of that catalog.
+        files: reaches the table's files.
+        location, label, conflicts_borne, create, lower_case: see `LeanTable`.
+    """
+
+    def __init__(
+        self,
+        catalog: iceberg_catalog.Catalog,
+        connection: Connection,
+        files: Files,
+        *,
+        location: str,
+        label: str,
+        conflicts_borne: int,
+        create: bool,
+        lower_case: bool,
+    ) -> None:
+        super().__init__(
+            catalog,
+            files,
+            COLUMNS,
+            location=location,
+            label=label,
+            conflicts_borne=conflicts_borne,
+            create=create,
+            lower_case=lower_case,
+        )
+        self._connection = connection
+        self._files = files
+
+    def close(self) -> None:
+        """See `CommitTable.close`."""
+        self._connection.close()
+        self._files.close()
+
+
+def catalog_table(
+    name: str,
+    namespace: str,
+    table: str,
+    environ: Mapping[str, str],
+    *,
+    location: str | None = None,
+    conflicts_borne: int = MANY,
+    create: bool = True,
+    lower_case: bool = False,
+) -> PyIcebergTable:
+    """Return a table of `catalog://name`; nothing is opened yet.
+
+    Args:
+        name: of the catalog.
+        namespace, table: the table's name in it.
+        environ: has the catalog's `PYICEBERG_CATALOG__…` variables.
+        location: where a table that is created lies; None for below the catalog's warehouse.
+        conflicts_borne, create, lower_case: see `LeanTable`.
+    """
+    properties = catalog_properties(name, environ)
+    place = location or table_location(properties, namespace, table) or ""
+    label = f"catalog://{name}"
+    files = Files(environ, properties.get(IO_IMPL))
+    connection = Connection(lambda: open_catalog(name, properties, files, environ), label)
+    catalog: iceberg_catalog.Catalog = PyIcebergCatalog(connection, files, namespace, table)
+    if properties.get("type", "").lower() == "dynamodb":
+        catalog = FileCatalog(DynamoDbPointer(connection, namespace, table), files)
+    return PyIcebergTable(
+        catalog,
+        connection,
+        files,
+        location=place,
+        label=f"{label}/{namespace}.{table}",
+        conflicts_borne=conflicts_borne,
+        create=create,
+        lower_case=lower_case,
+    )
 
 
 def sqlite_table(database: Path, warehouse: Path, namespace: str, table: str) -> PyIcebergTable:
     """Return a table of the SQLite catalog in the file `database`; nothing is opened yet."""
-
-    def connect() -> Catalog:
-        database.parent.mkdir(parents=True, exist_ok=True)
-        properties = {"uri": f"sqlite:///{database}", "warehouse": warehouse.as_uri()}
-        try:
-            return SqlCatalog(CATALOG_NAME, **properties)
-        except OperationalError:  # another process made the catalog's tables at the same moment
-            return SqlCatalog(CATALOG_NAME, **properties)
-
-    return PyIcebergTable(connect, namespace, table, f"{warehouse}/{namespace}/{table}")
-
-
-class PyIcebergTable:
-    """See `CommitTable`.
-
-    Args:
-        connect: opens the catalog; called once, at the first commit.
-        namespace: created when it does not exist.
-        name: of the table, likewise.
-        location: where a table that is created lies.
-    """
-
-    def __init__(
-        self, connect: Callable[[], Catalog], namespace: str, name: str, location: str
-    ) -> None:
-        self._connect = connect
-        self._identifier = (namespace, name)
-        self._location = location
-        self._catalog: Catalog | None = None
-        self._table: Table | None = None
-
-    def commit(self, files: Sequence[DataFile], deadline_ms: int) -> None:
-        """See `CommitTable.commit`."""
-        label = ".".join(self._identifier)
-        try:
-            for wait_s in _waits():
-                if self._attempt(files):
-                    return
-                if (time.time() + wait_s) * 1_000 > deadline_ms:
-                    break
-                time.sleep(wait_s)
-        except Exception as error:  # the catalog may be anything SQLAlchemy or an SDK talks to
-            self._table = None
-            raise CommitError(f"commit of {len(files)} files to {label} failed: {error}") from error
-        raise CommitError(
-            f"commit of {len(files)} files to {label} lost against other writers until its "
-            "deadline; the files are kept, the next commit takes them"
-        )
-
-    def location(self, deadline_ms: int) -> str:
-        """See `CommitTable.location`."""
-        del deadline_ms
-        return str(self._load().location())
-
-    def metadata_location(self, deadline_ms: int) -> str | None:
-        """See `CommitTable.metadata_location`."""
-        del deadline_ms
-        try:
-            return self._load().metadata_location
-        except NoSuchTableError:
-            return None
-
-    def close(self) -> None:
-        """See `CommitTable.close`."""
-        if self._catalog is not None:
-            self._catalog.close()
-
-    def _attempt(self, files: Sequence[DataFile]) -> bool:
-        """Commit once on top of what is current; False when somebody else was faster."""
-        table = self._table = self._load()
-        ledger = Ledger(table.metadata.properties, _summaries(table))
-        new = ledger.unseen(files)
-        if not new:
-            return True
-        names = names_summary(new)
-        try:
-            with table.transaction() as transaction:
-                transaction.set_properties(ledger.properties_with(new))
-                with transaction.update_snapshot(snapshot_properties=names).fast_append() as append:
-                    for file in new:
-                        append.append_data_file(_iceberg_file(table, file))
-        except CommitFailedException:
-            return False
-        return True
-
-    def _load(self) -> Table:
-        if self._catalog is None:
-            self._catalog = self._connect()
-        table = self._table.refresh() if self._table else self._load_or_create(self._catalog)
-        # In this copy only: nothing of it is written back.
-        properties = table.metadata.properties | {"commit.retry.num-retries": "0"}
-        table.metadata = table.metadata.model_copy(update={"properties": properties})
-        return table
-
-    def _load_or_create(self, catalog: Catalog) -> Table:
-        with contextlib.suppress(NoSuchTableError):
-            return catalog.load_table(self._identifier)
-        with contextlib.suppress(NamespaceAlreadyExistsError):
-            catalog.create_namespace(self._identifier[0])
-        try:
-            return catalog.create_table(
-                self._identifier,
-                pyarrow_to_schema(LOGS),
-                location=self._location,
-                partition_spec=PARTITION,
-                properties=dict(PROPERTIES),
-            )
-        except TableAlreadyExistsError:
-            return catalog.load_table(self._identifier)
-
-
-def _summaries(table: Table) -> Iterator[Mapping[str, str]]:
-    for snapshot in table.metadata.snapshots:
-        if snapshot.summary is not None:
-            yield snapshot.summary.additional_properties
-
-
-def _iceberg_file(table: Table, file: DataFile) -> IcebergDataFile:
-    """Describe a stored file to Iceberg; its footer is only read if its descriptor says little."""
-    if file.statistics is None:
-        found = _from_footer(table, file)
-    else:
-        found = {"record_count": file.rows, **msgspec.structs.asdict(file.statistics)}
-    return IcebergDataFile.from_args(
-        content=DataFileContent.DATA,
-        file_path=file.path,
-        file_format=FileFormat.PARQUET,
-        partition=Record(*(file.day for _ in table.spec().fields)),
-        file_size_in_bytes=file.size_bytes,
-        spec_id=table.spec().spec_id,
-        **found,
-    )
-
-
-def _from_footer(table: Table, file: DataFile) -> dict[str, Any]:
-    schema = table.schema()
-    with table.io.new_input(file.path).open() as stream:
-        footer = pq.read_metadata(stream)
-    return data_file_statistics_from_parquet_metadata(
-        parquet_metadata=footer,
-        stats_columns=compute_statistics_plan(schema, table.properties),
-        parquet_column_mapping=parquet_path_to_id_mapping(schema),
-    ).to_serialized_dict()
-
-
-def _waits() -> Iterator[float]:
-    """Yield the pauses between attempts: doubling, bounded, and never in step with others."""
-    wait_s = FIRST_WAIT_S
-    for _ in range(ATTEMPTS):
-        yield wait_s * random.uniform(0.5, 1.5)  # noqa: S311 - jitter, not a secret
-        wait_s = min(wait_s * 2, LONGEST_WAIT_S)
+    database.parent.mkdir(parents=True, exist_ok=True)
+    variables = {"URI": f"sqlite:///{database}", "WAREHOUSE": str(warehouse)}
+    environ = {f"{PREFIX}{CATALOG_NAME.upper()}__{key}": value for key, value in variables.items()}
+    return catalog_table(CATALOG_NAME, namespace, table, environ)

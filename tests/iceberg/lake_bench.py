@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pyarrow as pa
+import pyiceberg_reference
 from pyiceberg.catalog.sql import SqlCatalog
 
 from otlp2parquet_ext import query
 from otlp2parquet_ext.destinations import Batch
 from otlp2parquet_ext.destinations.lake import Lake
-from otlp2parquet_ext.iceberg import CommitTable, DataFile, lean, pyiceberg_catalog
+from otlp2parquet_ext.iceberg import CommitTable, DataFile, lean
 from otlp2parquet_ext.iceberg.inbox import Inbox
 from otlp2parquet_ext.storage.local import LocalStorage
 from otlp2parquet_ext.tables.logs import LOGS
@@ -83,7 +84,7 @@ class Home:
 
     def pyiceberg(self) -> CommitTable:
         """Open the table for PyIceberg's."""
-        return pyiceberg_catalog.sqlite_table(
+        return pyiceberg_reference.sqlite_table(
             self.database, self.folder / "lake", "otel", self.name
         )
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 from lake_bench import Home, bodies_at, soon
+from pyiceberg_reference import _iceberg_file
 
 from otlp2parquet_ext.iceberg.append import LeanTable
 from otlp2parquet_ext.iceberg.avro import AvroError
@@ -17,7 +18,6 @@ from otlp2parquet_ext.iceberg.expiry import SNAPSHOTS_KEPT
 from otlp2parquet_ext.iceberg.merge import FEWEST_SMALL
 from otlp2parquet_ext.iceberg.merging import merge_manifests
 from otlp2parquet_ext.iceberg.notes import FOLDER, Note
-from otlp2parquet_ext.iceberg.pyiceberg_catalog import _iceberg_file
 from otlp2parquet_ext.storage import StorageError
 
 if TYPE_CHECKING:

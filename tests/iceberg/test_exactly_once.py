@@ -236,6 +236,25 @@ def test_an_attempt_that_lands_while_we_try_again_keeps_its_manifest(home: Home)
     assert home.bodies() == ["first", "second"]
 
 
+def test_an_attempt_that_lands_after_a_refusal_keeps_its_manifest(home: Home) -> None:
+    """The second attempt is forbidden, once and for all; the first may still be under way."""
+    late: list[Callable[[], bool]] = []
+
+    def under_way(really: Callable[[], bool]) -> bool:
+        late.append(really)
+        raise OutcomeUnknownError("no answer yet")
+
+    def forbidden(really: Callable[[], bool]) -> bool:
+        del really
+        raise CommitError("forbidden")
+
+    files = home.store(bodies_at(0, "second"), "second")
+    with pytest.raises(CommitError, match="forbidden"):
+        commit_through(Faulty(home, under_way, forbidden), home, files)
+    assert late[0]()
+    assert home.bodies() == ["first", "second"]
+
+
 def test_a_lost_race_leaves_no_files(home: Home) -> None:
     """What a catalog refused is referred to by nobody, and removed."""
 

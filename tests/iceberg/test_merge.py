@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 from lake_bench import DAY_US, NOON_US, Home, bodies_at, soon
+from pyiceberg_reference import _iceberg_file
 
 from otlp2parquet_ext.iceberg import CommitError
 from otlp2parquet_ext.iceberg.access import Access
@@ -20,7 +21,6 @@ from otlp2parquet_ext.iceberg.file_catalog import FileCatalog
 from otlp2parquet_ext.iceberg.merge import FEWEST_SMALL
 from otlp2parquet_ext.iceberg.merging import Merging, merge_manifests
 from otlp2parquet_ext.iceberg.notes import FOLDER, Note
-from otlp2parquet_ext.iceberg.pyiceberg_catalog import _iceberg_file
 from otlp2parquet_ext.iceberg.sqlite_catalog import SqlitePointer
 from otlp2parquet_ext.storage.local import LocalStorage
 from otlp2parquet_ext.tables.logs import COLUMNS
