@@ -116,7 +116,8 @@ def line(of: dict[str, Any]) -> str:
     return (
         f"{of['label']}: lost {of['lost']}, twice {of['twice']} of {of['rows']} rows, "
         f"{of['commits']} commits ({of['commits_per_s']:.1f}/s), refused {of['refused']}, "
-        f"busy {of['busy']}, visible p50 {of['visible_p50_s']:.1f} s p99 {of['visible_p99_s']:.1f} s, "
+        f"busy {of['busy']}, visible p50 {of['visible_p50_s']:.1f} s, "
+        f"p99 {of['visible_p99_s']:.1f} s, "
         f"{of['visible_rows_per_s']:.0f} rows/s, commit p50 {of['commit_p50_ms']:.0f} ms, "
         f"CPU {of['cpu_ms_per_flush']:.1f} ms a flush, left {of['left_in_inbox']} in the inbox and "
         f"{of['left_in_spools']} in spools, {of['kills']} kills, {of['wall_s']:.0f} s"

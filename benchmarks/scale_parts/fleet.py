@@ -19,7 +19,6 @@ import traceback
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
-from scale_parts.rim import Rim
 
 from otlp2parquet_ext.batches import Batches, now_ms
 from otlp2parquet_ext.context import context_note
@@ -29,6 +28,7 @@ from otlp2parquet_ext.flushing import FlushReason
 from otlp2parquet_ext.settings import load
 from otlp2parquet_ext.spool import Spool
 from otlp2parquet_ext.telemetry.values import Context
+from scale_parts.rim import Rim
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pyiceberg.table import Table
+
     from scale_parts.plan import Home
 
 
