@@ -46,8 +46,9 @@ def run(plan: Plan) -> dict[str, Any]:
         wall_s = time.monotonic() - started
         left = len(list(inbox.glob("*.json")))
         spooled = sum(1 for path in folder.glob("spool/**/*") if path.is_file() and _is_full(path))
-        settings, _ = load(home.environ(plan))
-        while choose(settings).commit(now_ms() + fleet.COMMIT_LIMIT_MS):
+        environ = home.environ(plan)
+        settings, _ = load(environ)
+        while choose(settings, environ, patient=True).commit(now_ms() + fleet.COMMIT_LIMIT_MS):
             pass
         return figures.of_run(plan, home, wall_s=wall_s, kills=kills, left=left, spooled=spooled)
     finally:
