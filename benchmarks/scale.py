@@ -46,8 +46,9 @@ def run(plan: Plan) -> dict[str, Any]:
         wall_s = time.monotonic() - started
         left = len(list(inbox.glob("*.json")))
         spooled = sum(1 for path in folder.glob("spool/**/*") if path.is_file() and _is_full(path))
-        settings, _ = load(home.environ(plan))
-        while choose(settings).commit(now_ms() + fleet.COMMIT_LIMIT_MS):
+        environ = home.environ(plan)
+        settings, _ = load(environ)
+        while choose(settings, environ, patient=True).commit(now_ms() + fleet.COMMIT_LIMIT_MS):
             pass
         return figures.of_run(plan, home, wall_s=wall_s, kills=kills, left=left, spooled=spooled)
     finally:
@@ -116,7 +117,8 @@ def line(of: dict[str, Any]) -> str:
     return (
         f"{of['label']}: lost {of['lost']}, twice {of['twice']} of {of['rows']} rows, "
         f"{of['commits']} commits ({of['commits_per_s']:.1f}/s), refused {of['refused']}, "
-        f"busy {of['busy']}, visible p50 {of['visible_p50_s']:.1f} s p99 {of['visible_p99_s']:.1f} s, "
+        f"busy {of['busy']}, visible p50 {of['visible_p50_s']:.1f} s, "
+        f"p99 {of['visible_p99_s']:.1f} s, "
         f"{of['visible_rows_per_s']:.0f} rows/s, commit p50 {of['commit_p50_ms']:.0f} ms, "
         f"CPU {of['cpu_ms_per_flush']:.1f} ms a flush, left {of['left_in_inbox']} in the inbox and "
         f"{of['left_in_spools']} in spools, {of['kills']} kills, {of['wall_s']:.0f} s"

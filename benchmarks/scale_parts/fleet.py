@@ -24,6 +24,8 @@ from otlp2parquet_ext.batches import Batches, now_ms
 from otlp2parquet_ext.context import context_note
 from otlp2parquet_ext.destinations import DestinationError
 from otlp2parquet_ext.destinations.choose import choose
+from otlp2parquet_ext.destinations.lake import Lake
+from otlp2parquet_ext.flush_side import FlushSide
 from otlp2parquet_ext.flushing import FlushReason
 from otlp2parquet_ext.settings import load
 from otlp2parquet_ext.spool import Spool
@@ -160,16 +162,12 @@ def _note_end(home: Home, who: str, rim: Rim) -> None:
 async def _write(plan: Plan, home: Home, who: str, number: int) -> None:
     spool_dir = home.folder / "spool" / who
     spool_dir.mkdir(parents=True, exist_ok=True)
-    settings, problems = load(home.environ(plan, spool_dir))
-    if plan.mode == "inbox":  # TEMPORARY until choose() honours it
-        from otlp2parquet_ext.destinations.lake import Lake
-
-        real_init = Lake.__init__
-        Lake.__init__ = lambda self, *a, **k: real_init(self, *a, **(k | {"direct": False}))
+    environ = home.environ(plan, spool_dir)
+    settings, problems = load(environ)
     assert not problems, problems
     spool = Spool(spool_dir, settings.spool_capacity_bytes, settings.memory_capacity_bytes)
     spool.set_preamble([context_note(Context(instance_id=f"{who}-{os.getpid()}"))])
-    batches = Batches(settings, spool, IMPORT_MS)
+    batches = Batches(settings, FlushSide(settings, environ), spool, IMPORT_MS)
     done = _deliveries(home, who)
     batches.recover()
     first = done[-1] + 2 if done else 0  # the one after the last may have been cut off: unknown
@@ -218,11 +216,12 @@ def commit(plan: Plan, home: Home, number: int) -> None:
     """Run one committer until everything is done."""
     who = f"committer-{number}"
     rim = _quietly(plan, home, who)
-    settings, _ = load(home.environ(plan))
+    environ = home.environ(plan)
+    settings, _ = load(environ)
     while not (home.folder / STOP).exists():
         started = time.monotonic()
         # A new one each time, as a Lambda that is woken: nothing is remembered from run to run.
-        lake = choose(settings)
+        lake = choose(settings, environ, patient=True)
         with contextlib.suppress(DestinationError):
             files = lake.commit(now_ms() + COMMIT_LIMIT_MS)
             with home.log(who).open("a") as log:
@@ -234,13 +233,15 @@ def commit(plan: Plan, home: Home, number: int) -> None:
 
 def watch(plan: Plan, home: Home) -> None:
     """Write down when each snapshot was first seen, and how large the metadata was."""
-    settings, _ = load(home.environ(plan))
-    lake = choose(settings)
-    table = lake._open()  # type: ignore[attr-defined]  # noqa: SLF001 - nobody else may look
+    environ = home.environ(plan)
+    settings, _ = load(environ)
+    lake = choose(settings, environ)
+    assert isinstance(lake, Lake)
+    catalog = lake._open().access.catalog  # noqa: SLF001 - nobody else may look
     seen: set[int] = set()
     with home.log("watcher").open("a") as log:
         while not (home.folder / STOP).exists():
-            version = table._catalog.load(now_ms() + COMMIT_LIMIT_MS)  # noqa: SLF001
+            version = catalog.load(now_ms() + COMMIT_LIMIT_MS)
             for snapshot in version.metadata.get("snapshots", ()) if version else ():
                 if snapshot["snapshot-id"] not in seen:
                     seen.add(snapshot["snapshot-id"])
