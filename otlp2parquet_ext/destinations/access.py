@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.storage import Storage
     from otlp2parquet_ext.web.aws import AwsClient
     from otlp2parquet_ext.web.client import Client
-    from otlp2parquet_ext.web.credentials import CredentialSource
+    from otlp2parquet_ext.web.credentials import Identity
 
 LIMIT_MS = 10_000
 """An environment has better things to do than to wait for a bucket that does not answer: the
@@ -60,7 +60,7 @@ class Access:
         return Client(ca_file=ca_file or None)
 
     @cached_property
-    def credentials(self) -> CredentialSource:
+    def credentials(self) -> Identity:
         """What signs."""
         from otlp2parquet_ext.web.credentials import CredentialSource  # noqa: PLC0415
 
@@ -76,6 +76,19 @@ class Access:
         """Return the same in another region."""
         options = {**self._options, "region": region}
         return Access(self._environ, options, self._service, self._limit_ms)
+
+    def lent(self, config: Mapping[str, str], credentials: Identity) -> Access:
+        """Return the same with what a catalog says of S3 and lends for it."""
+        said = {
+            "region": config.get("s3.region") or config.get("client.region"),
+            "endpoint": config.get("s3.endpoint"),
+            "path-style": config.get("s3.path-style-access"),
+        }
+        options = {name: value for name, value in said.items() if value}
+        other = Access(self._environ, {**options, **self._options}, self._service, self._limit_ms)
+        # What `cached_property` would fill in: the same connections, other credentials.
+        other.__dict__ |= {"client": self.client, "credentials": credentials}
+        return other
 
     def endpoint(self, service: str) -> str:
         """Return an endpoint other than AWS's own, "" when there is none."""

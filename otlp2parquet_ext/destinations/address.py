@@ -29,6 +29,7 @@ REST = AWS | {
     "signing-region",
     "oauth2-server-uri",
     "scope",
+    "vended",
 }
 S3_TABLES_ARN = re.compile(
     r"arn:(?P<partition>aws[a-z-]*):s3tables:(?P<region>[a-z0-9-]+):(?P<account>\d{12}):bucket/"

@@ -11,17 +11,14 @@ catalog       the warehouse, or       PyIceberg
 
 from __future__ import annotations
 
-import threading
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, TypedDict
+from typing import TYPE_CHECKING, NamedTuple
 
 from otlp2parquet_ext.destinations.access import Access
 from otlp2parquet_ext.destinations.address import AddressError, parse
-from otlp2parquet_ext.iceberg import CommitError
+from otlp2parquet_ext.destinations.order import Made, Order, Terms, once, where
+from otlp2parquet_ext.destinations.rest_lakes import rest, s3_tables
 from otlp2parquet_ext.iceberg.inbox import Inbox, NoInbox
-from otlp2parquet_ext.storage import StorageError
-from otlp2parquet_ext.storage.lazily import LazyStorage
 from otlp2parquet_ext.storage.local import LocalStorage
 
 if TYPE_CHECKING:
@@ -29,12 +26,8 @@ if TYPE_CHECKING:
 
     from otlp2parquet_ext.destinations.address import Address
     from otlp2parquet_ext.iceberg import CommitTable
-    from otlp2parquet_ext.iceberg.rest_catalog import RestCatalog
     from otlp2parquet_ext.settings import Settings
     from otlp2parquet_ext.storage import Storage
-
-LOCATION_MS = 10_000
-"""What a catalog may take to say where a table lies."""
 
 MANY = 1_000_000
 LOWER_CASE = frozenset({"glue", "s3tables"})
@@ -54,36 +47,6 @@ class Parts(NamedTuple):
     inbox: Inbox
     open_table: Callable[[], CommitTable]
     lower_case: bool
-
-
-class Terms(TypedDict):
-    """How to commit: see `LeanTable`."""
-
-    create: bool
-    lower_case: bool
-    conflicts_borne: int
-
-
-class _Order(NamedTuple):
-    """What is asked for.
-
-    Attributes:
-        address: the destination.
-        settings: names of the table, and who commits.
-        environ: variables of the process.
-        terms: how to commit.
-    """
-
-    address: Address
-    settings: Settings
-    environ: Mapping[str, str]
-    terms: Terms
-
-    @property
-    def name(self) -> tuple[str, str]:
-        """Namespace and table."""
-        namespace = self.address.place if self.address.kind == "glue" else self.settings.namespace
-        return namespace, self.settings.table_logs
 
 
 def parts(
@@ -109,13 +72,13 @@ def parts(
         lower_case=lower_case,
         conflicts_borne=MANY if patient else 0,
     )
-    order = _Order(address, settings, environ, terms)
+    order = Order(address, settings, environ, terms)
     storage, open_table = KINDS[address.kind](order)
     storage, inbox = _inbox(order, storage)
     return Parts(storage, inbox, open_table, lower_case)
 
 
-def _inbox(order: _Order, storage: Storage) -> tuple[Storage, Inbox]:
+def _inbox(order: Order, storage: Storage) -> tuple[Storage, Inbox]:
     """Return where data files go and where their descriptors wait."""
     settings, kind = order.settings, order.address.kind
     if not settings.inbox:
@@ -138,34 +101,7 @@ def _inbox(order: _Order, storage: Storage) -> tuple[Storage, Inbox]:
     return storage, Inbox(own, storage)
 
 
-def _once(open_table: Callable[[], CommitTable]) -> Callable[[], CommitTable]:
-    """Return a function that opens a table once, whichever thread asks first."""
-    opened: list[CommitTable] = []
-    opening = threading.Lock()
-
-    def once() -> CommitTable:
-        with opening:
-            if not opened:
-                opened.append(open_table())
-            return opened[0]
-
-    return once
-
-
-def _where(open_table: Callable[[], CommitTable], access: Access) -> Storage:
-    """Return a storage that lies where the table does."""
-
-    def find() -> Storage:
-        deadline_ms = time.time_ns() // 1_000_000 + LOCATION_MS
-        try:
-            return access.storage(open_table().location(deadline_ms))
-        except CommitError as error:
-            raise StorageError(f"where the table lies is not known: {error}") from error
-
-    return LazyStorage(find)
-
-
-def _sqlite(order: _Order) -> tuple[Storage, Callable[[], CommitTable]]:
+def _sqlite(order: Order) -> Made:
     database = Path(order.address.place)
     warehouse = Path(order.address.options.get("warehouse", database.parent / "warehouse"))
     location = warehouse.joinpath(*order.name)
@@ -182,10 +118,10 @@ def _sqlite(order: _Order) -> tuple[Storage, Callable[[], CommitTable]]:
             conflicts_borne=order.terms["conflicts_borne"],
         )
 
-    return LocalStorage(location), _once(open_table)
+    return Made(LocalStorage(location), once(open_table))
 
 
-def _glue(order: _Order) -> tuple[Storage, Callable[[], CommitTable]]:
+def _glue(order: Order) -> Made:
     options = order.address.options
     access = Access(order.environ, options, "glue")
     location = "/".join((options["warehouse"].rstrip("/"), *order.name))
@@ -204,80 +140,40 @@ def _glue(order: _Order) -> tuple[Storage, Callable[[], CommitTable]]:
             **order.terms,
         )
 
-    return access.storage(location), _once(open_table)
+    return Made(access.storage(location), once(open_table))
 
 
-def _s3tables(order: _Order) -> tuple[Storage, Callable[[], CommitTable]]:
-    access = Access(order.environ, order.address.options, "s3tables")
+def _catalog(order: Order) -> Made:
+    from otlp2parquet_ext.iceberg import pyiceberg_config  # noqa: PLC0415
 
-    def open_table() -> CommitTable:
-        from otlp2parquet_ext.iceberg import lean, signing  # noqa: PLC0415
-
-        arn = order.address.place
-        wanted = signing.table_bucket(arn, *order.name, access.endpoint("s3tables"))
-        assert wanted is not None  # the address was checked
-        signed = signing.Signing(signing.S3_TABLES, arn.split(":")[3])
-        catalog = lean.signed_catalog(access.aws(*signed), wanted, signed)
-        # The region of the table bucket is that of its files.
-        return _rest_table(order, access.at(signed.region), catalog)
-
-    once = _once(open_table)
-    return _where(once, access), once
-
-
-def _rest(order: _Order) -> tuple[Storage, Callable[[], CommitTable]]:
-    options = order.address.options
+    name, options = order.address.place, order.address.options
+    properties = pyiceberg_config.catalog_properties(name, order.environ)
+    warehouse = options.get("warehouse", properties.get(pyiceberg_config.WAREHOUSE, ""))
+    location = pyiceberg_config.table_location({"warehouse": warehouse}, *order.name)
     access = Access(order.environ, options)
 
     def open_table() -> CommitTable:
-        from otlp2parquet_ext.iceberg import lean, signing  # noqa: PLC0415
-        from otlp2parquet_ext.iceberg.rest_client import RestTable  # noqa: PLC0415
+        from otlp2parquet_ext.iceberg.pyiceberg_catalog import catalog_table  # noqa: PLC0415
 
-        warehouse = options.get("warehouse", "")
-        wanted = RestTable(order.address.place, warehouse, *order.name)
-        signed = signing.signing(
-            wanted.uri,
-            warehouse,
-            name=options.get("signing-name", ""),
-            region=options.get("signing-region", ""),
-        )
-        if signed is not None:
-            signed = signed._replace(region=signed.region or access.region)
-            return _rest_table(
-                order, access, lean.signed_catalog(access.aws(*signed), wanted, signed)
-            )
-        catalog = lean.bearer_catalog(
-            access.client,
-            wanted,
-            token=order.settings.rest_token,
-            credential=order.settings.rest_credential,
-            token_uri=options.get("oauth2-server-uri", ""),
-            scope=options.get("scope", ""),
-        )
-        return _rest_table(order, access, catalog)
+        return catalog_table(name, *order.name, order.environ, location=location, **order.terms)
 
-    once = _once(open_table)
-    return _where(once, access), once
+    def files(address: str) -> Storage:
+        if not address.startswith("s3"):
+            return access.storage(address)
+        from otlp2parquet_ext.iceberg.pyiceberg_s3 import s3_storage  # noqa: PLC0415
+
+        root = address.partition("://")[2]
+        return s3_storage(properties, order.environ, access.client, root)
+
+    opened = once(open_table)
+    # To ask PyIceberg costs seconds at 128 MB; whoever names a warehouse need not.
+    return Made(where(opened, files) if location is None else files(location), opened)
 
 
-def _rest_table(order: _Order, access: Access, catalog: RestCatalog) -> CommitTable:
-    """Return a table of a REST catalog, whose files lie where the catalog says."""
-    from otlp2parquet_ext.iceberg import lean  # noqa: PLC0415
-
-    def find() -> Storage:
-        try:
-            table = catalog.load(time.time_ns() // 1_000_000 + LOCATION_MS)
-        except CommitError as error:
-            raise StorageError(str(error)) from error
-        return access.everything_like(table.metadata["location"] if table else "s3://")
-
-    label = ".".join(order.name)
-    return lean.rest_table(catalog, LazyStorage(find), label=label, **order.terms)
-
-
-KINDS: Mapping[str, Callable[[_Order], tuple[Storage, Callable[[], CommitTable]]]] = {
+KINDS: Mapping[str, Callable[[Order], Made]] = {
     "sqlite": _sqlite,
     "glue": _glue,
-    "s3tables": _s3tables,
-    "rest": _rest,
+    "s3tables": s3_tables,
+    "rest": rest,
+    "catalog": _catalog,
 }

@@ -40,7 +40,28 @@ LAKES: dict[str, Callable[[Path, pytest.FixtureRequest], Place]] = {
     "rest on S3": lambda _, servers: places.rest_on_s3(
         servers.getfixturevalue("iceberg_rest_on_s3")
     ),
+    "PostgreSQL": lambda folder, servers: places.catalog(
+        "PostgreSQL",
+        str(folder),
+        {
+            "PYICEBERG_CATALOG__LAKE__TYPE": "sql",
+            "PYICEBERG_CATALOG__LAKE__URI": "postgresql+psycopg2://"
+            + servers.getfixturevalue("postgresql"),
+        },
+    ),
+    "DynamoDB": lambda folder, servers: _dynamodb(folder, servers),
 }
+
+
+def _dynamodb(folder: Path, servers: pytest.FixtureRequest) -> Place:
+    """Its SDK reads the variables of the process, and takes an endpoint from nowhere else."""
+    environ = {**places.AWS, "AWS_ENDPOINT_URL_DYNAMODB": servers.getfixturevalue("moto")}
+    patch = servers.getfixturevalue("monkeypatch")
+    for name, value in environ.items():
+        patch.setenv(name, value)
+    kind = {"PYICEBERG_CATALOG__LAKE__TYPE": "dynamodb"}
+    region = {"PYICEBERG_CATALOG__LAKE__DYNAMODB__REGION": environ["AWS_REGION"]}
+    return places.catalog("DynamoDB", str(folder), {**environ, **kind, **region})
 
 
 def _rest(servers: pytest.FixtureRequest) -> Place:

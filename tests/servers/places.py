@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import uuid4
 
@@ -20,7 +21,6 @@ from otlp2parquet_ext.settings import load
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from otlp2parquet_ext.destinations import Destination
 
@@ -210,6 +210,24 @@ def rest_on_s3(origin: Place) -> Place:
     objects = replace(origin.objects, prefix=f"{origin.objects.prefix}{namespace}/logs/")
     environ = {**origin.environ, "OTLP2PARQUET_NAMESPACE": namespace}
     return Place(origin.kind, origin.url, objects, environ)
+
+
+def catalog(name: str, warehouse: str, environ: Mapping[str, str]) -> Place:
+    """Iceberg in any catalog PyIceberg knows, files on this disk.
+
+    Args:
+        name: names the test.
+        warehouse: a folder of the test's own.
+        environ: `PYICEBERG_CATALOG__LAKE__…` and what else it takes.
+    """
+    namespace = f"lake_{uuid4().hex[:12]}"
+    variables = {
+        **environ,
+        "PYICEBERG_CATALOG__LAKE__WAREHOUSE": warehouse,
+        "OTLP2PARQUET_NAMESPACE": namespace,
+    }
+    folder = Folder(Path(warehouse) / namespace / "logs")
+    return Place(name, "catalog://lake", folder, variables)
 
 
 def process_environ(place: Place) -> dict[str, str]:

@@ -1,0 +1,95 @@
+"""What is asked for when a lake is put together, and what all kinds of lakes share."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, NamedTuple, TypedDict
+
+from otlp2parquet_ext.iceberg import CommitError
+from otlp2parquet_ext.storage import StorageError
+from otlp2parquet_ext.storage.lazily import LazyStorage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from otlp2parquet_ext.destinations.address import Address
+    from otlp2parquet_ext.iceberg import CommitTable
+    from otlp2parquet_ext.settings import Settings
+    from otlp2parquet_ext.storage import Storage
+
+LOCATION_MS = 10_000
+"""What a catalog may take to say where a table lies."""
+
+
+class Terms(TypedDict):
+    """How to commit: see `LeanTable`."""
+
+    create: bool
+    lower_case: bool
+    conflicts_borne: int
+
+
+class Order(NamedTuple):
+    """What is asked for.
+
+    Attributes:
+        address: the destination.
+        settings: names of the table, and who commits.
+        environ: variables of the process.
+        terms: how to commit.
+    """
+
+    address: Address
+    settings: Settings
+    environ: Mapping[str, str]
+    terms: Terms
+
+    @property
+    def name(self) -> tuple[str, str]:
+        """Namespace and table."""
+        namespace = self.address.place if self.address.kind == "glue" else self.settings.namespace
+        return namespace, self.settings.table_logs
+
+
+class Made(NamedTuple):
+    """Where data files go, and what opens the table: always the same one."""
+
+    storage: Storage
+    open_table: Callable[[], CommitTable]
+
+
+def once(open_table: Callable[[], CommitTable]) -> Callable[[], CommitTable]:
+    """Return a function that opens a table once, whichever thread asks first."""
+    opened: list[CommitTable] = []
+    opening = threading.Lock()
+
+    def once() -> CommitTable:
+        with opening:
+            if not opened:
+                opened.append(open_table())
+            return opened[0]
+
+    return once
+
+
+def where(open_table: Callable[[], CommitTable], files: Callable[[str], Storage]) -> Storage:
+    """Return a storage that lies where the table does.
+
+    Args:
+        open_table: opens the table.
+        files: opens a storage at an address.
+    """
+
+    def find() -> Storage:
+        try:
+            return files(open_table().location(patience_ms()))
+        except CommitError as error:
+            raise StorageError(f"where the table lies is not known: {error}") from error
+
+    return LazyStorage(find)
+
+
+def patience_ms() -> int:
+    """Return until when (Unix ms) a catalog may take to say where a table lies."""
+    return time.time_ns() // 1_000_000 + LOCATION_MS

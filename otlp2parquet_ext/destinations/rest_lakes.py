@@ -1,0 +1,116 @@
+"""Lakes whose catalog is reached over Iceberg's REST protocol: S3 Tables, and all others.
+
+Where a table lies, and sometimes with whose credentials its files are reached, only the catalog
+knows: it is asked once, before the first file is stored.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from otlp2parquet_ext.destinations.access import Access
+from otlp2parquet_ext.destinations.order import Made, Order, once, patience_ms, where
+from otlp2parquet_ext.iceberg import CommitError
+from otlp2parquet_ext.storage import StorageError
+from otlp2parquet_ext.storage.lazily import LazyStorage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from otlp2parquet_ext.iceberg import CommitTable
+    from otlp2parquet_ext.iceberg.rest_catalog import RestCatalog
+    from otlp2parquet_ext.storage import Storage
+
+
+def s3_tables(order: Order) -> Made:
+    """Put together a table of a table bucket."""
+    access = Access(order.environ, order.address.options, "s3tables")
+    arn = order.address.place
+    # The region of the table bucket is that of its files.
+    there = access.at(arn.split(":")[3])
+
+    def open_catalog() -> RestCatalog:
+        from otlp2parquet_ext.iceberg import lean, signing  # noqa: PLC0415
+
+        wanted = signing.table_bucket(arn, *order.name, access.endpoint("s3tables"))
+        assert wanted is not None  # the address was checked
+        signed = signing.Signing(signing.S3_TABLES, there.region)
+        return lean.signed_catalog(there.aws(*signed), wanted, signed)
+
+    return _made(order, there, open_catalog)
+
+
+def rest(order: Order) -> Made:
+    """Put together a table of any REST catalog."""
+    options = order.address.options
+    access = Access(order.environ, options)
+
+    def open_catalog() -> RestCatalog:
+        from otlp2parquet_ext.iceberg import lean, signing  # noqa: PLC0415
+        from otlp2parquet_ext.iceberg.rest_client import RestTable  # noqa: PLC0415
+
+        wanted = RestTable(
+            order.address.place,
+            options.get("warehouse", ""),
+            *order.name,
+            vended=options.get("vended") == "true",
+        )
+        signed = signing.signing(
+            wanted.uri,
+            wanted.warehouse,
+            name=options.get("signing-name", ""),
+            region=options.get("signing-region", ""),
+        )
+        if signed is not None:
+            signed = signed._replace(region=signed.region or access.region)
+            aws = access.aws(signed.service, signed.region)
+            return lean.signed_catalog(aws, wanted, signed)
+        return lean.bearer_catalog(
+            access.client,
+            wanted,
+            token=order.settings.rest_token,
+            credential=order.settings.rest_credential,
+            token_uri=options.get("oauth2-server-uri", ""),
+            scope=options.get("scope", ""),
+        )
+
+    return _made(order, access, open_catalog)
+
+
+def _made(order: Order, access: Access, open_catalog: Callable[[], RestCatalog]) -> Made:
+    opened: list[RestCatalog] = []
+
+    def open_table() -> CommitTable:
+        from otlp2parquet_ext.iceberg import lean  # noqa: PLC0415
+
+        catalog = open_catalog()
+        opened.append(catalog)
+        storage = LazyStorage(lambda: _everything(catalog, access))
+        return lean.rest_table(catalog, storage, label=".".join(order.name), **order.terms)
+
+    open_once = once(open_table)
+    return Made(where(open_once, lambda address: _reach(opened[0], access, address)), open_once)
+
+
+def _everything(catalog: RestCatalog, access: Access) -> Storage:
+    """Return a storage that reaches every address the table may name.
+
+    Raises:
+        StorageError: the catalog cannot say where the table lies.
+    """
+    try:
+        table = catalog.load(patience_ms())
+        location = table.metadata["location"] if table else "s3://"
+        return _reach(catalog, access, "s3://" if location.startswith("s3") else "/")
+    except CommitError as error:
+        raise StorageError(str(error)) from error
+
+
+def _reach(catalog: RestCatalog, access: Access, address: str) -> Storage:
+    """Return a storage at an address, with credentials the catalog lends if it lends any."""
+    from otlp2parquet_ext.iceberg.vended import VendedCredentials, lends  # noqa: PLC0415
+
+    config = catalog.storage_config(patience_ms())
+    if address.startswith("s3") and lends(config):
+        return access.lent(config, VendedCredentials(catalog.storage_config)).storage(address)
+    return access.storage(address)
