@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 HEAD_BYTES = 65_536
 """The most that a status line and headers may take."""
 
+LENGTH = re.compile(r"[0-9]{1,18}")
 CHUNK_SIZE = re.compile(rb"[0-9A-Fa-f]{1,16}")
 
 
@@ -132,7 +133,7 @@ def _body(source: _Source, method: str, status: int, headers: dict[str, str]) ->
     if coding:
         return _chunks(source), True
     if (length := headers.get("content-length")) is not None:
-        if not (length.isascii() and length.isdigit()):
+        if not LENGTH.fullmatch(length):
             raise MalformedError(f"its Content-Length is {length[:80]!r}")
         return source.block(int(length)), True
     return source.rest(), False

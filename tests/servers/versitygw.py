@@ -1,0 +1,52 @@
+"""Versity's S3 gateway over a folder: a strict S3 that verifies every signature.
+
+It knows conditional writes, bucket policies and accounts, which moto does not check.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from go_program import installed
+from server_process import free_port, serving
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+PACKAGE = "github.com/versity/versitygw/cmd/versitygw"
+VERSION = "v1.8.0"
+REGION = "eu-central-1"
+CREDENTIALS = {"AWS_ACCESS_KEY_ID": "root", "AWS_SECRET_ACCESS_KEY": "root+secret/key="}
+
+
+@contextmanager
+def running(folder: Path, *, tls: tuple[Path, Path] | None = None) -> Iterator[str]:
+    """Start the gateway; yields its URL.
+
+    Args:
+        folder: for objects, accounts and the log.
+        tls: files of a certificate and its key, for https.
+    """
+    program = installed(PACKAGE, VERSION)
+    for name in ("objects", "about", "accounts"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    port = free_port()
+    command = [
+        str(program),
+        "--port",
+        f"127.0.0.1:{port}",
+        "--region",
+        REGION,
+        "--quiet",
+        "--keep-alive",
+    ]
+    command += ["--access", CREDENTIALS["AWS_ACCESS_KEY_ID"]]
+    command += ["--secret", CREDENTIALS["AWS_SECRET_ACCESS_KEY"]]
+    command += ["--iam-dir", str(folder / "accounts")]
+    if tls:
+        command += ["--cert", str(tls[0]), "--key", str(tls[1])]
+    command += ["posix", "--sidecar", str(folder / "about"), str(folder / "objects")]
+    with serving(command, port, folder / "server.log"):
+        yield f"{'https' if tls else 'http'}://127.0.0.1:{port}"
