@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from lake_bench import Home
 from pyiceberg.catalog.glue import GlueCatalog
+from pyiceberg_reference import PyIcebergReference
 from rest_bench import duckdb_bodies
 
 from otlp2parquet_ext.iceberg import CommitTable, lean
 from otlp2parquet_ext.iceberg.glue_catalog import GlueName
-from otlp2parquet_ext.iceberg.pyiceberg_catalog import PyIcebergTable
 from otlp2parquet_ext.storage.local import LocalStorage
 from otlp2parquet_ext.web.aws import AwsClient
 from otlp2parquet_ext.web.client import Client
@@ -54,7 +54,7 @@ class GlueHome(Home):
 
     def pyiceberg(self) -> CommitTable:
         """See `Home.pyiceberg`."""
-        return PyIcebergTable(self.catalog, "otel", self.name, str(self.location))
+        return PyIcebergReference(self.catalog, "otel", self.name, str(self.location))
 
     def glue(self) -> Any:
         """Open Glue with AWS's own client."""

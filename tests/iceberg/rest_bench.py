@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 from lake_bench import Home
 from pyiceberg.catalog.rest import RestCatalog as PyIcebergRestCatalog
+from pyiceberg_reference import PyIcebergReference
 from rest_fixture import java_rows
 
 from otlp2parquet_ext import query
 from otlp2parquet_ext.iceberg import CommitTable, lean
-from otlp2parquet_ext.iceberg.pyiceberg_catalog import PyIcebergTable
 from otlp2parquet_ext.iceberg.rest_client import RestTable
 from otlp2parquet_ext.storage.local import LocalStorage
 from otlp2parquet_ext.web.client import Client
@@ -52,7 +52,7 @@ class RestHome(Home):
 
     def pyiceberg(self) -> CommitTable:
         """See `Home.pyiceberg`."""
-        return PyIcebergTable(self.catalog, "otel", self.name, str(self.location))
+        return PyIcebergReference(self.catalog, "otel", self.name, str(self.location))
 
     def catalog(self) -> PyIcebergRestCatalog:  # type: ignore[override]
         """See `Home.catalog`."""
