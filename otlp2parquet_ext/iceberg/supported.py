@@ -78,19 +78,11 @@ def _check_columns(schema: Mapping[str, Any], columns: Sequence[Column]) -> None
     """Refuse a schema in which a field id of ours means something else.
 
     Names may differ: a column keeps its id when it is renamed. Columns may be missing: dropped.
-    But a name of ours at another id is a table that was not made from our columns, or a catalog
-    that numbered them anew: values would appear in the wrong columns.
     """
     ours = {column.field_id: column for column in columns}
-    ids = {column.name.lower(): column.field_id for column in columns}
+    _check_numbers(schema["fields"], ours)
     for field in schema["fields"]:
         column = ours.get(field["id"])
-        expected = ids.get(field["name"].lower(), field["id"])
-        if expected != field["id"]:
-            raise CommitError(
-                f"the table's column {field['name']} has field id {field['id']}; in our files that "
-                f"is {expected}, so the table was not made from our columns, or renumbered"
-            )
         if column is None:
             if field["required"]:
                 raise CommitError(f"the table requires a column {field['name']}, which we have not")
@@ -101,3 +93,20 @@ def _check_columns(schema: Mapping[str, Any], columns: Sequence[Column]) -> None
             )
         elif column.nullable and field["required"]:
             raise CommitError(f"the table requires {field['name']}; ours may be null")
+
+
+def _check_numbers(fields: Sequence[Mapping[str, Any]], ours: Mapping[int, Column]) -> None:
+    """Refuse a schema that has names of ours at other ids.
+
+    Such a table was not made from our columns, or its catalog has numbered them anew: values
+    would appear in the wrong columns, or in none. Unless ours is there, too, under a new name.
+    """
+    ids = {column.name.lower(): column.field_id for column in ours.values()}
+    renamed = {f["id"] for f in fields if f["id"] in ours and f["name"].lower() not in ids}
+    for field in fields:
+        expected = ids.get(field["name"].lower(), field["id"])
+        if expected != field["id"] and expected not in renamed:
+            raise CommitError(
+                f"the table's column {field['name']} has field id {field['id']}, in our files it "
+                f"is {expected}: the table was not made from our columns, or was numbered anew"
+            )

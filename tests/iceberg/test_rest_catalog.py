@@ -295,6 +295,18 @@ def statistics_of(snapshot_id: int) -> StatisticsFile:
     return StatisticsFile.model_validate(described)
 
 
+def test_a_snapshot_that_others_expired_before_us_does_not_hinder(home: RestHome) -> None:
+    """S3 Tables' own care expires, too; what is gone already may be said to go."""
+    table = home.lean()
+    for number in range(20):
+        table.commit(home.store(bodies_at(0, f"{number}"), f"{number}"), soon())
+    oldest = home.table().metadata.snapshots[0].snapshot_id
+    home.update({"action": "remove-snapshots", "snapshot-ids": [oldest]})
+    table.commit(home.store(bodies_at(0, "20"), "20"), soon())
+    assert len(home.bodies()) == 21
+    assert len(home.table().metadata.snapshots) == 20
+
+
 def test_a_schema_evolved_by_others_is_kept_and_appended_to(home: RestHome) -> None:
     """Renamed, widened, added, dropped, while our memory of the table is older."""
     table = home.lean()

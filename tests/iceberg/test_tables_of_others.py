@@ -123,6 +123,18 @@ def test_a_schema_evolved_by_others_is_kept_and_appended_to(home: Home) -> None:
     assert table.metadata.snapshots[-1].schema_id == table.metadata.current_schema_id == 1
 
 
+def test_a_new_column_may_take_the_name_of_one_that_was_renamed(home: Home) -> None:
+    """Ours is still there, by its id."""
+    with home.table().update_schema() as update:
+        update.rename_column("Body", "Message")
+    with home.table().update_schema() as update:
+        update.add_column("Body", StringType())
+    home.append(bodies_at(0, "second"), "second")
+    rows = home.table().scan().to_arrow()
+    assert sorted(rows["Message"].to_pylist()) == ["first", "second"]
+    assert rows["Body"].null_count == 2
+
+
 def test_an_older_partition_spec_is_left_to_its_files(home: Home) -> None:
     """The default spec is the one to write with; here the table was unpartitioned once."""
     metadata = home.metadata()
@@ -212,6 +224,16 @@ def field(name: str, **changes: object) -> Callable[[dict[str, Any]], object]:
     return edit
 
 
+def swapped(one: str, other: str) -> Callable[[dict[str, Any]], object]:
+    """Give two columns each other's ids."""
+
+    def edit(metadata: dict[str, Any]) -> None:
+        fields = {f["name"]: f for f in metadata["schemas"][0]["fields"]}
+        fields[one]["id"], fields[other]["id"] = fields[other]["id"], fields[one]["id"]
+
+    return edit
+
+
 def spec(*fields: tuple[int, str]) -> Callable[[dict[str, Any]], object]:
     """Partition the table otherwise."""
     made = [
@@ -239,6 +261,11 @@ NEW_COLUMN = {"id": 23, "name": "Team", "type": "string", "required": True}
         (spec((1, "day"), (4, "identity")), r"day\(f0\), identity\(f1\)"),
         (field("Body", type="int"), "column Body is int; ours of that id, Body, is string"),
         (field("Body", required=True), "requires Body; ours may be null"),
+        (field("Body", id=23), "column Body has field id 23, in our files it is 18"),
+        (
+            swapped("ScopeName", "ScopeAttributes"),
+            "ScopeName has field id 11, in our files it is 9",
+        ),
         (
             lambda m: m["schemas"][0]["fields"].append(NEW_COLUMN),
             "requires a column Team, which we have not",
