@@ -188,7 +188,8 @@ def _with_committer(day: Volumes, work: Workload) -> Volumes:
     runs = DAY_S / window_s * (busy_share if work.woken_by == "events" else 1.0)
     commits = DAY_S / window_s * busy_share
     requests = day.requests.plus(DESCRIBE.times(day.flushes)).plus(TAKE.times(day.flushes))
-    requests = requests.plus(COMMIT[day.kind].times(commits)).plus(LOOK.times(runs))
+    each = COMMIT[day.kind].plus(STALE[day.kind])  # a committer remembers nothing
+    requests = requests.plus(each.times(commits)).plus(LOOK.times(runs))
     return day._replace(
         commits=commits,
         described=day.flushes,

@@ -99,7 +99,7 @@ def test_a_committer_and_its_queue() -> None:
     assert day.commits == pytest.approx(1_440)
     assert day.committer_runs == pytest.approx(1_440)
     assert day.requests.put == pytest.approx(86_440 * 2 + 1_440 * 3)
-    assert day.requests.get == pytest.approx(86_440 + 1_440)
+    assert day.requests.get == pytest.approx(86_440 * 2 + 1_440 * 2)
     assert day.requests.list == pytest.approx(1_440)
 
     found = dollars(bill(work, chosen, LIST_PRICES, REGION))
