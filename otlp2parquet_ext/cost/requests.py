@@ -51,24 +51,23 @@ LOOK = Requests(list=1)
 
 COMMIT: Mapping[Kind, Requests] = {
     Kind.PLAIN: Requests(),
-    Kind.S3_TABLES: Requests(put=3, get=1),
-    Kind.REST: Requests(put=2, catalog=2),
+    Kind.S3_TABLES: Requests(put=3),
+    Kind.REST: Requests(put=2, catalog=1),
     Kind.GLUE: Requests(put=3, catalog=2),
     Kind.DISK: Requests(put=3, catalog=2),
 }
-"""A commit: manifest and manifest list, the catalog asked and told. S3 Tables is itself the
-catalog: its two calls are counted as its own GET and PUT. Glue and SQL catalogs have us write the
-table's metadata, one PUT more."""
+"""A commit while nobody else commits: manifest and manifest list, and the catalog told. Where the
+catalog only knows where the table's metadata lies (Glue, SQL), we write that, too, and have to ask
+first. S3 Tables is itself the catalog: what it is told is counted as a PUT of its own."""
 
 STALE: Mapping[Kind, Requests] = {
     Kind.PLAIN: Requests(),
-    Kind.S3_TABLES: Requests(get=1),
-    Kind.REST: Requests(get=1),
+    Kind.S3_TABLES: Requests(get=2),
+    Kind.REST: Requests(get=1, catalog=1),
     Kind.GLUE: Requests(get=2),
     Kind.DISK: Requests(get=2),
 }
-"""More when somebody else has committed since: the manifest list, and the metadata where we keep
-it, have to be read again."""
+"""More when somebody else has committed since: what the table is now, and its manifest list."""
 
-TAKE = Requests(get=1)
-"""Each descriptor a committer takes from the inbox."""
+TAKE = Requests(get=2)
+"""Each descriptor that is taken from the inbox: it is read, and its file is looked for."""

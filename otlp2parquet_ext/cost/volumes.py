@@ -160,7 +160,9 @@ def _with_direct_commits(
     interval_ms = settings.commit_interval_ms
     waits = flush_gap_ms < interval_ms
     commit_gap_ms = flush_gap_ms * math.ceil(interval_ms / flush_gap_ms) if waits else flush_gap_ms
-    wanted = work.environments * DAY_S * 1_000 / commit_gap_ms + work.starts_a_day
+    # The first flush of an environment is followed by a commit, and so is its last.
+    life_ms = work.environments * DAY_S * 1_000 / work.starts_a_day
+    wanted = work.starts_a_day * (max(1.0, life_ms / commit_gap_ms) + 1)
     commits = min(wanted, COMMITS_PER_SECOND * DAY_S)
     lost = wanted - commits
     described = day.flushes if waits else day.flushes * lost / wanted
@@ -186,7 +188,8 @@ def _with_committer(day: Volumes, work: Workload) -> Volumes:
     runs = DAY_S / window_s * (busy_share if work.woken_by == "events" else 1.0)
     commits = DAY_S / window_s * busy_share
     requests = day.requests.plus(DESCRIBE.times(day.flushes)).plus(TAKE.times(day.flushes))
-    requests = requests.plus(COMMIT[day.kind].times(commits)).plus(LOOK.times(runs))
+    each = COMMIT[day.kind].plus(STALE[day.kind])  # a committer remembers nothing
+    requests = requests.plus(each.times(commits)).plus(LOOK.times(runs))
     return day._replace(
         commits=commits,
         described=day.flushes,

@@ -111,7 +111,9 @@ class Proxy:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Pass on the requests of one connection, over one connection to the server."""
-        with closing(writer), suppress(ConnectionError, asyncio.IncompleteReadError):
+        # Cancelled is who still waits when the proxy ends: nobody wants to read of it.
+        ends = (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError)
+        with closing(writer), suppress(*ends):
             await _Passage(self, self._target, reader, writer).run()
 
     def strike(self, request: Message) -> Fault | None:
