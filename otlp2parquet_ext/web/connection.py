@@ -92,7 +92,8 @@ class Connection:
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if tls is not None:
                 self._socket.settimeout(seconds_until(deadline_ms))
-                self._socket = tls.wrap_socket(self._socket, server_hostname=origin.host)
+                host = origin.host.encode("ascii")  # see `_look_up`
+                self._socket = tls.wrap_socket(self._socket, server_hostname=host)
         except BaseException:
             self._socket.close()
             raise
@@ -155,10 +156,8 @@ def _resolve(origin: Origin, deadline_ms: float) -> Sequence[Found]:
 
 
 def _look_up(origin: Origin, flags: int) -> Sequence[Found]:
-    try:
-        return socket.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM, flags=flags)
-    except UnicodeError as error:  # a label that is empty or too long
-        raise OSError(f"{origin.host!r} is not a host name") from error
+    host = origin.host.encode("ascii")  # a string would import the tables of IDNA
+    return socket.getaddrinfo(host, origin.port, type=socket.SOCK_STREAM, flags=flags)
 
 
 def _connect(found: Sequence[Found], deadline_ms: float) -> socket.socket:

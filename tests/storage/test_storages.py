@@ -10,7 +10,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-import moto_server
+import moto_glue
 import pytest
 import versitygw
 from s3_clients import BUCKET, aws_at, make_bucket, s3_at
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 
     from otlp2parquet_ext.storage import Storage
 
+SERVERS = {
+    "moto": (moto_glue.running, "us-east-1"),  # where a bucket is made without naming a region
+    "versitygw": (versitygw.running, versitygw.REGION),
+}
 WRITERS = 8
 ODD = [
     "a b.parquet",
@@ -44,25 +48,23 @@ def s3_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[s
 
         def url(name: str) -> str:
             if name not in started:
-                server = {"moto": moto_server, "versitygw": versitygw}[name]
-                folder = tmp_path_factory.mktemp(name)
-                started[name] = stack.enter_context(server.running(folder))
-                make_bucket(started[name], aws_at(server.CREDENTIALS, server.REGION))
+                running, region = SERVERS[name]
+                started[name] = stack.enter_context(running(tmp_path_factory.mktemp(name)))
+                make_bucket(started[name], aws_at(region=region))
             return started[name]
 
         yield url
 
 
-@pytest.fixture(params=["folder", "moto", "versitygw"])
+@pytest.fixture(params=["folder", *SERVERS])
 def storage(
     request: pytest.FixtureRequest, s3_servers: Callable[[str], str], tmp_path: Path
 ) -> Storage:
     """An empty place of its own."""
     if request.param == "folder":
         return LocalStorage(tmp_path / "lake")
-    server = {"moto": moto_server, "versitygw": versitygw}[request.param]
-    root = f"{BUCKET}/{uuid4().hex}"
-    return s3_at(s3_servers(request.param), root, server.CREDENTIALS, server.REGION)
+    _, region = SERVERS[request.param]
+    return s3_at(s3_servers(request.param), f"{BUCKET}/{uuid4().hex}", region=region)
 
 
 def test_an_object_is_there_with_what_was_put(storage: Storage) -> None:

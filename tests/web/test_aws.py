@@ -228,6 +228,15 @@ def test_a_clock_that_is_right_is_not_blamed() -> None:
             assert client().request("GET", server.url, deadline_ms=soon()).status == 403
 
 
+def test_a_clock_that_jumps_is_followed_once() -> None:
+    """Behind one name there may be servers that do not agree."""
+    dates = [formatdate(time.time() + 7_200 * n, usegmt=True) for n in range(1, 9)]
+    answers = [answer(b"<Code>RequestTimeTooSkewed</Code>", 403, Date=date) for date in dates]
+    with running(answering(answers)) as server:
+        assert client().request("GET", server.url, deadline_ms=soon()).status == 403
+        assert len(server.requests) == 2
+
+
 def test_an_address_that_is_none_is_not_tried() -> None:
     """It will not become one."""
     with pytest.raises(WebError, match="expected http"):
