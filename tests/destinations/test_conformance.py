@@ -29,6 +29,23 @@ if TYPE_CHECKING:
 
 RECEIVED_US = 1_790_000_000_000_000
 
+
+def _dynamodb(folder: Path, servers: pytest.FixtureRequest) -> Place:
+    """Its SDK reads the variables of the process, and takes an endpoint from nowhere else."""
+    environ = {**places.AWS, "AWS_ENDPOINT_URL_DYNAMODB": servers.getfixturevalue("moto")}
+    patch = servers.getfixturevalue("monkeypatch")
+    for name, value in environ.items():
+        patch.setenv(name, value)
+    kind = {"PYICEBERG_CATALOG__LAKE__TYPE": "dynamodb"}
+    region = {"PYICEBERG_CATALOG__LAKE__DYNAMODB__REGION": environ["AWS_REGION"]}
+    return places.catalog("DynamoDB", str(folder), {**environ, **kind, **region})
+
+
+def _rest(servers: pytest.FixtureRequest) -> Place:
+    url, warehouse = servers.getfixturevalue("iceberg_rest")
+    return places.rest(url, Path(warehouse))
+
+
 PLAIN: dict[str, Callable[[Path, pytest.FixtureRequest], Place]] = {
     "file": lambda folder, _: plain_folder(folder),
     "s3": lambda _, servers: places.plain_s3(servers.getfixturevalue("moto")),
@@ -49,24 +66,8 @@ LAKES: dict[str, Callable[[Path, pytest.FixtureRequest], Place]] = {
             + servers.getfixturevalue("postgresql"),
         },
     ),
-    "DynamoDB": lambda folder, servers: _dynamodb(folder, servers),
+    "DynamoDB": _dynamodb,
 }
-
-
-def _dynamodb(folder: Path, servers: pytest.FixtureRequest) -> Place:
-    """Its SDK reads the variables of the process, and takes an endpoint from nowhere else."""
-    environ = {**places.AWS, "AWS_ENDPOINT_URL_DYNAMODB": servers.getfixturevalue("moto")}
-    patch = servers.getfixturevalue("monkeypatch")
-    for name, value in environ.items():
-        patch.setenv(name, value)
-    kind = {"PYICEBERG_CATALOG__LAKE__TYPE": "dynamodb"}
-    region = {"PYICEBERG_CATALOG__LAKE__DYNAMODB__REGION": environ["AWS_REGION"]}
-    return places.catalog("DynamoDB", str(folder), {**environ, **kind, **region})
-
-
-def _rest(servers: pytest.FixtureRequest) -> Place:
-    url, warehouse = servers.getfixturevalue("iceberg_rest")
-    return places.rest(url, Path(warehouse))
 
 
 @pytest.fixture(params=[*PLAIN, *LAKES])

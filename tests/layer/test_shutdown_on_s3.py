@@ -1,0 +1,64 @@
+"""The built layer, cold, at 128 MB: what comes after SHUTDOWN is in the bucket before SIGKILL."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import places
+import pytest
+
+from otlp2parquet_ext import local
+from otlp2parquet_ext.local import ExtensionProgram, Faults, Plan
+
+if TYPE_CHECKING:
+    from layer_roots import Root
+    from places import Place
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+
+SAMPLE = Path(local.__file__).parent / "sample"
+MAKERS = {"plain": places.plain_s3, "inbox": places.glue}
+
+
+def stored(place: Place) -> list[str]:
+    """List what a reader or a committer needs, by its folder."""
+    return [name.split("/")[0] for name in place.objects.names()]
+
+
+@pytest.mark.parametrize("kind", MAKERS)
+def test_all_telemetry_after_shutdown_is_stored_within_its_window(
+    root: Root, moto: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """Nothing of the flush side is imported yet, and 0.07 of a CPU has two seconds for all of it.
+
+    The spool is gone with the environment: what is not in the bucket by then is lost.
+    """
+    place = MAKERS[kind](moto)
+    for name, value in places.AWS.items():
+        monkeypatch.setenv(name, value)
+    tmp_path.chmod(0o777)
+    command = tuple(root.extension(tmp_path))
+    endpoints = {name: value for name, value in place.environ.items() if "ENDPOINT" in name}
+    outcome = local.run(
+        Plan(
+            handler="app.handler",
+            code=SAMPLE,
+            memory_mb=128,
+            timeout_s=3,
+            extensions=(ExtensionProgram(name="otlp2parquet", command=command),),
+            destination=place.url,
+            region=places.AWS["AWS_REGION"],
+            env={
+                **endpoints,
+                "OTLP2PARQUET_COMMIT": "inbox",
+                "OTLP2PARQUET_SPOOL_DIR": str(tmp_path),
+            },
+            faults=Faults(telemetry_after_shutdown_ms=50),
+        )
+    )
+    assert outcome.extensions[0].exit_code == 0, outcome.extension_lines
+    assert stored(place) == (["logs"] if kind == "plain" else ["data", "inbox"])
+    place.open().commit(places.soon())
+    delivered = sum(1 for event in outcome.events if event.type != "extension")
+    assert place.rows("SELECT count(*) FROM logs") == [(delivered,)]
