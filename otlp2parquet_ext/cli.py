@@ -2,6 +2,7 @@
 
 local      a function with the extension, in a Lambda execution environment on this machine
 demo       a sample function through `local`, its telemetry read back
+commit     the committer by hand: make visible what waits, take care of the table
 query      SQL over a destination
 cost       what a function's telemetry costs in the lake, beside CloudWatch Logs
 settings   every variable the extension reads
@@ -12,13 +13,11 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-import time
 
 from otlp2parquet_ext import __version__
-from otlp2parquet_ext.settings import load
 from otlp2parquet_ext.settings.table import SETTINGS
 
-COMMIT_LIMIT_MS = 60_000
+COMMIT_LIMIT_S = 60
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -30,6 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     # A command's libraries are imported with its options: `--help` works without the extras.
+    from otlp2parquet_ext.committer import command as committer_command  # noqa: PLC0415
     from otlp2parquet_ext.cost import command as cost_command  # noqa: PLC0415
     from otlp2parquet_ext.local import command as local_command  # noqa: PLC0415
 
@@ -50,9 +50,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     demo.set_defaults(run=_demo)
 
-    committer = commands.add_parser("commit", help="commit the files that wait in an inbox")
-    committer.add_argument("destination", help="as in OTLP2PARQUET_DESTINATION")
-    committer.set_defaults(run=_commit)
+    committer = commands.add_parser("commit", help="commit what waits in an inbox; table care")
+    committer_command.add_arguments(committer)
+    committer.set_defaults(run=committer_command.run)
 
     query = commands.add_parser("query", help="SQL over a destination; the table is called logs")
     query.add_argument("destination", help="as in OTLP2PARQUET_DESTINATION")
@@ -75,30 +75,24 @@ def _local(chosen: argparse.Namespace) -> int:
 
     status = local_command.run(chosen)
     if chosen.destination and not chosen.no_extension:
-        commit(chosen.destination)
+        _commit_after(chosen.destination)
     return status
 
 
-def _commit(chosen: argparse.Namespace) -> int:
-    return commit(chosen.destination)
-
-
-def commit(destination: str) -> int:
-    """Make visible every stored file that waits in the destination's inbox."""
+def _commit_after(destination: str) -> None:
+    from otlp2parquet_ext.committer.command import commit_quietly  # noqa: PLC0415
     from otlp2parquet_ext.destinations import DestinationError  # noqa: PLC0415
-    from otlp2parquet_ext.destinations.choose import choose  # noqa: PLC0415
+    from otlp2parquet_ext.destinations.address import AddressError, parse  # noqa: PLC0415
+    from otlp2parquet_ext.destinations.choose import PLAIN  # noqa: PLC0415
 
-    settings, _ = load(os.environ | {"OTLP2PARQUET_DESTINATION": destination})
+    environ = {**os.environ, "OTLP2PARQUET_DESTINATION": destination}
     try:
-        files = choose(settings, os.environ, patient=True).commit(
-            time.time_ns() // 1_000_000 + COMMIT_LIMIT_MS
-        )
-    except DestinationError as error:
+        if parse(destination).kind in PLAIN:
+            return
+        if files := commit_quietly(environ, COMMIT_LIMIT_S):
+            print(f"{files} files that waited in the inbox are in the table now")
+    except (AddressError, DestinationError) as error:
         print(error, file=sys.stderr)
-        return 1
-    if files:
-        print(f"{files} files that waited in the inbox are in the table now")
-    return 0
 
 
 def _demo(chosen: argparse.Namespace) -> int:

@@ -13,7 +13,6 @@ Source: Apache Iceberg table specification, v2, "Optimistic Concurrency".
 from __future__ import annotations
 
 import contextlib
-import random
 import time
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -21,10 +20,10 @@ from uuid import uuid4
 import msgspec
 
 from otlp2parquet_ext.iceberg import CommitError, ConflictError
-from otlp2parquet_ext.iceberg.access import Access
 from otlp2parquet_ext.iceberg.catalog import OutcomeUnknownError
 from otlp2parquet_ext.iceberg.expiry import TABLE_BUCKET, expired, manifest_lists
 from otlp2parquet_ext.iceberg.file_catalog import metadata_folder
+from otlp2parquet_ext.iceberg.handle import Handle
 from otlp2parquet_ext.iceberg.history import proof
 from otlp2parquet_ext.iceberg.ledger import Ledger, names_summary
 from otlp2parquet_ext.iceberg.manifest import (
@@ -44,10 +43,11 @@ from otlp2parquet_ext.iceberg.snapshot import (
     next_sequence_number,
 )
 from otlp2parquet_ext.iceberg.supported import current_schema, partitioning
+from otlp2parquet_ext.iceberg.waits import waits
 from otlp2parquet_ext.storage import StorageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
     from otlp2parquet_ext.iceberg import DataFile
     from otlp2parquet_ext.iceberg.avro_file import AvroFile
@@ -56,8 +56,6 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.storage import Storage
     from otlp2parquet_ext.tables.columns import Column
 
-FIRST_WAIT_S = 0.005
-LONGEST_WAIT_S = 0.5
 LIST_CACHE_BYTES = 4_194_304
 MANY = 1_000_000
 
@@ -101,7 +99,7 @@ class LeanTable:
         lower_case: of the columns of a table that is created.
 
     Attributes:
-        access: to the table itself, for those who take care of it.
+        handle: to the table itself, for those who take care of it.
     """
 
     def __init__(
@@ -124,7 +122,7 @@ class LeanTable:
         self._label = label
         self._create = create
         self._lower_case = lower_case
-        self.access = Access(catalog, storage, tuple(columns))
+        self.handle = Handle(catalog, storage, tuple(columns))
         self._list: tuple[str, AvroFile] | None = None
 
     def commit(self, files: Sequence[DataFile], deadline_ms: int) -> None:
@@ -296,11 +294,3 @@ class LeanTable:
                 continue
             with contextlib.suppress(StorageError):
                 self._storage.delete(self._storage.path(address))
-
-
-def waits() -> Iterator[float]:
-    """Yield the pauses between attempts: growing, bounded, and never in step with others."""
-    wait_s = FIRST_WAIT_S
-    while True:
-        yield wait_s * random.uniform(0.5, 1.5)  # noqa: S311 - jitter, not a secret
-        wait_s = min(wait_s * 2, LONGEST_WAIT_S)

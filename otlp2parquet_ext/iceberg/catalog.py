@@ -37,8 +37,14 @@ class Catalog(Protocol):
     happened. None of them waits longer than until `deadline_ms`, Unix ms.
     """
 
-    def load(self, deadline_ms: int) -> Version | None:
-        """Return the table as it is now; None when there is none."""
+    def load(self, deadline_ms: int, *, fresh: bool = False) -> Version | None:
+        """Return the table; None when there is none.
+
+        Args:
+            deadline_ms: Unix ms.
+            fresh: as it surely is now; else as it lately was is good enough, for a commit on top
+                of anything older is refused.
+        """
 
     def create(self, metadata: Metadata, deadline_ms: int) -> None:
         """Create the table, unless somebody else just did."""

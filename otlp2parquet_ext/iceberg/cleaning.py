@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from otlp2parquet_ext.iceberg.access import may_delete, now_ms
 from otlp2parquet_ext.iceberg.avro import AvroError
 from otlp2parquet_ext.iceberg.contents import all_lines, entries, lines, live, plain, read_list
 from otlp2parquet_ext.iceberg.file_catalog import metadata_folder
+from otlp2parquet_ext.iceberg.handle import now_ms, why_not_delete
 from otlp2parquet_ext.iceberg.ledger import NAMES
 from otlp2parquet_ext.iceberg.notes import Note, Notes
 from otlp2parquet_ext.storage.gather import gather
@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from typing import Any
 
-    from otlp2parquet_ext.iceberg.access import Access
     from otlp2parquet_ext.iceberg.catalog import Version
     from otlp2parquet_ext.iceberg.contents import Line
+    from otlp2parquet_ext.iceberg.handle import Handle
 
 GRACE_MS = 3_600_000
 MOST_NOTES = 500
@@ -58,12 +58,12 @@ class Cleaned(msgspec.Struct, frozen=True):
 
 
 def clean(
-    access: Access, deadline_ms: int, *, grace_ms: int = GRACE_MS, dry_run: bool = False
+    handle: Handle, deadline_ms: int, *, grace_ms: int = GRACE_MS, dry_run: bool = False
 ) -> Cleaned:
     """Delete what snapshots replaced and no snapshot needs any more.
 
     Args:
-        access: the table.
+        handle: the table.
         deadline_ms: Unix ms.
         grace_ms: time that readers of an expired snapshot are given.
         dry_run: look only.
@@ -74,15 +74,15 @@ def clean(
         AvroError: likewise.
         TimeoutError: there was no time to ask all snapshots; likewise.
     """
-    version = access.catalog.load(deadline_ms)
+    version = handle.catalog.load(deadline_ms, fresh=True)
     if version is None or not version.metadata.get("snapshots"):
         return Cleaned(why="there is no snapshot")
-    if not may_delete(version):
-        return Cleaned(why="the table has gc.enabled=false")
-    notes = Notes(access.storage, access.storage.path(version.metadata["location"]))
+    if why := why_not_delete(version.metadata):
+        return Cleaned(why=why)
+    notes = Notes(handle.storage, handle.storage.path(version.metadata["location"]))
     known = notes.known()
     if not dry_run:
-        for note in _rewrites(access, version, known):
+        for note in _rewrites(handle, version, known):
             notes.put(note)
             known[note.snapshot_id] = note.replaced_ms
     due = [
@@ -90,11 +90,11 @@ def clean(
     ]
     # Some may wait for years, with a tag: by and by it is everyone's turn.
     some = random.sample(due, min(len(due), MOST_NOTES))
-    read = gather(lambda name: notes.read(*name), some, access.threads)
+    read = gather(lambda name: notes.read(*name), some, handle.threads)
     found = [note for note in read if note is not None]
     if not found:
         return Cleaned(notes=len(known), why="nothing is due")
-    run = _Run(access, version, deadline_ms, dry_run=dry_run)
+    run = _Run(handle, version, deadline_ms, dry_run=dry_run)
     done = [note for note in found if run.settle(note)]
     for note in done if not dry_run else ():
         notes.remove(note)
@@ -109,13 +109,13 @@ class _Run:
     """
 
     def __init__(
-        self, access: Access, version: Version, deadline_ms: int, *, dry_run: bool
+        self, handle: Handle, version: Version, deadline_ms: int, *, dry_run: bool
     ) -> None:
-        self._access = access
+        self._handle = handle
         self._version = version
         self._deadline_ms = deadline_ms
         self._dry_run = dry_run
-        self._live = all_lines(access.storage, version.metadata, access.threads)
+        self._live = all_lines(handle.storage, version.metadata, handle.threads)
         self.manifests = self.files = 0
 
     def settle(self, note: Note) -> bool:
@@ -128,11 +128,11 @@ class _Run:
         kept = manifests & self._live.keys()
         if files:
             kept |= live(
-                self._access.storage,
+                self._handle.storage,
                 self._live.values(),
                 files,
                 self._deadline_ms,
-                self._access.threads,
+                self._handle.threads,
             )
         self._delete(manifests - kept | files - kept)
         self.manifests += len(manifests - kept)
@@ -140,7 +140,7 @@ class _Run:
         return not kept
 
     def _delete(self, addresses: Iterable[str]) -> None:
-        storage = self._access.storage
+        storage = self._handle.storage
         if not self._dry_run:
             storage.delete_many([storage.path(address) for address in addresses])
 
@@ -153,7 +153,7 @@ def _within(folder: str, addresses: Iterable[str]) -> Iterator[str]:
             yield address
 
 
-def _rewrites(access: Access, version: Version, known: Mapping[int, int]) -> Iterator[Note]:
+def _rewrites(handle: Handle, version: Version, known: Mapping[int, int]) -> Iterator[Note]:
     """Note what rewrites and deletes of others replaced, while both snapshots are there to see."""
     snapshots = {s["snapshot-id"]: s for s in version.metadata["snapshots"]}
     for snapshot in snapshots.values():
@@ -163,17 +163,17 @@ def _rewrites(access: Access, version: Version, known: Mapping[int, int]) -> Ite
         if parent is None or ours or snapshot["snapshot-id"] in known:
             continue
         with contextlib.suppress(AvroError):  # written in a way we cannot read: we cannot help
-            note = _replaced(access, version, parent, snapshot)
+            note = _replaced(handle, version, parent, snapshot)
             if note.manifests or note.files:
                 yield note
 
 
 def _replaced(
-    access: Access, version: Version, parent: Mapping[str, Any], snapshot: Mapping[str, Any]
+    handle: Handle, version: Version, parent: Mapping[str, Any], snapshot: Mapping[str, Any]
 ) -> Note:
     """Note the manifests of the parent that a snapshot lacks, and the files it marks deleted."""
     before, after = (
-        {line.path: line for line in lines(read_list(access.storage, s["manifest-list"]))}
+        {line.path: line for line in lines(read_list(handle.storage, s["manifest-list"]))}
         for s in (parent, snapshot)
     )
     return Note(
@@ -185,11 +185,11 @@ def _replaced(
             path
             for line in after.values()
             if line.snapshot_id == snapshot["snapshot-id"] and line.files[2]
-            for path in _deleted(access, line)
+            for path in _deleted(handle, line)
         ],
     )
 
 
-def _deleted(access: Access, line: Line) -> list[str]:
+def _deleted(handle: Handle, line: Line) -> list[str]:
     """Return the files a manifest marks as deleted by the snapshot that added it."""
-    return [path for path, status in entries(access.storage, line) if status == DELETED]
+    return [path for path, status in entries(handle.storage, line) if status == DELETED]

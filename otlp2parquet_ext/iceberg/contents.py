@@ -169,6 +169,20 @@ def live(
     return found
 
 
+def may_have(line: Line, metadata: Metadata, days: Collection[int]) -> bool:
+    """Tell whether a manifest may refer to files of any of these days.
+
+    Args:
+        line: the manifest.
+        metadata: of the table, which is partitioned by days; manifests of other specs may
+            refer to anything.
+        days: since 1970.
+    """
+    if line.days is None or line.spec_id != metadata["default-spec-id"]:
+        return True
+    return any(line.days[0] <= day <= line.days[1] for day in days)
+
+
 def entries(storage: Storage, line: Line) -> list[tuple[str, int]]:
     """Return a manifest's files: address and status.
 

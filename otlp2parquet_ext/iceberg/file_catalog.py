@@ -56,8 +56,9 @@ class FileCatalog:
         self._storage = storage
         self._latest: Version | None = None
 
-    def load(self, deadline_ms: int) -> Version | None:
-        """See `Catalog.load`; what is still current is not read again."""
+    def load(self, deadline_ms: int, *, fresh: bool = False) -> Version | None:
+        """See `Catalog.load`; it is always fresh, and what is still current is not read again."""
+        del fresh
         location = self._pointer.current(deadline_ms)
         if location is None:
             self._latest = None

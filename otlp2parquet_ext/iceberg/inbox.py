@@ -16,6 +16,7 @@ others: it is set aside, out of every committer's way, for a person who can brin
 
 from __future__ import annotations
 
+import re
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ import msgspec
 
 from otlp2parquet_ext.iceberg import DataFile
 from otlp2parquet_ext.storage import NotThereError, StorageError
+from otlp2parquet_ext.storage.gather import gather
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 
 FOLDER = "inbox"
 MISSING = "inbox/missing"
+ENTRY = re.compile(r"\d{13,}-(.+)\.json")
 
 
 class Inbox:
@@ -50,27 +53,49 @@ class Inbox:
         self._storage = storage
         self._files = files or storage
 
+    @property
+    def location(self) -> str:
+        """The address below which it lies, and files of those who may not write to the table."""
+        return self._storage.url("").rstrip("/")
+
     def put(self, file: DataFile) -> None:
         """Leave a descriptor; one of the same name that is there already is as good."""
         self._storage.put(_path(file), msgspec.json.encode(file))
 
-    def take(self, limit: int) -> list[DataFile]:
-        """Return at most `limit` descriptors, oldest first; foreign files are passed over."""
+    def take(self, limit: int, *, threads: int = 1) -> list[DataFile]:
+        """Return at most `limit` descriptors, oldest first; foreign files are passed over.
+
+        Args:
+            limit: n > 0.
+            threads: descriptors to read at once, where they lie far away.
+        """
         entries = (p for p in self._storage.list(FOLDER) if p.endswith(".json"))
-        files = (self.read(path) for path in entries)
+        files = gather(self.read, entries, threads)
         return list(islice((file for file in files if file is not None), limit))
 
+    def entries(self) -> list[str]:
+        """Return the file names of what waits, oldest first, unread: foreign ones among them."""
+        return [path.rpartition("/")[2] for path in self._storage.list(FOLDER)]
+
+    def names(self) -> set[str]:
+        """Return the names of all files that have a descriptor, those set aside included."""
+        found = (p for folder in (FOLDER, MISSING) for p in self._storage.list(folder))
+        return {match[1] for path in found if (match := ENTRY.fullmatch(path.rpartition("/")[2]))}
+
     def describes(self, file: DataFile) -> bool:
-        """Tell whether the file is there, where files may lie, with the length it should have.
+        """Tell whether the file is there, as long as it should be, in the table or by the inbox.
 
         Raises:
             StorageError: that cannot be found out.
         """
-        try:
-            path = self._files.path(file.path)
-        except StorageError:
-            return False
-        return self._files.size(path) == file.size_bytes
+        for storage in dict.fromkeys((self._files, self._storage)):
+            try:
+                path = storage.path(file.path)
+            except StorageError:
+                continue
+            if storage.size(path) == file.size_bytes:
+                return True
+        return False
 
     def set_aside(self, files: Sequence[DataFile]) -> None:
         """Move descriptors out of the way."""
@@ -104,10 +129,18 @@ class NoInbox(Inbox):
             "OTLP2PARQUET_INBOX=s3://bucket/prefix"
         )
 
-    def take(self, limit: int) -> list[DataFile]:
+    def take(self, limit: int, *, threads: int = 1) -> list[DataFile]:
         """See `Inbox.take`."""
-        del limit
+        del limit, threads
         return []
+
+    def entries(self) -> list[str]:
+        """See `Inbox.entries`."""
+        return []
+
+    def names(self) -> set[str]:
+        """See `Inbox.names`."""
+        return set()
 
     def remove(self, files: Sequence[DataFile]) -> None:
         """See `Inbox.remove`."""

@@ -20,12 +20,11 @@ from uuid import uuid4
 import msgspec
 
 from otlp2parquet_ext.iceberg import CommitError
-from otlp2parquet_ext.iceberg.access import now_ms
-from otlp2parquet_ext.iceberg.append import waits
 from otlp2parquet_ext.iceberg.avro import AvroError
 from otlp2parquet_ext.iceberg.catalog import OutcomeUnknownError
 from otlp2parquet_ext.iceberg.contents import lines
 from otlp2parquet_ext.iceberg.file_catalog import metadata_folder
+from otlp2parquet_ext.iceberg.handle import now_ms, why_not_delete
 from otlp2parquet_ext.iceberg.history import proof
 from otlp2parquet_ext.iceberg.ledger import names_summary
 from otlp2parquet_ext.iceberg.manifest import list_header, new_name, open_list
@@ -46,16 +45,17 @@ from otlp2parquet_ext.iceberg.snapshot import (
     next_sequence_number,
 )
 from otlp2parquet_ext.iceberg.supported import current_schema, partitioning
+from otlp2parquet_ext.iceberg.waits import waits
 from otlp2parquet_ext.say import say
 from otlp2parquet_ext.storage.gather import gather
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-    from otlp2parquet_ext.iceberg.access import Access
     from otlp2parquet_ext.iceberg.avro_file import AvroFile
     from otlp2parquet_ext.iceberg.catalog import Version
     from otlp2parquet_ext.iceberg.contents import Line
+    from otlp2parquet_ext.iceberg.handle import Handle
 
 MOST_BYTES = 67_108_864
 """Of manifests read in one run."""
@@ -80,12 +80,12 @@ class Merging(msgspec.Struct, frozen=True):
 
 
 def merge_manifests(
-    access: Access, deadline_ms: int, *, most_bytes: int = MOST_BYTES, dry_run: bool = False
+    handle: Handle, deadline_ms: int, *, most_bytes: int = MOST_BYTES, dry_run: bool = False
 ) -> Merging:
     """Merge small manifests of ours, if there are many.
 
     Args:
-        access: the table.
+        handle: the table.
         deadline_ms: Unix ms; half of the time until then is for reading.
         most_bytes: of manifests to read; the rest is left for the next run.
         dry_run: look only.
@@ -95,20 +95,22 @@ def merge_manifests(
         StorageError: likewise.
         AvroError: likewise.
     """
-    version = access.catalog.load(deadline_ms)
+    version = handle.catalog.load(deadline_ms, fresh=True)
     parent = None if version is None else current_snapshot(version.metadata)
     if version is None or parent is None:
         return Merging(0, why="there is no snapshot")
-    spec = partitioning(version.metadata, access.columns)
-    old = lines(open_list(access.get(parent["manifest-list"])))
+    spec = partitioning(version.metadata, handle.columns)
+    old = lines(open_list(handle.get(parent["manifest-list"])))
     chosen = worth_merging(old, metadata_folder(version.metadata), spec, most_bytes)
-    if not chosen or dry_run:
-        return Merging(len(old), len(chosen), len(list(packs(chosen))), "few small ones")
-    run = _Run(access, deadline_ms)
+    if not chosen:
+        return Merging(len(old), why="few small ones")
+    if dry_run:
+        return Merging(len(old), len(chosen), len(list(packs(chosen))))
+    run = _Run(handle, deadline_ms)
     try:
         return run.merge(version, chosen, len(old))
     finally:
-        access.delete(run.written - run.used)
+        handle.delete(run.written - run.used)
 
 
 class _Run:
@@ -119,8 +121,8 @@ class _Run:
         used: of those, the ones a catalog refers to, or may refer to.
     """
 
-    def __init__(self, access: Access, deadline_ms: int) -> None:
-        self._access = access
+    def __init__(self, handle: Handle, deadline_ms: int) -> None:
+        self._handle = handle
         self._deadline_ms = deadline_ms
         self._read_until_ms = (now_ms() + deadline_ms) // 2
         self._snapshot_id = uuid4().int >> 65
@@ -134,16 +136,23 @@ class _Run:
         if not merged:
             return Merging(manifests, why="there was no time, or nothing that can be merged")
         replaced = [line.path for m in merged for line in m.pack]
-        uuid, location = version.metadata["table-uuid"], version.metadata["location"]
-        note = Note(uuid, self._snapshot_id, now_ms(), replaced)
-        notes = Notes(self._access.storage, self._access.storage.path(location))
-        notes.put(note)
+        take_back = self._note(version, replaced)
         try:
             why = self._replace(merged)
         finally:
             if not self.used:
-                notes.remove(note)
+                take_back()
         return Merging(manifests, 0 if why else len(replaced), 0 if why else len(merged), why)
+
+    def _note(self, version: Version, replaced: list[str]) -> Callable[[], None]:
+        """Write down what is replaced, where somebody may delete it; return how to undo that."""
+        metadata, storage = version.metadata, self._handle.storage
+        if why_not_delete(metadata):
+            return lambda: None
+        note = Note(metadata["table-uuid"], self._snapshot_id, now_ms(), replaced)
+        notes = Notes(storage, storage.path(metadata["location"]))
+        notes.put(note)
+        return lambda: notes.remove(note)
 
     def _merged(self, version: Version, pack: Sequence[Line]) -> Merged | None:
         """Store the manifest that takes the place of a pack; None when there is no time left."""
@@ -151,9 +160,9 @@ class _Run:
             return None
         metadata = version.metadata
         taken: list[Line] = []
-        spec = partitioning(metadata, self._access.columns)
+        spec = partitioning(metadata, self._handle.columns)
         manifest = MergedManifest(spec, current_schema(metadata))
-        read = gather(lambda line: self._access.get(line.path), pack, self._access.threads)
+        read = gather(lambda line: self._handle.get(line.path), pack, self._handle.threads)
         for line, data in zip(pack, read, strict=True):
             try:
                 manifest.take(line, data)
@@ -171,7 +180,7 @@ class _Run:
     def _replace(self, merged: Sequence[Merged]) -> str:
         """Commit; return why not, empty when it is done."""
         for attempt, wait_s in enumerate(waits(), 1):
-            version = self._access.catalog.load(self._deadline_ms)
+            version = self._handle.catalog.load(self._deadline_ms)
             if version is None:
                 return "the table was dropped"
             try:
@@ -189,7 +198,7 @@ class _Run:
         """Commit once: None when it has to be tried again, why it cannot be, or empty: done."""
         metadata = version.metadata
         parent = current_snapshot(metadata)
-        listing = None if parent is None else open_list(self._access.get(parent["manifest-list"]))
+        listing = None if parent is None else open_list(self._handle.get(parent["manifest-list"]))
         if parent is None or listing is None:
             return "somebody else emptied the table"
         current = {line.path: line for line in self._lines(listing)}
@@ -214,7 +223,7 @@ class _Run:
         """Send a change; before that its files count as used, after a refusal as unused."""
         self.used = {path, *(m.path for m in merged)}
         try:
-            landed = self._access.catalog.commit(version, change, self._deadline_ms)
+            landed = self._handle.catalog.commit(version, change, self._deadline_ms)
         except CommitError:
             self.used = set()
             raise
@@ -223,7 +232,7 @@ class _Run:
         return landed
 
     def _landed(self) -> bool:
-        version = self._access.catalog.load(self._deadline_ms)
+        version = self._handle.catalog.load(self._deadline_ms, fresh=True)
         snapshots = () if version is None else version.metadata.get("snapshots", ())
         return any(s["snapshot-id"] == self._snapshot_id for s in snapshots)
 
@@ -244,4 +253,4 @@ class _Run:
 
     def _put(self, address: str, data: bytes) -> None:
         self.written.add(address)
-        self._access.put(address, data)
+        self._handle.put(address, data)

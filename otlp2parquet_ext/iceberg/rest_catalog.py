@@ -38,10 +38,10 @@ class RestCatalog:
         self._alone = True
         self._storage: Mapping[str, str] | None = None
 
-    def load(self, deadline_ms: int) -> Version | None:
+    def load(self, deadline_ms: int, *, fresh: bool = False) -> Version | None:
         """See `Catalog.load`; free when our own last commit is good enough."""
         age_ms = _now_ms() - self._latest_ms
-        if self._latest is not None and self._alone and 0 <= age_ms < FRESH_MS:
+        if not fresh and self._latest is not None and self._alone and 0 <= age_ms < FRESH_MS:
             return self._latest
         return self._ask(deadline_ms)
 

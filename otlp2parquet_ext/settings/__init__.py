@@ -37,6 +37,8 @@ class Settings:
     create_table: str
     column_case: str
     snapshots_kept: int
+    maintain: str
+    sweep: str
     rest_token: str
     rest_credential: str
     max_items: int

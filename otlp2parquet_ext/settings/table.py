@@ -70,6 +70,22 @@ SETTINGS: tuple[Setting, ...] = (
         high=10_000,
     ),
     Setting(
+        "maintain",
+        (PREFIX + "MAINTAIN",),
+        "on",
+        "Whether the committer, when it has time left, merges small manifests and deletes what "
+        "only expired snapshots referred to.",
+        choices=("on", "off"),
+    ),
+    Setting(
+        "sweep",
+        (PREFIX + "SWEEP",),
+        "on",
+        "Whether the committer, once a day, also deletes metadata that nothing has referred to for "
+        "three days, and puts files of rows that lost their descriptor into the inbox.",
+        choices=("on", "off"),
+    ),
+    Setting(
         "rest_token",
         (PREFIX + "REST_TOKEN",),
         "",

@@ -15,7 +15,7 @@ LAYERS = (
     {"cli"},
     {"demo", "__main__"},
     {"local", "query", "cost", "early"},
-    {"agent"},
+    {"agent", "committer"},
     {"batches", "context", "extensions_api", "library_logs"},
     {"flush_side", "lane", "outbox"},
     {"bootstrap", "receiver", "spool", "destinations", "iceberg"},

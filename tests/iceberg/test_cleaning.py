@@ -23,19 +23,19 @@ from otlp2parquet_ext.storage import StorageError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from otlp2parquet_ext.iceberg.access import Access
+    from otlp2parquet_ext.iceberg.handle import Handle
 
 
-def access(home: Home) -> Access:
+def handle(home: Home) -> Handle:
     """Open the table for maintenance."""
     table = home.lean()
     assert isinstance(table, LeanTable)
-    return table.access
+    return table.handle
 
 
 def run(home: Home, **options: Any) -> Cleaned:
     """Clean, without grace unless said otherwise."""
-    return clean(access(home), soon(), **({"grace_ms": 0} | options))
+    return clean(handle(home), soon(), **({"grace_ms": 0} | options))
 
 
 def commit(home: Home, count: int) -> None:
@@ -58,9 +58,9 @@ def manifests(home: Home) -> set[str]:
 
 def referred(home: Home) -> set[str]:
     """Return every manifest any snapshot refers to."""
-    version = access(home).catalog.load(soon())
+    version = handle(home).catalog.load(soon())
     assert version is not None
-    return set(all_lines(access(home).storage, version.metadata, 1))
+    return set(all_lines(handle(home).storage, version.metadata, 1))
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def home(tmp_path: Path) -> Home:
     """A table whose manifests were merged; all snapshots from before are still there."""
     home = Home(tmp_path)
     commit(home, FEWEST_SMALL)
-    assert merge_manifests(access(home), soon()).replaced == FEWEST_SMALL
+    assert merge_manifests(handle(home), soon()).replaced == FEWEST_SMALL
     return home
 
 
@@ -262,7 +262,7 @@ def test_when_there_is_no_time_to_ask_everybody_nothing_is_deleted(compacted: Ho
     commit(compacted, SNAPSHOTS_KEPT)
     before = data_files(compacted)
     with pytest.raises(TimeoutError):
-        clean(access(compacted), soon(-1), grace_ms=0)
+        clean(handle(compacted), soon(-1), grace_ms=0)
     assert data_files(compacted) == before
 
 

@@ -40,7 +40,7 @@ def test_appends_of_ours_and_merges_are_followed_far_beyond_expiry(home: Home) -
         home.append(bodies_at(0, str(number)), str(number))
     table = home.lean()
     assert isinstance(table, LeanTable)
-    assert merge_manifests(table.access, soon()).replaced > 0
+    assert merge_manifests(table.handle, soon()).replaced > 0
     assert began(home) == since_ms
     home.append(bodies_at(0, "x"), "x")
     assert began(home) == since_ms

@@ -12,12 +12,12 @@ from lake_bench import DAY_US, NOON_US, Home, bodies_at, soon
 from pyiceberg_reference import _iceberg_file
 
 from otlp2parquet_ext.iceberg import CommitError
-from otlp2parquet_ext.iceberg.access import Access
 from otlp2parquet_ext.iceberg.append import LeanTable
 from otlp2parquet_ext.iceberg.avro_file import open_file
 from otlp2parquet_ext.iceberg.catalog import OutcomeUnknownError
 from otlp2parquet_ext.iceberg.contents import lines
 from otlp2parquet_ext.iceberg.file_catalog import FileCatalog
+from otlp2parquet_ext.iceberg.handle import Handle
 from otlp2parquet_ext.iceberg.merge import FEWEST_SMALL
 from otlp2parquet_ext.iceberg.merging import Merging, merge_manifests
 from otlp2parquet_ext.iceberg.notes import FOLDER, Note
@@ -31,16 +31,16 @@ if TYPE_CHECKING:
 MANY = FEWEST_SMALL + 3
 
 
-def access(home: Home) -> Access:
+def handle(home: Home) -> Handle:
     """Open the table for maintenance."""
     table = home.lean()
     assert isinstance(table, LeanTable)
-    return table.access
+    return table.handle
 
 
 def merge(home: Home, **options: Any) -> Merging:
     """Merge what there is to merge."""
-    return merge_manifests(access(home), soon(), **options)
+    return merge_manifests(handle(home), soon(), **options)
 
 
 def fill(home: Home, commits: int = MANY) -> list[str]:
@@ -201,7 +201,7 @@ def test_a_run_is_bounded_and_the_next_goes_on(home: Home) -> None:
 def test_a_run_without_time_does_nothing(home: Home) -> None:
     """Half of the time is for reading; what is not read is left for the next run."""
     before = home.metadata()
-    done = merge_manifests(access(home), soon(-1_000))
+    done = merge_manifests(handle(home), soon(-1_000))
     assert done.why == "there was no time, or nothing that can be merged"
     assert home.metadata() == before
     assert list((home.location / FOLDER).glob("*")) == []
@@ -233,10 +233,10 @@ class Faulty(SqlitePointer):
 
         return self._faults.pop(0)(really) if self._faults else really()
 
-    def access(self) -> Access:
+    def handle(self) -> Handle:
         """Open the table through it."""
         disk = LocalStorage(Path("/"))
-        return Access(FileCatalog(self, disk), disk, COLUMNS)
+        return Handle(FileCatalog(self, disk), disk, COLUMNS)
 
 
 def test_a_lost_race_is_tried_again_with_the_same_manifest(home: Home) -> None:
@@ -250,7 +250,7 @@ def test_a_lost_race_is_tried_again_with_the_same_manifest(home: Home) -> None:
 
         return lost
 
-    done = merge_manifests(Faulty(home, faster("a"), faster("b")).access(), soon())
+    done = merge_manifests(Faulty(home, faster("a"), faster("b")).handle(), soon())
     assert done == Merging(MANY, MANY, 1)
     assert len(manifests(home)) == 3
     assert home.bodies() == sorted([*bodies, "a", "b"])
@@ -268,7 +268,7 @@ def test_two_merges_at_once_lose_nothing(home: Home) -> None:
         assert merge(home) == Merging(MANY, MANY, 1)
         return really()
 
-    done = merge_manifests(Faulty(home, other).access(), soon())
+    done = merge_manifests(Faulty(home, other).handle(), soon())
     assert done == Merging(MANY, why="somebody else replaced the same manifests")
     assert home.bodies() == bodies
     assert len(manifests(home)) == 1
@@ -291,14 +291,14 @@ def never_arrived(really: Callable[[], bool]) -> bool:
 def test_an_unknown_outcome_is_looked_up(home: Home) -> None:
     """It landed: what was written is referred to."""
     bodies = home.bodies()
-    assert merge_manifests(Faulty(home, landed_but_lost).access(), soon()).replaced == MANY
+    assert merge_manifests(Faulty(home, landed_but_lost).handle(), soon()).replaced == MANY
     assert home.bodies() == bodies
 
 
 def test_what_may_yet_land_is_kept(home: Home) -> None:
     """It is not there now, and may be in a moment: its files are the sweep's business."""
     bodies = home.bodies()
-    done = merge_manifests(Faulty(home, never_arrived).access(), soon())
+    done = merge_manifests(Faulty(home, never_arrived).handle(), soon())
     assert done.why == "it is not known whether the commit landed"
     assert len(left(home, "*-m0.avro")) == MANY + 1
     assert home.bodies() == bodies
@@ -315,7 +315,7 @@ def test_a_refused_commit_leaves_nothing(home: Home) -> None:
 
     before = left(home, "*.avro")
     with pytest.raises(CommitError, match="403"):
-        merge_manifests(Faulty(home, refused).access(), soon())
+        merge_manifests(Faulty(home, refused).handle(), soon())
     assert left(home, "*.avro") == before
     assert list((home.location / FOLDER).iterdir()) == []
 

@@ -8,19 +8,21 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from otlp2parquet_ext.iceberg.expiry import TABLE_BUCKET
 from otlp2parquet_ext.storage import Storage, StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from otlp2parquet_ext.iceberg.catalog import Catalog, Version
+    from otlp2parquet_ext.iceberg.catalog import Catalog
+    from otlp2parquet_ext.iceberg.snapshot import Metadata
     from otlp2parquet_ext.tables.columns import Column
 
 GC = "gc.enabled"
 """Of a table's properties: false where its files may belong to others, too."""
 
 
-class Access(msgspec.Struct, frozen=True):
+class Handle(msgspec.Struct, frozen=True):
     """A table.
 
     Attributes:
@@ -51,10 +53,13 @@ class Access(msgspec.Struct, frozen=True):
                 self.storage.delete_many(paths)
 
 
-def may_delete(version: Version) -> bool:
-    """Tell whether the table lets its files be deleted."""
-    properties = version.metadata.get("properties", {})
-    return str(properties.get(GC, "true")).lower() == "true"
+def why_not_delete(metadata: Metadata) -> str:
+    """Return why no file of a table may be deleted by us; empty when they may be."""
+    if TABLE_BUCKET in metadata["location"]:
+        return "S3 Tables removes what nothing refers to, and lets nobody else do it"
+    if str(metadata.get("properties", {}).get(GC, "true")).lower() != "true":
+        return "the table has gc.enabled=false"
+    return ""
 
 
 def now_ms() -> int:

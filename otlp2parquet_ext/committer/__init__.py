@@ -1,0 +1,129 @@
+"""The committer: makes visible what environments stored, and keeps the table healthy.
+
+    inbox --work--> snapshots --care--> few manifests, no leftovers
+
+    __init__.py   the Lambda function: `otlp2parquet_ext.committer.handler`
+    command.py    the command: `otlp2parquet-ext commit`
+    events.py     what woke the function
+    opening.py    settings --> the table and its inbox
+    work.py       commit what waits
+    care.py       merge manifests, delete what expired, sweep
+      sweeping.py, adopt.py
+
+Any number may run, beside each other and beside environments that commit themselves: what makes it
+exactly once is the table's own compare-and-swap and the names it remembers, no lock.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from functools import cache
+from typing import TYPE_CHECKING, Any, Protocol
+
+from otlp2parquet_ext.committer.care import care
+from otlp2parquet_ext.committer.events import read_event
+from otlp2parquet_ext.committer.opening import open_place
+from otlp2parquet_ext.committer.sweeping import Options
+from otlp2parquet_ext.committer.work import commit_waiting
+from otlp2parquet_ext.say import say
+from otlp2parquet_ext.storage import StorageError
+
+if TYPE_CHECKING:
+    from otlp2parquet_ext.committer.events import Wake
+    from otlp2parquet_ext.committer.opening import Place
+    from otlp2parquet_ext.committer.work import Done
+
+MARGIN_MS = 2_000
+"""Of the time Lambda gives, what is left for the answer, and for a request that is late."""
+
+SWEEP_EVERY_MS = 86_400_000
+
+
+class Context(Protocol):
+    """What we need of Lambda's context object."""
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Return the time until Lambda ends us, in ms."""
+
+
+class CommitterError(Exception):
+    """Not all that an event tells of is visible; Lambda will ask again."""
+
+
+def handler(event: object, context: Context) -> dict[str, Any]:
+    """Commit what waits; whatever woke us.
+
+    Args:
+        event: of SQS (with partial batch responses), S3, EventBridge, SNS or a schedule.
+        context: Lambda's.
+
+    Returns:
+        For a queue, the messages whose files are still not visible; else what was done.
+
+    Raises:
+        CommitterError: without a queue, when what the event tells of is still not visible.
+        DestinationError: the settings name no table.
+    """
+    deadline_ms = _now_ms() + context.get_remaining_time_in_millis() - MARGIN_MS
+    return answer(_place(), event, deadline_ms)
+
+
+@cache
+def _place() -> Place:
+    """Open the table once in an environment's life: connections and what is remembered stay."""
+    return open_place(os.environ)
+
+
+def answer(place: Place, event: object, deadline_ms: int) -> dict[str, Any]:
+    """See `handler`.
+
+    Args:
+        place: the table and its inbox.
+        event: as Lambda hands it over.
+        deadline_ms: Unix ms.
+    """
+    wake = read_event(event)
+    if wake.foreign:
+        say("warning", f"{wake.foreign} messages of the queue tell of no object; they are passed")
+    done = commit_waiting(place, deadline_ms)
+    left = _left(place, wake, done)
+    if done.problem:
+        say("error", f"{done.problem}; {done.files} files were committed before")
+    if wake.queued:
+        failed = [{"itemIdentifier": id_} for id_, names in wake.messages.items() if names & left]
+        _care(place, deadline_ms)
+        return {"batchItemFailures": failed}
+    if wake.names & left or (done.problem and not wake.names):
+        raise CommitterError(f"{done.problem}; {done.files} files were committed before")
+    _care(place, deadline_ms)
+    return {"files": done.files, "rows": done.rows, "snapshots": done.snapshots}
+
+
+def _left(place: Place, wake: Wake, done: Done) -> frozenset[str]:
+    """Return the entries of the inbox that are still there, as far as it matters."""
+    told_of = wake.names.union(*wake.messages.values())
+    if done.empty or not told_of:
+        return frozenset()
+    try:
+        return told_of.intersection(place.inbox.entries())
+    except StorageError:
+        return told_of
+
+
+def _care(place: Place, deadline_ms: int) -> None:
+    """Take care of the table in the time that is left, as far as the settings want it."""
+    if place.settings.maintain == "off":
+        return
+    sweeping = Options(every_ms=SWEEP_EVERY_MS) if place.settings.sweep == "on" else None
+    try:
+        cared = care(place, deadline_ms, sweeping=sweeping)
+    except Exception as error:  # noqa: BLE001 - what is committed may not be reported as failed
+        say("error", f"the care of the table ended with a bug of ours: {error!r}")
+        return
+    for problem in cared.problems:
+        say("warning", problem)
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

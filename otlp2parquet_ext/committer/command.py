@@ -1,0 +1,183 @@
+"""`otlp2parquet-ext commit`: the committer by hand, for cron and for what has piled up."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from otlp2parquet_ext.committer.care import care
+from otlp2parquet_ext.committer.opening import open_place
+from otlp2parquet_ext.committer.progress import Progress
+from otlp2parquet_ext.committer.sweeping import Options
+from otlp2parquet_ext.committer.work import FILES_PER_SNAPSHOT, Done, commit_waiting
+from otlp2parquet_ext.destinations import DestinationError
+from otlp2parquet_ext.iceberg.handle import now_ms
+from otlp2parquet_ext.storage import StorageError
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Mapping
+
+    from otlp2parquet_ext.committer.care import Cared
+    from otlp2parquet_ext.committer.opening import Place
+    from otlp2parquet_ext.committer.sweeping import Swept
+
+DAY_MS = 86_400_000
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command's arguments."""
+    parser.add_argument("destination", help="as in OTLP2PARQUET_DESTINATION")
+    parser.add_argument(
+        "--until-empty", action="store_true", help="go on with what arrives in the meantime"
+    )
+    parser.add_argument("--limit", type=int, metavar="N", help="commit N files at most")
+    parser.add_argument(
+        "--seconds", type=int, default=3_600, metavar="N", help="time to work (%(default)s)"
+    )
+    parser.add_argument(
+        "--per-snapshot",
+        type=int,
+        default=FILES_PER_SNAPSHOT,
+        metavar="N",
+        help="files in one snapshot (%(default)s)",
+    )
+    parser.add_argument(
+        "--maintain",
+        action="store_true",
+        help="then merge small manifests and delete what only expired snapshots referred to",
+    )
+    parser.add_argument(
+        "--sweep",
+        action="store_true",
+        help="and look for files nothing refers to: metadata is deleted, rows are adopted",
+    )
+    parser.add_argument(
+        "--older-than-days",
+        type=float,
+        default=3,
+        metavar="N",
+        help="age from which the sweep counts a file (%(default)s)",
+    )
+    parser.add_argument(
+        "--delete-strays",
+        action="store_true",
+        help="let the sweep delete data files that it cannot adopt: they may be rows nobody saw",
+    )
+    parser.add_argument("--dry-run", action="store_true", help="change nothing, say what would be")
+
+
+def run(chosen: argparse.Namespace) -> int:
+    """Run the command; return its exit status: 1 when something is left to do again."""
+    environ = {**os.environ, "OTLP2PARQUET_DESTINATION": chosen.destination}
+    try:
+        place = open_place(environ)
+        waiting = len(place.inbox.entries())
+    except (DestinationError, StorageError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    deadline_ms = now_ms() + chosen.seconds * 1_000
+    if chosen.dry_run:
+        print(f"{waiting} files wait in the inbox")
+        status = 0
+    else:
+        status = _commit(place, chosen, waiting, deadline_ms)
+    if chosen.maintain or chosen.sweep:
+        status = _care(place, chosen, deadline_ms) or status
+    return status
+
+
+def _commit(place: Place, chosen: argparse.Namespace, waiting: int, deadline_ms: int) -> int:
+    limit = chosen.limit
+    if not chosen.until_empty:
+        limit = waiting if limit is None else min(limit, waiting)
+    progress = Progress(sys.stderr, waiting if limit is None else limit)
+    started_s = time.monotonic()
+    done = commit_waiting(
+        place,
+        deadline_ms,
+        limit=limit,
+        per_snapshot=chosen.per_snapshot,
+        progress=progress.show,
+    )
+    progress.end()
+    print(summary(done, time.monotonic() - started_s))
+    if done.problem:
+        print(done.problem, file=sys.stderr)
+    return int(bool(done.problem))
+
+
+def summary(done: Done, seconds: float) -> str:
+    """Say what was committed, in one line."""
+    aside = f"; {done.aside} descriptors were set aside" if done.aside else ""
+    if not done.files:
+        return f"nothing waited in the inbox{aside}"
+    return (
+        f"{done.files:,} files of {done.rows:,} rows are in the table, in {done.snapshots} "
+        f"snapshots, after {seconds:.1f} s{aside}"
+    )
+
+
+def _care(place: Place, chosen: argparse.Namespace, deadline_ms: int) -> int:
+    sweeping = Options(
+        older_than_ms=int(chosen.older_than_days * DAY_MS),
+        delete_strays=chosen.delete_strays,
+        dry_run=chosen.dry_run,
+    )
+    cared = care(
+        place,
+        deadline_ms,
+        sweeping=sweeping if chosen.sweep else None,
+        dry_run=chosen.dry_run,
+    )
+    for line in report(cared, dry_run=chosen.dry_run):
+        print(line)
+    for problem in cared.problems:
+        print(problem, file=sys.stderr)
+    return int(bool(cared.problems))
+
+
+def report(cared: Cared, *, dry_run: bool) -> list[str]:
+    """Say what the care of the table did, a line for each part."""
+    found = []
+    would = " would be" if dry_run else ""
+    if (merging := cared.merging) is not None:
+        found.append(
+            f"manifests: {merging.replaced} of {merging.manifests}{would} merged into "
+            f"{merging.written}" + (f" ({merging.why})" if merging.why else "")
+        )
+    if (cleaned := cared.cleaned) is not None:
+        found.append(
+            f"expired: {cleaned.manifests} manifests and {cleaned.files} files{would} deleted, "
+            f"{cleaned.notes} notes wait" + (f" ({cleaned.why})" if cleaned.why else "")
+        )
+    if cared.swept is not None:
+        found += _swept(cared.swept, would)
+    return found
+
+
+def _swept(swept: Swept, would: str) -> list[str]:
+    if swept.why:
+        return [f"sweep: {swept.why}"]
+    line = (
+        f"sweep: of {swept.looked} files {swept.deleted} of {swept.deleted_bytes / 1e6:.1f} MB"
+        f"{would} deleted and {swept.adopted}{would} put into the inbox; {swept.left} files of "
+        f"rows and {swept.foreign} of unknown names are left"
+    )
+    if not swept.ended:
+        line += "; the next run goes on where this one stopped"
+    return [line, *(f"  left: {path}" for path in swept.examples)]
+
+
+def commit_quietly(environ: Mapping[str, str], seconds: int) -> int:
+    """Commit what waits, after a function was run locally; return how many files.
+
+    Raises:
+        DestinationError: they are still not visible.
+    """
+    done = commit_waiting(open_place(environ), now_ms() + seconds * 1_000)
+    if done.problem:
+        raise DestinationError(done.problem)
+    return done.files

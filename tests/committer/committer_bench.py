@@ -1,0 +1,50 @@
+"""What the tests of the committer share: places to commit to, and environments that store there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import places
+from lake_bench import bodies_at
+from places import Place
+
+from otlp2parquet_ext.committer import opening
+from otlp2parquet_ext.destinations import Batch
+from otlp2parquet_ext.destinations.choose import choose
+from otlp2parquet_ext.settings import load
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    import pytest
+
+
+def _rest(servers: pytest.FixtureRequest) -> Place:
+    url, warehouse = servers.getfixturevalue("iceberg_rest")
+    return places.rest(url, Path(warehouse))
+
+
+LAKES: Mapping[str, Callable[[Path, pytest.FixtureRequest], Place]] = {
+    "sqlite": lambda folder, _: places.sqlite(folder),
+    "glue": lambda _, servers: places.glue(servers.getfixturevalue("moto")),
+    "rest": lambda _, servers: _rest(servers),
+    "rest on S3": lambda _, servers: places.rest_on_s3(
+        servers.getfixturevalue("iceberg_rest_on_s3")
+    ),
+}
+"""Every kind of table there is, on real servers."""
+
+
+def store(place: Place, *names: str, day: int = 0, **environ: str) -> None:
+    """Store batches of one row each, and leave them to the committer, as an environment does."""
+    variables = {**place.variables, "OTLP2PARQUET_COMMIT": "inbox", **environ}
+    lake = choose(load(variables)[0], variables)
+    for name in names:
+        lake.store(Batch(name.rjust(32, "0"), bodies_at(day, name)))
+    lake.close()
+
+
+def committer(place: Place, **environ: str) -> opening.Place:
+    """Open a place as the committer does."""
+    return opening.open_place({**place.variables, **environ})
