@@ -5,7 +5,8 @@
 
 What is remembered need not be current: a commit asserts that `main` is where it was. But a
 catalog drops a tag that somebody has since put on a snapshot the commit expires, so memory is
-trusted for `FRESH_MS` only. And while others write, too, asking is cheaper than losing to them.
+trusted for `FRESH_MS` only. And while others write, too, asking is cheaper than losing to them:
+a table that somebody else has changed within that time is asked for before every commit.
 """
 
 from __future__ import annotations
@@ -75,13 +76,14 @@ class RestCatalog:
         return self._client.config(deadline_ms).storage() | dict(self._storage or {})
 
     def _ask(self, deadline_ms: int) -> Version | None:
-        """Ask for the table, and find out whether it is still as we left it."""
+        """Ask for the table, and find out whether others are writing to it."""
         left, self._latest = self._latest, None
         found = self._client.load(deadline_ms)
         if found is None:
             return None
-        if left is not None:
-            self._alone = _mark(left) == _mark(found.version)
+        changed_ms = found.metadata.get("last-updated-ms", 0)
+        as_left = left is not None and _mark(left) == _mark(found.version)
+        self._alone = as_left or _now_ms() - changed_ms >= FRESH_MS
         self._know(found)
         return self._latest
 

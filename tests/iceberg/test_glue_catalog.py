@@ -31,24 +31,17 @@ COMMITS = 25
 """More than snapshots and metadata files are kept."""
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Start moto, for all tests of this module."""
-    with moto_glue.running(tmp_path_factory.mktemp("moto")) as url:
-        yield url
-
-
 @pytest.fixture
-def proxy(server: str) -> Iterator[Proxy]:
+def proxy(moto: str) -> Iterator[Proxy]:
     """Stand between us and Glue."""
-    with counting_proxy.running(server) as found:
+    with counting_proxy.running(moto) as found:
         yield found
 
 
 @pytest.fixture
-def home(tmp_path: Path, server: str, proxy: Proxy) -> GlueHome:
+def home(tmp_path: Path, moto: str, proxy: Proxy) -> GlueHome:
     """A table that does not exist yet."""
-    return GlueHome(tmp_path, f"logs{next(NAMES)}", proxy.url, server)
+    return GlueHome(tmp_path, f"logs{next(NAMES)}", proxy.url, moto)
 
 
 def test_everybody_appends_on_top_of_everybody(home: GlueHome) -> None:

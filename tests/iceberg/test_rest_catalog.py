@@ -34,11 +34,10 @@ COMMITS = 25
 """More than snapshots are kept."""
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Start the catalog, for all tests of this module."""
-    with rest_fixture.running(tmp_path_factory.mktemp("rest")) as url:
-        yield url
+@pytest.fixture
+def server(iceberg_rest: tuple[str, str]) -> str:
+    """Return the catalog's URL."""
+    return iceberg_rest[0]
 
 
 @pytest.fixture

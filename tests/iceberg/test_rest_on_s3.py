@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import counting_proxy
 import duckdb
-import moto_glue
 import pytest
 import rest_fixture
 from lake_bench import Home, bodies_at, soon
@@ -34,24 +33,24 @@ if TYPE_CHECKING:
 
 NAMES = count()
 KEYS = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
+BUCKET = "lends-credentials"
 EXPIRED = b"<Error><Code>ExpiredToken</Code><Message>too old</Message></Error>"
 
 
 @pytest.fixture(scope="module")
-def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Start S3, with a bucket."""
-    with moto_glue.running(tmp_path_factory.mktemp("moto")) as url:
-        boto3.client("s3", endpoint_url=url, region_name="us-east-1", **KEYS).create_bucket(
-            Bucket="lake"
-        )
-        yield url
+def s3(moto: str) -> str:
+    """Make a bucket."""
+    boto3.client("s3", endpoint_url=moto, region_name="us-east-1", **KEYS).create_bucket(
+        Bucket=BUCKET
+    )
+    return moto
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory, s3: str) -> Iterator[str]:
     """Start the catalog, its warehouse in S3."""
     options = {
-        "CATALOG_WAREHOUSE": "s3://lake/warehouse",
+        "CATALOG_WAREHOUSE": f"s3://{BUCKET}/warehouse",
         "CATALOG_IO__IMPL": "org.apache.iceberg.aws.s3.S3FileIO",
         "CATALOG_S3_ENDPOINT": s3,
         "CATALOG_S3_PATH__STYLE__ACCESS": "true",

@@ -100,21 +100,36 @@ def test_the_answer_to_a_commit_is_the_next_flushs_table(server: Scripted) -> No
     ]
 
 
+def changed(number: int, ago_ms: int) -> Answer:
+    """Return the table as others left it lately."""
+    moved = BASE | {"last-updated-ms": time.time_ns() // 1_000_000 - ago_ms}
+    return Answer(200, {"metadata-location": f"s3://m/{number}.json", "metadata": moved})
+
+
 def test_after_a_lost_race_the_table_is_asked_for_until_we_are_alone_again(
     server: Scripted,
 ) -> None:
     """While others write, a question costs less than a commit that loses."""
-    after = {"metadata-location": "s3://m/3.json", "metadata": BASE | {"last-updated-ms": 3}}
-    server.answers = [CONFIG, TABLE, CONFLICT, TABLE, LANDED, Answer(200, after), LANDED]
+    ours = changed(5, 0)
+    server.answers = [CONFIG, TABLE, CONFLICT, changed(2, 5), changed(3, 4), changed(4, 3), ours]
     found = catalog(server)
     assert not commit(found)  # GET, POST
     assert commit(found)  # GET, POST
     assert commit(found)  # GET, for others may still be there, and are: POST
     server.asked.clear()
-    server.answers = [LANDED]
+    server.answers = [ours]
     assert commit(found)  # GET: as we left it; POST
     assert commit(found)  # POST
     assert [asked.method for asked in server.asked] == ["GET", "POST", "POST"]
+
+
+def test_a_table_that_was_changed_a_moment_ago_is_not_ours_alone(server: Scripted) -> None:
+    """An environment of a fleet should not lose its second commit to find that out."""
+    server.answers = [CONFIG, changed(1, 2_000), LANDED, LANDED, LANDED]
+    found = catalog(server)
+    assert commit(found)
+    assert commit(found)
+    assert [asked.method for asked in server.asked[1:]] == ["GET", "POST", "GET", "POST"]
 
 
 def test_memory_is_trusted_for_a_minute(server: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,28 +6,20 @@ python -m moto_glue -H 127.0.0.1 -p 5000      moto_server, with the check
 from __future__ import annotations
 
 import json
-import os
-import signal
-import socket
-import subprocess
 import sys
 import threading
-import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from moto.core.exceptions import JsonRESTError
 from moto.glue.responses import GlueResponse
-from rest_fixture import free_port
+from server_process import free_port, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from moto.core.responses import ActionResult
-
-
-START_S = 60
 
 
 class ConcurrentModificationException(JsonRESTError):  # noqa: N818 - AWS's name for it
@@ -65,26 +57,8 @@ def running(folder: Path) -> Iterator[str]:
     """
     port = free_port()
     command = [sys.executable, __file__, "-H", "127.0.0.1", "-p", str(port)]
-    with (folder / "moto.log").open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
-        try:
-            _await(port, process, folder / "moto.log")
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait(10)
-
-
-def _await(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + START_S
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-        except OSError:
-            time.sleep(0.1)
-        else:
-            return
-    raise AssertionError(f"moto does not listen: {log.read_text()[-2_000:]}")
+    with serving(command, port, folder / "moto.log"):
+        yield f"http://127.0.0.1:{port}"
 
 
 if __name__ == "__main__":

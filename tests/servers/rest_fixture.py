@@ -7,20 +7,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
-import signal
-import socket
 import subprocess
 import tempfile
-import time
-import urllib.error
-import urllib.request
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from server_process import free_port, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -31,7 +26,6 @@ POM = HERE / "rest_fixture.pom.xml"
 READER = HERE / "ReadTable.java"
 JAVA = ("java", "-Xmx512m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
 FETCH_S = 600
-START_S = 60
 READ_S = 60
 
 
@@ -76,49 +70,16 @@ def running(folder: Path, options: Mapping[str, str] = {}) -> Iterator[str]:
         folder: for the catalog's database, the tables' files and the log.
         options: further properties of the catalog, as environment variables `CATALOG_…`.
     """
-    classpath = f"{libraries()}/*"
-    folder.mkdir(parents=True, exist_ok=True)
     port = free_port()
     environment = {
-        "PATH": os.environ["PATH"],
         "CATALOG_URI": f"jdbc:sqlite:{folder}/catalog.db",
         "CATALOG_WAREHOUSE": str(folder / "warehouse"),
         "CATALOG_REST_PORT": str(port),
         **options,
     }
-    server = [*JAVA, "-cp", classpath, "org.apache.iceberg.rest.RESTCatalogServer"]
-    url = f"http://127.0.0.1:{port}"
-    with (folder / "server.log").open("wb") as log:
-        process = subprocess.Popen(
-            server, env=environment, stdout=log, stderr=log, start_new_session=True
-        )
-        try:
-            _await(url, process, folder / "server.log")
-            yield url
-        finally:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait(10)
-
-
-def _await(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + START_S
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            urllib.request.urlopen(f"{url}/v1/config", timeout=5).close()  # noqa: S310 - ours
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.1)
-        else:
-            return
-    raise AssertionError(f"the REST fixture does not answer: {log.read_text()[-2_000:]}")
-
-
-def free_port() -> int:
-    """Return a port nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-    return port
+    server = [*JAVA, "-cp", f"{libraries()}/*", "org.apache.iceberg.rest.RESTCatalogServer"]
+    with serving(server, port, folder / "server.log", env=environment):
+        yield f"http://127.0.0.1:{port}"
 
 
 def java_rows(url: str, namespace: str, table: str, *where: str) -> list[dict[str, Any]]:

@@ -1,0 +1,81 @@
+"""Credentials a catalog lends: used until they are about to end, then asked for again."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from lake_bench import soon
+
+from otlp2parquet_ext.iceberg import CommitError
+from otlp2parquet_ext.iceberg.vended import Reach, VendedCredentials, lends, reach
+from otlp2parquet_ext.web.credentials import CredentialsError
+
+KEYS = {"s3.access-key-id": "a", "s3.secret-access-key": "b", "s3.session-token": "c"}
+
+
+class Catalog:
+    """Lends credentials that last for so many ms; counts how often it is asked."""
+
+    def __init__(self, *lasts_ms: int) -> None:
+        self._lasts_ms = list(lasts_ms)
+        self.asked = 0
+        self._known: dict[str, str] = {}
+
+    def config(self, deadline_ms: int, *, again: bool = False) -> dict[str, str]:
+        """See `RestCatalog.storage_config`."""
+        del deadline_ms
+        if again or not self._known:
+            self.asked += 1
+            ends_ms = time.time_ns() // 1_000_000 + self._lasts_ms.pop(0)
+            self._known = {**KEYS, "s3.session-token-expires-at-ms": str(ends_ms)}
+        return self._known
+
+
+def test_they_are_used_until_they_are_about_to_end() -> None:
+    """A flush must not end in the middle."""
+    lasting = Catalog(3_600_000)
+    credentials = VendedCredentials(lasting.config)
+    assert credentials.current(soon()) == ("a", "b", "c")
+    assert credentials.current(soon()) == ("a", "b", "c")
+    assert lasting.asked == 1
+    ending = Catalog(30_000, 3_600_000)
+    assert VendedCredentials(ending.config).current(soon()) == ("a", "b", "c")
+    assert ending.asked == 2
+
+
+def test_what_was_refused_is_asked_for_again_once() -> None:
+    """The catalog may lend for less time than it says."""
+    catalog = Catalog(3_600_000, 3_600_000)
+    credentials = VendedCredentials(catalog.config)
+    credentials.current(soon())
+    assert credentials.refused()
+    credentials.current(soon())
+    credentials.current(soon())
+    assert catalog.asked == 2
+
+
+def test_a_catalog_that_lends_none_says_so() -> None:
+    """Or cannot be asked: storage knows such errors, and keeps the batch."""
+    assert not lends({"s3.endpoint": "http://x"})
+    with pytest.raises(CredentialsError, match="lends no credentials"):
+        VendedCredentials(lambda _, again=False: {}).current(soon())  # noqa: ARG005
+
+    def refuse(deadline_ms: int, *, again: bool = False) -> dict[str, str]:
+        raise CommitError(f"no, {deadline_ms} {again}")
+
+    with pytest.raises(CredentialsError, match="no, "):
+        VendedCredentials(refuse).current(soon())
+
+
+def test_how_s3_is_reached_is_read_from_the_same_place() -> None:
+    """MinIO behind Polaris, say."""
+    found = reach(
+        {
+            "s3.endpoint": "http://minio:9000/",
+            "s3.path-style-access": "true",
+            "client.region": "r",
+        }
+    )
+    assert found == Reach("r", "http://minio:9000", path_style=True)
+    assert reach({"s3.region": "x", "client.region": "y"}) == Reach("x", "", None)
