@@ -21,7 +21,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scale_parts import figures, fleet, growth, lakes
 from scale_parts.plan import Plan
@@ -29,6 +29,9 @@ from scale_parts.plan import Plan
 from otlp2parquet_ext.batches import now_ms
 from otlp2parquet_ext.destinations.choose import choose
 from otlp2parquet_ext.settings import load
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 LIMIT_S = 600.0
 MEMORY = Path("/dev/shm")  # noqa: S108 - writers share one disk here, and would wait for its fsync
@@ -79,32 +82,39 @@ def machine() -> dict[str, Any]:
     }
 
 
-def plans(*, quick: bool) -> list[Plan]:
-    """Return every run of the page."""
+def plans(*, quick: bool) -> Iterator[Plan]:
+    """Yield every run of the page."""
     flushes = 4 if quick else 12
     counts = COUNTS[:2] if quick else COUNTS
-    found = [Plan(mode="direct", writers=n, flushes=flushes) for n in counts]
-    found += [Plan(mode="inbox", writers=n, committers=1, flushes=flushes) for n in counts]
-    for committers in (2, 3):
-        found.append(Plan(mode="inbox", writers=counts[-2], committers=committers, flushes=flushes))
-    for mode, committers in (("direct", 0), ("inbox", 3)):
-        found.append(
-            Plan(
+    killed = counts[-2]
+    for lake in ("disk", "rest"):
+        for writers in counts:
+            yield Plan(mode="direct", writers=writers, flushes=flushes, lake=lake)
+            yield Plan(mode="inbox", writers=writers, committers=1, flushes=flushes, lake=lake)
+        for committers in (2, 3):
+            yield Plan(
+                mode="inbox", writers=counts[-1], committers=committers, flushes=flushes, lake=lake
+            )
+        for mode, committers in (("direct", 0), ("inbox", 3)):
+            yield Plan(
                 mode=mode,
-                writers=counts[-2],
+                writers=killed,
                 committers=committers,
                 flushes=flushes,
                 kill_every_ms=300,
+                lake=lake,
             )
-        )
-    return found
 
 
 def run_all(results: Path, *, quick: bool) -> None:
     """Run everything; write down each run as soon as it is over."""
     found: dict[str, Any] = {"machine": machine(), "runs": []}
     for plan in plans(quick=quick):
-        figures_of_it = run(plan)
+        try:
+            figures_of_it = run(plan)
+        except Exception as error:  # noqa: BLE001 - one run less is better than none
+            print(f"{plan.label}: {type(error).__name__}: {error}", flush=True)
+            continue
         found["runs"].append(figures_of_it)
         results.write_text(json.dumps(found, indent=1) + "\n")
         print(line(figures_of_it), flush=True)
