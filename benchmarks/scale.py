@@ -21,14 +21,17 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from scale_parts import figures, fleet, growth
-from scale_parts.plan import Home, Plan
+from scale_parts import figures, fleet, growth, lakes
+from scale_parts.plan import Plan
 
 from otlp2parquet_ext.batches import now_ms
 from otlp2parquet_ext.destinations.choose import choose
 from otlp2parquet_ext.settings import load
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 LIMIT_S = 600.0
 MEMORY = Path("/dev/shm")  # noqa: S108 - writers share one disk here, and would wait for its fsync
@@ -39,25 +42,33 @@ def run(plan: Plan) -> dict[str, Any]:
     """Run one plan in a folder of its own; return its figures."""
     folder = Path(tempfile.mkdtemp(dir=MEMORY if MEMORY.is_dir() else None, prefix="scale-"))
     try:
-        home = Home(folder, f"sqlite://{folder}/catalog.db?warehouse={folder}/lake")
-        inbox = folder / "lake/otel/logs/inbox"
-        started = time.monotonic()
-        kills = fleet.run(plan, home, lambda: not any(inbox.glob("*.json")), LIMIT_S)
-        wall_s = time.monotonic() - started
-        left = len(list(inbox.glob("*.json")))
-        spooled = sum(1 for path in folder.glob("spool/**/*") if path.is_file() and _is_full(path))
-        environ = home.environ(plan)
-        settings, _ = load(environ)
-        while choose(settings, environ, patient=True).commit(now_ms() + fleet.COMMIT_LIMIT_MS):
-            pass
-        return figures.of_run(plan, home, wall_s=wall_s, kills=kills, left=left, spooled=spooled)
+        with lakes.opened(plan, folder) as home:
+            started = time.monotonic()
+            kills = fleet.run(plan, home, LIMIT_S)
+            wall_s, requests = time.monotonic() - started, lakes.requests(home)
+            left = home.waiting()
+            spooled = sum(map(_is_full, folder.glob("spool/**/*")))
+            settings, _ = load(home.near_variables)
+            while choose(settings, home.near_variables, patient=True).commit(
+                now_ms() + fleet.COMMIT_LIMIT_MS
+            ):
+                pass
+            return figures.of_run(
+                plan,
+                home,
+                wall_s=wall_s,
+                kills=kills,
+                left=left,
+                spooled=spooled,
+                requests=requests,
+            )
     finally:
         shutil.rmtree(folder)
 
 
 def _is_full(path: Path) -> bool:
-    """Tell whether a file of a spool is a segment; locks are empty."""
-    return path.stat().st_size > 0
+    """Tell whether something in a spool is a segment; locks are empty."""
+    return path.is_file() and path.stat().st_size > 0
 
 
 def machine() -> dict[str, Any]:
@@ -71,32 +82,39 @@ def machine() -> dict[str, Any]:
     }
 
 
-def plans(*, quick: bool) -> list[Plan]:
-    """Return every run of the page."""
+def plans(*, quick: bool) -> Iterator[Plan]:
+    """Yield every run of the page."""
     flushes = 4 if quick else 12
     counts = COUNTS[:2] if quick else COUNTS
-    found = [Plan(mode="direct", writers=n, flushes=flushes) for n in counts]
-    found += [Plan(mode="inbox", writers=n, committers=1, flushes=flushes) for n in counts]
-    for committers in (2, 3):
-        found.append(Plan(mode="inbox", writers=counts[-2], committers=committers, flushes=flushes))
-    for mode, committers in (("direct", 0), ("inbox", 3)):
-        found.append(
-            Plan(
+    killed = counts[-2]
+    for lake in ("disk", "rest"):
+        for writers in counts:
+            yield Plan(mode="direct", writers=writers, flushes=flushes, lake=lake)
+            yield Plan(mode="inbox", writers=writers, committers=1, flushes=flushes, lake=lake)
+        for committers in (2, 3):
+            yield Plan(
+                mode="inbox", writers=counts[-1], committers=committers, flushes=flushes, lake=lake
+            )
+        for mode, committers in (("direct", 0), ("inbox", 3)):
+            yield Plan(
                 mode=mode,
-                writers=counts[-2],
+                writers=killed,
                 committers=committers,
                 flushes=flushes,
                 kill_every_ms=300,
+                lake=lake,
             )
-        )
-    return found
 
 
 def run_all(results: Path, *, quick: bool) -> None:
     """Run everything; write down each run as soon as it is over."""
     found: dict[str, Any] = {"machine": machine(), "runs": []}
     for plan in plans(quick=quick):
-        figures_of_it = run(plan)
+        try:
+            figures_of_it = run(plan)
+        except Exception as error:  # noqa: BLE001 - one run less is better than none
+            print(f"{plan.label}: {type(error).__name__}: {error}", flush=True)
+            continue
         found["runs"].append(figures_of_it)
         results.write_text(json.dumps(found, indent=1) + "\n")
         print(line(figures_of_it), flush=True)
@@ -120,8 +138,8 @@ def line(of: dict[str, Any]) -> str:
         f"busy {of['busy']}, visible p50 {of['visible_p50_s']:.1f} s, "
         f"p99 {of['visible_p99_s']:.1f} s, "
         f"{of['visible_rows_per_s']:.0f} rows/s, commit p50 {of['commit_p50_ms']:.0f} ms, "
-        f"CPU {of['cpu_ms_per_flush']:.1f} ms a flush, left {of['left_in_inbox']} in the inbox and "
-        f"{of['left_in_spools']} in spools, {of['kills']} kills, {of['wall_s']:.0f} s"
+        f"CPU {of['cpu_ms_per_flush'] or 0:.1f} ms a flush, left {of['left_in_inbox']} in the "
+        f"inbox, {of['left_in_spools']} in spools, {of['kills']} kills, {of['wall_s']:.0f} s"
     )
 
 
@@ -136,6 +154,7 @@ def main() -> None:
     one.add_argument("--kill", type=int, default=0, metavar="EVERY_MS")
     for name in ("flushes", "flush_ms", "rows", "interval_ms", "committer_ms", "timeout_ms"):
         one.add_argument("--" + name.replace("_", "-"), type=int)
+    one.add_argument("--lake", choices=("disk", "rest"), default="disk")
     one.add_argument("--storage-ms", type=float)
     one.add_argument("--catalog-ms", type=float)
     every = commands.add_parser("all")

@@ -27,7 +27,14 @@ class Seen:
 
 
 def of_run(
-    plan: Plan, home: Home, *, wall_s: float, kills: int, left: int, spooled: int
+    plan: Plan,
+    home: Home,
+    *,
+    wall_s: float,
+    kills: int,
+    left: int,
+    spooled: int,
+    requests: Counter[str],
 ) -> dict[str, Any]:
     """Return everything worth knowing of a run.
 
@@ -37,6 +44,7 @@ def of_run(
         kills: processes that were killed.
         left: descriptors in the inbox when the last writer had ended.
         spooled: segments that were still in spools then: with a sandbox they would be lost.
+        requests: as proxies counted them, of a lake that is behind some.
     """
     entries = readback.entries(home)
     seen = _seen(plan, home, entries)
@@ -46,6 +54,8 @@ def of_run(
     waits = sorted(at - seen.given[d] for d, at in seen.visible.items() if d in seen.given)
     ends = [json.loads(line) for path in home.folder.glob("*-end.log") for line in path.open()]
     counts: Counter[str] = sum((Counter(end["counts"]) for end in ends), Counter())
+    if plan.lake != "disk":
+        counts = Counter({"busy": counts["busy"]}) + requests
     commit_ms = sorted(ms for end in ends for ms in end["ms"] if ms >= plan.catalog_ms)
     commits = len({entry.snapshot_id for entry in entries})
     span_s = (max(seen.visible.values()) - min(seen.given.values())) / 1_000
@@ -70,9 +80,9 @@ def of_run(
         "visible_p99_s": _percentile(waits, 99) / 1_000,
         "commit_p50_ms": _percentile(commit_ms, 50),
         "commit_p99_ms": _percentile(commit_ms, 99),
-        "cpu_ms_per_flush": _cpu_ms(home, "writer") / max(1, len(seen.given)),
-        "committer_cpu_ms_per_file": _cpu_ms(home, "committer") / len(entries),
-        "calls_per_flush": sum(counts.values()) / max(1, len(seen.given)),
+        # Who was killed has left no account of its CPU.
+        "cpu_ms_per_flush": None if kills else _cpu_ms(home, "writer") / len(seen.given),
+        "committer_cpu_ms_per_file": None if kills else _cpu_ms(home, "committer") / len(entries),
         "calls": dict(counts),
         "wall_s": wall_s,
     }
@@ -88,7 +98,7 @@ def _seen(plan: Plan, home: Home, entries: list[Entry]) -> Seen:
     visible: dict[str, int] = {}
     for path, snapshot_id in entries:
         if snapshot_id in first_seen:  # not what a drain afterwards made visible
-            bodies = pq.read_table(readback.file_of(home, path), columns=["Body"])
+            bodies = pq.read_table(home.path(path), columns=["Body"])
             for text in set(bodies.column(0).to_pylist()):
                 visible[text.rpartition(" ")[0]] = first_seen[snapshot_id]
     return Seen(given, visible)

@@ -24,12 +24,12 @@ from otlp2parquet_ext.batches import Batches, now_ms
 from otlp2parquet_ext.context import context_note
 from otlp2parquet_ext.destinations import DestinationError
 from otlp2parquet_ext.destinations.choose import choose
-from otlp2parquet_ext.destinations.lake import Lake
 from otlp2parquet_ext.flush_side import FlushSide
 from otlp2parquet_ext.flushing import FlushReason
 from otlp2parquet_ext.settings import load
 from otlp2parquet_ext.spool import Spool
 from otlp2parquet_ext.telemetry.values import Context
+from scale_parts import lakes
 from scale_parts.rim import Rim
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ SHUTDOWN_MS = 2_000
 COMMIT_LIMIT_MS = 60_000
 SPREAD_MS = 60  # between the starts of two writers
 IMPORT_MS = 100
-WATCH_S = 0.05
+WATCH_S = 0.1
 STOP = "stop"  # a file of this name ends committers and the watcher
 
 
@@ -102,20 +102,20 @@ class Processes:
         self.running.clear()
 
 
-def run(plan: Plan, home: Home, inbox_is_empty: Callable[[], bool], limit_s: float) -> int:
+def run(plan: Plan, home: Home, limit_s: float) -> int:
     """Run a fleet to its end; return how many processes were killed.
 
     Committers go on until the writers have ended and the inbox is empty.
     """
     processes = Processes()
-    processes.start("watcher", lambda: watch(plan, home))
+    processes.start("watcher", lambda: watch(home))
     for number in range(plan.committers):
         processes.start(f"committer-{number}", lambda n=number: commit(plan, home, n))
     for number in range(plan.writers):
         processes.start(f"writer-{number}", lambda n=number: write(plan, home, n))
     until, next_kill = time.monotonic() + limit_s, time.monotonic() + plan.kill_every_ms / 1_000
     try:
-        while processes.any("writer") or (plan.committers and not inbox_is_empty()):
+        while processes.any("writer") or (plan.committers and home.waiting()):
             if time.monotonic() > until:
                 raise RuntimeError(f"{plan.label}: not over after {limit_s:.0f} s")
             if plan.kill_every_ms and time.monotonic() >= next_kill:
@@ -140,7 +140,8 @@ def _quietly(plan: Plan, home: Home, who: str) -> Rim:
     os.dup2(said, 1)
     os.dup2(said, 2)
     rim = Rim()
-    rim.install(plan.storage_ms, plan.catalog_ms)
+    far = plan.lake == "disk"  # all others are far away already
+    rim.install(plan.storage_ms * far, plan.catalog_ms * far)
     return rim
 
 
@@ -162,7 +163,7 @@ def _note_end(home: Home, who: str, rim: Rim) -> None:
 async def _write(plan: Plan, home: Home, who: str, number: int) -> None:
     spool_dir = home.folder / "spool" / who
     spool_dir.mkdir(parents=True, exist_ok=True)
-    environ = home.environ(plan, spool_dir)
+    environ = home.variables(plan, spool_dir)
     settings, problems = load(environ)
     assert not problems, problems
     spool = Spool(spool_dir, settings.spool_capacity_bytes, settings.memory_capacity_bytes)
@@ -216,7 +217,7 @@ def commit(plan: Plan, home: Home, number: int) -> None:
     """Run one committer until everything is done."""
     who = f"committer-{number}"
     rim = _quietly(plan, home, who)
-    environ = home.environ(plan)
+    environ = home.variables(plan)
     settings, _ = load(environ)
     while not (home.folder / STOP).exists():
         started = time.monotonic()
@@ -231,20 +232,15 @@ def commit(plan: Plan, home: Home, number: int) -> None:
     _note_end(home, who, rim)
 
 
-def watch(plan: Plan, home: Home) -> None:
-    """Write down when each snapshot was first seen, and how large the metadata was."""
-    environ = home.environ(plan)
-    settings, _ = load(environ)
-    lake = choose(settings, environ)
-    assert isinstance(lake, Lake)
-    catalog = lake._open().access.catalog  # noqa: SLF001 - nobody else may look
+def watch(home: Home) -> None:
+    """Write down when each snapshot was first seen."""
+    look = lakes.snapshots(home)
     seen: set[int] = set()
     with home.log("watcher").open("a") as log:
         while not (home.folder / STOP).exists():
-            version = catalog.load(now_ms() + COMMIT_LIMIT_MS)
-            for snapshot in version.metadata.get("snapshots", ()) if version else ():
-                if snapshot["snapshot-id"] not in seen:
-                    seen.add(snapshot["snapshot-id"])
-                    log.write(f"{snapshot['snapshot-id']} {time.time_ns() // 1_000_000}\n")
+            for snapshot_id in look():
+                if snapshot_id not in seen:
+                    seen.add(snapshot_id)
+                    log.write(f"{snapshot_id} {time.time_ns() // 1_000_000}\n")
                     log.flush()
             time.sleep(WATCH_S)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 
@@ -22,7 +23,7 @@ class Plan:
         timeout_ms, interval_ms: TIMEOUT_MS and OTLP2PARQUET_COMMIT_INTERVAL_MS.
         storage_ms, catalog_ms: latency of one request, a fifth more or less.
         kill_every_ms: a random process gets SIGKILL and is started again; 0 is never.
-        lake: which lake, see `lakes.py`.
+        lake: `disk` or `rest`, see `lakes.py`.
     """
 
     mode: str
@@ -44,38 +45,59 @@ class Plan:
         """A name for people and files."""
         kills = ", kills" if self.kill_every_ms else ""
         committers = f" with {self.committers}" if self.mode == "inbox" else ""
-        return f"{self.mode}{committers}, {self.writers} writers{kills}"
+        return f"{self.mode}{committers}, {self.writers} writers{kills}, {self.lake}"
 
     def values(self) -> dict[str, object]:
         """As JSON."""
         return asdict(self)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Home:
-    """Where one run keeps everything.
+    """Where one run keeps everything, and how its lake is reached.
 
     Attributes:
-        folder: of logs and spools, and of the lake if it is a local one.
-        url: OTLP2PARQUET_DESTINATION.
-        more: further variables of every process.
+        folder: of logs and spools.
+        url, environ: OTLP2PARQUET_DESTINATION and what else a process of the fleet needs.
+        near_url, near: the same for who only looks: past latency and counting.
+        files: the folder below which the lake's objects lie, whatever serves them.
+        table: the table's, below it.
+        address: what the address of an object begins with in place of `files`.
     """
 
     folder: Path
     url: str
-    more: tuple[tuple[str, str], ...] = ()
+    near_url: str
+    files: Path
+    table: str
+    address: str
+    environ: Mapping[str, str] = field(default_factory=dict)
+    near: Mapping[str, str] = field(default_factory=dict)
 
-    def environ(self, plan: Plan, spool: Path | None = None) -> dict[str, str]:
+    def variables(self, plan: Plan, spool: Path | None = None) -> dict[str, str]:
         """Return the variables of a process; without a spool it is a committer."""
         return {
+            **self.environ,
             "OTLP2PARQUET_DESTINATION": self.url,
             "OTLP2PARQUET_COMMIT": plan.mode if spool else "direct",
             "OTLP2PARQUET_COMMIT_INTERVAL_MS": str(plan.interval_ms),
             "TIMEOUT_MS": str(plan.timeout_ms),
             **({"OTLP2PARQUET_SPOOL_DIR": str(spool)} if spool else {}),
-            **dict(self.more),
         }
+
+    @property
+    def near_variables(self) -> dict[str, str]:
+        """The variables of who only looks."""
+        return {**self.near, "OTLP2PARQUET_DESTINATION": self.near_url}
 
     def log(self, who: str) -> Path:
         """Return where a process writes down what it did."""
         return self.folder / f"{who}.log"
+
+    def waiting(self) -> int:
+        """Count the descriptors in the inbox."""
+        return len(list((self.files / self.table / "inbox").glob("*.json")))
+
+    def path(self, address: str) -> Path:
+        """Return where an object lies."""
+        return self.files / address.removeprefix(self.address).lstrip("/")

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
-from pyiceberg.catalog.sql import SqlCatalog
+from pyiceberg.catalog import load_catalog
 
 from otlp2parquet_ext import query
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from pyiceberg.table import Table
 
     from scale_parts.plan import Home
@@ -26,15 +24,26 @@ class Entry(NamedTuple):
 
 def rows(home: Home) -> Counter[str]:
     """Count each row's text, with DuckDB."""
-    connection = query.connect(home.url)
+    connection = query.connect(home.near_url, environ=home.near_variables)
     found = connection.execute("SELECT Body, count(*) FROM logs GROUP BY 1").fetchall()
     return Counter(dict(found))
 
 
 def table(home: Home) -> Table:
     """Open the table with PyIceberg."""
-    database: Path = home.folder / "catalog.db"
-    return SqlCatalog("otlp2parquet_ext", uri=f"sqlite:///{database}").load_table(("otel", "logs"))
+    kind, _, url = home.near_url.partition(":")
+    if kind == "sqlite":
+        options = {"type": "sql", "uri": f"sqlite:///{home.folder}/catalog.db"}
+    else:
+        options = {
+            "type": "rest",
+            "uri": f"{kind.removeprefix('rest+')}:{url}",
+            "s3.endpoint": home.near["AWS_ENDPOINT_URL_S3"],
+            "s3.access-key-id": home.near["AWS_ACCESS_KEY_ID"],
+            "s3.secret-access-key": home.near["AWS_SECRET_ACCESS_KEY"],
+            "s3.region": home.near["AWS_REGION"],
+        }
+    return load_catalog("otlp2parquet_ext", **options).load_table(("otel", "logs"))
 
 
 def entries(home: Home) -> list[Entry]:
@@ -47,9 +56,3 @@ def entries(home: Home) -> list[Entry]:
         for manifest in snapshot.manifests(opened.io)
         for entry in manifest.fetch_manifest_entry(opened.io)
     ]
-
-
-def file_of(home: Home, path: str) -> str:
-    """Return where a data file can be read; of a lake on this disk, where it lies."""
-    del home
-    return path

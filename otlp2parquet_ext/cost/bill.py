@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from otlp2parquet_ext.cost.requests import Kind
 from otlp2parquet_ext.cost.volumes import Volumes, volumes
 from otlp2parquet_ext.cost.workload import DAY_S, ENVELOPE_BYTES, MONTH_DAYS, Workload
+from otlp2parquet_ext.lifecycle.holding import LONGEST_HOLD_MS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -71,7 +72,7 @@ def bill(work: Workload, settings: Settings, prices: Mapping[str, Price], region
     """Return what a workload costs in a month.
 
     Raises:
-        WorkloadError: the settings name a destination there is no price for.
+        AddressError, WorkloadError: the destination is none, or cannot be used so.
     """
     day = volumes(work, settings)
     quantities = dict(_bucket(work, day)) | dict(_catalog(day)) | dict(_compute(work, day))
@@ -124,8 +125,10 @@ def _catalog(day: Volumes) -> Iterator[tuple[str, float]]:
 
 def _compute(work: Workload, day: Volumes) -> Iterator[tuple[str, float]]:
     """Time that functions are billed for on our account, and the committer."""
-    held_s = (day.held * work.hold_ms + work.starts_a_day * work.shutdown_ms) / 1_000
-    gb_seconds = held_s * work.memory_mb / 1_024
+    firsts = min(day.held, work.starts_a_day)  # everything is imported while they are held
+    held_ms = firsts * LONGEST_HOLD_MS + (day.held - firsts) * work.hold_ms
+    billed_s = (held_ms + work.starts_a_day * work.shutdown_ms) / 1_000
+    gb_seconds = billed_s * work.memory_mb / 1_024
     if day.committer_runs:
         run_s = day.committer_runs * COMMITTER_START_S + day.described * COMMITTER_FILE_S
         gb_seconds += run_s * COMMITTER_MB / 1_024

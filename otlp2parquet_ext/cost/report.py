@@ -68,8 +68,8 @@ def _head(bill: Bill) -> Iterator[str]:
     put, get, listed, catalog = day.requests
     yield (
         f"{work.per_second:,.6g} invocations/s of {work.events:,.6g} events, "
-        f"{_size(work.size_bytes)} of JSON each; {work.environments:,.6g} environments, an "
-        f"invocation each every {work.gap_ms / 1_000:,.3g} s"
+        f"{_size(work.size_bytes)} of JSON each; environments: {work.environments:,.6g}, each "
+        f"invoked every {work.gap_ms / 1_000:,.3g} s"
     )
     yield "  " + ", ".join(f"{n.upper()}={getattr(bill.settings, n)}" for n in SETTINGS_SHOWN)
     yield (

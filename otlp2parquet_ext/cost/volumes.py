@@ -20,6 +20,7 @@ from otlp2parquet_ext.cost.requests import (
     Requests,
 )
 from otlp2parquet_ext.cost.workload import DAY_S, Workload, WorkloadError
+from otlp2parquet_ext.destinations.address import parse
 from otlp2parquet_ext.flushing import holds
 
 if TYPE_CHECKING:
@@ -38,15 +39,15 @@ LOOK_INTERVAL_MS = 300_000
 """Between two looks of a direct environment into the inbox."""
 
 KINDS = {
-    "s3": Kind.PLAIN,
-    "arn": Kind.S3_TABLES,
-    "glue": Kind.GLUE,
-    "rest+https": Kind.REST,
-    "rest+http": Kind.REST,
-    "catalog": Kind.REST,
-    "sqlite": Kind.DISK,
     "file": Kind.DISK,
+    "s3": Kind.PLAIN,
+    "sqlite": Kind.DISK,
+    "s3tables": Kind.S3_TABLES,
+    "glue": Kind.GLUE,
+    "rest": Kind.REST,
+    "catalog": Kind.REST,
 }
+PLAIN = ("file", "s3")
 
 
 class Volumes(NamedTuple):
@@ -77,22 +78,6 @@ class Volumes(NamedTuple):
     visible_after_s: float
 
 
-def kind_of(destination: str) -> Kind:
-    """Return what kind of destination a URL names.
-
-    Raises:
-        WorkloadError: one there is no price for.
-    """
-    scheme = destination.partition(":")[0] if ":" in destination else ""
-    kind = KINDS.get(scheme)
-    if kind is None:
-        raise WorkloadError(
-            f"OTLP2PARQUET_DESTINATION={destination!r}: there are no prices for {scheme!r}; "
-            f"expected one of {', '.join(KINDS)}"
-        )
-    return kind
-
-
 def flushes_per_invocation(work: Workload, settings: Settings) -> float:
     """Return how many files an invocation's telemetry becomes; below 1 when several share one.
 
@@ -118,10 +103,13 @@ def volumes(work: Workload, settings: Settings) -> Volumes:
     """Return what happens in a day.
 
     Raises:
-        WorkloadError: the settings name a destination there is no price for.
+        AddressError: the settings name no destination.
+        WorkloadError: the destination needs an inbox of its own.
     """
-    kind = kind_of(settings.destination)
-    table = kind is not Kind.PLAIN and not settings.destination.startswith("file:")
+    address = parse(settings.destination)
+    kind = KINDS[address.kind]
+    if kind is Kind.S3_TABLES and settings.commit == "inbox" and not settings.inbox:
+        raise WorkloadError("OTLP2PARQUET_COMMIT='inbox' needs OTLP2PARQUET_INBOX with S3 Tables")
     per_invocation = flushes_per_invocation(work, settings)
     held = _held(work, settings)
     # The end of an environment flushes what came after its last invocation: at least the report.
@@ -132,7 +120,7 @@ def volumes(work: Workload, settings: Settings) -> Volumes:
     day = Volumes(
         kind, held, flushes, stored, 0, 0, 0, 0, STORE.times(flushes), _waits_s(work, settings)
     )
-    if not table:
+    if address.kind in PLAIN:
         return day
     if settings.commit == "inbox":
         return _with_committer(day, work)
@@ -165,8 +153,10 @@ def _with_direct_commits(
     wanted = work.starts_a_day * (max(1.0, life_ms / commit_gap_ms) + 1)
     commits = min(wanted, COMMITS_PER_SECOND * DAY_S)
     lost = wanted - commits
-    described = day.flushes if waits else day.flushes * lost / wanted
-    looks = work.environments * DAY_S * 1_000 / max(LOOK_INTERVAL_MS, commit_gap_ms)
+    # A table bucket can hold no inbox: what waits for a commit waits in the spool.
+    inbox = day.kind is not Kind.S3_TABLES or bool(settings.inbox)
+    described = inbox * (day.flushes if waits else day.flushes * lost / wanted)
+    looks = inbox * work.environments * DAY_S * 1_000 / max(LOOK_INTERVAL_MS, commit_gap_ms)
     shared = commits if work.environments > 1 else 0.0
     requests = day.requests.plus(DESCRIBE.times(described)).plus(LOOK.times(looks))
     requests = requests.plus(COMMIT[day.kind].times(wanted)).plus(STALE[day.kind].times(shared))

@@ -39,7 +39,8 @@ class Workload:
         retention_days: how long telemetry is kept.
         committer_every_s: the most time between two runs of a committer; COMMIT=inbox only.
         woken_by: `events` of the bucket through a queue, or a `schedule`.
-        hold_ms: what a held invocation is billed longer for a flush.
+        hold_ms: what a held invocation is billed longer for a flush; the first of an environment
+            is taken to use up what is allowed.
         shutdown_ms: what an environment's end is billed for its last flush.
     """
 

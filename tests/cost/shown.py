@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from otlp2parquet_ext.cli import main
 
-BLOCK = re.compile(r"(?<=```text\n)\$ otlp2parquet-ext (.*(?:\\\n.*)*)\n((?:(?!```).*\n)*)")
+BLOCK = re.compile(r"(?<=```text\n)\$ otlp2parquet-ext ((?:.*\\\n)*.*)\n((?:(?!```).*\n)*)")
 
 
 class Shown(NamedTuple):

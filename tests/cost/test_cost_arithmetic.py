@@ -9,9 +9,10 @@ from cost_examples import settings, workload
 
 from otlp2parquet_ext.cost.bill import Bill, bill, total
 from otlp2parquet_ext.cost.prices import LIST_PRICES, REGION, PriceError, overridden
-from otlp2parquet_ext.cost.requests import Kind, Requests
-from otlp2parquet_ext.cost.volumes import flushes_per_invocation, kind_of, volumes
+from otlp2parquet_ext.cost.requests import Requests
+from otlp2parquet_ext.cost.volumes import KINDS, flushes_per_invocation, volumes
 from otlp2parquet_ext.cost.workload import WorkloadError
+from otlp2parquet_ext.destinations.address import READERS, AddressError
 
 S3_TABLES = "arn:aws:s3tables:us-east-1:123456789012:bucket/lake"
 GLUE = "glue://otel?warehouse=s3://bucket/lake"
@@ -42,10 +43,10 @@ def test_plain_parquet_on_s3() -> None:
         {
             "s3_put": files * DAYS / 1_000 * 0.005,  # $13.15
             "s3_storage": stored * 10 / 2**30 * 0.023,  # 10 days of 0.70 GB: $0.16
-            "lambda_x86_64": (20 * 0.1 + 20 * 0.4) * DAYS * 1.0 * 0.0000166667,
+            "lambda_x86_64": (20 * 1.0 + 20 * 0.4) * DAYS * 1.0 * 0.0000166667,
         }
     )
-    assert total(found.lake) == pytest.approx(13.30, abs=0.02)
+    assert total(found.lake) == pytest.approx(13.32, abs=0.005)
 
 
 def test_the_same_in_cloudwatch_logs() -> None:
@@ -108,7 +109,7 @@ def test_a_committer_and_its_queue() -> None:
     assert found["lambda_requests"] == pytest.approx(1_440 * DAYS / 1e6 * 0.20)
     run_s = 1_440 * 0.5 + 86_440 * 0.004
     assert found["lambda_x86_64"] == pytest.approx(
-        (run_s * 0.5 + 20 * 0.1 + 20 * 0.4) * DAYS * 0.0000166667
+        (run_s * 0.5 + 20 * 1.0 + 20 * 0.4) * DAYS * 0.0000166667
     )
     assert found["s3tables_compaction_objects"] == pytest.approx(86_440 * DAYS / 1e3 * 0.002)
 
@@ -156,6 +157,15 @@ def test_more_commits_than_a_table_takes_go_to_the_inbox() -> None:
     assert day.commits == pytest.approx(5 * 86_400)
     assert day.lost_attempts == pytest.approx(100 * 86_400 + 1_000 - 5 * 86_400)
     assert day.described == pytest.approx(day.flushes * day.lost_attempts / (100 * 86_400 + 1_000))
+
+
+def test_held_invocations_are_billed() -> None:
+    """FLUSH=end: 86 400 a day for a tenth of a second, but the first of each for a whole one."""
+    found = dollars(bill(workload(), settings(FLUSH="end"), LIST_PRICES, REGION))
+    billed_s = (86_400 - 20) * 0.1 + 20 * 1.0 + 20 * 0.4
+    assert found["lambda_x86_64"] == pytest.approx(billed_s * DAYS * 0.0000166667)
+    never = dollars(bill(workload(), settings(FLUSH="threshold"), LIST_PRICES, REGION))
+    assert never["lambda_x86_64"] == pytest.approx(20 * 0.4 * DAYS * 0.0000166667)
 
 
 def test_no_more_environments_end_than_there_are_invocations() -> None:
@@ -238,9 +248,25 @@ def test_environments_must_be_able_to_do_the_work() -> None:
         workload(per_second=5.0, duration_ms=1_000.0)
 
 
-def test_a_destination_without_a_price_is_refused() -> None:
-    """And those with one are named."""
-    assert kind_of("rest+https://catalog?warehouse=x") is Kind.REST
-    for destination in ("", "nonsense", "otlp+https://collector"):
-        with pytest.raises(WorkloadError, match="expected one of s3, arn"):
-            kind_of(destination)
+def test_a_destination_that_is_none_is_refused() -> None:
+    """By the same words as the extension's own."""
+    for destination in ("", "nonsense", "ftp://collector"):
+        with pytest.raises(AddressError, match="expected s3://"):
+            volumes(workload(), settings(destination))
+
+
+def test_a_table_bucket_has_no_room_for_an_inbox() -> None:
+    """Without another bucket for it what waits stays in the spool, and a committer has no work."""
+    alone = volumes(workload(), settings(S3_TABLES))
+    assert (alone.described, alone.requests.list) == (0, 0)
+    beside = volumes(workload(), settings(S3_TABLES, INBOX="s3://bucket/inbox"))
+    assert beside.described == pytest.approx(86_440)
+    with pytest.raises(WorkloadError, match="needs OTLP2PARQUET_INBOX"):
+        volumes(workload(), settings(S3_TABLES, COMMIT="inbox"))
+
+
+def test_every_kind_of_destination_has_prices_or_says_why_not() -> None:
+    """A new kind of address must be decided about here."""
+    assert KINDS.keys() == {reader.__name__.strip("_") for reader in READERS.values()} - {"arn"} | {
+        "s3tables"
+    }

@@ -77,7 +77,10 @@ def test_prices_of_a_file(name: str, tmp_path: Path, capsys: pytest.CaptureFixtu
         ([*RATE[1:], "--env", "MAX_BYTES"], "--env 'MAX_BYTES': expected NAME=VALUE"),
         ([*RATE[1:], "--env", "MAX_BYTES=1"], "MAX_BYTES='1': expected a whole number of bytes"),
         ([*RATE[1:], "--env", "OTLP2PARQUET_X=1"], "OTLP2PARQUET_X: there is no such setting"),
-        ([*RATE[1:], "--destination", "ftp://x"], "there are no prices for 'ftp'"),
+        (
+            [*RATE[1:], "--destination", "ftp://x"],
+            "'ftp://x': there is no scheme 'ftp'",
+        ),
         ([*RATE[1:], "--prices", "/nowhere.json"], "'/nowhere.json': No such file"),
         ([*RATE[1:], "--prices", __file__], "neither JSON nor TOML"),
         ([], "one of the arguments --per-second --per-month is required"),
