@@ -13,7 +13,6 @@ Source: Apache Iceberg table specification, v2, "Optimistic Concurrency".
 from __future__ import annotations
 
 import contextlib
-import random
 import time
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -36,6 +35,7 @@ from otlp2parquet_ext.iceberg.manifest import (
     open_list,
 )
 from otlp2parquet_ext.iceberg.new_table import new_table
+from otlp2parquet_ext.iceberg.pauses import waits
 from otlp2parquet_ext.iceberg.snapshot import (
     Change,
     append_summary,
@@ -47,7 +47,7 @@ from otlp2parquet_ext.iceberg.supported import current_schema, partitioning
 from otlp2parquet_ext.storage import StorageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
     from otlp2parquet_ext.iceberg import DataFile
     from otlp2parquet_ext.iceberg.avro_file import AvroFile
@@ -56,8 +56,6 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.storage import Storage
     from otlp2parquet_ext.tables.columns import Column
 
-FIRST_WAIT_S = 0.005
-LONGEST_WAIT_S = 0.5
 LIST_CACHE_BYTES = 4_194_304
 MANY = 1_000_000
 
@@ -296,11 +294,3 @@ class LeanTable:
                 continue
             with contextlib.suppress(StorageError):
                 self._storage.delete(self._storage.path(address))
-
-
-def waits() -> Iterator[float]:
-    """Yield the pauses between attempts: growing, bounded, and never in step with others."""
-    wait_s = FIRST_WAIT_S
-    while True:
-        yield wait_s * random.uniform(0.5, 1.5)  # noqa: S311 - jitter, not a secret
-        wait_s = min(wait_s * 2, LONGEST_WAIT_S)

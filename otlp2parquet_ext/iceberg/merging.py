@@ -21,7 +21,6 @@ import msgspec
 
 from otlp2parquet_ext.iceberg import CommitError
 from otlp2parquet_ext.iceberg.access import now_ms
-from otlp2parquet_ext.iceberg.append import waits
 from otlp2parquet_ext.iceberg.avro import AvroError
 from otlp2parquet_ext.iceberg.catalog import OutcomeUnknownError
 from otlp2parquet_ext.iceberg.contents import lines
@@ -39,6 +38,7 @@ from otlp2parquet_ext.iceberg.merge import (
 )
 from otlp2parquet_ext.iceberg.merged_manifest import MergedManifest
 from otlp2parquet_ext.iceberg.notes import Note, Notes
+from otlp2parquet_ext.iceberg.pauses import waits
 from otlp2parquet_ext.iceberg.snapshot import (
     Change,
     current_snapshot,
