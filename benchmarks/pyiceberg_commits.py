@@ -26,8 +26,9 @@ sys.path[:0] = [str(HERE), str(HERE / "tests/servers"), str(HERE / "tests/iceber
 
 import boto3  # noqa: E402
 import counting_proxy  # noqa: E402
+import moto_glue  # noqa: E402
 import rest_fixture  # noqa: E402
-from catalog_bench import NAME, moto, variables  # noqa: E402
+from catalog_bench import NAME, variables  # noqa: E402
 from pyiceberg.catalog import load_catalog  # noqa: E402
 from pyiceberg_reference import PyIcebergReference  # noqa: E402
 
@@ -95,7 +96,7 @@ def both(
 
 def glue(folder: Path, commits: int) -> None:
     """Measure with Glue and S3."""
-    with moto(folder) as url, counting_proxy.running(url) as proxy:
+    with moto_glue.running(folder) as url, counting_proxy.running(url) as proxy:
         os.environ.update(dict.fromkeys(("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"), "x"))
         os.environ.update(AWS_REGION=REGION, AWS_DEFAULT_REGION=REGION, AWS_ENDPOINT_URL=proxy.url)
         boto3.client("s3").create_bucket(

@@ -11,7 +11,7 @@
       catalog.py           what it needs of a catalog
       file_catalog.py      catalogs that hold no more than where the metadata lies
       sqlite_catalog.py    … in an SQLite file
-    pyiceberg_catalog.py   any table PyIceberg can open, appended to in one snapshot
+    pyiceberg_catalog.py   any catalog PyIceberg knows, beneath the lean append
 
 `CommitTable` is all the rest of the house knows of a table. What stands behind it: the lean
 append for the catalogs we speak to ourselves, PyIceberg for all others.

@@ -75,8 +75,9 @@ class PyIcebergCatalog:
         self._identifier = (namespace, table)
         self._table: Table | None = None
 
-    def load(self, deadline_ms: int) -> Version | None:
-        """See `Catalog.load`."""
+    def load(self, deadline_ms: int, *, fresh: bool = False) -> Version | None:
+        """See `Catalog.load`; it is always fresh."""
+        del fresh
         self._table = self._connection.repeat(self._load, deadline_ms, "loading the table")
         if self._table is None:
             return None

@@ -14,7 +14,7 @@ import pytest
 from scripted_lambda import COMMAND
 
 from otlp2parquet_ext import local, query
-from otlp2parquet_ext.cli import commit
+from otlp2parquet_ext.committer.command import commit_quietly
 from otlp2parquet_ext.local import (
     ExtensionProgram,
     Faults,
@@ -262,5 +262,5 @@ def test_a_timeout_of_the_function_loses_nothing(job: Job) -> None:
     events = (b"{}", json.dumps({"slow": True}).encode(), b"{}")
     outcome = job.run(3, handler="slow.slow", timeout_s=2, events=events)
     assert [i.status for i in outcome.invocations] == ["success", "timeout", "success"]
-    commit(job.url)
+    commit_quietly({"OTLP2PARQUET_DESTINATION": job.url}, 60)
     assert job.rows() == expected(outcome)

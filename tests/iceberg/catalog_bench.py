@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import socket
-import subprocess
-import sys
-import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.error import URLError
-from urllib.request import urlopen
 
 import duckdb
+import moto_glue
 import postgres
 import pytest
 import rest_fixture
@@ -40,7 +33,6 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.iceberg import DataFile
 
 NAME = "lake"
-START_S = 60
 
 
 @dataclass(frozen=True)
@@ -121,42 +113,13 @@ def postgresql(folder: Path) -> Iterator[Warehouse]:
 @contextmanager
 def aws(folder: Path, kind: str) -> Iterator[Warehouse]:
     """Run a catalog of AWS's, in moto."""
-    with moto(folder) as url, pytest.MonkeyPatch.context() as patch:
+    with moto_glue.running(folder) as url, pytest.MonkeyPatch.context() as patch:
         known = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
         for name, value in {**known, "AWS_REGION": "eu-west-1", "AWS_ENDPOINT_URL": url}.items():
             patch.setenv(name, value)
         region = {f"{kind}__region": "eu-west-1"}
         found = variables(type=kind, warehouse=f"file://{folder}/lake", **region)
         yield Warehouse(folder, found)
-
-
-@contextmanager
-def moto(folder: Path) -> Iterator[str]:
-    """Run moto; give its URL."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = int(free.getsockname()[1])
-    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    with (folder / "moto.log").open("wb") as log:
-        server = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
-    url = f"http://127.0.0.1:{port}"
-    try:
-        end = time.monotonic() + START_S
-        while not _answers(url):
-            assert time.monotonic() < end, (folder / "moto.log").read_text()
-            time.sleep(0.1)
-        yield url
-    finally:
-        os.killpg(server.pid, signal.SIGKILL)
-        server.wait(10)
-
-
-def _answers(url: str) -> bool:
-    try:
-        with urlopen(f"{url}/moto-api/", timeout=5) as answer:  # noqa: S310 - our own
-            return bool(answer.status == 200)
-    except (URLError, OSError):
-        return False
 
 
 @contextmanager

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 
 import boto3
 import counting_proxy
+import moto_glue
 import postgres
 import psycopg2  # type: ignore[import-untyped]
 import pytest
-from catalog_bench import NAME, Warehouse, moto, sqlite, variables
+from catalog_bench import NAME, Warehouse, sqlite, variables
 from lake_bench import bodies_at, soon
 from pyiceberg.catalog.dynamodb import DynamoDbCatalog
 from pyiceberg.catalog.glue import GlueCatalog
@@ -418,7 +419,7 @@ def lake_in_s3(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[tuple[Warehouse, counting_proxy.Proxy]]:
     """Run Glue and S3, and count what is asked of them; S3's place is in no AWS variable."""
-    with moto(tmp_path) as url, counting_proxy.running(url) as proxy:
+    with moto_glue.running(tmp_path) as url, counting_proxy.running(url) as proxy:
         known = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
         for name, value in {**known, "AWS_DEFAULT_REGION": "eu-west-1"}.items():
             monkeypatch.setenv(name, value)
