@@ -17,13 +17,14 @@ others: it is set aside, out of every committer's way, for a person who can brin
 from __future__ import annotations
 
 import re
+import contextlib
 from itertools import islice
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from otlp2parquet_ext.iceberg import DataFile
-from otlp2parquet_ext.storage import NotThereError, StorageError
+from otlp2parquet_ext.storage import ForeignAddressError, NotThereError, StorageError
 from otlp2parquet_ext.storage.gather import gather
 
 if TYPE_CHECKING:
@@ -83,18 +84,16 @@ class Inbox:
         return {match[1] for path in found if (match := ENTRY.fullmatch(path.rpartition("/")[2]))}
 
     def describes(self, file: DataFile) -> bool:
-        """Tell whether the file is there, as long as it should be, in the table or by the inbox.
+        """Tell whether the file is there, where files may lie, with the length it should have.
+
+        Where: in the table's location, or, of environments that know none, beside the inbox.
 
         Raises:
             StorageError: that cannot be found out.
         """
-        for storage in dict.fromkeys((self._files, self._storage)):
-            try:
-                path = storage.path(file.path)
-            except StorageError:
-                continue
-            if storage.size(path) == file.size_bytes:
-                return True
+        for storage in (self._files, self._storage):
+            with contextlib.suppress(ForeignAddressError):
+                return storage.size(storage.path(file.path)) == file.size_bytes
         return False
 
     def set_aside(self, files: Sequence[DataFile]) -> None:

@@ -22,6 +22,10 @@ class NotThereError(StorageError):
     """There is no such object: somebody removed it, or it never was."""
 
 
+class ForeignAddressError(StorageError):
+    """The address lies outside of this storage."""
+
+
 class Put(NamedTuple):
     """What lies there after a `put`.
 
@@ -97,7 +101,7 @@ class Storage(Protocol):
         """Return the path of an address: what `url` was made from.
 
         Raises:
-            StorageError: the address lies outside of this storage.
+            ForeignAddressError: the address lies outside of this storage.
         """
 
     def size(self, path: str) -> int | None:

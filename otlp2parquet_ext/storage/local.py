@@ -8,7 +8,7 @@ from pathlib import Path
 from threading import get_ident
 from typing import TYPE_CHECKING
 
-from otlp2parquet_ext.storage import Entry, NotThereError, Put, StorageError
+from otlp2parquet_ext.storage import Entry, ForeignAddressError, NotThereError, Put, StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -115,7 +115,7 @@ class LocalStorage:
         try:
             return str(Path(plain).relative_to(self.root.absolute()))
         except ValueError:
-            raise StorageError(f"{url} does not lie in {self.root.absolute()}") from None
+            raise ForeignAddressError(f"{url} does not lie in {self.root.absolute()}") from None
 
     def size(self, path: str) -> int | None:
         """See `Storage.size`."""

@@ -16,7 +16,7 @@ import os
 import time
 from typing import TYPE_CHECKING
 
-from otlp2parquet_ext.storage import NotThereError, Put, StorageError
+from otlp2parquet_ext.storage import ForeignAddressError, NotThereError, Put, StorageError
 from otlp2parquet_ext.storage.s3_address import Place, Service, full_path
 from otlp2parquet_ext.storage.s3_documents import UNSPEAKABLE, deletion, not_deleted, read_page
 from otlp2parquet_ext.storage.s3_errors import Action, refusal
@@ -145,7 +145,7 @@ class S3Storage:
         """See `Storage.path`; `s3a:` and `s3n:` are understood, too."""
         full = full_path(url)
         if full is None or not full.startswith(self._root):
-            raise StorageError(f"{url} does not lie in s3://{self._root}")
+            raise ForeignAddressError(f"{url} does not lie in s3://{self._root}")
         return full.removeprefix(self._root)
 
     def size(self, path: str) -> int | None:
