@@ -16,8 +16,8 @@ others: it is set aside, out of every committer's way, for a person who can brin
 
 from __future__ import annotations
 
-import re
 import contextlib
+import re
 from itertools import islice
 from typing import TYPE_CHECKING
 
