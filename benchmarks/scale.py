@@ -23,7 +23,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scale_parts import figures, fleet, growth, lakes
+from scale_parts import figures, fleet, growth, lakes, page
 from scale_parts.plan import Plan
 
 from otlp2parquet_ext.batches import now_ms
@@ -163,6 +163,9 @@ def main() -> None:
     grow = commands.add_parser("growth")
     grow.add_argument("results", type=Path)
     grow.add_argument("commits", type=int, nargs="?", default=3_000)
+    paper = commands.add_parser("page")
+    paper.add_argument("results", type=Path)
+    paper.add_argument("docs", type=Path)
     chosen = parser.parse_args()
     if chosen.what == "run":
         given = {k: v for k, v in vars(chosen).items() if v is not None}
@@ -174,6 +177,8 @@ def main() -> None:
         run_all(chosen.results, quick=chosen.quick)
     elif chosen.what == "growth":
         run_growth(chosen.results, chosen.commits)
+    else:
+        page.written(json.loads(chosen.results.read_text()), chosen.docs)
 
 
 if __name__ == "__main__":

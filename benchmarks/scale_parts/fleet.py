@@ -103,7 +103,7 @@ class Processes:
 
 
 def run(plan: Plan, home: Home, limit_s: float) -> int:
-    """Run a fleet to its end; return how many processes were killed.
+    """Run a fleet to its end; return how many processes were killed: as long as there are writers.
 
     Committers go on until the writers have ended and the inbox is empty.
     """
@@ -118,7 +118,7 @@ def run(plan: Plan, home: Home, limit_s: float) -> int:
         while processes.any("writer") or (plan.committers and home.waiting()):
             if time.monotonic() > until:
                 raise RuntimeError(f"{plan.label}: not over after {limit_s:.0f} s")
-            if plan.kill_every_ms and time.monotonic() >= next_kill:
+            if plan.kill_every_ms and time.monotonic() >= next_kill and processes.any("writer"):
                 processes.kill_one(("writer", "committer"))
                 next_kill += plan.kill_every_ms / 1_000
             time.sleep(0.02)
