@@ -23,12 +23,12 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scale_parts import figures, fleet, growth, lakes
+from scale_parts import figures, fleet, growth, lakes, page
 from scale_parts.plan import Plan
 
 from otlp2parquet_ext.batches import now_ms
-from otlp2parquet_ext.destinations.choose import choose
-from otlp2parquet_ext.settings import load
+from otlp2parquet_ext.committer.opening import open_place
+from otlp2parquet_ext.committer.work import commit_waiting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,11 +48,8 @@ def run(plan: Plan) -> dict[str, Any]:
             wall_s, requests = time.monotonic() - started, lakes.requests(home)
             left = home.waiting()
             spooled = sum(map(_is_full, folder.glob("spool/**/*")))
-            settings, _ = load(home.near_variables)
-            while choose(settings, home.near_variables, patient=True).commit(
-                now_ms() + fleet.COMMIT_LIMIT_MS
-            ):
-                pass
+            # What the last environments have left, as the next committer would take it.
+            commit_waiting(open_place(home.near_variables), now_ms() + fleet.COMMIT_LIMIT_MS)
             return figures.of_run(
                 plan,
                 home,
@@ -163,6 +160,9 @@ def main() -> None:
     grow = commands.add_parser("growth")
     grow.add_argument("results", type=Path)
     grow.add_argument("commits", type=int, nargs="?", default=3_000)
+    paper = commands.add_parser("page")
+    paper.add_argument("results", type=Path)
+    paper.add_argument("docs", type=Path)
     chosen = parser.parse_args()
     if chosen.what == "run":
         given = {k: v for k, v in vars(chosen).items() if v is not None}
@@ -174,6 +174,8 @@ def main() -> None:
         run_all(chosen.results, quick=chosen.quick)
     elif chosen.what == "growth":
         run_growth(chosen.results, chosen.commits)
+    else:
+        page.written(json.loads(chosen.results.read_text()), chosen.docs)
 
 
 if __name__ == "__main__":

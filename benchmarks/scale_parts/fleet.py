@@ -8,33 +8,29 @@ started again goes on where it was, as the next process of a sandbox does.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import os
 import random
-import signal
-import sys
 import time
-import traceback
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from otlp2parquet_ext.batches import Batches, now_ms
+from otlp2parquet_ext.committer.care import care
+from otlp2parquet_ext.committer.opening import THREADS, open_place
+from otlp2parquet_ext.committer.work import commit_waiting
 from otlp2parquet_ext.context import context_note
-from otlp2parquet_ext.destinations import DestinationError
-from otlp2parquet_ext.destinations.choose import choose
 from otlp2parquet_ext.flush_side import FlushSide
 from otlp2parquet_ext.flushing import FlushReason
 from otlp2parquet_ext.settings import load
 from otlp2parquet_ext.spool import Spool
 from otlp2parquet_ext.telemetry.values import Context
 from scale_parts import lakes
+from scale_parts.forks import Processes
 from scale_parts.rim import Rim
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from scale_parts.plan import Home, Plan
 
 SHUTDOWN_MS = 2_000
@@ -45,65 +41,8 @@ WATCH_S = 0.1
 STOP = "stop"  # a file of this name ends committers and the watcher
 
 
-class Processes:
-    """Forked children by name; what each runs is kept, so that it can be started again."""
-
-    def __init__(self) -> None:
-        self._jobs: dict[str, Callable[[], None]] = {}
-        self.running: dict[int, str] = {}
-        self.kills = 0
-
-    def start(self, name: str, job: Callable[[], None]) -> None:
-        """Fork a child that runs `job` and ends."""
-        self._jobs[name] = job
-        sys.stdout.flush()
-        pid = os.fork()
-        if pid:
-            self.running[pid] = name
-            return
-        status = 1
-        try:
-            job()
-            status = 0
-        except BaseException:  # noqa: BLE001 - the child ends here, whatever happens
-            traceback.print_exc()
-        finally:
-            sys.stderr.flush()
-            os._exit(status)
-
-    def reap(self) -> None:
-        """Take note of children that ended; those we killed are started again."""
-        while self.running:
-            pid, status = os.waitpid(-1, os.WNOHANG)
-            if pid == 0:
-                return
-            name = self.running.pop(pid)
-            if os.waitstatus_to_exitcode(status) == -signal.SIGKILL:
-                self.start(name, self._jobs[name])
-            elif status:
-                raise RuntimeError(f"{name} failed")
-
-    def kill_one(self, prefixes: tuple[str, ...]) -> None:
-        """Kill a random child whose name begins so."""
-        pids = [pid for pid, name in self.running.items() if name.startswith(prefixes)]
-        if pids:
-            os.kill(random.choice(pids), signal.SIGKILL)
-            self.kills += 1
-
-    def any(self, prefix: str) -> bool:
-        """Tell whether a child whose name begins so is running."""
-        return any(name.startswith(prefix) for name in self.running.values())
-
-    def end_all(self) -> None:
-        """Kill what still runs."""
-        for pid in self.running:
-            os.kill(pid, signal.SIGKILL)
-            os.waitpid(pid, 0)
-        self.running.clear()
-
-
 def run(plan: Plan, home: Home, limit_s: float) -> int:
-    """Run a fleet to its end; return how many processes were killed.
+    """Run a fleet to its end; return how many processes were killed: as long as there are writers.
 
     Committers go on until the writers have ended and the inbox is empty.
     """
@@ -118,7 +57,7 @@ def run(plan: Plan, home: Home, limit_s: float) -> int:
         while processes.any("writer") or (plan.committers and home.waiting()):
             if time.monotonic() > until:
                 raise RuntimeError(f"{plan.label}: not over after {limit_s:.0f} s")
-            if plan.kill_every_ms and time.monotonic() >= next_kill:
+            if plan.kill_every_ms and time.monotonic() >= next_kill and processes.any("writer"):
                 processes.kill_one(("writer", "committer"))
                 next_kill += plan.kill_every_ms / 1_000
             time.sleep(0.02)
@@ -214,21 +153,20 @@ def body(who: str, delivery: int, rows: int) -> bytes:
 
 
 def commit(plan: Plan, home: Home, number: int) -> None:
-    """Run one committer until everything is done."""
+    """Run one committer until everything is done: what its Lambda function does with an event."""
     who = f"committer-{number}"
     rim = _quietly(plan, home, who)
-    environ = home.variables(plan)
-    settings, _ = load(environ)
+    place = open_place(home.variables(plan))
+    if plan.lake == "disk":
+        place = place._replace(threads=THREADS)  # as for a bucket: it is as far away
     while not (home.folder / STOP).exists():
-        started = time.monotonic()
-        # A new one each time, as a Lambda that is woken: nothing is remembered from run to run.
-        lake = choose(settings, environ, patient=True)
-        with contextlib.suppress(DestinationError):
-            files = lake.commit(now_ms() + COMMIT_LIMIT_MS)
-            with home.log(who).open("a") as log:
-                log.write(f"{files} {(time.monotonic() - started) * 1_000:.0f}\n")
-        lake.close()
-        time.sleep(max(0.0, plan.committer_ms / 1_000 * random.uniform(0.8, 1.2)))
+        started = time.perf_counter()
+        deadline_ms = now_ms() + COMMIT_LIMIT_MS
+        done = commit_waiting(place, deadline_ms)
+        if done.snapshots:
+            rim.commit_ms.append((time.perf_counter() - started) * 1_000)
+        care(place, deadline_ms)
+        time.sleep(plan.committer_ms / 1_000 * random.uniform(0.8, 1.2))
     _note_end(home, who, rim)
 
 

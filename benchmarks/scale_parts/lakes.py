@@ -27,6 +27,7 @@ import versitygw
 from counting_proxy import Latency, Pattern
 
 from otlp2parquet_ext.iceberg.lean import sqlite_table
+from scale_parts.forks import fork
 from scale_parts.plan import Home
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ def _rest(plan: Plan, folder: Path) -> Iterator[Home]:
 def _proxies(plan: Plan, folder: Path, s3: str, catalog: str) -> Iterator[tuple[str, str]]:
     """Run both proxies in a process of their own: a fleet is forked from one without threads."""
     told, end, counted = folder / "proxies.json", folder / "proxies.end", folder / "requests.json"
-    pid = os.fork()
+    pid = fork()
     if pid == 0:
         try:
             with (
@@ -144,7 +145,7 @@ def snapshots(home: Home) -> Callable[[], list[int]]:
         table = sqlite_table(home.folder / "catalog.db", home.files / home.table, "otel", "logs")
 
         def in_file() -> list[int]:
-            version = table.access.catalog.load(time.time_ns() // 1_000_000 + LOOK_MS)
+            version = table.handle.catalog.load(time.time_ns() // 1_000_000 + LOOK_MS)
             return _ids(version.metadata) if version else []
 
         return in_file

@@ -1,0 +1,199 @@
+"""Figures --> docs/scale.md and its pictures.
+
+The words are in `page.md`. `{{table:…}}` becomes a table; `{{RUN.figure:format}}` becomes one
+figure of one run, and RUN is `mode-writers-committers-lake`, with `-kills` where some were killed.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from scale_parts.svg import Series, chart
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+TEMPLATE = Path(__file__).with_name("page.md")
+HOLE = re.compile(r"\{\{([^{}]+)\}\}")
+REQUESTS = ("PUT", "GET", "HEAD", "POST")
+PART_NAMES = {
+    "metadata_json": "metadata.json",
+    "manifest_lists": "manifest list",
+    "manifests": "manifest",
+}
+
+Run = dict[str, Any]
+
+
+def key(run: Run) -> str:
+    """Return how the words name a run."""
+    plan = run["plan"]
+    kills = "-kills" if plan["kill_every_ms"] else ""
+    return f"{plan['mode']}-{plan['writers']}-{plan['committers']}-{plan['lake']}{kills}"
+
+
+def written(results: Mapping[str, Any], docs: Path) -> None:
+    """Write the page and its pictures."""
+    runs = {key(run): run for run in results["runs"]}
+    for name, picture in pictures(results).items():
+        (docs / name).write_text(picture)
+    text = HOLE.sub(lambda hole: filled(hole[1], runs, results), TEMPLATE.read_text())
+    (docs / "scale.md").write_text(text)
+
+
+def filled(hole: str, runs: Mapping[str, Run], results: Mapping[str, Any]) -> str:
+    """Return what belongs into a hole of the words."""
+    kind, _, rest = hole.partition(":")
+    if kind == "table":
+        return TABLES[rest](results)
+    if kind == "machine":
+        return str(results["machine"][rest])
+    if kind == "growth":
+        commits, _, figure = rest.partition(".")
+        figure, _, form = figure.partition(":")
+        found = next(g for g in results["growth"] if g["commits"] == int(commits))
+        return f"{found[figure]:{form}}"
+    run, _, figure = kind.partition(".")
+    if figure == "requests_per_file":
+        return f"{requests_per_file(runs[run]):{rest}}"
+    return f"{runs[run][figure]:{rest}}"
+
+
+def requests_per_file(run: Run) -> float:
+    """Return the requests of a fleet, committers included, for each file; deletions are free."""
+    paid = (n for what, n in run["calls"].items() if what.split()[0] in REQUESTS)
+    return sum(paid) / run["files"]
+
+
+def table_of_runs(results: Mapping[str, Any], lake: str) -> str:
+    """Return the runs of one lake."""
+    head = (
+        "| | writers | rows | lost | twice | commits (1/s) | refused | visible p50, p99 (s) | "
+        "a commit p50, p99 (ms) | CPU a flush (ms) | requests a file | killed |"
+    )
+    lines = [head, "|---|" + "---:|" * 11]
+    for run in results["runs"]:
+        plan = run["plan"]
+        if plan["lake"] != lake:
+            continue
+        cpu = "" if run["cpu_ms_per_flush"] is None else f"{run['cpu_ms_per_flush']:.0f}"
+        mode = plan["mode"] + (f", committers: {plan['committers']}" if plan["committers"] else "")
+        paid = f"{requests_per_file(run):.1f}" if lake != "disk" else ""
+        lines.append(
+            f"| {mode} | {plan['writers']} | {run['rows']:,} | {run['lost']} | {run['twice']} | "
+            f"{run['commits']} ({run['commits_per_s']:.1f}) | {run['refused']} | "
+            f"{run['visible_p50_s']:.1f}, {run['visible_p99_s']:.1f} | "
+            f"{run['commit_p50_ms']:.0f}, {run['commit_p99_ms']:.0f} | {cpu} | {paid} | "
+            f"{run['kills'] or ''} |"
+        )
+    if lake == "disk":
+        lines = [re.sub(r"requests a file \| |  \| (?=[0-9]* \|$)", "", line) for line in lines]
+    return "\n".join(lines)
+
+
+def table_of_growth(results: Mapping[str, Any]) -> str:
+    """Return what a commit costs as a table ages."""
+    head = (
+        "| commits | CPU of a commit (ms) | the tenth, beside it | ratio | metadata.json | "
+        "manifest list | all metadata |"
+    )
+    lines = [head, "|" + "---:|" * 7]
+    for entry in results.get("growth", ()):
+        everything = sum(entry[part]["bytes"] for part in PART_NAMES)
+        lines.append(
+            f"| {entry['commits']:,} | {entry['cpu_ms']:.1f} | {entry['tenth_cpu_ms']:.1f} | "
+            f"{entry['ratio']:.2f} | {entry['metadata_json']['latest_bytes'] / 1e3:.0f} kB | "
+            f"{entry['manifest_lists']['latest_bytes'] / 1e3:.0f} kB | {everything / 1e6:.1f} MB |"
+        )
+    return "\n".join(lines)
+
+
+TABLES = {
+    "disk": lambda results: table_of_runs(results, "disk"),
+    "rest": lambda results: table_of_runs(results, "rest"),
+    "growth": table_of_growth,
+}
+
+
+def pictures(results: Mapping[str, Any]) -> dict[str, str]:
+    """Return every picture by the name of its file."""
+    found = {}
+    for lake in ("disk", "rest"):
+        found[f"scale-visible-{lake}.svg"] = chart(
+            f"From the event to the table ({lake})",
+            "writers",
+            "seconds",
+            _of_modes(results["runs"], lake, {"p50": "visible_p50_s", "p99": "visible_p99_s"}),
+        )
+        found[f"scale-cpu-{lake}.svg"] = chart(
+            f"CPU of a flush, commits included ({lake})",
+            "writers",
+            "ms",
+            _of_modes(results["runs"], lake, {"": "cpu_ms_per_flush"}),
+        )
+    found["scale-commits.svg"] = chart(
+        "Commits of a table, all writers together",
+        "writers",
+        "commits per second; refused ones per second",
+        [
+            one
+            for lake in ("disk", "rest")
+            for one in (
+                Series(
+                    f"direct, {lake}", _points(results["runs"], "direct", lake, "commits_per_s")
+                ),
+                Series(f"refused, {lake}", _refused(results["runs"], lake), dashed=True),
+            )
+        ],
+    )
+    if results.get("growth"):
+        growth = results["growth"]
+        found["scale-growth.svg"] = chart(
+            "A table grows",
+            "commits",
+            "CPU of a commit over that of a young table's; kB a commit writes",
+            [
+                Series("CPU, ratio", [(g["commits"], g["ratio"]) for g in growth]),
+                *(
+                    Series(
+                        f"{name}, kB",
+                        [(g["commits"], g[part]["latest_bytes"] / 1e3) for g in growth],
+                        dashed=True,
+                    )
+                    for part, name in PART_NAMES.items()
+                ),
+            ],
+        )
+    return found
+
+
+def _of_modes(runs: Sequence[Run], lake: str, figures: Mapping[str, str]) -> list[Series]:
+    return [
+        Series(f"{mode} {name}".strip(), _points(runs, mode, lake, figure), dashed=name == "p99")
+        for mode in ("direct", "inbox")
+        for name, figure in figures.items()
+    ]
+
+
+def _points(runs: Iterable[Run], mode: str, lake: str, figure: str) -> list[tuple[float, float]]:
+    """Return a figure over the number of writers, of runs with at most one committer."""
+    return [
+        (run["plan"]["writers"], run[figure])
+        for run in _plain(runs, lake)
+        if run["plan"]["mode"] == mode and run["plan"]["committers"] <= 1 and run[figure]
+    ]
+
+
+def _refused(runs: Iterable[Run], lake: str) -> list[tuple[float, float]]:
+    return [
+        (run["plan"]["writers"], run["refused"] * run["commits_per_s"] / run["commits"])
+        for run in _plain(runs, lake)
+        if run["plan"]["mode"] == "direct" and run["refused"]
+    ]
+
+
+def _plain(runs: Iterable[Run], lake: str) -> list[Run]:
+    """Return the runs of a lake in which nobody was killed."""
+    return [r for r in runs if r["plan"]["lake"] == lake and not r["plan"]["kill_every_ms"]]
