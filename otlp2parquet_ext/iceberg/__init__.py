@@ -4,6 +4,7 @@
     lean.py                the lean append, put together for each catalog
     append.py              one snapshot more, with no library but our own
       supported.py         what it refuses before it writes
+      matching.py          our columns in a table that may be anybody's
       avro.py, avro_file.py, manifest_schemas.py, manifest.py, bounds.py
                            descriptors --> a manifest --> one line more in the manifest list
       snapshot.py, expiry.py, ledger.py, new_table.py
@@ -11,6 +12,7 @@
       catalog.py           what it needs of a catalog
       file_catalog.py      catalogs that hold no more than where the metadata lies
       sqlite_catalog.py    … in an SQLite file
+    care.py                adds columns a table lacks, through PyIceberg
     pyiceberg_catalog.py   any catalog PyIceberg knows, beneath the lean append
 
 `CommitTable` is all the rest of the house knows of a table. What stands behind it: the lean
@@ -26,6 +28,8 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from otlp2parquet_ext.iceberg.matching import Matched
+
 
 class CommitError(Exception):
     """The files are not visible; they stay where they are, and so do their descriptors."""
@@ -33,6 +37,27 @@ class CommitError(Exception):
 
 class ConflictError(CommitError):
     """Another writer was faster, as often as was to be borne: no fault of anybody's."""
+
+
+class ClashError(CommitError):
+    """The table has a column no file of ours fits; says which, and both types."""
+
+
+class MisfitError(CommitError):
+    """The table has our columns under other ids than files have them; these can be written anew.
+
+    Attributes:
+        fit: how files have to be written.
+        names: of the files.
+    """
+
+    def __init__(self, fit: Matched, names: Sequence[str]) -> None:
+        super().__init__(
+            f"{len(names)} files carry other field ids than the table, for example {names[0]}: "
+            "they have to be written anew"
+        )
+        self.fit = fit
+        self.names = names
 
 
 class Statistics(msgspec.Struct):
@@ -65,6 +90,7 @@ class DataFile(msgspec.Struct, frozen=True):
         size_bytes: length of the file.
         stored_ms: Unix milliseconds at which it was stored, by the storage's clock; 0 unknown.
         statistics: of its columns; None in descriptors of a version that left none.
+        fields: "" when its columns carry our own ids; else the tag of `matching.Matched`.
     """
 
     name: str
@@ -74,6 +100,7 @@ class DataFile(msgspec.Struct, frozen=True):
     size_bytes: int
     stored_ms: int = 0
     statistics: Statistics | None = None
+    fields: str = ""
 
 
 class CommitTable(Protocol):
@@ -91,6 +118,8 @@ class CommitTable(Protocol):
 
         Raises:
             ConflictError: other writers were faster too often, or until the deadline.
+            MisfitError: some of the files have to be written anew first.
+            ClashError: no file of ours fits the table.
             CommitError: none of them became visible by this call, as far as is known.
         """
 

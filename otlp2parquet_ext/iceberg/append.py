@@ -19,7 +19,7 @@ from uuid import uuid4
 
 import msgspec
 
-from otlp2parquet_ext.iceberg import CommitError, ConflictError
+from otlp2parquet_ext.iceberg import ClashError, CommitError, ConflictError, MisfitError
 from otlp2parquet_ext.iceberg.catalog import OutcomeUnknownError
 from otlp2parquet_ext.iceberg.expiry import TABLE_BUCKET, expired, manifest_lists
 from otlp2parquet_ext.iceberg.file_catalog import metadata_folder
@@ -42,7 +42,7 @@ from otlp2parquet_ext.iceberg.snapshot import (
     new_snapshot,
     next_sequence_number,
 )
-from otlp2parquet_ext.iceberg.supported import current_schema, partitioning
+from otlp2parquet_ext.iceberg.supported import check_files, current_schema, partitioning
 from otlp2parquet_ext.iceberg.waits import waits
 from otlp2parquet_ext.storage import StorageError
 
@@ -138,8 +138,11 @@ class LeanTable:
                 if (time.time() + wait_s) * 1_000 > deadline_ms:
                     break
                 time.sleep(wait_s)
+        except MisfitError:
+            raise
         except (CommitError, StorageError) as error:
-            raise CommitError(f"{problem} failed: {error}") from error
+            kind = ClashError if isinstance(error, ClashError) else CommitError
+            raise kind(f"{problem} failed: {error}") from error
         finally:
             self._delete(commit.written - commit.used)
         if commit.doubt:
@@ -254,6 +257,7 @@ class LeanTable:
     def _manifest(self, commit: _Commit, metadata: Metadata, files: Sequence[DataFile]) -> Manifest:
         """Store a manifest of `files`, unless an earlier attempt has."""
         spec, schema = partitioning(metadata, self._columns), current_schema(metadata)
+        check_files(metadata, self._columns, files)
         names = tuple(file.name for file in files)
         key = (names, metadata.get("table-uuid"), schema["schema-id"], spec.spec_id)
         if key not in commit.manifests:

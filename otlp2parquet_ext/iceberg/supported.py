@@ -8,19 +8,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from otlp2parquet_ext.iceberg import CommitError
+from otlp2parquet_ext.iceberg import ClashError, CommitError, MisfitError
 from otlp2parquet_ext.iceberg.manifest import Partitioning
+from otlp2parquet_ext.iceberg.matching import Clash, Matched, match
 from otlp2parquet_ext.iceberg.snapshot import current_snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
+    from otlp2parquet_ext.iceberg import DataFile
     from otlp2parquet_ext.iceberg.snapshot import Metadata
     from otlp2parquet_ext.tables.columns import Column
 
 FORMAT_VERSION = 2
-PROMOTIONS = {("int", "long"), ("float", "double")}
+INSTEAD = (
+    "rows go to plain Parquet files beside the table until the column is changed or "
+    "OTLP2PARQUET_TABLE_LOGS names another table"
+)
 
 
 def partitioning(metadata: Metadata, columns: Sequence[Column]) -> Partitioning:
@@ -28,26 +33,55 @@ def partitioning(metadata: Metadata, columns: Sequence[Column]) -> Partitioning:
 
     Args:
         metadata: the table's.
-        columns: those of our files; the first is the time they are partitioned by.
+        columns: ours; the first is the time our files are partitioned by.
 
     Raises:
         CommitError: a table this append does not support; says why.
     """
     _check_format(metadata)
     _check_history(metadata)
-    _check_columns(current_schema(metadata), columns)
+    time = fitting(metadata, columns).columns[0]
     specs = {spec["spec-id"]: spec["fields"] for spec in metadata["partition-specs"]}
     fields = specs[metadata["default-spec-id"]]
     if [(f["source-id"], f["transform"]) for f in fields] not in (
         [],
-        [(columns[0].field_id, "day")],
+        [(time.field_id, "day")],
     ):
         shape = ", ".join(f"{f['transform']}({f['name']})" for f in fields)
         raise CommitError(
             f"the table is partitioned by {shape}; our files are one for each day: expected "
-            f"day({columns[0].name}) or no partitions"
+            f"day({time.name}) or no partitions"
         )
     return Partitioning(metadata["default-spec-id"], fields)
+
+
+def check_files(metadata: Metadata, columns: Sequence[Column], files: Sequence[DataFile]) -> None:
+    """Refuse files that carry other field ids than the table.
+
+    Args:
+        metadata: the table's.
+        columns: ours.
+        files: that are to be appended.
+
+    Raises:
+        MisfitError: they have to be written anew.
+        ClashError: that would not help.
+    """
+    fit = fitting(metadata, columns)
+    if misfits := [file.name for file in files if file.fields != fit.tag]:
+        raise MisfitError(fit, misfits)
+
+
+def fitting(metadata: Metadata, columns: Sequence[Column]) -> Matched:
+    """Return how files for the table have to be written.
+
+    Raises:
+        ClashError: the table has a column no file of ours fits.
+    """
+    found = match(metadata, columns)
+    if isinstance(found, Clash):
+        raise ClashError(f"{found.problem}; {INSTEAD}")
+    return found
 
 
 def current_schema(metadata: Metadata) -> Mapping[str, Any]:
@@ -72,41 +106,3 @@ def _check_history(metadata: Metadata) -> None:
         raise CommitError(f"the table's current snapshot {head} is not in its metadata")
     if snapshot is not None and "manifest-list" not in snapshot:
         raise CommitError(f"the table's current snapshot {head} has no manifest list")
-
-
-def _check_columns(schema: Mapping[str, Any], columns: Sequence[Column]) -> None:
-    """Refuse a schema in which a field id of ours means something else.
-
-    Names may differ: a column keeps its id when it is renamed. Columns may be missing: dropped.
-    """
-    ours = {column.field_id: column for column in columns}
-    _check_numbers(schema["fields"], ours)
-    for field in schema["fields"]:
-        column = ours.get(field["id"])
-        if column is None:
-            if field["required"]:
-                raise CommitError(f"the table requires a column {field['name']}, which we have not")
-        elif column.type != field["type"] and (column.type, field["type"]) not in PROMOTIONS:
-            raise CommitError(
-                f"the table's column {field['name']} is {field['type']}; ours of that id, "
-                f"{column.name}, is {column.type}"
-            )
-        elif column.nullable and field["required"]:
-            raise CommitError(f"the table requires {field['name']}; ours may be null")
-
-
-def _check_numbers(fields: Sequence[Mapping[str, Any]], ours: Mapping[int, Column]) -> None:
-    """Refuse a schema that has names of ours at other ids.
-
-    Such a table was not made from our columns, or its catalog has numbered them anew: values
-    would appear in the wrong columns, or in none. Unless ours is there, too, under a new name.
-    """
-    ids = {column.name.lower(): column.field_id for column in ours.values()}
-    renamed = {f["id"] for f in fields if f["id"] in ours and f["name"].lower() not in ids}
-    for field in fields:
-        expected = ids.get(field["name"].lower(), field["id"])
-        if expected != field["id"] and expected not in renamed:
-            raise CommitError(
-                f"the table's column {field['name']} has field id {field['id']}, in our files it "
-                f"is {expected}: the table was not made from our columns, or was numbered anew"
-            )

@@ -1,0 +1,205 @@
+"""Our columns in a table that may be anybody's. Pure.
+
+    table's schemas + our columns --match()--> Matched, under which ids and names files carry them
+                                           or  Clash, why they cannot
+
+A table made from our columns is matched by field id: whatever its owner renamed, added, dropped
+or reordered, an id stays what it was. Any other table is matched by name, in whatever case, and
+files for it carry *its* ids. What such a table lacks is *parked*: written under an id no table
+has, so that nothing shows it, and nothing is lost.
+
+Source: Apache Iceberg table specification, "Schema Evolution", "Column Projection".
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from otlp2parquet_ext.tables.columns import Column  # noqa: TC001 - msgspec reads the annotation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from otlp2parquet_ext.iceberg.snapshot import Metadata
+
+Field = dict[str, Any]
+
+PROMOTIONS = frozenset({("int", "long"), ("float", "double")})
+PARKED = 1_000_000
+"""Added to our ids where a table has no such column; its own ids never grow that far."""
+
+FIRST_COLUMNS = 22
+"""What every table of ours began with: there an id up to this is ours under whatever name."""
+
+
+class Matched(msgspec.Struct, frozen=True):
+    """How files for a table have to be written.
+
+    Attributes:
+        columns: ours, in our order, with the ids and names of the table.
+        missing: those the table never had: `care.evolve` can add them.
+        tag: "" when the ids are ours; else the same for the same ids.
+    """
+
+    columns: tuple[Column, ...]
+    missing: tuple[Column, ...] = ()
+    tag: str = ""
+
+
+class Clash(msgspec.Struct, frozen=True):
+    """Why no file of ours fits.
+
+    Attributes:
+        name: of the table's column.
+        problem: one sentence: both sides, and what is expected.
+    """
+
+    name: str
+    problem: str
+
+
+def current_fields(metadata: Metadata) -> list[Field]:
+    """Return the fields of a table's current schema."""
+    current = metadata["current-schema-id"]
+    schema = next(s for s in metadata["schemas"] if s["schema-id"] == current)
+    fields: list[Field] = schema["fields"]
+    return fields
+
+
+def ours_as_they_are(fields: Iterable[Field], columns: Sequence[Column]) -> bool:
+    """Tell whether a table has all our columns, as they are: the usual case, quickly."""
+    ours = {column.field_id: column for column in columns}
+    same = 0
+    for field in fields:
+        column = ours.get(field["id"])
+        if column is None:
+            if field["required"]:
+                return False
+        elif (
+            field["name"].lower() == column.name.lower()
+            and field["type"] == column.type
+            and not (field["required"] and column.nullable)
+        ):
+            same += 1
+    return same == len(ours)
+
+
+def match(metadata: Metadata, columns: Sequence[Column]) -> Matched | Clash:
+    """Find our columns in a table.
+
+    Args:
+        metadata: the table's; its earlier schemas tell what was renamed or dropped.
+        columns: ours.
+    """
+    fields = current_fields(metadata)
+    if ours_as_they_are(fields, columns):
+        return Matched(tuple(columns))
+    history = {(f["id"], f["name"].lower()) for s in metadata["schemas"] for f in s["fields"]}
+    pairs = _paired(fields, columns, history)
+    if isinstance(pairs, Clash):
+        return pairs
+    clash = next(
+        filter(None, (_clash(c, pairs[c.field_id]) for c in columns if c.field_id in pairs)), None
+    )
+    return clash or _required(fields, pairs) or _matched(columns, pairs, history)
+
+
+def _paired(
+    fields: Sequence[Field], columns: Sequence[Column], history: set[tuple[int, str]]
+) -> dict[int, Field] | Clash:
+    """Return the table's field for each of our ids that has one."""
+    pairs = _by_id(fields, columns, history) if made_from(columns, history) else {}
+    taken = {field["id"] for field in pairs.values()}
+    for column in columns:
+        if column.field_id in pairs:
+            continue
+        named = [
+            f for f in fields if f["name"].lower() == column.name.lower() and f["id"] not in taken
+        ]
+        if len(named) > 1:
+            names = ", ".join(field["name"] for field in named)
+            return Clash(
+                column.name, f"the table has {names}: expected one column that may be {column.name}"
+            )
+        if named:
+            pairs[column.field_id] = named[0]
+    return pairs
+
+
+def made_from(columns: Sequence[Column], history: set[tuple[int, str]]) -> bool:
+    """Tell whether a table was made from our columns: it has or had most of them, ids and all."""
+    known = sum((column.field_id, column.name.lower()) in history for column in columns)
+    return known * 2 >= len(columns)
+
+
+def _by_id(
+    fields: Sequence[Field], columns: Sequence[Column], history: set[tuple[int, str]]
+) -> dict[int, Field]:
+    """Pair by id what has its name, or a new one that is none of ours.
+
+    A name of ours at another of our ids was numbered anew: there the name counts. And an id was
+    ours if every table began with it, or if the table's history says so.
+    """
+    by_id = {field["id"]: field for field in fields}
+    names = {column.name.lower() for column in columns}
+    pairs = {}
+    for column in columns:
+        field_id, name = column.field_id, column.name.lower()
+        field = by_id.get(field_id)
+        if field is None:
+            continue
+        now = field["name"].lower()
+        was_ours = field_id <= FIRST_COLUMNS or (field_id, name) in history
+        if now == name or (now not in names and was_ours):
+            pairs[field_id] = field
+    return pairs
+
+
+def _clash(column: Column, field: Field) -> Clash | None:
+    """Return why values of a column of ours cannot be in a field."""
+    name, theirs = field["name"], field["type"]
+    shown = theirs if isinstance(theirs, str) else theirs.get("type", "nested")
+    if column.type != shown and (column.type, shown) not in PROMOTIONS:
+        return Clash(
+            name, f"the table's column {name} is {shown}; ours, {column.name}, is {column.type}"
+        )
+    if column.nullable and field["required"]:
+        return Clash(name, f"the table requires {name}; ours, {column.name}, may be null")
+    return None
+
+
+def _required(fields: Sequence[Field], pairs: Mapping[int, Field]) -> Clash | None:
+    """Return a column the table requires and we have not."""
+    taken = {field["id"] for field in pairs.values()}
+    for field in fields:
+        if field["required"] and field["id"] not in taken:
+            name = field["name"]
+            return Clash(name, f"the table requires a column {name}, which we have not")
+    return None
+
+
+def _matched(
+    columns: Sequence[Column], pairs: Mapping[int, Field], history: set[tuple[int, str]]
+) -> Matched:
+    known = {name for _, name in history}
+    fitted = tuple(_fitted(column, pairs.get(column.field_id), history) for column in columns)
+    missing = (c for c in columns if c.field_id not in pairs and c.name.lower() not in known)
+    ids = [column.field_id for column in fitted]
+    tag = "" if ids == [column.field_id for column in columns] else _digest(ids)
+    return Matched(fitted, tuple(missing), tag)
+
+
+def _fitted(column: Column, field: Field | None, history: set[tuple[int, str]]) -> Column:
+    if field is not None:
+        return replace(column, field_id=field["id"], name=field["name"])
+    if (column.field_id, column.name.lower()) in history:
+        return column  # dropped: the id is ours, and nobody else ever gets it
+    return replace(column, field_id=PARKED + column.field_id, name=f"{column.name} (parked)")
+
+
+def _digest(ids: Sequence[int]) -> str:
+    return blake2b(",".join(map(str, ids)).encode(), digest_size=6).hexdigest()
