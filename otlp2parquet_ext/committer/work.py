@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from otlp2parquet_ext.destinations.refit import commit_fitting
 from otlp2parquet_ext.iceberg import CommitError, ConflictError, DataFile
 from otlp2parquet_ext.iceberg.inbox import MISSING
 from otlp2parquet_ext.say import say
@@ -99,7 +100,7 @@ def _snapshot(place: Place, most: int, deadline_ms: int, done: Done) -> None:
     files = _without_bad(place, taken)
     done.aside += len(taken) - len(files)
     if files:
-        place.open_table().commit(files, deadline_ms)
+        commit_fitting(place.open_table(), place.inbox, files, deadline_ms)
         place.inbox.remove(files)
         done.files += len(files)
         done.rows += sum(file.rows for file in files)

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 from otlp2parquet_ext.destinations import DestinationError, Stored
 from otlp2parquet_ext.destinations.parquet_file import encode
 from otlp2parquet_ext.destinations.partition import HOUR_US, split_by_time, timestamps_us
+from otlp2parquet_ext.destinations.refit import fitted
 from otlp2parquet_ext.storage import StorageError
+from otlp2parquet_ext.tables.columns import named
 from otlp2parquet_ext.tables.logs import COLUMNS
 
 if TYPE_CHECKING:
@@ -36,14 +38,14 @@ class Hive:
 
     def __init__(self, storage: Storage, *, lower_case: bool = False) -> None:
         self._storage = storage
-        self._lower_case = lower_case
+        self._columns = named(COLUMNS, lower_case=lower_case)
 
     def store(self, batch: Batch, *, commit_follows: bool = False) -> Stored:
         """See `Destination.store`."""
         del commit_follows
         files = size_bytes = 0
         for hour, rows in split_by_time(batch.logs, HOUR_US):
-            data = encode(rows, COLUMNS, lower_case=self._lower_case).data
+            data = encode(fitted(rows, self._columns), self._columns).data
             try:
                 put = self._storage.put(file_path("logs", rows, hour, batch.name), data)
             except StorageError as error:

@@ -17,11 +17,14 @@ from typing import TYPE_CHECKING
 from otlp2parquet_ext.destinations import BusyError, DestinationError, Stored
 from otlp2parquet_ext.destinations.parquet_file import encode, read_footer
 from otlp2parquet_ext.destinations.partition import DAY_US, split_by_time
+from otlp2parquet_ext.destinations.refit import commit_fitting, fit_of, fitted
 from otlp2parquet_ext.iceberg import CommitError, ConflictError, DataFile
 from otlp2parquet_ext.iceberg.bounds import statistics
 from otlp2parquet_ext.iceberg.inbox import MISSING, Inbox
+from otlp2parquet_ext.iceberg.matching import Matched
 from otlp2parquet_ext.say import say
 from otlp2parquet_ext.storage import StorageError
+from otlp2parquet_ext.tables.columns import named
 from otlp2parquet_ext.tables.logs import COLUMNS
 
 if TYPE_CHECKING:
@@ -79,7 +82,7 @@ class Lake:
         self._table: CommitTable | None = None
         self._inbox = inbox or Inbox(storage)
         self._direct = direct
-        self._lower_case = lower_case
+        self._fit = Matched(named(COLUMNS, lower_case=lower_case))
         self._waiting: dict[str, _Waiting] = {}
         self._look_at_ms = 0
 
@@ -99,10 +102,12 @@ class Lake:
         """Store the rows of one day, and their descriptor."""
         date = time.strftime("%Y-%m-%d", time.gmtime(day * 86_400))
         path = f"data/Timestamp_day={date}/{batch_name}.parquet"
-        data, footer = encode(rows, COLUMNS, lower_case=self._lower_case)
+        fit = self._fit
+        data, footer = encode(fitted(rows, fit.columns), fit.columns)
         put = self._storage.put(path, data)
         if not put.new:  # an earlier attempt may have known less, and written other bytes
             footer = read_footer(self._storage.get(path))
+            fit = fit_of(footer)
         file = DataFile(
             name=f"{batch_name}-{date}",
             path=self._storage.url(path),
@@ -110,7 +115,8 @@ class Lake:
             rows=footer.num_rows,
             size_bytes=put.size_bytes,
             stored_ms=put.stored_ms,
-            statistics=statistics(footer, COLUMNS),
+            statistics=statistics(footer, fit.columns),
+            fields=fit.tag,
         )
         if described:
             self._inbox.put(file)
@@ -140,7 +146,8 @@ class Lake:
         committed = 0
         try:
             while self._direct and (files := self._next(deadline_ms)):
-                self._open().commit(files, deadline_ms)
+                fit = commit_fitting(self._open(), self._inbox, files, deadline_ms)
+                self._fit = fit or self._fit
                 self._forget(files)
                 committed += len(files)
         except ConflictError as error:

@@ -33,18 +33,15 @@ class ParquetFile(NamedTuple):
     footer: Any
 
 
-def encode(rows: pa.Table, columns: Sequence[Column], *, lower_case: bool = False) -> ParquetFile:
+def encode(rows: pa.Table, columns: Sequence[Column]) -> ParquetFile:
     """Return the Parquet file of `rows`.
 
     Args:
         rows: n > 0 rows whose schema was made from `columns`, in the same order.
         columns: how each column is stored.
-        lower_case: of the columns' names in the file.
 
     Source: Apache Parquet format, encodings.
     """
-    if lower_case:
-        rows = rows.rename_columns([name.lower() for name in rows.schema.names])
     names = dict(zip(columns, rows.schema.names, strict=True))
     dictionary = [n for c, n in names.items() if c.encoding is Encoding.DICTIONARY]
     others = {n: c.encoding.value for c, n in names.items() if n not in dictionary}

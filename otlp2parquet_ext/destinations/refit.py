@@ -7,21 +7,25 @@ with ours, the file is laid beside the table, where no sweep takes it for someth
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pyarrow as pa
 
 from otlp2parquet_ext.destinations.parquet_file import encode
+from otlp2parquet_ext.iceberg import ClashError, MisfitError
 from otlp2parquet_ext.iceberg.bounds import statistics
+from otlp2parquet_ext.iceberg.matching import Matched, written
+from otlp2parquet_ext.say import say
 from otlp2parquet_ext.storage import StorageError
 from otlp2parquet_ext.tables.columns import arrow_schema
+from otlp2parquet_ext.tables.logs import COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from otlp2parquet_ext.iceberg import DataFile
-    from otlp2parquet_ext.iceberg.matching import Matched
+    from otlp2parquet_ext.iceberg import CommitTable, DataFile
+    from otlp2parquet_ext.iceberg.inbox import Inbox
     from otlp2parquet_ext.storage import Storage
     from otlp2parquet_ext.tables.columns import Column
 
@@ -35,7 +39,25 @@ def fitted(rows: pa.Table, columns: Sequence[Column]) -> pa.Table:
         rows: with as many columns, in the same order.
         columns: of `Matched`.
     """
+    if tuple(columns) == COLUMNS:
+        return rows
     return pa.Table.from_arrays(rows.columns, schema=arrow_schema(columns))
+
+
+def fit_of(footer: Any) -> Matched:
+    """Return how a file was written, by any of us: it may have been for a table with other ids.
+
+    Args:
+        footer: the file's.
+
+    Raises:
+        StorageError: it is none of ours.
+    """
+    fields = footer.schema.to_arrow_schema()
+    try:
+        return written(COLUMNS, [(f.name, int(f.metadata[b"PARQUET:field_id"])) for f in fields])
+    except (KeyError, TypeError, ValueError) as error:
+        raise StorageError(f"a file of the same name has other columns: {error!r}") from error
 
 
 def refit(storage: Storage, file: DataFile, fit: Matched) -> DataFile:
@@ -92,3 +114,41 @@ def lay_beside(storage: Storage, file: DataFile) -> str:
     target = f"{BESIDE}/{path.removeprefix('data/')}"
     storage.put(target, storage.get(path))
     return storage.url(target)
+
+
+def commit_fitting(
+    table: CommitTable, inbox: Inbox, files: Sequence[DataFile], deadline_ms: int
+) -> Matched | None:
+    """Commit files, after writing anew those that do not fit; lay aside what no table takes.
+
+    When this returns every row can be read: in the table, or, said in one line, beside it.
+
+    Args:
+        table: to commit to.
+        inbox: knows where the files lie.
+        files: n > 0.
+        deadline_ms: see `CommitTable.commit`.
+
+    Returns:
+        How files have to be written to fit at once; None when they do.
+
+    Raises:
+        StorageError: a file cannot be written anew or laid beside.
+        CommitError: see `CommitTable.commit`.
+    """
+    fit = None
+    try:
+        try:
+            table.commit(files, deadline_ms)
+        except MisfitError as error:
+            fit = error.fit
+            wrong = frozenset(error.names)
+            files = [
+                refit(inbox.storage_of(file), file, fit) if file.name in wrong else file
+                for file in files
+            ]
+            table.commit(files, deadline_ms)
+    except ClashError as error:
+        places = [lay_beside(inbox.storage_of(file), file) for file in files]
+        say("error", f"{error}; {len(places)} files lie beside it, for example {places[0]}")
+    return fit

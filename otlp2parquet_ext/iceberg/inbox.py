@@ -91,10 +91,23 @@ class Inbox:
         Raises:
             StorageError: that cannot be found out.
         """
-        for storage in (self._files, self._storage):
-            with contextlib.suppress(ForeignAddressError):
-                return storage.size(storage.path(file.path)) == file.size_bytes
-        return False
+        try:
+            storage = self.storage_of(file)
+        except ForeignAddressError:
+            return False
+        return storage.size(storage.path(file.path)) == file.size_bytes
+
+    def storage_of(self, file: DataFile) -> Storage:
+        """Return the storage a file lies in.
+
+        Raises:
+            ForeignAddressError: in none where files may lie.
+        """
+        with contextlib.suppress(ForeignAddressError):
+            self._files.path(file.path)
+            return self._files
+        self._storage.path(file.path)
+        return self._storage
 
     def set_aside(self, files: Sequence[DataFile]) -> None:
         """Move descriptors out of the way."""

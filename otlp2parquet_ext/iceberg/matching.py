@@ -188,9 +188,16 @@ def _matched(
     known = {name for _, name in history}
     fitted = tuple(_fitted(column, pairs.get(column.field_id), history) for column in columns)
     missing = (c for c in columns if c.field_id not in pairs and c.name.lower() not in known)
-    ids = [column.field_id for column in fitted]
-    tag = "" if ids == [column.field_id for column in columns] else _digest(ids)
-    return Matched(fitted, tuple(missing), tag)
+    return Matched(fitted, tuple(missing), _tag(columns, [c.field_id for c in fitted]))
+
+
+def written(columns: Sequence[Column], names_and_ids: Sequence[tuple[str, int]]) -> Matched:
+    """Return how a file was written whose columns, ours in our order, have these names and ids."""
+    fitted = tuple(
+        replace(column, name=name, field_id=field_id)
+        for column, (name, field_id) in zip(columns, names_and_ids, strict=True)
+    )
+    return Matched(fitted, (), _tag(columns, [c.field_id for c in fitted]))
 
 
 def _fitted(column: Column, field: Field | None, history: set[tuple[int, str]]) -> Column:
@@ -201,5 +208,7 @@ def _fitted(column: Column, field: Field | None, history: set[tuple[int, str]]) 
     return replace(column, field_id=PARKED + column.field_id, name=f"{column.name} (parked)")
 
 
-def _digest(ids: Sequence[int]) -> str:
+def _tag(columns: Sequence[Column], ids: Sequence[int]) -> str:
+    if ids == [column.field_id for column in columns]:
+        return ""
     return blake2b(",".join(map(str, ids)).encode(), digest_size=6).hexdigest()

@@ -8,7 +8,7 @@ capitals gets the same table in lower case.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Literal
 
@@ -39,7 +39,7 @@ class Column:
 
     Attributes:
         field_id: the id Iceberg and Parquet know the column by; 1…N in column order.
-        name: in PascalCase; see `arrow_schema` for lower case.
+        name: in PascalCase; see `named` for lower case.
         type: Iceberg's word for the type.
         nullable: False makes it required in Iceberg, non-nullable in Arrow.
         doc: one sentence for the reader of the table.
@@ -75,19 +75,26 @@ def arrow_type(word: TypeWord) -> pa.DataType:
             return pa.bool_()
 
 
-def arrow_schema(columns: Sequence[Column], *, lower_case: bool = False) -> pa.Schema:
+def named(columns: Sequence[Column], *, lower_case: bool) -> tuple[Column, ...]:
+    """Give columns in the case a catalog can bear: `servicename` for S3 Tables and Glue.
+
+    Source: reference tables.md, section 8.
+    """
+    if not lower_case:
+        return tuple(columns)
+    return tuple(replace(column, name=column.name.lower()) for column in columns)
+
+
+def arrow_schema(columns: Sequence[Column]) -> pa.Schema:
     """Give the Arrow schema of a table, nullability and `PARQUET:field_id` included.
 
     Args:
         columns: in table order.
-        lower_case: name them `servicename` instead of `ServiceName`, as S3 Tables and Glue need.
-
-    Source: reference tables.md, section 8.
     """
     return pa.schema(
         [
             pa.field(
-                column.name.lower() if lower_case else column.name,
+                column.name,
                 arrow_type(column.type),
                 nullable=column.nullable,
                 metadata={"PARQUET:field_id": str(column.field_id)},

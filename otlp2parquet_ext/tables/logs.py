@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from otlp2parquet_ext.tables.columns import Column, Encoding, arrow_schema
+from otlp2parquet_ext.tables.columns import Column, Encoding, arrow_schema, named
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -201,7 +201,7 @@ COLUMNS: tuple[Column, ...] = (
 
 def log_schema(*, lower_case: bool = False) -> pa.Schema:
     """Give the logs table's Arrow schema, in PascalCase or in lower case."""
-    return arrow_schema(COLUMNS, lower_case=lower_case)
+    return arrow_schema(named(COLUMNS, lower_case=lower_case))
 
 
 LOGS: pa.Schema = log_schema()

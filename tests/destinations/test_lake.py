@@ -5,14 +5,22 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+import duckdb
 import pytest
 from lake_bench import Home, bodies_at, soon
+from pyiceberg.schema import Schema
+from pyiceberg.types import IcebergType, LongType, NestedField
 
+from otlp2parquet_ext.committer.opening import Place
+from otlp2parquet_ext.committer.work import commit_waiting
 from otlp2parquet_ext.destinations import Batch, BusyError, DestinationError
 from otlp2parquet_ext.destinations.lake import FILES_PER_COMMIT, SPARE_MS, TRUSTED_MS, Lake
 from otlp2parquet_ext.iceberg import CommitTable, ConflictError, DataFile
+from otlp2parquet_ext.iceberg.care import TYPES
 from otlp2parquet_ext.iceberg.inbox import Inbox, NoInbox
+from otlp2parquet_ext.settings import load
 from otlp2parquet_ext.storage.local import LocalStorage
+from otlp2parquet_ext.tables.logs import COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -189,3 +197,75 @@ def test_what_an_environment_remembers_of_an_outage_is_bounded(home: Home) -> No
     assert environment.commit(soon()) == count
     assert len(home.bodies()) == count
     assert waiting_in(home) == []
+
+
+def foreign_table(home: Home, *fields: NestedField) -> None:
+    """Let somebody make the table before us, with PyIceberg."""
+    catalog = home.catalog()
+    catalog.create_namespace("otel")
+    catalog.create_table(("otel", "logs"), Schema(*fields), location=str(home.location))
+
+
+def with_own_ids(home: Home, **types: IcebergType) -> None:
+    """Make a table of our columns in another order, so that every id means something else."""
+    fields = [
+        NestedField(
+            number, column.name.lower(), types.get(column.name, TYPES[column.type]), required=False
+        )
+        for number, column in enumerate(reversed(COLUMNS), 1)
+    ]
+    foreign_table(home, *fields)
+
+
+def test_a_table_with_ids_of_its_own_gets_files_that_carry_them(home: Home) -> None:
+    """Written anew the first time, as the table wants them from then on."""
+    with_own_ids(home)
+    environment = lake(home)
+    for name in ("first", "second"):
+        environment.store(batch(name), commit_follows=True)
+        environment.commit(soon())
+    assert home.rows("SELECT body, servicename FROM logs ORDER BY 1") == [
+        ("first", "orders"),
+        ("second", "orders"),
+    ]
+    files = sorted(path.stem for path in home.location.rglob("*.parquet"))
+    assert [name.count("-") for name in files] == [0, 1, 0]
+
+
+def test_a_committer_writes_anew_what_environments_left_for_such_a_table(home: Home) -> None:
+    """They never look at the table."""
+    with_own_ids(home)
+    Lake(LocalStorage(home.location), home.lean, direct=False).store(batch("a"))
+    place = Place(load({})[0], Inbox(LocalStorage(home.location)), home.lean, 1)
+    done = commit_waiting(place, soon())
+    assert (done.files, done.problem) == (1, "")
+    assert home.rows("SELECT body, servicename FROM logs") == [("a", "orders")]
+
+
+def test_a_replay_of_a_file_written_for_such_a_table_is_described_as_it_is(home: Home) -> None:
+    """Its ids are the table's, though this process has not seen the table yet."""
+    with_own_ids(home)
+    environment = lake(home)
+    environment.store(batch("a"), commit_follows=True)
+    environment.commit(soon())
+    environment.store(batch("b"))
+    replaying = lake(home)
+    replaying.store(batch("b"), commit_follows=True)
+    replaying.commit(soon())
+    assert home.rows("SELECT body FROM logs ORDER BY 1") == [("a",), ("b",)]
+
+
+def test_rows_no_column_takes_are_laid_beside_the_table(
+    home: Home, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Somebody's `body` is a number: nothing is lost, and one line says where it is."""
+    with_own_ids(home, Body=LongType())
+    environment = lake(home)
+    environment.store(batch("a"), commit_follows=True)
+    environment.commit(soon())
+    said = capfd.readouterr().err
+    assert "1 files lie beside it" in said
+    (beside,) = home.location.glob("beside/**/*.parquet")
+    assert duckdb.read_parquet(str(beside)).project("Body").fetchall() == [("a",)]
+    assert waiting_in(home) == []
+    assert home.rows("SELECT count(*) FROM logs") == [(0,)]

@@ -119,6 +119,11 @@ class Home:
         assert sorted(read) == sorted(row[0] for row in again)
         return sorted(read)
 
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        """Run SQL over the view `logs` with DuckDB."""
+        settings = {"OTLP2PARQUET_TABLE_LOGS": self.name}
+        return query.connect(f"sqlite://{self.database}", settings).execute(sql).fetchall()
+
     def metadata_path(self) -> Path:
         """Return where the table's metadata lies."""
         settings = {"OTLP2PARQUET_TABLE_LOGS": self.name}
