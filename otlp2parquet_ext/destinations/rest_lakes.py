@@ -49,18 +49,16 @@ def rest(order: Order) -> Made:
         from otlp2parquet_ext.iceberg import lean, signing  # noqa: PLC0415
         from otlp2parquet_ext.iceberg.rest_client import RestTable  # noqa: PLC0415
 
-        wanted = RestTable(
-            order.address.place,
-            options.get("warehouse", ""),
-            *order.name,
-            vended=options.get("vended") == "true",
-        )
+        uri, warehouse = order.address.place, options.get("warehouse", "")
         signed = signing.signing(
-            wanted.uri,
-            wanted.warehouse,
+            uri,
+            warehouse,
             name=options.get("signing-name", ""),
             region=options.get("signing-region", ""),
         )
+        # Whom a signature names has permissions of its own; others may have none but what is lent.
+        vended = options.get("vended", "false" if signed else "true") == "true"
+        wanted = RestTable(uri, warehouse, *order.name, vended=vended)
         if signed is not None:
             signed = signed._replace(region=signed.region or access.region)
             aws = access.aws(signed.service, signed.region)
