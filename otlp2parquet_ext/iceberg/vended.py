@@ -1,4 +1,4 @@
-"""What a REST catalog says about a table's files: where S3 is, and credentials it lends for them.
+"""Credentials for a table's files that its REST catalog lends.
 
 They last an hour or so; when they are about to end, or are refused, the catalog is asked again.
 
@@ -8,7 +8,7 @@ Source: Apache Iceberg REST catalog, OpenAPI specification, "LoadTableResult".
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from otlp2parquet_ext.iceberg import CommitError
 from otlp2parquet_ext.web.credentials import Credentials, CredentialsError
@@ -26,24 +26,6 @@ MARGIN_MS = 60_000
 def lends(config: Mapping[str, str]) -> bool:
     """Whether a table's configuration has credentials in it."""
     return KEY_ID in config and SECRET in config
-
-
-class Reach(NamedTuple):
-    """How S3 is reached; what the catalog does not say is empty, or None."""
-
-    region: str
-    endpoint: str
-    path_style: bool | None
-
-
-def reach(config: Mapping[str, str]) -> Reach:
-    """Return what a table's configuration says about reaching its files."""
-    style = config.get("s3.path-style-access", "").lower()
-    return Reach(
-        config.get("s3.region") or config.get("client.region", ""),
-        config.get("s3.endpoint", "").rstrip("/"),
-        style == "true" if style else None,
-    )
 
 
 class VendedCredentials:

@@ -8,7 +8,7 @@ import pytest
 from lake_bench import soon
 
 from otlp2parquet_ext.iceberg import CommitError
-from otlp2parquet_ext.iceberg.vended import Reach, VendedCredentials, lends, reach
+from otlp2parquet_ext.iceberg.vended import VendedCredentials, lends
 from otlp2parquet_ext.web.credentials import CredentialsError
 
 KEYS = {"s3.access-key-id": "a", "s3.secret-access-key": "b", "s3.session-token": "c"}
@@ -66,16 +66,3 @@ def test_a_catalog_that_lends_none_says_so() -> None:
 
     with pytest.raises(CredentialsError, match="no, "):
         VendedCredentials(refuse).current(soon())
-
-
-def test_how_s3_is_reached_is_read_from_the_same_place() -> None:
-    """MinIO behind Polaris, say."""
-    found = reach(
-        {
-            "s3.endpoint": "http://minio:9000/",
-            "s3.path-style-access": "true",
-            "client.region": "r",
-        }
-    )
-    assert found == Reach("r", "http://minio:9000", path_style=True)
-    assert reach({"s3.region": "x", "client.region": "y"}) == Reach("x", "", None)
