@@ -14,8 +14,10 @@ SETTINGS: tuple[Setting, ...] = (
         "destination",
         (PREFIX + "DESTINATION",),
         "",
-        "Where batches go, as a URL: `sqlite:///path/catalog.db?warehouse=/path` (Iceberg, local) "
-        "or `file:///path` (plain Parquet). Empty: nothing is collected.",
+        "Where batches go: `s3://bucket/prefix` or `file:///path` (plain Parquet); "
+        "`arn:aws:s3tables:…`, `glue://database?warehouse=s3://…`, `rest+https://…`, "
+        "`catalog://name` or `sqlite:///path/catalog.db` (Iceberg); see destinations.md. Empty: "
+        "nothing is collected.",
     ),
     Setting(
         "namespace",
