@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from lake_bench import DAY_US, NOON_US, Home, bodies_at, log_rows, soon
 
 from otlp2parquet_ext import query
+from otlp2parquet_ext.iceberg.history import APPENDS_ONLY
 from otlp2parquet_ext.tables.logs import COLUMNS
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ def test_readers_prune_by_day_and_by_bounds(tmp_path: Path, row_filter: str, fil
 
 
 def test_the_table_we_create_is_the_one_pyiceberg_creates(tmp_path: Path) -> None:
-    """Schema, spec, order and properties; ours has the columns' sentences besides."""
+    """Schema, spec, order and properties; ours has the columns' sentences and a proof besides."""
     ours, theirs = both(tmp_path, [bodies_at(0, "a")])
     mine, reference = ours.table(), theirs.table()
     for field, other in zip(mine.schema().fields, reference.schema().fields, strict=True):
@@ -117,7 +118,9 @@ def test_the_table_we_create_is_the_one_pyiceberg_creates(tmp_path: Path) -> Non
     assert [f.doc for f in mine.schema().fields] == [c.doc for c in COLUMNS]
     assert mine.spec() == reference.spec()
     assert mine.sort_order() == reference.sort_order()
-    assert mine.metadata.properties == reference.metadata.properties
+    properties = dict(mine.metadata.properties)
+    assert properties.pop(APPENDS_ONLY).startswith("1 ")
+    assert properties == reference.metadata.properties
     assert mine.metadata.last_partition_id == reference.metadata.last_partition_id
     assert mine.metadata.last_column_id == reference.metadata.last_column_id
 
