@@ -31,14 +31,15 @@ PARTS = {
 }
 
 
-def milestones(commits: int, care_every: int = 0) -> Iterator[dict[str, Any]]:
+def milestones(where: Path | None, commits: int, care_every: int) -> Iterator[dict[str, Any]]:
     """Yield the figures of one table at each milestone up to `commits`.
 
     Args:
+        where: a folder below which the table lies; None for the system's.
         commits: of the whole life of the table.
         care_every: commits between two runs of a committer's care; 0 is never.
     """
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory(dir=where) as name:
         folder = Path(name)
         old = Table(folder / "old")
         for milestone in (number for number in MILESTONES if number <= commits):
