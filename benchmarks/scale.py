@@ -40,7 +40,7 @@ COUNTS = (2, 8, 32, 128)
 
 def run(plan: Plan) -> dict[str, Any]:
     """Run one plan in a folder of its own; return its figures."""
-    folder = Path(tempfile.mkdtemp(dir=MEMORY if MEMORY.is_dir() else None, prefix="scale-"))
+    folder = Path(tempfile.mkdtemp(dir=memory(), prefix="scale-"))
     try:
         with lakes.opened(plan, folder) as home:
             started = time.monotonic()
@@ -68,6 +68,11 @@ def _is_full(path: Path) -> bool:
     return path.is_file() and path.stat().st_size > 0
 
 
+def memory() -> Path | None:
+    """Return a folder in memory, None where there is none."""
+    return MEMORY if MEMORY.is_dir() else None
+
+
 def machine() -> dict[str, Any]:
     """Say what this ran on."""
     return {
@@ -75,7 +80,7 @@ def machine() -> dict[str, Any]:
         "load": os.getloadavg(),
         "machine": platform.machine(),
         "python": platform.python_version(),
-        "lake": "disk in memory" if MEMORY.is_dir() else "disk",
+        "disk": "in memory" if memory() else "real",
     }
 
 
@@ -121,10 +126,11 @@ def run_growth(results: Path, commits: int) -> None:
     """Let one table grow; add what was measured to the results."""
     found: dict[str, Any] = json.loads(results.read_text()) if results.exists() else {}
     found["growth"] = []
-    for milestone in growth.milestones(commits):
-        found["growth"].append(milestone)
-        results.write_text(json.dumps(found, indent=1) + "\n")
-        print(json.dumps(milestone), flush=True)
+    for care_every in (0, growth.CARE_EVERY):
+        for milestone in growth.milestones(memory(), commits, care_every):
+            found["growth"].append(milestone)
+            results.write_text(json.dumps(found, indent=1) + "\n")
+            print(json.dumps(milestone), flush=True)
 
 
 def line(of: dict[str, Any]) -> str:

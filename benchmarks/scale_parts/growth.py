@@ -1,7 +1,8 @@
 """One table, committed to thousands of times: what a commit costs then, and how large it has got.
 
 Each measured commit of the old table stands beside the tenth of a new one, in the same minute and
-on the same disk: the ratio is what growth alone costs.
+on the same disk: the ratio is what growth alone costs. One table is left alone, another has a
+committer that takes care of it now and then.
 """
 
 from __future__ import annotations
@@ -13,26 +14,49 @@ from typing import TYPE_CHECKING, Any
 
 from commits import MEASURED, Table
 
+from otlp2parquet_ext.committer.care import care
+from otlp2parquet_ext.committer.opening import open_place
+from otlp2parquet_ext.iceberg.handle import now_ms
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+CARE_EVERY = 100
+CARE_MS = 60_000
 MILESTONES = (10, 100, 300, 1_000, 3_000, 10_000)
 PARTS = {
     "metadata_json": "*.metadata.json",
     "manifest_lists": "snap-*.avro",
-    "manifests": "*-m*.avro",
+    "manifests": "*-m?.avro",
 }
 
 
-def milestones(commits: int) -> Iterator[dict[str, Any]]:
-    """Yield the figures of one table at each milestone up to `commits`."""
-    with tempfile.TemporaryDirectory() as name:
+def milestones(where: Path | None, commits: int, care_every: int) -> Iterator[dict[str, Any]]:
+    """Yield the figures of one table at each milestone up to `commits`.
+
+    Args:
+        where: a folder below which the table lies; None for the system's.
+        commits: of the whole life of the table.
+        care_every: commits between two runs of a committer's care; 0 is never.
+    """
+    with tempfile.TemporaryDirectory(dir=where) as name:
         folder = Path(name)
         old = Table(folder / "old")
         for milestone in (number for number in MILESTONES if number <= commits):
             while old.commits < milestone - min(MEASURED, milestone - 1):
                 old.commit()
-            yield {"commits": milestone, **_measured(old, folder / str(milestone))}
+                if care_every and old.commits % care_every == 0:
+                    _care(folder / "old")
+            yield {"commits": milestone, "care_every": care_every} | _measured(
+                old, folder / str(milestone)
+            )
+
+
+def _care(folder: Path) -> None:
+    """Do what a committer does besides committing; nobody reads old snapshots here."""
+    url = f"sqlite://{folder}/c.db?warehouse={folder}/lake"
+    cared = care(open_place({"OTLP2PARQUET_DESTINATION": url}), now_ms() + CARE_MS, grace_ms=0)
+    assert not cared.problems, cared.problems
 
 
 def _measured(old: Table, folder: Path) -> dict[str, Any]:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 TEMPLATE = Path(__file__).with_name("page.md")
 HOLE = re.compile(r"\{\{([^{}]+)\}\}")
+FIRST_SHOWN = 100
 REQUESTS = ("PUT", "GET", "HEAD", "POST")
 PART_NAMES = {
     "metadata_json": "metadata.json",
@@ -51,9 +52,9 @@ def filled(hole: str, runs: Mapping[str, Run], results: Mapping[str, Any]) -> st
     if kind == "machine":
         return str(results["machine"][rest])
     if kind == "growth":
-        commits, _, figure = rest.partition(".")
-        figure, _, form = figure.partition(":")
-        found = next(g for g in results["growth"] if g["commits"] == int(commits))
+        commits, care_every, figure, form = rest.split("/")
+        wanted = (int(commits), int(care_every))
+        found = next(g for g in results["growth"] if (g["commits"], g["care_every"]) == wanted)
         return f"{found[figure]:{form}}"
     run, _, figure = kind.partition(".")
     if figure == "requests_per_file":
@@ -96,18 +97,23 @@ def table_of_runs(results: Mapping[str, Any], lake: str) -> str:
 def table_of_growth(results: Mapping[str, Any]) -> str:
     """Return what a commit costs as a table ages."""
     head = (
-        "| commits | CPU of a commit (ms) | the tenth, beside it | ratio | metadata.json | "
+        "| commits | care | CPU of a commit (ms) | the tenth, beside it | ratio | metadata.json | "
         "manifest list | all metadata |"
     )
-    lines = [head, "|" + "---:|" * 7]
+    lines = [head, "|" + "---:|" * 8]
     for entry in results.get("growth", ()):
         everything = sum(entry[part]["bytes"] for part in PART_NAMES)
         lines.append(
-            f"| {entry['commits']:,} | {entry['cpu_ms']:.1f} | {entry['tenth_cpu_ms']:.1f} | "
+            f"| {entry['commits']:,} | {_care(entry)} | {entry['cpu_ms']:.1f} | "
+            f"{entry['tenth_cpu_ms']:.1f} | "
             f"{entry['ratio']:.2f} | {entry['metadata_json']['latest_bytes'] / 1e3:.0f} kB | "
             f"{entry['manifest_lists']['latest_bytes'] / 1e3:.0f} kB | {everything / 1e6:.1f} MB |"
         )
     return "\n".join(lines)
+
+
+def _care(entry: Mapping[str, Any]) -> str:
+    return f"every {entry['care_every']} commits" if entry["care_every"] else "none"
 
 
 TABLES = {
@@ -149,24 +155,26 @@ def pictures(results: Mapping[str, Any]) -> dict[str, str]:
         ],
     )
     if results.get("growth"):
-        growth = results["growth"]
+        growth = [g for g in results["growth"] if g["commits"] >= FIRST_SHOWN]
         found["scale-growth.svg"] = chart(
             "A table grows",
             "commits",
-            "CPU of a commit over that of a young table's; kB a commit writes",
+            "CPU of a commit over that of a young table's; manifest list in units of 10 kB",
             [
-                Series("CPU, ratio", [(g["commits"], g["ratio"]) for g in growth]),
-                *(
-                    Series(
-                        f"{name}, kB",
-                        [(g["commits"], g[part]["latest_bytes"] / 1e3) for g in growth],
-                        dashed=True,
-                    )
-                    for part, name in PART_NAMES.items()
-                ),
+                one
+                for care, what in ((False, "alone"), (True, "cared for"))
+                for one in _growth([g for g in growth if bool(g["care_every"]) is care], what)
             ],
         )
     return found
+
+
+def _growth(growth: Sequence[Mapping[str, Any]], what: str) -> list[Series]:
+    sizes = [(g["commits"], g["manifest_lists"]["latest_bytes"] / 1e4) for g in growth]
+    return [
+        Series(f"CPU, {what}", [(g["commits"], g["ratio"]) for g in growth]),
+        Series(f"list, {what}", sizes, dashed=True),
+    ]
 
 
 def _of_modes(runs: Sequence[Run], lake: str, figures: Mapping[str, str]) -> list[Series]:

@@ -69,5 +69,19 @@ STALE: Mapping[Kind, Requests] = {
 }
 """More when somebody else has committed since: what the table is now, and its manifest list."""
 
-TAKE = Requests(get=2)
-"""Each descriptor that is taken from the inbox: it is read, and its file is looked for."""
+TAKE = Requests(get=1)
+"""Each descriptor a committer takes from the inbox; that its file is there is believed while it is
+young."""
+
+RUN = Requests(get=2, list=3, catalog=3)
+"""Each run of a committer, even for nothing: a look into the inbox, and the care of the table."""
+
+AGAIN = Requests(list=1)
+"""After each commit of a committer it looks whether more waits."""
+
+
+def at(kind: Kind, requests: Requests) -> Requests:
+    """Return what requests are where the bucket is itself the catalog."""
+    if kind is not Kind.S3_TABLES:
+        return requests
+    return requests._replace(get=requests.get + requests.catalog, catalog=0)

@@ -10,14 +10,17 @@ import math
 from typing import TYPE_CHECKING, NamedTuple
 
 from otlp2parquet_ext.cost.requests import (
+    AGAIN,
     COMMIT,
     DESCRIBE,
     LOOK,
+    RUN,
     STALE,
     STORE,
     TAKE,
     Kind,
     Requests,
+    at,
 )
 from otlp2parquet_ext.cost.workload import DAY_S, Workload, WorkloadError
 from otlp2parquet_ext.destinations.address import parse
@@ -178,8 +181,8 @@ def _with_committer(day: Volumes, work: Workload) -> Volumes:
     runs = DAY_S / window_s * (busy_share if work.woken_by == "events" else 1.0)
     commits = DAY_S / window_s * busy_share
     requests = day.requests.plus(DESCRIBE.times(day.flushes)).plus(TAKE.times(day.flushes))
-    each = COMMIT[day.kind].plus(STALE[day.kind])  # a committer remembers nothing
-    requests = requests.plus(each.times(commits)).plus(LOOK.times(runs))
+    each = COMMIT[day.kind].plus(STALE[day.kind]).plus(AGAIN)  # its memory is long out of date
+    requests = requests.plus(each.times(commits)).plus(at(day.kind, RUN).times(runs))
     return day._replace(
         commits=commits,
         described=day.flushes,

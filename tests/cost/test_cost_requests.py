@@ -13,7 +13,19 @@ from counting_proxy import Pattern
 from lake_bench import bodies_at
 from places import Place, soon
 
-from otlp2parquet_ext.cost.requests import COMMIT, DESCRIBE, STALE, STORE, TAKE, Kind, Requests
+from otlp2parquet_ext.committer import answer
+from otlp2parquet_ext.committer.opening import open_place
+from otlp2parquet_ext.cost.requests import (
+    AGAIN,
+    COMMIT,
+    DESCRIBE,
+    RUN,
+    STALE,
+    STORE,
+    TAKE,
+    Kind,
+    Requests,
+)
 from otlp2parquet_ext.destinations import Batch, BusyError
 
 if TYPE_CHECKING:
@@ -105,19 +117,22 @@ def test_a_commit_to_a_rest_catalog(iceberg_rest_on_s3: Place, alone: bool) -> N
 
 
 def test_an_inbox_and_who_takes_it(moto: str) -> None:
-    """File and descriptor; who commits reads each descriptor once, after one list of them."""
+    """File and descriptor; a committer reads each descriptor once, after a list of them."""
     place = places.glue(moto)
     inbox = replace(place, environ={**place.environ, "OTLP2PARQUET_COMMIT": "inbox"})
     with counting_proxy.running(moto) as proxy:
-        proxied = {**inbox.environ, "AWS_ENDPOINT_URL": proxy.url}
-        flush(replace(inbox, environ=proxied), "one", "two", "three")
+        proxied = {"AWS_ENDPOINT_URL": proxy.url}
+        flush(replace(inbox, environ={**inbox.environ, **proxied}), "one", "two", "three")
         assert seen(proxy) == STORE.plus(DESCRIBE).times(3)
-        flush(place, "another")  # the table is there
-        flush(inbox, "four", "five", "six")
+        committer = open_place({**place.variables, **proxied})
+        for number in range(3):
+            flush(place, f"another {number}")
+            flush(inbox, *(f"{number}{name}" for name in "abc"))
+            proxy.reset()
+            answer(committer, {}, soon())
+            busy = seen(proxy)
         proxy.reset()
-        direct = {**place.environ, "AWS_ENDPOINT_URL": proxy.url}
-        replace(place, environ=direct).open().commit(soon())
-        found = seen(proxy)
-    assert found.list == 1
-    taken = COMMIT[Kind.GLUE].plus(STALE[Kind.GLUE]).plus(TAKE.times(3))
-    assert found._replace(list=0) == taken
+        answer(committer, {}, soon())
+        assert seen(proxy) == RUN
+    committed = COMMIT[Kind.GLUE].plus(STALE[Kind.GLUE]).plus(AGAIN).plus(TAKE.times(3))
+    assert busy == RUN.plus(committed)
