@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from otlp2parquet_ext.destinations.access import Access
 from otlp2parquet_ext.destinations.address import AddressError, parse
-from otlp2parquet_ext.destinations.order import Made, Order, Terms, once, where
+from otlp2parquet_ext.destinations.order import Made, Order, once, where
 from otlp2parquet_ext.destinations.rest_lakes import rest, s3_tables
 from otlp2parquet_ext.iceberg.inbox import Inbox, NoInbox
+from otlp2parquet_ext.iceberg.terms import MANY, Terms
 from otlp2parquet_ext.storage.local import LocalStorage
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.settings import Settings
     from otlp2parquet_ext.storage import Storage
 
-MANY = 1_000_000
 LOWER_CASE = frozenset({"glue", "s3tables"})
 
 
@@ -71,6 +71,7 @@ def parts(
         create=settings.create_table == "on",
         lower_case=lower_case,
         conflicts_borne=MANY if patient else 0,
+        snapshots_kept=settings.snapshots_kept,
     )
     order = Order(address, settings, environ, terms)
     storage, open_table = KINDS[address.kind](order)
@@ -114,8 +115,7 @@ def _sqlite(order: Order) -> Made:
             database,
             location,
             *order.name,
-            create=order.terms["create"],
-            conflicts_borne=order.terms["conflicts_borne"],
+            terms=order.terms,
         )
 
     return Made(LocalStorage(location), once(open_table))
@@ -137,7 +137,7 @@ def _glue(order: Order) -> Made:
             GlueName(endpoint, *order.name, options.get("catalog-id", "")),
             location=location,
             region=access.region,
-            **order.terms,
+            terms=order.terms,
         )
 
     return Made(access.storage(location), once(open_table))
@@ -155,7 +155,7 @@ def _catalog(order: Order) -> Made:
     def open_table() -> CommitTable:
         from otlp2parquet_ext.iceberg.pyiceberg_catalog import catalog_table  # noqa: PLC0415
 
-        return catalog_table(name, *order.name, order.environ, location=location, **order.terms)
+        return catalog_table(name, *order.name, order.environ, location=location, terms=order.terms)
 
     def files(address: str) -> Storage:
         if not address.startswith("s3"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING, NamedTuple, TypedDict
+from typing import TYPE_CHECKING, NamedTuple
 
 from otlp2parquet_ext.iceberg import CommitError
 from otlp2parquet_ext.storage import StorageError
@@ -15,19 +15,12 @@ if TYPE_CHECKING:
 
     from otlp2parquet_ext.destinations.address import Address
     from otlp2parquet_ext.iceberg import CommitTable
+    from otlp2parquet_ext.iceberg.terms import Terms
     from otlp2parquet_ext.settings import Settings
     from otlp2parquet_ext.storage import Storage
 
 LOCATION_MS = 10_000
 """What a catalog may take to say where a table lies."""
-
-
-class Terms(TypedDict):
-    """How to commit: see `LeanTable`."""
-
-    create: bool
-    lower_case: bool
-    conflicts_borne: int
 
 
 class Order(NamedTuple):

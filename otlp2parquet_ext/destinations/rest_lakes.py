@@ -84,7 +84,7 @@ def _made(order: Order, access: Access, open_catalog: Callable[[], RestCatalog])
         catalog = open_catalog()
         opened.append(catalog)
         storage = LazyStorage(lambda: _everything(catalog, access))
-        return lean.rest_table(catalog, storage, label=".".join(order.name), **order.terms)
+        return lean.rest_table(catalog, storage, label=".".join(order.name), terms=order.terms)
 
     open_once = once(open_table)
     return Made(where(open_once, lambda address: _reach(opened[0], access, address)), open_once)

@@ -43,6 +43,7 @@ from otlp2parquet_ext.iceberg.snapshot import (
     next_sequence_number,
 )
 from otlp2parquet_ext.iceberg.supported import check_files, current_schema, partitioning
+from otlp2parquet_ext.iceberg.terms import USUAL, Terms
 from otlp2parquet_ext.iceberg.waits import waits
 from otlp2parquet_ext.storage import StorageError
 
@@ -57,7 +58,6 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.tables.columns import Column
 
 LIST_CACHE_BYTES = 4_194_304
-MANY = 1_000_000
 
 
 class _Commit(msgspec.Struct):
@@ -94,9 +94,7 @@ class LeanTable:
         columns: of our files, the time they are partitioned by first.
         location: where a table that is created lies; empty if the catalog is to choose.
         label: the table's name, for messages.
-        conflicts_borne: lost attempts after which a commit gives up before its deadline.
-        create: create a table that does not exist.
-        lower_case: of the columns of a table that is created.
+        terms: on which it is committed to.
 
     Attributes:
         handle: to the table itself, for those who take care of it.
@@ -110,18 +108,14 @@ class LeanTable:
         *,
         location: str,
         label: str,
-        conflicts_borne: int = MANY,
-        create: bool = True,
-        lower_case: bool = False,
+        terms: Terms = USUAL,
     ) -> None:
         self._catalog = catalog
-        self._conflicts_borne = conflicts_borne
+        self._terms = terms
         self._storage = storage
         self._columns = columns
         self._location = location
         self._label = label
-        self._create = create
-        self._lower_case = lower_case
         self.handle = Handle(catalog, storage, tuple(columns))
         self._list: tuple[str, AvroFile] | None = None
 
@@ -133,7 +127,7 @@ class LeanTable:
             for wait_s in waits():
                 if self._attempt(commit):
                     return
-                if commit.conflicts > self._conflicts_borne:
+                if commit.conflicts > self._terms.conflicts_borne:
                     break
                 if (time.time() + wait_s) * 1_000 > deadline_ms:
                     break
@@ -179,7 +173,7 @@ class LeanTable:
             return True
         added = self._manifest(commit, table.metadata, new)
         path, lines = self._manifest_list(commit, table.metadata, added)
-        gone = expired(table.metadata)
+        gone = expired(table.metadata, self._terms.snapshots_kept)
         waiting, due = manifest_lists(table.metadata, gone, metadata_folder(table.metadata))
         change = Change(
             new_snapshot(
@@ -237,14 +231,16 @@ class LeanTable:
     def _load(self, deadline_ms: int) -> Version:
         """Read the table as it is now, creating it when there is none."""
         table = self._catalog.load(deadline_ms)
-        if table is None and not self._create:
+        if table is None and not self._terms.create:
             raise CommitError(
                 "there is no such table, and OTLP2PARQUET_CREATE_TABLE=off forbids to create it; "
                 "the files are kept until there is one"
             )
         if table is None:
             now_ms = time.time_ns() // 1_000_000
-            metadata = new_table(self._columns, self._location, now_ms, lower_case=self._lower_case)
+            metadata = new_table(
+                self._columns, self._location, now_ms, lower_case=self._terms.lower_case
+            )
             self._catalog.create(metadata, deadline_ms)
             table = self._catalog.load(deadline_ms)
         if table is None:

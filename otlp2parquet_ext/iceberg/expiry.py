@@ -33,18 +33,23 @@ TABLE_BUCKET = "--table-s3/"
 LEAST_KEPT = "history.expire.min-snapshots-to-keep"
 
 
-def expired(metadata: Metadata) -> frozenset[int]:
-    """Return the ids of the snapshots that may go when one more is added to `main`."""
+def expired(metadata: Metadata, kept: int = SNAPSHOTS_KEPT) -> frozenset[int]:
+    """Return the ids of the snapshots that may go when one more is added to `main`.
+
+    Args:
+        metadata: before that.
+        kept: how many of `main` stay then, if nobody asks for more.
+    """
     parents = {s["snapshot-id"]: s.get("parent-snapshot-id") for s in metadata.get("snapshots", ())}
     history = list(_history(parents, metadata.get("current-snapshot-id")))
-    return frozenset(history[_kept(metadata) - 1 :]) - frozenset(_pinned(metadata, parents))
+    return frozenset(history[_kept(metadata, kept) - 1 :]) - frozenset(_pinned(metadata, parents))
 
 
-def _kept(metadata: Metadata) -> int:
+def _kept(metadata: Metadata, least: int) -> int:
     """Return how many snapshots of `main` stay: at least what the table itself asks for."""
     main = metadata.get("refs", {}).get(MAIN, {})
     asked = main.get("min-snapshots-to-keep", metadata.get("properties", {}).get(LEAST_KEPT, 0))
-    return max(SNAPSHOTS_KEPT, int(asked))
+    return max(least, int(asked))
 
 
 def _pinned(metadata: Metadata, parents: dict[int, int | None]) -> Iterator[int]:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from otlp2parquet_ext.iceberg.append import MANY, LeanTable
+from otlp2parquet_ext.iceberg.append import LeanTable
 from otlp2parquet_ext.iceberg.file_catalog import FileCatalog
+from otlp2parquet_ext.iceberg.terms import USUAL, Terms
 from otlp2parquet_ext.tables.logs import COLUMNS
 
 if TYPE_CHECKING:
@@ -29,8 +30,7 @@ def sqlite_table(
     namespace: str,
     table: str,
     *,
-    conflicts_borne: int = MANY,
-    create: bool = True,
+    terms: Terms = USUAL,
 ) -> LeanTable:
     """Return a table of the SQLite catalog in the file `database`; nothing is opened yet.
 
@@ -38,8 +38,7 @@ def sqlite_table(
         database: the catalog.
         location: where a table that is created lies; one that exists lies where it says.
         namespace, table: its name.
-        conflicts_borne: see `LeanTable`.
-        create: whether a table that does not exist is created.
+        terms: see `LeanTable`.
     """
     from pathlib import Path  # noqa: PLC0415
 
@@ -55,8 +54,7 @@ def sqlite_table(
         COLUMNS,
         location=str(location),
         label=label,
-        conflicts_borne=conflicts_borne,
-        create=create,
+        terms=terms,
     )
 
 
@@ -67,9 +65,7 @@ def glue_table(
     *,
     location: str,
     region: str,
-    conflicts_borne: int = MANY,
-    create: bool = True,
-    lower_case: bool = True,
+    terms: Terms = USUAL,
 ) -> LeanTable:
     """Return a table of the Glue Data Catalog; nothing is asked yet.
 
@@ -79,9 +75,7 @@ def glue_table(
         name: of the table.
         location: where a table that is created lies: `s3://bucket/prefix`.
         region: of Glue, for messages.
-        conflicts_borne: see `LeanTable`.
-        create: whether a table that does not exist is created.
-        lower_case: of the columns of a table that is created.
+        terms: see `LeanTable`.
     """
     from otlp2parquet_ext.iceberg import remedies  # noqa: PLC0415
     from otlp2parquet_ext.iceberg.glue_catalog import GluePointer  # noqa: PLC0415
@@ -95,9 +89,7 @@ def glue_table(
         COLUMNS,
         location=location,
         label=f"{name.database}.{name.table}",
-        conflicts_borne=conflicts_borne,
-        create=create,
-        lower_case=lower_case,
+        terms=terms,
     )
 
 
@@ -107,9 +99,7 @@ def rest_table(
     *,
     label: str,
     location: str = "",
-    conflicts_borne: int = MANY,
-    create: bool = True,
-    lower_case: bool = False,
+    terms: Terms = USUAL,
 ) -> LeanTable:
     """Return a table of a REST catalog; nothing is asked yet.
 
@@ -118,9 +108,7 @@ def rest_table(
         storage: reaches every address the table may name.
         label: the table's name, for messages.
         location: where a table that is created lies; empty if the catalog is to choose.
-        conflicts_borne: see `LeanTable`.
-        create: whether a table that does not exist is created.
-        lower_case: of the columns of a table that is created.
+        terms: see `LeanTable`.
     """
     return LeanTable(
         catalog,
@@ -128,9 +116,7 @@ def rest_table(
         COLUMNS,
         location=location,
         label=label,
-        conflicts_borne=conflicts_borne,
-        create=create,
-        lower_case=lower_case,
+        terms=terms,
     )
 
 

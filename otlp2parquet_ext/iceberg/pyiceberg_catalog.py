@@ -29,7 +29,7 @@ from pyiceberg.partitioning import PartitionSpec
 from pyiceberg.schema import Schema
 
 from otlp2parquet_ext.iceberg import CommitError
-from otlp2parquet_ext.iceberg.append import MANY, LeanTable
+from otlp2parquet_ext.iceberg.append import LeanTable
 from otlp2parquet_ext.iceberg.catalog import OutcomeUnknownError, Version
 from otlp2parquet_ext.iceberg.dynamodb_pointer import DynamoDbPointer
 from otlp2parquet_ext.iceberg.expiry import TABLE_BUCKET
@@ -46,6 +46,7 @@ from otlp2parquet_ext.iceberg.pyiceberg_files import IO_IMPL, Files
 from otlp2parquet_ext.iceberg.pyiceberg_open import lasting, open_catalog
 from otlp2parquet_ext.iceberg.snapshot import Metadata
 from otlp2parquet_ext.iceberg.sqlite_catalog import CATALOG_NAME
+from otlp2parquet_ext.iceberg.terms import USUAL, Terms
 from otlp2parquet_ext.storage import StorageError
 from otlp2parquet_ext.tables.logs import COLUMNS
 
@@ -186,7 +187,7 @@ class PyIcebergTable(LeanTable):
         catalog: knows the table.
         connection: of that catalog.
         files: reaches the table's files.
-        location, label, conflicts_borne, create, lower_case: see `LeanTable`.
+        location, label, terms: see `LeanTable`.
     """
 
     def __init__(
@@ -197,9 +198,7 @@ class PyIcebergTable(LeanTable):
         *,
         location: str,
         label: str,
-        conflicts_borne: int,
-        create: bool,
-        lower_case: bool,
+        terms: Terms,
     ) -> None:
         super().__init__(
             catalog,
@@ -207,9 +206,7 @@ class PyIcebergTable(LeanTable):
             COLUMNS,
             location=location,
             label=label,
-            conflicts_borne=conflicts_borne,
-            create=create,
-            lower_case=lower_case,
+            terms=terms,
         )
         self._connection = connection
         self._files = files
@@ -227,9 +224,7 @@ def catalog_table(
     environ: Mapping[str, str],
     *,
     location: str | None = None,
-    conflicts_borne: int = MANY,
-    create: bool = True,
-    lower_case: bool = False,
+    terms: Terms = USUAL,
 ) -> PyIcebergTable:
     """Return a table of `catalog://name`; nothing is opened yet.
 
@@ -238,7 +233,7 @@ def catalog_table(
         namespace, table: the table's name in it.
         environ: has the catalog's `PYICEBERG_CATALOG__…` variables.
         location: where a table that is created lies; None for below the catalog's warehouse.
-        conflicts_borne, create, lower_case: see `LeanTable`.
+        terms: see `LeanTable`.
     """
     properties = catalog_properties(name, environ)
     place = location or table_location(properties, namespace, table) or ""
@@ -254,9 +249,7 @@ def catalog_table(
         files,
         location=place,
         label=f"{label}/{namespace}.{table}",
-        conflicts_borne=conflicts_borne,
-        create=create,
-        lower_case=lower_case,
+        terms=terms,
     )
 
 

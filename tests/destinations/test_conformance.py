@@ -5,6 +5,7 @@ The places are real: folders, and servers that the tests start (see `places.py`)
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -313,3 +314,17 @@ def test_the_table_is_partitioned_by_day_and_carries_the_field_ids(lake: Place) 
     assert [(f["name"], f["transform"], f["source-id"]) for f in spec] == [
         (case("Timestamp_day"), "day", 1)
     ]
+
+
+def test_the_settings_of_a_table_are_heeded(lake: Place) -> None:
+    """How its columns are written, and how many snapshots stay."""
+    wanted = {"OTLP2PARQUET_COLUMN_CASE": "lower", "OTLP2PARQUET_SNAPSHOTS_KEPT": "2"}
+    destination = dataclasses.replace(lake, environ={**lake.environ, **wanted}).open()
+    for number in range(4):
+        destination.store(Batch(f"{number:032}", NOON), commit_follows=True)
+        destination.commit(soon())
+    newest = max(name for name in lake.objects.names() if name.endswith(".metadata.json"))
+    metadata = json.loads(lake.objects.read(newest))
+    assert len(metadata["snapshots"]) == 2
+    assert all(f["name"].islower() for f in metadata["schemas"][0]["fields"])
+    assert lake.rows("SELECT count(*) FROM logs") == [(8,)]

@@ -15,6 +15,7 @@ from pyiceberg_reference import PyIcebergReference
 
 from otlp2parquet_ext.iceberg import CommitError
 from otlp2parquet_ext.iceberg.expiry import SNAPSHOTS_KEPT
+from otlp2parquet_ext.iceberg.terms import Terms
 from otlp2parquet_ext.tables.logs import COLUMNS
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def test_a_table_is_created_and_appended_to(warehouse: Warehouse) -> None:
 def test_names_are_lower_case_where_that_is_asked_for(warehouse: Warehouse) -> None:
     """Glue and Athena know no others; ids and types are the same."""
     files = warehouse.store(bodies_at(0, "a"), "1")
-    warehouse.open(lower_case=True).commit(files, soon())
+    warehouse.open(terms=Terms(lower_case=True)).commit(files, soon())
     names = [field.name for field in warehouse.table().schema().fields]
     assert names == [column.name.lower() for column in COLUMNS]
     assert warehouse.table().spec().fields[0].name == "timestamp_day"
@@ -62,9 +63,11 @@ def test_a_table_is_not_created_when_that_is_forbidden(warehouse: Warehouse) -> 
     """Somebody else makes the tables here; the message names the setting."""
     files = warehouse.store(bodies_at(0, "a"), "1")
     with pytest.raises(CommitError, match="no such table, and OTLP2PARQUET_CREATE_TABLE=off"):
-        warehouse.open(create=False).commit(files, soon())
+        warehouse.open(terms=Terms(create=False)).commit(files, soon())
     warehouse.open().commit(files, soon())
-    warehouse.open(create=False).commit(warehouse.store(bodies_at(0, "b"), "2"), soon())
+    warehouse.open(terms=Terms(create=False)).commit(
+        warehouse.store(bodies_at(0, "b"), "2"), soon()
+    )
     assert warehouse.bodies() == ["a", "b"]
 
 

@@ -22,6 +22,7 @@ from rest_bench import RestHome, asked
 from otlp2parquet_ext.iceberg import CommitError, lean
 from otlp2parquet_ext.iceberg.catalog import OutcomeUnknownError
 from otlp2parquet_ext.iceberg.rest_client import RestTable
+from otlp2parquet_ext.iceberg.terms import Terms
 from otlp2parquet_ext.storage.local import LocalStorage
 from otlp2parquet_ext.tables.logs import COLUMNS
 from otlp2parquet_ext.web.client import Client
@@ -339,7 +340,7 @@ def test_rows_somebody_deleted_stay_deleted(home: RestHome) -> None:
 def test_the_catalog_may_choose_the_location(home: RestHome) -> None:
     """As S3 Tables does; columns in lower case, as there."""
     disk = LocalStorage(Path("/"))
-    table = lean.rest_table(home.rest(), disk, label="otel.logs", lower_case=True)
+    table = lean.rest_table(home.rest(), disk, label="otel.logs", terms=Terms(lower_case=True))
     place = table.location(soon())
     assert place.endswith(f"otel/{home.name}")
     table.commit(home.store(bodies_at(0, "a"), "a"), soon())

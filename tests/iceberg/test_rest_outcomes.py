@@ -17,6 +17,7 @@ from otlp2parquet_ext.iceberg.new_table import new_table
 from otlp2parquet_ext.iceberg.rest_client import RestTable
 from otlp2parquet_ext.iceberg.signing import signing, table_bucket
 from otlp2parquet_ext.iceberg.snapshot import Change
+from otlp2parquet_ext.iceberg.terms import Terms
 from otlp2parquet_ext.storage.local import LocalStorage
 from otlp2parquet_ext.tables.logs import COLUMNS
 from otlp2parquet_ext.web.aws import AwsClient
@@ -410,7 +411,7 @@ def test_a_table_is_not_created_when_that_is_forbidden(server: Scripted, tmp_pat
     """Some want every table to come from their own hands."""
     server.answers = [CONFIG, refusal(404)]
     home, disk = Home(tmp_path), LocalStorage(Path("/"))
-    table = lean.rest_table(catalog(server), disk, label="otel.logs", create=False)
+    table = lean.rest_table(catalog(server), disk, label="otel.logs", terms=Terms(create=False))
     with pytest.raises(CommitError, match="OTLP2PARQUET_CREATE_TABLE=off forbids to create it"):
         table.commit(home.store(bodies_at(0, "a"), "a"), soon())
     assert len(server.asked) == 2
