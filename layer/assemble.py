@@ -15,6 +15,7 @@ from layer.plan import CHECKOUT, HERE, HOME, Target
 
 NOT_IN_THE_LAYER: Final = (
     "local",
+    "check.py",
     "cost",
     "cli.py",
     "demo.py",

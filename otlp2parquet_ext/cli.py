@@ -3,6 +3,7 @@
 local      a function with the extension, in a Lambda execution environment on this machine
 demo       a sample function through `local`, its telemetry read back
 commit     the committer by hand: make visible what waits, take care of the table
+check      what a destination is, before a function writes to it
 query      SQL over a destination
 cost       what a function's telemetry costs in the lake, beside CloudWatch Logs
 settings   every variable the extension reads
@@ -29,6 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     # A command's libraries are imported with its options: `--help` works without the extras.
+    from otlp2parquet_ext import check as check_command  # noqa: PLC0415
     from otlp2parquet_ext.committer import command as committer_command  # noqa: PLC0415
     from otlp2parquet_ext.cost import command as cost_command  # noqa: PLC0415
     from otlp2parquet_ext.local import command as local_command  # noqa: PLC0415
@@ -53,6 +55,10 @@ def _parser() -> argparse.ArgumentParser:
     committer = commands.add_parser("commit", help="commit what waits in an inbox; table care")
     committer_command.add_arguments(committer)
     committer.set_defaults(run=committer_command.run)
+
+    check = commands.add_parser("check", help="what a destination is, before a function writes")
+    check_command.add_arguments(check)
+    check.set_defaults(run=check_command.run)
 
     query = commands.add_parser("query", help="SQL over a destination; the table is called logs")
     query.add_argument("destination", help="as in OTLP2PARQUET_DESTINATION")

@@ -92,11 +92,10 @@ def _source(
 
 
 def _metadata(address: Address, settings: Settings, environ: Mapping[str, str]) -> str:
-    table = parts(address, settings, environ, patient=True).open_table()
-    place = table.metadata_location(time.time_ns() // 1_000_000 + LOAD_MS)
+    made = parts(address, settings, environ, patient=True)
+    place = made.open_table().metadata_location(time.time_ns() // 1_000_000 + LOAD_MS)
     if place is None:
-        name = f"{settings.namespace}.{settings.table_logs}"
-        raise QueryError(f"{settings.destination}: there is no table {name} yet")
+        raise QueryError(f"{settings.destination}: there is no table {made.label} yet")
     return place.removeprefix("file://").removeprefix("file:")
 
 

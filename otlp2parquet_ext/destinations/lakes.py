@@ -41,12 +41,14 @@ class Parts(NamedTuple):
         inbox: where descriptors wait.
         open_table: opens the table in its catalog, always the same one.
         lower_case: how the table's columns are named.
+        label: the table's name, for messages.
     """
 
     storage: Storage
     inbox: Inbox
     open_table: Callable[[], CommitTable]
     lower_case: bool
+    label: str
 
 
 def parts(
@@ -76,7 +78,7 @@ def parts(
     order = Order(address, settings, environ, terms)
     storage, open_table = KINDS[address.kind](order)
     storage, inbox = _inbox(order, storage)
-    return Parts(storage, inbox, open_table, lower_case)
+    return Parts(storage, inbox, open_table, lower_case, ".".join(order.name))
 
 
 def _inbox(order: Order, storage: Storage) -> tuple[Storage, Inbox]:

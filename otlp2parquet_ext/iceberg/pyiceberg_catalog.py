@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from pyiceberg.table import CommitTableResponse, Table
 
     from otlp2parquet_ext.iceberg import catalog as iceberg_catalog
+    from otlp2parquet_ext.iceberg.matching import Matched
     from otlp2parquet_ext.iceberg.snapshot import Change
 
 
@@ -187,6 +188,7 @@ class PyIcebergTable(LeanTable):
         catalog: knows the table.
         connection: of that catalog.
         files: reaches the table's files.
+        identifier: the table's name.
         location, label, terms: see `LeanTable`.
     """
 
@@ -195,6 +197,7 @@ class PyIcebergTable(LeanTable):
         catalog: iceberg_catalog.Catalog,
         connection: Connection,
         files: Files,
+        identifier: tuple[str, str],
         *,
         location: str,
         label: str,
@@ -210,6 +213,15 @@ class PyIcebergTable(LeanTable):
         )
         self._connection = connection
         self._files = files
+        self._identifier = identifier
+
+    def add_columns(self, deadline_ms: int) -> Matched:
+        """Add to the table the columns of ours that it lacks; see `care.evolve`."""
+        from otlp2parquet_ext.iceberg.care import evolve  # noqa: PLC0415 - not on the flush path
+
+        return self._connection.call(
+            lambda catalog: evolve(catalog, self._identifier, self._columns), deadline_ms
+        )
 
     def close(self) -> None:
         """See `CommitTable.close`."""
@@ -247,6 +259,7 @@ def catalog_table(
         catalog,
         connection,
         files,
+        (namespace, table),
         location=place,
         label=f"{label}/{namespace}.{table}",
         terms=terms,

@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).parents[2] / "otlp2parquet_ext"
 LAYERS = (
     {"cli"},
     {"demo", "__main__"},
-    {"local", "query", "cost", "early"},
+    {"local", "query", "check", "cost", "early"},
     {"agent", "committer"},
     {"batches", "context", "extensions_api", "library_logs"},
     {"flush_side", "lane", "outbox"},
@@ -28,7 +28,7 @@ LAYERS = (
     {"settings", "say"},
 )
 ALLOWED = {("destinations", "iceberg")}
-LEFT_OUT = {"cli", "cost", "demo", "local", "query"}
+LEFT_OUT = {"check", "cli", "cost", "demo", "local", "query"}
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 

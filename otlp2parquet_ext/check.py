@@ -1,0 +1,141 @@
+"""`otlp2parquet-ext check`: what a destination is, before a function writes to it.
+
+URL --> plain: can a file be written?  |  Iceberg: is there a table, and do our columns fit?
+
+With `--create` a table that is missing is made, by whoever may, so that functions need no right
+to; with `--add-columns` a table of `catalog://…` gets the columns of ours it lacks.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from otlp2parquet_ext.destinations import DestinationError
+from otlp2parquet_ext.destinations.access import Access
+from otlp2parquet_ext.destinations.address import AddressError
+from otlp2parquet_ext.destinations.choose import PLAIN, checked
+from otlp2parquet_ext.destinations.lakes import parts
+from otlp2parquet_ext.iceberg import CommitError
+from otlp2parquet_ext.iceberg.append import LeanTable
+from otlp2parquet_ext.iceberg.supported import fitting, partitioning
+from otlp2parquet_ext.settings import load
+from otlp2parquet_ext.storage import StorageError
+from otlp2parquet_ext.tables.logs import COLUMNS
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator, Mapping
+
+    from otlp2parquet_ext.destinations.address import Address
+    from otlp2parquet_ext.destinations.lakes import Parts
+    from otlp2parquet_ext.iceberg import CommitTable
+    from otlp2parquet_ext.iceberg.matching import Matched
+    from otlp2parquet_ext.iceberg.snapshot import Metadata
+
+PATIENCE_MS = 60_000
+PROBE = "otlp2parquet-ext-check"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command's arguments."""
+    parser.add_argument("destination", help="as in OTLP2PARQUET_DESTINATION")
+    parser.add_argument("--create", action="store_true", help="create a table that is missing")
+    parser.add_argument(
+        "--add-columns",
+        action="store_true",
+        help="add the columns of ours that the table of a catalog://… lacks",
+    )
+
+
+def run(chosen: argparse.Namespace) -> int:
+    """Say what is there; 1 when something keeps batches from becoming visible."""
+    variables = {**os.environ, "OTLP2PARQUET_DESTINATION": chosen.destination}
+    try:
+        for line in check(variables, create=chosen.create, add_columns=chosen.add_columns):
+            print(line)
+    except (AddressError, CommitError, DestinationError, StorageError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+def check(
+    environ: Mapping[str, str], *, create: bool = False, add_columns: bool = False
+) -> Iterator[str]:
+    """Yield what is found out, a line each.
+
+    Args:
+        environ: settings and credentials.
+        create: create a table that is missing.
+        add_columns: add what a table lacks.
+
+    Raises:
+        AddressError, CommitError, DestinationError, StorageError: what is wrong.
+    """
+    settings, problems = load(environ)
+    yield from problems
+    address = checked(settings)
+    if address.kind in PLAIN:
+        yield _probe(address, environ)
+        return
+    made = parts(address, settings, environ, patient=True)
+    yield from _table(made, address, create=create, add_columns=add_columns)
+    waiting = sum(1 for _ in made.inbox.entries()) if made.inbox.usable else 0
+    yield f"inbox      {waiting} files wait" if made.inbox.usable else "inbox      there is none"
+
+
+def _probe(address: Address, environ: Mapping[str, str]) -> str:
+    """Write a file and take it away again."""
+    root = f"s3://{address.place}" if address.kind == "s3" else address.place
+    storage = Access(environ, address.options).storage(root)
+    storage.put(PROBE, b"")
+    storage.delete(PROBE)
+    return f"files      can be written below {root}"
+
+
+def _table(made: Parts, address: Address, *, create: bool, add_columns: bool) -> Iterator[str]:
+    table, deadline_ms = made.open_table(), time.time_ns() // 1_000_000 + PATIENCE_MS
+    name = made.label
+    if table.metadata_location(deadline_ms) is None:
+        if not create:
+            yield f"table      {name} is not there yet; the first commit, or --create, makes it"
+            return
+        table.location(deadline_ms)
+        yield f"table      {name} was created"
+    assert isinstance(table, LeanTable)  # there is no other kind
+    version = table.handle.catalog.load(deadline_ms, fresh=True)
+    if version is None:
+        raise CommitError(f"{name} was dropped in this very moment")
+    metadata = version.metadata
+    partitioning(metadata, COLUMNS)
+    snapshots = len(metadata.get("snapshots", ()))
+    yield f"table      {name} at {metadata['location']}, {snapshots} snapshots"
+    yield from _columns(fitting(metadata, COLUMNS), metadata)
+    if add_columns:
+        yield _add_columns(address, table, deadline_ms)
+
+
+def _columns(fit: Matched, metadata: Metadata) -> Iterator[str]:
+    lacking = ", ".join(column.name for column in fit.missing)
+    if lacking:
+        yield f"columns    the table lacks {lacking}: kept in the files, not shown"
+    elif fit.tag:
+        yield "columns    fit under the table's own ids: files are written anew for it"
+    else:
+        yield f"columns    fit as they are, version {metadata['format-version']}"
+
+
+def _add_columns(address: Address, table: CommitTable, deadline_ms: int) -> str:
+    if address.kind != "catalog":
+        raise CommitError(
+            "columns are added through PyIceberg: name the catalog in PYICEBERG_CATALOG__… "
+            "variables, and check catalog://NAME"
+        )
+    from otlp2parquet_ext.iceberg.pyiceberg_catalog import PyIcebergTable  # noqa: PLC0415 - heavy
+
+    assert isinstance(table, PyIcebergTable)
+    left = table.add_columns(deadline_ms).missing
+    return "columns    " + ("some are still missing" if left else "all of ours are there now")

@@ -1,0 +1,98 @@
+"""`otlp2parquet-ext check`: what a destination is, found out before a function depends on it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import places
+import pytest
+from lake_bench import bodies_at
+from pyiceberg.catalog.sql import SqlCatalog
+from pyiceberg.schema import Schema
+from pyiceberg.types import NestedField, StringType, TimestamptzType
+
+from otlp2parquet_ext.check import check
+from otlp2parquet_ext.cli import main
+from otlp2parquet_ext.destinations import Batch
+from otlp2parquet_ext.iceberg import CommitError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from places import Place
+
+
+def lines(place: Place, **options: bool) -> str:
+    """Check a place."""
+    return "\n".join(check(place.variables, **options))
+
+
+def test_a_table_that_is_missing_is_created_when_asked_to(moto: str) -> None:
+    """By whoever may create tables; the functions then need no right to."""
+    place = places.glue(moto)
+    assert "not there yet" in lines(place)
+    found = lines(place, create=True)
+    assert "was created" in found
+    assert "fit as they are, version 2" in found
+    functions = replace(place, environ={**place.environ, "OTLP2PARQUET_CREATE_TABLE": "off"})
+    destination = functions.open()
+    destination.store(Batch("a" * 32, bodies_at(0, "a")), commit_follows=True)
+    destination.commit(places.soon())
+    assert place.bodies() == ["a"]
+    assert "1 snapshots" in lines(place)
+
+
+def test_what_waits_in_the_inbox_is_counted(tmp_path: Path) -> None:
+    """Nobody commits: that shows here first."""
+    place = places.sqlite(tmp_path)
+    place.open().store(Batch("a" * 32, bodies_at(0, "a")))
+    assert "inbox      1 files wait" in lines(place)
+
+
+def test_a_place_for_plain_files_is_written_to_and_left_as_it_was(moto: str) -> None:
+    """The permission that matters is the one to write."""
+    place = places.plain_s3(moto)
+    assert "can be written below s3://" in lines(place)
+    assert place.objects.names() == []
+
+
+def test_columns_a_table_lacks_are_named_and_added_when_asked_to(tmp_path: Path) -> None:
+    """Somebody's table of two columns becomes one of ours."""
+    uri = f"sqlite:///{tmp_path}/catalog.db"
+    theirs = SqlCatalog("lake", uri=uri, warehouse=str(tmp_path))
+    place = places.catalog(
+        "SQLite",
+        str(tmp_path),
+        {"PYICEBERG_CATALOG__LAKE__TYPE": "sql", "PYICEBERG_CATALOG__LAKE__URI": uri},
+    )
+    namespace = place.environ["OTLP2PARQUET_NAMESPACE"]
+    theirs.create_namespace(namespace)
+    fields = (
+        NestedField(1, "timestamp", TimestamptzType(), required=False),
+        NestedField(2, "body", StringType(), required=False),
+    )
+    location = f"{tmp_path}/{namespace}/logs"
+    theirs.create_table((namespace, "logs"), Schema(*fields), location=location)
+    assert "the table lacks TraceId, SpanId, ServiceName" in lines(place)
+    assert "all of ours are there now" in lines(place, add_columns=True)
+    destination = place.open()
+    destination.store(Batch("a" * 32, bodies_at(0, "a")), commit_follows=True)
+    destination.commit(places.soon())
+    assert place.rows("SELECT body, servicename FROM logs") == [("a", "orders")]
+
+
+def test_columns_of_other_catalogs_are_added_by_naming_them_as_pyiceberg_does(
+    tmp_path: Path,
+) -> None:
+    """The error says how."""
+    place = places.sqlite(tmp_path)
+    lines(place, create=True)
+    with pytest.raises(CommitError, match="check catalog://NAME"):
+        lines(place, add_columns=True)
+
+
+def test_the_command_says_what_is_wrong_and_fails(capsys: pytest.CaptureFixture[str]) -> None:
+    """One line on stderr, and a status a script can see."""
+    assert main(["check", "s3://no"]) == 1
+    assert "'no' is no name of a bucket" in capsys.readouterr().err
