@@ -108,10 +108,14 @@ def plans(*, quick: bool) -> Iterator[Plan]:
             )
 
 
-def run_all(results: Path, *, quick: bool) -> None:
-    """Run everything; write down each run as soon as it is over."""
-    found: dict[str, Any] = {"machine": machine(), "runs": []}
+def run_all(results: Path, *, quick: bool, only: str) -> None:
+    """Run everything, or the runs on one lake; write down each run as soon as it is over."""
+    found: dict[str, Any] = json.loads(results.read_text()) if results.exists() else {}
+    found["machine"] = machine()
+    found["runs"] = [run for run in found.get("runs", ()) if only and run["plan"]["lake"] != only]
     for plan in plans(quick=quick):
+        if only and plan.lake != only:
+            continue
         try:
             figures_of_it = run(plan)
         except Exception as error:  # noqa: BLE001 - one run less is better than none
@@ -163,6 +167,7 @@ def main() -> None:
     every = commands.add_parser("all")
     every.add_argument("results", type=Path)
     every.add_argument("--quick", action="store_true")
+    every.add_argument("--only", choices=("disk", "rest"), default="")
     grow = commands.add_parser("growth")
     grow.add_argument("results", type=Path)
     grow.add_argument("commits", type=int, nargs="?", default=3_000)
@@ -177,7 +182,7 @@ def main() -> None:
         json.dump(found, sys.stdout, indent=1)
         print("\n" + line(found))
     elif chosen.what == "all":
-        run_all(chosen.results, quick=chosen.quick)
+        run_all(chosen.results, quick=chosen.quick, only=chosen.only)
     elif chosen.what == "growth":
         run_growth(chosen.results, chosen.commits)
     else:

@@ -8,6 +8,7 @@ catalog said No to.
 from __future__ import annotations
 
 import random
+import threading
 import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any
@@ -34,10 +35,11 @@ class Rim:
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
         self.commit_ms: list[float] = []
+        self._under_way = threading.local()
 
     def install(self, storage_ms: float, catalog_ms: float) -> None:
         """Put latency before and after every call from now on; 0 only counts."""
-        for name in ("put", "get", "list", "delete", "size"):
+        for name in ("put", "get", "list", "delete", "delete_many", "size"):
             self._wrap(LocalStorage, name, storage_ms)
         for name in ("current", "create", "swap"):
             self._wrap(SqlitePointer, name, catalog_ms)
@@ -47,6 +49,15 @@ class Rim:
         real: Callable[..., Any] = getattr(owner, name)
 
         def far(*args: Any, **kwargs: Any) -> Any:
+            if getattr(self._under_way, "call", ""):  # a part of a call that is on its way
+                return real(*args, **kwargs)
+            self._under_way.call = name
+            try:
+                return once(*args, **kwargs)
+            finally:
+                self._under_way.call = ""
+
+        def once(*args: Any, **kwargs: Any) -> Any:
             self.counts[name] += 1
             pause_s = latency_ms * random.uniform(1 - SPREAD, 1 + SPREAD) / 2_000
             time.sleep(pause_s)

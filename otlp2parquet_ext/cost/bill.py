@@ -29,8 +29,8 @@ UNCOMPACTED_DAYS = 1.0
 """How long a small file counts as an object before compaction has taken it: not published."""
 
 COMMITTER_MB = 512
-COMMITTER_START_S = 0.5
-COMMITTER_FILE_S = 0.004
+COMMITTER_START_S = 0.6
+COMMITTER_FILE_S = 0.002
 """A committer's memory, and what a run and each file of it take: see docs/scale.md."""
 
 QUEUE_BATCH = 10.0

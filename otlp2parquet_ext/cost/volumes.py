@@ -35,7 +35,7 @@ FILE_BYTES = 8_300
 STORED_SHARE = 0.078
 """Of every byte of JSON telemetry, what is stored: measured on the mix of our benchmarks."""
 
-COMMITS_PER_SECOND = 5.0
+COMMITS_PER_SECOND = 3.0
 """What a table on a remote catalog takes from all writers together (docs/scale.md)."""
 
 LOOK_INTERVAL_MS = 300_000
