@@ -286,8 +286,9 @@ def running(target: str, latencies: Sequence[Latency] = ()) -> Iterator[Proxy]:
 
 
 async def _end_others() -> None:
-    """End connections that still wait for something."""
-    others = asyncio.all_tasks() - {asyncio.current_task()}
-    for task in others:
-        task.cancel()
-    await asyncio.gather(*others, return_exceptions=True)
+    """End connections that still wait for something, and those that are just being accepted."""
+    while others := asyncio.all_tasks() - {asyncio.current_task()}:
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+        await asyncio.sleep(0)
