@@ -11,6 +11,7 @@ is stored, as from a spool; a committer looks into the inbox.
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import random
@@ -45,6 +46,7 @@ STEPS: tuple[tuple[Any, tuple[str, ...]], ...] = (
     (sqlite_catalog.SqlitePointer, ("current", "create", "swap")),
     (Client, ("request",)),
 )
+PR_SET_PDEATHSIG = 1
 LEAST_MERGED = 8
 """Small manifests that are merged: fewer than usual, so that it happens all the time."""
 
@@ -144,6 +146,7 @@ def commit(plan: Plan, end: Path) -> None:
             clean(table.handle, now_ms() + 5_000, grace_ms=0)
         except (CommitError, StorageError):
             pass  # the table does not exist yet, or others were faster
+        time.sleep(0.005)  # the writers have one machine with it
 
 
 def live(plan: Plan, role: str, number: int, *, mortal: bool) -> int:
@@ -153,6 +156,7 @@ def live(plan: Plan, role: str, number: int, *, mortal: bool) -> int:
     if child:
         return child
     status = 1
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # nobody waits for it any more
     try:
         random.seed(seed)
         if mortal:
