@@ -121,6 +121,10 @@ class RestClient:
     def create(self, metadata: Metadata, deadline_ms: int) -> Loaded | None:
         """Create the table, and its namespace if need be; None when there is one already.
 
+        The namespace comes first: SeaweedFS, asked for a table of a namespace that is not there,
+        refuses, and cannot create that namespace any more. Whoever may not create namespaces, and
+        need not, is refused, and goes on.
+
         Args:
             metadata: as it would be; the catalog may choose another location.
             deadline_ms: Unix ms.
@@ -129,21 +133,16 @@ class RestClient:
             CommitError: the catalog refused or could not be reached.
         """
         table = self._table(deadline_ms)
+        namespace = self._make(Operation.NAMESPACE, namespace_request(table), deadline_ms)
         made = self._make(Operation.CREATE, create_request(table, metadata), deadline_ms)
-        if isinstance(made, Failure) and outcome(made) is Outcome.ABSENT:
-            self._make_namespace(deadline_ms)
-            made = self._make(Operation.CREATE, create_request(table, metadata), deadline_ms)
-        if isinstance(made, Failure):
-            if outcome(made) is Outcome.CONFLICT:
-                return None
-            raise self._remedies.refusal(Operation.CREATE, made)
-        return _table(made)
-
-    def _make_namespace(self, deadline_ms: int) -> None:
-        request = namespace_request(self._table(deadline_ms))
-        made = self._make(Operation.NAMESPACE, request, deadline_ms)
-        if isinstance(made, Failure) and outcome(made) is not Outcome.CONFLICT:
-            raise self._remedies.refusal(Operation.NAMESPACE, made)
+        if not isinstance(made, Failure):
+            return _table(made)
+        if outcome(made) is Outcome.CONFLICT:
+            return None
+        absent = outcome(made) is Outcome.ABSENT
+        if absent and isinstance(namespace, Failure) and outcome(namespace) != Outcome.CONFLICT:
+            raise self._remedies.refusal(Operation.NAMESPACE, namespace)
+        raise self._remedies.refusal(Operation.CREATE, made)
 
     def _make(self, operation: Operation, request: Request, deadline_ms: int) -> Response | Failure:
         answer = self._send(operation, request, deadline_ms)
