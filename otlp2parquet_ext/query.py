@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.destinations.address import Address
 
 LOAD_MS = 30_000
+SERVICES = {"glue": "glue", "s3tables": "s3tables"}
+"""What the option `endpoint` is the endpoint of, where it is not S3."""
 
 
 class QueryError(Exception):
@@ -73,7 +75,7 @@ def _source(
     settings: Settings,
     environ: Mapping[str, str],
 ) -> str:
-    access = Access(environ, address.options)
+    access = Access(environ, address.options, SERVICES.get(address.kind, "s3"))
     if address.kind not in PLAIN:
         place = _metadata(address, settings, environ)
         _load(connection, "avro", "iceberg")

@@ -35,6 +35,8 @@ S3_TABLES_ARN = re.compile(
     r"arn:(?P<partition>aws[a-z-]*):s3tables:(?P<region>[a-z0-9-]+):(?P<account>\d{12}):bucket/"
     r"(?P<bucket>[a-z0-9][a-z0-9-]{1,61}[a-z0-9])"
 )
+# Glue's name for table buckets, where its REST endpoint is asked for a catalog.
+IN_GLUE = re.compile(r"\d{12}:s3tablescatalog/.+")
 BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 CATALOG = re.compile(r"[A-Za-z0-9_-]+")
 LOWER_NAME = re.compile(r"[a-z0-9]([a-z0-9_]{0,253}[a-z0-9])?")
@@ -63,6 +65,21 @@ class Address:
     kind: str
     place: str
     options: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def in_table_bucket(self) -> bool:
+        """Whether the table lies in a table bucket, whichever catalog is asked for it.
+
+        That holds nothing but what belongs to the table: no inbox. Names are in lower case there.
+        """
+        warehouse = self.options.get("warehouse", "")
+        named = S3_TABLES_ARN.fullmatch(warehouse) or IN_GLUE.fullmatch(warehouse)
+        return self.kind == "s3tables" or (self.kind == "rest" and named is not None)
+
+    @property
+    def lower_case(self) -> bool:
+        """Whether names the catalog can bear are in lower case."""
+        return self.kind == "glue" or self.in_table_bucket
 
 
 def parse(text: str, variable: str = "OTLP2PARQUET_DESTINATION") -> Address:
@@ -174,14 +191,15 @@ def check_names(address: Address, namespace: str, table: str) -> None:
 
     Source: S3 Tables user guide, "Amazon S3 table bucket, table, and namespace naming rules".
     """
-    if address.kind not in ("s3tables", "glue"):
+    if not address.lower_case:
         return
+    who = "S3 Tables" if address.in_table_bucket else "Glue"
     for variable, name in (
         ("OTLP2PARQUET_NAMESPACE", namespace),
         ("OTLP2PARQUET_TABLE_LOGS", table),
     ):
         if not LOWER_NAME.fullmatch(name) or name.startswith("aws"):
             raise AddressError(
-                f"{variable}={name!r}: {address.kind} takes 1 to 255 lower-case letters, digits "
-                "and underscores, beginning and ending with a letter or digit, not with aws"
+                f"{variable}={name!r}: {who} takes 1 to 255 lower-case letters, digits and "
+                "underscores, beginning and ending with a letter or digit, not with aws"
             )

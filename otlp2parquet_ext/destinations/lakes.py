@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.settings import Settings
     from otlp2parquet_ext.storage import Storage
 
-LOWER_CASE = frozenset({"glue", "s3tables"})
-
 
 class Parts(NamedTuple):
     """What a lake is made of.
@@ -67,7 +65,7 @@ def parts(
         AddressError: the inbox's address is malformed, or one is needed and there is none.
     """
     lower_case = settings.column_case == "lower" or (
-        settings.column_case == "auto" and address.kind in LOWER_CASE
+        settings.column_case == "auto" and address.lower_case
     )
     terms = Terms(
         create=settings.create_table == "on",
@@ -83,9 +81,9 @@ def parts(
 
 def _inbox(order: Order, storage: Storage) -> tuple[Storage, Inbox]:
     """Return where data files go and where their descriptors wait."""
-    settings, kind = order.settings, order.address.kind
+    settings, in_table_bucket = order.settings, order.address.in_table_bucket
     if not settings.inbox:
-        if kind != "s3tables":
+        if not in_table_bucket:
             return storage, Inbox(storage)
         if settings.commit == "inbox":
             raise AddressError(
@@ -99,7 +97,7 @@ def _inbox(order: Order, storage: Storage) -> tuple[Storage, Inbox]:
     access = Access(order.environ, address.options)
     root = f"s3://{address.place}" if address.kind == "s3" else address.place
     own = access.storage(f"{root}/{'/'.join(order.name)}")
-    if settings.commit == "inbox" and kind != "s3tables":
+    if settings.commit == "inbox" and not in_table_bucket:
         return own, Inbox(own)  # whoever only stores needs no catalog, and no other permission
     return storage, Inbox(own, storage)
 

@@ -76,7 +76,9 @@ def test_a_malformed_url_is_an_error_that_says_what_is_valid(url: str, problem: 
 
 
 @pytest.mark.parametrize("name", ["Logs", "log-lines", "a.b", "", "_x", "aws_logs", "x" * 256])
-@pytest.mark.parametrize("url", [ARN, "glue://lake?warehouse=s3://bucket/w"])
+@pytest.mark.parametrize(
+    "url", [ARN, f"rest+http://host?warehouse={ARN}", "glue://lake?warehouse=s3://bucket/w"]
+)
 def test_a_name_the_catalog_cannot_bear_is_refused_before_the_first_commit(
     url: str, name: str
 ) -> None:
@@ -88,3 +90,22 @@ def test_a_name_the_catalog_cannot_bear_is_refused_before_the_first_commit(
 def test_other_catalogs_take_any_name() -> None:
     """Iceberg itself has no rule."""
     check_names(parse("rest+http://host"), "Otel", "Log-Lines")
+
+
+@pytest.mark.parametrize(
+    ("url", "found"),
+    [
+        (ARN, (True, True)),
+        (f"rest+https://s3tables.eu-central-1.amazonaws.com/iceberg?warehouse={ARN}", (True, True)),
+        ("rest+https://host/x?warehouse=123456789012:s3tablescatalog/telemetry", (True, True)),
+        ("rest+https://host?warehouse=s3://telemetry", (False, False)),
+        ("glue://lake?warehouse=s3://bucket/w", (False, True)),
+        ("s3://bucket/w", (False, False)),
+    ],
+)
+def test_a_table_bucket_is_known_by_its_name_whoever_its_catalog_is(
+    url: str, found: tuple[bool, bool]
+) -> None:
+    """There can be no inbox in it, and capitals would hide the table from Athena."""
+    address = parse(url)
+    assert (address.in_table_bucket, address.lower_case) == found
