@@ -25,7 +25,7 @@ from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from http_messages import Message, read_body, read_head
+from http_messages import Message, read_body, read_head, unmounted
 from proxy_plan import ANY, Cut, Fault, Latency, Pattern, Request
 
 if TYPE_CHECKING:
@@ -46,13 +46,14 @@ class Proxy:
     Args:
         target: `http://host:port` of the server.
         latencies: the first that matches a request delays it.
+        mount: path below which clients find the server; it is told in `X-Forwarded-Prefix`.
     """
 
-    def __init__(self, target: str, latencies: Sequence[Latency]) -> None:
+    def __init__(self, target: str, latencies: Sequence[Latency], mount: str = "") -> None:
         address = urlsplit(target)
         assert address.scheme == "http", f"{target}: only http servers can stand behind the proxy"
         self._target = (address.hostname or "", address.port or 80)
-        self.latencies = tuple(latencies)
+        self.latencies, self.mount = tuple(latencies), mount
         self._faults: list[Fault] = []
         self._requests: list[Request] = []
         self.port = 0
@@ -224,7 +225,7 @@ class _Passage:
         if self._server is None:
             self._server = await asyncio.open_connection(*self._target, limit=LIMIT_BYTES)
         reader, writer = self._server
-        writer.write(request.head + request.body)
+        writer.write(unmounted(request.head, self._proxy.mount) + request.body)
         await writer.drain()
         while answer := await read_head(reader):
             if not answer.first[1].startswith("1"):  # a 100 was given by us
@@ -254,14 +255,15 @@ def _made_up(fault: Fault, status: int) -> Message:
 
 
 @contextmanager
-def running(target: str, latencies: Sequence[Latency] = ()) -> Iterator[Proxy]:
+def running(target: str, latencies: Sequence[Latency] = (), mount: str = "") -> Iterator[Proxy]:
     """Run a proxy before `target` in a thread of its own.
 
     Args:
         target: `http://host:port`.
         latencies: see `Latency`; may be replaced later, `proxy.latencies = (…)`.
+        mount: see `Proxy`.
     """
-    proxy = Proxy(target, latencies)
+    proxy = Proxy(target, latencies, mount)
     ready = threading.Event()
     loop = asyncio.new_event_loop()
     end = asyncio.Event()

@@ -35,6 +35,23 @@ async def read_head(reader: asyncio.StreamReader) -> Message | None:
     return Message(head, b"", first.split(" "), headers)
 
 
+def unmounted(head: bytes, mount: str) -> bytes:
+    """Return a request's head as a server hears it that clients find below the path `mount`."""
+    if not mount:
+        return head
+    first, _, rest = head.partition(b"\r\n")
+    method, path, version = first.split(b" ")
+    inside = path.removeprefix(mount.encode())
+    assert inside != path, f"{path!r} does not lie below {mount}"
+    return b"%s %s %s\r\nX-Forwarded-Prefix: %s\r\n%s" % (
+        method,
+        inside,
+        version,
+        mount.encode(),
+        rest,
+    )
+
+
 async def read_body(
     reader: asyncio.StreamReader, head: Message, *, ends_with_connection: bool
 ) -> bytes:

@@ -37,6 +37,7 @@ class Server(BaseHTTPRequestHandler):
         self.arrived.append(f"{self.command} {self.path}")
         self.connections.add(self.client_address)
         told = {"host": self.headers["Host"], "body": body.decode(), "line": self.requestline}
+        told["below"] = self.headers["X-Forwarded-Prefix"] or ""
         if self.path == "/then-hang-up":
             self.connection.settimeout(0.01)  # of idleness
         if self.path == "/nothing":
@@ -182,6 +183,15 @@ def test_only_what_is_meant_is_delayed(server: str) -> None:
             ask(connection, "GET", path)
             assert (time.perf_counter() - started_s >= 0.1) == path.startswith("/catalog")
         assert proxy.requests[0].ms >= 100
+
+
+def test_a_server_can_be_found_below_a_path(server: str) -> None:
+    """It is told where, so that it can verify signatures of the path the client knows."""
+    with counting_proxy.running(server, mount="/below") as proxy, client(proxy) as connection:
+        told = json.loads(ask(connection, "PUT", "/below/a%2Fb?c=d", "x").removeprefix("200 "))
+    assert told["line"] == "PUT /a%2Fb?c=d HTTP/1.1"
+    assert (told["host"], told["below"], told["body"]) == (f"127.0.0.1:{proxy.port}", "/below", "x")
+    assert proxy.count("PUT", "/below/*") == 1
 
 
 def test_a_server_that_hangs_up_hangs_up_on_the_client(proxy: Proxy) -> None:
