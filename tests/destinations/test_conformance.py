@@ -50,6 +50,7 @@ def _rest(servers: pytest.FixtureRequest) -> Place:
 PLAIN: dict[str, Callable[[Path, pytest.FixtureRequest], Place]] = {
     "file": lambda folder, _: plain_folder(folder),
     "s3": lambda _, servers: places.plain_s3(servers.getfixturevalue("moto")),
+    "s3 on SeaweedFS": lambda _, servers: places.s3_on(servers.getfixturevalue("seaweed")),
 }
 LAKES: dict[str, Callable[[Path, pytest.FixtureRequest], Place]] = {
     "sqlite": lambda folder, _: sqlite(folder),
@@ -57,6 +58,10 @@ LAKES: dict[str, Callable[[Path, pytest.FixtureRequest], Place]] = {
     "rest": lambda _, servers: _rest(servers),
     "rest on S3": lambda _, servers: places.rest_on_s3(
         servers.getfixturevalue("iceberg_rest_on_s3")
+    ),
+    "S3 Tables": lambda _, servers: places.s3_tables(servers.getfixturevalue("s3_tables")),
+    "table bucket over REST": lambda _, servers: places.s3_tables(
+        servers.getfixturevalue("seaweed")
     ),
     "PostgreSQL": lambda folder, servers: places.catalog(
         "PostgreSQL",
@@ -132,7 +137,7 @@ def test_a_file_that_was_there_is_described_as_it_is(lake: Place) -> None:
     there, or no engine can read it.
     """
     lake.open().store(Batch("a" * 32, NOON))
-    lake.objects.remove(*lake.inbox())
+    lake.waiting.remove(*lake.inbox())
     destination = lake.open()
     destination.store(Batch("a" * 32, rows(("2026-03-14T12:00:00.001Z", "one" * 1_000))))
     destination.commit(soon())
@@ -199,9 +204,9 @@ def test_an_inbox_entry_whose_commit_landed_is_not_committed_again(lake: Place) 
     destination = lake.open()
     destination.store(Batch("a" * 32, NOON))
     (entry,) = lake.inbox()
-    descriptor = lake.objects.read(entry)
+    descriptor = lake.waiting.read(entry)
     destination.commit(soon())
-    lake.objects.write(entry, descriptor)
+    lake.waiting.write(entry, descriptor)
     lake.open().commit(soon())
     assert lake.bodies() == ["one", "two"]
     assert lake.inbox() == []
@@ -211,8 +216,8 @@ def test_a_foreign_file_in_the_inbox_is_left_alone(lake: Place) -> None:
     """Somebody's note, or half a descriptor of a future version: not ours to delete."""
     destination = lake.open()
     destination.store(Batch("a" * 32, NOON))
-    lake.objects.write("inbox/note.txt", b"hello")
-    lake.objects.write("inbox/broken.json", b'{"name":')
+    lake.waiting.write("inbox/note.txt", b"hello")
+    lake.waiting.write("inbox/broken.json", b'{"name":')
     assert destination.commit(soon()) == 1
     assert lake.inbox() == ["inbox/broken.json", "inbox/note.txt"]
 

@@ -108,6 +108,7 @@ class Place:
         objects: what lies there.
         environ: credentials and settings it needs.
         has_catalog: whether batches become visible with a commit.
+        elsewhere: where its inbox lies; None: among its objects.
     """
 
     kind: str
@@ -115,6 +116,12 @@ class Place:
     objects: Objects
     environ: Mapping[str, str] = field(default_factory=dict)
     has_catalog: bool = True
+    elsewhere: Objects | None = None
+
+    @property
+    def waiting(self) -> Objects:
+        """What its inbox lies in, as `inbox/…`."""
+        return self.elsewhere or self.objects
 
     @property
     def variables(self) -> dict[str, str]:
@@ -135,7 +142,7 @@ class Place:
 
     def inbox(self) -> list[str]:
         """List what waits in the inbox."""
-        return self.objects.names("inbox/")
+        return self.waiting.names("inbox/")
 
 
 def soon(after_ms: int = 20_000) -> int:
@@ -190,6 +197,37 @@ def glue(endpoint: str) -> Place:
     bucket = new_bucket(endpoint, AWS, f"warehouse/{database}/logs/")
     url = f"glue://{database}?warehouse=s3://{bucket.bucket}/warehouse"
     return Place("glue", url, bucket, {**AWS, "AWS_ENDPOINT_URL": endpoint})
+
+
+def s3_on(origin: Place) -> Place:
+    """Plain Parquet below a prefix of its own.
+
+    Args:
+        origin: a server that has a bucket for all.
+    """
+    assert isinstance(origin.elsewhere, Bucket)
+    objects = replace(origin.elsewhere, prefix=f"{uuid4().hex}/lake/")
+    url = f"s3://{objects.bucket}/{objects.prefix.rstrip('/')}"
+    return Place("s3", url, objects, origin.environ, has_catalog=False)
+
+
+def s3_tables(origin: Place) -> Place:
+    """Iceberg in a table bucket, the inbox in a bucket beside it.
+
+    Args:
+        origin: the table bucket, and the other one.
+    """
+    namespace = f"lake_{uuid4().hex[:12]}"
+    assert isinstance(origin.objects, Bucket)
+    assert isinstance(origin.elsewhere, Bucket)
+    objects = replace(origin.objects, prefix=f"{namespace}/logs/")
+    inbox = replace(origin.elsewhere, prefix=f"{namespace}/logs/")
+    environ = {
+        **origin.environ,
+        "OTLP2PARQUET_NAMESPACE": namespace,
+        "OTLP2PARQUET_INBOX": f"s3://{inbox.bucket}",
+    }
+    return Place(origin.kind, origin.url, objects, environ, elsewhere=inbox)
 
 
 def rest(url: str, warehouse: Path) -> Place:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import counting_proxy
 import moto_glue
 import places
 import postgres
 import pytest
 import rest_fixture
-from places import Place
+import seaweedfs
+from places import Bucket, Place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,3 +54,24 @@ def iceberg_rest_on_s3(moto: str, tmp_path_factory: pytest.TempPathFactory) -> I
     with rest_fixture.running(tmp_path_factory.mktemp("rest"), options) as url:
         environ = {**places.AWS, "AWS_ENDPOINT_URL_S3": moto}
         yield Place("rest on S3", f"rest+{url}", bucket, environ)
+
+
+@pytest.fixture(scope="session")
+def seaweed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """SeaweedFS with a table bucket, named by its catalog's address, and another bucket."""
+    with seaweedfs.running(tmp_path_factory.mktemp("seaweedfs")) as server:
+        s3 = seaweedfs.client("s3", server.s3)
+        s3.create_bucket(Bucket="beside")
+        seaweedfs.client("s3tables", server.s3).create_table_bucket(name="our-tables")
+        environ = {**seaweedfs.CREDENTIALS, "AWS_ENDPOINT_URL_S3": server.s3}
+        url = f"rest+{server.catalog}?warehouse={seaweedfs.ARN}our-tables"
+        tables, beside = Bucket(s3, "our-tables", ""), Bucket(s3, "beside", "")
+        yield Place("s3tables", url, tables, environ, elsewhere=beside)
+
+
+@pytest.fixture(scope="session")
+def s3_tables(seaweed: Place) -> Iterator[Place]:
+    """The same table bucket named by its ARN; its catalog lies below `/iceberg`, as with AWS."""
+    catalog, _, arn = seaweed.url.removeprefix("rest+").partition("?warehouse=")
+    with counting_proxy.running(catalog, mount="/iceberg") as proxy:
+        yield replace(seaweed, url=f"{arn}?endpoint={proxy.url}")

@@ -1,4 +1,4 @@
-"""What every storage promises, asked of a folder and of two servers that speak S3."""
+"""What every storage promises, asked of a folder and of three servers that speak S3."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ from otlp2parquet_ext.storage.local import LocalStorage
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from places import Place
 
     from otlp2parquet_ext.storage import Storage
 
@@ -56,13 +58,17 @@ def s3_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[s
         yield url
 
 
-@pytest.fixture(params=["folder", *SERVERS])
+@pytest.fixture(params=["folder", *SERVERS, "SeaweedFS"])
 def storage(
     request: pytest.FixtureRequest, s3_servers: Callable[[str], str], tmp_path: Path
 ) -> Storage:
     """An empty place of its own."""
     if request.param == "folder":
         return LocalStorage(tmp_path / "lake")
+    if request.param == "SeaweedFS":
+        origin: Place = request.getfixturevalue("seaweed")
+        url, root = origin.environ["AWS_ENDPOINT_URL_S3"], f"beside/{uuid4().hex}"
+        return s3_at(url, root, origin.environ, origin.environ["AWS_REGION"])
     _, region = SERVERS[request.param]
     return s3_at(s3_servers(request.param), f"{BUCKET}/{uuid4().hex}", region=region)
 

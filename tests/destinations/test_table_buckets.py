@@ -1,0 +1,208 @@
+"""S3 Tables as SeaweedFS has them: what is particular to table buckets, beside what all lakes do.
+
+The suite for all destinations runs against the same server, see `test_conformance.py`; what is
+particular to AWS's own manners is tried with a stand-in of ours, see `iceberg/test_s3_tables.py`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import counting_proxy
+import places
+import pytest
+from counting_proxy import Pattern
+from lake_bench import bodies_at
+from places import Place, soon
+from pyiceberg.catalog.rest import RestCatalog
+
+from otlp2parquet_ext.destinations import Batch, DestinationError
+from otlp2parquet_ext.iceberg.expiry import SNAPSHOTS_KEPT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from counting_proxy import Proxy
+    from pyiceberg.table import Table
+
+KINDS = {
+    "configuration": Pattern("GET", "*/v1/config*"),
+    "namespace": Pattern("POST", "*/namespaces"),
+    "create": Pattern("POST", "*/tables"),
+    "table": Pattern("GET", "*/tables/*"),
+    "commit": Pattern("POST", "*/tables/*"),
+    "data file": Pattern("PUT", "/our-tables/*.parquet"),
+    "descriptor": Pattern("PUT", "/beside/*/inbox/*"),
+    "look into the inbox": Pattern("GET", "/beside/"),
+    "manifest": Pattern("PUT", "*-m0.avro"),
+    "manifest list": Pattern("PUT", "*/snap-*.avro"),
+    "old manifest list": Pattern("GET", "*/snap-*.avro"),
+}
+PUTS = {"data file": 1, "manifest": 1, "manifest list": 1}
+
+
+@pytest.fixture
+def place(s3_tables: Place) -> Place:
+    """A table that does not exist yet, by its bucket's ARN."""
+    return places.s3_tables(s3_tables)
+
+
+@contextmanager
+def watched(place: Place) -> Iterator[tuple[Place, list[Proxy]]]:
+    """Stand before the catalog and before S3."""
+    arn, _, catalog = place.url.partition("?endpoint=")
+    with (
+        counting_proxy.running(catalog) as rest,
+        counting_proxy.running(place.environ["AWS_ENDPOINT_URL_S3"]) as s3,
+    ):
+        environ = {**place.environ, "AWS_ENDPOINT_URL_S3": s3.url}
+        yield replace(place, url=f"{arn}?endpoint={rest.url}", environ=environ), [rest, s3]
+
+
+def tally(proxies: list[Proxy]) -> Counter[str]:
+    """Return what was asked since the last time."""
+    found: Counter[str] = Counter()
+    for proxy in proxies:
+        found += proxy.tally(KINDS)
+        proxy.reset()
+    return found
+
+
+def flushes(place: Place, proxies: list[Proxy], *bodies: str) -> list[Counter[str]]:
+    """Store and commit a batch for each body, by one process; return the requests of each."""
+    destination, found = place.open(), []
+    for body in bodies:
+        batch = Batch(f"{place.environ['OTLP2PARQUET_NAMESPACE']}{body}", bodies_at(0, body))
+        destination.store(batch, commit_follows=True)
+        destination.commit(soon())
+        found.append(tally(proxies))
+    return found
+
+
+def test_a_flush_takes_four_requests_and_a_cold_one_nine(place: Place) -> None:
+    """The very first makes the table; the inbox is looked into with the first commit of each.
+
+    Somebody has just written to the table: so it is asked for again, right before the commit.
+    """
+    with watched(place) as (there, proxies):
+        first, *_, steady = flushes(there, proxies, "a", "b", "c")
+        cold, _ = flushes(there, proxies, "d", "e")
+    commit = {"commit": 1, **PUTS}
+    known = {"configuration": 1, "table": 1, "look into the inbox": 1}
+    assert first == {**known, "namespace": 1, "create": 1, **commit}
+    assert steady == commit
+    assert cold == {**known, "table": 2, "old manifest list": 1, **commit}
+    assert place.bodies() == ["a", "b", "c", "d", "e"]
+
+
+def test_who_only_stores_asks_once_where_and_then_takes_two_requests(place: Place) -> None:
+    """Files lie where the catalog says, so it is asked; whoever commits finds them."""
+    environ = {**place.environ, "OTLP2PARQUET_COMMIT": "inbox"}
+    with watched(replace(place, environ=environ)) as (there, proxies):
+        first, steady = flushes(there, proxies, "a", "b")
+        cold, again = flushes(there, proxies, "c", "d")
+    stored = {"data file": 1, "descriptor": 1}
+    assert first == {"configuration": 1, "table": 1, "namespace": 1, "create": 1, **stored}
+    assert cold == {"configuration": 1, "table": 1, **stored}
+    assert steady == again == stored
+    assert len(place.inbox()) == 4
+    assert place.bodies() == []
+    assert place.open().commit(soon()) == 4
+    assert place.bodies() == ["a", "b", "c", "d"]
+    assert place.inbox() == []
+
+
+def test_without_an_inbox_a_batch_is_committed_or_stays_with_its_owner(place: Place) -> None:
+    """There is no place for a descriptor: what is stored is safe only once it is committed."""
+    environ = dict(place.environ)
+    del environ["OTLP2PARQUET_INBOX"]
+    with watched(replace(place, environ=environ)) as (there, (rest, _)):
+        destination = there.open()
+        assert destination.store(Batch("a" * 32, bodies_at(0, "a"))).safe is False
+        rest.fault(503, method="POST", path="*/tables/*", times=100)
+        with pytest.raises(DestinationError, match="503"):
+            destination.commit(soon(2_000))
+        with pytest.raises(DestinationError, match="set OTLP2PARQUET_INBOX=s3://bucket/prefix"):
+            destination.describe()
+        rest.reset()
+        destination.commit(soon())
+    assert place.bodies() == ["a"]
+
+
+@pytest.mark.parametrize("by", ["s3_tables", "seaweed"])
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("OTLP2PARQUET_NAMESPACE", "Otel", "S3 Tables takes 1 to 255 lower-case letters"),
+        ("OTLP2PARQUET_TABLE_LOGS", "my-logs", "S3 Tables takes 1 to 255 lower-case letters"),
+        ("OTLP2PARQUET_NAMESPACE", "a.b", "S3 Tables takes 1 to 255 lower-case letters"),
+        ("AWS_SECRET_ACCESS_KEY", "wrong", "the function's role"),
+        ("AWS_ACCESS_KEY_ID", "nobody", "the function's role"),
+    ],
+)
+def test_a_wrong_configuration_is_said(
+    by: str, variable: str, value: str, said: str, request: pytest.FixtureRequest
+) -> None:
+    """One line, whether the bucket is named by its ARN or as the warehouse of a catalog."""
+    place = places.s3_tables(request.getfixturevalue(by))
+    wrong = replace(place, environ={**place.environ, variable: value})
+    with pytest.raises(DestinationError, match=said):
+        wrong.open().store(Batch("a" * 32, bodies_at(0, "a")))
+
+
+def test_a_table_bucket_that_is_not_there_is_said(place: Place) -> None:
+    """A typing error in the ARN."""
+    wrong = replace(place, url=place.url.replace("our-tables", "nobodys"))
+    with pytest.raises(DestinationError, match="nobodys not found"):
+        wrong.open().store(Batch("a" * 32, bodies_at(0, "a")))
+
+
+def test_old_snapshots_go_and_what_they_added_is_still_known(place: Place) -> None:
+    """The catalog applies `remove-snapshots` and `set-properties` in the very commit that adds."""
+    bodies = [f"{number:02}" for number in range(SNAPSHOTS_KEPT + 3)]
+    flushes(place, [], *bodies)
+    assert len(pyiceberg_table(place).metadata.snapshots) == SNAPSHOTS_KEPT
+    flushes(place, [], bodies[0])
+    assert place.bodies() == bodies
+
+
+def pyiceberg_table(place: Place) -> Table:
+    """Open the table with PyIceberg, as AWS's user guide says."""
+    arn, _, endpoint = place.url.partition("?endpoint=")
+    found: Table = RestCatalog(
+        "tables",
+        **{
+            "uri": f"{endpoint}/iceberg",
+            "warehouse": arn,
+            "rest.sigv4-enabled": "true",
+            "rest.signing-name": "s3tables",
+            "rest.signing-region": place.environ["AWS_REGION"],
+            "client.access-key-id": place.environ["AWS_ACCESS_KEY_ID"],
+            "client.secret-access-key": place.environ["AWS_SECRET_ACCESS_KEY"],
+            "s3.endpoint": place.environ["AWS_ENDPOINT_URL_S3"],
+        },
+    ).load_table((place.environ["OTLP2PARQUET_NAMESPACE"], "logs"))
+    return found
+
+
+def test_we_append_to_what_pyiceberg_has_changed(place: Place) -> None:
+    """It comes with a signature of its own, and leaves manifests of its own."""
+    flushes(place, [], "a", "gone", "b")
+    pyiceberg_table(place).delete("body == 'gone'")
+    flushes(place, [], "c")
+    assert place.bodies() == ["a", "b", "c"]
+    bodies = pyiceberg_table(place).scan().to_arrow()["body"].to_pylist()
+    assert sorted(bodies) == ["a", "b", "c"]
+
+
+def test_the_bucket_takes_nothing_but_what_belongs_to_the_table(place: Place) -> None:
+    """So we write nothing else there."""
+    flushes(place, [], "a", "b")
+    folders = {urlsplit(name).path.split("/")[0] for name in place.objects.names()}
+    assert folders == {"data", "metadata"}
+    with pytest.raises(Exception, match="AccessDenied"):
+        place.objects.write("inbox/x.json", b"{}")

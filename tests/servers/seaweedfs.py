@@ -1,0 +1,136 @@
+"""SeaweedFS: S3, and table buckets with an Iceberg REST catalog, all requests signed.
+
+The closest there is to S3 Tables without an account: table buckets take nothing but a table's
+`data/` and `metadata/`, names are those S3 Tables allows, and the catalog chooses locations. Other
+than AWS it lets objects be listed and deleted, and verifies neither region nor service of a
+signature.
+
+It is not installed by the tests: `SEAWEEDFS_WEED` names the program, 4.42 or later, or `weed` is
+on PATH.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+import urllib.request
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import boto3
+import pytest
+from botocore.exceptions import BotoCoreError, ClientError
+from server_process import START_S, free_port, serving
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+VARIABLE = "SEAWEEDFS_WEED"
+REGION = "us-east-1"
+ARN = f"arn:aws:s3tables:{REGION}:000000000000:bucket/"
+CREDENTIALS = {
+    "AWS_ACCESS_KEY_ID": "lake-key-id",
+    "AWS_SECRET_ACCESS_KEY": "lake+secret/key=",
+    "AWS_REGION": REGION,
+}
+ACTIONS = ["Admin", "Read", "Write", "List", "Tagging"]
+# Volumes are made by the handful for each bucket, and tests have many buckets.
+ENVIRON = {"WEED_MASTER_VOLUME_GROWTH_COPY_1": "1"}
+
+
+class Server(NamedTuple):
+    """Where it is reached."""
+
+    s3: str
+    catalog: str
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[Server]:
+    """Start master, volume server, filer, S3 and the catalog in one process, on this machine only.
+
+    Skips the test, saying why, where there is no such program.
+
+    Args:
+        folder: for everything it keeps.
+    """
+    program = os.environ.get(VARIABLE) or shutil.which("weed")
+    if not program:
+        pytest.skip(f"SeaweedFS is not installed: {VARIABLE} names no program, and PATH no weed")
+    (folder / "data").mkdir(parents=True, exist_ok=True)
+    keys = {
+        "accessKey": CREDENTIALS["AWS_ACCESS_KEY_ID"],
+        "secretKey": CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+    }
+    who = {"identities": [{"name": "lake", "credentials": [keys], "actions": ACTIONS}]}
+    (folder / "s3.json").write_text(json.dumps(who))
+    ports = _ports()
+    urls = {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}
+    options = {**_options(folder), **ports}
+    command = [program, "server", *(f"-{name}={value}" for name, value in options.items())]
+    log = folder / "server.log"
+    with serving(command, ports["s3.port.iceberg"], log, env=ENVIRON, cwd=folder):
+        _await(urls["s3.port"], urls["master.port"], log)
+        yield Server(urls["s3.port"], urls["s3.port.iceberg"])
+
+
+def _ports() -> dict[str, int]:
+    """Choose a port for each of its parts, all different."""
+    services = ("master", "volume", "filer", "s3")
+    names = [f"{service}.port{kind}" for service in services for kind in ("", ".grpc")]
+    names.append("s3.port.iceberg")
+    found: set[int] = set()
+    while len(found) < len(names):
+        found.add(free_port())
+    return dict(zip(names, found, strict=True))
+
+
+def _options(folder: Path) -> dict[str, str]:
+    """Return the other options of `weed server`: it keeps to itself, and reports to nobody."""
+    return {
+        "dir": str(folder / "data"),
+        "ip": "127.0.0.1",
+        "ip.bind": "127.0.0.1",
+        "master.telemetry": "false",
+        "master.volumeSizeLimitMB": "64",
+        "volume.max": "0",
+        "filer.localSocket": str(folder / "filer.sock"),
+        "s3": "true",
+        "s3.localSocket": str(folder / "s3.sock"),
+        "s3.config": str(folder / "s3.json"),
+        "s3.port.lance": "0",
+    }
+
+
+def _await(s3: str, master: str, log: Path) -> None:
+    """Wait until something can be stored: its parts find each other after they listen.
+
+    The master is asked before S3, which would wait for a minute for what it missed by a moment.
+    """
+    deadline = time.monotonic() + START_S
+    while time.monotonic() < deadline:
+        try:
+            with urllib.request.urlopen(f"{master}/dir/assign", timeout=5) as answer:  # noqa: S310 - ours
+                ready = "fid" in json.load(answer)
+            if ready:
+                client("s3", s3).create_bucket(Bucket="started")
+                client("s3", s3).put_object(Bucket="started", Key="x", Body=b"x")
+                return
+        except (OSError, BotoCoreError, ClientError):
+            pass
+        time.sleep(0.2)
+    raise AssertionError(f"SeaweedFS stores nothing: {log.read_text()[-2_000:]}")
+
+
+def client(service: str, url: str) -> Any:
+    """Return boto3's client for a service of the server: `s3`, `s3tables`."""
+    return boto3.client(
+        service,
+        endpoint_url=url,
+        aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+        region_name=REGION,
+    )
