@@ -45,6 +45,8 @@ class Column:
         doc: one sentence for the reader of the table.
         encoding: how the values are best stored.
         bloom_filter: worth a Parquet bloom filter, because readers ask for single values.
+        bounds: whether least and greatest value are kept, for readers to skip files by: not of
+            long text, which nobody compares, and which would lie four times in every footer.
 
     Source: reference tables.md, sections 1 and 2b.
     """
@@ -56,6 +58,7 @@ class Column:
     doc: str
     encoding: Encoding
     bloom_filter: bool = False
+    bounds: bool = True
 
 
 def arrow_type(word: TypeWord) -> pa.DataType:

@@ -74,6 +74,7 @@ COLUMNS: tuple[Column, ...] = (
         nullable=False,
         doc="All other resource attributes, as a JSON object.",
         encoding=_DICTIONARY,
+        bounds=False,
     ),
     Column(
         8,
@@ -106,6 +107,7 @@ COLUMNS: tuple[Column, ...] = (
         nullable=False,
         doc="Attributes of the instrumentation scope, as a JSON object.",
         encoding=_DICTIONARY,
+        bounds=False,
     ),
     Column(
         12,
@@ -162,6 +164,7 @@ COLUMNS: tuple[Column, ...] = (
         nullable=True,
         doc="The message; text as it is, anything else as JSON; null when unset.",
         encoding=_PLAIN,
+        bounds=False,
     ),
     Column(
         19,
@@ -170,6 +173,7 @@ COLUMNS: tuple[Column, ...] = (
         nullable=False,
         doc="Everything else the record carries, as a JSON object.",
         encoding=_PLAIN,
+        bounds=False,
     ),
     Column(
         20,

@@ -52,8 +52,13 @@ def log_rows(*rows: dict[str, object]) -> pa.Table:
 
 
 def bodies_at(day: int, *bodies: str) -> pa.Table:
-    """Make rows of one day, counted from the day of `NOON_US`."""
-    return log_rows(*({"Timestamp": NOON_US + day * DAY_US, "Body": body} for body in bodies))
+    """Make rows of one day, counted from the day of `NOON_US`.
+
+    A body is the row's span id, too: that column has bounds in files, to be pruned by.
+    """
+    return log_rows(
+        *({"Timestamp": NOON_US + day * DAY_US, "Body": b, "SpanId": b} for b in bodies)
+    )
 
 
 def soon(after_ms: int = 20_000) -> int:

@@ -69,7 +69,7 @@ def test_files_are_written_anew_with_the_ids_of_somebodys_table(tmp_path: Path) 
     assert values(home, "body") == ["a", "b"]
     assert values(home, "servicename") == ["orders", "orders"]
     assert values(home, "team") == [None, None]
-    for row_filter, files in (("body == 'b'", 1), ("timestamp < '2024-10-05T00:00:00+00:00'", 1)):
+    for row_filter, files in (("spanid == 'b'", 1), ("timestamp < '2024-10-05T00:00:00+00:00'", 1)):
         assert len(list(home.table().scan(row_filter=row_filter).plan_files())) == files
     assert file.fields != ""
     (stored,) = (home.location / "data").rglob(f"*b-{file.fields}.parquet")

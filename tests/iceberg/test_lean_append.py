@@ -93,9 +93,9 @@ def test_a_table_after_our_append_is_the_one_after_pyicebergs(
     [
         ("Timestamp >= '2024-10-05T00:00:00+00:00'", 1),
         ("Timestamp < '2024-10-04T00:00:00+00:00'", 0),
-        ("Body == 'only on the second day'", 1),
-        ("Body == 'nowhere'", 0),
-        ("Body > 'x'", 0),
+        ("SpanId == 'only on the second day'", 1),
+        ("SpanId == 'nowhere'", 0),
+        ("SpanId > 'x'", 0),
         ("SeverityNumber > 9", 0),
         ("EventName is not null", 0),
         ("TraceId is null", 2),

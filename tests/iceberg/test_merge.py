@@ -117,7 +117,7 @@ def test_files_are_pruned_as_before(home: Home) -> None:
         row_filter=f"Timestamp >= '{iso(day - 1)}' and Timestamp <= '{iso(day + 1)}'"
     )
     assert len(list(scan.plan_files())) == len(range(1, MANY, 5))
-    scan = home.table().scan(row_filter="Body = '007'")
+    scan = home.table().scan(row_filter="SpanId = '007'")
     assert [task.file.record_count for task in scan.plan_files()] == [1]
 
 
