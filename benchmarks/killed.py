@@ -1,9 +1,10 @@
-"""Exactly once under kill -9, for as long as one likes: the long form of tests/committer/test_killed.
+"""Exactly once under kill -9, for as long as one likes.
 
     python benchmarks/killed.py [SECONDS]
 
 Round after round, each on a new SQLite table: writers and committers kill themselves at random
 steps and are started again (tests/committer/killed_fleet.py), then DuckDB counts every row.
+tests/committer/test_killed.py is the short form.
 """
 
 from __future__ import annotations
