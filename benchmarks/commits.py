@@ -54,7 +54,7 @@ def open_table():
     if way == "lean":
         from otlp2parquet_ext.iceberg.lean import sqlite_table
         return sqlite_table(folder / "c.db", folder / "lake/otel/logs", "otel", "logs")
-    from otlp2parquet_ext.iceberg.pyiceberg_catalog import sqlite_table
+    from otlp2parquet_ext.iceberg.catalogs.pyiceberg_catalog import sqlite_table
     return sqlite_table(folder / "c.db", folder / "lake", "otel", "logs")
 lake = Lake(LocalStorage(folder / "lake/otel/logs"), open_table)
 lake.store(Batch("a" * 32, rows))

@@ -33,8 +33,8 @@ from pyiceberg.catalog import load_catalog  # noqa: E402
 from pyiceberg_reference import PyIcebergReference  # noqa: E402
 
 from otlp2parquet_ext.iceberg import CommitTable, DataFile, Statistics  # noqa: E402
-from otlp2parquet_ext.iceberg.pyiceberg_catalog import catalog_table  # noqa: E402
-from otlp2parquet_ext.iceberg.pyiceberg_config import catalog_properties  # noqa: E402
+from otlp2parquet_ext.iceberg.catalogs.pyiceberg_catalog import catalog_table  # noqa: E402
+from otlp2parquet_ext.iceberg.catalogs.pyiceberg_config import catalog_properties  # noqa: E402
 from otlp2parquet_ext.tables.logs import COLUMNS  # noqa: E402
 
 if TYPE_CHECKING:

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.destinations.address import Address
     from otlp2parquet_ext.destinations.lakes import Parts
     from otlp2parquet_ext.iceberg import CommitTable
+    from otlp2parquet_ext.iceberg.format.snapshot import Metadata
     from otlp2parquet_ext.iceberg.matching import Matched
-    from otlp2parquet_ext.iceberg.snapshot import Metadata
 
 PATIENCE_MS = 60_000
 PROBE = "otlp2parquet-ext-check"
@@ -134,7 +134,7 @@ def _add_columns(address: Address, table: CommitTable, deadline_ms: int) -> str:
             "columns are added through PyIceberg: name the catalog in PYICEBERG_CATALOG__… "
             "variables, and check catalog://NAME"
         )
-    from otlp2parquet_ext.iceberg.pyiceberg_catalog import PyIcebergTable  # noqa: PLC0415 - heavy
+    from otlp2parquet_ext.iceberg.catalogs.pyiceberg_catalog import PyIcebergTable  # noqa: PLC0415 - heavy
 
     assert isinstance(table, PyIcebergTable)
     left = table.add_columns(deadline_ms).missing

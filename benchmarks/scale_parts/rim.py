@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from otlp2parquet_ext.destinations import BusyError
 from otlp2parquet_ext.destinations.lake import Lake
-from otlp2parquet_ext.iceberg.sqlite_catalog import SqlitePointer
+from otlp2parquet_ext.iceberg.catalogs.sqlite_catalog import SqlitePointer
 from otlp2parquet_ext.storage.local import LocalStorage
 
 if TYPE_CHECKING:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from otlp2parquet_ext.destinations.partition import DAY_US
 from otlp2parquet_ext.iceberg import DataFile
-from otlp2parquet_ext.iceberg.bounds import statistics
+from otlp2parquet_ext.iceberg.format.bounds import statistics
 from otlp2parquet_ext.tables.logs import COLUMNS
 
 if TYPE_CHECKING:
-    from otlp2parquet_ext.iceberg.sweep import Stray
+    from otlp2parquet_ext.iceberg.upkeep.sweep import Stray
     from otlp2parquet_ext.storage import Storage
     from otlp2parquet_ext.tables.columns import Column
 

@@ -13,10 +13,10 @@ import msgspec
 from otlp2parquet_ext.committer.sweeping import Options, Swept, sweep
 from otlp2parquet_ext.iceberg import CommitError
 from otlp2parquet_ext.iceberg.append import LeanTable
-from otlp2parquet_ext.iceberg.avro import AvroError
-from otlp2parquet_ext.iceberg.cleaning import GRACE_MS, Cleaned, clean
-from otlp2parquet_ext.iceberg.handle import now_ms
-from otlp2parquet_ext.iceberg.merging import Merging, merge_manifests
+from otlp2parquet_ext.iceberg.format.avro import AvroError
+from otlp2parquet_ext.iceberg.upkeep.cleaning import GRACE_MS, Cleaned, clean
+from otlp2parquet_ext.iceberg.upkeep.handle import now_ms
+from otlp2parquet_ext.iceberg.upkeep.merging import Merging, merge_manifests
 from otlp2parquet_ext.storage import StorageError
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     from otlp2parquet_ext.committer.opening import Place
-    from otlp2parquet_ext.iceberg.handle import Handle
+    from otlp2parquet_ext.iceberg.upkeep.handle import Handle
 
     T = TypeVar("T")
 

@@ -13,7 +13,7 @@ from otlp2parquet_ext.committer.progress import Progress
 from otlp2parquet_ext.committer.sweeping import Options
 from otlp2parquet_ext.committer.work import FILES_PER_SNAPSHOT, Done, commit_waiting
 from otlp2parquet_ext.destinations import DestinationError
-from otlp2parquet_ext.iceberg.handle import now_ms
+from otlp2parquet_ext.iceberg.upkeep.handle import now_ms
 from otlp2parquet_ext.storage import StorageError
 
 if TYPE_CHECKING:

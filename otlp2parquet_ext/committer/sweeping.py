@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from otlp2parquet_ext.committer.adopt import descriptor
-from otlp2parquet_ext.iceberg.handle import now_ms, why_not_delete
-from otlp2parquet_ext.iceberg.sweep import (
+from otlp2parquet_ext.iceberg.upkeep.handle import now_ms, why_not_delete
+from otlp2parquet_ext.iceberg.upkeep.sweep import (
     FILES_PER_PAGE,
     OLDER_THAN_MS,
     look,
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from otlp2parquet_ext.committer.opening import Place
-    from otlp2parquet_ext.iceberg.handle import Handle
-    from otlp2parquet_ext.iceberg.sweep import Page, Places, Stray
+    from otlp2parquet_ext.iceberg.upkeep.handle import Handle
+    from otlp2parquet_ext.iceberg.upkeep.sweep import Page, Places, Stray
     from otlp2parquet_ext.storage import Entry, Storage
 
 FOLDER = "care/sweep"

@@ -19,7 +19,7 @@ from otlp2parquet_ext.destinations.parquet_file import encode, read_footer
 from otlp2parquet_ext.destinations.partition import DAY_US, split_by_time
 from otlp2parquet_ext.destinations.refit import commit_fitting, fit_of, fitted
 from otlp2parquet_ext.iceberg import CommitError, ConflictError, DataFile
-from otlp2parquet_ext.iceberg.bounds import statistics
+from otlp2parquet_ext.iceberg.format.bounds import statistics
 from otlp2parquet_ext.iceberg.inbox import MISSING, Inbox
 from otlp2parquet_ext.iceberg.matching import Matched
 from otlp2parquet_ext.say import say

@@ -127,7 +127,7 @@ def _glue(order: Order) -> Made:
     location = "/".join((options["warehouse"].rstrip("/"), *order.name))
 
     def open_table() -> CommitTable:
-        from otlp2parquet_ext.iceberg.glue_catalog import GlueName  # noqa: PLC0415
+        from otlp2parquet_ext.iceberg.catalogs.glue_catalog import GlueName  # noqa: PLC0415
         from otlp2parquet_ext.iceberg.lean import glue_table  # noqa: PLC0415
 
         endpoint = access.endpoint("glue") or f"https://glue.{access.region}.amazonaws.com"
@@ -144,7 +144,7 @@ def _glue(order: Order) -> Made:
 
 
 def _catalog(order: Order) -> Made:
-    from otlp2parquet_ext.iceberg import pyiceberg_config  # noqa: PLC0415
+    from otlp2parquet_ext.iceberg.catalogs import pyiceberg_config  # noqa: PLC0415
 
     name, options = order.address.place, order.address.options
     properties = pyiceberg_config.catalog_properties(name, order.environ)
@@ -153,14 +153,14 @@ def _catalog(order: Order) -> Made:
     access = Access(order.environ, options)
 
     def open_table() -> CommitTable:
-        from otlp2parquet_ext.iceberg.pyiceberg_catalog import catalog_table  # noqa: PLC0415
+        from otlp2parquet_ext.iceberg.catalogs.pyiceberg_catalog import catalog_table  # noqa: PLC0415
 
         return catalog_table(name, *order.name, order.environ, location=location, terms=order.terms)
 
     def files(address: str) -> Storage:
         if not address.startswith("s3"):
             return access.storage(address)
-        from otlp2parquet_ext.iceberg.pyiceberg_s3 import s3_storage  # noqa: PLC0415
+        from otlp2parquet_ext.iceberg.catalogs.pyiceberg_s3 import s3_storage  # noqa: PLC0415
 
         root = address.partition("://")[2]
         return s3_storage(properties, order.environ, access.client, root)

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from otlp2parquet_ext.destinations.parquet_file import encode
 from otlp2parquet_ext.iceberg import ClashError, MisfitError
-from otlp2parquet_ext.iceberg.bounds import statistics
+from otlp2parquet_ext.iceberg.format.bounds import statistics
 from otlp2parquet_ext.iceberg.matching import Matched, written
 from otlp2parquet_ext.say import say
 from otlp2parquet_ext.storage import StorageError

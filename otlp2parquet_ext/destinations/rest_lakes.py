@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from otlp2parquet_ext.iceberg import CommitTable
-    from otlp2parquet_ext.iceberg.rest_catalog import RestCatalog
+    from otlp2parquet_ext.iceberg.catalogs.rest_catalog import RestCatalog
     from otlp2parquet_ext.storage import Storage
 
 
@@ -30,7 +30,8 @@ def s3_tables(order: Order) -> Made:
     there = access.at(arn.split(":")[3])
 
     def open_catalog() -> RestCatalog:
-        from otlp2parquet_ext.iceberg import lean, signing  # noqa: PLC0415
+        from otlp2parquet_ext.iceberg import lean  # noqa: PLC0415
+        from otlp2parquet_ext.iceberg.catalogs import signing  # noqa: PLC0415
 
         wanted = signing.table_bucket(arn, *order.name, access.endpoint("s3tables"))
         assert wanted is not None  # the address was checked
@@ -46,8 +47,9 @@ def rest(order: Order) -> Made:
     access = Access(order.environ, options)
 
     def open_catalog() -> RestCatalog:
-        from otlp2parquet_ext.iceberg import lean, signing  # noqa: PLC0415
-        from otlp2parquet_ext.iceberg.rest_client import RestTable  # noqa: PLC0415
+        from otlp2parquet_ext.iceberg import lean  # noqa: PLC0415
+        from otlp2parquet_ext.iceberg.catalogs import signing  # noqa: PLC0415
+        from otlp2parquet_ext.iceberg.catalogs.rest_client import RestTable  # noqa: PLC0415
 
         uri, warehouse = order.address.place, options.get("warehouse", "")
         signed = signing.signing(
@@ -106,7 +108,7 @@ def _everything(catalog: RestCatalog, access: Access) -> Storage:
 
 def _reach(catalog: RestCatalog, access: Access, address: str) -> Storage:
     """Return a storage at an address, with credentials the catalog lends if it lends any."""
-    from otlp2parquet_ext.iceberg.vended import VendedCredentials, lends  # noqa: PLC0415
+    from otlp2parquet_ext.iceberg.catalogs.vended import VendedCredentials, lends  # noqa: PLC0415
 
     config = catalog.storage_config(patience_ms())
     if address.startswith("s3") and lends(config):

@@ -1,22 +1,16 @@
 """Files of the lake become visible: what is waiting, and who commits it.
 
-    inbox.py               descriptors of files that are stored but in no snapshot yet
-    lean.py                the lean append, put together for each catalog
-    append.py              one snapshot more, with no library but our own
-      supported.py         what it refuses before it writes
-      matching.py          our columns in a table that may be anybody's
-      avro.py, avro_file.py, manifest_schemas.py, manifest.py, bounds.py
-                           descriptors --> a manifest --> one line more in the manifest list
-      snapshot.py, expiry.py, ledger.py, new_table.py
-                           a table's metadata --> its metadata after the commit
-      catalog.py           what it needs of a catalog
-      file_catalog.py      catalogs that hold no more than where the metadata lies
-      sqlite_catalog.py    … in an SQLite file
-    care.py                adds columns a table lacks, through PyIceberg
-    pyiceberg_catalog.py   any catalog PyIceberg knows, beneath the lean append
+    inbox.py      descriptors of files that are stored but in no snapshot yet
+    append.py     the lean append: one snapshot more, with no library but our own
+      terms.py, supported.py, matching.py   on what terms, on which tables, with which columns
+      ledger.py, doubt.py, history.py       what is committed already
+      expiry.py                             which snapshots go with it
+    catalog.py    what it needs of a catalog; lean.py puts it together for each
+    format/       manifests, lists and metadata as bytes and values
+    catalogs/     SQLite, Glue, REST, and any other through PyIceberg
+    upkeep/       merging, cleaning, sweeping: for committers
 
-`CommitTable` is all the rest of the house knows of a table. What stands behind it: the lean
-append for the catalogs we speak to ourselves, PyIceberg for all others.
+`CommitTable` is all the rest of the house knows of a table.
 """
 
 from __future__ import annotations

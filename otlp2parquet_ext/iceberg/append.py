@@ -21,12 +21,9 @@ import msgspec
 
 from otlp2parquet_ext.iceberg import ClashError, CommitError, ConflictError, MisfitError
 from otlp2parquet_ext.iceberg.catalog import OutcomeUnknownError
+from otlp2parquet_ext.iceberg.catalogs.file_catalog import metadata_folder
 from otlp2parquet_ext.iceberg.expiry import TABLE_BUCKET, expired, manifest_lists
-from otlp2parquet_ext.iceberg.file_catalog import metadata_folder
-from otlp2parquet_ext.iceberg.handle import Handle
-from otlp2parquet_ext.iceberg.history import proof
-from otlp2parquet_ext.iceberg.ledger import Ledger, names_summary
-from otlp2parquet_ext.iceberg.manifest import (
+from otlp2parquet_ext.iceberg.format.manifest import (
     Manifest,
     describe,
     extended_list,
@@ -34,16 +31,19 @@ from otlp2parquet_ext.iceberg.manifest import (
     new_name,
     open_list,
 )
-from otlp2parquet_ext.iceberg.new_table import new_table
-from otlp2parquet_ext.iceberg.snapshot import (
+from otlp2parquet_ext.iceberg.format.new_table import new_table
+from otlp2parquet_ext.iceberg.format.snapshot import (
     Change,
     append_summary,
     current_snapshot,
     new_snapshot,
     next_sequence_number,
 )
+from otlp2parquet_ext.iceberg.history import proof
+from otlp2parquet_ext.iceberg.ledger import Ledger, names_summary
 from otlp2parquet_ext.iceberg.supported import check_files, current_schema, partitioning
 from otlp2parquet_ext.iceberg.terms import USUAL, Terms
+from otlp2parquet_ext.iceberg.upkeep.handle import Handle
 from otlp2parquet_ext.iceberg.waits import waits
 from otlp2parquet_ext.storage import StorageError
 
@@ -51,9 +51,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from otlp2parquet_ext.iceberg import DataFile
-    from otlp2parquet_ext.iceberg.avro_file import AvroFile
     from otlp2parquet_ext.iceberg.catalog import Catalog, Version
-    from otlp2parquet_ext.iceberg.snapshot import Metadata
+    from otlp2parquet_ext.iceberg.format.avro_file import AvroFile
+    from otlp2parquet_ext.iceberg.format.snapshot import Metadata
     from otlp2parquet_ext.storage import Storage
     from otlp2parquet_ext.tables.columns import Column
 

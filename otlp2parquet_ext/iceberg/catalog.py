@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 if TYPE_CHECKING:
-    from otlp2parquet_ext.iceberg.snapshot import Change, Metadata
+    from otlp2parquet_ext.iceberg.format.snapshot import Change, Metadata
 
 
 class OutcomeUnknownError(Exception):

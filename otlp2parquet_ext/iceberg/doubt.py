@@ -11,15 +11,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from otlp2parquet_ext.iceberg import CommitError
-from otlp2parquet_ext.iceberg.avro import AvroError
-from otlp2parquet_ext.iceberg.contents import Line, lines, live, plain
+from otlp2parquet_ext.iceberg.format.avro import AvroError
+from otlp2parquet_ext.iceberg.format.contents import Line, lines, live, plain
 from otlp2parquet_ext.storage import StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from otlp2parquet_ext.iceberg import DataFile
-    from otlp2parquet_ext.iceberg.avro_file import AvroFile
+    from otlp2parquet_ext.iceberg.format.avro_file import AvroFile
     from otlp2parquet_ext.storage import Storage
 
 

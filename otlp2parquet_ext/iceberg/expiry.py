@@ -15,14 +15,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from otlp2parquet_ext.iceberg.format.snapshot import MAIN
 from otlp2parquet_ext.iceberg.ledger import NAMES
-from otlp2parquet_ext.iceberg.snapshot import MAIN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from collections.abc import Set as AbstractSet
 
-    from otlp2parquet_ext.iceberg.snapshot import Metadata
+    from otlp2parquet_ext.iceberg.format.snapshot import Metadata
 
 SNAPSHOTS_KEPT = 20
 COMMITS_TO_LIVE = 128

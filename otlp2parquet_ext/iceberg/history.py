@@ -15,14 +15,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from otlp2parquet_ext.iceberg.format.snapshot import current_snapshot
 from otlp2parquet_ext.iceberg.ledger import NAMES
-from otlp2parquet_ext.iceberg.snapshot import current_snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from otlp2parquet_ext.iceberg.snapshot import Metadata
+    from otlp2parquet_ext.iceberg.format.snapshot import Metadata
 
 APPENDS_ONLY = "otlp2parquet_ext.appends-only"
 """Of a table's properties: see `_Proof`, with spaces between."""

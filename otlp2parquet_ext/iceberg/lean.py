@@ -8,18 +8,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from otlp2parquet_ext.iceberg.append import LeanTable
-from otlp2parquet_ext.iceberg.file_catalog import FileCatalog
+from otlp2parquet_ext.iceberg.catalogs.file_catalog import FileCatalog
 from otlp2parquet_ext.iceberg.terms import USUAL, Terms
 from otlp2parquet_ext.tables.logs import COLUMNS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from otlp2parquet_ext.iceberg.bearer import Tokens
-    from otlp2parquet_ext.iceberg.glue_catalog import GlueName
-    from otlp2parquet_ext.iceberg.rest_catalog import RestCatalog
-    from otlp2parquet_ext.iceberg.rest_client import RestTable, Sender
-    from otlp2parquet_ext.iceberg.signing import Signing
+    from otlp2parquet_ext.iceberg.catalogs.bearer import Tokens
+    from otlp2parquet_ext.iceberg.catalogs.glue_catalog import GlueName
+    from otlp2parquet_ext.iceberg.catalogs.rest_catalog import RestCatalog
+    from otlp2parquet_ext.iceberg.catalogs.rest_client import RestTable, Sender
+    from otlp2parquet_ext.iceberg.catalogs.signing import Signing
     from otlp2parquet_ext.storage import Storage
     from otlp2parquet_ext.web.client import Client
 
@@ -42,7 +42,7 @@ def sqlite_table(
     """
     from pathlib import Path  # noqa: PLC0415
 
-    from otlp2parquet_ext.iceberg.sqlite_catalog import SqlitePointer  # noqa: PLC0415
+    from otlp2parquet_ext.iceberg.catalogs.sqlite_catalog import SqlitePointer  # noqa: PLC0415
     from otlp2parquet_ext.storage.local import LocalStorage  # noqa: PLC0415
 
     disk = LocalStorage(Path("/"))
@@ -77,8 +77,8 @@ def glue_table(
         region: of Glue, for messages.
         terms: see `LeanTable`.
     """
-    from otlp2parquet_ext.iceberg import remedies  # noqa: PLC0415
-    from otlp2parquet_ext.iceberg.glue_catalog import GluePointer  # noqa: PLC0415
+    from otlp2parquet_ext.iceberg.catalogs import remedies  # noqa: PLC0415
+    from otlp2parquet_ext.iceberg.catalogs.glue_catalog import GluePointer  # noqa: PLC0415
 
     pointer = GluePointer(
         sender, name, remedies.glue(name.database, name.table, region), COLUMNS, location
@@ -128,9 +128,9 @@ def signed_catalog(sender: Sender, wanted: RestTable, signed: Signing) -> RestCa
         wanted: the table.
         signed: see `signing.signing`.
     """
-    from otlp2parquet_ext.iceberg.rest_catalog import RestCatalog  # noqa: PLC0415
-    from otlp2parquet_ext.iceberg.rest_client import RestClient  # noqa: PLC0415
-    from otlp2parquet_ext.iceberg.signing import remedies_for  # noqa: PLC0415
+    from otlp2parquet_ext.iceberg.catalogs.rest_catalog import RestCatalog  # noqa: PLC0415
+    from otlp2parquet_ext.iceberg.catalogs.rest_client import RestClient  # noqa: PLC0415
+    from otlp2parquet_ext.iceberg.catalogs.signing import remedies_for  # noqa: PLC0415
 
     return RestCatalog(RestClient(sender, wanted, remedies_for(wanted, signed)))
 
@@ -155,9 +155,9 @@ def bearer_catalog(
             catalog itself.
         scope: of that token, option `scope`; empty: the usual one.
     """
-    from otlp2parquet_ext.iceberg import bearer, remedies  # noqa: PLC0415
-    from otlp2parquet_ext.iceberg.rest_catalog import RestCatalog  # noqa: PLC0415
-    from otlp2parquet_ext.iceberg.rest_client import RestClient  # noqa: PLC0415
+    from otlp2parquet_ext.iceberg.catalogs import bearer, remedies  # noqa: PLC0415
+    from otlp2parquet_ext.iceberg.catalogs.rest_catalog import RestCatalog  # noqa: PLC0415
+    from otlp2parquet_ext.iceberg.catalogs.rest_client import RestClient  # noqa: PLC0415
 
     identity = remedies.NO_IDENTITY
     tokens: Tokens = bearer.FixedToken(token)

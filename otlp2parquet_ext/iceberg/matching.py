@@ -24,7 +24,7 @@ from otlp2parquet_ext.tables.columns import Column  # noqa: TC001 - msgspec read
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from otlp2parquet_ext.iceberg.snapshot import Metadata
+    from otlp2parquet_ext.iceberg.format.snapshot import Metadata
 
 Field = dict[str, Any]
 

@@ -9,16 +9,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from otlp2parquet_ext.iceberg import ClashError, CommitError, MisfitError
-from otlp2parquet_ext.iceberg.manifest import Partitioning
+from otlp2parquet_ext.iceberg.format.manifest import Partitioning
+from otlp2parquet_ext.iceberg.format.snapshot import current_snapshot
 from otlp2parquet_ext.iceberg.matching import Clash, Matched, match
-from otlp2parquet_ext.iceberg.snapshot import current_snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
     from otlp2parquet_ext.iceberg import DataFile
-    from otlp2parquet_ext.iceberg.snapshot import Metadata
+    from otlp2parquet_ext.iceberg.format.snapshot import Metadata
     from otlp2parquet_ext.tables.columns import Column
 
 FORMAT_VERSION = 2

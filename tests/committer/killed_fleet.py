@@ -29,10 +29,12 @@ from otlp2parquet_ext.committer.opening import open_place
 from otlp2parquet_ext.committer.work import commit_waiting
 from otlp2parquet_ext.destinations import Batch, BusyError
 from otlp2parquet_ext.destinations.choose import choose
-from otlp2parquet_ext.iceberg import CommitError, merge, sqlite_catalog
+from otlp2parquet_ext.iceberg import CommitError
 from otlp2parquet_ext.iceberg.append import LeanTable
-from otlp2parquet_ext.iceberg.cleaning import clean
-from otlp2parquet_ext.iceberg.merging import merge_manifests
+from otlp2parquet_ext.iceberg.catalogs import sqlite_catalog
+from otlp2parquet_ext.iceberg.upkeep import merge
+from otlp2parquet_ext.iceberg.upkeep.cleaning import clean
+from otlp2parquet_ext.iceberg.upkeep.merging import merge_manifests
 from otlp2parquet_ext.settings import load
 from otlp2parquet_ext.storage import StorageError
 from otlp2parquet_ext.storage.local import LocalStorage

@@ -12,7 +12,7 @@ from places import Folder, Place, sqlite
 from otlp2parquet_ext.cli import main
 from otlp2parquet_ext.committer.progress import Progress, bar
 from otlp2parquet_ext.committer.work import Done
-from otlp2parquet_ext.iceberg.merge import FEWEST_SMALL
+from otlp2parquet_ext.iceberg.upkeep.merge import FEWEST_SMALL
 
 if TYPE_CHECKING:
     from pathlib import Path

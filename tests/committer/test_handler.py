@@ -13,7 +13,7 @@ from wakes import SCHEDULE, eventbridge_event, s3_event, sqs_event
 
 from otlp2parquet_ext import committer as committer_room
 from otlp2parquet_ext.committer import CommitterError, answer, handler
-from otlp2parquet_ext.iceberg.merge import FEWEST_SMALL
+from otlp2parquet_ext.iceberg.upkeep.merge import FEWEST_SMALL
 
 if TYPE_CHECKING:
     from pathlib import Path

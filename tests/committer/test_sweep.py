@@ -17,8 +17,8 @@ from pyiceberg_reference import _iceberg_file
 from otlp2parquet_ext.committer.sweeping import FOLDER, Options, Position, Swept, sweep
 from otlp2parquet_ext.committer.work import commit_waiting
 from otlp2parquet_ext.iceberg.append import LeanTable
-from otlp2parquet_ext.iceberg.avro import AvroError
 from otlp2parquet_ext.iceberg.expiry import SNAPSHOTS_KEPT
+from otlp2parquet_ext.iceberg.format.avro import AvroError
 from otlp2parquet_ext.storage import StorageError
 
 if TYPE_CHECKING:

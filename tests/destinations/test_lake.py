@@ -16,8 +16,8 @@ from otlp2parquet_ext.committer.work import commit_waiting
 from otlp2parquet_ext.destinations import Batch, BusyError, DestinationError
 from otlp2parquet_ext.destinations.lake import FILES_PER_COMMIT, SPARE_MS, TRUSTED_MS, Lake
 from otlp2parquet_ext.iceberg import CommitTable, ConflictError, DataFile
-from otlp2parquet_ext.iceberg.care import TYPES
 from otlp2parquet_ext.iceberg.inbox import Inbox, NoInbox
+from otlp2parquet_ext.iceberg.upkeep.care import TYPES
 from otlp2parquet_ext.settings import load
 from otlp2parquet_ext.storage.local import LocalStorage
 from otlp2parquet_ext.tables.logs import COLUMNS

@@ -17,9 +17,9 @@ from pyiceberg.catalog import load_catalog
 from otlp2parquet_ext import query
 from otlp2parquet_ext.destinations import Batch
 from otlp2parquet_ext.destinations.lake import Lake
+from otlp2parquet_ext.iceberg.catalogs.pyiceberg_catalog import PyIcebergTable, catalog_table
+from otlp2parquet_ext.iceberg.catalogs.pyiceberg_config import catalog_properties
 from otlp2parquet_ext.iceberg.inbox import Inbox
-from otlp2parquet_ext.iceberg.pyiceberg_catalog import PyIcebergTable, catalog_table
-from otlp2parquet_ext.iceberg.pyiceberg_config import catalog_properties
 from otlp2parquet_ext.storage.local import LocalStorage
 
 if TYPE_CHECKING:

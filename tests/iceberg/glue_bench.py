@@ -13,7 +13,7 @@ from pyiceberg_reference import PyIcebergReference
 from rest_bench import duckdb_bodies
 
 from otlp2parquet_ext.iceberg import CommitTable, lean
-from otlp2parquet_ext.iceberg.glue_catalog import GlueName
+from otlp2parquet_ext.iceberg.catalogs.glue_catalog import GlueName
 from otlp2parquet_ext.storage.local import LocalStorage
 from otlp2parquet_ext.web.aws import AwsClient
 from otlp2parquet_ext.web.client import Client

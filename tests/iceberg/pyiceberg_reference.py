@@ -33,9 +33,9 @@ from pyiceberg.typedef import Record
 from sqlalchemy.exc import OperationalError
 
 from otlp2parquet_ext.iceberg import CommitError
+from otlp2parquet_ext.iceberg.catalogs.sqlite_catalog import CATALOG_NAME
+from otlp2parquet_ext.iceberg.format.new_table import PROPERTIES
 from otlp2parquet_ext.iceberg.ledger import Ledger, names_summary
-from otlp2parquet_ext.iceberg.new_table import PROPERTIES
-from otlp2parquet_ext.iceberg.sqlite_catalog import CATALOG_NAME
 from otlp2parquet_ext.tables.logs import LOGS
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from rest_fixture import java_rows
 
 from otlp2parquet_ext import query
 from otlp2parquet_ext.iceberg import CommitTable, lean
-from otlp2parquet_ext.iceberg.rest_client import RestTable
+from otlp2parquet_ext.iceberg.catalogs.rest_client import RestTable
 from otlp2parquet_ext.storage.local import LocalStorage
 from otlp2parquet_ext.web.client import Client
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from counting_proxy import Proxy
     from pyiceberg.table import Table
 
-    from otlp2parquet_ext.iceberg.rest_catalog import RestCatalog
+    from otlp2parquet_ext.iceberg.catalogs.rest_catalog import RestCatalog
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from otlp2parquet_ext.iceberg.answers import Failure, Outcome, failure, outcome
-from otlp2parquet_ext.iceberg.rest_answers import Config, Loaded, StorageCredential
+from otlp2parquet_ext.iceberg.catalogs.answers import Failure, Outcome, failure, outcome
+from otlp2parquet_ext.iceberg.catalogs.rest_answers import Config, Loaded, StorageCredential
 from otlp2parquet_ext.web import Response
 
 

@@ -13,7 +13,7 @@ from pyiceberg.types import IntegerType, StringType
 from otlp2parquet_ext import query
 from otlp2parquet_ext.destinations.refit import lay_beside, refit
 from otlp2parquet_ext.iceberg import ClashError, ConflictError, MisfitError
-from otlp2parquet_ext.iceberg.care import ATTEMPTS, evolve
+from otlp2parquet_ext.iceberg.upkeep.care import ATTEMPTS, evolve
 from otlp2parquet_ext.storage import StorageError
 from otlp2parquet_ext.storage.local import LocalStorage
 from otlp2parquet_ext.tables.logs import COLUMNS, LOGS

@@ -11,19 +11,19 @@ from lake_bench import Home, bodies_at, soon
 from pyiceberg_reference import _iceberg_file
 
 from otlp2parquet_ext.iceberg.append import LeanTable
-from otlp2parquet_ext.iceberg.avro import AvroError
-from otlp2parquet_ext.iceberg.cleaning import Cleaned, clean
-from otlp2parquet_ext.iceberg.contents import all_lines
 from otlp2parquet_ext.iceberg.expiry import SNAPSHOTS_KEPT
-from otlp2parquet_ext.iceberg.merge import FEWEST_SMALL
-from otlp2parquet_ext.iceberg.merging import merge_manifests
-from otlp2parquet_ext.iceberg.notes import FOLDER, Note
+from otlp2parquet_ext.iceberg.format.avro import AvroError
+from otlp2parquet_ext.iceberg.format.contents import all_lines
+from otlp2parquet_ext.iceberg.upkeep.cleaning import Cleaned, clean
+from otlp2parquet_ext.iceberg.upkeep.merge import FEWEST_SMALL
+from otlp2parquet_ext.iceberg.upkeep.merging import merge_manifests
+from otlp2parquet_ext.iceberg.upkeep.notes import FOLDER, Note
 from otlp2parquet_ext.storage import StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from otlp2parquet_ext.iceberg.handle import Handle
+    from otlp2parquet_ext.iceberg.upkeep.handle import Handle
 
 
 def handle(home: Home) -> Handle:

@@ -27,18 +27,19 @@ from requests import Session
 
 from otlp2parquet_ext.destinations import Batch
 from otlp2parquet_ext.destinations.lake import Lake
-from otlp2parquet_ext.iceberg import CommitError, pyiceberg_open
+from otlp2parquet_ext.iceberg import CommitError
+from otlp2parquet_ext.iceberg.catalogs import pyiceberg_open
+from otlp2parquet_ext.iceberg.catalogs.patience import LEFT_BEHIND_AT_MOST
+from otlp2parquet_ext.iceberg.catalogs.pyiceberg_config import catalog_properties
+from otlp2parquet_ext.iceberg.catalogs.pyiceberg_s3 import new_client, s3_storage
 from otlp2parquet_ext.iceberg.inbox import Inbox
-from otlp2parquet_ext.iceberg.patience import LEFT_BEHIND_AT_MOST
-from otlp2parquet_ext.iceberg.pyiceberg_config import catalog_properties
-from otlp2parquet_ext.iceberg.pyiceberg_s3 import new_client, s3_storage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from otlp2parquet_ext.iceberg import DataFile
-    from otlp2parquet_ext.iceberg.pyiceberg_catalog import PyIcebergTable
+    from otlp2parquet_ext.iceberg.catalogs.pyiceberg_catalog import PyIcebergTable
 
 
 @pytest.fixture

@@ -18,7 +18,8 @@ from otlp2parquet_ext.destinations.lake import FILES_PER_COMMIT, Lake
 from otlp2parquet_ext.iceberg import CommitError, DataFile
 from otlp2parquet_ext.iceberg.append import LeanTable
 from otlp2parquet_ext.iceberg.catalog import OutcomeUnknownError
-from otlp2parquet_ext.iceberg.file_catalog import FileCatalog
+from otlp2parquet_ext.iceberg.catalogs.file_catalog import FileCatalog
+from otlp2parquet_ext.iceberg.catalogs.sqlite_catalog import SqlitePointer
 from otlp2parquet_ext.iceberg.ledger import (
     FORGOTTEN,
     LEDGER,
@@ -27,7 +28,6 @@ from otlp2parquet_ext.iceberg.ledger import (
     Ledger,
     names_summary,
 )
-from otlp2parquet_ext.iceberg.sqlite_catalog import SqlitePointer
 from otlp2parquet_ext.storage.local import LocalStorage
 from otlp2parquet_ext.tables.logs import COLUMNS
 

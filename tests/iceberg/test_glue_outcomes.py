@@ -8,9 +8,10 @@ import pytest
 from lake_bench import soon
 from scripted_catalog import CUT, Answer, Scripted, scripted
 
-from otlp2parquet_ext.iceberg import CommitError, remedies
+from otlp2parquet_ext.iceberg import CommitError
 from otlp2parquet_ext.iceberg.catalog import OutcomeUnknownError
-from otlp2parquet_ext.iceberg.glue_catalog import GlueName, GluePointer
+from otlp2parquet_ext.iceberg.catalogs import remedies
+from otlp2parquet_ext.iceberg.catalogs.glue_catalog import GlueName, GluePointer
 from otlp2parquet_ext.tables.logs import COLUMNS
 from otlp2parquet_ext.web.aws import AwsClient
 from otlp2parquet_ext.web.client import Client

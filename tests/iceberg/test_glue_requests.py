@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from otlp2parquet_ext.iceberg.glue_requests import GlueTable, headers, moved_input, new_input
+from otlp2parquet_ext.iceberg.catalogs.glue_requests import (
+    GlueTable,
+    headers,
+    moved_input,
+    new_input,
+)
 from otlp2parquet_ext.tables.logs import COLUMNS
 
 TABLE = {

@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lake_bench import Home, bodies_at, soon
 
-from otlp2parquet_ext.iceberg.bounds import BOUND_CHARACTERS, lower_bound, upper_bound
 from otlp2parquet_ext.iceberg.expiry import (
     COMMITS_TO_LIVE,
     SNAPSHOTS_KEPT,
@@ -17,6 +16,7 @@ from otlp2parquet_ext.iceberg.expiry import (
     expired,
     manifest_lists,
 )
+from otlp2parquet_ext.iceberg.format.bounds import BOUND_CHARACTERS, lower_bound, upper_bound
 
 if TYPE_CHECKING:
     from pathlib import Path

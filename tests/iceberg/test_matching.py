@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from otlp2parquet_ext.iceberg.format.new_table import new_table
 from otlp2parquet_ext.iceberg.matching import PARKED, Clash, Matched, match
-from otlp2parquet_ext.iceberg.new_table import new_table
 from otlp2parquet_ext.tables.columns import Column, Encoding
 from otlp2parquet_ext.tables.logs import COLUMNS
 

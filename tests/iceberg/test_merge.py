@@ -13,15 +13,15 @@ from pyiceberg_reference import _iceberg_file
 
 from otlp2parquet_ext.iceberg import CommitError
 from otlp2parquet_ext.iceberg.append import LeanTable
-from otlp2parquet_ext.iceberg.avro_file import open_file
 from otlp2parquet_ext.iceberg.catalog import OutcomeUnknownError
-from otlp2parquet_ext.iceberg.contents import lines
-from otlp2parquet_ext.iceberg.file_catalog import FileCatalog
-from otlp2parquet_ext.iceberg.handle import Handle
-from otlp2parquet_ext.iceberg.merge import FEWEST_SMALL
-from otlp2parquet_ext.iceberg.merging import Merging, merge_manifests
-from otlp2parquet_ext.iceberg.notes import FOLDER, Note
-from otlp2parquet_ext.iceberg.sqlite_catalog import SqlitePointer
+from otlp2parquet_ext.iceberg.catalogs.file_catalog import FileCatalog
+from otlp2parquet_ext.iceberg.catalogs.sqlite_catalog import SqlitePointer
+from otlp2parquet_ext.iceberg.format.avro_file import open_file
+from otlp2parquet_ext.iceberg.format.contents import lines
+from otlp2parquet_ext.iceberg.upkeep.handle import Handle
+from otlp2parquet_ext.iceberg.upkeep.merge import FEWEST_SMALL
+from otlp2parquet_ext.iceberg.upkeep.merging import Merging, merge_manifests
+from otlp2parquet_ext.iceberg.upkeep.notes import FOLDER, Note
 from otlp2parquet_ext.storage.local import LocalStorage
 from otlp2parquet_ext.tables.logs import COLUMNS
 

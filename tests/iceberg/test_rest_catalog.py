@@ -21,7 +21,7 @@ from rest_bench import RestHome, asked
 
 from otlp2parquet_ext.iceberg import CommitError, lean
 from otlp2parquet_ext.iceberg.catalog import OutcomeUnknownError
-from otlp2parquet_ext.iceberg.rest_client import RestTable
+from otlp2parquet_ext.iceberg.catalogs.rest_client import RestTable
 from otlp2parquet_ext.iceberg.terms import Terms
 from otlp2parquet_ext.storage.local import LocalStorage
 from otlp2parquet_ext.tables.logs import COLUMNS

@@ -15,8 +15,9 @@ from pyiceberg.catalog.rest import RestCatalog as PyIcebergRestCatalog
 from rest_bench import asked
 
 from otlp2parquet_ext import query
-from otlp2parquet_ext.iceberg import lean, vended
-from otlp2parquet_ext.iceberg.rest_client import RestTable
+from otlp2parquet_ext.iceberg import lean
+from otlp2parquet_ext.iceberg.catalogs import vended
+from otlp2parquet_ext.iceberg.catalogs.rest_client import RestTable
 from otlp2parquet_ext.storage.s3 import S3Storage
 from otlp2parquet_ext.web.aws import AwsClient
 from otlp2parquet_ext.web.client import Client
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from pyiceberg.table import Table
 
     from otlp2parquet_ext.iceberg import CommitTable, DataFile
-    from otlp2parquet_ext.iceberg.rest_catalog import RestCatalog
+    from otlp2parquet_ext.iceberg.catalogs.rest_catalog import RestCatalog
 
 NAMES = count()
 KEYS = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}

@@ -13,10 +13,10 @@ from scripted_catalog import CUT, SILENCE, Answer, Scripted, scripted
 
 from otlp2parquet_ext.iceberg import CommitError, lean
 from otlp2parquet_ext.iceberg.catalog import OutcomeUnknownError, Version
-from otlp2parquet_ext.iceberg.new_table import new_table
-from otlp2parquet_ext.iceberg.rest_client import RestTable
-from otlp2parquet_ext.iceberg.signing import signing, table_bucket
-from otlp2parquet_ext.iceberg.snapshot import Change
+from otlp2parquet_ext.iceberg.catalogs.rest_client import RestTable
+from otlp2parquet_ext.iceberg.catalogs.signing import signing, table_bucket
+from otlp2parquet_ext.iceberg.format.new_table import new_table
+from otlp2parquet_ext.iceberg.format.snapshot import Change
 from otlp2parquet_ext.iceberg.terms import Terms
 from otlp2parquet_ext.storage.local import LocalStorage
 from otlp2parquet_ext.tables.logs import COLUMNS
@@ -27,7 +27,7 @@ from otlp2parquet_ext.web.credentials import CredentialSource
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from otlp2parquet_ext.iceberg.rest_catalog import RestCatalog
+    from otlp2parquet_ext.iceberg.catalogs.rest_catalog import RestCatalog
 
 BASE = new_table(COLUMNS, "s3://bucket/otel/logs", 1)
 CHANGE = Change({"snapshot-id": 7, "sequence-number": 1}, frozenset(), {"a": "b"})

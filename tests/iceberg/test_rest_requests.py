@@ -7,8 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from otlp2parquet_ext.iceberg.new_table import new_table
-from otlp2parquet_ext.iceberg.rest_requests import (
+from otlp2parquet_ext.iceberg.catalogs.rest_requests import (
     Table,
     commit_request,
     config_request,
@@ -16,7 +15,8 @@ from otlp2parquet_ext.iceberg.rest_requests import (
     load_request,
     namespace_request,
 )
-from otlp2parquet_ext.iceberg.snapshot import Change
+from otlp2parquet_ext.iceberg.format.new_table import new_table
+from otlp2parquet_ext.iceberg.format.snapshot import Change
 from otlp2parquet_ext.tables.logs import COLUMNS
 
 TABLE = Table("http://host/catalog", ("otel",), "logs", prefix="main")

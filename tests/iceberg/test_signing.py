@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from otlp2parquet_ext.iceberg.remedies import AWS_IDENTITY, Operation
-from otlp2parquet_ext.iceberg.rest_client import RestTable
-from otlp2parquet_ext.iceberg.signing import Signing, remedies_for, signing, table_bucket
+from otlp2parquet_ext.iceberg.catalogs.remedies import AWS_IDENTITY, Operation
+from otlp2parquet_ext.iceberg.catalogs.rest_client import RestTable
+from otlp2parquet_ext.iceberg.catalogs.signing import Signing, remedies_for, signing, table_bucket
 
 ARN = "arn:aws:s3tables:eu-west-1:123456789012:bucket/lake"
 

@@ -8,7 +8,7 @@ import pytest
 from lake_bench import soon
 
 from otlp2parquet_ext.iceberg import CommitError
-from otlp2parquet_ext.iceberg.vended import VendedCredentials, lends
+from otlp2parquet_ext.iceberg.catalogs.vended import VendedCredentials, lends
 from otlp2parquet_ext.web.credentials import CredentialsError
 
 KEYS = {"s3.access-key-id": "a", "s3.secret-access-key": "b", "s3.session-token": "c"}

@@ -1,0 +1,161 @@
+"""The AWS Glue Data Catalog: where a table's metadata lies, in the layout of Iceberg's own module.
+
+    current: GetTable     swap: UpdateTable with the VersionId that GetTable told
+
+The next VersionId could be guessed (one more than the last), and GetTable saved. But versions
+begin anew when a table is dropped and created again, and a guess that happens to fit would put
+our old metadata in the place of the new table's. So every commit begins with GetTable.
+
+Source: AWS Glue web API reference, "GetTable", "UpdateTable", "CreateTable", "CreateDatabase".
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from otlp2parquet_ext.iceberg import CommitError
+from otlp2parquet_ext.iceberg.catalog import OutcomeUnknownError
+from otlp2parquet_ext.iceberg.catalogs.answers import DONE, Failure, Outcome, failure, outcome
+from otlp2parquet_ext.iceberg.catalogs.glue_requests import (
+    KIND,
+    GlueTable,
+    headers,
+    moved_input,
+    new_input,
+)
+from otlp2parquet_ext.iceberg.catalogs.remedies import Operation, Remedies
+from otlp2parquet_ext.web import WebError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from otlp2parquet_ext.iceberg.catalogs.rest_client import Sender
+    from otlp2parquet_ext.tables.columns import Column
+
+
+class GlueName(msgspec.Struct, frozen=True):
+    """Where in Glue a table is.
+
+    Attributes:
+        endpoint: of Glue, with its scheme.
+        database, table: lower-case names.
+        catalog_id: of another account's catalog; empty for the caller's own.
+    """
+
+    endpoint: str
+    database: str
+    table: str
+    catalog_id: str = ""
+
+
+class GluePointer:
+    """See `Pointer`.
+
+    Args:
+        sender: signs for Glue.
+        name: of the table.
+        remedies: for messages.
+        columns: of a table that is created.
+        location: likewise.
+    """
+
+    def __init__(
+        self,
+        sender: Sender,
+        name: GlueName,
+        remedies: Remedies,
+        columns: Sequence[Column],
+        location: str,
+    ) -> None:
+        self._sender = sender
+        self._name = name
+        self._remedies = remedies
+        self._columns = columns
+        self._location = location
+        self._seen: GlueTable | None = None
+
+    def current(self, deadline_ms: int) -> str | None:
+        """See `Pointer.current`."""
+        asked = {"DatabaseName": self._name.database, "Name": self._name.table}
+        found = self._call(Operation.LOAD, "GetTable", asked, deadline_ms)
+        if isinstance(found, Failure):
+            if outcome(found) is Outcome.ABSENT:
+                return None
+            raise self._remedies.refusal(Operation.LOAD, found)
+        self._seen = GlueTable(found["Table"])
+        if self._seen.location is None:
+            kind = self._seen.parameters.get(KIND, "nothing")
+            raise CommitError(
+                f"the name is taken by a table that is not Iceberg's: its parameter {KIND} says "
+                f"{kind}, expected ICEBERG and a metadata_location"
+            )
+        return self._seen.location
+
+    def create(self, location: str, deadline_ms: int) -> None:
+        """See `Pointer.create`."""
+        table = new_input(self._name.table, self._columns, self._location, location)
+        asked = {"DatabaseName": self._name.database, "TableInput": table}
+        made = self._call(Operation.CREATE, "CreateTable", asked, deadline_ms)
+        if isinstance(made, Failure) and outcome(made) is Outcome.ABSENT:
+            database = {"DatabaseInput": {"Name": self._name.database}}
+            new = self._call(Operation.NAMESPACE, "CreateDatabase", database, deadline_ms)
+            self._check(Operation.NAMESPACE, new)
+            made = self._call(Operation.CREATE, "CreateTable", asked, deadline_ms)
+        self._check(Operation.CREATE, made)
+
+    def _check(self, operation: Operation, made: Mapping[str, Any] | Failure) -> None:
+        """Refuse to go on, unless something was made, by us or by somebody else just before."""
+        if isinstance(made, Failure) and outcome(made) is not Outcome.CONFLICT:
+            raise self._remedies.refusal(operation, made)
+
+    def swap(self, old: str, new: str, deadline_ms: int) -> bool:
+        """See `Pointer.swap`."""
+        if self._seen is None or self._seen.location != old:
+            return False
+        asked = {
+            "DatabaseName": self._name.database,
+            "TableInput": moved_input(self._seen, new),
+            "VersionId": self._seen.fields["VersionId"],
+            "SkipArchive": True,
+        }
+        self._seen = None
+        done = self._call(Operation.COMMIT, "UpdateTable", asked, deadline_ms)
+        if not isinstance(done, Failure):
+            return True
+        match outcome(done):
+            case Outcome.CONFLICT:
+                return False
+            case Outcome.UNKNOWN:
+                raise OutcomeUnknownError(f"the commit: {done}")
+            case _:
+                raise self._remedies.refusal(Operation.COMMIT, done)
+
+    def _call(
+        self, operation: Operation, action: str, asked: Mapping[str, Any], deadline_ms: int
+    ) -> Mapping[str, Any] | Failure:
+        """Ask Glue; return what it says, or what it says against it."""
+        commit = operation is Operation.COMMIT
+        account = {"CatalogId": self._name.catalog_id} if self._name.catalog_id else {}
+        try:
+            answer = self._sender.request(
+                "POST",
+                self._name.endpoint,
+                headers=headers(action),
+                body=msgspec.json.encode({**account, **asked}),
+                deadline_ms=deadline_ms,
+                retry=not commit,
+            )
+        except WebError as error:
+            if commit and error.sent:
+                raise OutcomeUnknownError(f"the commit: {error}") from error
+            raise CommitError(f"{operation.value}: {error}") from error
+        if answer.status not in DONE:
+            return failure(answer)
+        try:
+            return msgspec.json.decode(answer.body or b"{}", type=dict[str, Any])
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            if commit:
+                return {}
+            raise CommitError(f"{operation.value}: Glue's answer is not JSON: {error}") from error
