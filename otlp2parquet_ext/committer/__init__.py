@@ -3,6 +3,7 @@
     inbox --work--> snapshots --care--> few manifests, no leftovers
 
     __init__.py   the Lambda function: `otlp2parquet_ext.committer.handler`
+    runtime.py    the same where the layer is all there is of it
     command.py    the command: `otlp2parquet-ext commit`
     events.py     what woke the function
     opening.py    settings --> the table and its inbox

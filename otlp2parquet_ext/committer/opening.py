@@ -37,14 +37,16 @@ class Place(NamedTuple):
 
 
 def open_place(environ: Mapping[str, str]) -> Place:
-    """Return the table `OTLP2PARQUET_DESTINATION` names.
+    """Return the table `OTLP2PARQUET_COMMITTER_DESTINATION` or `OTLP2PARQUET_DESTINATION` names.
 
     Raises:
         DestinationError: it names none that is committed to; says what is valid.
     """
     # Whatever the environments do, whoever commits does: their files may lie in the table's
     # location or beside the inbox.
-    settings, _ = load({**environ, "OTLP2PARQUET_COMMIT": "direct"})
+    own = environ.get("OTLP2PARQUET_COMMITTER_DESTINATION", "").strip()
+    variables = {**environ, "OTLP2PARQUET_COMMIT": "direct"}
+    settings, _ = load(variables | ({"OTLP2PARQUET_DESTINATION": own} if own else {}))
     try:
         address = checked(settings)
         if address.kind in PLAIN:

@@ -37,6 +37,7 @@ class Settings:
     create_table: str
     column_case: str
     snapshots_kept: int
+    committer_destination: str
     maintain: str
     sweep: str
     rest_token: str

@@ -72,6 +72,14 @@ SETTINGS: tuple[Setting, ...] = (
         high=10_000,
     ),
     Setting(
+        "committer_destination",
+        (PREFIX + "COMMITTER_DESTINATION",),
+        "",
+        "For a function that is a committer: the table it commits to, instead of "
+        "`OTLP2PARQUET_DESTINATION`, with which the extension would collect the committer's own "
+        "telemetry, and so wake it for ever.",
+    ),
+    Setting(
         "maintain",
         (PREFIX + "MAINTAIN",),
         "on",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +11,8 @@ import boto3
 import places
 import pytest
 from committer_bench import store
-from places import AWS, Bucket, Place, glue
-from wakes import SCHEDULE, sqs_event
+from places import AWS, Bucket, Place, glue, sqlite
+from wakes import SCHEDULE, s3_event, sqs_event
 
 from otlp2parquet_ext.local import Outcome, Plan
 from otlp2parquet_ext.local.environment import run
@@ -21,13 +22,14 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.e2e
 ROOT = Path(__file__).parents[2]
+HANDLER = "otlp2parquet_ext.committer.handler"
+BOOTSTRAP = "from otlp2parquet_ext.committer.runtime import main; main()"
 
 
 def invoke(place: Place, events: Sequence[object], folder: Path, **options: Any) -> Outcome:
     """Invoke the function in a local execution environment, once for each event."""
-    given: dict[str, Any] = {"memory_mb": 512, "timeout_s": 30.0} | options
+    given: dict[str, Any] = {"handler": HANDLER, "memory_mb": 512, "timeout_s": 30.0} | options
     plan = Plan(
-        handler="otlp2parquet_ext.committer.handler",
         code=folder,
         extensions=(),
         invocations=len(events),
@@ -142,3 +144,43 @@ def test_messages_come_back_until_the_cause_is_gone(moto: str, tmp_path: Path) -
     (answer,) = answers(invoke(lake, [event], tmp_path))
     assert queue.settle(event, answer) == 0
     assert lake.bodies() == ["a", "b"]
+
+
+def test_the_layer_alone_is_enough(tmp_path: Path) -> None:
+    """A runtime of our own: what would be packaged is one file of three lines."""
+    lake = sqlite(tmp_path)
+    store(lake, "a", "b")
+    waiting = [s3_event(f"x/{name}") for name in lake.inbox()]
+    environ = {"OTLP2PARQUET_COMMITTER_DESTINATION": lake.url}
+    function = places.Place(lake.kind, "", lake.objects, environ)
+    command = (sys.executable, "-c", BOOTSTRAP)
+    events = [sqs_event(["no JSON", *waiting]), SCHEDULE]
+    found = answers(invoke(function, events, tmp_path, handler="", command=command))
+    assert found == [{"batchItemFailures": []}, {"files": 0, "rows": 0, "snapshots": 0}]
+    assert lake.bodies() == ["a", "b"]
+
+
+def test_a_committer_without_a_table_fails_its_start_and_says_what_to_set(tmp_path: Path) -> None:
+    """Lambda reports it as the function's own error."""
+    nothing = sqlite(tmp_path)
+    function = places.Place("none", "", nothing.objects)
+    command = (sys.executable, "-c", BOOTSTRAP)
+    outcome = invoke(function, [SCHEDULE], tmp_path, handler="", command=command)
+    (invocation,) = outcome.invocations
+    assert invocation.status == "error"
+    assert b"OTLP2PARQUET_DESTINATION=''" in invocation.response
+
+
+def test_what_the_runtime_cannot_do_fails_the_invocation_and_not_the_next(tmp_path: Path) -> None:
+    """The catalog is no database at first."""
+    lake = sqlite(tmp_path)
+    store(lake, "a")
+    catalog = tmp_path / "catalog.db"
+    catalog.write_bytes(b"no database at all, but long enough to be one" * 100)
+    command = (sys.executable, "-c", BOOTSTRAP)
+    outcome = invoke(lake, [SCHEDULE], tmp_path, handler="", command=command)
+    (invocation,) = outcome.invocations
+    assert (invocation.status, invocation.error_type) == ("error", "Function.CommitterError")
+    catalog.unlink()
+    answers(invoke(lake, [SCHEDULE], tmp_path, handler="", command=command))
+    assert lake.bodies() == ["a"]
