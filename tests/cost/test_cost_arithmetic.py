@@ -35,18 +35,18 @@ def test_plain_parquet_on_s3() -> None:
     assert day.flushes == pytest.approx(files)
     assert day.requests == pytest.approx(Requests(put=files))
     assert day.commits == 0
-    stored = files * 8_300 + 86_400 * 5_000 * 0.078
+    stored = files * 5_800 + 86_400 * 5_000 * 0.072
     assert day.stored_bytes == pytest.approx(stored)
 
     found = bill(workload(), settings(), LIST_PRICES, REGION)
     assert dollars(found) == pytest.approx(
         {
             "s3_put": files * DAYS / 1_000 * 0.005,  # $13.15
-            "s3_storage": stored * 10 / 2**30 * 0.023,  # 10 days of 0.70 GB: $0.16
+            "s3_storage": stored * 10 / 2**30 * 0.023,  # 10 days of 0.50 GB: $0.11
             "lambda_x86_64": (20 * 1.0 + 20 * 0.4) * DAYS * 1.0 * 0.0000166667,
         }
     )
-    assert total(found.lake) == pytest.approx(13.32, abs=0.005)
+    assert total(found.lake) == pytest.approx(13.27, abs=0.005)
 
 
 def test_the_same_in_cloudwatch_logs() -> None:

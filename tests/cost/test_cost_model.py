@@ -109,12 +109,12 @@ def _run(run: Run, folder: Path, url: str) -> None:
 
 @pytest.mark.parametrize("events", [3, 30, 100, 300, 1_000, 10_000])
 def test_files_are_as_large_as_predicted(events: int) -> None:
-    """A sixth more or less, over four powers of ten: the fixed part decides for small ones."""
+    """An eighth more or less, over four powers of ten: the fixed part decides for small ones."""
     body = delivery(events)
     context = Context(instance_id="i", function_name="f")
     rows = log_table([Delivery(body, 1_790_000_000_000_000)], context, Invocations()).table
     size = len(encode(rows, COLUMNS).data)
-    assert size == pytest.approx(FILE_BYTES + STORED_SHARE * len(body), rel=0.16)
+    assert size == pytest.approx(FILE_BYTES + STORED_SHARE * len(body), rel=0.12)
 
 
 def test_an_event_is_as_large_as_predicted() -> None:
