@@ -97,23 +97,24 @@ def refit(storage: Storage, file: DataFile, fit: Matched) -> DataFile:
     )
 
 
-def lay_beside(storage: Storage, file: DataFile) -> str:
+def lay_beside(storage: Storage, file: DataFile, target: Storage | None = None) -> str:
     """Copy a stored file to where plain Parquet is read; return its new address.
 
     The path below `beside/` is the one it had below the table's location. The caller forgets the
     descriptor afterwards; doing it again changes nothing.
 
     Args:
-        storage: of the table.
+        storage: in which the file lies.
         file: the descriptor.
+        target: in which the copy is to lie; None for the same.
 
     Raises:
         StorageError: the file cannot be read or written.
     """
     path = storage.path(file.path)
-    target = f"{BESIDE}/{path.removeprefix('data/')}"
-    storage.put(target, storage.get(path))
-    return storage.url(target)
+    target, beside = target or storage, f"{BESIDE}/{path.removeprefix('data/')}"
+    target.put(beside, storage.get(path))
+    return target.url(beside)
 
 
 def commit_fitting(
@@ -149,6 +150,7 @@ def commit_fitting(
             ]
             table.commit(files, deadline_ms)
     except ClashError as error:
-        places = [lay_beside(inbox.storage_of(file), file) for file in files]
+        # A table bucket would take the copies as little as the descriptors.
+        places = [lay_beside(inbox.storage_of(file), file, inbox.storage) for file in files]
         say("error", f"{error}; {len(places)} files lie beside it, for example {places[0]}")
     return fit

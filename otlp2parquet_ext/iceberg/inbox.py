@@ -55,6 +55,11 @@ class Inbox:
         self._files = files or storage
 
     @property
+    def storage(self) -> Storage:
+        """What it lies in: other than a table bucket it holds files of any kind, and lists them."""
+        return self._storage
+
+    @property
     def location(self) -> str:
         """The address below which it lies, and files of those who may not write to the table."""
         return self._storage.url("").rstrip("/")

@@ -17,7 +17,7 @@ import time
 from typing import TYPE_CHECKING
 
 from otlp2parquet_ext.storage import ForeignAddressError, NotThereError, Put, StorageError
-from otlp2parquet_ext.storage.s3_address import Place, Service, full_path
+from otlp2parquet_ext.storage.s3_address import TABLE_BUCKET, Place, Service, full_path
 from otlp2parquet_ext.storage.s3_documents import UNSPEAKABLE, deletion, not_deleted, read_page
 from otlp2parquet_ext.storage.s3_errors import Action, refusal
 from otlp2parquet_ext.web import WebError
@@ -38,8 +38,6 @@ LIMIT_MS = 60_000
 DELETED_AT_ONCE = 1_000
 PUT_ATTEMPTS = 3
 MARK = "x-amz-meta-put"
-# The buckets behind S3 Tables. No two of our writers share a name there.
-TABLE_BUCKET = "--table-s3"
 
 
 class S3Storage:
@@ -75,6 +73,7 @@ class S3Storage:
         length = len(memoryview(data).cast("B"))
         for _ in range(PUT_ATTEMPTS):
             response = self._send("PUT", place, headers, data)
+            # No two of our writers share a name there.
             if response.status == 501 and place.bucket.endswith(TABLE_BUCKET):
                 response = self._send("PUT", place, {}, data)
             if response.status == 200:

@@ -16,6 +16,8 @@ from otlp2parquet_ext.web.address import encoded, query
 SCHEMES = ("s3://", "s3a://", "s3n://")
 DOMAINS = {"cn-": "amazonaws.com.cn", "eusc-": "amazonaws.eu"}
 PARTITIONS = {"cn-": "aws-cn", "us-gov-": "aws-us-gov", "eusc-": "aws-eusc"}
+# The buckets behind S3 Tables: an address every table there has, and nobody ever typed.
+TABLE_BUCKET = "--table-s3"
 # What a certificate for *.s3.REGION.amazonaws.com covers: no dots, and a DNS label.
 DNS_LABEL = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
 

@@ -1,7 +1,7 @@
 """What S3 refused, why, and what would help. Pure.
 
 Source: Amazon S3 API reference, "Error responses"; service authorization reference, "Actions,
-resources, and condition keys for Amazon S3".
+resources, and condition keys for Amazon S3", "… for Amazon S3 Tables".
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from otlp2parquet_ext.storage import NotThereError, StorageError
+from otlp2parquet_ext.storage.s3_address import TABLE_BUCKET
 from otlp2parquet_ext.web.errors import error_of, expired, skewed, throttled
 
 if TYPE_CHECKING:
@@ -81,6 +82,10 @@ def _by_status(action: Action, place: Place, service: Service, status: int) -> s
 
 def _permission(action: Action, place: Place, service: Service) -> str:
     """Name what a role lacks; objects are named by their folder, as policies do."""
+    if place.bucket.endswith(TABLE_BUCKET):
+        needed = "s3tables:PutTableData" if action is Action.PUT else "s3tables:GetTableData"
+        resource = "arn:…:s3tables:…:bucket/NAME/table/*"
+        return f"{needed} on {resource} is not allowed; add it to the role's policy"
     if action is Action.LIST:
         resource = service.arn(place._replace(key=""))
     else:

@@ -14,14 +14,17 @@ from urllib.parse import urlsplit
 
 import counting_proxy
 import places
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from counting_proxy import Pattern
 from lake_bench import bodies_at
 from places import Place, soon
 from pyiceberg.catalog.rest import RestCatalog
+from pyiceberg.schema import Schema
+from pyiceberg.types import LongType, NestedField
 
 from otlp2parquet_ext.destinations import Batch, DestinationError
-from otlp2parquet_ext.iceberg.expiry import SNAPSHOTS_KEPT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -163,17 +166,18 @@ def test_a_table_bucket_that_is_not_there_is_said(place: Place) -> None:
 
 def test_old_snapshots_go_and_what_they_added_is_still_known(place: Place) -> None:
     """The catalog applies `remove-snapshots` and `set-properties` in the very commit that adds."""
-    bodies = [f"{number:02}" for number in range(SNAPSHOTS_KEPT + 3)]
-    flushes(place, [], *bodies)
-    assert len(pyiceberg_table(place).metadata.snapshots) == SNAPSHOTS_KEPT
-    flushes(place, [], bodies[0])
+    few = replace(place, environ={**place.environ, "OTLP2PARQUET_SNAPSHOTS_KEPT": "3"})
+    bodies = [f"{number:02}" for number in range(7)]
+    flushes(few, [], *bodies)
+    assert len(pyiceberg_table(place).metadata.snapshots) == 3
+    flushes(few, [], bodies[0])
     assert place.bodies() == bodies
 
 
-def pyiceberg_table(place: Place) -> Table:
-    """Open the table with PyIceberg, as AWS's user guide says."""
+def pyiceberg_catalog(place: Place) -> RestCatalog:
+    """Open the catalog with PyIceberg, as AWS's user guide says."""
     arn, _, endpoint = place.url.partition("?endpoint=")
-    found: Table = RestCatalog(
+    return RestCatalog(
         "tables",
         **{
             "uri": f"{endpoint}/iceberg",
@@ -183,9 +187,16 @@ def pyiceberg_table(place: Place) -> Table:
             "rest.signing-region": place.environ["AWS_REGION"],
             "client.access-key-id": place.environ["AWS_ACCESS_KEY_ID"],
             "client.secret-access-key": place.environ["AWS_SECRET_ACCESS_KEY"],
+            "s3.region": place.environ["AWS_REGION"],  # or AWS is asked
             "s3.endpoint": place.environ["AWS_ENDPOINT_URL_S3"],
         },
-    ).load_table((place.environ["OTLP2PARQUET_NAMESPACE"], "logs"))
+    )
+
+
+def pyiceberg_table(place: Place) -> Table:
+    """Open the table with PyIceberg."""
+    name = (place.environ["OTLP2PARQUET_NAMESPACE"], "logs")
+    found: Table = pyiceberg_catalog(place).load_table(name)
     return found
 
 
@@ -197,6 +208,22 @@ def test_we_append_to_what_pyiceberg_has_changed(place: Place) -> None:
     assert place.bodies() == ["a", "b", "c"]
     bodies = pyiceberg_table(place).scan().to_arrow()["body"].to_pylist()
     assert sorted(bodies) == ["a", "b", "c"]
+
+
+def test_rows_no_column_takes_lie_beside_the_inbox(
+    place: Place, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Somebody's table has a column of another type; a table bucket holds no other files."""
+    catalog, namespace = pyiceberg_catalog(place), place.environ["OTLP2PARQUET_NAMESPACE"]
+    catalog.create_namespace(namespace)
+    body = NestedField(1, "body", LongType(), required=False)
+    catalog.create_table((namespace, "logs"), Schema(body))
+    flushes(place, [], "a")
+    assert "1 files lie beside it" in capfd.readouterr().err
+    (beside,) = place.waiting.names()
+    rows = pq.read_table(pa.BufferReader(place.waiting.read(beside)))
+    assert (beside.split("/")[0], rows["body"].to_pylist()) == ("beside", ["a"])
+    assert place.bodies() == []
 
 
 def test_the_bucket_takes_nothing_but_what_belongs_to_the_table(place: Place) -> None:

@@ -160,6 +160,14 @@ def test_each_refusal_has_its_advice(response: Response, expected: str) -> None:
     assert str(error.value).startswith("s3://lake/otel/logs/data/x.parquet cannot be written: ")
 
 
+def test_in_a_table_bucket_other_permissions_count() -> None:
+    """Its objects have a service, and a policy, of their own."""
+    place = Place("63a8e430-6e0b-46f5--table-s3", "data/x.parquet")
+    for action, needed in ((Action.PUT, "PutTableData"), (Action.GET, "GetTableData")):
+        error = refusal(action, place, SERVICE, refused(403, said("AccessDenied")))
+        assert f"s3tables:{needed} on arn:" in str(error)
+
+
 def test_partitions_other_than_aws_have_their_own_names() -> None:
     """A policy for arn:aws: allows nothing in China."""
     china = Service("cn-north-1")
