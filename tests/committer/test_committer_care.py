@@ -15,9 +15,9 @@ from places import Bucket, Folder, Place, soon, sqlite
 from otlp2parquet_ext.committer.care import care
 from otlp2parquet_ext.committer.sweeping import Options
 from otlp2parquet_ext.committer.work import commit_waiting
-from otlp2parquet_ext.iceberg import merge
-from otlp2parquet_ext.iceberg.cleaning import Cleaned
-from otlp2parquet_ext.iceberg.merging import Merging
+from otlp2parquet_ext.iceberg.upkeep import merge
+from otlp2parquet_ext.iceberg.upkeep.cleaning import Cleaned
+from otlp2parquet_ext.iceberg.upkeep.merging import Merging
 from otlp2parquet_ext.storage.local import LocalStorage
 
 if TYPE_CHECKING:
