@@ -205,7 +205,7 @@ class LeanTable:
 
         parent = current_snapshot(metadata)
         listing = None if parent is None else self._lines(parent["manifest-list"])
-        old = committed(self._storage, listing, doubtful, commit.deadline_ms)
+        old = committed(self._storage, metadata, listing, doubtful, commit.deadline_ms)
         return [file for file in new if file.name not in old]
 
     def _swap(self, commit: _Commit, table: Version, change: Change, paths: set[str]) -> bool:

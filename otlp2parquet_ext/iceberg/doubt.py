@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from otlp2parquet_ext.iceberg import CommitError
 from otlp2parquet_ext.iceberg.format.avro import AvroError
-from otlp2parquet_ext.iceberg.format.contents import Line, lines, live, plain
+from otlp2parquet_ext.iceberg.format.contents import lines, live, may_have, plain
 from otlp2parquet_ext.storage import StorageError
 
 if TYPE_CHECKING:
@@ -20,16 +20,22 @@ if TYPE_CHECKING:
 
     from otlp2parquet_ext.iceberg import DataFile
     from otlp2parquet_ext.iceberg.format.avro_file import AvroFile
+    from otlp2parquet_ext.iceberg.format.snapshot import Metadata
     from otlp2parquet_ext.storage import Storage
 
 
 def committed(
-    storage: Storage, listing: AvroFile | None, doubtful: Sequence[DataFile], deadline_ms: int
+    storage: Storage,
+    metadata: Metadata,
+    listing: AvroFile | None,
+    doubtful: Sequence[DataFile],
+    deadline_ms: int,
 ) -> set[str]:
     """Return the names of those files that the table refers to.
 
     Args:
         storage: reaches the manifests.
+        metadata: of the table.
         listing: the manifest list of the current snapshot; None when there is none.
         doubtful: n > 0 files.
         deadline_ms: Unix ms.
@@ -42,14 +48,9 @@ def committed(
     by_path = {plain(file.path): file.name for file in doubtful}
     days = {file.day for file in doubtful}
     try:
-        some = [line for line in lines(listing) if _may_have(line, days)]
+        some = [line for line in lines(listing) if may_have(line, metadata, days)]
         return {by_path[path] for path in live(storage, some, by_path, deadline_ms, threads=1)}
     except (AvroError, StorageError, TimeoutError) as error:
         raise CommitError(
             f"whether {len(doubtful)} files were committed long ago cannot be found out: {error}"
         ) from error
-
-
-def _may_have(line: Line, days: set[int]) -> bool:
-    """Tell whether a manifest may refer to files of those days."""
-    return line.days is None or any(line.days[0] <= day <= line.days[1] for day in days)
