@@ -17,6 +17,7 @@ import places
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import seaweedfs
 from counting_proxy import Pattern
 from lake_bench import bodies_at
 from places import Place, soon
@@ -208,6 +209,18 @@ def test_we_append_to_what_pyiceberg_has_changed(place: Place) -> None:
     assert place.bodies() == ["a", "b", "c"]
     bodies = pyiceberg_table(place).scan().to_arrow()["body"].to_pylist()
     assert sorted(bodies) == ["a", "b", "c"]
+
+
+def test_files_are_reached_with_what_the_catalog_lends(seaweed: Place) -> None:
+    """Of its own it may ask the catalog only; what that lends is good for this table only."""
+    place = places.s3_tables(seaweed)
+    environ = {**place.environ, **seaweedfs.VISITOR}
+    del environ["OTLP2PARQUET_INBOX"]  # for which nobody lends anything
+    own = replace(place, environ=environ)
+    with pytest.raises(DestinationError, match=r"s3:PutObject on .* is not allowed"):
+        flushes(own, [], "a")
+    flushes(replace(own, url=f"{place.url}&vended=true"), [], "a", "b")
+    assert place.bodies() == ["a", "b"]
 
 
 def test_rows_no_column_takes_lie_beside_the_inbox(

@@ -16,6 +16,7 @@ import os
 import shutil
 import time
 import urllib.request
+from base64 import b64encode
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -25,7 +26,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from server_process import START_S, free_port, serving
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 VARIABLE = "SEAWEEDFS_WEED"
@@ -36,7 +37,54 @@ CREDENTIALS = {
     "AWS_SECRET_ACCESS_KEY": "lake+secret/key=",
     "AWS_REGION": REGION,
 }
-ACTIONS = ["Admin", "Read", "Write", "List", "Tagging"]
+VISITOR = {**CREDENTIALS, "AWS_ACCESS_KEY_ID": "visitor-key-id"}
+"""May ask the catalog for anything, and S3 for nothing."""
+
+ACTIONS = {
+    "lake": ["Admin", "Read", "Write", "List", "Tagging"],
+    "visitor": [
+        f"s3tables:{action}"
+        for action in ("CreateNamespace", "CreateTable", "GetTable", "UpdateTable")
+    ],
+}
+ROLE = "arn:aws:iam::role/Files"
+LENDING = {
+    "sts": {
+        "tokenDuration": "1h",
+        "maxSessionLength": "12h",
+        "issuer": "lake",
+        "signingKey": b64encode(b"a key that nobody has to keep...").decode(),
+    },
+    "policy": {"defaultEffect": "Deny"},
+    "policies": [
+        {
+            "name": "Files",
+            "document": {
+                "Version": "2012-10-17",
+                "Statement": [{"Effect": "Allow", "Action": ["s3:*"], "Resource": ["*"]}],
+            },
+        }
+    ],
+    "roles": [
+        {
+            "roleName": "Files",
+            "roleArn": ROLE,
+            "trustPolicy": {
+                "Version": "2012-10-17",
+                "Statement": [
+                    {
+                        "Effect": "Allow",
+                        "Principal": {"Federated": "iceberg-catalog"},
+                        "Action": ["sts:AssumeRoleWithCredentials"],
+                    }
+                ],
+            },
+            "attachedPolicies": ["Files"],
+        }
+    ],
+}
+"""What lets the catalog lend credentials for a table's files to whoever asks for them."""
+
 # Volumes are made by the handful for each bucket, and tests have many buckets.
 ENVIRON = {"WEED_MASTER_VOLUME_GROWTH_COPY_1": "1"}
 
@@ -61,12 +109,12 @@ def running(folder: Path) -> Iterator[Server]:
     if not program:
         pytest.skip(f"SeaweedFS is not installed: {VARIABLE} names no program, and PATH no weed")
     (folder / "data").mkdir(parents=True, exist_ok=True)
-    keys = {
-        "accessKey": CREDENTIALS["AWS_ACCESS_KEY_ID"],
-        "secretKey": CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
-    }
-    who = {"identities": [{"name": "lake", "credentials": [keys], "actions": ACTIONS}]}
-    (folder / "s3.json").write_text(json.dumps(who))
+    identities = [
+        _identity("lake", CREDENTIALS),
+        _identity("visitor", VISITOR),
+    ]
+    (folder / "s3.json").write_text(json.dumps({"identities": identities}))
+    (folder / "iam.json").write_text(json.dumps(LENDING))
     ports = _ports()
     urls = {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}
     options = {**_options(folder), **ports}
@@ -75,6 +123,14 @@ def running(folder: Path) -> Iterator[Server]:
     with serving(command, ports["s3.port.iceberg"], log, env=ENVIRON, cwd=folder):
         _await(urls["s3.port"], urls["master.port"], log)
         yield Server(urls["s3.port"], urls["s3.port.iceberg"])
+
+
+def _identity(name: str, environ: Mapping[str, str]) -> dict[str, Any]:
+    keys = {
+        "accessKey": environ["AWS_ACCESS_KEY_ID"],
+        "secretKey": environ["AWS_SECRET_ACCESS_KEY"],
+    }
+    return {"name": name, "credentials": [keys], "actions": ACTIONS[name]}
 
 
 def _ports() -> dict[str, int]:
@@ -101,6 +157,8 @@ def _options(folder: Path) -> dict[str, str]:
         "s3": "true",
         "s3.localSocket": str(folder / "s3.sock"),
         "s3.config": str(folder / "s3.json"),
+        "s3.iam.config": str(folder / "iam.json"),
+        "s3.iceberg.credentialRole": ROLE,
         "s3.port.lance": "0",
     }
 
