@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.storage import Storage
     from otlp2parquet_ext.web.client import Client
 
+LOWER_CASE = Terms(lower_case=True)
+"""Glue bears no other."""
+
 
 def sqlite_table(
     database: Path,
@@ -65,7 +68,7 @@ def glue_table(
     *,
     location: str,
     region: str,
-    terms: Terms = USUAL,
+    terms: Terms = LOWER_CASE,
 ) -> LeanTable:
     """Return a table of the Glue Data Catalog; nothing is asked yet.
 
