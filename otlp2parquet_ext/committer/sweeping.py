@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from otlp2parquet_ext.committer.adopt import descriptor
-from otlp2parquet_ext.iceberg.upkeep.handle import now_ms, why_not_delete
+from otlp2parquet_ext.iceberg.upkeep.handle import now_ms
 from otlp2parquet_ext.iceberg.upkeep.sweep import (
     FILES_PER_PAGE,
     OLDER_THAN_MS,
@@ -111,7 +111,7 @@ def sweep(place: Place, handle: Handle, deadline_ms: int, options: Options) -> S
     version = handle.catalog.load(deadline_ms, fresh=True)
     if version is None:
         return Swept(why="there is no table")
-    if why := why_not_delete(version.metadata):
+    if why := handle.why_not_delete(version.metadata):
         return Swept(why=why)
     marks = _Marks(handle.storage, handle.storage.path(version.metadata["location"]))
     last = Position(0) if options.dry_run else marks.last()

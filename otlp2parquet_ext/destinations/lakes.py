@@ -72,6 +72,7 @@ def parts(
         lower_case=lower_case,
         conflicts_borne=MANY if patient else 0,
         snapshots_kept=settings.snapshots_kept,
+        in_table_bucket=address.in_table_bucket,
     )
     order = Order(address, settings, environ, terms)
     storage, open_table = KINDS[address.kind](order)

@@ -116,7 +116,9 @@ class LeanTable:
         self._columns = columns
         self._location = location
         self._label = label
-        self.handle = Handle(catalog, storage, tuple(columns))
+        self.handle = Handle(
+            catalog, storage, tuple(columns), in_table_bucket=terms.in_table_bucket
+        )
         self._list: tuple[str, AvroFile] | None = None
 
     def commit(self, files: Sequence[DataFile], deadline_ms: int) -> None:

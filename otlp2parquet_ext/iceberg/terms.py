@@ -17,12 +17,14 @@ class Terms(msgspec.Struct, frozen=True):
         create: create a table that does not exist.
         lower_case: of the columns of a table that is created.
         snapshots_kept: older ones expire with each commit.
+        in_table_bucket: the table lies in one, which holds nothing else and cleans up itself.
     """
 
     conflicts_borne: int = MANY
     create: bool = True
     lower_case: bool = False
     snapshots_kept: int = SNAPSHOTS_KEPT
+    in_table_bucket: bool = False
 
 
 USUAL = Terms()

@@ -33,7 +33,13 @@ LAKES: Mapping[str, Callable[[Path, pytest.FixtureRequest], Place]] = {
         servers.getfixturevalue("iceberg_rest_on_s3")
     ),
 }
-"""Every kind of table there is, on real servers."""
+"""Every kind of table that is ours to take care of, on real servers."""
+
+ALL_LAKES: Mapping[str, Callable[[Path, pytest.FixtureRequest], Place]] = {
+    **LAKES,
+    "S3 Tables": lambda _, servers: places.s3_tables(servers.getfixturevalue("s3_tables")),
+}
+"""Every kind of table there is."""
 
 
 def store(place: Place, *names: str, day: int = 0, **environ: str) -> None:

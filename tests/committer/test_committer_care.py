@@ -7,13 +7,14 @@ import signal
 import time
 from typing import TYPE_CHECKING
 
+import places
 import pytest
 from committer_bench import LAKES, committer, store
 from lake_bench import Home
 from places import Bucket, Folder, Place, soon, sqlite
 
 from otlp2parquet_ext.committer.care import care
-from otlp2parquet_ext.committer.sweeping import Options
+from otlp2parquet_ext.committer.sweeping import Options, Swept
 from otlp2parquet_ext.committer.work import commit_waiting
 from otlp2parquet_ext.iceberg.upkeep import merge
 from otlp2parquet_ext.iceberg.upkeep.cleaning import Cleaned
@@ -79,6 +80,21 @@ def test_a_table_is_merged_cleaned_and_swept_wherever_it_lies(lake: Place) -> No
     commit(lake)
     assert commit_waiting(committer(lake), soon()).files == 1
     assert lake.bodies() == sorted([*names, "x", "y", "z", "lost"])
+
+
+def test_a_table_bucket_is_merged_and_else_left_to_itself(s3_tables: Place) -> None:
+    """It holds nothing but the table, no note of ours either, and removes what is not used."""
+    lake = places.s3_tables(s3_tables)
+    names = [f"{number:02}" for number in range(FEW)]
+    commit(lake, *names)
+    cared = care(committer(lake), soon(), grace_ms=0, sweeping=ALL)
+    assert cared.problems == []
+    assert cared.merging == Merging(FEW, FEW, 1)
+    why = "S3 Tables removes what nothing refers to, and lets nobody else do it"
+    assert (cared.cleaned, cared.swept) == (Cleaned(why=why), Swept(why=why))
+    assert len(manifests(lake)) == FEW + 1
+    commit(lake, "x")
+    assert lake.bodies() == [*names, "x"]
 
 
 def test_care_without_time_does_nothing(tmp_path: Path) -> None:

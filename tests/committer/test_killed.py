@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
-from committer_bench import LAKES
+from committer_bench import ALL_LAKES
 from killed_fleet import Plan, body
 from lake_bench import Home
 
@@ -54,7 +54,7 @@ def test_32_killed_writers_and_3_racing_committers_leave_every_row_exactly_once(
     tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     """Issue 4, "Done when": killed at random steps and started again, on SQLite and a disk."""
-    lake = LAKES["sqlite"](tmp_path, request)
+    lake = ALL_LAKES["sqlite"](tmp_path, request)
     plan = Plan(lake.variables, str(tmp_path), seed=int.from_bytes(os.urandom(4)))
     found = let_live(plan, tmp_path)
     assert found["writer_deaths"] >= 48, found
@@ -66,12 +66,12 @@ def test_32_killed_writers_and_3_racing_committers_leave_every_row_exactly_once(
 
 
 @pytest.mark.e2e
-@pytest.mark.parametrize("kind", [kind for kind in LAKES if kind != "sqlite"])
+@pytest.mark.parametrize("kind", [kind for kind in ALL_LAKES if kind != "sqlite"])
 def test_so_do_fewer_of_them_on_servers(
     kind: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     """Every request may be the last one, and its answer may never be heard."""
-    lake = LAKES[kind](tmp_path, request)
+    lake = ALL_LAKES[kind](tmp_path, request)
     plan = Plan(
         lake.variables,
         str(tmp_path),

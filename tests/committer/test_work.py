@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
-from committer_bench import LAKES, committer, store
+from committer_bench import ALL_LAKES, committer, store
 from lake_bench import bodies_at
 from places import Folder, Place, soon
 
@@ -23,16 +23,16 @@ if TYPE_CHECKING:
 NAMES = [f"{number:02}" for number in range(25)]
 
 
-@pytest.fixture(params=LAKES)
+@pytest.fixture(params=ALL_LAKES)
 def lake(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     """Every kind of table."""
-    return LAKES[request.param](tmp_path, request)
+    return ALL_LAKES[request.param](tmp_path, request)
 
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Place:
     """The embedded one."""
-    return LAKES["sqlite"](tmp_path, None)  # type: ignore[arg-type]
+    return ALL_LAKES["sqlite"](tmp_path, None)  # type: ignore[arg-type]
 
 
 def test_what_waits_is_committed_in_few_snapshots(lake: Place) -> None:
@@ -51,10 +51,10 @@ def test_what_waits_is_committed_in_few_snapshots(lake: Place) -> None:
 def test_a_crash_before_the_inbox_is_emptied_doubles_nothing(lake: Place) -> None:
     """The descriptors come back, as if they had never been removed."""
     store(lake, *NAMES)
-    kept = {name: lake.objects.read(name) for name in lake.inbox()}
+    kept = {name: lake.waiting.read(name) for name in lake.inbox()}
     commit_waiting(committer(lake), soon())
     for name, data in kept.items():
-        lake.objects.write(name, data)
+        lake.waiting.write(name, data)
     assert commit_waiting(committer(lake), soon()).empty
     assert lake.bodies() == NAMES
     assert lake.inbox() == []
@@ -115,10 +115,10 @@ def test_a_table_that_cannot_be_committed_to_is_a_problem_and_keeps_all(disk: Pl
 def old(place: Place, name: str) -> str:
     """Make the descriptor of a batch look as if it had waited for long; return its new name."""
     (entry,) = (entry for entry in place.inbox() if name in entry)
-    file = msgspec.json.decode(place.objects.read(entry), type=DataFile)
-    place.objects.remove(entry)
+    file = msgspec.json.decode(place.waiting.read(entry), type=DataFile)
+    place.waiting.remove(entry)
     aged = f"inbox/{1:013}-{file.name}.json"
-    place.objects.write(aged, msgspec.json.encode(msgspec.structs.replace(file, stored_ms=1)))
+    place.waiting.write(aged, msgspec.json.encode(msgspec.structs.replace(file, stored_ms=1)))
     return aged
 
 
@@ -136,7 +136,7 @@ def test_a_missing_or_shortened_file_is_set_aside_and_blocks_nobody(
     done = commit_waiting(committer(lake), soon())
     assert (done.files, done.aside, done.empty) == (1, 2, True)
     assert lake.bodies() == ["fine"]
-    assert len(lake.objects.names("inbox/missing/")) == 2
+    assert len(lake.waiting.names("inbox/missing/")) == 2
     assert "2 files of the inbox are not where they were stored" in capfd.readouterr().err
 
 

@@ -32,7 +32,7 @@ from otlp2parquet_ext.iceberg.format.contents import (
     read_list,
 )
 from otlp2parquet_ext.iceberg.ledger import NAMES
-from otlp2parquet_ext.iceberg.upkeep.handle import now_ms, why_not_delete
+from otlp2parquet_ext.iceberg.upkeep.handle import now_ms
 from otlp2parquet_ext.iceberg.upkeep.notes import Note, Notes
 from otlp2parquet_ext.storage.gather import gather
 
@@ -84,7 +84,7 @@ def clean(
     version = handle.catalog.load(deadline_ms, fresh=True)
     if version is None or not version.metadata.get("snapshots"):
         return Cleaned(why="there is no snapshot")
-    if why := why_not_delete(version.metadata):
+    if why := handle.why_not_delete(version.metadata):
         return Cleaned(why=why)
     notes = Notes(handle.storage, handle.storage.path(version.metadata["location"]))
     known = notes.known()

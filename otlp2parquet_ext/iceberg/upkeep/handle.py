@@ -30,12 +30,14 @@ class Handle(msgspec.Struct, frozen=True):
         storage: reaches every address it may name.
         columns: of our files.
         threads: requests to the storage that are worth having under way at once; 1 for a disk.
+        in_table_bucket: where the table lies there is nothing but the table.
     """
 
     catalog: Catalog
     storage: Storage
     columns: tuple[Column, ...]
     threads: int = 1
+    in_table_bucket: bool = False
 
     def get(self, address: str) -> bytes:
         """Read an object by its address."""
@@ -52,14 +54,13 @@ class Handle(msgspec.Struct, frozen=True):
             with contextlib.suppress(StorageError):
                 self.storage.delete_many(paths)
 
-
-def why_not_delete(metadata: Metadata) -> str:
-    """Return why no file of a table may be deleted by us; empty when they may be."""
-    if TABLE_BUCKET in metadata["location"]:
-        return "S3 Tables removes what nothing refers to, and lets nobody else do it"
-    if str(metadata.get("properties", {}).get(GC, "true")).lower() != "true":
-        return "the table has gc.enabled=false"
-    return ""
+    def why_not_delete(self, metadata: Metadata) -> str:
+        """Return why no file of the table may be deleted by us; empty when they may be."""
+        if self.in_table_bucket or TABLE_BUCKET in metadata["location"]:
+            return "S3 Tables removes what nothing refers to, and lets nobody else do it"
+        if str(metadata.get("properties", {}).get(GC, "true")).lower() != "true":
+            return "the table has gc.enabled=false"
+        return ""
 
 
 def now_ms() -> int:

@@ -35,7 +35,7 @@ from otlp2parquet_ext.iceberg.format.snapshot import (
 from otlp2parquet_ext.iceberg.history import proof
 from otlp2parquet_ext.iceberg.ledger import names_summary
 from otlp2parquet_ext.iceberg.supported import current_schema, partitioning
-from otlp2parquet_ext.iceberg.upkeep.handle import now_ms, why_not_delete
+from otlp2parquet_ext.iceberg.upkeep.handle import now_ms
 from otlp2parquet_ext.iceberg.upkeep.merge import (
     Merged,
     days_of,
@@ -147,7 +147,7 @@ class _Run:
     def _note(self, version: Version, replaced: list[str]) -> Callable[[], None]:
         """Write down what is replaced, where somebody may delete it; return how to undo that."""
         metadata, storage = version.metadata, self._handle.storage
-        if why_not_delete(metadata):
+        if self._handle.why_not_delete(metadata):
             return lambda: None
         note = Note(metadata["table-uuid"], self._snapshot_id, now_ms(), replaced)
         notes = Notes(storage, storage.path(metadata["location"]))
