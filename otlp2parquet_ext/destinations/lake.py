@@ -42,6 +42,10 @@ FILES_PER_COMMIT = 100
 LOOK_INTERVAL_MS = 300_000
 """Time between looks into the inbox: who has nothing to fear pays one request in five minutes."""
 
+CONTENDED_MS = 30_000
+"""The same while others are faster: they leave files there, and may have taken ours. Measured: a
+look after every conflict made all losers read the whole inbox, eight requests a file."""
+
 TRUSTED_MS = 600_000
 """Age from which a file is looked at before it is committed: a missing one breaks the table."""
 
@@ -84,7 +88,8 @@ class Lake:
         self._direct = direct
         self._fit = Matched(named(COLUMNS, lower_case=lower_case))
         self._waiting: dict[str, _Waiting] = {}
-        self._look_at_ms = 0
+        self._looked_ms = 0
+        self._look_interval_ms = LOOK_INTERVAL_MS
 
     def store(self, batch: Batch, *, commit_follows: bool = False) -> Stored:
         """See `Destination.store`."""
@@ -127,7 +132,7 @@ class Lake:
     def _remember(self, waiting: _Waiting) -> None:
         """Keep in mind what to commit; of what lies in the inbox, no more than one commit takes."""
         if waiting.described and len(self._waiting) >= FILES_PER_COMMIT:
-            self._look_at_ms = 0
+            self._looked_ms = 0
         else:
             self._waiting[waiting.file.name] = waiting
 
@@ -151,7 +156,7 @@ class Lake:
                 self._forget(files)
                 committed += len(files)
         except ConflictError as error:
-            self._look_at_ms = 0  # whoever was faster may have taken ours, and we take everybody's
+            self._look_interval_ms = CONTENDED_MS
             raise BusyError(str(error)) from error
         except (StorageError, CommitError) as error:
             raise DestinationError(str(error)) from error
@@ -161,16 +166,17 @@ class Lake:
         """Return what the next snapshot adds: our own files, then those of the inbox."""
         now_ms = time.time_ns() // 1_000_000
         mine = [waiting.file for waiting in list(self._waiting.values())[:FILES_PER_COMMIT]]
+        if now_ms >= self._looked_ms + self._look_interval_ms and deadline_ms - now_ms >= SPARE_MS:
+            found = self._inbox.take(FILES_PER_COMMIT)
+            if len(found) < FILES_PER_COMMIT:
+                self._looked_ms, self._look_interval_ms = now_ms, LOOK_INTERVAL_MS
+            foreign = [file for file in found if file.name not in self._waiting]
+        else:
+            foreign = []
         old = [file for file in mine if now_ms - file.stored_ms > TRUSTED_MS]
-        if old:
-            there = self._without_missing(old)
-            mine = [file for file in mine if file not in old or file in there]
-        if now_ms < self._look_at_ms or deadline_ms - now_ms < SPARE_MS:
-            return mine
-        found = self._inbox.take(FILES_PER_COMMIT)
-        if len(found) < FILES_PER_COMMIT:
-            self._look_at_ms = now_ms + LOOK_INTERVAL_MS
-        return mine + self._without_missing([f for f in found if f.name not in self._waiting])
+        doubtful = old + foreign
+        there = self._without_missing(doubtful) if doubtful else []
+        return [file for file in mine + foreign if file not in doubtful or file in there]
 
     def _forget(self, files: Sequence[DataFile]) -> None:
         """Take visible files off our mind and out of the inbox."""
