@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from otlp2parquet_ext.destinations.partition import DAY_US
 from otlp2parquet_ext.iceberg import DataFile
 from otlp2parquet_ext.iceberg.format.bounds import statistics
-from otlp2parquet_ext.tables.logs import COLUMNS
+from otlp2parquet_ext.storage import StorageError
 
 if TYPE_CHECKING:
     from otlp2parquet_ext.iceberg.upkeep.sweep import Stray
     from otlp2parquet_ext.storage import Storage
-    from otlp2parquet_ext.tables.columns import Column
-
-FIELD_ID = b"PARQUET:field_id"
 
 
 def descriptor(storage: Storage, stray: Stray) -> DataFile | None:
@@ -32,17 +29,18 @@ def descriptor(storage: Storage, stray: Stray) -> DataFile | None:
     import pyarrow as pa  # noqa: PLC0415
 
     from otlp2parquet_ext.destinations.parquet_file import read_footer  # noqa: PLC0415
+    from otlp2parquet_ext.destinations.refit import fit_of  # noqa: PLC0415
 
     data = storage.get(stray.entry.path)
     try:
         footer = read_footer(data)
-        columns = _columns(footer)
-    except (pa.ArrowException, KeyError, ValueError):
+        fit = fit_of(footer)
+    except (pa.ArrowException, StorageError):
         return None
     if footer.num_row_groups != 1 or footer.num_rows < 1 or len(data) != stray.entry.size_bytes:
         return None
-    found = statistics(footer, columns)
-    time_id = COLUMNS[0].field_id
+    found = statistics(footer, fit.columns)
+    time_id = fit.columns[0].field_id
     bounds = (found.lower_bounds.get(time_id), found.upper_bounds.get(time_id))
     if any(bound is None or _day(bound) != stray.day for bound in bounds):
         return None
@@ -54,18 +52,8 @@ def descriptor(storage: Storage, stray: Stray) -> DataFile | None:
         size_bytes=len(data),
         stored_ms=stray.entry.stored_ms,
         statistics=found,
+        fields=fit.tag,
     )
-
-
-def _columns(footer: Any) -> list[Column]:
-    """Return the columns of a file, by their field ids.
-
-    Raises:
-        KeyError: one is none of ours, or has no id.
-    """
-    ours = {column.field_id: column for column in COLUMNS}
-    schema = footer.schema.to_arrow_schema()
-    return [ours[int((field.metadata or {})[FIELD_ID])] for field in schema]
 
 
 def _day(bound: bytes) -> int:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from otlp2parquet_ext.committer.adopt import descriptor
+from otlp2parquet_ext.destinations.refit import BESIDE
 from otlp2parquet_ext.iceberg.upkeep.handle import now_ms
 from otlp2parquet_ext.iceberg.upkeep.sweep import (
     FILES_PER_PAGE,
@@ -21,7 +22,7 @@ from otlp2parquet_ext.iceberg.upkeep.sweep import (
     places,
     sort_out,
 )
-from otlp2parquet_ext.storage import NotThereError
+from otlp2parquet_ext.storage import NotThereError, StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -164,6 +165,9 @@ class _Run:
 
     def _settle(self, stray: Stray) -> None:
         """Adopt a file of rows, or leave it, or delete it if that was asked for."""
+        if self._lies_beside(stray):
+            self._delete([stray.entry])
+            return
         file = descriptor(self._handle.storage, stray) if stray.adoptable else None
         if file is not None:
             if not self._options.dry_run:
@@ -174,6 +178,15 @@ class _Run:
         else:
             self.swept.left += 1
             self._tell_of([stray.entry])
+
+    def _lies_beside(self, stray: Stray) -> bool:
+        """Tell whether its rows are in a copy beside the table, whose types clash with ours."""
+        below_data = stray.entry.path.rpartition("/data/")[2]
+        try:
+            size_bytes = self._place.inbox.storage.size(f"{BESIDE}/{below_data}")
+        except StorageError:
+            return False
+        return size_bytes == stray.entry.size_bytes
 
     def _delete(self, entries: Sequence[Entry]) -> None:
         if entries and not self._options.dry_run:

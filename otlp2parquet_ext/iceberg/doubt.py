@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from otlp2parquet_ext.iceberg import CommitError
 from otlp2parquet_ext.iceberg.format.avro import AvroError
-from otlp2parquet_ext.iceberg.format.contents import lines, live, may_have, plain
+from otlp2parquet_ext.iceberg.format.contents import lines, live, may_have, original
 from otlp2parquet_ext.storage import StorageError
 
 if TYPE_CHECKING:
@@ -45,11 +45,12 @@ def committed(
     """
     if listing is None:
         return set()
-    by_path = {plain(file.path): file.name for file in doubtful}
+    by_path = {original(file.path): file.name for file in doubtful}
     days = {file.day for file in doubtful}
     try:
         some = [line for line in lines(listing) if may_have(line, metadata, days)]
-        return {by_path[path] for path in live(storage, some, by_path, deadline_ms, threads=1)}
+        found = live(storage, some, by_path, deadline_ms, threads=1, named=original)
+        return {by_path[original(path)] for path in found}
     except (AvroError, StorageError, TimeoutError) as error:
         raise CommitError(
             f"whether {len(doubtful)} files were committed long ago cannot be found out: {error}"

@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import places
-from lake_bench import bodies_at
+from lake_bench import Home, bodies_at
 from places import Place
+from pyiceberg.schema import Schema
+from pyiceberg.types import IcebergType, NestedField, StringType, TimestamptzType
 
 from otlp2parquet_ext.committer import opening
 from otlp2parquet_ext.destinations import Batch
@@ -54,3 +56,19 @@ def store(place: Place, *names: str, day: int = 0, **environ: str) -> None:
 def committer(place: Place, **environ: str) -> opening.Place:
     """Open a place as the committer does."""
     return opening.open_place({**place.variables, **environ})
+
+
+def table_of_others(folder: Path, body: IcebergType) -> Place:
+    """Make a table with our columns' names and ids of its own."""
+    lake = places.sqlite(folder)
+    fields = [
+        NestedField(number, name, kind, required=False)
+        for number, (name, kind) in enumerate(
+            (("Body", body), ("ServiceName", StringType()), ("Timestamp", TimestamptzType())), 1
+        )
+    ]
+    (folder / "lake/otel").mkdir(parents=True)
+    home = Home(folder)
+    home.catalog().create_namespace("otel")
+    home.catalog().create_table(("otel", "logs"), Schema(*fields), location=str(home.location))
+    return lake

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
-from committer_bench import committer, store
+from committer_bench import committer, store, table_of_others
 from lake_bench import Home, bodies_at, soon
 from places import Folder, Place, sqlite
+from pyiceberg.types import BooleanType, StringType
 from pyiceberg_reference import _iceberg_file
 
 from otlp2parquet_ext.committer.sweeping import FOLDER, Options, Position, Swept, sweep
@@ -247,6 +248,40 @@ def test_files_of_older_snapshots_are_referred_to(lake: Place) -> None:
     older = home(lake).metadata()["snapshots"][-2]["snapshot-id"]
     assert run(lake, Options(older_than_ms=0, delete_strays=True)).deleted == 0
     assert home(lake).table().scan(snapshot_id=older).to_arrow().num_rows == 3
+
+
+def test_a_file_that_is_in_the_table_written_anew_is_waste(tmp_path: Path) -> None:
+    """Adopted under its old name, when nobody remembers that, its rows would be there twice."""
+    lake = table_of_others(tmp_path, StringType())
+    store(lake, "a")
+    commit(lake)
+    assert len(lake.objects.names("data/")) == 2
+    swept = run(lake)
+    assert (swept.deleted, swept.adopted, swept.left) == (1, 0, 0)
+    assert len(lake.objects.names("data/")) == 1
+    assert lake.bodies() == ["a"]
+
+
+def test_a_lost_file_is_brought_back_into_a_table_of_others(tmp_path: Path) -> None:
+    """It is written anew for that table, as any other."""
+    lake = table_of_others(tmp_path, StringType())
+    lost(lake, "x")
+    assert run(lake).adopted == 1
+    commit(lake)
+    assert lake.bodies() == ["x"]
+    assert run(lake).adopted == 0
+
+
+def test_a_file_whose_rows_lie_beside_the_table_is_not_brought_back(tmp_path: Path) -> None:
+    """No table of these types takes it: it would come and go for ever."""
+    lake = table_of_others(tmp_path, BooleanType())
+    store(lake, "a")
+    commit(lake)
+    (copy,) = lake.objects.names("beside/")
+    swept = run(lake)
+    assert (swept.deleted, swept.adopted, swept.left) == (1, 0, 0)
+    assert lake.objects.names("data/") == []
+    assert lake.objects.names("beside/") == [copy]
 
 
 def test_a_sweep_is_bounded_and_goes_on_where_it_stopped(lake: Place) -> None:

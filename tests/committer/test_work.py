@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
-from committer_bench import ALL_LAKES, committer, store
-from lake_bench import bodies_at
+from committer_bench import ALL_LAKES, committer, store, table_of_others
+from lake_bench import Home, bodies_at
 from places import Folder, Place, soon
+from pyiceberg.types import StringType
 
 from otlp2parquet_ext.committer.work import Done, commit_waiting
 from otlp2parquet_ext.destinations import Batch, DestinationError
 from otlp2parquet_ext.destinations.choose import choose
-from otlp2parquet_ext.iceberg import DataFile, Statistics
+from otlp2parquet_ext.iceberg import DataFile, Statistics, ledger
 from otlp2parquet_ext.settings import load
 
 if TYPE_CHECKING:
@@ -58,6 +59,24 @@ def test_a_crash_before_the_inbox_is_emptied_doubles_nothing(lake: Place) -> Non
     assert commit_waiting(committer(lake), soon()).empty
     assert lake.bodies() == NAMES
     assert lake.inbox() == []
+
+
+def test_a_file_that_was_written_anew_is_recognised_after_the_ledger_has_forgotten_it(
+    tmp_path: Path,
+) -> None:
+    """Its descriptor came back after thousands of others; the table has it under another name."""
+    lake = table_of_others(tmp_path, StringType())
+    store(lake, "a")
+    (entry,) = lake.inbox()
+    kept = lake.objects.read(entry)
+    assert commit_waiting(committer(lake), soon()).files == 1
+    metadata = Home(tmp_path).metadata()
+    metadata["properties"] |= {ledger.LEDGER: "", ledger.FORGOTTEN: str(soon())}
+    metadata["snapshots"][-1]["summary"][ledger.NAMES] = ""
+    Home(tmp_path).replace_metadata(metadata)
+    lake.objects.write(entry, kept)
+    assert commit_waiting(committer(lake), soon()).empty
+    assert lake.bodies() == ["a"]
 
 
 def test_racing_committers_lose_and_double_nothing(lake: Place) -> None:

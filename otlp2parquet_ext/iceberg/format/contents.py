@@ -10,6 +10,7 @@ Source: Apache Iceberg table specification, "Manifest Lists", "Manifests".
 
 from __future__ import annotations
 
+import re
 import struct
 import time
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,7 @@ from otlp2parquet_ext.iceberg.format.avro_reader import records
 from otlp2parquet_ext.storage.gather import gather
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from otlp2parquet_ext.iceberg.format.avro_file import AvroFile
     from otlp2parquet_ext.iceberg.format.avro_reader import Record
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 OF_A_LINE = frozenset({*range(500, 508), *range(509, 520)})
 OF_AN_ENTRY = frozenset({0, 100})
 DELETED = 2
+TAG = re.compile(r"-[0-9a-f]{12}\.parquet$")
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -140,8 +142,10 @@ def live(
     candidates: Collection[str],
     deadline_ms: int,
     threads: int,
+    *,
+    named: Callable[[str], str] | None = None,
 ) -> set[str]:
-    """Return those of the candidates that any of the manifests refers to as there.
+    """Return the files that any of the manifests refers to as there, if they are candidates.
 
     Args:
         storage: reaches them.
@@ -149,6 +153,10 @@ def live(
         candidates: plain addresses of data and delete files.
         deadline_ms: Unix ms.
         threads: manifests read at once.
+        named: under which address a file is a candidate, for example `original`; None for its own.
+
+    Returns:
+        Plain addresses.
 
     Raises:
         TimeoutError: the deadline passed before all were read.
@@ -159,8 +167,8 @@ def live(
     def there(line: Line) -> set[str]:
         if time.time_ns() // 1_000_000 > deadline_ms:
             raise TimeoutError("there was no time to read all manifests")
-        found = entries(storage, line)
-        return {plain(path) for path, status in found if status != DELETED} & wanted
+        files = {plain(path) for path, status in entries(storage, line) if status != DELETED}
+        return files & wanted if named is None else {f for f in files if named(f) in wanted}
 
     wanted = frozenset(candidates)
     found: set[str] = set()
@@ -208,3 +216,11 @@ def plain(address: str) -> str:
         if address.startswith(scheme):
             return "s3://" + address.removeprefix(scheme)
     return address
+
+
+def original(address: str) -> str:
+    """Return the plain address a file of ours had before it was written anew for its table.
+
+    See `destinations.refit`: the new file's name ends in a tag. Names without one stay.
+    """
+    return TAG.sub(".parquet", plain(address))

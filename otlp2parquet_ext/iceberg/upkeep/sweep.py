@@ -2,10 +2,10 @@
 
     places() --look()--> a page of old files --sort_out()--> waste | strays | foreign
 
-*Waste* is metadata of attempts that were killed, and can go; metadata of a name we do not know is
-*foreign*. A *stray* is a data file of ours: rows of an environment that died between file and
-descriptor, or a file that a rewrite replaced; it is `adoptable` only when it surely never was in
-the table. Data files of others are theirs to look after.
+*Waste* is metadata of attempts that were killed, and data files that are in the table written
+anew: it can go. Metadata of a name we do not know is *foreign*. A *stray* is a data file of ours:
+rows of an environment that died between file and descriptor, or a file that a rewrite replaced; it
+is `adoptable` only when it surely never was in the table. Data files of others are theirs.
 
 The order of questions is what makes it safe: first the files, then who waits in the inbox, then the
 table as it is after that. What was referred to in between is younger than `older_than_ms`.
@@ -24,7 +24,7 @@ import msgspec
 
 from otlp2parquet_ext.iceberg.catalogs.file_catalog import metadata_folder
 from otlp2parquet_ext.iceberg.expiry import WAITING
-from otlp2parquet_ext.iceberg.format.contents import all_lines, live, may_have, plain
+from otlp2parquet_ext.iceberg.format.contents import all_lines, live, may_have, original, plain
 from otlp2parquet_ext.iceberg.history import appends_only_since
 from otlp2parquet_ext.iceberg.upkeep.handle import now_ms
 from otlp2parquet_ext.iceberg.upkeep.notes import Notes
@@ -191,9 +191,21 @@ def sort_out(
             strays[address] = stray
     days = frozenset(stray.day for stray in strays.values())
     manifests = [line for line in lines.values() if may_have(line, metadata, days)]
-    there = live(handle.storage, manifests, strays, deadline_ms, handle.threads) if strays else ()
+    there = live(
+        handle.storage,
+        manifests if strays else (),
+        strays,
+        deadline_ms,
+        handle.threads,
+        named=original,
+    )
+    anew = {original(address) for address in there}
     for address, stray in strays.items():
-        if address not in there and stray.name not in described:
+        if address in there or stray.name in described:
+            continue
+        if address in anew:
+            found.waste.append(stray.entry)
+        else:
             found.strays.append(stray)
     return found
 
