@@ -60,13 +60,14 @@ def entry(root: Path, path: Path) -> Entry:
     """Read and compress one file."""
     data = path.read_bytes()
     small = deflate(data)
+    smaller = len(small) < len(data)
     return Entry(
         name=path.relative_to(root).as_posix(),
         size=len(data),
         crc=zlib.crc32(data),
-        method=DEFLATED if len(small) < len(data) else STORED,
+        method=DEFLATED if smaller else STORED,
         mode=0o100755 if os.access(path, os.X_OK) and path.stat().st_mode & 0o111 else 0o100644,
-        data=min(small, data, key=len),
+        data=small if smaller else data,
     )
 
 

@@ -119,6 +119,9 @@ class Assembly:
 
     def bind(self, unpacked: Path) -> None:
         """Add the C libraries, make everything small and find each other."""
+        for stub in (stub for one in self.rules for stub in one.stubs):
+            path, *symbols = stub.format(lib=self.target.lib).split()
+            elf.stand_in(self.home / path, symbols, self.target)
         elf.forget(elf.files(self.home), {name for one in self.rules for name in one.libraries})
         available = elf.libraries_of(unpacked, self.target)
         elf.complete(self.home, available, self.target)

@@ -3,7 +3,7 @@
     python compiler.py ROOT LIST     each line of LIST is a .py file relative to ROOT (our /opt)
 
 Docstrings become one character: nobody reads them there, and they are a sixth of the byte-code.
-Not none, because SQLAlchemy asserts that it has them and `dataclasses` would compose longer ones.
+Not none, because `dataclasses` would compose longer ones.
 Assertions stay.
 The result is an unchecked-hash .pyc in the source's place, which then needs no source beside it.
 """

@@ -43,6 +43,24 @@ def forget(paths: Iterable[Path], libraries: Iterable[str]) -> None:
             tools.run(["patchelf", "--remove-needed", library, path])
 
 
+def stand_in(library: Path, symbols: Iterable[str], target: Target) -> None:
+    """Make a library that has some symbols and nothing else: for files that name but never use it.
+
+    A file is only loaded if every symbol it names is somewhere. Whoever uses one ends at once.
+    """
+    functions = "".join(f"void {symbol}(void) {{ __builtin_trap(); }}\n" for symbol in symbols)
+    source = library.with_suffix(".c")
+    source.write_text(functions)
+    tools.run(
+        [
+            *(f"{target.arch.triplet}-gcc", "-std=gnu11", "-Os", "-s", "-shared", "-fPIC"),
+            *("-nostdlib", "-fno-asynchronous-unwind-tables", "-fno-ident"),
+            *("-Wl,--build-id=none", f"-Wl,-soname,{library.name}", source, "-o", library),
+        ]
+    )
+    source.unlink()
+
+
 def bind_program(program: Path, target: Target) -> None:
     """Make a program start with our loader and find our libraries."""
     home = f"/opt/{HOME}"

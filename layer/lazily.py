@@ -8,7 +8,7 @@ they find. A file of the layer, not of the package: in a checkout imports are as
 import sys
 
 # Imports *inside* these packages happen at once; importing them may be postponed.
-EAGER = frozenset({"pyarrow", "sqlalchemy"})
+EAGER = frozenset({"pyarrow"})
 
 
 def may_wait(importer: str, _name: str, _names: tuple[str, ...] | None) -> bool:

@@ -17,7 +17,7 @@
 static const char *const WITHHELD[] = {
     "LD_",      "GLIBC_",  "MALLOC_",   "GCONV_PATH=", "LOCPATH=",     "NLSPATH=",
     "LANGUAGE=", "LANG=",  "LC_",       "TZ=",         "TZDIR=",       "PYTHON",
-    "OPENSSL_", "SSL_CERT_",
+    "OPENSSL_", "SSL_CERT_", "ARROW_DEFAULT_MEMORY_POOL=",
 };
 
 /* No file of the function's image is read for any of these. */
@@ -26,6 +26,9 @@ static char *const OURS[] = {
     "TZ=UTC0",
     "OPENSSL_CONF=" HOME "/etc/openssl.cnf",
     "SSL_CERT_FILE=" HOME "/etc/cert.pem",
+    /* One allocator with one arena for all threads: 13 to 40 MB less than Arrow's own beside it. */
+    "ARROW_DEFAULT_MEMORY_POOL=system",
+    "MALLOC_ARENA_MAX=1",
 };
 
 /* Isolated (-I), without `site` (-S): python3._pth says the search path. */

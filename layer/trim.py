@@ -19,6 +19,8 @@ class Rule:
 
     `paths` are patterns relative to our home; `libraries` are no longer named by any file;
     `packages` are not even fetched; `shims` are modules of ours that stand in for what is gone.
+    `but` are patterns of what stays of `paths`. `stubs` are libraries that stand in for what is
+    gone: a path, and the symbols somebody still names, with spaces between; none of them works.
     The rule is for interpreters that are `since` or newer.
     """
 
@@ -28,6 +30,8 @@ class Rule:
     libraries: tuple[str, ...] = ()
     packages: tuple[str, ...] = ()
     shims: tuple[str, ...] = ()
+    but: tuple[str, ...] = ()
+    stubs: tuple[str, ...] = ()
     since: tuple[int, ...] = ()
 
 
@@ -58,12 +62,17 @@ def leave_out(chosen: list[Rule], target: Target, home: Path) -> None:
         SystemExit: a rule that finds nothing: the package changed, the rule must be looked at.
     """
     for one in chosen:
-        patterns = [pattern.format(lib=target.lib) for pattern in one.paths]
-        found = sorted({path for pattern in patterns for path in home.glob(pattern)})
-        if patterns and not found:
+        kept = matching(one.but, target, home)
+        found = matching(one.paths, target, home) - kept
+        if (one.paths and not found) or len(kept) < len(one.but):
             raise SystemExit(f"trim.toml: nothing to leave out by the rule {one.reason!r}")
-        for path in found:
+        for path in sorted(found):
             remove(path)
+
+
+def matching(patterns: tuple[str, ...], target: Target, home: Path) -> set[Path]:
+    """Return what is there of some patterns."""
+    return {path for one in patterns for path in home.glob(one.format(lib=target.lib))}
 
 
 def remove(path: Path) -> None:

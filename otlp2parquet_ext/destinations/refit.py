@@ -81,7 +81,7 @@ def refit(storage: Storage, file: DataFile, fit: Matched) -> DataFile:
 
     path = storage.path(file.path)
     try:
-        rows = pq.read_table(pa.BufferReader(storage.get(path)))
+        rows = pq.ParquetFile(pa.BufferReader(storage.get(path))).read()
         rows = fitted(rows, fit.columns)
     except (pa.ArrowException, ValueError) as error:
         raise StorageError(f"{file.path} cannot be written anew: {error}") from error

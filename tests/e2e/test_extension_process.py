@@ -357,7 +357,7 @@ def test_a_malformed_destination_harms_no_invocation_and_is_said_once(
     shut_down(extension)
     wrong = [line for line in extension.lines if "s4://bucket" in line]
     assert len(wrong) == 1
-    assert "there is no scheme 's4'; expected sqlite:///" in wrong[0]
+    assert "there is no scheme 's4'; expected s3://" in wrong[0]
     assert list((tmp_path / "tmp").rglob("*.seg")) != []
 
 

@@ -1,6 +1,7 @@
 """What is in the zips: enough, no more, and the same each time."""
 
 import json
+import random
 import re
 import subprocess
 import zipfile
@@ -116,3 +117,21 @@ def test_equal_trees_give_equal_zips(tmp_path: Path) -> None:
         archive.write(archive.entries(tmp_path / name), "2020-01-01", tmp_path / f"{name}.zip")
     assert (tmp_path / "one.zip").read_bytes() == (tmp_path / "two.zip").read_bytes()
     assert zipfile.ZipFile(tmp_path / "one.zip").read("b") == b"b" * 1000
+
+
+def test_a_file_comes_back_however_well_it_compresses(tmp_path: Path) -> None:
+    """Smaller, larger, or to the byte as large as it was: that one was marked wrongly once."""
+    (tmp_path / "tree").mkdir()
+    chance = random.Random(0)
+    for number in range(300):
+        text = "".join(chance.choices("abcdefghijklmnop", k=number // 4))
+        (tmp_path / "tree" / f"{number:03}").write_text(text + "x" * (number % 13))
+    content = archive.entries(tmp_path / "tree")
+    sizes = {
+        one.name: len(archive.deflate((tmp_path / "tree" / one.name).read_bytes()))
+        for one in content
+    }
+    assert any(sizes[one.name] == one.size for one in content)
+    archive.write(content, "2020-01-01", tmp_path / "a.zip")
+    with zipfile.ZipFile(tmp_path / "a.zip") as read:
+        assert read.testzip() is None

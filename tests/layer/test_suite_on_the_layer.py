@@ -66,6 +66,7 @@ def test_the_tests_of_the_core_pass_on_the_layers_interpreter(root: Root) -> Non
     arguments = [
         *portable,
         "-q",
+        "--noconftest",  # its servers are for tests of destinations
         "-p",
         "no:debugging",
         "-p",

@@ -16,7 +16,7 @@ from pyiceberg.io import load_file_io
 
 from otlp2parquet_ext.iceberg.catalogs import pyiceberg_s3
 from otlp2parquet_ext.iceberg.catalogs.pyiceberg_foreign import ForeignStorage
-from otlp2parquet_ext.storage import s3_address
+from otlp2parquet_ext.storage import StorageError, s3_address
 from otlp2parquet_ext.storage.local import LocalStorage
 
 if TYPE_CHECKING:
@@ -70,7 +70,12 @@ class Files:
                 return self._disk
             if address.startswith(s3_address.SCHEMES) and pyiceberg_s3.reachable(properties):
                 return self._bucket(properties)
-        return ForeignStorage(load_file_io(self._foreign(properties), address))
+        try:
+            return ForeignStorage(load_file_io(self._foreign(properties), address))
+        except Exception as error:  # what it needs may not be there, or be no file access at all
+            raise StorageError(
+                f"{address} cannot be reached: neither by us nor by PyIceberg, which says: {error}"
+            ) from error
 
     def _bucket(self, properties: Mapping[str, Any]) -> Storage:
         """Return all of S3; again the same one, unless something else is said about it."""

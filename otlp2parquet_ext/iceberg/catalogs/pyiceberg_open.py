@@ -133,11 +133,11 @@ def _without_retries(properties: Mapping[str, str]) -> dict[str, Any]:
     off: dict[str, Any] = {"glue.max-retries": 0, "rest.sigv4.max-retries": 0}
     aws = properties.get("type", "").lower() in ("glue", "dynamodb")
     if aws or properties.get("rest.sigv4-enabled", "false").lower() == "true":
-        off[BOTOCORE_SESSION] = _botocore_session(properties)
+        off[BOTOCORE_SESSION] = _botocore_session()
     return off
 
 
-def _botocore_session(properties: Mapping[str, str]) -> object:
+def _botocore_session() -> object:
     """Return a session whose clients try once, and do not wait for ever."""
     try:
         # As PyIceberg does, only for catalogs that need it.
@@ -145,7 +145,7 @@ def _botocore_session(properties: Mapping[str, str]) -> object:
         from botocore.session import get_session  # noqa: PLC0415
     except ImportError as error:
         raise CommitError(
-            f"the catalog is of type {properties.get('type')}, which needs boto3: it is not there"
+            f"the catalog is one of AWS's: boto3 is needed, and cannot be loaded: {error}"
         ) from error
     session = get_session()
     session.set_default_client_config(

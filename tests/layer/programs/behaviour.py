@@ -3,7 +3,6 @@
 import datetime as dt
 import os
 import sys
-import tempfile
 from io import BytesIO
 from pathlib import Path
 
@@ -37,21 +36,66 @@ def charset() -> None:
     assert response.text == "Füße"
 
 
-def mismatch() -> None:
-    """The error about a field that does not fit names it, and prints nothing."""
-    import pyarrow as pa
-    from pyiceberg.catalog import load_catalog
+def commit_through(**properties: str) -> str:
+    """Return the error with which a commit to `catalog://lake` ends."""
+    import time
 
-    folder = tempfile.mkdtemp()
-    catalog = load_catalog("c", type="sql", uri="sqlite:///:memory:", warehouse=f"file://{folder}")
-    catalog.create_namespace("n")
-    table = catalog.create_table("n.t", schema=pa.schema([("size", pa.int64())]))
+    from otlp2parquet_ext.iceberg import CommitError, DataFile
+    from otlp2parquet_ext.iceberg.catalogs.pyiceberg_catalog import catalog_table
+
+    environ = {f"PYICEBERG_CATALOG__LAKE__{k.upper()}": v for k, v in properties.items()}
+    table = catalog_table("lake", "otel", "logs", environ | {"AWS_REGION": "eu-west-1"})
+    file = DataFile("a", "/tmp/a.parquet", 0, 1, 1)
     try:
-        table.append(pa.table({"size": pa.array(["large"])}))
-    except ValueError as error:
-        assert "size" in str(error)
-    else:
-        raise AssertionError("a string went into a column of integers")
+        table.commit([file], time.time_ns() // 1_000_000 + 20_000)
+    except CommitError as error:
+        return str(error)
+    raise AssertionError("nobody is there to accept this")
+
+
+def catalogs() -> None:
+    """REST, Glue and DynamoDB are asked, where they should be: nobody listens there."""
+    url = "http://127.0.0.1:1"
+    os.environ.update(dict.fromkeys(("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"), "x"))
+    os.environ["AWS_ENDPOINT_URL"] = url
+    refused = "127.0.0.1", "onnect"
+    for found in (
+        commit_through(uri=url),
+        commit_through(uri=url, rest__sigv4_enabled="true"),
+        commit_through(type="glue", warehouse="/tmp"),
+        commit_through(type="dynamodb", warehouse="/tmp"),
+    ):
+        assert all(word in found for word in refused), found
+        assert "nstall" not in found, found
+
+
+def left_out() -> None:
+    """A catalog in a database or in Hive's metastore says what is not here."""
+    found = commit_through(uri="postgresql://lake@127.0.0.1/lake")
+    assert "SQLAlchemy support not installed" in found, found
+    assert "No module named 'sqlalchemy'" in found, found
+    found = commit_through(uri="thrift://127.0.0.1:1")
+    assert "Apache Hive support not installed" in found, found
+
+
+def stores() -> None:
+    """A store that only PyIceberg reaches, by libraries that are not here, is named."""
+    import logging
+
+    from otlp2parquet_ext.iceberg.catalogs.pyiceberg_files import Files
+    from otlp2parquet_ext.storage import StorageError
+
+    logging.disable()  # PyIceberg says each thing it tries
+    files = Files({})
+    for address, properties in (("gs://bucket/x", {}), ("s3://bucket/x", {"s3.role-arn": "x"})):
+        files.properties = properties
+        try:
+            files.get(address)
+        except StorageError as error:
+            assert address in str(error)
+            assert "PyIceberg" in str(error)
+        else:
+            raise AssertionError("it was read")
 
 
 def variables() -> None:
@@ -70,13 +114,13 @@ def variables() -> None:
 
 
 def certificates() -> None:
-    """OpenSSL, requests and pyarrow's S3 look at one bundle, which is the layer's."""
+    """OpenSSL, requests, botocore and our own client look at one bundle, which is the layer's."""
     import ssl
 
     import certifi
 
     bundle = "/opt/otlp2parquet/etc/cert.pem"
-    assert ssl.get_default_verify_paths().cafile == bundle  # what pyarrow's S3 asks, too
+    assert ssl.get_default_verify_paths().cafile == bundle
     assert certifi.where() == bundle
     assert len(ssl.create_default_context(cafile=certifi.where()).get_ca_certs()) > 50
 
@@ -90,13 +134,11 @@ def symbols() -> None:
     assert pa.table is not None  # pyarrow's libraries find each other once it is loaded
     folder = next(Path(path) for path in sys.path if path.endswith("site-packages"))
     libraries = [*folder.rglob("*.so"), *folder.rglob("*.so.*")]
-    assert len(libraries) > 20
+    assert len(libraries) > 15
     for library in libraries:
         ctypes.CDLL(str(library))
 
 
 if __name__ == "__main__":
-    {f.__name__: f for f in (times, zstd, charset, mismatch, variables, certificates, symbols)}[
-        sys.argv[1]
-    ]()
+    globals()[sys.argv[1]]()
     print("done")
