@@ -87,7 +87,7 @@ def answer(place: Place, event: object, deadline_ms: int) -> dict[str, Any]:
     wake = read_event(event)
     if wake.foreign:
         say("warning", f"{wake.foreign} messages of the queue tell of no object; they are passed")
-    done = commit_waiting(place, deadline_ms, limit=_waiting(place))
+    done = commit_waiting(place, deadline_ms)
     left = _left(place, wake, done)
     if done.problem:
         say("error", f"{done.problem}; {done.files} files were committed before")
@@ -99,14 +99,6 @@ def answer(place: Place, event: object, deadline_ms: int) -> dict[str, Any]:
         raise CommitterError(f"{done.problem}; {done.files} files were committed before")
     _care(place, deadline_ms)
     return {"files": done.files, "rows": done.rows, "snapshots": done.snapshots}
-
-
-def _waiting(place: Place) -> int | None:
-    """Return how many wait now: what comes while we commit wakes another of us."""
-    try:
-        return max(1, len(place.inbox.entries()))
-    except StorageError:
-        return None  # said when they are taken
 
 
 def _left(place: Place, wake: Wake, done: Done) -> frozenset[str]:
