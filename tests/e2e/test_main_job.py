@@ -245,6 +245,7 @@ def test_a_refused_subscription_harms_no_invocation(job: Job, status: int) -> No
 def test_managed_instances_deliver_everything(job: Job) -> None:
     """No INVOKE, several invocations at once, JSON only: ids come from the records alone."""
     outcome = job.run(6, managed=True, concurrency=2)
+    commit_quietly({"OTLP2PARQUET_DESTINATION": job.url}, 60)  # what SHUTDOWN had no time for
     rows = job.ask("SELECT EventName, count(*) FROM logs GROUP BY 1")
     assert dict(rows) == Counter(event.type for event in outcome.events)
     attributed = job.ask(
