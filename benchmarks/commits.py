@@ -5,7 +5,8 @@
 
 Cold runs are whole processes, in turn, at full speed and in CPU groups of 0.29 and 0.07 CPU where
 the machine lets us make one; figures are medians. `lean` and `pyiceberg` differ in nothing but
-who commits; `store` is the same without a commit: the difference is what committing costs.
+who opens the catalog: we, or PyIceberg, as for `catalog://` (its own append is in
+pyiceberg_commits.py); `store` is the same without a commit: the difference is what a commit costs.
 """
 
 from __future__ import annotations
