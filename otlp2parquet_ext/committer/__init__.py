@@ -18,7 +18,6 @@ exactly once is the table's own compare-and-swap and the names it remembers, no 
 from __future__ import annotations
 
 import os
-import time
 from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -27,6 +26,7 @@ from otlp2parquet_ext.committer.events import read_event
 from otlp2parquet_ext.committer.opening import open_place
 from otlp2parquet_ext.committer.sweeping import Options
 from otlp2parquet_ext.committer.work import commit_waiting
+from otlp2parquet_ext.iceberg.upkeep.handle import now_ms
 from otlp2parquet_ext.say import say
 from otlp2parquet_ext.storage import StorageError
 
@@ -66,7 +66,7 @@ def handler(event: object, context: Context) -> dict[str, Any]:
         CommitterError: without a queue, when what the event tells of is still not visible.
         DestinationError: the settings name no table.
     """
-    deadline_ms = _now_ms() + context.get_remaining_time_in_millis() - MARGIN_MS
+    deadline_ms = now_ms() + context.get_remaining_time_in_millis() - MARGIN_MS
     return answer(_place(), event, deadline_ms)
 
 
@@ -124,7 +124,3 @@ def _care(place: Place, deadline_ms: int) -> None:
         return
     for problem in cared.problems:
         say("warning", problem)
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

@@ -9,7 +9,6 @@ one finishes: a descriptor goes only after its snapshot is known to be there.
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -17,6 +16,7 @@ import msgspec
 from otlp2parquet_ext.destinations.refit import commit_fitting
 from otlp2parquet_ext.iceberg import CommitError, ConflictError, DataFile
 from otlp2parquet_ext.iceberg.inbox import MISSING
+from otlp2parquet_ext.iceberg.upkeep.handle import now_ms
 from otlp2parquet_ext.say import say
 from otlp2parquet_ext.storage import StorageError
 from otlp2parquet_ext.storage.gather import gather
@@ -79,7 +79,7 @@ def commit_waiting(
     """
     done = Done()
     try:
-        while not done.empty and _now_ms() + LEAST_MS < deadline_ms:
+        while not done.empty and now_ms() + LEAST_MS < deadline_ms:
             most = per_snapshot if limit is None else min(per_snapshot, limit - done.files)
             if most <= 0:
                 return done
@@ -110,10 +110,10 @@ def _snapshot(place: Place, most: int, deadline_ms: int, done: Done) -> None:
 
 def _without_bad(place: Place, taken: Sequence[DataFile]) -> list[DataFile]:
     """Set aside what would break the table, or the commit of all the others."""
-    now_ms = _now_ms()
+    present_ms = now_ms()
 
     def good(file: DataFile) -> bool:
-        trusted = 0 <= now_ms - file.stored_ms < TRUSTED_MS
+        trusted = 0 <= present_ms - file.stored_ms < TRUSTED_MS
         return plausible(file) and (trusted or place.inbox.describes(file))
 
     verdicts = list(gather(good, taken, place.threads))
@@ -147,7 +147,3 @@ def plausible(file: DataFile) -> bool:
         and file.size_bytes > 0
         and all(0 <= number < 2**63 for number in numbers)
     )
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

@@ -54,10 +54,9 @@ class Access:
     def client(self) -> Client:
         """Sends all requests of a destination, so that they share connections."""
         # A destination on disk pays for none of this.
-        from otlp2parquet_ext.web.client import Client  # noqa: PLC0415
+        from otlp2parquet_ext.web.client import new_client  # noqa: PLC0415
 
-        ca_file = self._environ.get("AWS_CA_BUNDLE") or self._environ.get("SSL_CERT_FILE")
-        return Client(ca_file=ca_file or None)
+        return new_client(self._environ)
 
     @cached_property
     def credentials(self) -> Identity:

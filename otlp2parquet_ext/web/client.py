@@ -162,6 +162,11 @@ class Client:
             self._forget(float("inf"))
 
 
+def new_client(environ: Mapping[str, str]) -> Client:
+    """Return a client that trusts the certificates AWS's and OpenSSL's variables name, if any."""
+    return Client(ca_file=environ.get("AWS_CA_BUNDLE") or environ.get("SSL_CERT_FILE") or None)
+
+
 def _head(method: str, address: Address, headers: Mapping[str, str], length: int) -> bytes:
     """Return a request up to its body.
 

@@ -31,8 +31,9 @@ from otlp2parquet_ext.iceberg import CommitError
 from otlp2parquet_ext.iceberg.catalogs import pyiceberg_open
 from otlp2parquet_ext.iceberg.catalogs.patience import LEFT_BEHIND_AT_MOST
 from otlp2parquet_ext.iceberg.catalogs.pyiceberg_config import catalog_properties
-from otlp2parquet_ext.iceberg.catalogs.pyiceberg_s3 import new_client, s3_storage
+from otlp2parquet_ext.iceberg.catalogs.pyiceberg_s3 import s3_storage
 from otlp2parquet_ext.iceberg.inbox import Inbox
+from otlp2parquet_ext.web.client import new_client
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -18,6 +18,7 @@ from otlp2parquet_ext.iceberg.catalogs import pyiceberg_s3
 from otlp2parquet_ext.iceberg.catalogs.pyiceberg_foreign import ForeignStorage
 from otlp2parquet_ext.storage import StorageError, s3_address
 from otlp2parquet_ext.storage.local import LocalStorage
+from otlp2parquet_ext.web.client import new_client
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -87,7 +88,7 @@ class Files:
 
     @cached_property
     def _client(self) -> Client:
-        return pyiceberg_s3.new_client(self._environ)
+        return new_client(self._environ)
 
     def close(self) -> None:
         """Give connections back."""

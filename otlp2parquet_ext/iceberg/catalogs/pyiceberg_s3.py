@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 from otlp2parquet_ext.storage.s3 import S3Storage
 from otlp2parquet_ext.web.aws import AwsClient
-from otlp2parquet_ext.web.client import Client
 from otlp2parquet_ext.web.credentials import CredentialSource
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from otlp2parquet_ext.web.client import Client
 
 NOT_OURS = frozenset(
     {
@@ -40,11 +41,6 @@ NOT_OURS = frozenset(
 def reachable(properties: Mapping[str, Any]) -> bool:
     """Tell whether our requests can do what the properties ask for."""
     return not any(properties.get(name) for name in NOT_OURS)
-
-
-def new_client(environ: Mapping[str, str]) -> Client:
-    """Return what sends requests, and trusts what the variables say."""
-    return Client(ca_file=environ.get("AWS_CA_BUNDLE") or environ.get("SSL_CERT_FILE") or None)
 
 
 def s3_storage(
