@@ -19,11 +19,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from otlp2parquet_ext import flushing
-from otlp2parquet_ext.batches import Batches, now_ms
+from otlp2parquet_ext.batches import Batches
 from otlp2parquet_ext.context import context_note, context_of, invoke_note
 from otlp2parquet_ext.extensions_api import ApiError, ExtensionsApi
 from otlp2parquet_ext.flush_side import FlushSide
 from otlp2parquet_ext.flushing import FlushReason
+from otlp2parquet_ext.lane import now_ms
 from otlp2parquet_ext.library_logs import say_what_libraries_log
 from otlp2parquet_ext.lifecycle import calls
 from otlp2parquet_ext.lifecycle.events import Event, Shutdown, Unknown, parse_event
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
 SIGTERM_GRACE_MS = 1_500
 SHUTDOWN_WINDOW_MS = 2_000
 RECEIVER_STOP_S = 0.05
+FREEZE_MS = 1_000
+"""Who waits this long for an event may have been frozen meanwhile."""
 
 
 def run(booted: Booted) -> None:
@@ -119,10 +122,12 @@ class Agent:
 
     async def _next(self) -> Event:
         assert self._terminated is not None
-        call = asyncio.ensure_future(self._api.next())
+        asked_ms, call = now_ms(), asyncio.ensure_future(self._api.next())
         either: tuple[asyncio.Future[bytes] | asyncio.Future[Shutdown], ...]
         either = (call, self._terminated)
         await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        if now_ms() - asked_ms >= FREEZE_MS:
+            self._batches.thawed()
         if self._ends:
             call.cancel()
             return self._terminated.result()

@@ -11,37 +11,35 @@ invocation never waits. While committing fails storing goes on.
 from __future__ import annotations
 
 import asyncio
-import time
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from otlp2parquet_ext import flushing
-from otlp2parquet_ext.destinations import BusyError, DestinationError
-from otlp2parquet_ext.lane import Lane
-from otlp2parquet_ext.losses import Losses
+from otlp2parquet_ext.committing import Committing, describe
+from otlp2parquet_ext.destinations import DestinationError
+from otlp2parquet_ext.intake import Intake
+from otlp2parquet_ext.lane import Lane, now_ms
+from otlp2parquet_ext.lifecycle.holding import LONGEST_HOLD_MS
 from otlp2parquet_ext.outbox import Outbox
+from otlp2parquet_ext.pacing import Commits, Holding
 from otlp2parquet_ext.say import say
-from otlp2parquet_ext.spool import Dropped
 
 if TYPE_CHECKING:
-    from otlp2parquet_ext.flush_side import FlushSide
+    from otlp2parquet_ext.flush_side import FlushSide, Receipt
     from otlp2parquet_ext.flushing import FlushReason
     from otlp2parquet_ext.settings import Settings
     from otlp2parquet_ext.spool import Note, Segment, Spool
+
+PASSING = (DestinationError, ImportError, MemoryError, OSError)
+"""What may be better in a moment; anything else is a bug of ours."""
 
 FLUSH_LIMIT_MS = 30_000
 """What a commit may take when no deadline of Lambda's is near."""
 
 BUG_ATTEMPTS = 3
-"""Tries before a batch that breaks our own code is given up, so that it blocks no other."""
+"""Tries before a batch that cannot be stored even as text is given up: it may block no other."""
 
 FINAL_PAUSES_MS = (100, 200, 400)
 """Before each further try of a last flush: one refused request may not cost what we hold."""
-
-
-def now_ms() -> int:
-    """Return Unix milliseconds."""
-    return time.time_ns() // 1_000_000
 
 
 class Batches:
@@ -66,34 +64,51 @@ class Batches:
         )
         self._flush_side = flush_side
         self._storing = Lane("storing", self._pump)
-        self._committing = Lane("committing", self._pump)
-        self._losses = Losses()
-        self._commits = flushing.Commits(settings.commit_interval_ms)
         self._outbox = Outbox(spool)
+        drops_oldest = settings.spool_full == "oldest"
+        self._intake = Intake(spool, self._outbox, drops_oldest=drops_oldest)
+        self._holding = Holding()
+        self._committing = Committing(
+            flush_side,
+            self._outbox,
+            self._holding,
+            Commits(settings.commit_interval_ms),
+            storing=self._storing,
+            idle=self._pump,
+            cost_ms=flushing.first_commit_ms(import_ms),
+        )
         self._ending = False
-        self._overdue = False  # the last flush did not end in its time
         self._timer: asyncio.TimerHandle | None = None
-        self._commit_cost_ms = flushing.first_commit_ms(import_ms)
         self.store_cost_ms = flushing.FIRST_STORE_MS
 
     @property
     def in_trouble(self) -> bool:
-        """True while the destination is in trouble: it failed lately, or is overdue."""
+        """True while no invocation is held: the destination failed, or a hold was in vain."""
         now = now_ms()
-        waits = self._storing.retry.waits(now) or self._committing.retry.waits(now)
-        return waits or (self._overdue and (self._storing.busy or self._committing.busy))
+        if any(lane.busy_ms(now) > LONGEST_HOLD_MS for lane in self._lanes):
+            return True
+        return self._holding.refuses(now, sum(lane.retry.failures for lane in self._lanes))
+
+    @property
+    def _lanes(self) -> tuple[Lane, Lane]:
+        return self._storing, self._committing.lane
 
     @property
     def more(self) -> bool:
         """True when something came in that is not stored, and may be yet."""
-        return self._spool.open is not None or self._storing.busy
+        return not self._intake.empty or self._storing.busy
+
+    def thawed(self) -> None:
+        """Note that we were frozen, or may have been: what broke meanwhile is nobody's fault."""
+        for lane in self._lanes:
+            lane.thawed(now_ms())
 
     def recover(self) -> None:
         """Take over what a dead process left, and flush it first."""
-        found = self._spool.recover()
+        found = self._intake.recover()
         if found:
             say("info", f"{found} segments were left by an earlier process; flushing them")
-            self._commits.changed()
+            self._committing.commits.changed()
         self._pump()
 
     def note(self, note: Note) -> None:
@@ -102,24 +117,18 @@ class Batches:
 
     def append(self, body: bytes, items: int) -> None:
         """Take one delivery: in the spool when this returns, or counted as lost."""
-        result = self._spool.append(body, time.time_ns() // 1_000, items)
-        if isinstance(result, Dropped):
-            self._losses.add(result.reason, items, len(body))
+        self._intake.append(body, items)
         self._pump()
 
     def refused(self, size_bytes: int) -> None:
         """Count a delivery that was too long to be read; how many records it had nobody knows."""
-        self._losses.add("a delivery was longer than is read", 0, size_bytes)
+        self._intake.lose("a delivery was longer than is read", 0, size_bytes)
 
     def warm_up(self, deadline_ms: int) -> None:
         """Let the threads import what a last flush needs while the loop still listens."""
         self._storing.submit(self._flush_side.warm_up_store)
-        if self._may_commit(deadline_ms):
-            self._committing.submit(self._flush_side.warm_up_commit)
-
-    def _may_commit(self, deadline_ms: int) -> bool:
-        """Tell whether a commit would end in time; else it would only take CPU from storing."""
-        return now_ms() + self._commit_cost_ms <= deadline_ms
+        if self._committing.may(now_ms(), deadline_ms):
+            self._committing.lane.submit(self._flush_side.warm_up_commit)
 
     async def flush_all(self, reason: FlushReason, deadline_ms: int) -> None:
         """Store everything, then commit if it is time or the last chance; bounded."""
@@ -128,53 +137,56 @@ class Batches:
         try:
             async with asyncio.timeout(max(0, deadline_ms - now_ms()) / 1_000):
                 if final:
-                    await self._unpark()
+                    await self._committing.unpark()
                 await self._store_all()
                 for pause_ms in FINAL_PAUSES_MS if final else ():
                     if self._storing.retry.failures == 0:
                         break
                     await asyncio.sleep(pause_ms / 1_000)
                     await self._store_all()
-                await self._committing.until_idle()
-                if final and self._may_commit(deadline_ms):
-                    self._committing.begin(self._commit(deadline_ms))
-                    await self._committing.until_idle()
+                await self._committing.lane.until_idle()
+                if final and self._committing.may(now_ms(), deadline_ms):
+                    self._committing.begin(deadline_ms)
+                    await self._committing.lane.until_idle()
                 await self._storing.until_idle()
         except TimeoutError:
             # What is not stored is in the spool, what is not committed is in the inbox.
-            self._overdue = True
+            self._holding.ended(now_ms(), flushed=False)
         else:
-            self._overdue = False
+            self._holding.ended(now_ms(), flushed=True)
 
     async def _store_all(self) -> None:
         await self._storing.until_idle()
-        self._seal()
-        self._storing.begin(self._store_sealed())
-        await self._storing.until_idle()
+        for _ in range(2):  # there may be room for the row of a loss only after the first
+            self._intake.seal()
+            self._storing.begin(self._store_sealed())
+            await self._storing.until_idle()
+            if not self._intake.untold:
+                break
 
     def _pump(self) -> None:
         """Begin what there is a reason for; look again when time alone makes one."""
         now = now_ms()
         if self._storing.free(now):
             if self._due(now) is not None:
-                self._seal()
+                self._intake.seal()
             if self._outbox.waiting:
                 self._storing.begin(self._store_sealed())
-        if self._committing.free(now) and self._commits.due(now):
-            self._committing.begin(self._commit(now + FLUSH_LIMIT_MS))
+        if self._committing.due(now):
+            self._committing.begin(now + FLUSH_LIMIT_MS)
         self._look_again_in(self._next_due_ms(now))
 
     def _due(self, now: int) -> FlushReason | None:
-        if self._ending and self._spool.open is not None:
+        if self._ending and not self._intake.empty:
             return flushing.FlushReason.SHUTDOWN  # nothing comes later to flush it with
-        return flushing.due(self._thresholds, self._buffered(), now)
+        return flushing.due(self._thresholds, self._intake.buffered, now)
 
     def _next_due_ms(self, now: int) -> int | None:
         """Return in how many ms time alone is a reason; a lane that is busy calls back itself."""
-        store_ms = flushing.due_in_ms(self._thresholds, self._buffered(), now)
+        store_ms = flushing.due_in_ms(self._thresholds, self._intake.buffered, now)
         work = (
             (self._storing, 0 if self._outbox.waiting else store_ms),
-            (self._committing, self._commits.due_in_ms(now)),
+            (self._committing.lane, self._committing.commits.due_in_ms(now)),
         )
         waits = [
             max(due_ms, lane.retry.wait_ms(now))
@@ -191,22 +203,6 @@ class Batches:
             loop = asyncio.get_running_loop()
             self._timer = loop.call_later(wait_ms / 1_000, self._pump)
 
-    def _buffered(self) -> flushing.Buffered:
-        segment = self._spool.open
-        if segment is None:
-            return flushing.Buffered(0, 0, 0)
-        return flushing.Buffered(segment.items, segment.size_bytes, segment.since_us // 1_000)
-
-    def _seal(self) -> None:
-        """Close the open segment, with a row for every loss since the last one."""
-        if self._losses:
-            time_text = datetime.now(UTC).isoformat(timespec="milliseconds")
-            body = self._losses.report(time_text.replace("+00:00", "Z"))
-            result = self._spool.append(body, time.time_ns() // 1_000, len(self._losses))
-            if not isinstance(result, Dropped):
-                self._losses.clear()
-        self._spool.seal()
-
     async def _store_sealed(self) -> None:
         """Store segments, oldest first, until none is left or one has to wait.
 
@@ -217,70 +213,54 @@ class Batches:
             segment = queue[passed_over]
             if await self._store(segment):
                 continue
-            if not (self._ending and self._outbox.is_broken(segment)):
+            if not (self._ending and self._outbox.tries(segment)):
                 break
             passed_over += 1
 
     async def _store(self, segment: Segment) -> bool:
         """Store one segment; True when it is out of the queue."""
         started = now_ms()
-        follows = not self._ending and self._commits.allowed(started)
-        follows = follows and self._committing.free(started)
+        self._outbox.in_hand = segment
         try:
-            receipt = await self._storing.on_thread(
-                self._flush_side.store, segment, commit_follows=follows
-            )
-        except (DestinationError, ImportError, MemoryError, OSError) as error:
-            self._kept(segment, error)  # it may be better in a moment
+            receipt = await self._store_somehow(segment)
+        except PASSING as error:
+            self._kept(segment, error)
             return False
         except Exception as error:  # noqa: BLE001 - one batch may not block all others for ever
             return self._broken(segment, error)
-        self.store_cost_ms = flushing.store_cost_ms(now_ms() - started)
+        finally:
+            self._outbox.in_hand = None
+        self._stored(segment, receipt, now_ms() - started)
+        return True
+
+    async def _store_somehow(self, segment: Segment) -> Receipt:
+        """Store a segment; as text where mapping it breaks our own code."""
+        follows = not self._ending and self._committing.follows(now_ms())
+        on_thread, store = self._storing.on_thread, self._flush_side.store
+        try:
+            return await on_thread(store, segment, commit_follows=follows)
+        except PASSING:
+            raise
+        except Exception as error:  # noqa: BLE001 - a bug of ours costs columns, not telemetry
+            size = segment.size_bytes
+            say("error", f"{size} bytes of telemetry cannot be mapped, kept as text: {error!r}")
+            return await on_thread(store, segment, commit_follows=follows, as_text=True)
+
+    def _stored(self, segment: Segment, receipt: Receipt, took_ms: int) -> None:
+        self.store_cost_ms = flushing.store_cost_ms(took_ms)
         if receipt.safe:
             self._outbox.discard(segment)
         else:
-            self._outbox.parked.append(segment)
-        self._commits.changed()
+            self._outbox.parked[segment] = now_ms()
+        self._committing.commits.changed()
         self._storing.worked()
+        self._holding.worked(took_ms)
         if receipt.damaged_bytes:
-            self._losses.add("the spool was damaged", 0, receipt.damaged_bytes)
-        return True
-
-    async def _commit(self, deadline_ms: int) -> None:
-        self._commits.begun()
-        started, parked = now_ms(), list(self._outbox.parked)
-        try:
-            await self._committing.on_thread(self._flush_side.commit, deadline_ms)
-        except BusyError:
-            self._commits.changed()
-            self._committing.postponed(now_ms())
-            await self._unpark()
-        except Exception as error:  # noqa: BLE001 - a bug of ours may not end the loop
-            self._commits.changed()
-            self._committing.failed(_describe(error), now_ms())
-            await self._unpark()
-        else:
-            self._commits.done(now_ms())
-            self._commit_cost_ms = now_ms() - started
-            self._committing.worked()
-            self._outbox.discard_parked(parked)
-
-    async def _unpark(self) -> None:
-        """Make safe what waits for a commit; what cannot be is kept for the next one."""
-        if not (parked := list(self._outbox.parked)):
-            return
-        try:
-            await self._storing.on_thread(self._flush_side.describe)
-        except Exception as error:  # noqa: BLE001 - as in `_commit`
-            say(
-                "warning", f"{len(parked)} batches are kept for the next commit: {_describe(error)}"
-            )
-        else:
-            self._outbox.discard_parked(parked)
+            self._intake.lose("the spool was damaged", 0, receipt.damaged_bytes)
 
     def _kept(self, segment: Segment, error: Exception) -> None:
         size = segment.size_bytes
-        problem = f"{size} bytes of telemetry are kept for later: {_describe(error)}"
+        problem = f"{size} bytes of telemetry are kept for later: {describe(error)}"
         self._storing.failed(problem, now_ms())
 
     def _broken(self, segment: Segment, error: Exception) -> bool:
@@ -288,13 +268,8 @@ class Batches:
         if self._outbox.broke(segment) < BUG_ATTEMPTS or self._ending:
             self._kept(segment, error)
             return False
-        problem = f"cannot be mapped: {_describe(error)}"
+        problem = f"cannot be mapped: {describe(error)}"
         say("error", f"{segment.size_bytes} bytes of telemetry are lost: {problem}")
-        self._losses.add(problem, segment.items, segment.size_bytes)
+        self._intake.lose(problem, segment.items, segment.size_bytes)
         self._outbox.discard(segment)
         return True
-
-
-def _describe(error: Exception) -> str:
-    text = str(error)
-    return text if isinstance(error, DestinationError) else f"{type(error).__name__}: {text}"

@@ -19,7 +19,7 @@ import msgspec
 
 from otlp2parquet_ext.destinations import Batch, DestinationError
 from otlp2parquet_ext.mapping.invocations import Invocations
-from otlp2parquet_ext.mapping.logs import log_table
+from otlp2parquet_ext.mapping.logs import log_table, text_table
 from otlp2parquet_ext.spool import Damage, Kind, batch_name, read_frames
 from otlp2parquet_ext.telemetry.values import Context, Delivery, Invoke
 
@@ -59,12 +59,15 @@ class FlushSide:
         self._opening = threading.Lock()
         self._invocations = Invocations()
 
-    def store(self, segment: Segment, *, commit_follows: bool = False) -> Receipt:
+    def store(
+        self, segment: Segment, *, commit_follows: bool = False, as_text: bool = False
+    ) -> Receipt:
         """Make one segment durable; repeating it changes nothing.
 
         Args:
             segment: sealed; its end may be torn.
             commit_follows: see `Destination.store`.
+            as_text: mapping its events broke our own code: keep each body as one row of text.
 
         Raises:
             DestinationError: it is not durable.
@@ -85,7 +88,8 @@ class FlushSide:
                 digests.append(part.digest)
             else:
                 self._invocations.invoked(msgspec.json.decode(part.payload, type=Invoke))
-        logs = log_table(deliveries, context, self._invocations)
+        to_table = text_table if as_text else log_table
+        logs = to_table(deliveries, context, self._invocations)
         batch = Batch(batch_name(digests), logs.table)
         stored = self._open().store(batch, commit_follows=commit_follows)
         return Receipt(damaged_bytes, safe=stored.safe)

@@ -13,6 +13,8 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
+from otlp2parquet_ext.pacing import left_ms
+
 FREQUENT_GAP_MS = 10_000
 """Invocations closer together than this are frequent: the next one soon flushes for this one."""
 
@@ -33,9 +35,6 @@ NEVER_HEARD_MS = 1_000
 LONGEST_SILENCE_MS = 10_000
 """Silence after which the end of an invocation is not expected any more; the first bound holds
 where nothing has ever been delivered."""
-
-FIRST_RETRY_MS = 1_000
-LONGEST_RETRY_MS = 60_000
 
 MARGIN_MS = 100
 """Kept back from every deadline: the clock of who kills us is not ours."""
@@ -85,16 +84,19 @@ def due(thresholds: Thresholds, buffered: Buffered, now_ms: int) -> FlushReason 
         return FlushReason.ITEMS
     if buffered.size_bytes >= thresholds.max_bytes:
         return FlushReason.BYTES
-    if now_ms - buffered.since_ms >= thresholds.timeout_ms:
+    if due_in_ms(thresholds, buffered, now_ms) == 0:
         return FlushReason.AGE
     return None
 
 
 def due_in_ms(thresholds: Thresholds, buffered: Buffered, now_ms: int) -> int | None:
-    """Return in how many ms age alone makes the segment due; None when it is empty."""
+    """Return in how many ms age alone makes the segment due; None when it is empty.
+
+    Frozen time counts as age: what waited through a freeze is due at once, and once.
+    """
     if buffered.items == 0:
         return None
-    return max(0, buffered.since_ms + thresholds.timeout_ms - now_ms)
+    return left_ms(buffered.since_ms + thresholds.timeout_ms, now_ms, thresholds.timeout_ms)
 
 
 def holds(strategy: str, typical_gap_ms: int | None) -> Hold | None:
@@ -157,60 +159,3 @@ def drain_until_ms(
     latest = deadline_ms - MARGIN_MS - store_cost_ms
     wanted = latest if owes_report else heard_ms + QUIET_MS
     return max(now_ms, min(wanted, latest))
-
-
-@dataclass(slots=True)
-class Retry:
-    """How long a destination in trouble is left alone: doubling, bounded, counted."""
-
-    failures: int = 0
-    not_before_ms: int = 0
-
-    def failed(self, now_ms: int) -> None:
-        """Count a failure and wait longer than after the one before."""
-        pause_ms = min(FIRST_RETRY_MS * 2 ** min(self.failures, 16), LONGEST_RETRY_MS)
-        self.failures += 1
-        self.not_before_ms = now_ms + pause_ms
-
-    def wait_ms(self, now_ms: int) -> int:
-        """Return for how long nothing is tried; 0 when it may be now."""
-        return max(0, self.not_before_ms - now_ms)
-
-    def waits(self, now_ms: int) -> bool:
-        """Tell whether a failed destination is being left alone."""
-        return self.wait_ms(now_ms) > 0
-
-
-@dataclass(slots=True)
-class Commits:
-    """When what is stored becomes visible: at most one commit in `interval_ms`."""
-
-    interval_ms: int
-    last_ms: int = 0
-    waiting: bool = False
-
-    def changed(self) -> None:
-        """Note that something is stored that no commit has made visible."""
-        self.waiting = True
-
-    def begun(self) -> None:
-        """Note that a commit takes what is stored by now; what is stored later waits again."""
-        self.waiting = False
-
-    def done(self, now_ms: int) -> None:
-        """Note when a commit succeeded."""
-        self.last_ms = now_ms
-
-    def due(self, now_ms: int) -> bool:
-        """Tell whether it is worth committing now."""
-        return self.waiting and self.allowed(now_ms)
-
-    def allowed(self, now_ms: int) -> bool:
-        """Tell whether what is stored now may be committed at once."""
-        return now_ms >= self.last_ms + self.interval_ms
-
-    def due_in_ms(self, now_ms: int) -> int | None:
-        """Return in how many ms a commit is due; None when nothing waits for one."""
-        if not self.waiting:
-            return None
-        return max(0, self.last_ms + self.interval_ms - now_ms)

@@ -12,7 +12,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
-from otlp2parquet_ext.flushing import FIRST_RETRY_MS, Retry
+from otlp2parquet_ext.pacing import FIRST_RETRY_MS, Retry
 from otlp2parquet_ext.say import say
 
 if TYPE_CHECKING:
@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+
+def now_ms() -> int:
+    """Return Unix milliseconds."""
+    return time.time_ns() // 1_000_000
 
 
 class Lane:
@@ -36,12 +41,21 @@ class Lane:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=what)
         self._job: asyncio.Task[None] | None = None
         self._said = False
+        self._began_ms = self._thawed_ms = 0
         self.retry = Retry()
 
     @property
     def busy(self) -> bool:
         """True while a job is under way."""
         return self._job is not None and not self._job.done()
+
+    def busy_ms(self, now_ms: int) -> int:
+        """Return for how long a job has been under way, frozen time left out; 0 when none is."""
+        return now_ms - max(self._began_ms, self._thawed_ms) if self.busy else 0
+
+    def thawed(self, now_ms: int) -> None:
+        """Note that we were frozen until now, or may have been."""
+        self._thawed_ms = now_ms
 
     def free(self, now_ms: int) -> bool:
         """Tell whether a job may begin: none is under way, and no failure is being waited out."""
@@ -50,6 +64,7 @@ class Lane:
     def begin(self, job: Coroutine[None, None, None]) -> None:
         """Begin a job; the lane is not busy."""
         assert not self.busy
+        self._began_ms = now_ms()
         self._job = asyncio.create_task(job)
         self._job.add_done_callback(self._ended)
 
@@ -68,7 +83,12 @@ class Lane:
         self._thread.submit(function)
 
     def failed(self, problem: str, now_ms: int) -> None:
-        """Wait before the next job; of several failures in a row only the first is said."""
+        """Wait before the next job; of several failures in a row only the first is said.
+
+        A job that a freeze broke says nothing of the destination: the next one may begin at once.
+        """
+        if self._thawed_ms > self._began_ms:
+            return
         if not self._said:
             say("error", problem)
         self._said = True
@@ -76,7 +96,7 @@ class Lane:
 
     def postponed(self, now_ms: int) -> None:
         """Wait before the next job though nothing is wrong; out of step with others who wait."""
-        self.retry.failed(now_ms + random.randrange(FIRST_RETRY_MS))  # noqa: S311 - no secret
+        self.retry.postponed(now_ms, random.randrange(FIRST_RETRY_MS))  # noqa: S311 - no secret
 
     def worked(self) -> None:
         """End the trouble, if there was any."""
@@ -89,5 +109,5 @@ class Lane:
         if not job.cancelled():
             if (error := job.exception()) is not None:
                 say("error", f"{self._what} broke: {type(error).__name__}: {error}")
-                self.retry.failed(time.time_ns() // 1_000_000)
+                self.retry.failed(now_ms())
             self._idle()

@@ -5,19 +5,27 @@ A record is committed, kept, or dropped *and counted*: nothing else happens to o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import msgspec
 
+EVENT_TYPE = "otlp2parquet_ext.dropped"
 REASONS = 16
+REASON_LENGTH = 200
 
 
-@dataclass(slots=True)
-class Loss:
-    """One reason's total."""
+class Loss(msgspec.Struct, rename="camel"):
+    """One reason's total, as its row tells it."""
 
-    records: int = 0
-    size_bytes: int = 0
+    reason: str
+    dropped_records: int = 0
+    dropped_bytes: int = 0
+
+
+class _Event(msgspec.Struct):
+    """One row, in the Telemetry API's own shape."""
+
+    time: str
+    record: Loss
+    type: str = EVENT_TYPE
 
 
 class Losses:
@@ -31,29 +39,30 @@ class Losses:
         return bool(self._losses)
 
     def add(self, reason: str, records: int, size_bytes: int) -> None:
-        """Count a loss."""
+        """Count a loss; 0 records where nobody knows how many they were."""
+        reason = reason[:REASON_LENGTH]
         if reason not in self._losses and len(self._losses) >= REASONS:
             reason = "other reasons"
-        loss = self._losses.setdefault(reason, Loss())
-        loss.records += records
-        loss.size_bytes += size_bytes
+        loss = self._losses.setdefault(reason, Loss(reason))
+        loss.dropped_records += records
+        loss.dropped_bytes += size_bytes
 
     def report(self, time_text: str) -> bytes:
-        """Return the losses as a body in the Telemetry API's own shape, one event a reason."""
-        return msgspec.json.encode(
-            [
-                {
-                    "time": time_text,
-                    "type": "otlp2parquet_ext.dropped",
-                    "record": {
-                        "droppedRecords": loss.records,
-                        "droppedBytes": loss.size_bytes,
-                        "reason": reason,
-                    },
-                }
-                for reason, loss in self._losses.items()
-            ]
-        )
+        """Return the losses as a body in the Telemetry API's own shape, one event a reason.
+
+        At most `REASONS` + 1 events of `REASON_LENGTH` characters each and a few numbers.
+        """
+        return msgspec.json.encode([_Event(time_text, loss) for loss in self._losses.values()])
+
+    def learn(self, report: bytes) -> None:
+        """Count what another process had lost and never told; what is no report says nothing."""
+        try:
+            events = msgspec.json.decode(report, type=list[_Event])
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            return
+        for event in events:
+            record = event.record
+            self.add(record.reason, record.dropped_records, record.dropped_bytes)
 
     def clear(self) -> None:
         """Forget what has been reported."""

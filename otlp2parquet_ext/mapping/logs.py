@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from otlp2parquet_ext import __version__
 from otlp2parquet_ext.mapping.mapper import Mapper
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
     from otlp2parquet_ext.mapping.invocations import Invocations
     from otlp2parquet_ext.telemetry.values import Context, Delivery
+
+Decoded: TypeAlias = "deque[tuple[Sequence[Event | Malformed], int]]"
+"""For each delivery its parts, and Unix microseconds at which it was received."""
 
 SCOPE_NAME = "otlp2parquet_ext"
 
@@ -61,6 +64,25 @@ def log_table(
     Source: reference otlp-mapping.md; tables.md, section 2b.
     """
     decoded = deque((decode(delivery.body), delivery.received_us) for delivery in deliveries)
+    return _log_table(decoded, context, invocations)
+
+
+def text_table(
+    deliveries: Sequence[Delivery], context: Context, invocations: Invocations
+) -> LogTable:
+    """Turn each delivery into one row that holds its body as it came; see `log_table`.
+
+    For a batch that `log_table` breaks on, whatever the reason: a bug of ours costs columns, not
+    telemetry.
+    """
+    parts: Decoded = deque(
+        ([Malformed(delivery.body.decode(errors="replace"))], delivery.received_us)
+        for delivery in deliveries
+    )
+    return _log_table(parts, context, invocations)
+
+
+def _log_table(decoded: Decoded, context: Context, invocations: Invocations) -> LogTable:
     mapper = Mapper(context, invocations)
     for events, observed_us in decoded:
         mapper.learn(events, observed_us)
@@ -69,8 +91,6 @@ def log_table(
     return LogTable(made, mapper.malformed)
 
 
-def _rows(
-    mapper: Mapper, decoded: deque[tuple[Sequence[Event | Malformed], int]]
-) -> Iterator[list[Row]]:
+def _rows(mapper: Mapper, decoded: Decoded) -> Iterator[list[Row]]:
     while decoded:  # and let go of each, so that events and columns are not all there at once
         yield mapper.rows(*decoded.popleft())

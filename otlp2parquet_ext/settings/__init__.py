@@ -54,6 +54,7 @@ class Settings:
     spool_dir: str
     spool_capacity_bytes: int
     memory_capacity_bytes: int
+    spool_full: str
     fail: str
     extension_name: str
     extension_api_version: str

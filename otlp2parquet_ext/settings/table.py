@@ -210,6 +210,14 @@ SETTINGS: tuple[Setting, ...] = (
         high=1_073_741_824,
     ),
     Setting(
+        "spool_full",
+        (PREFIX + "SPOOL_FULL",),
+        "newest",
+        "What is dropped, and counted, when neither disk nor memory has room: the `newest` "
+        "telemetry, or the `oldest`, a segment at a time.",
+        choices=("newest", "oldest"),
+    ),
+    Setting(
         "fail",
         ("EXTENSION_FAIL",),
         "open",

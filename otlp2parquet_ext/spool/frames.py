@@ -28,6 +28,7 @@ class Kind(enum.IntEnum):
     CONTEXT = 1
     INVOKE = 2
     DELIVERY = 3
+    LOSSES = 4
 
 
 KINDS = frozenset(kind.value for kind in Kind)

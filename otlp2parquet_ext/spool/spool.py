@@ -1,19 +1,17 @@
 """The owner of all segments: appends, seals, recovers, and keeps within its capacities.
 
-A process has a folder of its own below the spool folder and holds a lock in it for as long as it
-lives; a folder whose lock is free belongs to a dead process, and its segments are recovered. So
-two processes never own the same segment, and the kernel tells who is dead.
+A process has a folder of its own (folders.py), and the segments in those of dead processes are
+recovered: two processes never own the same segment.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import os
 from collections import OrderedDict, deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from otlp2parquet_ext.spool.folders import Folders
 from otlp2parquet_ext.spool.frames import Frame, Kind, digest_of, read_frames
 from otlp2parquet_ext.spool.segment import Segment
 
@@ -22,7 +20,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FOLDER = "otlp2parquet_ext"
-REMEMBERED_DIGESTS = 512
+REMEMBERED_DIGESTS = 2_048
+"""Bodies by which a repeated delivery is known; some 200 bytes each, once they have come."""
+
 NOTES = 1_000
 CARRIED = 16
 RECOVERED = 100
@@ -63,6 +63,7 @@ class Spool:
         open: the segment appended to, None while nothing waits.
         sealed: immutable segments that are not safe elsewhere yet, oldest first.
         left_bytes: bytes of dead processes' segments that wait for another `recover`.
+        left_tallies: what dead processes had lost and not told yet, as they wrote it.
     """
 
     def __init__(
@@ -73,12 +74,11 @@ class Spool:
         *,
         segment_bytes: int = SEGMENT_BYTES,
     ) -> None:
-        self._root = folder / FOLDER
+        self._folders = Folders(folder / FOLDER)
         self._capacity_bytes = capacity_bytes
         self._memory_capacity_bytes = memory_capacity_bytes
+        self._memory_part_bytes = memory_capacity_bytes // 4
         self._segment_bytes = segment_bytes
-        self._own: Path | None = None
-        self._locks: dict[Path, int] = {}
         self._count = 0
         self._digests: OrderedDict[bytes, None] = OrderedDict()
         self._preamble: list[Note] = []
@@ -86,6 +86,7 @@ class Spool:
         self.open: Segment | None = None
         self.sealed: list[Segment] = []
         self.left_bytes = 0
+        self.left_tallies: list[bytes] = []
 
     @property
     def size_bytes(self) -> int:
@@ -143,10 +144,21 @@ class Spool:
                 reason = f"the spool cannot be written: {error.strerror or error}"
                 self._close_open()
             else:
-                if segment.size_bytes >= self._segment_bytes:
+                if segment.size_bytes >= self._largest_bytes(on_disk=on_disk):
                     self.seal()
                 return Appended(duplicate=False)
         return Dropped(reason)
+
+    def _largest_bytes(self, *, on_disk: bool) -> int:
+        """Return at which size a segment is sealed; memory has room for several, to drop one."""
+        return self._segment_bytes if on_disk else min(self._segment_bytes, self._memory_part_bytes)
+
+    def tally(self, body: bytes) -> bool:
+        """Keep what was lost where it outlives us, in place of what was kept; b"" for nothing.
+
+        False where there is no such place: the disk is full, or is none.
+        """
+        return self._folders.write_tally(body)
 
     def seal(self) -> Segment | None:
         """Close the open segment and queue it; None when there is nothing in it."""
@@ -158,7 +170,7 @@ class Spool:
         """Forget a sealed segment whose batch is safe."""
         self.sealed.remove(segment)
         segment.discard()
-        if segment.path is not None and segment.path.parent != self._own:
+        if segment.path is not None and segment.path.parent != self._folders.own:
             self._release(segment.path.parent)
 
     def recover(self) -> int:
@@ -169,10 +181,10 @@ class Spool:
         """
         found: list[Segment] = []
         self.left_bytes = 0
-        for folder in sorted(self._root.glob("*/"), key=_modified, reverse=True):
+        for folder in self._folders.others():
             if len(found) >= RECOVERED:
                 self.left_bytes += sum(_size(path) for path in folder.glob("*.seg"))
-            elif folder != self._own and self._lock(folder):
+            elif self._folders.lock(folder):
                 found += self._recover_folder(folder)
         found.sort(key=lambda s: s.since_us)
         # What was acknowledged last may be sent again, because the answer died with the process.
@@ -184,6 +196,8 @@ class Spool:
 
     def _recover_folder(self, folder: Path) -> list[Segment]:
         found: list[Segment] = []
+        if tally := self._folders.tally_of(folder):
+            self.left_tallies.append(tally)
         for path in sorted(folder.glob("*.seg")):
             with contextlib.suppress(OSError):
                 found.append(Segment.recover(path))
@@ -213,50 +227,14 @@ class Spool:
         return self.open
 
     def _next_path(self) -> Path:
-        if self._own is not None and not self._own.is_dir():
-            os.close(self._locks.pop(self._own))  # a lock on a file whose name is gone
-            self._own = None
-        if self._own is None:
-            self._own = self._make_own()
+        folder = self._folders.make_own()
         self._count += 1
-        return self._own / f"{self._count:08d}.seg"
-
-    def _make_own(self) -> Path:
-        for attempt in range(1_000):
-            folder = self._root / f"{os.getpid()}-{attempt}"
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if folder not in self._locks and self._lock(folder) and not any(folder.glob("*.seg")):
-                return folder
-        raise OSError(f"no free folder below {self._root}")
-
-    def _lock(self, folder: Path) -> bool:
-        """Try to become the owner of `folder`; the kernel gives the lock up when we die."""
-        try:
-            descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError:
-            return False
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # A lock on a file that its last owner removed meanwhile locks nothing.
-            mine = os.fstat(descriptor).st_ino == os.stat(folder / "lock").st_ino  # noqa: PTH116
-        except OSError:
-            mine = False
-        if mine:
-            self._locks[folder] = descriptor
-        else:
-            os.close(descriptor)
-        return mine
+        return folder / f"{self._count:08d}.seg"
 
     def _release(self, folder: Path) -> None:
-        """Remove a recovered folder once its last segment is gone."""
-        if any(s.path is not None and s.path.parent == folder for s in self.sealed):
-            return
-        descriptor = self._locks.pop(folder, None)
-        with contextlib.suppress(OSError):  # somebody's file lies in it, or it is gone already
-            (folder / "lock").unlink(missing_ok=True)
-            folder.rmdir()
-        if descriptor is not None:
-            os.close(descriptor)
+        """Let go of a recovered folder once its last segment is gone."""
+        if all(s.path is None or s.path.parent != folder for s in self.sealed):
+            self._folders.release(folder)
 
     def _room(self, size_bytes: int, *, on_disk: bool) -> bool:
         capacity = self._capacity_bytes if on_disk else self._memory_capacity_bytes
@@ -271,14 +249,6 @@ class Spool:
         self._digests[digest] = None
         if len(self._digests) > REMEMBERED_DIGESTS:
             self._digests.popitem(last=False)
-
-
-def _modified(path: Path) -> int:
-    """Return when a folder last changed, 0 when it is gone."""
-    try:
-        return path.stat().st_mtime_ns
-    except OSError:
-        return 0
 
 
 def _size(path: Path) -> int:

@@ -7,15 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otlp2parquet_ext.flushing import (
-    FIRST_RETRY_MS,
-    LONGEST_RETRY_MS,
     MARGIN_MS,
     QUIET_MS,
     Buffered,
-    Commits,
     FlushReason,
     Hold,
-    Retry,
     Thresholds,
     drain_until_ms,
     due,
@@ -148,40 +144,3 @@ def test_a_deadline_in_the_past_means_now() -> None:
 def test_an_expensive_flush_shortens_the_listening_and_not_itself() -> None:
     """What is in the spool already is worth more than what may still come."""
     assert drain(owes_report=True, now_ms=0, cost_ms=5_000) == 0
-
-
-def test_retries_back_off_and_have_a_longest_pause() -> None:
-    """A destination that is down all night is not hammered, and not forgotten."""
-    retry = Retry()
-    assert retry.wait_ms(0) == 0
-    pauses = []
-    for _ in range(40):
-        retry.failed(0)
-        pauses.append(retry.wait_ms(0))
-    assert pauses[:3] == [FIRST_RETRY_MS, 2 * FIRST_RETRY_MS, 4 * FIRST_RETRY_MS]
-    assert pauses[-1] == LONGEST_RETRY_MS
-    assert retry.failures == 40
-
-
-def test_commits_are_spaced_and_none_is_due_without_a_file() -> None:
-    """A table takes about five commits a second from everyone together."""
-    commits = Commits(interval_ms=5_000)
-    assert commits.due_in_ms(100_000) is None
-    commits.changed()
-    assert commits.due(100_000)
-    commits.begun()
-    commits.done(100_000)
-    assert commits.due_in_ms(100_001) is None
-    commits.changed()
-    assert commits.due_in_ms(101_000) == 4_000
-    assert commits.due(105_000)
-
-
-def test_what_is_stored_during_a_commit_waits_for_the_next_one() -> None:
-    """It may have come too late for the snapshot that is being made."""
-    commits = Commits(interval_ms=0)
-    commits.changed()
-    commits.begun()
-    commits.changed()
-    commits.done(1)
-    assert commits.due(1)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from otlp2parquet_ext.batches import Batches, now_ms
+from otlp2parquet_ext.batches import Batches
 from otlp2parquet_ext.destinations import BusyError, DestinationError
 from otlp2parquet_ext.flush_side import Receipt
 from otlp2parquet_ext.flushing import (
@@ -19,6 +19,7 @@ from otlp2parquet_ext.flushing import (
     LONGEST_STORE_MS,
     FlushReason,
 )
+from otlp2parquet_ext.lane import now_ms
 from otlp2parquet_ext.settings import load
 from otlp2parquet_ext.spool import Frame, Kind, Segment, Spool, digest_of, read_frames
 from otlp2parquet_ext.spool.frames import encode_header
@@ -41,7 +42,7 @@ class ScriptedFlushSide:
         may_store, may_commit: work waits for these.
         direct: what a commit follows is only safe with it.
         refusals: what the next commits raise.
-        follows: for each store, whether a commit was to follow.
+        follows, as_text: for each store, whether a commit was to follow, and what was asked for.
         described: how often what no commit made safe was made so otherwise.
     """
 
@@ -52,14 +53,18 @@ class ScriptedFlushSide:
     direct: bool = False
     refusals: list[Exception] = field(default_factory=list)
     follows: list[bool] = field(default_factory=list)
+    as_text: list[bool] = field(default_factory=list)
     described: int = 0
 
     def __post_init__(self) -> None:
         self.may_store.set()
         self.may_commit.set()
 
-    def store(self, segment: Segment, *, commit_follows: bool = False) -> Receipt:
+    def store(
+        self, segment: Segment, *, commit_follows: bool = False, as_text: bool = False
+    ) -> Receipt:
         """Keep the bodies of a segment."""
+        self.as_text.append(as_text)
         self.follows.append(commit_follows)
         self.may_store.wait(WAIT_S)
         if self.failures:
@@ -208,7 +213,7 @@ def test_a_batch_that_breaks_us_blocks_no_other_at_shutdown(tmp_path: Path) -> N
         for body in (b"bad", b"good", b"better"):
             at.spool.append(body, 1, 1)
             at.spool.seal()
-        at.flush_side.failures = [ValueError("a bug")]
+        at.flush_side.failures = [ValueError("a bug"), ValueError("in storing text, too")]
         await at.batches.flush_all(FlushReason.SHUTDOWN, now_ms() + 5_000)
         assert at.flush_side.bodies[:2] == [b"good", b"better"]
 
@@ -267,7 +272,7 @@ def test_a_batch_whose_commit_follows_stays_in_the_spool_until_it_has_landed(
         at.flush_side.may_commit.clear()
         at.batches.append(b"[1]", 1)
         await until(lambda: at.flush_side.bodies == [b"[1]"])
-        await until(lambda: at.batches._committing.busy)
+        await until(lambda: at.batches._committing.lane.busy)
         assert len(at.spool.sealed) == 1
         at.flush_side.may_commit.set()
         await until(lambda: not at.spool.sealed)
@@ -319,7 +324,7 @@ def test_shutdown_does_not_wait_for_a_commit_that_hangs_to_make_a_batch_safe(
         at = direct(tmp_path)
         at.flush_side.may_commit.clear()
         at.batches.append(b"[1]", 1)
-        await until(lambda: at.batches._committing.busy)
+        await until(lambda: at.batches._committing.lane.busy)
         await at.batches.flush_all(FlushReason.SHUTDOWN, now_ms() + 300)
         assert at.flush_side.described == 1
         assert at.spool.sealed == []

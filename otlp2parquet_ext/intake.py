@@ -1,0 +1,120 @@
+"""What comes in: in the spool, or lost and counted until a row says so.
+
+    append() --> Spool --seal()--> a batch, with a row for every loss since the last one
+       |
+       +--no room--> the newest is dropped, or the oldest, as the user wants
+       v
+    Losses --> tally, which outlives us --> row
+
+A loss is told by a row like any other, so it needs room like any other: it waits for it.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from otlp2parquet_ext.flushing import Buffered
+from otlp2parquet_ext.losses import Losses
+from otlp2parquet_ext.spool import Dropped, Frame, Kind, read_frames
+from otlp2parquet_ext.telemetry.peek import peek
+
+if TYPE_CHECKING:
+    from otlp2parquet_ext.outbox import Outbox
+    from otlp2parquet_ext.spool import Segment, Spool
+
+EVICTED = "the spool was full: the oldest made room"
+
+
+class Intake:
+    """The spool as whoever fills it sees it.
+
+    Args:
+        spool: takes bodies; its open segment is ours alone.
+        outbox: knows which sealed segments nobody works on.
+        drops_oldest: what is dropped when there is no room; else the newest.
+    """
+
+    def __init__(self, spool: Spool, outbox: Outbox, *, drops_oldest: bool) -> None:
+        self._spool = spool
+        self._outbox = outbox
+        self._drops_oldest = drops_oldest
+        self._losses = Losses()
+
+    @property
+    def buffered(self) -> Buffered:
+        """What waits in the open segment."""
+        segment = self._spool.open
+        if segment is None:
+            return Buffered(0, 0, 0)
+        return Buffered(segment.items, segment.size_bytes, segment.since_us // 1_000)
+
+    @property
+    def empty(self) -> bool:
+        """True when nothing came since the last `seal`."""
+        return self._spool.open is None
+
+    @property
+    def untold(self) -> bool:
+        """True while a loss has no row yet."""
+        return bool(self._losses)
+
+    def recover(self) -> int:
+        """Take over what dead processes left, their losses too; return how many segments."""
+        found = self._spool.recover()
+        tallies, self._spool.left_tallies = self._spool.left_tallies, []
+        for tally in tallies:
+            self._losses.learn(tally)
+        if tallies:
+            self._tally()
+        return found
+
+    def append(self, body: bytes, items: int) -> None:
+        """Take a body of `items` events: in the spool when this returns, or counted as lost."""
+        now_us = time.time_ns() // 1_000
+        result = self._spool.append(body, now_us, items)
+        while isinstance(result, Dropped) and self._drops_oldest and self._make_room():
+            result = self._spool.append(body, now_us, items)
+        if isinstance(result, Dropped):
+            self.lose(result.reason, items, len(body))
+
+    def lose(self, reason: str, records: int, size_bytes: int) -> None:
+        """Count a loss, so that it is told even if we are killed before it is."""
+        self._losses.add(reason, records, size_bytes)
+        self._tally()
+
+    def seal(self) -> None:
+        """Close the open segment, with a row for every loss since the last one."""
+        if self._losses:
+            body = self._losses.report(_now_text())
+            result = self._spool.append(body, time.time_ns() // 1_000, len(self._losses))
+            if not isinstance(result, Dropped):
+                self._losses.clear()
+                self._spool.tally(b"")
+        self._spool.seal()
+
+    def _make_room(self) -> bool:
+        """Drop the oldest segment; False when none is idle."""
+        if self._outbox.oldest_idle is None:
+            self._spool.seal()
+        victim = self._outbox.oldest_idle
+        if victim is None:
+            return False
+        records = victim.items or _events_in(victim)
+        self._outbox.discard(victim)
+        self.lose(EVICTED, records, victim.size_bytes)
+        return True
+
+    def _tally(self) -> None:
+        self._spool.tally(self._losses.report(_now_text()))
+
+
+def _events_in(segment: Segment) -> int:
+    """Count the events of a segment that another process filled."""
+    frames = (f for f in read_frames(segment.read()) if isinstance(f, Frame))
+    return sum(peek(f.payload).events for f in frames if f.kind is Kind.DELIVERY)
+
+
+def _now_text() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

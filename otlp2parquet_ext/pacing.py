@@ -1,0 +1,135 @@
+"""When to try again: after a failure, after a commit, after an invocation held in vain.
+
+    Retry     a destination in trouble is left alone, longer each time
+    Holding   whether it is good enough to hold an invocation for
+    Commits   at most one in an interval
+
+No I/O, no clock: every question comes with `now_ms`. Frozen time counts as waited, for the clock
+goes on; a clock that was set back ends the wait, for nothing is known then.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from otlp2parquet_ext.lifecycle.holding import LONGEST_HOLD_MS
+
+FIRST_RETRY_MS = 1_000
+LONGEST_RETRY_MS = 60_000
+
+FIRST_LENT_MS = 60_000
+LONGEST_LENT_MS = 3_600_000
+"""For how long no invocation is held after one was held in vain: doubling from the first."""
+
+
+def left_ms(until_ms: int, now_ms: int, longest_ms: int) -> int:
+    """Return the ms until a moment that was at most `longest_ms` away when it was set.
+
+    A restored snapshot, or a corrected clock, may be earlier than when it was set: then nothing is
+    known but that.
+    """
+    wait_ms = until_ms - now_ms
+    return wait_ms if 0 < wait_ms <= longest_ms else 0
+
+
+@dataclass(slots=True)
+class Retry:
+    """How long something that fails is left alone: doubling, bounded, counted."""
+
+    first_ms: int = FIRST_RETRY_MS
+    longest_ms: int = LONGEST_RETRY_MS
+    failures: int = 0
+    not_before_ms: int = 0
+
+    def failed(self, now_ms: int) -> None:
+        """Count a failure and wait longer than after the one before."""
+        pause_ms = min(self.first_ms * 2 ** min(self.failures, 16), self.longest_ms)
+        self.failures += 1
+        self.not_before_ms = now_ms + pause_ms
+
+    def postponed(self, now_ms: int, jitter_ms: int) -> None:
+        """Count a failure that others share, and wait out of step with them."""
+        self.failed(now_ms)
+        self.not_before_ms += jitter_ms
+
+    def wait_ms(self, now_ms: int) -> int:
+        """Return for how long nothing is tried; 0 when it may be now."""
+        return left_ms(self.not_before_ms, now_ms, self.longest_ms + self.first_ms)
+
+    def waits(self, now_ms: int) -> bool:
+        """Tell whether what failed is being left alone."""
+        return self.wait_ms(now_ms) > 0
+
+
+@dataclass(slots=True)
+class Holding:
+    """Whether a destination is good enough to hold an invocation for.
+
+    One that has never answered is lent a hold, for somebody has to find out; what a hold is spent
+    on in vain makes the next one wait: a minute, two, up to an hour. So what a silent or a slow
+    destination costs has a bound, and one that fails costs nothing.
+    """
+
+    in_vain: Retry = field(default_factory=lambda: Retry(FIRST_LENT_MS, LONGEST_LENT_MS))
+
+    def ended(self, now_ms: int, *, flushed: bool) -> None:
+        """Note how the flush that an invocation was held for ended.
+
+        Args:
+            now_ms: the present.
+            flushed: everything was stored and, if it was time, committed within the hold.
+        """
+        if flushed:
+            self.in_vain = Retry(FIRST_LENT_MS, LONGEST_LENT_MS)
+        else:
+            self.in_vain.failed(now_ms)
+
+    def worked(self, took_ms: int) -> None:
+        """Note that work ended well, beside invocations: in the time of a hold it counts as one."""
+        if took_ms <= LONGEST_HOLD_MS:
+            self.in_vain = Retry(FIRST_LENT_MS, LONGEST_LENT_MS)
+
+    def refuses(self, now_ms: int, failures: int) -> bool:
+        """Tell whether no invocation is held now.
+
+        Args:
+            now_ms: the present.
+            failures: of storing or committing since the last success.
+        """
+        return failures > 0 or self.in_vain.waits(now_ms)
+
+
+@dataclass(slots=True)
+class Commits:
+    """When what is stored becomes visible: at most one commit in `interval_ms`."""
+
+    interval_ms: int
+    last_ms: int = 0
+    waiting: bool = False
+
+    def changed(self) -> None:
+        """Note that something is stored that no commit has made visible."""
+        self.waiting = True
+
+    def begun(self) -> None:
+        """Note that a commit takes what is stored by now; what is stored later waits again."""
+        self.waiting = False
+
+    def done(self, now_ms: int) -> None:
+        """Note when a commit succeeded."""
+        self.last_ms = now_ms
+
+    def due(self, now_ms: int) -> bool:
+        """Tell whether it is worth committing now."""
+        return self.waiting and self.allowed(now_ms)
+
+    def allowed(self, now_ms: int) -> bool:
+        """Tell whether what is stored now may be committed at once."""
+        return self._wait_ms(now_ms) == 0
+
+    def due_in_ms(self, now_ms: int) -> int | None:
+        """Return in how many ms a commit is due; None when nothing waits for one."""
+        return self._wait_ms(now_ms) if self.waiting else None
+
+    def _wait_ms(self, now_ms: int) -> int:
+        return left_ms(self.last_ms + self.interval_ms, now_ms, self.interval_ms)
