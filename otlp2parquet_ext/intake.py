@@ -12,7 +12,7 @@ A loss is told by a row like any other, so it needs room like any other: it wait
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from otlp2parquet_ext.flushing import Buffered
@@ -41,6 +41,7 @@ class Intake:
         self._outbox = outbox
         self._drops_oldest = drops_oldest
         self._losses = Losses()
+        self._told_us = 0
 
     @property
     def buffered(self) -> Buffered:
@@ -87,7 +88,9 @@ class Intake:
     def seal(self) -> None:
         """Close the open segment, with a row for every loss since the last one."""
         if self._losses:
-            body = self._losses.report(_now_text())
+            # Two reports that are alike would pass for one that was delivered twice.
+            self._told_us = max(time.time_ns() // 1_000, self._told_us + 1)
+            body = self._losses.report(_text(self._told_us))
             result = self._spool.append(body, time.time_ns() // 1_000, len(self._losses))
             if not isinstance(result, Dropped):
                 self._losses.clear()
@@ -101,20 +104,23 @@ class Intake:
         victim = self._outbox.oldest_idle
         if victim is None:
             return False
-        records = victim.items or _events_in(victim)
+        bodies = _bodies_of(victim)
         self._outbox.discard(victim)
-        self.lose(EVICTED, records, victim.size_bytes)
+        for body in bodies:
+            if not self._losses.learn(body):  # what was to be told of other losses still is
+                self._losses.add(EVICTED, peek(body).events, len(body))
+        self._tally()
         return True
 
     def _tally(self) -> None:
-        self._spool.tally(self._losses.report(_now_text()))
+        self._spool.tally(self._losses.report(_text(time.time_ns() // 1_000)))
 
 
-def _events_in(segment: Segment) -> int:
-    """Count the events of a segment that another process filled."""
+def _bodies_of(segment: Segment) -> list[bytes]:
     frames = (f for f in read_frames(segment.read()) if isinstance(f, Frame))
-    return sum(peek(f.payload).events for f in frames if f.kind is Kind.DELIVERY)
+    return [f.payload for f in frames if f.kind is Kind.DELIVERY]
 
 
-def _now_text() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def _text(time_us: int) -> str:
+    moment = datetime.fromtimestamp(0, UTC) + timedelta(microseconds=time_us)
+    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")

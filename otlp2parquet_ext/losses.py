@@ -5,9 +5,11 @@ A record is committed, kept, or dropped *and counted*: nothing else happens to o
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
-EVENT_TYPE = "otlp2parquet_ext.dropped"
+EVENT_TYPE: Literal["otlp2parquet_ext.dropped"] = "otlp2parquet_ext.dropped"
 REASONS = 16
 REASON_LENGTH = 200
 
@@ -25,7 +27,7 @@ class _Event(msgspec.Struct):
 
     time: str
     record: Loss
-    type: str = EVENT_TYPE
+    type: Literal["otlp2parquet_ext.dropped"]
 
 
 class Losses:
@@ -52,17 +54,20 @@ class Losses:
 
         At most `REASONS` + 1 events of `REASON_LENGTH` characters each and a few numbers.
         """
-        return msgspec.json.encode([_Event(time_text, loss) for loss in self._losses.values()])
+        return msgspec.json.encode(
+            [_Event(time_text, loss, EVENT_TYPE) for loss in self._losses.values()]
+        )
 
-    def learn(self, report: bytes) -> None:
-        """Count what another process had lost and never told; what is no report says nothing."""
+    def learn(self, report: bytes) -> bool:
+        """Count again what a report that was never told says; False when it is none."""
         try:
             events = msgspec.json.decode(report, type=list[_Event])
         except (msgspec.MsgspecError, UnicodeDecodeError):
-            return
+            return False
         for event in events:
             record = event.record
             self.add(record.reason, record.dropped_records, record.dropped_bytes)
+        return True
 
     def clear(self) -> None:
         """Forget what has been reported."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-TALLY_BYTES = 8_192
+TALLY_BYTES = 24_576
 
 
 class Folders:

@@ -331,3 +331,139 @@ def test_shutdown_does_not_wait_for_a_commit_that_hangs_to_make_a_batch_safe(
         at.flush_side.may_commit.set()
 
     run(test)
+
+
+def test_a_batch_that_cannot_be_mapped_is_kept_as_text(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A bug of ours may cost columns, but no telemetry."""
+
+    async def test() -> None:
+        at = bench(tmp_path)
+        at.flush_side.failures = [ValueError("a bug")]
+        at.batches.append(b"[1]", 1)
+        await at.batches.flush_all(FlushReason.END, now_ms() + 5_000)
+        assert at.flush_side.as_text == [False, True]
+        assert at.flush_side.bodies == [b"[1]"]
+        assert not at.batches.in_trouble
+
+    run(test)
+    assert "cannot be mapped, kept as text: ValueError('a bug')" in capfd.readouterr().err
+
+
+def test_a_batch_that_cannot_even_be_kept_as_text_is_counted_and_blocks_no_other(
+    tmp_path: Path,
+) -> None:
+    """Its row says why; those behind it are stored."""
+
+    async def test() -> None:
+        at = bench(tmp_path)
+        at.flush_side.failures = [ValueError("a bug")] * 6
+        at.batches.append(b"[1]", 1)
+        at.spool.seal()
+        at.batches.append(b"[2]", 1)
+        await until(lambda: b"[2]" in at.flush_side.bodies or at.batches._intake.untold)
+        await at.batches.flush_all(FlushReason.SHUTDOWN, now_ms() + 5_000)
+        assert at.flush_side.bodies[0] == b"[2]"
+        assert b"cannot be mapped: ValueError: a bug" in at.flush_side.bodies[1]
+
+    run(test)
+
+
+def test_a_destination_that_failed_holds_no_invocation_until_it_works_again(
+    tmp_path: Path,
+) -> None:
+    """Not even when its pause is over: it is tried again beside invocations, at nobody's cost."""
+
+    async def test() -> None:
+        at = bench(tmp_path, MAX_ITEMS="1")
+        at.flush_side.failures = [DestinationError("down")]
+        at.batches.append(b"[1]", 1)
+        await until(lambda: at.batches._storing.retry.failures)
+        at.batches._storing.retry.not_before_ms = 0
+        at.flush_side.may_store.clear()
+        assert at.batches.in_trouble
+        at.batches.append(b"[2]", 1)  # and so the next try begins
+        await until(lambda: at.batches._storing.busy)
+        assert at.batches.in_trouble
+        at.flush_side.may_store.set()
+        await until(lambda: not at.batches.in_trouble)
+        assert at.flush_side.bodies == [b"[1]", b"[2]"]
+
+    run(test)
+
+
+def test_what_a_freeze_broke_is_tried_again_at_once_and_is_nobodys_fault(tmp_path: Path) -> None:
+    """A connection dies while we are frozen; the environment may be frozen again in a moment."""
+
+    async def test() -> None:
+        at = bench(tmp_path, MAX_ITEMS="1")
+        at.flush_side.may_store.clear()
+        at.flush_side.failures = [DestinationError("connection reset")]
+        at.batches.append(b"[1]", 1)
+        await asyncio.sleep(0.01)
+        at.batches.thawed()
+        at.flush_side.may_store.set()
+        await until(lambda: at.flush_side.bodies == [b"[1]"])
+        assert at.batches._storing.retry.failures == 0
+        assert not at.batches.in_trouble
+
+    run(test)
+
+
+def test_a_store_under_way_for_long_holds_no_invocation(tmp_path: Path) -> None:
+    """It has been silent through a long function already; its end would be waited for in vain."""
+
+    async def test() -> None:
+        at = bench(tmp_path, MAX_ITEMS="1")
+        at.flush_side.may_store.clear()
+        at.batches.append(b"[1]", 1)
+        assert not at.batches.in_trouble
+        at.batches._storing._began_ms -= 1_001
+        trouble = [at.batches.in_trouble]
+        at.batches.thawed()  # the time before was frozen, and says nothing
+        assert [*trouble, at.batches.in_trouble] == [True, False]
+        at.flush_side.may_store.set()
+
+    run(test)
+
+
+def test_a_batch_parked_through_a_long_freeze_is_stored_again_before_it_is_forgotten(
+    tmp_path: Path,
+) -> None:
+    """Its file may be gone by then; a commit that leaves it out may not take the rows along."""
+
+    async def test() -> None:
+        at = direct(tmp_path)
+        at.flush_side.may_commit.clear()
+        at.batches.append(b"[1]", 1)
+        await until(lambda: at.batches._committing.lane.busy)
+        segment = at.spool.sealed[0]
+        at.flush_side.refusals = [DestinationError("frozen")]
+        at.batches._committing.unpark = _nothing  # type: ignore[method-assign]
+        at.batches._outbox.parked[segment] -= 700_000
+        at.flush_side.may_commit.set()
+        at.batches.thawed()
+        await until(lambda: at.flush_side.bodies == [b"[1]", b"[1]"])
+        await until(lambda: not at.spool.sealed)
+
+    run(test)
+
+
+async def _nothing() -> None:
+    """Make nothing safe."""
+
+
+def test_a_loss_is_told_before_the_environment_ends(tmp_path: Path) -> None:
+    """The spool was full until the last moment: its row finds room when the rest is stored."""
+
+    async def test() -> None:
+        at = bench(tmp_path)
+        at.spool._capacity_bytes, at.spool._memory_capacity_bytes = 700, 0
+        at.batches.append(b"1" * 500, 1)
+        at.batches.append(b"2" * 500, 3)
+        await at.batches.flush_all(FlushReason.SHUTDOWN, now_ms() + 5_000)
+        assert at.flush_side.bodies[0] == b"1" * 500
+        assert b'"droppedRecords":3,"droppedBytes":500' in at.flush_side.bodies[1]
+
+    run(test)
