@@ -79,6 +79,7 @@ class Batches:
         )
         self._ending = False
         self._timer: asyncio.TimerHandle | None = None
+        self._letting_go: asyncio.Future[None] | None = None
         self.store_cost_ms = flushing.FIRST_STORE_MS
 
     @property
@@ -102,6 +103,11 @@ class Batches:
         """Note that we were frozen, or may have been: what broke meanwhile is nobody's fault."""
         for lane in self._lanes:
             lane.thawed(now_ms())
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """See that no dead request keeps others from being sent."""
+        self._letting_go = asyncio.ensure_future(self._storing.let_go())
 
     def recover(self) -> None:
         """Take over what a dead process left, and flush it first."""
@@ -126,6 +132,7 @@ class Batches:
 
     def warm_up(self, deadline_ms: int) -> None:
         """Let the threads import what a last flush needs while the loop still listens."""
+        self._let_go()
         self._storing.submit(self._flush_side.warm_up_store)
         if self._committing.may(now_ms(), deadline_ms):
             self._committing.lane.submit(self._flush_side.warm_up_commit)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
@@ -17,6 +18,10 @@ from otlp2parquet_ext.say import say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
+
+STUCK_MS = 300
+MOVING_MS = 1.0
+"""Less CPU in that time is no work, not even on a fourteenth of a core, which has twenty."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -38,7 +43,8 @@ class Lane:
     def __init__(self, what: str, idle: Callable[[], None]) -> None:
         self._what = what
         self._idle = idle
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix=what)
+        self._clock: int | None = None
+        self._thread = self._new_thread()
         self._job: asyncio.Task[None] | None = None
         self._said = False
         self._began_ms = self._thawed_ms = 0
@@ -67,6 +73,33 @@ class Lane:
         self._began_ms = now_ms()
         self._job = asyncio.create_task(job)
         self._job.add_done_callback(self._ended)
+
+    async def let_go(self) -> None:
+        """Give up the job under way if it only waits, and go on with a new thread.
+
+        A request may have died while we were frozen, or hang in a destination that is back by
+        now: whoever waits for nothing but an answer uses no CPU. The old thread ends by itself;
+        what it was doing must be harmless to do twice.
+        """
+        job, used_ms = self._job, self._cpu_ms()
+        if job is None or job.done():
+            return
+        await asyncio.wait({job}, timeout=STUCK_MS / 1_000)
+        if not job.done() and job is self._job and self._cpu_ms() - used_ms < MOVING_MS:
+            job.cancel()
+            self._job, self._clock = None, None
+            self._thread = self._new_thread()
+            self._idle()
+
+    def _new_thread(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(1, thread_name_prefix=self._what, initializer=self._started)
+
+    def _started(self) -> None:
+        self._clock = time.pthread_getcpuclockid(threading.get_ident())
+
+    def _cpu_ms(self) -> float:
+        """Return the CPU time of the lane's thread."""
+        return 0.0 if self._clock is None else time.clock_gettime(self._clock) * 1_000
 
     async def until_idle(self) -> None:
         """Wait for the job under way and those begun when it ended; how they end is told there."""

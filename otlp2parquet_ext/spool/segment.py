@@ -102,6 +102,7 @@ class Segment:
     def discard(self) -> None:
         """Forget the segment and free its space; its batch is safe elsewhere."""
         os.close(self._descriptor)
+        self._descriptor = -1  # whoever reads it late may not read what has the number next
         if self.path is not None:
             with contextlib.suppress(OSError):  # the function may have put anything in its place
                 self.path.unlink(missing_ok=True)

@@ -19,7 +19,7 @@ from otlp2parquet_ext.flushing import (
     LONGEST_STORE_MS,
     FlushReason,
 )
-from otlp2parquet_ext.lane import now_ms
+from otlp2parquet_ext.lane import STUCK_MS, now_ms
 from otlp2parquet_ext.settings import load
 from otlp2parquet_ext.spool import Frame, Kind, Segment, Spool, digest_of, read_frames
 from otlp2parquet_ext.spool.frames import encode_header
@@ -84,6 +84,11 @@ class ScriptedFlushSide:
     def describe(self) -> None:
         """Count it."""
         self.described += 1
+
+    def warm_up_store(self) -> None:
+        """Import nothing."""
+
+    warm_up_commit = warm_up_store
 
     @property
     def bodies(self) -> list[bytes]:
@@ -446,6 +451,60 @@ def test_a_batch_parked_through_a_long_freeze_is_stored_again_before_it_is_forgo
         at.batches.thawed()
         await until(lambda: at.flush_side.bodies == [b"[1]", b"[1]"])
         await until(lambda: not at.spool.sealed)
+
+    run(test)
+
+
+@pytest.mark.parametrize("event", ["thaw", "shutdown"])
+def test_a_store_that_only_waits_is_given_up_where_no_time_is_left_for_it(
+    tmp_path: Path, event: str
+) -> None:
+    """Its connection died in the freeze, or the destination is back and knows nothing of it."""
+
+    async def test() -> None:
+        at = bench(tmp_path, MAX_ITEMS="1")
+        hangs = at.flush_side.may_store
+        hangs.clear()
+        at.batches.append(b"[1]", 1)
+        await until(lambda: at.flush_side.follows)
+        at.flush_side.may_store = threading.Event()
+        at.flush_side.may_store.set()
+        if event == "thaw":
+            at.batches.thawed()
+        else:
+            at.batches.warm_up(now_ms() + 2_000)
+            await at.batches.flush_all(FlushReason.SHUTDOWN, now_ms() + 2_000)
+        await until(lambda: at.flush_side.bodies == [b"[1]"])
+        await until(lambda: not at.spool.sealed)
+        hangs.set()  # what the old thread does at last changes nothing
+        await asyncio.sleep(0.02)
+        assert at.flush_side.bodies == [b"[1]"]
+
+    run(test)
+
+
+def test_a_store_that_works_is_not_given_up(tmp_path: Path) -> None:
+    """On a small share of a CPU an encoding takes long; beginning anew would take longer."""
+
+    async def test() -> None:
+        at = bench(tmp_path, MAX_ITEMS="1")
+        busy = threading.Event()
+
+        class Works(threading.Event):
+            def wait(self, timeout: float | None = None) -> bool:
+                del timeout
+                while not busy.is_set():
+                    sum(range(1_000))
+                return True
+
+        at.flush_side.may_store = Works()
+        at.batches.append(b"[1]", 1)
+        await until(lambda: at.flush_side.follows)
+        at.batches.thawed()
+        await asyncio.sleep(2 * STUCK_MS / 1_000)
+        busy.set()
+        await until(lambda: not at.spool.sealed)
+        assert at.flush_side.follows == [True]
 
     run(test)
 
