@@ -393,7 +393,7 @@ def test_a_destination_that_failed_holds_no_invocation_until_it_works_again(
         assert at.batches.in_trouble
         at.flush_side.may_store.set()
         await until(lambda: not at.batches.in_trouble)
-        assert at.flush_side.bodies == [b"[1]", b"[2]"]
+        await until(lambda: at.flush_side.bodies == [b"[1]", b"[2]"])
 
     run(test)
 
