@@ -71,9 +71,9 @@ class Agent:
             self._settings.memory_capacity_bytes,
             segment_bytes=max(SEGMENT_BYTES, self._settings.max_bytes),
         )
-        spool.set_preamble([context_note(context_of(booted))])
         flush_side = FlushSide(self._settings, booted.environ)
         self._batches = Batches(self._settings, flush_side, spool, booted.import_ms)
+        self._batches.set_context(context_note(context_of(booted)))
         self._receiver = Receiver(
             self._deliver,
             # Managed Instances post to the root, whatever path they were given.
@@ -159,6 +159,9 @@ class Agent:
     def _note(self, event: Event) -> None:
         """Remember the facts of an event, whether it is still to be answered or not."""
         if isinstance(event, Invoke):
+            if event.first and self._booted.snapshot:
+                # Many environments begin as this one; from here on each is one of its own.
+                self._batches.set_context(context_note(context_of(self._booted)))
             self._session.invoked(event)
             self._batches.note(invoke_note(event))
         elif isinstance(event, Unknown):

@@ -117,6 +117,11 @@ class Batches:
             self._committing.commits.changed()
         self._pump()
 
+    def set_context(self, note: Note) -> None:
+        """Say where what comes from now on comes from."""
+        self._intake.seal()
+        self._spool.set_preamble([note])
+
     def note(self, note: Note) -> None:
         """Keep a fact beside the telemetry it explains."""
         self._spool.note(note)

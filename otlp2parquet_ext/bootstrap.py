@@ -44,6 +44,8 @@ class Booted:
         environ: the environment as it was at the start.
         api: (address, port) of the Extensions API.
         listener: the receiver's listening socket, None when there is nothing to receive.
+        managed: invocations run side by side, and nobody tells us of them.
+        snapshot: what is here before the first INVOKE many environments will have in common.
         path: the receiver's unguessable path.
         subscribed: Lambda promised to deliver.
         pending: the connection on which the answer to `next` will come.
@@ -58,9 +60,9 @@ class Booted:
         self.environ = environ
         host, _, port = environ.get("AWS_LAMBDA_RUNTIME_API", "").rpartition(":")
         self.api = (host, int(port) if port.isdecimal() else 0)
-        self.managed = (
-            environ.get("AWS_LAMBDA_INITIALIZATION_TYPE", "") == "lambda-managed-instances"
-        )
+        initialization = environ.get("AWS_LAMBDA_INITIALIZATION_TYPE", "")
+        self.managed = initialization == "lambda-managed-instances"
+        self.snapshot = initialization == "snap-start"
         self.path = "/t/" + os.urandom(16).hex()
         self.listener: _socket.socket | None = None
         self.identifier = ""

@@ -116,6 +116,7 @@ class Client:
         """Return an idle connection that still lives, or a new one."""
         while (connection := self._take(origin)) is not None:
             if connection.quiet():
+                connection.mistrust()
                 return connection
             connection.close()
         try:

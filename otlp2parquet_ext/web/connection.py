@@ -33,6 +33,10 @@ CONNECT_MS = 3_000
 SILENCE_MS = 20_000
 """The longest without a byte moving: what is silent for so long is dead, and a retry may not be."""
 
+IDLE_SILENCE_MS = 5_000
+"""The longest an answer may take to begin on a connection that was idle: it may have died in a
+freeze without a sign, and a new one would tell."""
+
 RECEIVE_BYTES = 65_536
 KNOWN_BUNDLES = (
     "/etc/pki/tls/certs/ca-bundle.crt",  # Amazon Linux
@@ -87,6 +91,7 @@ class Connection:
 
     def __init__(self, origin: Origin, tls: ssl.SSLContext | None, deadline_ms: float) -> None:
         self.origin = origin
+        self._silence_ms = SILENCE_MS
         self._socket = _connect(_resolve(origin, deadline_ms), deadline_ms)
         try:
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -103,13 +108,15 @@ class Connection:
         with memoryview(data) as view:
             sent = 0
             while sent < view.nbytes:
-                self._socket.settimeout(_patience_s(deadline_ms))
+                self._socket.settimeout(self._patience_s(deadline_ms))
                 sent += self._socket.send(view[sent:])
 
     def receive(self, deadline_ms: float) -> bytes:
         """Return what came, b"" at the end."""
-        self._socket.settimeout(_patience_s(deadline_ms))
-        return self._socket.recv(RECEIVE_BYTES)
+        self._socket.settimeout(self._patience_s(deadline_ms))
+        data = self._socket.recv(RECEIVE_BYTES)
+        self._silence_ms = SILENCE_MS
+        return data
 
     def quiet(self) -> bool:
         """Say whether nothing came, not even an end: what an idle connection should be."""
@@ -117,14 +124,17 @@ class Connection:
         poll.register(self._socket, select.POLLIN)
         return not poll.poll(0)
 
+    def _patience_s(self, deadline_ms: float) -> float:
+        return min(seconds_until(deadline_ms), self._silence_ms / 1_000)
+
+    def mistrust(self) -> None:
+        """Have less patience until the other side has proved that it lives."""
+        self._silence_ms = IDLE_SILENCE_MS
+
     def close(self) -> None:
         """Close without a farewell."""
         with contextlib.suppress(OSError):
             self._socket.close()
-
-
-def _patience_s(deadline_ms: float) -> float:
-    return min(seconds_until(deadline_ms), SILENCE_MS / 1_000)
 
 
 def _resolve(origin: Origin, deadline_ms: float) -> Sequence[Found]:

@@ -620,3 +620,24 @@ def test_an_address_that_is_not_ours_does_not_stop_us(
     assert extension.post(event("hello")) == 200
     shut_down(extension)
     assert bodies(tmp_path) == ["hello"]
+
+
+def test_environments_restored_from_one_snapshot_have_names_of_their_own(
+    scripted: ScriptedLambda, tmp_path: Path
+) -> None:
+    """What is drawn before it they have all in common: the instance id is drawn again after it."""
+    extension = scripted.start(tmp_path, AWS_LAMBDA_INITIALIZATION_TYPE="snap-start")
+    extension.until_next()
+    assert extension.post(event("before the snapshot")) == 200
+    scripted.events.put(invoke("r-1"))
+    extension.until_next()
+    assert extension.post(event("after it")) == 200
+    scripted.events.put(invoke("r-2"))
+    extension.until_next()
+    assert extension.post(event("later")) == 200
+    shut_down(extension)
+    rows = query.connect(f"file://{tmp_path}/lake").execute(
+        "SELECT Body, ServiceInstanceId FROM logs"
+    )
+    instance = dict(rows.fetchall())
+    assert instance["before the snapshot"] != instance["after it"] == instance["later"]

@@ -199,6 +199,31 @@ def test_a_deadline_in_the_past_is_kept() -> None:
         assert server.requests == []
 
 
+def test_an_idle_connection_that_died_without_a_sign_is_given_up_early(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A network forgets it while we are frozen; what is silent on a new one may still be busy."""
+    monkeypatch.setattr(connection, "IDLE_SILENCE_MS", 100)
+    monkeypatch.setattr(connection, "SILENCE_MS", 5_000)
+    forgotten = threading.Event()
+
+    def play(server: Server, wire: socket.socket) -> None:
+        server.receive(wire)
+        if server.connections > 1:
+            time.sleep(0.3)  # longer than an idle connection may take
+        wire.sendall(answer())
+        forgotten.wait(5)
+
+    with running(play) as server:
+        web = Client()
+        assert web.request("GET", server.url, deadline_ms=soon()).status == 200
+        with fails("not answered: no answer within", sent=True, within_ms=100):
+            web.request("GET", server.url, deadline_ms=soon())
+        assert web.request("GET", server.url, deadline_ms=soon()).status == 200
+        assert server.connections == 2
+        forgotten.set()
+
+
 def test_an_answer_that_comes_before_all_is_sent_is_taken() -> None:
     """S3 refuses a large object after its first bytes, and hangs up."""
 
