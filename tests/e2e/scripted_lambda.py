@@ -52,13 +52,13 @@ def invoke(request_id: str, timeout_ms: int = 3_000) -> Answer:
     return Answer(body=json.dumps(event).encode())
 
 
-def shutdown(window_ms: int = 2_000) -> Answer:
-    """Make a SHUTDOWN event, with the content type Lambda gives it."""
-    event = {
-        "eventType": "SHUTDOWN",
-        "shutdownReason": "SPINDOWN",
-        "deadlineMs": now_ms() + window_ms,
-    }
+def shutdown(window_ms: int | None = 2_000, reason: str | None = "SPINDOWN") -> Answer:
+    """Make a SHUTDOWN event, with the content type Lambda gives it; what is None is left out."""
+    event: dict[str, object] = {"eventType": "SHUTDOWN"}
+    if reason is not None:
+        event["shutdownReason"] = reason
+    if window_ms is not None:
+        event["deadlineMs"] = now_ms() + window_ms
     return Answer(body=json.dumps(event).encode(), headers={"Content-Type": "text/plain"})
 
 

@@ -641,3 +641,49 @@ def test_environments_restored_from_one_snapshot_have_names_of_their_own(
     )
     instance = dict(rows.fetchall())
     assert instance["before the snapshot"] != instance["after it"] == instance["later"]
+
+
+@pytest.mark.parametrize(
+    "reason", ["spindown", "TIMEOUT", "failure", "SandboxTerminated", "ReleaseFail", "", None]
+)
+@pytest.mark.parametrize("window_ms", [2_000, None])
+def test_whatever_the_reason_of_a_shutdown_what_comes_in_its_window_is_stored(
+    scripted: ScriptedLambda, tmp_path: Path, reason: str | None, window_ms: int | None
+) -> None:
+    """Reasons differ by emulator and may be new; without a deadline two seconds are the rule.
+
+    The report is owed, so the receiver stays open for it as long as a flush leaves time.
+    """
+    extension = scripted.start(tmp_path)
+    extension.until_next()
+    scripted.events.put(invoke("r-1", timeout_ms=100))  # it timed out: its end is never told
+    extension.until_next()
+    scripted.events.put(shutdown(window_ms, reason))
+    time.sleep(0.4)
+    report = {"requestId": "r-1", "status": "timeout", "metrics": {"durationMs": 1}}
+    late = {"time": "2026-03-14T09:26:53.540Z", "type": "platform.report", "record": report}
+    assert extension.post(json.dumps([late]).encode()) == 200
+    started = time.monotonic()
+    assert extension.end() == 0, extension.lines
+    assert time.monotonic() - started < 1.6
+    assert len(bodies(tmp_path)) == 1
+
+
+@pytest.mark.parametrize("window_ms", [-5_000, 0, 150])
+def test_a_shutdown_window_that_is_too_short_is_obeyed_and_loses_nothing(
+    scripted: ScriptedLambda, tmp_path: Path, window_ms: int
+) -> None:
+    """We are told late on a starved machine; what is not stored is in the spool, whole."""
+    (tmp_path / "lake").write_text("in the way")
+    extension = scripted.start(tmp_path)
+    extension.until_next()
+    assert extension.post(event("hello")) == 200
+    started = time.monotonic()
+    scripted.events.put(shutdown(window_ms))
+    assert extension.end() == 0, extension.lines
+    assert time.monotonic() - started < 1.5
+    (tmp_path / "lake").unlink()
+    again = scripted.start(tmp_path)
+    again.until_next()
+    shut_down(again)
+    assert bodies(tmp_path) == ["hello"]
