@@ -32,7 +32,7 @@ from otlp2parquet_ext.lifecycle.holding import hold_until_ms
 from otlp2parquet_ext.lifecycle.session import Session
 from otlp2parquet_ext.receiver import Receiver, body_limit_bytes
 from otlp2parquet_ext.say import say
-from otlp2parquet_ext.spool import SEGMENT_BYTES, Spool
+from otlp2parquet_ext.spool import SEGMENT_BYTES, SEGMENT_ITEMS, Spool
 from otlp2parquet_ext.telemetry.peek import peek
 from otlp2parquet_ext.telemetry.values import Invoke
 
@@ -70,6 +70,7 @@ class Agent:
             self._settings.spool_capacity_bytes,
             self._settings.memory_capacity_bytes,
             segment_bytes=max(SEGMENT_BYTES, self._settings.max_bytes),
+            segment_items=max(SEGMENT_ITEMS, self._settings.max_items),
         )
         flush_side = FlushSide(self._settings, booted.environ)
         self._batches = Batches(self._settings, flush_side, spool, booted.import_ms)

@@ -7,6 +7,7 @@ durable.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import threading
 import time
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 STUCK_MS = 300
 MOVING_MS = 1.0
 """Less CPU in that time is no work, not even on a fourteenth of a core, which has twenty."""
+
+SUSPENDABLE = 0x20 | 0x80 | 0x100 | 0x200
+"""Of a code object: generators and coroutines (`inspect.CO_GENERATOR` and so on)."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -108,8 +112,15 @@ class Lane:
 
     async def on_thread(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a function on the lane's thread, behind what runs there already."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._thread, lambda: function(*args, **kwargs))
+
+        def run() -> T:
+            try:
+                return function(*args, **kwargs)
+            except Exception as error:
+                _let_go_of_frames(error)
+                raise
+
+        return await asyncio.get_running_loop().run_in_executor(self._thread, run)
 
     def submit(self, function: Callable[[], None]) -> None:
         """Run a function on the lane's thread when nothing else does; nobody waits for it."""
@@ -144,3 +155,20 @@ class Lane:
                 say("error", f"{self._what} broke: {type(error).__name__}: {error}")
                 self.retry.failed(now_ms())
             self._idle()
+
+
+def _let_go_of_frames(error: BaseException | None) -> None:
+    """Free what the frames of an error hold, and those of what caused it.
+
+    A batch that could not be sent, columns and file, would else live on in a cycle of error and
+    frames, until the collector comes by; each further try would add its own.
+    """
+    while error is not None:
+        trace = error.__traceback__
+        while trace is not None:
+            frame = trace.tb_frame
+            if not frame.f_code.co_flags & SUSPENDABLE:  # those are not ended, perhaps
+                with contextlib.suppress(RuntimeError):  # it is still running
+                    frame.clear()
+            trace = trace.tb_next
+        error = error.__cause__ or error.__context__

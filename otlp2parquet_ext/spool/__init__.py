@@ -14,10 +14,18 @@ say when a segment is *worth flushing* (soft); the capacities say what the spool
 
 from otlp2parquet_ext.spool.frames import Damage, Frame, Kind, batch_name, digest_of, read_frames
 from otlp2parquet_ext.spool.segment import Segment
-from otlp2parquet_ext.spool.spool import SEGMENT_BYTES, Appended, Dropped, Note, Spool
+from otlp2parquet_ext.spool.spool import (
+    SEGMENT_BYTES,
+    SEGMENT_ITEMS,
+    Appended,
+    Dropped,
+    Note,
+    Spool,
+)
 
 __all__ = [
     "SEGMENT_BYTES",
+    "SEGMENT_ITEMS",
     "Appended",
     "Damage",
     "Dropped",

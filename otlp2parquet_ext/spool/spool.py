@@ -29,6 +29,8 @@ RECOVERED = 100
 """Segments taken over at a time: each is an open file, and Lambda allows 1 024."""
 
 SEGMENT_BYTES = 4_194_304
+SEGMENT_ITEMS = 10_000
+"""Short lines take ten times their bytes as columns: 40 000 of them were 100 MB resident."""
 
 
 Note = tuple[Kind, bytes, int]
@@ -56,8 +58,8 @@ class Spool:
         folder: the spool folder; this process makes a folder of its own below it.
         capacity_bytes: what all segments on disk may take.
         memory_capacity_bytes: what all segments in memory may take.
-        segment_bytes: a segment is sealed at this size even when nobody can flush it: it bounds
-            the memory of a flush.
+        segment_bytes, segment_items: a segment is sealed at this size even when nobody can flush
+            it: it bounds the memory of a flush.
 
     Attributes:
         open: the segment appended to, None while nothing waits.
@@ -73,12 +75,14 @@ class Spool:
         memory_capacity_bytes: int,
         *,
         segment_bytes: int = SEGMENT_BYTES,
+        segment_items: int = SEGMENT_ITEMS,
     ) -> None:
         self._folders = Folders(folder / FOLDER)
         self._capacity_bytes = capacity_bytes
         self._memory_capacity_bytes = memory_capacity_bytes
         self._memory_part_bytes = memory_capacity_bytes // 4
         self._segment_bytes = segment_bytes
+        self._segment_items = segment_items
         self._count = 0
         self._digests: OrderedDict[bytes, None] = OrderedDict()
         self._preamble: list[Note] = []
@@ -144,14 +148,17 @@ class Spool:
                 reason = f"the spool cannot be written: {error.strerror or error}"
                 self._close_open()
             else:
-                if segment.size_bytes >= self._largest_bytes(on_disk=on_disk):
+                if self._is_full(segment):
                     self.seal()
                 return Appended(duplicate=False)
         return Dropped(reason)
 
-    def _largest_bytes(self, *, on_disk: bool) -> int:
-        """Return at which size a segment is sealed; memory has room for several, to drop one."""
-        return self._segment_bytes if on_disk else min(self._segment_bytes, self._memory_part_bytes)
+    def _is_full(self, segment: Segment) -> bool:
+        """Tell whether a segment is as large as one may be; memory has room for several."""
+        largest = self._segment_bytes
+        if not segment.on_disk:
+            largest = min(largest, self._memory_part_bytes)
+        return segment.size_bytes >= largest or segment.items >= self._segment_items
 
     def tally(self, body: bytes) -> bool:
         """Keep what was lost where it outlives us, in place of what was kept; b"" for nothing.

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import shutil
 import threading
+import weakref
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -363,7 +365,7 @@ def test_a_batch_that_cannot_even_be_kept_as_text_is_counted_and_blocks_no_other
 
     async def test() -> None:
         at = bench(tmp_path)
-        at.flush_side.failures = [ValueError("a bug")] * 6
+        at.flush_side.failures = [ValueError("a bug") for _ in range(6)]
         at.batches.append(b"[1]", 1)
         at.spool.seal()
         at.batches.append(b"[2]", 1)
@@ -505,6 +507,44 @@ def test_a_store_that_works_is_not_given_up(tmp_path: Path) -> None:
         busy.set()
         await until(lambda: not at.spool.sealed)
         assert at.flush_side.follows == [True]
+
+    run(test)
+
+
+def test_what_a_failed_store_held_is_let_go_at_once(tmp_path: Path) -> None:
+    """Thirty megabytes a try, until the collector comes by, are more than a small function has."""
+
+    class Held:
+        """Stands for the columns and the file of a batch."""
+
+    held: list[weakref.ref[Held]] = []
+
+    def attempt() -> Exception:
+        mine = Held()
+        held.append(weakref.ref(mine))
+        try:
+            int("reset")
+        except ValueError as error:
+            return error
+        raise AssertionError
+
+    def store(segment: Segment, *, commit_follows: bool = False, as_text: bool = False) -> Receipt:
+        del segment, commit_follows, as_text
+        mine = Held()
+        held.append(weakref.ref(mine))
+        result = attempt()  # an error in a frame its own traceback leads to
+        raise DestinationError("down") from result
+
+    async def test() -> None:
+        at = bench(tmp_path, MAX_ITEMS="1")
+        at.flush_side.store = store  # type: ignore[method-assign]
+        gc.disable()
+        try:
+            at.batches.append(b"[1]", 1)
+            await until(lambda: at.batches._storing.retry.failures)
+            await until(lambda: not any(reference() for reference in held))
+        finally:
+            gc.enable()
 
     run(test)
 

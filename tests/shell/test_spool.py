@@ -323,6 +323,14 @@ def test_a_backlog_is_cut_into_segments_a_flush_can_hold(tmp_path: Path) -> None
     assert max(s.size_bytes for s in spool.sealed) <= 6 * MIB
 
 
+def test_a_backlog_of_short_lines_is_cut_by_their_number(tmp_path: Path) -> None:
+    """As columns they take ten times their bytes."""
+    spool = new_spool(tmp_path)
+    for n in range(25):
+        spool.append(b"%d" % n, 1, 1_000)
+    assert [segment.items for segment in spool.sealed] == [10_000, 10_000]
+
+
 @pytest.mark.parametrize("content", [b"", b"not a segment", encode([b"x"])[:-1]])
 def test_a_leftover_that_is_no_segment_is_taken_and_does_no_harm(
     tmp_path: Path, content: bytes
