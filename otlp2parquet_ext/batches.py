@@ -169,12 +169,9 @@ class Batches:
 
     async def _store_all(self) -> None:
         await self._storing.until_idle()
-        for _ in range(2):  # there may be room for the row of a loss only after the first
-            self._intake.seal()
-            self._storing.begin(self._store_sealed())
-            await self._storing.until_idle()
-            if not self._intake.untold:
-                break
+        self._intake.seal()
+        self._storing.begin(self._store_sealed())
+        await self._storing.until_idle()
 
     def _pump(self) -> None:
         """Begin what there is a reason for; look again when time alone makes one."""

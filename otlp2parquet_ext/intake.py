@@ -1,12 +1,10 @@
 """What comes in: in the spool, or lost and counted until a row says so.
 
-    append() --> Spool --seal()--> a batch, with a row for every loss since the last one
-       |
-       +--no room--> the newest is dropped, or the oldest, as the user wants
-       v
-    Losses --> tally, which outlives us --> row
-
-A loss is told by a row like any other, so it needs room like any other: it waits for it.
+append() --> Spool --seal()--> a batch
+   |
+   +--no room--> the newest is dropped, or the oldest, as the user wants
+   v
+Losses --> tally, which outlives us --seal()--> a small batch of their rows, ahead of all others
 """
 
 from __future__ import annotations
@@ -53,13 +51,8 @@ class Intake:
 
     @property
     def empty(self) -> bool:
-        """True when nothing came since the last `seal`."""
-        return self._spool.open is None
-
-    @property
-    def untold(self) -> bool:
-        """True while a loss has no row yet."""
-        return bool(self._losses)
+        """True when there is nothing to seal, nor a loss to tell."""
+        return self._spool.open is None and not self._losses
 
     def recover(self) -> int:
         """Take over what dead processes left, their losses too; return how many segments."""
@@ -86,16 +79,16 @@ class Intake:
         self._tally()
 
     def seal(self) -> None:
-        """Close the open segment, with a row for every loss since the last one."""
-        if self._losses:
-            # Two reports that are alike would pass for one that was delivered twice.
-            self._told_us = max(time.time_ns() // 1_000, self._told_us + 1)
-            body = self._losses.report(_text(self._told_us))
-            result = self._spool.append(body, time.time_ns() // 1_000, len(self._losses))
-            if not isinstance(result, Dropped):
-                self._losses.clear()
-                self._spool.tally(b"")
+        """Close the open segment; queue a row for every loss since the last time."""
         self._spool.seal()
+        if not self._losses:
+            return
+        # Two reports that are alike would be two batches of one name.
+        self._told_us = max(time.time_ns() // 1_000, self._told_us + 1)
+        body = self._losses.report(_text(self._told_us))
+        if self._spool.tell_first(body, self._told_us, len(self._losses)):
+            self._losses.clear()
+            self._spool.tally(b"")
 
     def _make_room(self) -> bool:
         """Drop the oldest segment; False when none is idle."""

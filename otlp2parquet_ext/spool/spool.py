@@ -153,6 +153,24 @@ class Spool:
                 return Appended(duplicate=False)
         return Dropped(reason)
 
+    def tell_first(self, payload: bytes, received_us: int, items: int) -> bool:
+        """Queue a delivery of our own ahead of all others, whether there is room or not.
+
+        Args: see `append`; `payload` is small.
+
+        Returns:
+            False when it can be written nowhere.
+        """
+        for on_disk in (True, False):
+            try:
+                segment = self._new_segment(on_disk=on_disk)
+                segment.append(Kind.DELIVERY, payload, received_us, digest_of(payload), items)
+            except OSError:
+                continue
+            self.sealed.insert(0, segment)
+            return True
+        return False
+
     def _is_full(self, segment: Segment) -> bool:
         """Tell whether a segment is as large as one may be; memory has room for several."""
         largest = self._segment_bytes
@@ -226,12 +244,27 @@ class Spool:
         if self.open is not None and self.open.on_disk is not on_disk:
             self._close_open()
         if self.open is None:
-            self.open = Segment.create(self._next_path()) if on_disk else Segment.in_memory()
-            for kind, payload, received_us in (*self._preamble, *self._notes):
+            self.open = self._new_segment(on_disk=on_disk)
+            for kind, payload, received_us in self._notes:
                 self.open.append(kind, payload, received_us, digest_of(payload), 0)
             while len(self._notes) > CARRIED:
                 self._notes.popleft()
         return self.open
+
+    def _new_segment(self, *, on_disk: bool) -> Segment:
+        """Return a segment with the preamble in it.
+
+        Raises:
+            OSError: there is no room for one.
+        """
+        segment = Segment.create(self._next_path()) if on_disk else Segment.in_memory()
+        try:
+            for kind, payload, received_us in self._preamble:
+                segment.append(kind, payload, received_us, digest_of(payload), 0)
+        except OSError:
+            segment.discard()
+            raise
+        return segment
 
     def _next_path(self) -> Path:
         folder = self._folders.make_own()
