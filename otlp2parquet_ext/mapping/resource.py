@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
+from uuid import NAMESPACE_OID, uuid5
 
 import msgspec
 
 if TYPE_CHECKING:
+    from otlp2parquet_ext.mapping.invocations import Invocations
     from otlp2parquet_ext.telemetry.values import Context
 
 _MIB = 1_048_576
@@ -35,13 +37,23 @@ class Resource(NamedTuple):
     attributes: str
 
 
-def resource(context: Context, function_arn: str = "", log_stream: str = "") -> Resource:
+def environment(context: Context, invocations: Invocations) -> Resource:
+    """Describe the execution environment as far as it is known by now."""
+    known = (invocations.function_arn, invocations.log_stream, invocations.restored)
+    return resource(context, *known)
+
+
+def resource(
+    context: Context, function_arn: str = "", log_stream: str = "", restored: str = ""
+) -> Resource:
     """Describe the execution environment.
 
     Args:
         context: what its variables and the register answer say.
         function_arn: as invoked, alias or version suffix and all; "" when not yet known.
         log_stream: the log stream's full name; "" when not known.
+        restored: tells environments apart that are restored from one snapshot, in which they have
+            one `instance_id`; "" for any other.
 
     Source: reference otlp-mapping.md, section 2.
     """
@@ -53,9 +65,15 @@ def resource(context: Context, function_arn: str = "", log_stream: str = "") -> 
     return Resource(
         service_name=name or "unknown_service",
         service_namespace=own.get("service.namespace"),
-        service_instance_id=own.get("service.instance.id") or context.instance_id,
+        service_instance_id=own.get("service.instance.id") or _instance(context, restored),
         attributes=msgspec.json.encode(attributes).decode(),
     )
+
+
+def _instance(context: Context, restored: str) -> str:
+    if not restored:
+        return context.instance_id
+    return str(uuid5(NAMESPACE_OID, f"{context.instance_id} {restored}"))
 
 
 def parse_attributes(text: str) -> dict[str, str]:
