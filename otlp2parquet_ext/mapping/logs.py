@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from otlp2parquet_ext import __version__
+from otlp2parquet_ext.mapping.columns import constants
 from otlp2parquet_ext.mapping.mapper import Mapper
 from otlp2parquet_ext.mapping.resource import environment
-from otlp2parquet_ext.mapping.rows import Row, constants, table
+from otlp2parquet_ext.mapping.rows import Row, table
 from otlp2parquet_ext.telemetry.decode import Event, Malformed, decode
 
 if TYPE_CHECKING:

@@ -1,8 +1,4 @@
-"""Rows → the logs table. Columns go to Arrow delivery by delivery; no row outlives that.
-
-Columns that are the same on every row (resource, scope) cost nothing per row: one short chunk
-is repeated by reference.
-"""
+"""Rows → the logs table. Columns go to Arrow delivery by delivery; no row outlives that."""
 
 from __future__ import annotations
 
@@ -11,6 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import pyarrow as pa
 
+from otlp2parquet_ext.mapping.columns import repeated
 from otlp2parquet_ext.mapping.severity import UNSPECIFIED, Severity
 from otlp2parquet_ext.mapping.times import SECOND_US
 from otlp2parquet_ext.mapping.trace import NO_TRACE, Trace
@@ -18,10 +15,6 @@ from otlp2parquet_ext.tables.logs import LOGS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-
-    from otlp2parquet_ext.mapping.resource import Resource
-
-_CHUNK = 1024
 
 
 class Row(msgspec.Struct, gc=False):
@@ -58,28 +51,12 @@ def table(deliveries: Iterable[Sequence[Row]], constants: dict[str, object]) -> 
     batches = [_varying(rows) for rows in deliveries if rows]
     length = sum(len(batch["Timestamp"]) for batch in batches)
     columns = [
-        _repeated(constants[field.name], length, field.type)
+        repeated(constants[field.name], length, field.type)
         if field.name in constants
         else pa.chunked_array([batch[field.name] for batch in batches], field.type)
         for field in LOGS
     ]
     return pa.table(columns, schema=LOGS)
-
-
-def constants(resource: Resource, scope_name: str, scope_version: str) -> dict[str, object]:
-    """Give the columns that are the same on every row of a batch."""
-    return {
-        "ServiceName": resource.service_name,
-        "ServiceNamespace": resource.service_namespace,
-        "ServiceInstanceId": resource.service_instance_id,
-        "ResourceAttributes": resource.attributes,
-        "ResourceSchemaUrl": None,
-        "ScopeName": scope_name,
-        "ScopeVersion": scope_version,
-        "ScopeAttributes": "{}",
-        "ScopeSchemaUrl": None,
-        "DroppedAttributesCount": 0,
-    }
 
 
 def _varying(rows: Sequence[Row]) -> dict[str, pa.Array]:
@@ -99,10 +76,3 @@ def _varying(rows: Sequence[Row]) -> dict[str, pa.Array]:
         "FaasInvocationId": [row.request_id for row in rows],
     }
     return {name: pa.array(column, LOGS.field(name).type) for name, column in values.items()}
-
-
-def _repeated(value: object, length: int, type_: pa.DataType) -> pa.ChunkedArray:
-    chunk = pa.repeat(pa.scalar(value, type_), min(length, _CHUNK))
-    whole, rest = divmod(length, _CHUNK)
-    chunks = [chunk] * whole + ([chunk.slice(0, rest)] if rest else [])
-    return pa.chunked_array(chunks, type_)
