@@ -62,7 +62,7 @@ def derive(
     """
     if TRACES not in signals and METRICS not in signals:
         return {}, known
-    reader, mapper = FactReader(context.instance_id), Mapper(context, invocations)
+    reader, mapper = FactReader(), Mapper(context, invocations)
     facts: list[Fact] = []
     for delivery in deliveries:
         events = decode(delivery.body)
@@ -107,7 +107,7 @@ def _tables(
     if TRACES in signals and change.ended:
         name = context.function_name or resource.service_name
         account = msgspec.json.decode(resource.attributes).get("cloud.account.id", "")
-        told = Told(name, account, invocations.restored)
+        told = Told(name, account, context.instance_id)
         made: list[Span] = []
         for activity in change.ended:
             window = invocations.by_id(activity.facts[0].request_id)

@@ -1,8 +1,8 @@
 """Platform events → facts: what happened when to an initialisation, an invocation, a restore.
 
-    platform.initStart     .initRuntimeDone     .initReport      init, by environment and phase
+    platform.initStart     .initRuntimeDone     .initReport      init, by phase
     platform.start         .runtimeDone         .report          invoke, by request id
-    platform.restoreStart  .restoreRuntimeDone  .restoreReport   restore, by environment
+    platform.restoreStart  .restoreRuntimeDone  .restoreReport   restore
              START                DONE              REPORT
 
 A field of the wrong shape counts as absent: it costs itself, never the event. Durations are
@@ -79,6 +79,7 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         kind, step: which event it is.
         key: of what it is about, the same for its three events.
         request_id: "" for init and restore.
+        instance: `instanceId`, which starts of init and restore may have; "" when absent.
         time_us: Unix microseconds.
         status, error_type: as sent, "" when absent.
         phase: of an init; "init" when absent.
@@ -93,6 +94,7 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     key: str
     time_us: int
     request_id: str = ""
+    instance: str = ""
     status: str = ""
     error_type: str = ""
     tenant_id: str = ""
@@ -123,13 +125,10 @@ class FactReader:
     """Reads the events of one batch.
 
     The header of an invocation comes three times and is read once.
-
-    Args:
-        instance_id: of the environment, for events that have no request id.
     """
 
-    def __init__(self, instance_id: str) -> None:
-        self._instance_id = instance_id
+    def __init__(self) -> None:
+        """Remember nothing yet."""
         self._clock = Clock()
         self._header = cache(parse_header)
 
@@ -163,9 +162,10 @@ class FactReader:
         return Fact(
             kind=kind,
             step=step,
-            key=f"{kind}/{request_id or self._instance_id}/{phase}".rstrip("/"),
+            key=f"{kind}/{request_id or phase}",
             time_us=time_us,
             request_id=request_id,
+            instance=_text(values, "instanceId"),
             status=_text(values, "status"),
             error_type=_text(values, "errorType"),
             tenant_id=_text(values, "tenantId"),

@@ -51,7 +51,6 @@ class Invocations:
         function_arn: as last invoked, suffix and all; "" when not yet known.
         version: the function version last seen in an event; "" when none was.
         log_stream: the log stream's name, if an event told it; else "".
-        restored: when and where this environment was restored from a snapshot; "" if it was not.
 
     Source: reference otlp-mapping.md, sections 10 and 14 (rule 15).
     """
@@ -61,7 +60,6 @@ class Invocations:
         self.function_arn = ""
         self.version = ""
         self.log_stream = ""
-        self.restored = ""
         self._capacity = capacity
         self._has_invokes = False
         self._windows: list[Invocation] = []  # in the order of their opening

@@ -85,8 +85,6 @@ class Mapper:
                 stream = values.get("instanceId")
                 if isinstance(stream, str) and _LOG_STREAM.fullmatch(stream):
                     self._invocations.log_stream = stream
-                if event.type == "platform.restoreStart":
-                    self._invocations.restored = f"{event.time} {stream}"
 
     def _learn_start(self, values: Values, time_us: int) -> None:
         request_id = _request_id(values)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
-from uuid import NAMESPACE_OID, uuid5
 
 import msgspec
 
@@ -39,21 +38,16 @@ class Resource(NamedTuple):
 
 def environment(context: Context, invocations: Invocations) -> Resource:
     """Describe the execution environment as far as it is known by now."""
-    known = (invocations.function_arn, invocations.log_stream, invocations.restored)
-    return resource(context, *known)
+    return resource(context, invocations.function_arn, invocations.log_stream)
 
 
-def resource(
-    context: Context, function_arn: str = "", log_stream: str = "", restored: str = ""
-) -> Resource:
+def resource(context: Context, function_arn: str = "", log_stream: str = "") -> Resource:
     """Describe the execution environment.
 
     Args:
         context: what its variables and the register answer say.
         function_arn: as invoked, alias or version suffix and all; "" when not yet known.
         log_stream: the log stream's full name; "" when not known.
-        restored: tells environments apart that are restored from one snapshot, in which they have
-            one `instance_id`; "" for any other.
 
     Source: reference otlp-mapping.md, section 2.
     """
@@ -65,15 +59,9 @@ def resource(
     return Resource(
         service_name=name or "unknown_service",
         service_namespace=own.get("service.namespace"),
-        service_instance_id=own.get("service.instance.id") or _instance(context, restored),
+        service_instance_id=own.get("service.instance.id") or context.instance_id,
         attributes=msgspec.json.encode(attributes).decode(),
     )
-
-
-def _instance(context: Context, restored: str) -> str:
-    if not restored:
-        return context.instance_id
-    return str(uuid5(NAMESPACE_OID, f"{context.instance_id} {restored}"))
 
 
 def parse_attributes(text: str) -> dict[str, str]:

@@ -68,13 +68,13 @@ class Told(NamedTuple):
     Attributes:
         function_name: what spans are called by.
         account_id: "" when not known.
-        restored: when and where the environment was restored; "" if it was not.
+        instance_id: of the environment; of one from a snapshot it may still be the snapshot's.
         invoke: the INVOKE of this invocation, if any.
     """
 
     function_name: str
     account_id: str = ""
-    restored: str = ""
+    instance_id: str = ""
     invoke: Invoke | None = None
 
 
@@ -165,7 +165,9 @@ def _context(activity: Activity, told: Told, start_us: int) -> tuple[str, str, s
 
     INVOKE is authoritative: an event of another trace than its says nothing of the span.
     """
-    seed = activity.key + (told.restored if activity.kind is Kind.RESTORE else "")
+    seed = activity.key
+    if activity.kind is not Kind.INVOKE:
+        seed += f" {told.instance_id} {activity.facts[0].instance} {start_us}"
     own_id = _id(_SPAN_BYTES, seed, start_us)
     traced = [fact for fact in activity.facts if fact.trace.trace_id]
     trace, told_id = (traced[0].trace, traced[0].span_id) if traced else (None, None)

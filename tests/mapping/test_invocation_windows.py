@@ -339,15 +339,3 @@ def test_a_trace_without_root_is_no_trace() -> None:
     found = known.by_id("a")
     assert found is not None
     assert found.trace == NO_TRACE
-
-
-def test_a_restored_environment_is_an_instance_of_its_own() -> None:
-    """`service.instance.id` counts environments, and one snapshot wakes up in many."""
-    restore = {"instanceId": "2026/03/14/[4]77aa0f1e2d3c4b5a69788796a5b4c3d2"}
-    invocations = Invocations()
-    before = rows([line(1)], invocations=invocations)
-    restored = rows([event("platform.restoreStart", 2, restore), line(3)], invocations=invocations)
-    later = rows([line(4)], invocations=invocations)
-    instances = [row["ServiceInstanceId"] for row in (*before, *restored, *later)]
-    assert len(set(instances)) == 2
-    assert instances[1:] == instances[1:2] * 3

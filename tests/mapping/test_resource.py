@@ -112,13 +112,3 @@ def test_resource_attributes_are_percent_decoded_and_odd_entries_skipped() -> No
     assert own["u"] == "\ufffdé"
     assert own["e"] == ""
     assert not {"", "y", "service.namespace"} & set(own)
-
-
-def test_environments_restored_from_one_snapshot_are_told_apart() -> None:
-    """The id our process made before the snapshot wakes up in each of them."""
-    ids = [resource(context(), restored=told).service_instance_id for told in ("", "a", "b", "a")]
-    assert ids[0] == "i-1"
-    assert ids[1] == ids[3]
-    assert len(set(ids)) == 3
-    mine = context(resource_attributes="service.instance.id=mine")
-    assert resource(mine, restored="a").service_instance_id == "mine"
