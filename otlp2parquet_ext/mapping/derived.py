@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from otlp2parquet_ext import __version__
-from otlp2parquet_ext.mapping.columns import constants
 from otlp2parquet_ext.mapping.faas_metrics import closing_points, point_tables, points
 from otlp2parquet_ext.mapping.facts import FactReader
 from otlp2parquet_ext.mapping.known import absorb, close_all
 from otlp2parquet_ext.mapping.logs import SCOPE_NAME
 from otlp2parquet_ext.mapping.mapper import Mapper
-from otlp2parquet_ext.mapping.resource import environment
+from otlp2parquet_ext.mapping.resource import resource
+from otlp2parquet_ext.mapping.rows import constants
 from otlp2parquet_ext.mapping.spans import Span, Told, span_table, spans
 from otlp2parquet_ext.telemetry.decode import decode
 
@@ -101,12 +101,12 @@ def closing(  # noqa: PLR0917 - the arguments of `derive`, less the deliveries, 
 def _tables(
     change: Change, context: Context, invocations: Invocations, signals: Container[str]
 ) -> dict[str, pa.Table]:
-    resource = environment(context, invocations)
-    same = constants(resource, SCOPE_NAME, __version__)
+    environment = resource(context, invocations.function_arn, invocations.log_stream)
+    same = constants(environment, SCOPE_NAME, __version__)
     tables: dict[str, pa.Table] = {}
     if TRACES in signals and change.ended:
-        name = context.function_name or resource.service_name
-        account = msgspec.json.decode(resource.attributes).get("cloud.account.id", "")
+        name = context.function_name or environment.service_name
+        account = msgspec.json.decode(environment.attributes).get("cloud.account.id", "")
         told = Told(name, account, context.instance_id)
         made: list[Span] = []
         for activity in change.ended:

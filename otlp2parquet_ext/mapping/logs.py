@@ -15,10 +15,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from otlp2parquet_ext import __version__
-from otlp2parquet_ext.mapping.columns import constants
 from otlp2parquet_ext.mapping.mapper import Mapper
-from otlp2parquet_ext.mapping.resource import environment
-from otlp2parquet_ext.mapping.rows import Row, table
+from otlp2parquet_ext.mapping.resource import resource
+from otlp2parquet_ext.mapping.rows import Row, constants, table
 from otlp2parquet_ext.telemetry.decode import Event, Malformed, decode
 
 if TYPE_CHECKING:
@@ -65,8 +64,8 @@ def log_table(
     mapper = Mapper(context, invocations)
     for events, observed_us in decoded:
         mapper.learn(events, observed_us)
-    same = constants(environment(context, invocations), SCOPE_NAME, __version__)
-    made = table(_rows(mapper, decoded), same)
+    environment = resource(context, invocations.function_arn, invocations.log_stream)
+    made = table(_rows(mapper, decoded), constants(environment, SCOPE_NAME, __version__))
     return LogTable(made, mapper.malformed)
 
 

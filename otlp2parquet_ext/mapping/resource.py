@@ -12,7 +12,6 @@ from urllib.parse import unquote
 import msgspec
 
 if TYPE_CHECKING:
-    from otlp2parquet_ext.mapping.invocations import Invocations
     from otlp2parquet_ext.telemetry.values import Context
 
 _MIB = 1_048_576
@@ -34,11 +33,6 @@ class Resource(NamedTuple):
     service_namespace: str | None
     service_instance_id: str
     attributes: str
-
-
-def environment(context: Context, invocations: Invocations) -> Resource:
-    """Describe the execution environment as far as it is known by now."""
-    return resource(context, invocations.function_arn, invocations.log_stream)
 
 
 def resource(context: Context, function_arn: str = "", log_stream: str = "") -> Resource:

@@ -1,4 +1,8 @@
-"""Rows → the logs table. Columns go to Arrow delivery by delivery; no row outlives that."""
+"""Rows → the logs table. Columns go to Arrow delivery by delivery; no row outlives that.
+
+Columns that are the same on every row (resource, scope) cost nothing per row: one short chunk
+is repeated by reference.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,6 @@ from typing import TYPE_CHECKING
 import msgspec
 import pyarrow as pa
 
-from otlp2parquet_ext.mapping.columns import repeated
 from otlp2parquet_ext.mapping.severity import UNSPECIFIED, Severity
 from otlp2parquet_ext.mapping.times import SECOND_US
 from otlp2parquet_ext.mapping.trace import NO_TRACE, Trace
@@ -15,6 +18,10 @@ from otlp2parquet_ext.tables.logs import LOGS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    from otlp2parquet_ext.mapping.resource import Resource
+
+_CHUNK = 1024
 
 
 class Row(msgspec.Struct, gc=False):
@@ -59,6 +66,22 @@ def table(deliveries: Iterable[Sequence[Row]], constants: dict[str, object]) -> 
     return pa.table(columns, schema=LOGS)
 
 
+def constants(resource: Resource, scope_name: str, scope_version: str) -> dict[str, object]:
+    """Give the columns that are the same on every row of a batch."""
+    return {
+        "ServiceName": resource.service_name,
+        "ServiceNamespace": resource.service_namespace,
+        "ServiceInstanceId": resource.service_instance_id,
+        "ResourceAttributes": resource.attributes,
+        "ResourceSchemaUrl": None,
+        "ScopeName": scope_name,
+        "ScopeVersion": scope_version,
+        "ScopeAttributes": "{}",
+        "ScopeSchemaUrl": None,
+        "DroppedAttributesCount": 0,
+    }
+
+
 def _varying(rows: Sequence[Row]) -> dict[str, pa.Array]:
     times = [row.time_us for row in rows]
     values: dict[str, list[object]] = {
@@ -76,3 +99,11 @@ def _varying(rows: Sequence[Row]) -> dict[str, pa.Array]:
         "FaasInvocationId": [row.request_id for row in rows],
     }
     return {name: pa.array(column, LOGS.field(name).type) for name, column in values.items()}
+
+
+def repeated(value: object, length: int, type_: pa.DataType) -> pa.ChunkedArray:
+    """Give a column of equal values; one short chunk is there, all others refer to it."""
+    chunk = pa.repeat(pa.scalar(value, type_), min(length, _CHUNK))
+    whole, rest = divmod(length, _CHUNK)
+    chunks = [chunk] * whole + ([chunk.slice(0, rest)] if rest else [])
+    return pa.chunked_array(chunks, type_)
