@@ -2,6 +2,7 @@
 
     record --read_fields()--> Fields.values   to look at
                               Fields.rest     to pass on: same keys, nothing reworded
+    line   --read_line()----> Fields, or None when it is not all of it one JSON object
 
 Most records read and written again give the same bytes; for them both are one dict. Where a
 number or an escape is spelled otherwise, `rest` holds the original text of each value.
@@ -9,13 +10,14 @@ number or an escape is spelled otherwise, `rest` holds the original text of each
 
 from __future__ import annotations
 
+from contextlib import suppress
 from json import JSONDecoder
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
 from otlp2parquet_ext.telemetry.decode import split_array
-from otlp2parquet_ext.telemetry.exact import exact
+from otlp2parquet_ext.telemetry.exact import exact, exact_integers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,6 +70,34 @@ def read_fields(text: bytes) -> Fields:
     length = 1 + 4 * len(raw) + sum(map(len, raw)) + sum(map(len, raw.values()))
     repeated = () if length == len(text) else _repeated(text)
     return Fields(text, values, {**raw}, repeated)
+
+
+def read_line(line: str) -> Fields | None:
+    """Read a line of text that is a JSON object, as loggers write it in text log format.
+
+    Returns:
+        None when the line is anything else: such a line is text.
+
+    Source: decision 0016.
+    """
+    line = line.rstrip()
+    if not (line.startswith("{") and line.endswith("}")):
+        return None
+    with suppress(ValueError, RecursionError):
+        return read_fields(exact_integers(line.encode()))
+    with suppress(ValueError, RecursionError):  # a logger that writes NaN, say
+        return read_fields(exact(line))
+    return None
+
+
+def read_values(text: bytes) -> Values:
+    """Read the values of a JSON object, to look at only; {} when it is none."""
+    with suppress(ValueError, RecursionError):
+        try:
+            return _decode_values(text)
+        except msgspec.ValidationError:  # a number beyond a double
+            return read_fields(text).values
+    return {}
 
 
 def _repeated(text: bytes) -> tuple[tuple[str, msgspec.Raw], ...]:

@@ -15,7 +15,14 @@ import msgspec
 
 from otlp2parquet_ext.mapping import envelope, platform
 from otlp2parquet_ext.mapping.attributes import Attributes, AttributeWriter
-from otlp2parquet_ext.mapping.fields import Fields, Values, encode, read_fields
+from otlp2parquet_ext.mapping.fields import (
+    Fields,
+    Values,
+    encode,
+    read_fields,
+    read_line,
+    read_values,
+)
 from otlp2parquet_ext.mapping.records import ObjectReader, Reading, read_text, without_line_break
 from otlp2parquet_ext.mapping.rows import Row
 from otlp2parquet_ext.mapping.severity import UNSPECIFIED, WARN
@@ -70,7 +77,7 @@ class Mapper:
         for event in events:
             if isinstance(event, Malformed) or event.type not in _TELLING:
                 continue
-            values = _values(event)
+            values = read_values(bytes(event.record))
             if event.type == "platform.start":
                 time_us = self._clock.read(event.time)
                 self._learn_start(values, observed_us if time_us is None else time_us)
@@ -130,12 +137,18 @@ class Mapper:
             return self._record(event_type, reading, fields, extra, time_us)
         if kind == b'"':
             text = _decode_text(record)
-            is_line = event_type in _LINES
-            reading = read_text(text) if is_line else Reading(without_line_break(text))
+            if event_type in _LINES:
+                return self._line(event_type, text, extra, time_us)
+            reading = Reading(without_line_break(text))
         else:
             compact = msgspec.json.format(record, indent=-1)
             reading = Reading(None if compact == b"null" else compact)
         return self._record(event_type, reading, None, extra, time_us)
+
+    def _line(self, event_type: str, text: str, extra: Attributes | None, time_us: int) -> Row:
+        fields = read_line(text) if text[:1] == "{" else None
+        reading = read_text(text) if fields is None else self._objects.read(fields, time_us)
+        return self._record(event_type, reading, fields, extra, time_us)
 
     def _record(
         self,
@@ -220,13 +233,6 @@ class Mapper:
         ):
             found["faas.coldstart"] = True
         return found
-
-
-def _values(event: Event) -> Values:
-    try:
-        return read_fields(bytes(event.record)).values
-    except (ValueError, RecursionError):
-        return {}
 
 
 def _trace(own: Trace | None, invocation: Invocation | None) -> Trace:

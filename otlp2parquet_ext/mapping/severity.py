@@ -26,11 +26,11 @@ WARN = Severity("WARN", 13)
 
 # One row per severity number, from 1: OpenTelemetry's name, then what else means the same.
 _SPELLINGS = (
-    "TRACE ALL FINEST",
+    "TRACE ALL FINEST TRCE",
     "TRACE2",
     "TRACE3",
     "TRACE4",
-    "DEBUG FINER VERBOSE",
+    "DEBUG FINER VERBOSE DBUG",
     "DEBUG2 FINE",
     "DEBUG3 CONFIG",
     "DEBUG4",
@@ -42,11 +42,11 @@ _SPELLINGS = (
     "WARN2",
     "WARN3",
     "WARN4",
-    "ERROR ERR SEVERE",
+    "ERROR ERR SEVERE FAIL",
     "ERROR2 DPANIC",
     "ERROR3 ALERT PANIC",
     "ERROR4",
-    "FATAL CRITICAL EMERGENCY EMERG",
+    "FATAL CRITICAL CRIT EMERGENCY EMERG",
     "FATAL2",
     "FATAL3",
     "FATAL4",
@@ -77,13 +77,22 @@ _TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
 _REQUEST = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 _PYTHON = re.compile(rf"\[([A-Z]+)\]\t{_TIME}\t({_REQUEST})?\t", re.ASCII)
 _PYTHON_ERROR = re.compile(r"\[([A-Z]+)\] [\w.]+(?::[^\n]*)?\nTraceback \(most recent call last\):")
-_NODE = re.compile(rf"{_TIME}\t(?:({_REQUEST})|undefined)\t([A-Z]+)\t", re.ASCII)
+# Node names a level and a request; .NET may lack either, and spells levels in four small letters.
+_NODE_OR_DOTNET = re.compile(
+    rf"{_TIME}\t(?:({_REQUEST})|undefined|)\t(?:([A-Z]+|trce|dbug|info|warn|fail|crit)\t)?",
+    re.ASCII,
+)
+_RUBY = re.compile(
+    rf"[A-Z], \[\d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{{6}} +#\d+\] +([A-Z]+) ({_REQUEST})? -- ",
+    re.ASCII,
+)
 
 
 def text_line(text: str) -> TextLine:
-    """Recognise the default text lines of Python and Node by their exact shape.
+    """Recognise the default text lines of Python, Node, .NET and Ruby by their exact shape.
 
-    Source: reference telemetry-events.md, section 4.1; otlp-mapping.md, sections 5 and 10.
+    Source: reference telemetry-events.md, section 4.1; otlp-mapping.md, sections 5 and 10; the
+    runtime interface clients of .NET (DefaultLogMessageFormatter) and Ruby (LogFormatter).
     """
     first = text[:1]
     if first == "[":
@@ -91,6 +100,9 @@ def text_line(text: str) -> TextLine:
             return TextLine(severity(match[1]), match[2] or "")
         if match := _PYTHON_ERROR.match(text):
             return TextLine(severity(match[1]), "")
-    elif first.isdigit() and (match := _NODE.match(text)):
-        return TextLine(severity(match[2]), match[1] or "")
+    elif first.isdigit():
+        if match := _NODE_OR_DOTNET.match(text):
+            return TextLine(severity(match[2] or ""), match[1] or "")
+    elif text[1:4] == ", [" and (match := _RUBY.match(text)):
+        return TextLine(severity(match[1]), match[2] or "")
     return _UNKNOWN_LINE

@@ -51,6 +51,7 @@ class Settings:
     receiver_port: int
     platform_timeout_ms: int
     telemetry_types: str
+    signals: str
     spool_dir: str
     spool_capacity_bytes: int
     memory_capacity_bytes: int

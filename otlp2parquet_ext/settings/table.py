@@ -185,6 +185,15 @@ SETTINGS: tuple[Setting, ...] = (
         many=True,
     ),
     Setting(
+        "signals",
+        (PREFIX + "SIGNALS",),
+        "logs",
+        "What to make of Lambda's telemetry: `logs`, a row for every event; `traces` and "
+        "`metrics`, spans and FaaS metrics derived from platform events; see signals.md.",
+        choices=("logs", "traces", "metrics"),
+        many=True,
+    ),
+    Setting(
         "spool_dir",
         (PREFIX + "SPOOL_DIR",),
         "/tmp",  # noqa: S108 - Lambda's only writable folder, and the one that survives a reset

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from otlp2parquet_ext.telemetry.exact import exact
+from otlp2parquet_ext.telemetry.exact import exact, exact_integers, has_long_digits
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,11 +57,6 @@ _decode_event = msgspec.json.Decoder(Event).decode
 _decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _decode_text = msgspec.json.Decoder(str).decode
 
-# A run of nineteen digits is quickly found and rarely there; only then is the number looked at.
-_DIGITS_ONLY = bytes(0x30 if 0x30 <= byte <= 0x39 else 0x20 for byte in range(256))
-_INT64_DIGITS = b"0" * 19
-_BEYOND_INT64 = re.compile(rb"(?:^|[:\[,\s])-?(?:[0-9]{20}|9[2-9][0-9]{17})")
-
 # Strings first, so that what looks like structure inside them is not taken for it. An unclosed
 # string runs to the end: every character is looked at once, however hostile the text.
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|[\[\]{},]', re.DOTALL)
@@ -88,7 +83,7 @@ def decode(body: bytes) -> Sequence[Event | Malformed]:
         events = _decode_events(body)
     except (msgspec.MsgspecError, RecursionError):
         return _parts(body.decode().strip("\ufeff \t\r\n"))
-    if _INT64_DIGITS in body.translate(_DIGITS_ONLY):
+    if has_long_digits(body):
         return [_with_exact_integers(event) for event in events]
     return events
 
@@ -102,11 +97,9 @@ def _valid_utf8(body: bytes) -> bytes:
 
 
 def _with_exact_integers(event: Event) -> Event:
-    """Turn integers beyond 64 bits into strings: readers would make floats of them."""
     record = bytes(event.record)
-    if _BEYOND_INT64.search(record) is None:
-        return event
-    return Event(event.type, event.time, msgspec.Raw(exact(record.decode())))
+    made = exact_integers(record)
+    return event if made is record else Event(event.type, event.time, msgspec.Raw(made))
 
 
 def _parts(text: str) -> list[Event | Malformed]:

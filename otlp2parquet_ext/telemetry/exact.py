@@ -1,6 +1,7 @@
 r"""JSON text made strict without changing what it says.
 
     text (nearly JSON) --exact()--> bytes (strict, compact JSON)
+    bytes (strict JSON) --exact_integers()--> the same, integers beyond 64 bits as strings
 
 For the few texts msgspec refuses or would change. Numbers keep their spelling, duplicate keys
 stay, in their order. What strict JSON or 64 bits cannot hold becomes a string: `NaN`,
@@ -20,6 +21,10 @@ INT64_MIN = -(2**63)
 INT64_MAX = 2**63 - 1
 _INT64_DIGITS = 19
 _SURROGATE = re.compile("[\ud800-\udfff]")
+# A run of nineteen digits is quickly found and rarely there; only then is the number looked at.
+_DIGITS_ONLY = bytes(0x30 if 0x30 <= byte <= 0x39 else 0x20 for byte in range(256))
+_LONG_DIGITS = b"0" * _INT64_DIGITS
+_BEYOND_INT64 = re.compile(rb"(?:^|[:\[,\s])-?(?:[0-9]{20}|9[2-9][0-9]{17})")
 _encode = msgspec.json.Encoder().encode
 
 
@@ -37,6 +42,22 @@ def exact(text: str) -> bytes:
     Source: reference tables.md, section 5; otlp-mapping.md, section 14, rule 12.
     """
     return _dump(_LENIENT.decode(text))
+
+
+def has_long_digits(text: bytes) -> bool:
+    """Tell whether a text may hold an integer beyond 64 bits, at the cost of a glance."""
+    return _LONG_DIGITS in text.translate(_DIGITS_ONLY)
+
+
+def exact_integers(text: bytes) -> bytes:
+    """Turn integers beyond 64 bits into strings: readers would make floats of them.
+
+    Args:
+        text: strict JSON; returned as it is when it has no such integer.
+    """
+    if not has_long_digits(text) or _BEYOND_INT64.search(text) is None:
+        return text
+    return exact(text.decode())
 
 
 def _dump(value: object) -> bytes:

@@ -81,3 +81,20 @@ def test_a_mapped_event_reads_the_same_with_white_space_in_it() -> None:
         )
     ]
     assert tables[0].equals(tables[1])
+
+
+def test_a_record_is_read_alike_in_text_and_in_json_log_format() -> None:
+    """The log format is the operator's choice, the schema version ours; the rows are the user's."""
+    events = [json.loads(bytes(case.event)) for case in CASES.values()]
+    objects = [
+        event
+        for event in events
+        if event["type"] in {"function", "extension"} and isinstance(event.get("record"), dict)
+    ]
+    lines = [{**event, "record": json.dumps(event["record"]) + "\n"} for event in objects]
+    as_objects, as_lines = (
+        log_table([Delivery(json.dumps(body).encode(), OBSERVED_US)], CONTEXT, Invocations()).table
+        for body in (objects, lines)
+    )
+    assert len(objects) > 30
+    assert as_lines.equals(as_objects)

@@ -21,17 +21,17 @@ def test_every_name_of_opentelemetry_has_its_number() -> None:
 @pytest.mark.parametrize(
     ("level", "name"),
     [
-        *[(word, "TRACE") for word in ("ALL", "FINEST", "Trace", "trace")],
-        *[(word, "DEBUG") for word in ("FINER", "VERBOSE", "Debug")],
+        *[(word, "TRACE") for word in ("ALL", "FINEST", "Trace", "trace", "trce")],
+        *[(word, "DEBUG") for word in ("FINER", "VERBOSE", "Debug", "dbug")],
         ("FINE", "DEBUG2"),
         ("CONFIG", "DEBUG3"),
         *[(word, "INFO") for word in ("INFORMATION", "Informational", " info ")],
         ("NOTICE", "INFO2"),
         *[(word, "WARN") for word in ("WARNING", "Warning", "warn")],
-        *[(word, "ERROR") for word in ("ERR", "SEVERE", "Error")],
+        *[(word, "ERROR") for word in ("ERR", "SEVERE", "Error", "fail")],
         ("DPANIC", "ERROR2"),
         *[(word, "ERROR3") for word in ("ALERT", "PANIC")],
-        *[(word, "FATAL") for word in ("CRITICAL", "Critical", "EMERGENCY", "EMERG", "fatal")],
+        *[(word, "FATAL") for word in ("CRITICAL", "crit", "EMERGENCY", "EMERG", "fatal")],
         *[(word, "UNSPECIFIED") for word in ("NOTSET", "UNDEFINED", "30", "40", "", "chatty")],
     ],
 )
