@@ -49,6 +49,9 @@ class Settings:
     commit_interval_ms: int
     receiver_address: str
     receiver_port: int
+    otlp: str
+    otlp_port: int
+    otlp_max_bytes: int
     platform_timeout_ms: int
     telemetry_types: str
     spool_dir: str

@@ -168,6 +168,31 @@ SETTINGS: tuple[Setting, ...] = (
         high=65_535,
     ),
     Setting(
+        "otlp",
+        (PREFIX + "OTLP",),
+        "off",
+        "`on`: the function's own OpenTelemetry SDK can export to `http://127.0.0.1:4318`; see "
+        "otlp.md. Off by default: the port may be another collector's.",
+        choices=("off", "on"),
+    ),
+    Setting(
+        "otlp_port",
+        (PREFIX + "OTLP_PORT",),
+        4_318,
+        "TCP port of the OTLP endpoint, on the loopback address; if it is taken, there is none.",
+        low=1,
+        high=65_535,
+    ),
+    Setting(
+        "otlp_max_bytes",
+        (PREFIX + "OTLP_MAX_BYTES",),
+        4_194_304,
+        "Longest OTLP request that is read, as it comes and uncompressed.",
+        unit="bytes",
+        low=65_536,
+        high=67_108_864,
+    ),
+    Setting(
         "platform_timeout_ms",
         (PREFIX + "PLATFORM_TIMEOUT_MS",),
         100,
