@@ -21,6 +21,7 @@ LAYERS = (
     {"bootstrap", "receiver", "spool", "destinations", "iceberg"},
     {"storage"},
     {"web"},
+    {"otlp"},
     {"mapping"},
     {"tables"},
     {"lifecycle", "flushing", "losses"},
