@@ -3,7 +3,8 @@
     Column (plain Python) --arrow_schema()--> pa.Schema --> Parquet, Iceberg
 
 Field ids, types and order are the table; names are only names: a catalog that cannot bear
-capitals gets the same table in lower case.
+capitals gets the same table in lower case. A list has two ids: the column's, and that of its
+elements, which engines ask for as they do for columns.
 """
 
 from __future__ import annotations
@@ -17,8 +18,22 @@ import pyarrow as pa
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-TypeWord = Literal["timestamptz", "string", "int", "long", "double", "boolean"]
+TypeWord = Literal[
+    "timestamptz",
+    "string",
+    "int",
+    "long",
+    "double",
+    "boolean",
+    "list<timestamptz>",
+    "list<string>",
+    "list<long>",
+    "list<double>",
+]
 """Iceberg's words for the types in use; `timestamptz` means microseconds in UTC."""
+
+ELEMENT = "element"
+"""Iceberg's and Parquet's name for what a list holds."""
 
 
 class Encoding(StrEnum):
@@ -40,15 +55,18 @@ class Column:
     Attributes:
         field_id: the id Iceberg and Parquet know the column by; 1…N in column order.
         name: in PascalCase; see `named` for lower case.
-        type: Iceberg's word for the type.
+        type: Iceberg's word for the type; `list<…>` for lists.
         nullable: False makes it required in Iceberg, non-nullable in Arrow.
         doc: one sentence for the reader of the table.
         encoding: how the values are best stored.
         bloom_filter: worth a Parquet bloom filter, because readers ask for single values.
         bounds: whether least and greatest value are kept, for readers to skip files by: not of
-            long text, which nobody compares, and which would lie four times in every footer.
+            long text, which nobody compares, and which would lie four times in every footer. Never
+            of lists: Iceberg knows no bounds of elements.
+        element_id: of a list, the id of its elements; N+1… in column order; 0 of anything else.
+        element_nullable: whether an element of a list may be null.
 
-    Source: reference tables.md, sections 1 and 2b.
+    Source: reference tables.md, sections 1 to 4.
     """
 
     field_id: int
@@ -59,10 +77,33 @@ class Column:
     encoding: Encoding
     bloom_filter: bool = False
     bounds: bool = True
+    element_id: int = 0
+    element_nullable: bool = False
+
+    @property
+    def element_type(self) -> str:
+        """The type of a list's elements; "" of anything else."""
+        return self.type[5:-1] if self.type.startswith("list<") else ""
 
 
-def arrow_type(word: TypeWord) -> pa.DataType:
-    """Give the Arrow type a type word stands for."""
+def numbered(columns: Sequence[Column]) -> tuple[Column, ...]:
+    """Give ids to the columns of a table: 1…N in their order, then N+1… to elements of lists.
+
+    PyIceberg and other catalogs that number a new table afresh come to the same.
+    """
+    lists = iter(range(len(columns) + 1, 2 * len(columns) + 1))
+    return tuple(
+        replace(column, field_id=number, element_id=next(lists) if column.element_type else 0)
+        for number, column in enumerate(columns, 1)
+    )
+
+
+def arrow_type(word: str) -> pa.DataType:
+    """Give the Arrow type that the word for a type without parts stands for.
+
+    Raises:
+        ValueError: a bug of ours; lists are made by `arrow_schema`, for they have ids.
+    """
     match word:
         case "timestamptz":
             return pa.timestamp("us", tz="UTC")
@@ -76,6 +117,7 @@ def arrow_type(word: TypeWord) -> pa.DataType:
             return pa.float64()
         case "boolean":
             return pa.bool_()
+    raise ValueError(f"there is no type {word!r} without parts")
 
 
 def named(columns: Sequence[Column], *, lower_case: bool) -> tuple[Column, ...]:
@@ -89,19 +131,26 @@ def named(columns: Sequence[Column], *, lower_case: bool) -> tuple[Column, ...]:
 
 
 def arrow_schema(columns: Sequence[Column]) -> pa.Schema:
-    """Give the Arrow schema of a table, nullability and `PARQUET:field_id` included.
+    """Give the Arrow schema of a table, with nullability and `PARQUET:field_id`, elements included.
 
     Args:
         columns: in table order.
     """
     return pa.schema(
         [
-            pa.field(
-                column.name,
-                arrow_type(column.type),
-                nullable=column.nullable,
-                metadata={"PARQUET:field_id": str(column.field_id)},
-            )
+            _field(column.name, _arrow_type(column), column.field_id, nullable=column.nullable)
             for column in columns
         ]
     )
+
+
+def _arrow_type(column: Column) -> pa.DataType:
+    if not column.element_type:
+        return arrow_type(column.type)
+    type_, nullable = arrow_type(column.element_type), column.element_nullable
+    return pa.list_(_field(ELEMENT, type_, column.element_id, nullable=nullable))
+
+
+def _field(name: str, type_: pa.DataType, field_id: int, *, nullable: bool) -> pa.Field:
+    metadata = {"PARQUET:field_id": str(field_id)}
+    return pa.field(name, type_, nullable=nullable, metadata=metadata)
