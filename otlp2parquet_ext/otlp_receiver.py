@@ -73,11 +73,11 @@ class OtlpReceiver:
         call = Call(Signal.TRACES, json=False, encoding="identity")
         await self._on_thread(call, b"")
 
-    async def stop(self) -> None:
+    def stop(self) -> None:
         """Accept nothing more and drop open connections."""
         if self._listening is not None and self._server is not None:
             self._listening.close()
-            await self._server.shutdown(0)
+            self._server.drop_all()
         self._reading.shutdown(wait=False)
 
     async def _handle(self, request: web.BaseRequest) -> web.Response:

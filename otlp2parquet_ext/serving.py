@@ -87,6 +87,12 @@ class Server(web.Server):
         super().connection_lost(handler, exc)
         self._forget(handler)
 
+    def drop_all(self) -> None:
+        """Close all connections; `shutdown` would wait for the idle ones' next request."""
+        for handler in self.connections:
+            self._forget(handler)
+            handler.force_close()
+
     def _forget(self, handler: RequestHandler) -> None:
         self._open.discard(handler)
         self._owing.pop(handler, None)

@@ -80,7 +80,7 @@ async def running(limit: int = LIMIT, tick_s: float = 1.0) -> AsyncIterator[Runn
     try:
         yield server
     finally:
-        await receiver.stop()
+        receiver.stop()
 
 
 def run(test: Callable[[], Coroutine[None, None, None]], within_s: float = 30) -> None:
@@ -107,7 +107,10 @@ def spans(*names: str, trace_id: bytes = TRACE_ID) -> bytes:
     scope = request.resource_spans.add().scope_spans.add()
     for name in names:
         scope.spans.add(
-            trace_id=trace_id, span_id=SPAN_ID, name=name, start_time_unix_nano=1_700_000_000 * 10**9
+            trace_id=trace_id,
+            span_id=SPAN_ID,
+            name=name,
+            start_time_unix_nano=1_700_000_000 * 10**9,
         )
     return request.SerializeToString()
 

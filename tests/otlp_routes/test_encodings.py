@@ -40,9 +40,7 @@ each = pytest.mark.parametrize(("encoding", "compress"), COMPRESSED)
 
 
 @each
-def test_what_was_compressed_comes_back(
-    encoding: str, compress: Callable[[bytes], bytes]
-) -> None:
+def test_what_was_compressed_comes_back(encoding: str, compress: Callable[[bytes], bytes]) -> None:
     """Up to the limit, and the limit itself is allowed."""
     assert inflate(compress(PLAIN), encoding, len(PLAIN)) == PLAIN
     assert inflate(compress(b""), encoding, len(PLAIN)) == b""

@@ -195,7 +195,9 @@ def test_what_cannot_be_read_is_refused_with_a_status_in_the_requests_encoding(
     run(test)
 
 
-@pytest.mark.parametrize("content_type", ["", "text/plain", "application/grpc", "application/json5"])
+@pytest.mark.parametrize(
+    "content_type", ["", "text/plain", "application/grpc", "application/json5"]
+)
 def test_another_content_type_is_415_and_the_answer_says_which_there_are(
     content_type: str,
 ) -> None:
@@ -212,7 +214,9 @@ def test_another_content_type_is_415_and_the_answer_says_which_there_are(
 
 
 @signals
-@pytest.mark.parametrize(("headers", "body"), [(PROTOBUF, b"\x0a\xff"), (JSON, b'{"resourceLogs":')])
+@pytest.mark.parametrize(
+    ("headers", "body"), [(PROTOBUF, b"\x0a\xff"), (JSON, b'{"resourceLogs":')]
+)
 def test_a_body_that_is_cut_off_is_400(
     signal: Signal, headers: dict[str, str], body: bytes
 ) -> None:
@@ -268,9 +272,11 @@ def test_a_body_over_the_limit_is_413_told_untold_or_inflated() -> None:
         async with running() as server:
             too_long = spans("x" * LIMIT)
             told = await ask(server, "/v1/traces", too_long)
+
             async def chunks() -> object:
                 for start in range(0, len(too_long), 60_000):
                     yield too_long[start : start + 60_000]
+
             untold = await ask(server, "/v1/traces", chunks())
             headers = PROTOBUF | {"Content-Encoding": "gzip"}
             bomb = await ask(server, "/v1/traces", gzip.compress(too_long), headers)
