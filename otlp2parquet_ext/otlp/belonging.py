@@ -18,6 +18,15 @@ if TYPE_CHECKING:
 _KEYS = ("faas.invocation_id", "faas.execution")
 
 
+def named_request(values: Mapping[str, object]) -> str | None:
+    """Give the request id that attributes name, None when none."""
+    for key in _KEYS:
+        request_id = values.get(key)
+        if request_id and isinstance(request_id, str):
+            return request_id
+    return None
+
+
 class Belonging:
     """Finds the request id of records; for one batch.
 
@@ -32,7 +41,7 @@ class Belonging:
     def find(
         self,
         values: Mapping[str, object],
-        resource: Mapping[str, object],
+        of_resource: str | None,
         trace_id: str | None,
         begin_us: int,
         end_us: int,
@@ -41,18 +50,16 @@ class Belonging:
 
         Args:
             values: the record's attributes.
-            resource: the attributes of its resource.
+            of_resource: the request id its resource names, None when none.
             trace_id: None when unset.
             begin_us: when it began; of several invocations in one trace, and for a record that
                 nothing else tells of, the invocation open then.
             end_us: when its interval ended: one that is longer than an invocation's window
                 belongs to none. What belongs where it began says `begin_us` again.
         """
-        for attributes in (values, resource):
-            for key in _KEYS:
-                request_id = attributes.get(key)
-                if isinstance(request_id, str) and request_id:
-                    return request_id
+        request_id = named_request(values) or of_resource
+        if request_id:
+            return request_id
         invocation = self._by_trace(trace_id, begin_us) if trace_id else None
         if invocation is None:
             invocation = self._invocations.at(begin_us)

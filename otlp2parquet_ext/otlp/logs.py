@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from otlp2parquet_ext.mapping.times import SECOND_US
 from otlp2parquet_ext.otlp.values import (
+    INT32_MAX,
     SPAN_ID_BYTES,
     TRACE_ID_BYTES,
     bits32,
@@ -20,15 +21,18 @@ from otlp2parquet_ext.otlp.values import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from otlp2parquet_ext.mapping.attributes import Attributes
     from otlp2parquet_ext.otlp.belonging import Belonging
 
 
+_USUAL_LENGTHS = {(0, 0), (TRACE_ID_BYTES, 0), (TRACE_ID_BYTES, SPAN_ID_BYTES)}
+
+
 def log_columns(
     records: Sequence[Any],
-    resource: Mapping[str, object],
+    of_resource: str | None,
     belonging: Belonging,
     received_us: int,
 ) -> dict[str, list[Any]]:
@@ -36,7 +40,7 @@ def log_columns(
 
     Args:
         records: LogRecord messages of one scope.
-        resource: attributes of their resource.
+        of_resource: the request id their resource names, None when none.
         belonging: finds their invocations.
         received_us: when the request was received: the observed time of a record without one.
     """
@@ -59,14 +63,17 @@ def log_columns(
         "LogAttributes": [text(own, _own(one)) for one, own in zip(records, fields, strict=True)],
         "EventName": [one.event_name or None for one in records],
         "FaasInvocationId": [
-            belonging.find(own.values, resource, trace, time, time)
+            belonging.find(own.values, of_resource, trace, time, time)
             for own, trace, time in zip(fields, traces, times, strict=True)
         ],
         "DroppedAttributesCount": [count32(one.dropped_attributes_count) for one in records],
     }
 
 
-def _own(record: Any) -> Attributes:
+def _own(record: Any) -> Attributes | None:
+    lengths = (len(record.trace_id), len(record.span_id))
+    if lengths in _USUAL_LENGTHS and record.dropped_attributes_count <= INT32_MAX:
+        return None
     return {
         **odd_ids(
             (

@@ -39,7 +39,7 @@ def metric_columns(metric: Any, kind: str) -> dict[str, object]:
 def point_columns(
     kind: str,
     points: Sequence[Any],
-    resource: Mapping[str, object],
+    of_resource: str | None,
     belonging: Belonging,
     received_us: int,
 ) -> dict[str, list[Any]]:
@@ -48,7 +48,7 @@ def point_columns(
     Args:
         kind: of the metric: `gauge`, `sum`, ….
         points: its points.
-        resource: attributes of their resource.
+        of_resource: the request id their resource names, None when none.
         belonging: finds their invocations.
         received_us: when the request was received: the time of a point without one.
     """
@@ -62,7 +62,7 @@ def point_columns(
         "Attributes": [text(given, own(one)) for one, given in zip(points, fields, strict=True)],
         "Flags": [bits32(one.flags) for one in points],
         "FaasInvocationId": [
-            belonging.find(given.values, resource, None, micros(start, time), time)
+            belonging.find(given.values, of_resource, None, micros(start, time), time)
             for given, start, time in zip(fields, starts, times, strict=True)
         ],
         **columns(points),

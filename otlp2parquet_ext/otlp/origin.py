@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from otlp2parquet_ext.mapping.fields import Fields
+from otlp2parquet_ext.otlp.belonging import named_request
 from otlp2parquet_ext.otlp.values import dropped, read_attributes, text
 
 if TYPE_CHECKING:
@@ -27,11 +28,11 @@ class Origin(NamedTuple):
 
     Attributes:
         columns: by name; the same for all its records.
-        values: its own attributes.
+        request_id: of the invocation it names, None when none.
     """
 
     columns: dict[str, object]
-    values: dict[str, object]
+    request_id: str | None
 
 
 class Origins:
@@ -85,7 +86,7 @@ class Origins:
             "ResourceAttributes": text(Fields(b"", rest, rest, fields.repeated), own),
             "ResourceSchemaUrl": group.schema_url or None,
         }
-        return Origin(columns, fields.values)
+        return Origin(columns, named_request(fields.values))
 
 
 def _take(attributes: Attributes, key: str, otherwise: str | None) -> str | None:

@@ -71,7 +71,7 @@ class _Filler:
         for _, resource, scope, records in scopes(signal, request):
             origin = self._origins.resource(resource)
             shared = {**origin.columns, **self._origins.scope(scope)}
-            where = (origin.values, self._belonging, received_us)
+            where = (origin.request_id, self._belonging, received_us)
             if signal is Signal.LOGS:
                 self._of("logs").add(shared, log_columns(list(records), *where))
             elif signal is Signal.TRACES:

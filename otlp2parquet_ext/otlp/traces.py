@@ -18,7 +18,7 @@ from otlp2parquet_ext.otlp.values import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from otlp2parquet_ext.mapping.attributes import Attributes
     from otlp2parquet_ext.otlp.belonging import Belonging
@@ -31,7 +31,7 @@ _COUNTS = ("dropped_attributes_count", "dropped_events_count", "dropped_links_co
 
 def span_columns(
     spans: Sequence[Any],
-    resource: Mapping[str, object],
+    of_resource: str | None,
     belonging: Belonging,
     received_us: int,
 ) -> dict[str, list[Any]]:
@@ -39,7 +39,7 @@ def span_columns(
 
     Args:
         spans: Span messages of one scope, each with its ids.
-        resource: attributes of their resource.
+        of_resource: the request id their resource names, None when none.
         belonging: finds their invocations.
         received_us: when the request was received: the time of a span without any.
     """
@@ -73,7 +73,7 @@ def span_columns(
         **_links([one.links for one in spans]),
         "TraceFlags": [bits32(one.flags) for one in spans],
         "FaasInvocationId": [
-            belonging.find(own.values, resource, trace, time, time)
+            belonging.find(own.values, of_resource, trace, time, time)
             for own, trace, time in zip(fields, traces, times, strict=True)
         ],
         "DroppedAttributesCount": [count32(one.dropped_attributes_count) for one in spans],

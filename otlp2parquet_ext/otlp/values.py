@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
 TRACE_ID_BYTES, SPAN_ID_BYTES = 16, 8
-_INT32_MAX = 2**31 - 1
+INT32_MAX = 2**31 - 1
+# Not str: a service cannot be called NaN by a number.
+_NAN, _INFINITY, _MINUS_INFINITY = map(msgspec.Raw, (b'"NaN"', b'"Infinity"', b'"-Infinity"'))
 
 
 def read_attributes(pairs: Sequence[Any]) -> Fields:
@@ -66,17 +68,16 @@ def _object(pairs: Sequence[Any]) -> object:
     return msgspec.Raw(text(fields)) if fields.repeated else fields.values
 
 
-def number(value: float) -> float | str:
+def number(value: float) -> float | msgspec.Raw:
     """Give a double as JSON can hold it: `NaN` and the infinities are strings."""
     if math.isfinite(value):
         return value
-    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    return _NAN if math.isnan(value) else _INFINITY if value > 0 else _MINUS_INFINITY
 
 
-# How each kind of AnyValue is read. Strings of a dictionary exist only in profiles; elsewhere
-# they are to be treated as absent.
+# How each kind of AnyValue but text is read. Strings of a dictionary exist only in profiles;
+# elsewhere they are to be treated as absent.
 _READ: Mapping[str | None, Callable[[Any], object]] = {
-    "string_value": attrgetter("string_value"),
     "bool_value": attrgetter("bool_value"),
     "int_value": attrgetter("int_value"),
     "double_value": lambda value: number(value.double_value),
@@ -89,7 +90,10 @@ _READ: Mapping[str | None, Callable[[Any], object]] = {
 
 
 def _plain(value: Any) -> object:
-    return _READ[value.WhichOneof("value")](value)
+    kind = value.WhichOneof("value")
+    if kind == "string_value":  # most are
+        return value.string_value
+    return _READ[kind](value)
 
 
 def micros(nanoseconds: int, otherwise: int) -> int:
@@ -110,17 +114,17 @@ def odd_ids(ids: Iterable[tuple[str, bytes, int]]) -> Attributes:
 def large_counts(record: Any, names: Iterable[str]) -> Attributes:
     """Give the counts of a record that a column of 32 bits does not hold, as attributes."""
     counts = ((name, getattr(record, name)) for name in names)
-    return {f"otel.{name}": count for name, count in counts if count > _INT32_MAX}
+    return {f"otel.{name}": count for name, count in counts if count > INT32_MAX}
 
 
 def count32(count: int) -> int:
     """Give a count as its column holds it; see `large_counts`."""
-    return min(count, _INT32_MAX)
+    return min(count, INT32_MAX)
 
 
 def bits32(flags: int) -> int:
     """Give 32 bits as a signed integer: the tables have no unsigned ones."""
-    return flags if flags <= _INT32_MAX else flags - 2**32
+    return flags if flags <= INT32_MAX else flags - 2**32
 
 
 def dropped(message: Any) -> Attributes | None:

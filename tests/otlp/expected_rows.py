@@ -140,8 +140,8 @@ def _resource(group: Any, environment: Resource) -> Row:
         ("service.namespace", "ServiceNamespace", environment.service_namespace),
         ("service.instance.id", "ServiceInstanceId", environment.service_instance_id),
     ):
-        own = rest.get(key)
-        row[column] = rest.pop(key) if isinstance(own, str) and own else otherwise
+        named = {pair.key: pair.value.string_value for pair in resource.attributes}.get(key)
+        row[column] = rest.pop(key) if named else otherwise
     return row | {"ResourceAttributes": json.loads(environment.attributes) | rest}
 
 

@@ -88,9 +88,9 @@ def _fill(draw: st.DrawFn, message: Any, depth: int) -> None:
             continue
         short = field.full_name.removeprefix("opentelemetry.proto.")
         needed = group and (message.DESCRIPTOR.name, group.name) in _REQUIRED_GROUPS
-        if not needed and short not in _REQUIRED:
-            if not draw(st.booleans()) and (field.name not in _USUAL or not draw(st.booleans())):
-                continue
+        needed = needed or short in _REQUIRED or draw(st.booleans())
+        if not needed and (field.name not in _USUAL or draw(st.booleans())):
+            continue
         if field.message_type:
             _fill_messages(draw, getattr(message, field.name), field, depth)
         elif field.is_repeated:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
 import pytest
 from expected_rows import comparable, expected
 from hypothesis import given, settings
@@ -17,6 +16,9 @@ from otlp2parquet_ext.mapping.resource import Resource
 from otlp2parquet_ext.otlp.requests import Signal, read_request
 from otlp2parquet_ext.otlp.tables import otlp_tables
 from otlp2parquet_ext.tables.registry import arrow
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 RECEIVED_US = 1_773_482_400_000_000
 ENVIRONMENT = Resource("orders", "shop", "i-1", '{"cloud.provider":"aws","faas.name":"orders"}')
