@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from otlp2parquet_ext.mapping.invocations import Invocation, Invocations
 
-# As the semantic conventions have it, and as they had it before 1.19.
+# As the semantic conventions have it now, and as they had it before.
 _KEYS = ("faas.invocation_id", "faas.execution")
 
 
