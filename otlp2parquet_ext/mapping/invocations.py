@@ -124,6 +124,15 @@ class Invocations:
         known = self._by_id.get(request_id)
         return known[-1] if known else None
 
+    def by_trace(self) -> dict[str, list[Invocation]]:
+        """Give the invocations of each trace that is known, in the order of their opening."""
+        found: dict[str, list[Invocation]] = {}
+        known = (one for invocations in self._by_id.values() for one in invocations)
+        for one in sorted(known, key=attrgetter("opened_us")):
+            if one.trace.trace_id is not None:
+                found.setdefault(one.trace.trace_id, []).append(one)
+        return found
+
     def _confirm(self, windows: list[Invocation], time_us: int, trace: Trace) -> None:
         # We hear of an INVOKE a little after it began, so a start belongs to the first INVOKE
         # heard after it; a start stamped later than all of them, to the last.

@@ -58,7 +58,7 @@ def table(deliveries: Iterable[Sequence[Row]], constants: dict[str, object]) -> 
     batches = [_varying(rows) for rows in deliveries if rows]
     length = sum(len(batch["Timestamp"]) for batch in batches)
     columns = [
-        _repeated(constants[field.name], length, field.type)
+        repeated(constants[field.name], length, field.type)
         if field.name in constants
         else pa.chunked_array([batch[field.name] for batch in batches], field.type)
         for field in LOGS
@@ -101,7 +101,8 @@ def _varying(rows: Sequence[Row]) -> dict[str, pa.Array]:
     return {name: pa.array(column, LOGS.field(name).type) for name, column in values.items()}
 
 
-def _repeated(value: object, length: int, type_: pa.DataType) -> pa.ChunkedArray:
+def repeated(value: object, length: int, type_: pa.DataType) -> pa.ChunkedArray:
+    """Give a column of equal values; one short chunk is there, all others refer to it."""
     chunk = pa.repeat(pa.scalar(value, type_), min(length, _CHUNK))
     whole, rest = divmod(length, _CHUNK)
     chunks = [chunk] * whole + ([chunk.slice(0, rest)] if rest else [])

@@ -74,15 +74,15 @@ CHECKS: Mapping[str, Callable[[Any], str | None]] = {
 """By message: what is wrong with a record, as the end of a sentence that its path begins."""
 
 
-def require_storable(record: Any, path: str) -> None:
+def require_storable(record: Any) -> None:
     """Look at one record.
 
     Raises:
-        BadValueError: it cannot be stored.
+        BadValueError: it cannot be stored; the message goes on after the record's path.
     """
     find = CHECKS.get(record.DESCRIPTOR.full_name)
     if find and (reason := find(record)):
-        raise BadValueError(path + reason)
+        raise BadValueError(reason)
 
 
 def check(signal: Signal, request: Any, refusals: Refusals) -> int:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from otlp2parquet_ext.otlp.refusals import BadValueError, shown
 
-Convert = Callable[[object, str], object]
+Convert = Callable[[object], object]
 
 _IDS = frozenset({"trace_id", "span_id", "parent_span_id"})
 _INTEGER = re.compile(r"-?[0-9]{1,20}")
@@ -26,8 +26,8 @@ class Field(NamedTuple):
     Attributes:
         name: the original name.
         repeated: its JSON value is an array.
-        convert: gives the value of a scalar, given the JSON value and its path; raises
-            BadValueError. None for messages.
+        convert: gives the value of a scalar, given the JSON value; raises BadValueError, whose
+            message goes on after the path. None for messages.
         oneof: the group of fields of which only one may be there; "" for none.
     """
 
@@ -80,19 +80,19 @@ _INTEGERS = {
 }
 
 
-def _text(value: object, path: str) -> str:
+def _text(value: object) -> str:
     if not isinstance(value, str):
-        raise BadValueError(f"{path} is {shown(value)}: expected a string")
+        raise BadValueError(f" is {shown(value)}: expected a string")
     return value
 
 
-def _bool(value: object, path: str) -> bool:
+def _bool(value: object) -> bool:
     if not isinstance(value, bool):
-        raise BadValueError(f"{path} is {shown(value)}: expected true or false")
+        raise BadValueError(f" is {shown(value)}: expected true or false")
     return value
 
 
-def _integer(least: int, most: int, value: object, path: str) -> int:
+def _integer(least: int, most: int, value: object) -> int:
     number = least - 1
     if type(value) is int:
         number = value
@@ -101,22 +101,22 @@ def _integer(least: int, most: int, value: object, path: str) -> int:
     elif isinstance(value, str) and _INTEGER.fullmatch(value):
         number = int(value)
     if not least <= number <= most:
-        raise BadValueError(f"{path} is {shown(value)}: expected an integer from {least} to {most}")
+        raise BadValueError(f" is {shown(value)}: expected an integer from {least} to {most}")
     return number
 
 
-def _enum(names: dict[str, int], value: object, path: str) -> int:
+def _enum(names: dict[str, int], value: object) -> int:
     if isinstance(value, str) and value in names:
         return names[value]
     try:
-        return _integer(*_INTEGERS[1], value, path)
+        return _integer(*_INTEGERS[1], value)
     except BadValueError:
         raise BadValueError(
-            f"{path} is {shown(value)}: expected a number or a name such as {next(iter(names))}"
+            f" is {shown(value)}: expected a number or a name such as {next(iter(names))}"
         ) from None
 
 
-def _double(value: object, path: str) -> float:
+def _double(value: object) -> float:
     if type(value) is float or type(value) is int:
         number = _as_float(value)
     elif isinstance(value, str) and value in _NOT_FINITE:
@@ -127,7 +127,7 @@ def _double(value: object, path: str) -> float:
         number = math.inf
     if not math.isfinite(number):
         raise BadValueError(
-            f"{path} is {shown(value)}: expected a number a double can hold, "
+            f" is {shown(value)}: expected a number a double can hold, "
             "'NaN', 'Infinity' or '-Infinity'"
         )
     return number
@@ -140,18 +140,18 @@ def _as_float(value: float) -> float:
         return math.inf
 
 
-def _id(value: object, path: str) -> bytes:
+def _id(value: object) -> bytes:
     try:
-        return bytes.fromhex(_text(value, path))
+        return bytes.fromhex(_text(value))
     except ValueError:
         raise BadValueError(
-            f"{path} is {shown(value)}: expected hex digits (OTLP/JSON has no ids in base64)"
+            f" is {shown(value)}: expected hex digits (OTLP/JSON has no ids in base64)"
         ) from None
 
 
-def _bytes(value: object, path: str) -> bytes:
-    text = _text(value, path).translate({ord("-"): "+", ord("_"): "/"}).rstrip("=")
+def _bytes(value: object) -> bytes:
+    text = _text(value).translate({ord("-"): "+", ord("_"): "/"}).rstrip("=")
     try:
         return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
     except (binascii.Error, ValueError):
-        raise BadValueError(f"{path} is {shown(value)}: expected base64") from None
+        raise BadValueError(f" is {shown(value)}: expected base64") from None

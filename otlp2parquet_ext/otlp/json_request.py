@@ -35,7 +35,7 @@ def read_json(body: bytes, request: Any, refusals: Refusals) -> None:
     Source: OTLP specification, "JSON Protobuf Encoding"; protobuf's ProtoJSON format.
     """
     try:
-        _Reader(refusals).read(request, _parse(body), "", 0)
+        _Reader(refusals).read_request(request, _parse(body))
     except BadValueError as error:
         raise OtlpError(f"{request.DESCRIPTOR.name} as JSON: {error}") from None
 
@@ -48,67 +48,86 @@ def _parse(body: bytes) -> object:
             # NaN, half surrogates, raw control characters, bytes that are no UTF-8
             return _decode(exact(body.decode(errors="replace").lstrip("\ufeff")))
     except RecursionError:
-        raise BadValueError("is nested too deeply to be read") from None
+        raise BadValueError("it is nested too deeply to be read") from None
     except (msgspec.MsgspecError, ValueError) as error:
         start = shown(body[:20].decode(errors="replace"))
         raise BadValueError(f"{start} (the first of {len(body)} bytes): {error}") from None
 
 
 class _Reader:
-    """Fills messages; refuses records."""
+    """Fills messages; refuses records.
+
+    Where it is in the request is a stack of keys and indexes, which an error leaves as it is: the
+    path is put into words only then.
+    """
 
     def __init__(self, refusals: Refusals) -> None:
         self._refusals = refusals
+        self._path: list[str | int] = []
 
-    def read(self, message: Any, value: object, path: str, depth: int) -> None:
-        """Fill one message from a JSON object.
+    def read_request(self, request: Any, value: object) -> None:
+        """Fill a request.
 
         Raises:
-            BadValueError: something in it, but in no record of its own, cannot be read.
+            BadValueError: something in it, but in none of its records, cannot be read.
         """
+        try:
+            self._read(request, value, 0)
+        except BadValueError as error:
+            raise BadValueError((self._where() or "the request") + str(error)) from None
+
+    def _read(self, message: Any, value: object, depth: int) -> None:
         if not isinstance(value, dict):
-            raise BadValueError(f"{path or 'the request'} is {shown(value)}: expected an object")
+            raise BadValueError(f" is {shown(value)}: expected an object")
         if depth > MAX_DEPTH:
-            raise BadValueError(f"{path} is nested deeper than {MAX_DEPTH} messages")
+            raise BadValueError(f" is nested deeper than {MAX_DEPTH} messages")
         known = fields(message.DESCRIPTOR)
+        path = self._path
         for key, given in value.items():
             field = known.get(key)
             if field is None or given is None:
                 continue
-            where = f"{path}.{key}" if path else key
+            path.append(key)
             if field.oneof and message.WhichOneof(field.oneof) not in {None, field.name}:
-                raise BadValueError(f"{where} is one value too many: expected one of its kind")
+                raise BadValueError(" is one value too many: expected one of its kind")
             if field.repeated:
-                self._read_all(getattr(message, field.name), field, given, where, depth)
+                self._read_all(getattr(message, field.name), field, given, depth)
             elif field.convert is None:
                 child = getattr(message, field.name)
                 child.SetInParent()
-                self.read(child, given, where, depth + 1)
+                self._read(child, given, depth + 1)
             else:
-                setattr(message, field.name, field.convert(given, where))
+                setattr(message, field.name, field.convert(given))
+            path.pop()
 
-    def _read_all(self, target: Any, field: Field, given: object, where: str, depth: int) -> None:
+    def _read_all(self, target: Any, field: Field, given: object, depth: int) -> None:
         if not isinstance(given, list):
-            raise BadValueError(f"{where} is {shown(given)}: expected an array")
+            raise BadValueError(f" is {shown(given)}: expected an array")
         for index, one in enumerate(given):
-            path = f"{where}[{index}]"
+            self._path.append(index)
             if field.convert is not None:
-                target.append(field.convert(one, path))
+                target.append(field.convert(one))
             elif field.name in RECORDS:
-                self._read_record(target, one, path, depth + 1)
+                self._read_record(target, one, depth + 1)
             else:
-                self.read(target.add(), one, path, depth + 1)
+                self._read(target.add(), one, depth + 1)
+            self._path.pop()
 
-    def _read_record(self, target: Any, one: object, path: str, depth: int) -> None:
-        refused = self._refusals.records
+    def _read_record(self, target: Any, one: object, depth: int) -> None:
+        refused, here = self._refusals.records, len(self._path)
         record = target.add()
         try:
-            self.read(record, one, path, depth)
-            require_storable(record, path)
+            self._read(record, one, depth)
+            require_storable(record)
         except BadValueError as error:
             del target[-1]
             points = _points(one) - (self._refusals.records - refused)
-            self._refusals.add(str(error), max(1, points))
+            self._refusals.add(self._where() + str(error), max(1, points))
+            del self._path[here:]
+
+    def _where(self) -> str:
+        parts = (f"[{one}]" if isinstance(one, int) else f".{one}" for one in self._path)
+        return "".join(parts).removeprefix(".")
 
 
 def _points(metric: object) -> int:

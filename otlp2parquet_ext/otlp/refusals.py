@@ -23,7 +23,7 @@ class OtlpError(Exception):
 
 
 class BadValueError(Exception):
-    """A value that cannot be read or stored; the message begins with its path in the request."""
+    """A value that cannot be read or stored; somebody says where in the request it is."""
 
 
 @dataclass(slots=True)

@@ -91,22 +91,26 @@ class _Mender:
             return self.message(content, field.message_type, where, depth + 1)
         try:
             content = self.message(content, field.message_type, where, depth + 1)
-            _check(content, field.message_type, where)
         except BadValueError as error:
             self._refusals.add(str(error))
+            return None
+        try:
+            _check(content, field.message_type)
+        except BadValueError as error:
+            self._refusals.add(where + str(error))
             return None
         return content
 
 
-def _check(content: bytes, descriptor: Any, where: str) -> None:
+def _check(content: bytes, descriptor: Any) -> None:
     from google.protobuf.message import DecodeError  # noqa: PLC0415 -- with the first request
     from google.protobuf.message_factory import GetMessageClass  # noqa: PLC0415
 
     try:
         record = GetMessageClass(descriptor).FromString(content)
     except DecodeError as error:  # lists of numbers that do not end where they say
-        raise BadValueError(f"{where}: {error}") from None
-    require_storable(record, where)
+        raise BadValueError(f": {error}") from None
+    require_storable(record)
 
 
 def _where(path: str, field: Any, number: int, counts: dict[int, int]) -> str:
