@@ -19,7 +19,7 @@ LAYERS = (
     {"batches", "context", "extensions_api", "library_logs"},
     {"flush_side", "lane", "outbox"},
     {"bootstrap", "receiver", "spool", "destinations", "iceberg"},
-    {"storage"},
+    {"storage", "door"},
     {"web"},
     {"mapping"},
     {"tables"},
