@@ -29,7 +29,10 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.settings import Settings
 
 INIT_DEADLINE_S = 8.0  # Lambda allows 10 s for everyone's init together
-BACKLOG = 64
+BACKLOG = 1_024
+"""Connections the kernel keeps for us: while we are frozen or import, function code may open many,
+and one of the platform's that finds no place tries again only a second later."""
+
 RECEIVE_BYTES = 65_536
 ANY_ADDRESS = "0.0.0.0"
 LOOPBACK = "127.0.0.1"

@@ -18,8 +18,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from otlp2parquet_ext.destinations import Batch, DestinationError
+from otlp2parquet_ext.mapping.exclude import exclusion
 from otlp2parquet_ext.mapping.invocations import Invocations
 from otlp2parquet_ext.mapping.logs import log_table
+from otlp2parquet_ext.say import say
 from otlp2parquet_ext.spool import Damage, Kind, batch_name, read_frames
 from otlp2parquet_ext.telemetry.values import Context, Delivery, Invoke
 
@@ -58,6 +60,9 @@ class FlushSide:
         self._destination: Destination | None = None
         self._opening = threading.Lock()
         self._invocations = Invocations()
+        self._exclude, problems = exclusion(settings.exclude)
+        for problem in problems:
+            say("warning", problem)
 
     def store(self, segment: Segment, *, commit_follows: bool = False) -> Receipt:
         """Make one segment durable; repeating it changes nothing.
@@ -85,7 +90,9 @@ class FlushSide:
                 digests.append(part.digest)
             else:
                 self._invocations.invoked(msgspec.json.decode(part.payload, type=Invoke))
-        logs = log_table(deliveries, context, self._invocations)
+        logs = log_table(deliveries, context, self._invocations, self._exclude)
+        if logs.table.num_rows == 0:  # nobody wants any of it
+            return Receipt(damaged_bytes, safe=True)
         batch = Batch(batch_name(digests), logs.table)
         stored = self._open().store(batch, commit_follows=commit_follows)
         return Receipt(damaged_bytes, safe=stored.safe)

@@ -1,10 +1,12 @@
 """The HTTP server Lambda delivers telemetry to: checks only what it must, then hands bodies on.
 
-    POST /t/<unguessable> --deliver(body)--> 200, with the body in the spool
+    door --names the path--> POST /t/<unguessable> --deliver(body)--> 200, with it in the spool
 
 Every answer closes its connection: one kept open through a freeze would be dead when Lambda next
 writes to it, and the delivery with it. Whatever the body holds, a complete one is answered 200,
-because a retry cannot make it better; what is wrong with it becomes a row.
+because a retry cannot make it better; what is wrong with it becomes a row. Everything has a bound:
+who waits (see door.py), who is served, lines, headers, one body, all bodies together, and the time
+for each.
 
 Source: AWS Lambda Developer Guide, "Telemetry API", destination and delivery.
 """
@@ -16,6 +18,8 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from otlp2parquet_ext.door import Door
+
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
@@ -26,6 +30,14 @@ HEADER_TIMEOUT_S = 5.0
 BODY_TIMEOUT_S = 10.0
 LINGERING_S = 0.5  # reading on after an answer, so that a refusal is not lost in a reset
 SMALLEST_BODY_LIMIT = 4_194_304
+BODIES_IN_FLIGHT = 2
+"""All bodies being read may have so many times the bytes of the longest: the platform sends one
+after the other, and an environment of 128 MB is not ours alone."""
+
+CONNECTIONS = 32
+HEADERS = 64
+LINE_BYTES = 4_096
+READ_BYTES = 65_536
 
 
 def body_limit_bytes(platform_max_bytes: int) -> int:
@@ -41,7 +53,9 @@ class Receiver:
         paths: where deliveries are accepted.
         limit_bytes: longest body that is read.
         refused: told the bytes of one that is longer, as far as they are known.
-        header_timeout_s, body_timeout_s: how long a client may take for each.
+        header_timeout_s, body_timeout_s: how long a client may take for the request line, for the
+            headers, and for the body, however busy it is meanwhile.
+        connections: how many clients that named a path are served at a time.
     """
 
     def __init__(
@@ -53,6 +67,7 @@ class Receiver:
         refused: Callable[[int], None],
         header_timeout_s: float = HEADER_TIMEOUT_S,
         body_timeout_s: float = BODY_TIMEOUT_S,
+        connections: int = CONNECTIONS,
     ) -> None:
         self._deliver = deliver
         self._paths = paths
@@ -60,24 +75,43 @@ class Receiver:
         self._refused = refused
         self._header_timeout_s = header_timeout_s
         self._body_timeout_s = body_timeout_s
+        self._connections = connections
+        self._in_flight_bytes = 0
         self._server: web.Server | None = None
-        self._listening: asyncio.Server | None = None
+        self._door: Door | None = None
+        self._coming_in: set[asyncio.Task[object]] = set()
         self._waiting: dict[RequestHandler, asyncio.TimerHandle] = {}
 
     async def start(self, listener: socket.socket) -> None:
         """Serve a socket that is listening already; what the kernel has queued comes first."""
         self._server = web.Server(
-            self._handle, access_log=None, auto_decompress=False, lingering_time=LINGERING_S
+            self._handle,
+            access_log=None,
+            auto_decompress=False,
+            lingering_time=LINGERING_S,
+            max_line_size=LINE_BYTES,
+            max_field_size=LINE_BYTES,
+            max_headers=HEADERS,
+            read_bufsize=READ_BYTES,
         )
-        self._listening = await asyncio.get_running_loop().create_server(
-            self._connected, sock=listener
-        )
+        self._door = Door(self._paths, self._admit, patience_s=self._header_timeout_s)
+        self._door.open(listener)
 
     async def stop(self) -> None:
         """Accept nothing more and drop open connections."""
-        if self._listening is not None and self._server is not None:
-            self._listening.close()
+        if self._door is not None and self._server is not None:
+            self._door.close()
             await self._server.shutdown(0)
+
+    def _admit(self, client: socket.socket) -> bool:
+        assert self._server is not None
+        if len(self._server.connections) + len(self._coming_in) >= self._connections:
+            return False
+        loop = asyncio.get_running_loop()
+        task = loop.create_task(loop.connect_accepted_socket(self._connected, client))
+        self._coming_in.add(task)
+        task.add_done_callback(self._coming_in.discard)
+        return True
 
     def _connected(self) -> RequestHandler:
         assert self._server is not None
@@ -107,23 +141,29 @@ class Receiver:
         if length > self._limit_bytes:
             self._refused(length)
             return web.Response(status=413)
+        if request.headers.get("Expect", "").lower() == "100-continue" and request.transport:
+            request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        body = bytearray()
         try:
             async with asyncio.timeout(self._body_timeout_s):
-                body = await self._read(request)
+                status = await self._read(request, body)
         except TimeoutError:
-            return web.Response(status=408)
-        if body is None:
+            status = 408
+        finally:
+            self._in_flight_bytes -= len(body)
+        if status == 413:
             self._refused(self._limit_bytes + 1)
-            return web.Response(status=413)
-        self._deliver(body)
-        return web.Response(status=200)
+        elif status == 200:
+            self._deliver(bytes(body))
+        return web.Response(status=status)
 
-    async def _read(self, request: web.BaseRequest) -> bytes | None:
-        """Return the body, None when it is longer than its limit."""
-        chunks, size = [], 0
+    async def _read(self, request: web.BaseRequest, body: bytearray) -> int:
+        """Fill `body`; return 413 when it is too long, 503 when there is too much at a time."""
         async for chunk in request.content.iter_any():
-            size += len(chunk)
-            if size > self._limit_bytes:
-                return None
-            chunks.append(chunk)
-        return b"".join(chunks)
+            body += chunk
+            self._in_flight_bytes += len(chunk)
+            if len(body) > self._limit_bytes:
+                return 413
+            if self._in_flight_bytes > BODIES_IN_FLIGHT * self._limit_bytes:
+                return 503
+        return 200

@@ -57,6 +57,8 @@ class Settings:
     spool_dir: str
     spool_capacity_bytes: int
     memory_capacity_bytes: int
+    redact: str
+    exclude: str
     fail: str
     extension_name: str
     extension_api_version: str

@@ -235,6 +235,20 @@ SETTINGS: tuple[Setting, ...] = (
         high=1_073_741_824,
     ),
     Setting(
+        "redact",
+        (PREFIX + "REDACT",),
+        "",
+        "Regular expression of what is masked before telemetry leaves memory, for example "
+        "`password=(\\S+)`: of groups only what they match; see security.md.",
+    ),
+    Setting(
+        "exclude",
+        (PREFIX + "EXCLUDE",),
+        "",
+        "What gets no row, as a comma list: types of events (`platform.extension`, `platform.*`), "
+        "and `<WARN` for records of a lower severity.",
+    ),
+    Setting(
         "fail",
         ("EXTENSION_FAIL",),
         "open",
