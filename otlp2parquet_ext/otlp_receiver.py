@@ -1,7 +1,7 @@
 """The OTLP endpoint of the sandbox: what the function's own SDK exports comes in here.
 
-    POST /v1/{logs,traces,metrics} --read--> Accepted --accept()--> 200, the records in the spool
-                                                          \\-> 503: the exporter keeps them
+    POST /v1/{logs,traces,metrics} --> Accepted --accept()--> 200, its records in the spool
+                                                     +------> 503, they stay the exporter's
 
 It listens on the loopback address only. Connections are kept alive, as the specification asks:
 client and server freeze together (serving.py). Nothing is imported to read a request before
@@ -18,11 +18,18 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from otlp2parquet_ext.otlp.encodings import TooLongError
-from otlp2parquet_ext.otlp.exchange import Call, Reply, read_body, read_head, refusal, reply
+from otlp2parquet_ext.otlp.exchange import (
+    Call,
+    Reply,
+    read_body,
+    read_head,
+    refusal,
+    reply,
+    too_long,
+)
 from otlp2parquet_ext.otlp.requests import Signal
 from otlp2parquet_ext.say import say
-from otlp2parquet_ext.serving import TICK_S, Server, TooMuchError
+from otlp2parquet_ext.serving import TICK_S, Bodies, Server, TooLongError, TooMuchError
 
 if TYPE_CHECKING:
     import socket
@@ -41,8 +48,7 @@ class OtlpReceiver:
     Args:
         accept: takes the records of one request, on the loop. Returns None when they are in the
             spool, else the reason why they are not; they stay the client's, and are no loss.
-        limit_bytes: longest body that is read, as it comes and uncompressed; twice as much is held
-            of all bodies together.
+        limit_bytes: longest body that is read, as it comes and uncompressed.
         tick_s: see `Server`.
     """
 
@@ -54,7 +60,7 @@ class OtlpReceiver:
         tick_s: float = TICK_S,
     ) -> None:
         self._accept = accept
-        self._limit_bytes = limit_bytes
+        self._bodies = Bodies(limit_bytes)
         self._tick_s = tick_s
         # One thread: what one request takes inflated and decoded is the most that all may take.
         self._reading = ThreadPoolExecutor(1, "otlp")
@@ -63,8 +69,7 @@ class OtlpReceiver:
 
     async def start(self, listener: socket.socket) -> None:
         """Serve a socket that is listening already; what the kernel has queued comes first."""
-        budget_bytes = 2 * self._limit_bytes
-        self._server = Server(self._handle, CONNECTIONS, budget_bytes, tick_s=self._tick_s)
+        self._server = Server(self._handle, CONNECTIONS, tick_s=self._tick_s)
         loop = asyncio.get_running_loop()
         self._listening = await loop.create_server(self._server, sock=listener)
 
@@ -77,7 +82,7 @@ class OtlpReceiver:
         """Accept nothing more and drop open connections."""
         if self._listening is not None and self._server is not None:
             self._listening.close()
-            self._server.drop_all()
+            self._server.cut_off_all()
         self._reading.shutdown(wait=False)
 
     async def _handle(self, request: web.BaseRequest) -> web.Response:
@@ -97,21 +102,24 @@ class OtlpReceiver:
     async def _answer(self, call: Call, request: web.BaseRequest) -> Reply:
         assert self._server is not None
         try:
-            body = await self._server.read(request, self._limit_bytes)
+            with self._server.owing(request):
+                body = await self._bodies.read(request)
         except TooMuchError:
             return refusal(503, "too many requests at a time", json=call.json)
-        if body is None:
-            return refusal(413, str(TooLongError(self._limit_bytes)), json=call.json)
+        except TooLongError:
+            return too_long(call, self._bodies.limit_bytes)
         try:
             return await self._take(call, body)
         except Exception as error:  # noqa: BLE001 - a bug of ours costs one request
             problem = f"{type(error).__name__}: {error}"
             say("error", f"an OTLP request of {len(body)} bytes is refused: {problem}")
             return refusal(500, problem, json=call.json)
+        finally:
+            self._bodies.release(body)
 
     async def _take(self, call: Call, body: bytes) -> Reply:
         if call.encoding == "identity" and len(body) <= INLINE_BYTES:
-            accepted = read_body(call, body, self._limit_bytes)
+            accepted = read_body(call, body, self._bodies.limit_bytes)
         else:
             accepted = await self._on_thread(call, body)
         if isinstance(accepted, Reply):
@@ -123,4 +131,4 @@ class OtlpReceiver:
 
     def _on_thread(self, call: Call, body: bytes) -> asyncio.Future[Accepted | Reply]:
         loop = asyncio.get_running_loop()
-        return loop.run_in_executor(self._reading, read_body, call, body, self._limit_bytes)
+        return loop.run_in_executor(self._reading, read_body, call, body, self._bodies.limit_bytes)

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from otlp2parquet_ext.door import Door
+from otlp2parquet_ext.serving import SERVER_OPTIONS, Bodies, TooLongError, TooMuchError
 
 if TYPE_CHECKING:
     import socket
@@ -28,16 +29,8 @@ if TYPE_CHECKING:
 
 HEADER_TIMEOUT_S = 5.0
 BODY_TIMEOUT_S = 10.0
-LINGERING_S = 0.5  # reading on after an answer, so that a refusal is not lost in a reset
 SMALLEST_BODY_LIMIT = 4_194_304
-BODIES_IN_FLIGHT = 2
-"""All bodies being read may have so many times the bytes of the longest: the platform sends one
-after the other, and an environment of 128 MB is not ours alone."""
-
 CONNECTIONS = 32
-HEADERS = 64
-LINE_BYTES = 4_096
-READ_BYTES = 65_536
 
 
 def body_limit_bytes(platform_max_bytes: int) -> int:
@@ -71,12 +64,11 @@ class Receiver:
     ) -> None:
         self._deliver = deliver
         self._paths = paths
-        self._limit_bytes = limit_bytes
+        self._bodies = Bodies(limit_bytes)
         self._refused = refused
         self._header_timeout_s = header_timeout_s
         self._body_timeout_s = body_timeout_s
         self._connections = connections
-        self._in_flight_bytes = 0
         self._server: web.Server | None = None
         self._door: Door | None = None
         self._coming_in: set[asyncio.Task[object]] = set()
@@ -84,16 +76,7 @@ class Receiver:
 
     async def start(self, listener: socket.socket) -> None:
         """Serve a socket that is listening already; what the kernel has queued comes first."""
-        self._server = web.Server(
-            self._handle,
-            access_log=None,
-            auto_decompress=False,
-            lingering_time=LINGERING_S,
-            max_line_size=LINE_BYTES,
-            max_field_size=LINE_BYTES,
-            max_headers=HEADERS,
-            read_bufsize=READ_BYTES,
-        )
+        self._server = web.Server(self._handle, **SERVER_OPTIONS)
         self._door = Door(self._paths, self._admit, patience_s=self._header_timeout_s)
         self._door.open(listener)
 
@@ -137,33 +120,16 @@ class Receiver:
             return web.Response(status=404)
         if request.method != "POST":
             return web.Response(status=405, headers={"Allow": "POST"})
-        length = request.content_length or 0
-        if length > self._limit_bytes:
-            self._refused(length)
-            return web.Response(status=413)
-        if request.headers.get("Expect", "").lower() == "100-continue" and request.transport:
-            request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        body = bytearray()
         try:
             async with asyncio.timeout(self._body_timeout_s):
-                status = await self._read(request, body)
+                body = await self._bodies.read(request)
         except TimeoutError:
-            status = 408
-        finally:
-            self._in_flight_bytes -= len(body)
-        if status == 413:
-            self._refused(self._limit_bytes + 1)
-        elif status == 200:
-            self._deliver(bytes(body))
-        return web.Response(status=status)
-
-    async def _read(self, request: web.BaseRequest, body: bytearray) -> int:
-        """Fill `body`; return 413 when it is too long, 503 when there is too much at a time."""
-        async for chunk in request.content.iter_any():
-            body += chunk
-            self._in_flight_bytes += len(chunk)
-            if len(body) > self._limit_bytes:
-                return 413
-            if self._in_flight_bytes > BODIES_IN_FLIGHT * self._limit_bytes:
-                return 503
-        return 200
+            return web.Response(status=408)
+        except TooMuchError:
+            return web.Response(status=503)
+        except TooLongError as error:
+            self._refused(error.size_bytes)
+            return web.Response(status=413)
+        self._bodies.release(body)
+        self._deliver(body)
+        return web.Response(status=200)

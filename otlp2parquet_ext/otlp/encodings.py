@@ -1,6 +1,6 @@
 """Content encodings of OTLP/HTTP requests: inflating, and never more than was agreed.
 
-    wire bytes --inflate(limit)--> body, or EncodingError (400), or TooLongError (413)
+    wire bytes --inflate(limit)--> body, or EncodingError (400), or OverLimitError (413)
 
 A few bytes can stand for gigabytes, so nothing is inflated beyond the limit to find out how long
 it would have become. `deflate` is zlib's format (RFC 9110) or, as some clients have it, the bare
@@ -23,14 +23,8 @@ class EncodingError(Exception):
     """The body is not what its Content-Encoding says; the text is for the client."""
 
 
-class TooLongError(Exception):
-    """The body is, or would be when inflated, longer than its limit; the text is for the client."""
-
-    def __init__(self, limit_bytes: int) -> None:
-        super().__init__(
-            f"the body is longer than {limit_bytes} bytes, uncompressed: send smaller batches, or "
-            "raise OTLP2PARQUET_OTLP_MAX_BYTES"
-        )
+class OverLimitError(Exception):
+    """The body would be longer than its limit when inflated; how long nobody looks."""
 
 
 def inflate(body: bytes, encoding: str, limit_bytes: int) -> bytes:
@@ -43,11 +37,11 @@ def inflate(body: bytes, encoding: str, limit_bytes: int) -> bytes:
 
     Raises:
         EncodingError: it is damaged, cut off, or encoded otherwise.
-        TooLongError: the result is longer than `limit_bytes`.
+        OverLimitError: the result is longer than `limit_bytes`.
     """
     decoded = ENCODINGS[encoding](body, limit_bytes) if body else body
     if len(decoded) > limit_bytes:
-        raise TooLongError(limit_bytes)
+        raise OverLimitError
     return decoded
 
 

@@ -1,7 +1,8 @@
 """OTLP/HTTP without the HTTP: which request this is, what is in it, how it is answered.
 
     head --read_head--> Call --read_body--> Accepted --reply--> Reply
-                \\___________________\\_________ Reply (a refusal)
+                 |                   |
+                 +---- refusal ------+------------------------> Reply
 
 Statuses, as the specification has them: 200 with what was accepted; 400, 404, 405, 413 and 415
 must not be sent again; 503 may be, after a second. 429 would mean the same, but is a failure for
@@ -15,7 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from otlp2parquet_ext.otlp.encodings import ENCODINGS, EncodingError, TooLongError, inflate
+from otlp2parquet_ext.otlp.encodings import ENCODINGS, EncodingError, OverLimitError, inflate
 from otlp2parquet_ext.otlp.requests import OtlpError, Signal, read_request, response, status
 
 if TYPE_CHECKING:
@@ -86,8 +87,8 @@ def read_body(call: Call, body: bytes, limit_bytes: int) -> Accepted | Reply:
     try:
         plain = inflate(body, call.encoding, limit_bytes)
         return read_request(call.signal, plain, json=call.json)
-    except TooLongError as error:
-        return refusal(413, str(error), json=call.json)
+    except OverLimitError:
+        return too_long(call, limit_bytes)
     except (EncodingError, OtlpError) as error:
         return refusal(400, str(error), json=call.json)
 
@@ -96,6 +97,15 @@ def reply(call: Call, accepted: Accepted) -> Reply:
     """Answer a request whose accepted records are in the spool."""
     body = response(call.signal, accepted, json=call.json)
     return Reply(200, body, {"Content-Type": JSON if call.json else PROTOBUF})
+
+
+def too_long(call: Call, limit_bytes: int) -> Reply:
+    """Answer a request whose body has, or would have when inflated, more than `limit_bytes`."""
+    problem = (
+        f"the body has more than {limit_bytes} bytes, uncompressed: export smaller batches, or "
+        "raise OTLP2PARQUET_OTLP_MAX_BYTES"
+    )
+    return refusal(413, problem, json=call.json)
 
 
 def refusal(http_status: int, message: str, *, json: bool, **headers: str) -> Reply:

@@ -74,7 +74,11 @@ async def running(limit: int = LIMIT, tick_s: float = 1.0) -> AsyncIterator[Runn
     """Run a receiver on a free port."""
     listener = socket.create_server(("127.0.0.1", 0))
     server: Running
-    receiver = OtlpReceiver(lambda s, a: server.accept(s, a), limit, tick_s=tick_s)
+
+    def accept(signal: Signal, accepted: Accepted) -> str | None:
+        return server.accept(signal, accepted)
+
+    receiver = OtlpReceiver(accept, limit, tick_s=tick_s)
     server = Running(listener.getsockname()[1], receiver)
     await receiver.start(listener)
     try:
@@ -86,6 +90,12 @@ async def running(limit: int = LIMIT, tick_s: float = 1.0) -> AsyncIterator[Runn
 def run(test: Callable[[], Coroutine[None, None, None]], within_s: float = 30) -> None:
     """Run one asynchronous test body, bounded."""
     asyncio.run(asyncio.wait_for(test(), within_s))
+
+
+async def until(true: Callable[[], bool]) -> None:
+    """Let the loop run until something is so."""
+    while not true():  # noqa: ASYNC110 - what is waited for tells nobody
+        await asyncio.sleep(0)
 
 
 def head(path: str, *headers: str, version: str = "1.1") -> bytes:
@@ -112,7 +122,7 @@ def spans(*names: str, trace_id: bytes = TRACE_ID) -> bytes:
             name=name,
             start_time_unix_nano=1_700_000_000 * 10**9,
         )
-    return request.SerializeToString()
+    return bytes(request.SerializeToString())
 
 
 def logs(*bodies: str) -> bytes:
@@ -121,7 +131,7 @@ def logs(*bodies: str) -> bytes:
     scope = request.resource_logs.add().scope_logs.add()
     for body in bodies:
         scope.log_records.add(time_unix_nano=1_700_000_000 * 10**9).body.string_value = body
-    return request.SerializeToString()
+    return bytes(request.SerializeToString())
 
 
 def gauge(*values: float) -> bytes:
@@ -130,7 +140,7 @@ def gauge(*values: float) -> bytes:
     metric = request.resource_metrics.add().scope_metrics.add().metrics.add(name="queue.length")
     for value in values:
         metric.gauge.data_points.add(as_double=value, time_unix_nano=1_700_000_000 * 10**9)
-    return request.SerializeToString()
+    return bytes(request.SerializeToString())
 
 
 REQUESTS = {Signal.LOGS: logs("hello"), Signal.TRACES: spans("a"), Signal.METRICS: gauge(1.5)}

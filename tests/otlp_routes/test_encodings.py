@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import zlib
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otlp2parquet_ext.otlp.encodings import ENCODINGS, EncodingError, TooLongError, inflate
+from otlp2parquet_ext.otlp.encodings import ENCODINGS, EncodingError, OverLimitError, inflate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,9 +58,9 @@ def test_a_bomb_is_not_inflated_beyond_the_limit(
     encoding: str, compress: Callable[[bytes], bytes]
 ) -> None:
     """A few kilobytes may stand for gigabytes: nobody looks how many."""
-    with pytest.raises(TooLongError, match="longer than 9999 bytes"):
+    with pytest.raises(OverLimitError):
         inflate(compress(PLAIN), encoding, len(PLAIN) - 1)
-    with pytest.raises(TooLongError):
+    with pytest.raises(OverLimitError):
         inflate(compress(bytes(50_000_000)), encoding, 1_000)
 
 
@@ -94,7 +95,5 @@ def test_thousands_of_small_members_are_refused_at_the_first() -> None:
 @given(st.binary(max_size=300), st.sampled_from(sorted(ENCODINGS)))
 def test_any_bytes_are_inflated_or_refused(body: bytes, encoding: str) -> None:
     """Whatever it is, no other exception leaves, and no result is over the limit."""
-    try:
+    with contextlib.suppress(EncodingError, OverLimitError):
         assert len(inflate(body, encoding, 100)) <= 100
-    except (EncodingError, TooLongError):
-        pass

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 
-from otlp_server import LIMIT, head, post, run, running, spans
+from otlp_server import LIMIT, head, post, run, running, spans, until
 
 from otlp2parquet_ext import serving
 from otlp2parquet_ext.otlp_receiver import CONNECTIONS
@@ -172,8 +172,7 @@ def test_bodies_that_are_too_much_together_are_503_and_taken_later() -> None:
             for (_, writer), line in zip(halves, first, strict=True):
                 writer.close()
                 line.cancel()
-            while server.receiver._server is not None and server.receiver._server._held:
-                await asyncio.sleep(0)
+            await until(lambda: server.receiver._bodies.held_bytes == 0)
             answer = await server.exchange(post("/v1/traces", spans("a")))
             assert answer.startswith(b"HTTP/1.1 200")
 

@@ -25,7 +25,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
 )
-from otlp_server import LIMIT, REQUESTS, head, logs, post, run, running, spans
+from otlp_server import LIMIT, REQUESTS, head, logs, post, run, running, spans, until
 
 from otlp2parquet_ext.otlp.requests import Signal
 
@@ -55,9 +55,9 @@ class Answer:
     def message(self) -> str:
         """The text of a `google.rpc.Status`, in whichever encoding."""
         if self.headers["Content-Type"] == "application/json":
-            return Parse(self.body, Status()).message
+            return str(Parse(self.body, Status()).message)
         assert self.headers["Content-Type"] == "application/x-protobuf"
-        return Status.FromString(self.body).message
+        return str(Status.FromString(self.body).message)
 
 
 async def ask(
@@ -119,7 +119,7 @@ def test_json_is_taken_and_answered_in_json(signal: Signal) -> None:
 def test_a_request_without_records_is_a_success_and_no_work(
     signal: Signal, headers: dict[str, str], body: bytes
 ) -> None:
-    """Exporters of metrics send them; an empty payload in the spool would be a frame for nothing."""
+    """Exporters of metrics send them; in the spool they would be frames for nothing."""
 
     async def test() -> None:
         async with running() as server:
@@ -131,7 +131,7 @@ def test_a_request_without_records_is_a_success_and_no_work(
 
 @pytest.mark.parametrize("headers", [PROTOBUF, JSON])
 def test_a_span_that_cannot_be_stored_costs_only_itself(headers: dict[str, str]) -> None:
-    """Partial success: 200, so that the rest is not sent again, and how many were refused and why."""
+    """Partial success: 200, so that the rest is not sent again, and how many were not taken."""
     request = ExportTraceServiceRequest.FromString(spans("good", "bad"))
     request.resource_spans[0].scope_spans[0].spans[1].trace_id = b"short"
     body = request.SerializeToString()
@@ -160,30 +160,26 @@ def test_a_span_that_cannot_be_stored_costs_only_itself(headers: dict[str, str])
 
 @pytest.mark.parametrize("headers", [PROTOBUF, JSON])
 @pytest.mark.parametrize(
-    ("method", "path", "about", "status", "says"),
+    ("request_line", "about", "status", "says"),
     [
-        ("POST", "/", {}, 404, "'/': expected one of /v1/logs, /v1/traces, /v1/metrics"),
-        ("POST", "/v1/traces/", {}, 404, "'/v1/traces/'"),
-        ("POST", "/v1development/profiles", {}, 404, "profiles"),
-        ("GET", "/v1/traces", {}, 405, "GET /v1/traces: expected POST"),
-        ("PUT", "/v1/logs", {}, 405, "expected POST"),
-        ("POST", "/v1/logs", {"Content-Encoding": "br"}, 415, "'br': expected one of identity, g"),
-        ("POST", "/v1/logs", {"Content-Encoding": "gzip, gzip"}, 415, "'gzip, gzip'"),
-        ("POST", "/v1/logs", {"Content-Encoding": "gzip"}, 400, "Content-Encoding gzip: "),
+        ("POST /", {}, 404, "'/': expected one of /v1/logs, /v1/traces, /v1/metrics"),
+        ("POST /v1/traces/", {}, 404, "'/v1/traces/'"),
+        ("POST /v1development/profiles", {}, 404, "profiles"),
+        ("GET /v1/traces", {}, 405, "GET /v1/traces: expected POST"),
+        ("PUT /v1/logs", {}, 405, "expected POST"),
+        ("POST /v1/logs", {"Content-Encoding": "br"}, 415, "'br': expected one of identity, g"),
+        ("POST /v1/logs", {"Content-Encoding": "gzip, gzip"}, 415, "'gzip, gzip'"),
+        ("POST /v1/logs", {"Content-Encoding": "gzip"}, 400, "Content-Encoding gzip: "),
     ],
 )
 def test_what_cannot_be_read_is_refused_with_a_status_in_the_requests_encoding(
-    headers: dict[str, str],
-    method: str,
-    path: str,
-    about: dict[str, str],
-    status: int,
-    says: str,
+    headers: dict[str, str], request_line: str, about: dict[str, str], status: int, says: str
 ) -> None:
     """None of these may be sent again; the message says what is wrong and what is valid."""
 
     async def test() -> None:
         async with running() as server:
+            method, _, path = request_line.partition(" ")
             answer = await ask(server, path, b"[", headers | about, method)
             assert answer.status == status
             assert answer.headers["Content-Type"] == headers["Content-Type"]
@@ -282,7 +278,7 @@ def test_a_body_over_the_limit_is_413_told_untold_or_inflated() -> None:
             bomb = await ask(server, "/v1/traces", gzip.compress(too_long), headers)
             for answer in (told, untold, bomb):
                 assert answer.status == 413
-                assert "longer than 1000000 bytes" in answer.message
+                assert "more than 1000000 bytes" in answer.message
                 assert "OTLP2PARQUET_OTLP_MAX_BYTES" in answer.message
             assert server.taken == []
 
@@ -351,10 +347,9 @@ def test_a_long_request_keeps_no_short_one_waiting() -> None:
     async def test() -> None:
         async with running(limit=10_000_000) as server:
             records = '{"body":{"stringValue":"hello"}},' * 100_000
-            text = '{"resourceLogs":[{"scopeLogs":[{"logRecords":[%s{}]}]}]}' % records
+            text = f'{{"resourceLogs":[{{"scopeLogs":[{{"logRecords":[{records}{{}}]}}]}}]}}'
             long = asyncio.create_task(ask(server, "/v1/logs", text, JSON))
-            while not server.receiver._reading._threads:  # until it is being read
-                await asyncio.sleep(0)
+            await until(lambda: bool(server.receiver._reading._threads))  # it is being read
             assert (await ask(server, "/v1/traces", spans("short"))).status == 200
             assert not long.done()
             assert (await long).status == 200

@@ -15,7 +15,8 @@ import aiohttp
 import pytest
 
 from otlp2parquet_ext.door import STRANGERS
-from otlp2parquet_ext.receiver import BODIES_IN_FLIGHT, CONNECTIONS, Receiver, body_limit_bytes
+from otlp2parquet_ext.receiver import CONNECTIONS, Receiver, body_limit_bytes
+from otlp2parquet_ext.serving import BODIES_IN_FLIGHT
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
