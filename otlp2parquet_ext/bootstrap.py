@@ -19,8 +19,8 @@ import _socket
 import os
 
 from otlp2parquet_ext.lifecycle import calls
-from otlp2parquet_ext.say import say
-from otlp2parquet_ext.settings import DEFAULT_NAME, load
+from otlp2parquet_ext.say import hide, say
+from otlp2parquet_ext.settings import DEFAULT_NAME, load, secrets_in
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -124,6 +124,7 @@ def start(environ: Mapping[str, str], name: str | None) -> Booted:
     """
     settings, problems = load(environ)
     booted = Booted(settings, problems, environ)
+    hide((*secrets_in(environ), booted.path))
     _register(booted, name or settings.extension_name)
     if settings.destination:
         booted.listener = _listen(settings)

@@ -178,7 +178,7 @@ class Invocations:
             self._remove(self._windows[0])
 
     def _forget_starts(self, invoke: Invoke) -> None:
-        """Forget starts told before any INVOKE that lie behind this one: their times are made up."""
+        """Forget starts that no INVOKE confirmed and that lie behind this one: they are made up."""
         for window in self._windows[bisect_left(self._opened, invoke.received_us) :]:
             if window.invoke is None:
                 self._remove(window)

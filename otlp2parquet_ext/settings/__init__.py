@@ -101,3 +101,28 @@ def _unknown(environ: Mapping[str, str]) -> list[str]:
         for name in sorted(environ)
         if name.startswith(PREFIX) and name not in known
     ]
+
+
+SECRETS = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_CONTAINER_AUTHORIZATION_TOKEN")
+SECRET_WORDS = ("authorization", "cred", "key", "pass", "pwd", "secret", "signature", "tok")
+
+
+def names_secret(name: str) -> bool:
+    """Tell whether a name, of a property or of a URL's option, sounds like that of a secret."""
+    return any(word in name.lower() for word in SECRET_WORDS)
+
+
+def secrets_in(environ: Mapping[str, str]) -> list[str]:
+    """Return the secrets in `environ`: whole values, and what URLs hold of them."""
+    own = {name for setting in SETTINGS if setting.secret for name in setting.spellings()}
+    found: list[str] = []
+    for name, value in environ.items():
+        catalog = name.startswith("PYICEBERG_CATALOG__") and names_secret(name)
+        if catalog or name in own or name in SECRETS:
+            found += (value.strip(), value.partition(":")[2].strip())
+        elif "://" in value:
+            who = value.partition("://")[2].partition("?")[0].rpartition("@")[0]
+            options = [pair.partition("=") for pair in value.replace("?", "&").split("&")[1:]]
+            found += (who, who.partition(":")[2])
+            found += (said for option, _, said in options if names_secret(option))
+    return [secret for secret in found if secret]

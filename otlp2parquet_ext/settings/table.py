@@ -100,12 +100,14 @@ SETTINGS: tuple[Setting, ...] = (
         (PREFIX + "REST_TOKEN",),
         "",
         "Bearer token of a REST catalog.",
+        secret=True,
     ),
     Setting(
         "rest_credential",
         (PREFIX + "REST_CREDENTIAL",),
         "",
         "OAuth2 client of a REST catalog, as `client_id:client_secret`; gets the token.",
+        secret=True,
     ),
     Setting(
         "max_items",

@@ -88,7 +88,12 @@ def honest_rows(told: Told, invocations: Invocations | None = None) -> list[dict
     """Map everything as the flush side does, INVOKEs first; give the honest rows' facts."""
     known = invocations or Invocations()
     found: list[dict[str, Any]] = []
-    parts = ([], told.before), (INVOKES, told.with_it + HONEST), ([], told.after), ([], LATE)
+    parts: list[tuple[list[Invoke], list[dict[str, object]]]] = [
+        ([], told.before),
+        (INVOKES, told.with_it + HONEST),
+        ([], told.after),
+        ([], LATE),
+    ]
     for invokes, events in parts:
         for one in invokes:
             known.invoked(one)
