@@ -54,7 +54,7 @@ def without_json_bodies(found: dict[str, list[dict[str, Any]]]) -> dict[str, lis
 
 
 @pytest.mark.parametrize("signal", Signal)
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=60)
 @given(data=st.data())
 def test_a_request_gives_the_rows_it_says(signal: Signal, data: st.DataObject) -> None:
     """Nothing an SDK may send gets lost between its bytes and the table."""
@@ -69,7 +69,7 @@ def test_a_request_gives_the_rows_it_says(signal: Signal, data: st.DataObject) -
 
 
 @pytest.mark.parametrize("signal", Signal)
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=60)
 @given(data=st.data(), names=st.booleans())
 def test_json_and_protobuf_of_one_request_give_the_same_tables(
     signal: Signal, data: st.DataObject, *, names: bool
