@@ -34,6 +34,7 @@ from otlp2parquet_ext.receiver import Receiver, body_limit_bytes
 from otlp2parquet_ext.say import say
 from otlp2parquet_ext.spool import SEGMENT_BYTES, SEGMENT_ITEMS, Spool
 from otlp2parquet_ext.telemetry.peek import peek
+from otlp2parquet_ext.telemetry.redact import redacting
 from otlp2parquet_ext.telemetry.values import Invoke
 
 if TYPE_CHECKING:
@@ -82,6 +83,9 @@ class Agent:
             body_limit_bytes(calls.platform_max_bytes(self._settings)),
             refused=self._batches.refused,
         )
+        self._redact, problem = redacting(self._settings.redact)
+        if problem:
+            say("error", problem)
         self._heard_ms = 0
         self._news = asyncio.Event()
         self._terminated: asyncio.Future[Shutdown] | None = None
@@ -152,7 +156,7 @@ class Agent:
     def _deliver(self, body: bytes) -> None:
         """Take one delivery; when this returns it is in the spool, or dropped and counted."""
         seen = peek(body)
-        self._batches.append(body, max(1, seen.events))
+        self._batches.append(self._redact(body), max(1, seen.events))
         self._session.heard(seen.done, seen.reported)
         self._heard_ms = now_ms()
         self._news.set()

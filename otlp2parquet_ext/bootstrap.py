@@ -19,8 +19,8 @@ import _socket
 import os
 
 from otlp2parquet_ext.lifecycle import calls
-from otlp2parquet_ext.say import say
-from otlp2parquet_ext.settings import DEFAULT_NAME, load
+from otlp2parquet_ext.say import hide, say
+from otlp2parquet_ext.settings import DEFAULT_NAME, load, secrets_in
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,9 +29,13 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.settings import Settings
 
 INIT_DEADLINE_S = 8.0  # Lambda allows 10 s for everyone's init together
-BACKLOG = 64
+BACKLOG = 1_024
+"""Connections the kernel keeps for us: while we are frozen or import, function code may open many,
+and one of the platform's that finds no place tries again only a second later."""
+
 RECEIVE_BYTES = 65_536
 ANY_ADDRESS = "0.0.0.0"
+LOOPBACK = "127.0.0.1"
 SANDBOX_NAMES = ("sandbox", "sandbox.localdomain", "")
 
 
@@ -46,6 +50,7 @@ class Booted:
         listener: the receiver's listening socket, None when there is nothing to receive.
         managed: invocations run side by side, and nobody tells us of them.
         snapshot: what is here before the first INVOKE many environments will have in common.
+        otlp_listener: the OTLP endpoint's listening socket, None where it is off or its port taken.
         path: the receiver's unguessable path.
         subscribed: Lambda promised to deliver.
         pending: the connection on which the answer to `next` will come.
@@ -65,6 +70,7 @@ class Booted:
         self.snapshot = initialization == "snap-start"
         self.path = "/t/" + os.urandom(16).hex()
         self.listener: _socket.socket | None = None
+        self.otlp_listener: _socket.socket | None = None
         self.identifier = ""
         self.registration = b"{}"
         self.subscribed = False
@@ -120,9 +126,12 @@ def start(environ: Mapping[str, str], name: str | None) -> Booted:
     """
     settings, problems = load(environ)
     booted = Booted(settings, problems, environ)
+    hide((*secrets_in(environ), booted.path))
     _register(booted, name or settings.extension_name)
     if settings.destination:
         booted.listener = _listen(settings)
+        if settings.otlp == "on":
+            booted.otlp_listener = _listen_for_otlp(settings)
         booted.subscribed = booted.listener is not None and _subscribe(booted, booted.listener)
     else:
         say("error", "OTLP2PARQUET_DESTINATION is not set: no telemetry is collected")
@@ -163,18 +172,29 @@ def _listen(settings: Settings) -> _socket.socket | None:
     address = settings.receiver_address
     wanted = ANY_ADDRESS if address in SANDBOX_NAMES else address
     # The name may not resolve here, and the port may be a dead predecessor's or another layer's.
-    for host, port in ((wanted, settings.receiver_port), (ANY_ADDRESS, 0)):
-        listener = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM)
-        try:
-            listener.setsockopt(_socket.SOL_SOCKET, _socket.SO_REUSEADDR, 1)
-            listener.bind((host, port))
-            listener.listen(BACKLOG)
-        except OSError as error:
-            listener.close()
-            say("warning", f"cannot listen on {host}:{port}: {error}")
-        else:
-            return listener
-    return None
+    return _listen_on(wanted, settings.receiver_port) or _listen_on(ANY_ADDRESS, 0)
+
+
+def _listen_for_otlp(settings: Settings) -> _socket.socket | None:
+    # No other port would do: this one is where the function's exporters send.
+    port = settings.otlp_port
+    listener = _listen_on(LOOPBACK, port)
+    if listener is None:
+        say("warning", f"OTLP2PARQUET_OTLP_PORT={port}: expected a free port; OTLP is not received")
+    return listener
+
+
+def _listen_on(host: str, port: int) -> _socket.socket | None:
+    listener = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(_socket.SOL_SOCKET, _socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        say("warning", f"cannot listen on {host}:{port}: {error}")
+        return None
+    return listener
 
 
 def _subscribe(booted: Booted, listener: _socket.socket) -> bool:
@@ -212,9 +232,10 @@ def idle(booted: Booted) -> None:
 
     Without this a bug of ours would be an `Extension.Crash`, and the function would fail.
     """
-    if booted.listener is not None:
-        # A refused delivery costs the platform nothing; one that hangs holds a connection.
-        booted.listener.close()
+    for listener in (booted.listener, booted.otlp_listener):
+        if listener is not None:
+            # A refused delivery costs its sender nothing; one that hangs holds a connection.
+            listener.close()
     request = calls.next_event(booted.settings, booted.identifier)
     while True:
         connection = booted.pending or booted.send(request, None)

@@ -18,8 +18,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from otlp2parquet_ext.destinations import Batch, DestinationError
+from otlp2parquet_ext.mapping.exclude import exclusion
 from otlp2parquet_ext.mapping.invocations import Invocations
 from otlp2parquet_ext.mapping.logs import log_table, text_table
+from otlp2parquet_ext.say import say
 from otlp2parquet_ext.spool import Damage, Kind, batch_name, read_frames
 from otlp2parquet_ext.telemetry.values import Context, Delivery, Invoke
 
@@ -58,6 +60,9 @@ class FlushSide:
         self._destination: Destination | None = None
         self._opening = threading.Lock()
         self._invocations = Invocations()
+        self._exclude, problems = exclusion(settings.exclude)
+        for problem in problems:
+            say("warning", problem)
 
     def store(
         self, segment: Segment, *, commit_follows: bool = False, as_text: bool = False
@@ -88,8 +93,12 @@ class FlushSide:
                 digests.append(part.digest)
             else:
                 self._invocations.invoked(msgspec.json.decode(part.payload, type=Invoke))
-        to_table = text_table if as_text else log_table
-        logs = to_table(deliveries, context, self._invocations)
+        if as_text:
+            logs = text_table(deliveries, context, self._invocations)
+        else:
+            logs = log_table(deliveries, context, self._invocations, self._exclude)
+        if logs.table.num_rows == 0:  # nobody wants any of it
+            return Receipt(damaged_bytes, safe=True)
         batch = Batch(batch_name(digests), logs.table)
         stored = self._open().store(batch, commit_follows=commit_follows)
         return Receipt(damaged_bytes, safe=stored.safe)

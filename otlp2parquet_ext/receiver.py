@@ -1,10 +1,12 @@
 """The HTTP server Lambda delivers telemetry to: checks only what it must, then hands bodies on.
 
-    POST /t/<unguessable> --deliver(body)--> 200, with the body in the spool
+    door --names the path--> POST /t/<unguessable> --deliver(body)--> 200, with it in the spool
 
 Every answer closes its connection: one kept open through a freeze would be dead when Lambda next
 writes to it, and the delivery with it. Whatever the body holds, a complete one is answered 200,
-because a retry cannot make it better; what is wrong with it becomes a row.
+because a retry cannot make it better; what is wrong with it becomes a row. Everything has a bound:
+who waits (see door.py), who is served, lines, headers, one body, all bodies together, and the time
+for each.
 
 Source: AWS Lambda Developer Guide, "Telemetry API", destination and delivery.
 """
@@ -16,6 +18,9 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from otlp2parquet_ext.door import Door
+from otlp2parquet_ext.serving import SERVER_OPTIONS, Bodies, TooLongError, TooMuchError
+
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
@@ -24,8 +29,8 @@ if TYPE_CHECKING:
 
 HEADER_TIMEOUT_S = 5.0
 BODY_TIMEOUT_S = 10.0
-LINGERING_S = 0.5  # reading on after an answer, so that a refusal is not lost in a reset
 SMALLEST_BODY_LIMIT = 4_194_304
+CONNECTIONS = 32
 
 
 def body_limit_bytes(platform_max_bytes: int) -> int:
@@ -41,7 +46,9 @@ class Receiver:
         paths: where deliveries are accepted.
         limit_bytes: longest body that is read.
         refused: told the bytes of one that is longer, as far as they are known.
-        header_timeout_s, body_timeout_s: how long a client may take for each.
+        header_timeout_s, body_timeout_s: how long a client may take for the request line, for the
+            headers, and for the body, however busy it is meanwhile.
+        connections: how many clients that named a path are served at a time.
     """
 
     def __init__(
@@ -53,31 +60,41 @@ class Receiver:
         refused: Callable[[int], None],
         header_timeout_s: float = HEADER_TIMEOUT_S,
         body_timeout_s: float = BODY_TIMEOUT_S,
+        connections: int = CONNECTIONS,
     ) -> None:
         self._deliver = deliver
         self._paths = paths
-        self._limit_bytes = limit_bytes
+        self._bodies = Bodies(limit_bytes)
         self._refused = refused
         self._header_timeout_s = header_timeout_s
         self._body_timeout_s = body_timeout_s
+        self._connections = connections
         self._server: web.Server | None = None
-        self._listening: asyncio.Server | None = None
+        self._door: Door | None = None
+        self._coming_in: set[asyncio.Task[object]] = set()
         self._waiting: dict[RequestHandler, asyncio.TimerHandle] = {}
 
     async def start(self, listener: socket.socket) -> None:
         """Serve a socket that is listening already; what the kernel has queued comes first."""
-        self._server = web.Server(
-            self._handle, access_log=None, auto_decompress=False, lingering_time=LINGERING_S
-        )
-        self._listening = await asyncio.get_running_loop().create_server(
-            self._connected, sock=listener
-        )
+        self._server = web.Server(self._handle, **SERVER_OPTIONS)
+        self._door = Door(self._paths, self._admit, patience_s=self._header_timeout_s)
+        self._door.open(listener)
 
     async def stop(self) -> None:
         """Accept nothing more and drop open connections."""
-        if self._listening is not None and self._server is not None:
-            self._listening.close()
+        if self._door is not None and self._server is not None:
+            self._door.close()
             await self._server.shutdown(0)
+
+    def _admit(self, client: socket.socket) -> bool:
+        assert self._server is not None
+        if len(self._server.connections) + len(self._coming_in) >= self._connections:
+            return False
+        loop = asyncio.get_running_loop()
+        task = loop.create_task(loop.connect_accepted_socket(self._connected, client))
+        self._coming_in.add(task)
+        task.add_done_callback(self._coming_in.discard)
+        return True
 
     def _connected(self) -> RequestHandler:
         assert self._server is not None
@@ -103,27 +120,16 @@ class Receiver:
             return web.Response(status=404)
         if request.method != "POST":
             return web.Response(status=405, headers={"Allow": "POST"})
-        length = request.content_length or 0
-        if length > self._limit_bytes:
-            self._refused(length)
-            return web.Response(status=413)
         try:
             async with asyncio.timeout(self._body_timeout_s):
-                body = await self._read(request)
+                body = await self._bodies.read(request)
         except TimeoutError:
             return web.Response(status=408)
-        if body is None:
-            self._refused(self._limit_bytes + 1)
+        except TooMuchError:
+            return web.Response(status=503)
+        except TooLongError as error:
+            self._refused(error.size_bytes)
             return web.Response(status=413)
+        self._bodies.release(body)
         self._deliver(body)
         return web.Response(status=200)
-
-    async def _read(self, request: web.BaseRequest) -> bytes | None:
-        """Return the body, None when it is longer than its limit."""
-        chunks, size = [], 0
-        async for chunk in request.content.iter_any():
-            size += len(chunk)
-            if size > self._limit_bytes:
-                return None
-            chunks.append(chunk)
-        return b"".join(chunks)

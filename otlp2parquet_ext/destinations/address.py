@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
 
+from otlp2parquet_ext.web.address import shown
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from urllib.parse import SplitResult
@@ -46,6 +48,8 @@ EXPECTED = (
     "glue://DATABASE?warehouse=s3://bucket/prefix, rest+https://host/path?warehouse=NAME, "
     "catalog://NAME, sqlite:///path/catalog.db?warehouse=/path or file:///path"
 )
+
+NO_SECRETS = "secrets do not belong into it, nor an @: set OTLP2PARQUET_REST_TOKEN"
 
 
 class AddressError(Exception):
@@ -96,7 +100,9 @@ def parse(text: str, variable: str = "OTLP2PARQUET_DESTINATION") -> Address:
         url = urlsplit(text)
         return READERS.get(url.scheme, _unknown)(url)
     except (ValueError, AddressError) as error:
-        raise AddressError(f"{variable}={text!r}: {error}; expected {EXPECTED}") from error
+        # With an @ in it, what is wrong may quote what stands before that.
+        why = NO_SECRETS if "@" in text else error
+        raise AddressError(f"{variable}={shown(text)!r}: {why}; expected {EXPECTED}") from None
 
 
 def _unknown(url: SplitResult) -> Address:
@@ -160,7 +166,7 @@ def _rest(url: SplitResult) -> Address:
     if not url.hostname:
         raise AddressError("it names no host")
     if url.username or url.password:
-        raise AddressError("secrets do not belong into it: set OTLP2PARQUET_REST_TOKEN")
+        raise AddressError(NO_SECRETS)
     scheme = url.scheme.removeprefix("rest+")
     return Address("rest", f"{scheme}://{url.netloc}{url.path}".rstrip("/"), _options(url, REST))
 

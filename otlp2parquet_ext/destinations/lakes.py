@@ -21,6 +21,7 @@ from otlp2parquet_ext.destinations.rest_lakes import rest, s3_tables
 from otlp2parquet_ext.iceberg.inbox import Inbox, NoInbox
 from otlp2parquet_ext.iceberg.terms import MANY, Terms
 from otlp2parquet_ext.storage.local import LocalStorage
+from otlp2parquet_ext.web.address import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -94,7 +95,9 @@ def _inbox(order: Order, storage: Storage) -> tuple[Storage, Inbox]:
         return storage, NoInbox(storage)
     address = parse(settings.inbox, "OTLP2PARQUET_INBOX")
     if address.kind not in ("s3", "file"):
-        raise AddressError(f"OTLP2PARQUET_INBOX={settings.inbox!r}: expected s3://… or file:///…")
+        raise AddressError(
+            f"OTLP2PARQUET_INBOX={shown(settings.inbox)!r}: expected s3://… or file:///…"
+        )
     access = Access(order.environ, address.options)
     root = f"s3://{address.place}" if address.kind == "s3" else address.place
     own = access.storage(f"{root}/{'/'.join(order.name)}")

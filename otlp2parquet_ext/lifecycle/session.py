@@ -5,6 +5,9 @@
 Two ends, never confused: an invocation is *done* with its `platform.runtimeDone` (its lines are
 here), and *reported* with its `platform.report`, which often comes only with the next INVOKE or
 after SHUTDOWN.
+
+Anything that learnt the receiver's path can tell ends of any ids. Only those of the invocation
+under way count, and no number of others makes us forget them.
 """
 
 from __future__ import annotations
@@ -37,6 +40,8 @@ class Session:
         self.current: Invoke | None = None
         self.ends_are_told = hears_platform
         self._hears_platform = hears_platform
+        self._is_done = self._is_reported = False
+        # Told of others than the current one: its INVOKE may be heard after its end.
         self._done: deque[str] = deque(maxlen=REMEMBERED_IDS)
         self._reported: deque[str] = deque(maxlen=REMEMBERED_IDS)
         self._gaps_ms: deque[int] = deque(maxlen=GAPS)
@@ -46,13 +51,23 @@ class Session:
         if self.current is not None:
             self._gaps_ms.append((invoke.received_us - self.current.received_us) // 1_000)
         self.current = invoke
+        self._is_done = invoke.request_id in self._done
+        self._is_reported = invoke.request_id in self._reported
 
     def heard(self, done: Iterable[str], reported: Iterable[str]) -> None:
         """Note the request ids whose `runtimeDone` or `report` a delivery carried."""
+        current = self.current.request_id if self.current else ""
         for request_id in done:
-            self._done.append(request_id)
             self.ends_are_told = True
-        self._reported.extend(reported)
+            if request_id == current:
+                self._is_done = True
+            else:
+                self._done.append(request_id)
+        for request_id in reported:
+            if request_id == current:
+                self._is_reported = True
+            else:
+                self._reported.append(request_id)
 
     def missed(self) -> None:
         """Note that the end of an invocation was waited for in vain."""
@@ -60,17 +75,14 @@ class Session:
 
     def done(self, request_id: str) -> bool:
         """Tell whether everything the invocation itself says has been delivered."""
+        if self.current is not None and request_id == self.current.request_id:
+            return self._is_done or self._is_reported
         return request_id in self._done or request_id in self._reported
 
     @property
     def owes_report(self) -> bool:
         """True while the current invocation's `platform.report` is still to come."""
-        current = self.current
-        return (
-            self._hears_platform
-            and current is not None
-            and current.request_id not in self._reported
-        )
+        return self._hears_platform and self.current is not None and not self._is_reported
 
     @property
     def typical_gap_ms(self) -> int | None:

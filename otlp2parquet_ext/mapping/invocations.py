@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.telemetry.values import Invoke
 
 _MILLISECOND_US = 1000
+_STREAMS = ("platform.restoreStart", "platform.initStart")
 
 
 class Invocation(msgspec.Struct, frozen=True):
@@ -33,6 +34,7 @@ class Invocation(msgspec.Struct, frozen=True):
         request_id: AWS's request id; a retried event comes again under the same one.
         opened_us: when its window opens.
         invoke: the INVOKE event; None when only a `platform.start` told of it.
+        started_us: of its `platform.start`, as far as one is believed; else 0.
         trace: its trace context, for records that have none of their own.
     """
 
@@ -40,6 +42,7 @@ class Invocation(msgspec.Struct, frozen=True):
     opened_us: int
     invoke: Invoke | None = None
     trace: Trace = NO_TRACE
+    started_us: int = 0
 
 
 class Invocations:
@@ -50,7 +53,8 @@ class Invocations:
     Attributes:
         function_arn: as last invoked, suffix and all; "" when not yet known.
         version: the function version last seen in an event; "" when none was.
-        log_stream: the log stream's name, if an event told it; else "".
+        log_stream: the log stream's name, if an event told it; else "". What came first counts:
+            the platform tells it before the function's code can tell anything.
 
     Source: reference otlp-mapping.md, sections 10 and 14 (rule 15).
     """
@@ -59,7 +63,7 @@ class Invocations:
         """Begin with no invocation known; `capacity` >= 1."""
         self.function_arn = ""
         self.version = ""
-        self.log_stream = ""
+        self._log_streams: dict[str, str] = {}
         self._capacity = capacity
         self._has_invokes = False
         self._windows: list[Invocation] = []  # in the order of their opening
@@ -80,6 +84,7 @@ class Invocations:
                 better = _better(trace, window.trace)
                 self._replace(window, replace(window, invoke=invoke, trace=better))
                 return
+        self._forget_starts(invoke)
         self._add(Invocation(invoke.request_id, invoke.received_us, invoke, trace))
         if invoke.request_id in self._unconfirmed:
             self.started(invoke.request_id, *self._unconfirmed.pop(invoke.request_id))
@@ -104,10 +109,20 @@ class Invocations:
         elif invoked:
             self._confirm(invoked, time_us, trace)
         elif self._has_invokes:
-            self._unconfirmed[request_id] = (time_us, trace)
+            if time_us > self._unconfirmed.get(request_id, (0, trace))[0]:
+                self._unconfirmed[request_id] = (time_us, trace)
             _shorten(self._unconfirmed, self._capacity)
         elif all(window.opened_us != time_us for window in known):
-            self._add(Invocation(request_id, time_us, None, trace))
+            self._add(Invocation(request_id, time_us, None, trace, time_us))
+
+    @property
+    def log_stream(self) -> str:
+        """See the class; that of a restore replaces that of the snapshot."""
+        return next((self._log_streams[k] for k in _STREAMS if k in self._log_streams), "")
+
+    def told_stream(self, event_type: str, stream: str) -> None:
+        """Note the log stream a `platform.initStart` or `platform.restoreStart` names."""
+        self._log_streams.setdefault(event_type, stream)
 
     def at(self, time_us: int) -> Invocation | None:
         """Give the invocation whose window contains a moment; None before the first."""
@@ -124,6 +139,15 @@ class Invocations:
         known = self._by_id.get(request_id)
         return known[-1] if known else None
 
+    def by_trace(self) -> dict[str, list[Invocation]]:
+        """Give the invocations of each trace that is known, in the order of their opening."""
+        found: dict[str, list[Invocation]] = {}
+        known = (one for invocations in self._by_id.values() for one in invocations)
+        for one in sorted(known, key=attrgetter("opened_us")):
+            if one.trace.trace_id is not None:
+                found.setdefault(one.trace.trace_id, []).append(one)
+        return found
+
     def _confirm(self, windows: list[Invocation], time_us: int, trace: Trace) -> None:
         # We hear of an INVOKE a little after it began, so a start belongs to the first INVOKE
         # heard after it; a start stamped later than all of them, to the last.
@@ -133,10 +157,14 @@ class Invocations:
         # No invocation begins before its predecessor: such a time is made up. Event times are
         # cut to the millisecond, ours are not.
         earliest = previous.opened_us // _MILLISECOND_US * _MILLISECOND_US if previous else 0
-        moves = earliest <= time_us < window.opened_us
+        assert window.invoke is not None
+        # Of several starts the latest counts: a forged one can only lead to where we would be
+        # without any.
+        moves = max(earliest, window.started_us + 1) <= time_us < window.invoke.received_us
         better = replace(
             window,
             opened_us=time_us if moves else window.opened_us,
+            started_us=time_us if moves else window.started_us,
             trace=_better(window.trace, trace),
         )
         if better != window:
@@ -147,12 +175,23 @@ class Invocations:
         self._by_id.setdefault(invocation.request_id, []).append(invocation)
         self._by_id[invocation.request_id].sort(key=attrgetter("opened_us"))
         if len(self._windows) > self._capacity:
-            oldest = self._windows.pop(0)
-            del self._opened[0]
-            siblings = self._by_id[oldest.request_id]
-            siblings.remove(oldest)
-            if not siblings:
-                del self._by_id[oldest.request_id]
+            self._remove(self._windows[0])
+
+    def _forget_starts(self, invoke: Invoke) -> None:
+        """Forget starts that no INVOKE confirmed and that lie behind this one: they are made up."""
+        for window in self._windows[bisect_left(self._opened, invoke.received_us) :]:
+            if window.invoke is None:
+                self._remove(window)
+                if window.request_id == invoke.request_id:
+                    self._unconfirmed[window.request_id] = (window.opened_us, window.trace)
+
+    def _remove(self, window: Invocation) -> None:
+        index = self._index(window)
+        del self._windows[index], self._opened[index]
+        siblings = self._by_id[window.request_id]
+        siblings.remove(window)
+        if not siblings:
+            del self._by_id[window.request_id]
 
     def _insert(self, invocation: Invocation) -> None:
         index = bisect_right(self._opened, invocation.opened_us)

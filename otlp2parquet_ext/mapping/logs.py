@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+    from otlp2parquet_ext.mapping.exclude import Exclusion
     from otlp2parquet_ext.mapping.invocations import Invocations
     from otlp2parquet_ext.telemetry.values import Context, Delivery
 
@@ -39,7 +40,7 @@ class LogTable:
     """The rows of a batch.
 
     Attributes:
-        table: schema `LOGS`; n events give n rows.
+        table: schema `LOGS`; n events give n rows, less those excluded.
         malformed: how many rows are parts that were no events, kept as raw text.
     """
 
@@ -48,7 +49,10 @@ class LogTable:
 
 
 def log_table(
-    deliveries: Sequence[Delivery], context: Context, invocations: Invocations
+    deliveries: Sequence[Delivery],
+    context: Context,
+    invocations: Invocations,
+    exclude: Exclusion | None = None,
 ) -> LogTable:
     """Turn deliveries into rows of the logs table, in the same order.
 
@@ -56,6 +60,7 @@ def log_table(
         deliveries: n >= 0 bodies of one batch, whatever their bytes.
         context: the execution environment they come from.
         invocations: what is known of its invocations; learns from the batch.
+        exclude: rows that are not wanted; None for no such wish.
 
     Returns:
         A table whose schema is `LOGS`, nullability included; no events give no rows. The same
@@ -64,7 +69,7 @@ def log_table(
     Source: reference otlp-mapping.md; tables.md, section 2b.
     """
     decoded = deque((decode(delivery.body), delivery.received_us) for delivery in deliveries)
-    return _log_table(decoded, context, invocations)
+    return _log_table(decoded, context, invocations, exclude)
 
 
 def text_table(
@@ -79,18 +84,21 @@ def text_table(
         ([Malformed(delivery.body.decode(errors="replace"))], delivery.received_us)
         for delivery in deliveries
     )
-    return _log_table(parts, context, invocations)
+    return _log_table(parts, context, invocations, None)
 
 
-def _log_table(decoded: Decoded, context: Context, invocations: Invocations) -> LogTable:
+def _log_table(
+    decoded: Decoded, context: Context, invocations: Invocations, exclude: Exclusion | None
+) -> LogTable:
     mapper = Mapper(context, invocations)
     for events, observed_us in decoded:
         mapper.learn(events, observed_us)
     environment = resource(context, invocations.function_arn, invocations.log_stream)
-    made = table(_rows(mapper, decoded), constants(environment, SCOPE_NAME, __version__))
+    made = table(_rows(mapper, decoded, exclude), constants(environment, SCOPE_NAME, __version__))
     return LogTable(made, mapper.malformed)
 
 
-def _rows(mapper: Mapper, decoded: Decoded) -> Iterator[list[Row]]:
+def _rows(mapper: Mapper, decoded: Decoded, exclude: Exclusion | None) -> Iterator[list[Row]]:
     while decoded:  # and let go of each, so that events and columns are not all there at once
-        yield mapper.rows(*decoded.popleft())
+        rows = mapper.rows(*decoded.popleft())
+        yield list(filter(exclude.keeps, rows)) if exclude else rows

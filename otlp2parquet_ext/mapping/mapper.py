@@ -84,7 +84,7 @@ class Mapper:
             else:
                 stream = values.get("instanceId")
                 if isinstance(stream, str) and _LOG_STREAM.fullmatch(stream):
-                    self._invocations.log_stream = stream
+                    self._invocations.told_stream(event.type, stream)
 
     def _learn_start(self, values: Values, time_us: int) -> None:
         request_id = _request_id(values)
@@ -228,9 +228,9 @@ class Mapper:
         invoke = invocation.invoke if invocation else None
         if event_type in _INVOCATION_EVENTS and invoke and invoke.invoked_function_arn:
             found["aws.lambda.invoked_arn"] = invoke.invoked_function_arn
-        if event_type == "platform.report" and (
-            (invoke and invoke.first) or platform.is_cold_start(values)
-        ):
+        # Whether an INVOKE was the first we know ourselves; a report may come from anybody.
+        cold = invoke.first if invoke else platform.is_cold_start(values)
+        if event_type == "platform.report" and cold:
             found["faas.coldstart"] = True
         return found
 

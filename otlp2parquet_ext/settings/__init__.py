@@ -49,6 +49,9 @@ class Settings:
     commit_interval_ms: int
     receiver_address: str
     receiver_port: int
+    otlp: str
+    otlp_port: int
+    otlp_max_bytes: int
     platform_timeout_ms: int
     telemetry_types: str
     signals: str
@@ -56,6 +59,8 @@ class Settings:
     spool_capacity_bytes: int
     memory_capacity_bytes: int
     spool_full: str
+    redact: str
+    exclude: str
     fail: str
     extension_name: str
     extension_api_version: str
@@ -98,3 +103,28 @@ def _unknown(environ: Mapping[str, str]) -> list[str]:
         for name in sorted(environ)
         if name.startswith(PREFIX) and name not in known
     ]
+
+
+SECRETS = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_CONTAINER_AUTHORIZATION_TOKEN")
+SECRET_WORDS = ("authorization", "cred", "key", "pass", "pwd", "secret", "signature", "tok")
+
+
+def names_secret(name: str) -> bool:
+    """Tell whether a name, of a property or of a URL's option, sounds like that of a secret."""
+    return any(word in name.lower() for word in SECRET_WORDS)
+
+
+def secrets_in(environ: Mapping[str, str]) -> list[str]:
+    """Return the secrets in `environ`: whole values, and what URLs hold of them."""
+    own = {name for setting in SETTINGS if setting.secret for name in setting.spellings()}
+    found: list[str] = []
+    for name, value in environ.items():
+        catalog = name.startswith("PYICEBERG_CATALOG__") and names_secret(name)
+        if catalog or name in own or name in SECRETS:
+            found += (value.strip(), value.partition(":")[2].strip())
+        elif "://" in value:
+            who = value.partition("://")[2].partition("?")[0].rpartition("@")[0]
+            options = [pair.partition("=") for pair in value.replace("?", "&").split("&")[1:]]
+            found += (who, who.partition(":")[2])
+            found += (said for option, _, said in options if names_secret(option))
+    return [secret for secret in found if secret]

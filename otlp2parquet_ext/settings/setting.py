@@ -21,9 +21,12 @@ class Setting:
         low, high: inclusive range of a whole number.
         choices: legal words, () for free text.
         many: the value is a comma list of `choices`.
+        secret: free text that nobody may read anywhere.
     """
 
-    __slots__ = ("attribute", "choices", "default", "high", "low", "many", "names", "says", "unit")
+    __slots__ = (
+        "attribute", "choices", "default", "high", "low", "many", "names", "says", "secret", "unit",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -37,9 +40,11 @@ class Setting:
         high: int = 0,
         choices: tuple[str, ...] = (),
         many: bool = False,
+        secret: bool = False,
     ) -> None:
         self.attribute, self.names, self.default, self.says = attribute, names, default, says
         self.unit, self.low, self.high, self.choices, self.many = unit, low, high, choices, many
+        self.secret = secret
 
     def spellings(self) -> tuple[str, ...]:
         """Return every variable that sets this, in the order in which they are looked at."""

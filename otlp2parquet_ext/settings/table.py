@@ -100,12 +100,14 @@ SETTINGS: tuple[Setting, ...] = (
         (PREFIX + "REST_TOKEN",),
         "",
         "Bearer token of a REST catalog.",
+        secret=True,
     ),
     Setting(
         "rest_credential",
         (PREFIX + "REST_CREDENTIAL",),
         "",
         "OAuth2 client of a REST catalog, as `client_id:client_secret`; gets the token.",
+        secret=True,
     ),
     Setting(
         "max_items",
@@ -168,6 +170,31 @@ SETTINGS: tuple[Setting, ...] = (
         high=65_535,
     ),
     Setting(
+        "otlp",
+        (PREFIX + "OTLP",),
+        "off",
+        "`on`: the function's own OpenTelemetry SDK can export to `http://127.0.0.1:4318`; see "
+        "otlp.md. Off by default: the port may be another collector's.",
+        choices=("off", "on"),
+    ),
+    Setting(
+        "otlp_port",
+        (PREFIX + "OTLP_PORT",),
+        4_318,
+        "TCP port of the OTLP endpoint, on the loopback address; if it is taken, there is none.",
+        low=1,
+        high=65_535,
+    ),
+    Setting(
+        "otlp_max_bytes",
+        (PREFIX + "OTLP_MAX_BYTES",),
+        4_194_304,
+        "Longest OTLP request that is read, as it comes and uncompressed.",
+        unit="bytes",
+        low=65_536,
+        high=67_108_864,
+    ),
+    Setting(
         "platform_timeout_ms",
         (PREFIX + "PLATFORM_TIMEOUT_MS",),
         100,
@@ -225,6 +252,20 @@ SETTINGS: tuple[Setting, ...] = (
         "What is dropped, and counted, when neither disk nor memory has room: the `newest` "
         "telemetry, or the `oldest`, a segment at a time.",
         choices=("newest", "oldest"),
+    ),
+    Setting(
+        "redact",
+        (PREFIX + "REDACT",),
+        "",
+        "Regular expression of what is masked before telemetry leaves memory, for example "
+        "`password=(\\S+)`: of groups only what they match; see security.md.",
+    ),
+    Setting(
+        "exclude",
+        (PREFIX + "EXCLUDE",),
+        "",
+        "What gets no row, as a comma list: types of events (`platform.extension`, `platform.*`), "
+        "and `<WARN` for records of a lower severity.",
     ),
     Setting(
         "fail",

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 import msgspec
 
 from otlp2parquet_ext.web import WebError
-from otlp2parquet_ext.web.address import split
+from otlp2parquet_ext.web.address import shown, split
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -151,18 +151,20 @@ class CredentialSource:
         origin = split(uri).origin
         if origin.scheme != "https" and origin.host not in PLAIN_HOSTS:
             raise CredentialsError(
-                f"{FULL_URI}={uri!r}: credentials are fetched over https, or over http from this "
-                f"machine ({', '.join(sorted(PLAIN_HOSTS))}) only"
+                f"{FULL_URI}={shown(uri)!r}: credentials are fetched over https, or over http from "
+                f"this machine ({', '.join(sorted(PLAIN_HOSTS))}) only"
             )
         deadline_ms = min(deadline_ms, round(time.time() * 1_000) + FETCH_MS)
         try:
             headers = self._authorization()
             response = self._client.request("GET", uri, headers=headers, deadline_ms=deadline_ms)
         except WebError as error:
-            raise CredentialsError(f"no credentials from {uri}: {error}") from error
+            raise CredentialsError(f"no credentials from {shown(uri)}: {error}") from error
         if response.status != 200:
             said = response.body[:200].decode("utf-8", "replace")
-            raise CredentialsError(f"no credentials from {uri}: HTTP {response.status} {said}")
+            raise CredentialsError(
+                f"no credentials from {shown(uri)}: HTTP {response.status} {said}"
+            )
         return _parsed(uri, response.body)
 
     def _authorization(self) -> dict[str, str]:
@@ -205,7 +207,9 @@ def _parsed(uri: str, body: bytes) -> _Fetched:
     try:
         document = msgspec.json.decode(body, type=_Document)
     except msgspec.DecodeError as error:
-        raise CredentialsError(f"{uri} answered something else than credentials: {error}") from None
+        raise CredentialsError(
+            f"{shown(uri)} answered something else than credentials: {error}"
+        ) from None
     expires = document.Expiration.timestamp() if document.Expiration else float("inf")
     return _Fetched(
         Credentials(document.AccessKeyId, document.SecretAccessKey, document.Token or None), expires

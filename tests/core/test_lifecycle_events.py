@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from otlp2parquet_ext.lifecycle.events import Shutdown, Unknown, parse_event
-from otlp2parquet_ext.lifecycle.session import Session
+from otlp2parquet_ext.lifecycle.session import REMEMBERED_IDS, Session
 from otlp2parquet_ext.telemetry.values import Invoke
 
 INVOKE = b"""{"eventType":"INVOKE","deadlineMs":1760000003000,"requestId":"r-1",
@@ -91,3 +91,37 @@ def test_the_typical_gap_is_a_median_so_one_pause_does_not_change_the_strategy()
     for number, at_ms in enumerate([0, 100, 200, 60_000, 60_100, 60_200]):
         session.invoked(invoke(number, at_ms))
     assert session.typical_gap_ms == 100
+
+
+def test_ends_of_other_invocations_do_not_displace_that_of_the_current_one() -> None:
+    """Whoever learnt the path may post any number; the hold would last until the deadline."""
+    session = Session()
+    session.invoked(invoke(1, 0))
+    session.heard(done={"r-1"}, reported={"r-1"})
+    session.heard(
+        done=[f"forged-{number}" for number in range(10_000)],
+        reported=[f"forged-{number}" for number in range(10_000)],
+    )
+    assert session.done("r-1")
+    assert not session.owes_report
+    assert len(session._done) + len(session._reported) <= 2 * REMEMBERED_IDS
+
+
+def test_a_retried_event_has_an_end_of_its_own() -> None:
+    """Lambda retries under the same request id: the first try's end is not that of the second."""
+    session = Session()
+    session.invoked(invoke(1, 0))
+    session.heard(done={"r-1"}, reported={"r-1"})
+    session.invoked(invoke(1, 60_000))
+    assert not session.done("r-1")
+    assert session.owes_report
+
+
+def test_forged_ends_do_not_stand_in_for_the_next_invocation() -> None:
+    """Its id is Lambda's secret until it begins."""
+    session = Session()
+    session.invoked(invoke(1, 0))
+    session.heard(done={"r-1", "r-x"}, reported={"r-1", "r-x"})
+    session.invoked(invoke(2, 100))
+    assert not session.done("r-2")
+    assert session.owes_report

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from otlp2parquet_ext.destinations.address import EXPECTED, AddressError, check_names, parse
+from otlp2parquet_ext.web.address import shown
 
 ARN = "arn:aws:s3tables:eu-central-1:123456789012:bucket/telemetry"
 
@@ -71,8 +72,26 @@ def test_a_malformed_url_is_an_error_that_says_what_is_valid(url: str, problem: 
     """One clear line: the variable, its value, what is wrong, what to type instead."""
     with pytest.raises(AddressError) as caught:
         parse(url)
-    assert str(caught.value).startswith(f"OTLP2PARQUET_DESTINATION={url!r}: {problem}")
+    assert str(caught.value).startswith(f"OTLP2PARQUET_DESTINATION={shown(url)!r}: {problem}")
     assert str(caught.value).endswith(f"expected {EXPECTED}")
+
+
+@pytest.mark.parametrize(
+    ("url", "quoted"),
+    [
+        ("s4://bucket/p?region=r", "s4://bucket/p?region=r"),
+        ("rest+https://me:hush@host/?warehouse=w", "rest+https://***@host/?warehouse=w"),
+        ("s3://AKIA:hu/sh@bucket/p", "s3://***@bucket/p"),
+        ("s3://bucket?endpoint=https://u:hush@h", "s3://bucket?endpoint=***"),
+        ("x://h?token=hush&y=1&api-key=hush", "x://h?token=***&y=1&api-key=***"),
+        ("x://h#hush", "x://h#***"),
+        ("hush", "hush"),
+        ("", ""),
+    ],
+)
+def test_a_url_is_quoted_without_its_secrets(url: str, quoted: str) -> None:
+    """What is wrong with it can be seen all the same."""
+    assert shown(url) == quoted
 
 
 @pytest.mark.parametrize("name", ["Logs", "log-lines", "a.b", "", "_x", "aws_logs", "x" * 256])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from otlp2parquet_ext import query
 from otlp2parquet_ext.context import context_note
 from otlp2parquet_ext.flush_side import FlushSide
@@ -31,3 +33,21 @@ def test_two_environments_that_were_told_the_same_both_have_their_rows(tmp_path:
             FlushSide(settings, {}).store(segment)
     rows = query.connect(url).execute("SELECT ServiceInstanceId FROM logs ORDER BY 1").fetchall()
     assert rows == [("one",), ("two",)]
+
+
+@pytest.mark.parametrize("scheme", ["file", "sqlite"])
+@pytest.mark.parametrize("commit_follows", [False, True])
+def test_a_batch_nobody_wants_is_safe_and_no_file(
+    tmp_path: Path, scheme: str, *, commit_follows: bool
+) -> None:
+    """Its segment may be discarded, and nothing waits for a commit."""
+    url = f"{scheme}://{tmp_path}/lake"
+    settings = load({"OTLP2PARQUET_DESTINATION": url, "OTLP2PARQUET_EXCLUDE": "function"})[0]
+    spool = Spool(tmp_path / "spool", 1 << 20, 0)
+    spool.append(BODY, 1, 1)
+    segment = spool.seal()
+    assert segment is not None
+    side = FlushSide(settings, {})
+    assert side.store(segment, commit_follows=commit_follows).safe
+    assert side.commit(2**60) == 0
+    assert list(tmp_path.rglob("*.parquet")) == []

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import gzip
+import os
 import socket
+import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import aiohttp
 import pytest
 
-from otlp2parquet_ext.receiver import Receiver, body_limit_bytes
+from otlp2parquet_ext.door import STRANGERS
+from otlp2parquet_ext.receiver import CONNECTIONS, Receiver, body_limit_bytes
+from otlp2parquet_ext.serving import BODIES_IN_FLIGHT
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
+    from typing import Any
 
 PATH = "/t/5f1c0e"
 LIMIT = 100_000
@@ -21,7 +28,7 @@ LIMIT = 100_000
 
 @asynccontextmanager
 async def receiving(
-    bodies: list[bytes], refused: list[int] | None = None, **limits: float
+    bodies: list[bytes], refused: list[int] | None = None, **limits: Any
 ) -> AsyncIterator[int]:
     """Run a receiver on a free port that keeps what it is sent; yield the port."""
     count = [] if refused is None else refused
@@ -165,3 +172,264 @@ def test_the_body_limit_leaves_room_for_everything_the_platform_may_send() -> No
     """Twice its buffer plus envelopes, and never below four megabytes."""
     assert body_limit_bytes(262_144) == 4_194_304
     assert body_limit_bytes(104_857_600) == 2 * 104_857_600 + 262_144
+
+
+def post(body: bytes, more: bytes = b"", path: str = PATH) -> bytes:
+    """Make a delivery as bytes."""
+    head = b"POST %b HTTP/1.1\r\nHost: x\r\n%b" % (path.encode(), more)
+    return head + b"Content-Length: %d\r\n\r\n" % len(body) + body
+
+
+def test_a_thousand_idle_connections_keep_no_delivery_out() -> None:
+    """Function code may open as many as it likes; Lambda allows 1 024 descriptors."""
+
+    async def test() -> None:
+        bodies: list[bytes] = []
+        async with receiving(bodies) as port:
+            before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - names are all we need
+            idle = []
+            for number in range(1_000):
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+                writer.write((b"", b"POST /t/", b"GET / HTTP/1.1\r\n\r\n")[number % 3])
+                idle.append(writer)
+                if number % 100 == 0:
+                    answer = await send(port, post(b"[%d]" % number))
+                    assert answer.startswith(b"HTTP/1.1 200")
+            ours = len(os.listdir("/proc/self/fd")) - before - len(idle)  # noqa: PTH208
+            assert ours <= STRANGERS + CONNECTIONS
+            for writer in idle:
+                writer.close()
+        assert bodies == [b"[%d]" % number for number in range(0, 1_000, 100)]
+
+    run(test)
+
+
+def test_who_named_the_path_before_a_flood_is_served_after_it() -> None:
+    """All of it lies in the kernel when we get to run again, as after a freeze."""
+
+    async def test() -> None:
+        bodies: list[bytes] = []
+        async with receiving(bodies) as port:
+            flood = [socket.create_connection(("127.0.0.1", port)) for _ in range(30)]
+            platform = socket.create_connection(("127.0.0.1", port))
+            platform.sendall(post(b"[1]"))
+            flood += [socket.create_connection(("127.0.0.1", port)) for _ in range(90)]
+            loop = asyncio.get_running_loop()
+            answer = await loop.run_in_executor(None, platform.recv, 1_000)
+            assert answer.startswith(b"HTTP/1.1 200")
+            for client in (*flood, platform):
+                client.close()
+        assert bodies == [b"[1]"]
+
+    run(test)
+
+
+def test_a_stranger_is_never_closed_once_its_request_line_is_here() -> None:
+    """It came first and wrote late; a flood would otherwise push out whom we wait for."""
+
+    async def test() -> None:
+        bodies: list[bytes] = []
+        async with receiving(bodies) as port:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            await asyncio.sleep(0)
+            flood = [socket.create_connection(("127.0.0.1", port)) for _ in range(STRANGERS - 1)]
+            await asyncio.sleep(0.05)  # they are strangers now, and it is the oldest
+            writer.write(post(b"[1]"))
+            flood.append(socket.create_connection(("127.0.0.1", port)))
+            assert (await reader.read()).startswith(b"HTTP/1.1 200")
+            for client in flood:
+                client.close()
+            writer.close()
+        assert bodies == [b"[1]"]
+
+    run(test)
+
+
+def test_who_is_one_too_many_is_told_to_come_again() -> None:
+    """Only who learnt the path gets there; the platform repeats what was answered 503."""
+
+    async def test() -> None:
+        bodies: list[bytes] = []
+        async with receiving(bodies, connections=2) as port:
+            half = post(b"[1]")[:-1]
+            slow = [await asyncio.open_connection("127.0.0.1", port) for _ in range(2)]
+            for _, writer in slow:
+                writer.write(half)
+            await asyncio.sleep(0.05)
+            assert (await send(port, post(b"[2]"))).startswith(b"HTTP/1.1 503")
+            for reader, writer in slow:
+                writer.write(b"]")
+                assert (await reader.read()).startswith(b"HTTP/1.1 200")
+                writer.close()
+            assert (await send(port, post(b"[2]"))).startswith(b"HTTP/1.1 200")
+        assert bodies == [b"[1]", b"[1]", b"[2]"]
+
+    run(test)
+
+
+def test_bodies_in_flight_are_bounded_together() -> None:
+    """Thirty clients that each send all but the last byte would else hold thirty whole bodies."""
+
+    async def test() -> None:
+        bodies: list[bytes] = []
+        async with receiving(bodies) as port:
+            half = post(b"x" * LIMIT)[:-1]
+            slow = [await asyncio.open_connection("127.0.0.1", port) for _ in range(10)]
+            for _, writer in slow:
+                writer.write(half)
+            answers = await asyncio.gather(
+                *(asyncio.wait_for(reader.read(12), 0.5) for reader, _ in slow),
+                return_exceptions=True,
+            )
+            assert answers.count(b"HTTP/1.1 503") == 10 - BODIES_IN_FLIGHT
+            for _, writer in slow:
+                writer.close()
+            await asyncio.sleep(0.05)
+            assert (await send(port, post(b"x" * LIMIT))).startswith(b"HTTP/1.1 200")
+        assert bodies == [b"x" * LIMIT]
+
+    run(test)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"X: " + b"x" * 10_000,
+        b"".join(b"X-%d: x\r\n" % number for number in range(100)),
+        b"X: " + b"x" * 10_000_000,
+    ],
+    ids=["one long header", "a hundred headers", "a header without end"],
+)
+def test_headers_are_bounded_in_length_and_number(head: bytes) -> None:
+    """The platform sends a handful of short ones."""
+
+    async def test() -> None:
+        bodies: list[bytes] = []
+        async with receiving(bodies) as port:
+            try:
+                answer = await send(port, post(b"[]", head + b"\r\n"))
+            except ConnectionError:
+                answer = b""
+            assert answer == b"" or answer.split()[1] == b"400"
+        assert bodies == []
+
+    run(test)
+
+
+async def dribble(port: int, first: bytes, more: bytes) -> tuple[bytes, float]:
+    """Send `first`, then `more` again and again; return the answer and the seconds it took."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    started = time.monotonic()
+    writer.write(first)
+    answer = asyncio.ensure_future(reader.read(12))
+    while not answer.done() and time.monotonic() - started < 5:
+        with contextlib.suppress(ConnectionError):
+            writer.write(more)
+        await asyncio.sleep(0.02)
+    writer.close()
+    with contextlib.suppress(ConnectionError):
+        return await answer, time.monotonic() - started
+    return b"", time.monotonic() - started
+
+
+@pytest.mark.parametrize(
+    ("first", "more", "expected"),
+    [
+        (b"", b"P", b""),
+        (b"POST %s HTTP/1.1\r\n" % PATH.encode(), b"X: x\r\n", b""),
+        (post(b"x" * 1_000)[:-1_000], b"x", b"HTTP/1.1 408"),
+        (
+            b"POST %s HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" % PATH.encode(),
+            b"1\r\nx\r\n",
+            b"HTTP/1.1 408",
+        ),
+    ],
+    ids=["request line", "headers", "body", "chunks without end"],
+)
+def test_a_client_that_dribbles_is_cut_at_a_total_time(
+    first: bytes, more: bytes, expected: bytes
+) -> None:
+    """A byte now and then would start any timer of idleness anew, for ever."""
+
+    async def test() -> None:
+        bodies: list[bytes] = []
+        async with receiving(bodies, header_timeout_s=0.3, body_timeout_s=0.3) as port:
+            answer, took_s = await dribble(port, first, more)
+            assert answer == expected
+            assert took_s < 3
+        assert bodies == []
+
+    run(test)
+
+
+def test_a_client_that_asks_before_it_sends_is_told_to_go_on() -> None:
+    """`Expect: 100-continue`: some clients wait seconds for it, others for ever."""
+
+    async def test() -> None:
+        bodies: list[bytes] = []
+        async with receiving(bodies) as port:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            request = post(b"[1]", b"Expect: 100-continue\r\n")
+            writer.write(request[:-3])
+            assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+            writer.write(request[-3:])
+            assert (await reader.read()).startswith(b"HTTP/1.1 200")
+            writer.close()
+            too_long = post(b"x" * (LIMIT + 1), b"Expect: 100-continue\r\n")
+            assert (await send(port, too_long[: -LIMIT - 1])).startswith(b"HTTP/1.1 413")
+        assert bodies == [b"[1]"]
+
+    run(test)
+
+
+def test_of_pipelined_requests_the_first_is_answered_and_the_rest_are_not_taken() -> None:
+    """What has no answer was not taken: whoever sent it sends it again."""
+
+    async def test() -> None:
+        bodies: list[bytes] = []
+        async with receiving(bodies) as port:
+            answer = await send(port, b"".join(post(b"[%d]" % number) for number in range(50)))
+            assert answer.count(b"HTTP/1.1") == 1
+        assert bodies == [b"[0]"]
+
+    run(test)
+
+
+def test_a_bomb_is_kept_as_small_as_it_came() -> None:
+    """A hundred megabytes of nothing in a hundred kilobytes, and nobody inflates them."""
+
+    async def test() -> None:
+        bodies: list[bytes] = []
+        bomb = gzip.compress(bytes(50_000_000))
+        async with receiving(bodies) as port:
+            for coding in (b"gzip", b"deflate", b"br", b"zstd", b"gzip, gzip"):
+                more = b"Content-Encoding: %b\r\n" % coding
+                assert (await send(port, post(bomb, more))).startswith(b"HTTP/1.1 200")
+        assert bodies == [bomb] * 5
+
+    run(test)
+
+
+@pytest.mark.parametrize(
+    ("line", "status"),
+    [
+        (f"POST {PATH}?a=b HTTP/1.1", 200),
+        (f"POST http://sandbox.localdomain:4243{PATH} HTTP/1.1", 200),
+        (f"POST {PATH}/ HTTP/1.1", 404),
+        (f"POST /{PATH} HTTP/1.1", 404),
+        (f"POST {PATH[:-1]} HTTP/1.1", 404),
+        ("POST /" + "x" * 600, 404),
+        ("no http", 404),
+    ],
+)
+def test_the_path_is_all_that_opens_the_door(line: str, status: int) -> None:
+    """In every spelling a client may give it, and in no other."""
+
+    async def test() -> None:
+        bodies: list[bytes] = []
+        async with receiving(bodies) as port:
+            request = f"{line}\r\nHost: x\r\nContent-Length: 2\r\n\r\n[]".encode()
+            assert (await send(port, request)).startswith(b"HTTP/1.1 %d" % status)
+        assert bodies == ([b"[]"] if status == 200 else [])
+
+    run(test)

@@ -18,6 +18,7 @@ import msgspec
 
 from otlp2parquet_ext.iceberg.catalogs.answers import DONE, failure
 from otlp2parquet_ext.web import WebError
+from otlp2parquet_ext.web.address import shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -106,14 +107,14 @@ class ClientCredentials:
         )
         if answer.status not in DONE:
             raise WebError(
-                f"{self._uri} gives no token: {failure(answer)}; expected "
+                f"{shown(self._uri)} gives no token: {failure(answer)}; expected "
                 "OTLP2PARQUET_REST_CREDENTIAL=client_id:client_secret of a client it knows",
                 sent=False,
             )
         try:
             token = msgspec.json.decode(answer.body, type=_Token)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            raise WebError(f"{self._uri} gives no token: {error}", sent=False) from error
+            raise WebError(f"{shown(self._uri)} gives no token: {error}", sent=False) from error
         return token.access_token, token.expires_in
 
 

@@ -1,0 +1,96 @@
+"""Content encodings of OTLP/HTTP requests: inflating, and never more than was agreed.
+
+    wire bytes --inflate(limit)--> body, or EncodingError (400), or OverLimitError (413)
+
+A few bytes can stand for gigabytes, so nothing is inflated beyond the limit to find out how long
+it would have become. `deflate` is zlib's format (RFC 9110) or, as some clients have it, the bare
+stream.
+"""
+
+from __future__ import annotations
+
+import zlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+GZIP = 16 + zlib.MAX_WBITS
+BARE = -zlib.MAX_WBITS
+
+
+class EncodingError(Exception):
+    """The body is not what its Content-Encoding says; the text is for the client."""
+
+
+class OverLimitError(Exception):
+    """The body would be longer than its limit when inflated; how long nobody looks."""
+
+
+def inflate(body: bytes, encoding: str, limit_bytes: int) -> bytes:
+    """Return the body without its encoding.
+
+    Args:
+        body: as it came; an empty one is empty in every encoding.
+        encoding: one of `ENCODINGS`.
+        limit_bytes: what the result may have at most.
+
+    Raises:
+        EncodingError: it is damaged, cut off, or encoded otherwise.
+        OverLimitError: the result is longer than `limit_bytes`.
+    """
+    decoded = ENCODINGS[encoding](body, limit_bytes) if body else body
+    if len(decoded) > limit_bytes:
+        raise OverLimitError
+    return decoded
+
+
+def _identity(body: bytes, _limit_bytes: int) -> bytes:
+    return body
+
+
+def _gzip(body: bytes, limit_bytes: int) -> bytes:
+    return _stream("gzip", body, limit_bytes, GZIP)
+
+
+def _deflate(body: bytes, limit_bytes: int) -> bytes:
+    # A zlib header is a multiple of 31 that names method 8; a bare stream hardly begins so.
+    has_header = body[0] & 0x0F == 8 and int.from_bytes(body[:2], "big") % 31 == 0
+    return _stream("deflate", body, limit_bytes, zlib.MAX_WBITS if has_header else BARE)
+
+
+def _stream(name: str, body: bytes, limit_bytes: int, wbits: int) -> bytes:
+    """Inflate one stream; one that is longer is cut behind the limit."""
+    inflating = zlib.decompressobj(wbits)
+    try:
+        decoded = inflating.decompress(body, limit_bytes + 1)
+    except zlib.error as error:
+        raise EncodingError(f"Content-Encoding {name}: {error}") from None
+    if len(decoded) > limit_bytes:
+        return decoded
+    if not inflating.eof:
+        raise EncodingError(f"Content-Encoding {name}: the body ends early")
+    if inflating.unused_data:
+        # Further members are legal gzip, but no exporter sends them, and thousands cost minutes.
+        size = len(inflating.unused_data)
+        raise EncodingError(f"Content-Encoding {name}: {size} bytes follow the end of the stream")
+    return decoded
+
+
+def _zstd(body: bytes, limit_bytes: int) -> bytes:
+    # The interpreter has zstd from 3.14 on only; the reader of Parquet has it in all.
+    import pyarrow as pa  # noqa: PLC0415 - no SDK sends zstd unless told to
+
+    try:
+        with pa.input_stream(pa.py_buffer(body), compression="zstd") as stream:
+            return bytes(stream.read(limit_bytes + 1))
+    except OSError as error:
+        raise EncodingError(f"Content-Encoding zstd: {error}") from None
+
+
+ENCODINGS: dict[str, Callable[[bytes, int], bytes]] = {
+    "identity": _identity,
+    "gzip": _gzip,
+    "deflate": _deflate,
+    "zstd": _zstd,
+}

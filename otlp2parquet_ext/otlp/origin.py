@@ -1,0 +1,115 @@
+"""Where records come from: the columns of their resource and scope.
+
+A request's resource is completed with what only the extension knows of the environment
+(`cloud.*`, `faas.*`, `service.*`), so that a function's own spans and the platform's logs carry
+the same. Nothing the request says is overwritten.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+
+from otlp2parquet_ext.mapping.fields import Fields
+from otlp2parquet_ext.otlp.belonging import named_request
+from otlp2parquet_ext.otlp.values import dropped, read_attributes, text
+
+if TYPE_CHECKING:
+    from otlp2parquet_ext.mapping.attributes import Attributes
+    from otlp2parquet_ext.mapping.resource import Resource
+
+_UNKNOWN = "unknown_service"
+_decode_raw = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+
+class Origin(NamedTuple):
+    """A resource as it is stored.
+
+    Attributes:
+        columns: by name; the same for all its records.
+        request_id: of the invocation it names, None when none.
+    """
+
+    columns: dict[str, object]
+    request_id: str | None
+
+
+class Origins:
+    """Reads resources and scopes; remembers those it has read, for one batch.
+
+    Args:
+        environment: the execution environment's own resource.
+    """
+
+    def __init__(self, environment: Resource) -> None:
+        self._environment = environment
+        self._attributes: dict[str, object] = {**_decode_raw(environment.attributes)}
+        self._resources: dict[tuple[bytes, str], Origin] = {}
+        self._scopes: dict[tuple[bytes, str], dict[str, object]] = {}
+
+    def resource(self, group: Any) -> Origin:
+        """Read the resource of a ResourceLogs, ResourceSpans or ResourceMetrics."""
+        key = (group.resource.SerializeToString(), group.schema_url)
+        if key not in self._resources:
+            self._resources[key] = self._read_resource(group)
+        return self._resources[key]
+
+    def scope(self, group: Any) -> dict[str, object]:
+        """Read the scope of a ScopeLogs, ScopeSpans or ScopeMetrics: its columns by name."""
+        key = (group.scope.SerializeToString(), group.schema_url)
+        if key not in self._scopes:
+            scope = group.scope
+            self._scopes[key] = {
+                "ScopeName": scope.name or None,
+                "ScopeVersion": scope.version or None,
+                "ScopeAttributes": text(read_attributes(scope.attributes), dropped(scope)),
+                "ScopeSchemaUrl": group.schema_url or None,
+            }
+        return self._scopes[key]
+
+    def _read_resource(self, group: Any) -> Origin:
+        environment = self._environment
+        fields = read_attributes(group.resource.attributes)
+        rest = dict(fields.values)
+        name = _take(rest, "service.name", environment.service_name)
+        namespace = _take(rest, "service.namespace", environment.service_namespace)
+        instance = _take(rest, "service.instance.id", environment.service_instance_id)
+        rest.update((key, raw) for key, raw in self._attributes.items() if key not in rest)
+        own = dropped(group.resource) or {}
+        if group.resource.entity_refs:
+            own["otel.entity_refs"] = _entities(group.resource)
+        columns: dict[str, object] = {
+            "ServiceName": name,
+            "ServiceNamespace": namespace,
+            "ServiceInstanceId": instance,
+            "ResourceAttributes": text(Fields(b"", rest, rest, fields.repeated), own),
+            "ResourceSchemaUrl": group.schema_url or None,
+        }
+        return Origin(columns, named_request(fields.values))
+
+
+def _take(attributes: Attributes, key: str, otherwise: str | None) -> str | None:
+    """Take an attribute that has a column; one that names nothing stays where it is.
+
+    What an SDK that was told no name writes, `unknown_service:node`, names nothing.
+    """
+    value = attributes.get(key)
+    if not isinstance(value, str) or not value:
+        return otherwise
+    if value.startswith(_UNKNOWN) and otherwise:
+        return otherwise
+    del attributes[key]
+    return value
+
+
+def _entities(resource: Any) -> list[Attributes]:
+    return [
+        {
+            "schema_url": one.schema_url,
+            "type": one.type,
+            "id_keys": list(one.id_keys),
+            "description_keys": list(one.description_keys),
+        }
+        for one in resource.entity_refs
+    ]

@@ -1,0 +1,64 @@
+"""What of a request is refused, and why: one record, or the request as a whole.
+
+A `BadValueError` travels up to the record it was found in, which is then refused and counted in
+`Refusals`; where there is no record around it, the request is refused: `OtlpError`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+_MOST_REASONS = 3
+_LONGEST_VALUE, _LONGEST_REASON = 60, 400
+
+
+class OtlpError(Exception):
+    """A request that cannot be read at all: the client's mistake.
+
+    The message says where, what was found and what is valid; it is meant for the client.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(_cut(message))
+
+
+class BadValueError(Exception):
+    """A value that cannot be read or stored; somebody says where in the request it is."""
+
+
+@dataclass(slots=True)
+class Refusals:
+    """The records of one request that were refused.
+
+    Attributes:
+        records: how many.
+        reasons: the first few.
+    """
+
+    records: int = 0
+    reasons: list[str] = field(default_factory=list)
+
+    def add(self, reason: str, records: int = 1) -> None:
+        """Note that records were refused, all for one reason."""
+        self.records += records
+        if len(self.reasons) <= _MOST_REASONS:
+            self.reasons.append(_cut(reason))
+
+    def why(self) -> str:
+        """Say why, or "" when nothing was refused."""
+        text = "; ".join(self.reasons[:_MOST_REASONS])
+        return text + "; and others" if len(self.reasons) > _MOST_REASONS else text
+
+
+def shown(value: object) -> str:
+    """Quote a value for a message, cut to a readable length."""
+    if isinstance(value, dict | list):
+        return "an object" if isinstance(value, dict) else "an array"
+    text = repr(value)
+    return text if len(text) <= _LONGEST_VALUE else text[:_LONGEST_VALUE] + "…"
+
+
+def _cut(reason: str) -> str:
+    """Leave out the middle of a reason whose path goes very deep."""
+    half = _LONGEST_REASON // 2
+    return reason if len(reason) <= _LONGEST_REASON else f"{reason[:half]}…{reason[-half:]}"

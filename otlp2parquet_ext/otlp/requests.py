@@ -1,0 +1,124 @@
+"""OTLP requests: what is accepted, what is refused, and what the client is told.
+
+    body --read_request()--> Accepted --> the spool
+                                      --response()--> the answer, in the request's encoding
+
+A record that cannot be stored is refused alone and counted (OTLP calls that a partial success); a
+request that cannot be read at all is an `OtlpError`, whose text belongs into a `status()` body.
+Nothing here imports the message classes before the first request.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from otlp2parquet_ext.otlp.checks import check
+from otlp2parquet_ext.otlp.json_request import read_json
+from otlp2parquet_ext.otlp.messages import Signal, request_class
+from otlp2parquet_ext.otlp.refusals import BadValueError, OtlpError, Refusals
+from otlp2parquet_ext.otlp.wire import delimited, mended, varint
+
+__all__ = ["Accepted", "OtlpError", "Signal", "read_request", "response", "status"]
+
+_REJECTED = {
+    Signal.LOGS: "rejectedLogRecords",
+    Signal.TRACES: "rejectedSpans",
+    Signal.METRICS: "rejectedDataPoints",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """What of a request is worth keeping.
+
+    Attributes:
+        payload: protobuf `Export…ServiceRequest` of what was accepted; b"" when nothing was.
+        records: log records, spans or data points in it.
+        rejected: how many were refused.
+        why: for the client; "" when none was.
+    """
+
+    payload: bytes
+    records: int
+    rejected: int
+    why: str
+
+
+def read_request(signal: Signal, body: bytes, *, json: bool) -> Accepted:
+    """Read a request.
+
+    Args:
+        signal: by its path.
+        body: any bytes, inflated; none is a request without records.
+        json: OTLP/JSON, else protobuf.
+
+    Raises:
+        OtlpError: it cannot be read.
+
+    Source: OTLP specification, "OTLP/HTTP Request" and "Partial Success".
+    """
+    refusals = Refusals()
+    request = request_class(signal)()
+    if json:
+        read_json(body, request, refusals)
+    else:
+        body = _read_protobuf(body, request, refusals)
+    refused = refusals.records
+    records = check(signal, request, refusals)
+    if not records:
+        payload = b""
+    elif json or refusals.records > refused:
+        payload = request.SerializeToString()
+    else:
+        payload = body
+    return Accepted(payload, records, refusals.records, refusals.why())
+
+
+def response(signal: Signal, accepted: Accepted, *, json: bool) -> bytes:
+    """Write `Export…ServiceResponse`; `partial_success` is there only when records were refused."""
+    if json:
+        partial = {_REJECTED[signal]: str(accepted.rejected), "errorMessage": accepted.why}
+        return msgspec.json.encode({"partialSuccess": partial} if accepted.rejected else {})
+    if not accepted.rejected:
+        return b""
+    return delimited(1, _number_and_text(accepted.rejected, accepted.why))
+
+
+def status(code: int, message: str, *, json: bool) -> bytes:
+    """Write `google.rpc.Status`, the body of an answer that is no success.
+
+    Args:
+        code: a gRPC code, 0 to 16.
+        message: for the client.
+        json: in which encoding.
+    """
+    if json:
+        return msgspec.json.encode({"code": code, "message": message})
+    return _number_and_text(code, message)
+
+
+def _read_protobuf(body: bytes, request: Any, refusals: Refusals) -> bytes:
+    """Fill a request; return bytes that hold the same."""
+    from google.protobuf.message import DecodeError  # noqa: PLC0415 -- with the first request
+
+    try:
+        request.ParseFromString(body)
+        size = request.ByteSize()
+        request.DiscardUnknownFields()
+        if request.ByteSize() == size:
+            return body
+    except DecodeError:
+        pass  # what is wrong, and where, the library does not say
+    try:
+        body = mended(body, request.DESCRIPTOR, refusals)
+        request.ParseFromString(body)
+    except (BadValueError, DecodeError) as error:
+        raise OtlpError(f"{request.DESCRIPTOR.name} as protobuf: {error}") from None
+    return body
+
+
+def _number_and_text(number: int, text: str) -> bytes:
+    return b"\x08" + varint(number) + delimited(2, text.encode())

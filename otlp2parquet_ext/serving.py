@@ -1,0 +1,198 @@
+"""What a server on a port of the sandbox owes its process: bounds on bodies and on connections.
+
+    Bodies   what is read into memory, of one request and of all at a time; for both receivers
+    Server   connections that are kept alive, of clients who are in the sandbox with us
+
+    connection --> owes a request --> is answered --> idle, kept alive --> owes the next one
+                   cut off after                      until its place is
+                   `PATIENCE_TICKS`                   needed
+
+Time is counted in ticks of running time, not read from a clock: Lambda freezes us between any two
+instructions, and after a freeze every clock says that the client has been silent for minutes.
+
+Idle connections are not closed for their age. Who keeps one alive freezes with us, so it is as
+good after an hour as after a second; and a server that closes one just when its client writes to
+it costs a request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator, Mapping
+
+    from aiohttp.web_protocol import RequestHandler
+
+TICK_S = 1.0
+PATIENCE_TICKS = 10
+BODIES_IN_FLIGHT = 2
+"""All bodies at a time may have so many times the bytes of the longest: an environment of 128 MB
+is not ours alone."""
+
+SERVER_OPTIONS: Mapping[str, Any] = {
+    "access_log": None,
+    "auto_decompress": False,
+    "lingering_time": 0.5,  # reading on after an answer, so that a refusal is not lost in a reset
+    "max_line_size": 4_096,
+    "max_field_size": 4_096,
+    "max_headers": 64,
+    "read_bufsize": 65_536,
+}
+
+
+class TooLongError(Exception):
+    """A body is longer than is read; `size_bytes` is how long, as far as it is known."""
+
+    def __init__(self, size_bytes: int) -> None:
+        super().__init__(f"the body has {size_bytes} bytes or more")
+        self.size_bytes = size_bytes
+
+
+class TooMuchError(Exception):
+    """All bodies at a time are too much; the request may come again later."""
+
+
+class Bodies:
+    """Bodies of the requests that are being answered.
+
+    Args:
+        limit_bytes: the longest that is read; all may have `BODIES_IN_FLIGHT` times as much.
+    """
+
+    def __init__(self, limit_bytes: int) -> None:
+        self.limit_bytes = limit_bytes
+        self.held_bytes = 0
+
+    async def read(self, request: web.BaseRequest) -> bytes:
+        """Read a body; who gets it gives it back with `release`.
+
+        Raises:
+            TooLongError, TooMuchError: and nothing of it is held.
+            ConnectionError: the client went, or was cut off.
+        """
+        if (request.content_length or 0) > self.limit_bytes:
+            raise TooLongError(request.content_length or 0)
+        if request.headers.get("Expect", "").lower() == "100-continue" and request.transport:
+            request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        body = bytearray()
+        try:
+            async for chunk in request.content.iter_any():
+                self._add(body, chunk)
+        except BaseException:
+            self.release(body)
+            raise
+        return bytes(body)
+
+    def _add(self, body: bytearray, chunk: bytes) -> None:
+        body += chunk
+        self.held_bytes += len(chunk)
+        if len(body) > self.limit_bytes:
+            raise TooLongError(self.limit_bytes + 1)
+        if self.held_bytes > BODIES_IN_FLIGHT * self.limit_bytes:
+            raise TooMuchError
+
+    def release(self, body: bytes | bytearray) -> None:
+        """Make room: a body that was read is needed no more."""
+        self.held_bytes -= len(body)
+
+
+class Server(web.Server):
+    """An HTTP server whose connections are few and do not hang.
+
+    Args:
+        handle: answers one request.
+        most: open connections. One more takes the place of the one that has owed a request
+            longest, else of the one idle longest; it is closed itself when all are being answered.
+        tick_s: how long a tick is.
+    """
+
+    def __init__(
+        self,
+        handle: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]],
+        most: int,
+        *,
+        tick_s: float = TICK_S,
+    ) -> None:
+        super().__init__(self._handled, keepalive_timeout=math.inf, **SERVER_OPTIONS)
+        self._handle = handle
+        self._most = most
+        self._tick_s = tick_s
+        self._open: set[RequestHandler] = set()
+        self._owing: dict[RequestHandler, int] = {}  # ticks since then
+        self._idle: dict[RequestHandler, None] = {}  # longest first
+        self._ticking: asyncio.TimerHandle | None = None
+
+    def connection_made(self, handler: RequestHandler, transport: asyncio.Transport) -> None:
+        """Make room for a connection, which owes us a request from now on."""
+        super().connection_made(handler, transport)
+        if len(self._open) >= self._most:
+            victim = next(iter(self._owing), None) or next(iter(self._idle), handler)
+            self._cut_off(victim)
+            if victim is handler:
+                return
+        self._open.add(handler)
+        self._owes(handler)
+
+    def connection_lost(self, handler: RequestHandler, exc: BaseException | None = None) -> None:
+        """Forget a connection."""
+        super().connection_lost(handler, exc)
+        self._forget(handler)
+
+    def cut_off_all(self) -> None:
+        """Close all connections; `shutdown` would wait for the idle ones' next request."""
+        for handler in self.connections:
+            self._cut_off(handler)
+
+    def _cut_off(self, handler: RequestHandler) -> None:
+        self._forget(handler)
+        handler.force_close()
+
+    def _forget(self, handler: RequestHandler) -> None:
+        self._open.discard(handler)
+        self._owing.pop(handler, None)
+        self._idle.pop(handler, None)
+
+    async def _handled(self, request: web.BaseRequest) -> web.StreamResponse:
+        handler = request.protocol
+        self._owing.pop(handler, None)
+        self._idle.pop(handler, None)
+        try:
+            return await self._handle(request)
+        except ConnectionError:
+            return web.Response()  # to nobody: the client went, or was cut off
+        finally:
+            if handler in self._open:
+                self._idle[handler] = None
+
+    @contextmanager
+    def owing(self, request: web.BaseRequest) -> Iterator[None]:
+        """Cut the client off if the block, which waits for its bytes, takes too long."""
+        self._owes(request.protocol)
+        try:
+            yield
+        finally:
+            self._owing.pop(request.protocol, None)
+
+    def _owes(self, handler: RequestHandler) -> None:
+        self._owing[handler] = 0
+        if self._ticking is None:
+            self._tick_later()
+
+    def _tick_later(self) -> None:
+        self._ticking = asyncio.get_running_loop().call_later(self._tick_s, self._tick)
+
+    def _tick(self) -> None:
+        """Count one tick for all who owe; a freeze is one tick, however long it was."""
+        self._ticking = None
+        for handler in list(self._owing):
+            self._owing[handler] += 1
+            if self._owing[handler] > PATIENCE_TICKS:
+                self._cut_off(handler)
+        if self._owing:
+            self._tick_later()

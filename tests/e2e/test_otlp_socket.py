@@ -1,0 +1,99 @@
+"""The OTLP endpoint's socket: there from the start where it is wanted, and never fatal."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from scripted_lambda import Answer, ScriptedLambda, free_port, shutdown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from scripted_lambda import Extension
+
+pytestmark = pytest.mark.e2e
+
+
+@pytest.fixture
+def scripted() -> Iterator[ScriptedLambda]:
+    """A Lambda that does as it should."""
+    lambda_ = ScriptedLambda()
+    yield lambda_
+    lambda_.close()
+
+
+def connects(port: int, address: str = "127.0.0.1") -> bool:
+    """Tell whether somebody listens."""
+    try:
+        socket.create_connection((address, port), timeout=5).close()
+    except OSError:
+        return False
+    return True
+
+
+def shut_down(extension: Extension) -> None:
+    """Send SHUTDOWN and expect a clean end."""
+    extension.lambda_.events.put(shutdown())
+    assert extension.end() == 0, extension.lines
+
+
+@pytest.mark.parametrize(("otlp", "listens"), [("on", True), ("off", False), ("", False)])
+def test_the_socket_listens_before_the_first_next_where_it_is_on(
+    scripted: ScriptedLambda, tmp_path: Path, otlp: str, *, listens: bool
+) -> None:
+    """An SDK may export while the function initialises: the kernel queues until we are there."""
+    port = free_port()
+    variables = {"OTLP2PARQUET_OTLP": otlp, "OTLP2PARQUET_OTLP_PORT": str(port)}
+    extension = scripted.start(tmp_path, **variables)
+    extension.until_next()
+    assert connects(port) is listens
+    assert not connects(port, "127.0.0.2")  # loopback, but not the address it is bound to
+    shut_down(extension)
+
+
+def test_a_port_of_another_collector_costs_a_warning(
+    scripted: ScriptedLambda, tmp_path: Path
+) -> None:
+    """The function's exporters send to that port and no other, so no other is tried."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        variables = {"OTLP2PARQUET_OTLP": "on", "OTLP2PARQUET_OTLP_PORT": port}
+        extension = scripted.start(tmp_path, **variables)
+        extension.until_next()
+        shut_down(extension)
+    said = f"OTLP2PARQUET_OTLP_PORT={port}: expected a free port; OTLP is not received"
+    assert any(said in line for line in extension.lines)
+
+
+def test_who_only_answers_next_refuses_exporters_at_once(tmp_path: Path) -> None:
+    """One that was connected and never answered would wait its ten seconds in the function's time.
+
+    That the second event is asked for tells that the first was answered without collecting.
+    """
+    lambda_ = ScriptedLambda(subscribe=[Answer(500)])
+    port = free_port()
+    variables = {"OTLP2PARQUET_OTLP": "on", "OTLP2PARQUET_OTLP_PORT": str(port)}
+    extension = lambda_.start(tmp_path, **variables)
+    extension.until_next()
+    lambda_.events.put(Answer(body=b'{"eventType":"INVOKE","requestId":"1","deadlineMs":1}'))
+    extension.until_next()
+    assert not connects(port)
+    shut_down(extension)
+    lambda_.close()
+
+
+def test_the_endpoint_is_imported_without_what_reads_requests() -> None:
+    """Protobuf and the message classes come with `warm_up` or the first request, pyarrow later."""
+    program = (
+        "import sys; import otlp2parquet_ext.otlp_receiver; "
+        "print({n.split('.')[0] for n in sys.modules} & {'google', 'opentelemetry', 'pyarrow'})"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert said.stdout == "set()\n"

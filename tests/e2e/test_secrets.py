@@ -1,0 +1,218 @@
+"""Secrets are in no line we say, no file of the spool and no file of the lake.
+
+Every variable that may hold one holds a distinctive one, while destinations refuse, answer with
+what they were sent, or cannot be understood.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+import scripted_http
+from scripted_lambda import Extension, ScriptedLambda, shutdown
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+pytestmark = pytest.mark.e2e
+
+WORD = "hush-hush"
+"""Begins every secret, so that a part of one is found, too."""
+
+IN_URL = f"{WORD}-in-url"
+VARIABLES = {
+    "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",
+    "AWS_SECRET_ACCESS_KEY": f"{WORD}-secret-access-key",
+    "AWS_SESSION_TOKEN": f"{WORD}-session-token",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN": f"{WORD}-container-token",
+    "OTLP2PARQUET_REST_TOKEN": f"{WORD}-rest-token",
+    "OTLP2PARQUET_REST_CREDENTIAL": f"client:{WORD}-rest-credential",
+    "PYICEBERG_CATALOG__PROD__TOKEN": f"{WORD}-catalog-token",
+    "PYICEBERG_CATALOG__PROD__CREDENTIAL": f"client:{WORD}-catalog-credential",
+    "PYICEBERG_CATALOG__PROD__S3__SECRET_ACCESS_KEY": f"{WORD}-catalog-key",
+    "OTLP2PARQUET_REST_TOKN": f"{WORD}-misspelled",
+    "MAX_ITEMS": "many",
+    "OTLP2PARQUET_EXCLUDE": "<LOUD",
+    "OTLP2PARQUET_COMMIT_INTERVAL_MS": "0",
+    "TIMEOUT_MS": "25",
+    "OTLP2PARQUET_FLUSH": "threshold",
+}
+
+
+def echo_text(request: bytes) -> bytes:
+    """Refuse with everything that was sent, as debugging proxies do."""
+    return scripted_http.answer(request, 403)
+
+
+def echo_json(request: bytes) -> bytes:
+    """Refuse as an Iceberg catalog."""
+    error = {"message": request.decode("latin-1"), "type": "NotAuthorizedException", "code": 403}
+    return scripted_http.answer(json.dumps({"error": error}).encode(), 403)
+
+
+def echo_xml(request: bytes) -> bytes:
+    """Refuse as S3."""
+    text = request.decode("latin-1").replace("<", "&lt;")
+    document = f"<Error><Code>AccessDenied</Code><Message>{text}</Message></Error>"
+    return scripted_http.answer(document.encode(), 403)
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """A destination that fails; `{server}` is where the echoing server listens."""
+
+    destination: str
+    answer: Callable[[bytes], bytes] = echo_text
+    without: tuple[str, ...] = ()
+    more: tuple[tuple[str, str], ...] = ()
+
+
+KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+CONTAINER = "AWS_CONTAINER_CREDENTIALS_FULL_URI"
+CATALOG_URI = "PYICEBERG_CATALOG__PROD__URI"
+TROUBLES = {
+    "a bucket nobody serves": Trouble("s3://bucket/p?endpoint=http://127.0.0.1:1"),
+    "a bucket that echoes XML": Trouble("s3://bucket/p?endpoint={server}", echo_xml),
+    "a bucket that echoes text": Trouble("s3://bucket/p?endpoint={server}"),
+    "Glue that echoes": Trouble("glue://db?warehouse=s3://bucket/p&endpoint={server}", echo_json),
+    "a catalog that echoes JSON": Trouble("rest+{server}/c?warehouse=w", echo_json),
+    "a catalog that echoes text": Trouble("rest+{server}/c?warehouse=w"),
+    "a token endpoint that echoes": Trouble(
+        f"rest+{{server}}/c?oauth2-server-uri={{server}}/token?key={IN_URL}",
+        echo_json,
+        ("OTLP2PARQUET_REST_TOKEN",),
+    ),
+    "container credentials that echo": Trouble(
+        "s3://bucket/p",
+        echo_text,
+        KEYS,
+        ((CONTAINER, f"{{server}}/get?key={IN_URL}"),),
+    ),
+    "container credentials in the wrong place": Trouble(
+        "s3://bucket/p",
+        echo_text,
+        KEYS,
+        ((CONTAINER, f"http://user:{IN_URL}@example.com/get?key={IN_URL}"),),
+    ),
+    "a catalog of PyIceberg's that echoes": Trouble(
+        "catalog://prod", echo_json, (), ((CATALOG_URI, "{server}"),)
+    ),
+    "a database that is not there": Trouble(
+        "catalog://prod",
+        echo_json,
+        (),
+        ((CATALOG_URI, f"postgresql+psycopg2://user:{IN_URL}@127.0.0.1:1/db"),),
+    ),
+    "a database nobody understands": Trouble(
+        "catalog://prod", echo_json, (), ((CATALOG_URI, f"sqlite+:://user:{IN_URL}@127.0.0.1"),)
+    ),
+    "a password in a bucket": Trouble(f"s3://AKIA:{IN_URL}@bucket/p"),
+    "a password with a slash": Trouble(f"s3://AKIA:{IN_URL}/{IN_URL}@bucket/p"),
+    "a password in a catalog": Trouble(f"rest+https://user:{IN_URL}@host/c"),
+    "a password with a slash in a catalog": Trouble(f"rest+https://user:{IN_URL}/x@host/c"),
+    "a password in a database": Trouble(f"glue://user:{IN_URL}@db?warehouse=s3://bucket"),
+    "a password in an endpoint": Trouble(f"s3://bucket/p?endpoint=https://u:{IN_URL}@host"),
+    "a password in a warehouse": Trouble(f"glue://db?warehouse=s3://u:{IN_URL}@bucket/p"),
+    "a password nobody knows the scheme of": Trouble(f"s4://user:{IN_URL}@host/p"),
+    "a token in a query": Trouble(f"rest+https://host/c?token={IN_URL}"),
+    "a token in a fragment": Trouble(f"s4://bucket/p#{IN_URL}"),
+    "an inbox with a password": Trouble(
+        "sqlite:///tmp/none/catalog.db",
+        echo_text,
+        (),
+        (("OTLP2PARQUET_INBOX", f"s4://user:{IN_URL}@bucket?token={IN_URL}"),),
+    ),
+}
+
+
+@pytest.fixture
+def scripted() -> Iterator[ScriptedLambda]:
+    """A Lambda that does as it should."""
+    lambda_ = ScriptedLambda()
+    yield lambda_
+    lambda_.close()
+
+
+def run(extension: Extension) -> list[str]:
+    """Deliver, let it fail, deliver again, and shut down; return what was said."""
+    extension.until_next()
+    line = b'[{"time":"2026-03-14T09:26:53.540Z","type":"function","record":"a line"}]'
+    assert extension.post(line) == 200
+    assert extension.post(line.replace(b"a line", b"another")) == 200
+    # No invocation has been told of, so no report is waited for: it ends when the flush has.
+    extension.lambda_.events.put(shutdown(window_ms=20_000))
+    assert extension.end() == 0
+    return extension.lines
+
+
+@pytest.mark.parametrize("what", TROUBLES)
+def test_no_secret_is_said_or_stored_whatever_fails(
+    what: str, scripted: ScriptedLambda, tmp_path: Path
+) -> None:
+    """The receiver's path is one, too: who learns it can post in the platform's name."""
+    trouble = TROUBLES[what]
+
+    def play(server: scripted_http.Server, connection: socket.socket) -> None:
+        while request := server.receive(connection):
+            connection.sendall(trouble.answer(request))
+
+    with scripted_http.running(play) as server:
+        own = {name: value for name, value in VARIABLES.items() if name not in trouble.without}
+        more = {name: value.replace("{server}", server.url) for name, value in trouble.more}
+        url = trouble.destination.replace("{server}", server.url)
+        extension = scripted.start(tmp_path, **own, **more, OTLP2PARQUET_DESTINATION=url)
+        lines = run(extension)
+    _, path = scripted.destination()
+    assert any("telemetry are kept for later" in line for line in lines), lines
+    for line in lines:
+        assert WORD not in line
+        assert path not in line
+    for file in tmp_path.rglob("*"):
+        if file.is_file():
+            assert WORD.encode() not in file.read_bytes()
+            assert path.encode() not in file.read_bytes()
+
+
+def test_a_destination_that_works_holds_no_secret_either(
+    scripted: ScriptedLambda, tmp_path: Path
+) -> None:
+    """Rows, names of files, Iceberg's metadata, the catalog."""
+    url = f"sqlite://{tmp_path}/lake/catalog.db?warehouse={tmp_path}/lake/warehouse"
+    extension = scripted.start(tmp_path, **VARIABLES, OTLP2PARQUET_DESTINATION=url)
+    lines = run(extension)
+    _, path = scripted.destination()
+    files = [file for file in tmp_path.rglob("*") if file.is_file()]
+    assert {".parquet", ".db", ".json", ".avro"} <= {file.suffix for file in files}
+    for text in [line.encode() for line in lines] + [file.read_bytes() for file in files]:
+        assert WORD.encode() not in text
+        assert path.encode() not in text
+
+
+@pytest.mark.parametrize("rules", [r"password=(\S+)", "password=("])
+def test_what_is_redacted_reaches_neither_the_spool_nor_the_lake(
+    rules: str, scripted: ScriptedLambda, tmp_path: Path
+) -> None:
+    """Masked before it leaves memory; with a bad expression everything is, and one line says so."""
+    (tmp_path / "lake").write_text("in the way")
+    extension = scripted.start(tmp_path, OTLP2PARQUET_REDACT=rules, TIMEOUT_MS="25")
+    extension.until_next()
+    record = {"message": f"password={WORD}", "password": WORD}
+    event = {"time": "2026-03-14T09:26:53.540Z", "type": "function", "record": record}
+    assert extension.post(json.dumps([event]).encode()) == 200
+    assert extension.post(f"no json, password={WORD}".encode()) == 200
+    spooled = b"".join(file.read_bytes() for file in tmp_path.rglob("*.seg"))
+    assert b"[redacted]" in spooled
+    assert WORD.encode() not in spooled
+    (tmp_path / "lake").unlink()
+    extension.lambda_.events.put(shutdown())
+    assert extension.end() == 0
+    assert list((tmp_path / "lake").rglob("*.parquet")) != []
+    for file in tmp_path.rglob("*"):
+        assert not file.is_file() or WORD.encode() not in file.read_bytes()
+    said = [line for line in extension.lines if "OTLP2PARQUET_REDACT" in line]
+    assert len(said) == (rules == "password=(")

@@ -1,0 +1,43 @@
+"""OTLP/HTTP without the HTTP: whatever comes, there is one answer, and never an exception."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from otlp2parquet_ext.otlp.encodings import ENCODINGS
+from otlp2parquet_ext.otlp.exchange import Call, Reply, read_body, read_head, reply
+from otlp2parquet_ext.otlp.requests import Signal
+
+header = st.text(max_size=30) | st.sampled_from(
+    ["application/x-protobuf", "application/json; charset=utf-8", "gzip", " GZIP ", "identity", ""]
+)
+path = st.text(max_size=20) | st.sampled_from(["/v1/logs", "/v1/traces", "/v1/metrics"])
+
+
+@given(st.sampled_from(["POST", "GET", "BREW"]), path, header, header)
+def test_any_head_is_a_call_or_a_refusal(
+    method: str, path: str, content_type: str, content_encoding: str
+) -> None:
+    """And a call is nothing but a POST of a known signal, encoding and type."""
+    head = read_head(method, path, content_type, content_encoding)
+    if isinstance(head, Reply):
+        assert head.status in {404, 405, 415}
+        assert head.body
+    else:
+        assert method == "POST"
+        assert path == f"/v1/{head.signal}"
+        assert head.encoding in ENCODINGS
+
+
+@given(
+    st.builds(Call, st.sampled_from(Signal), st.booleans(), st.sampled_from(sorted(ENCODINGS))),
+    st.binary(max_size=200),
+)
+def test_any_body_is_accepted_or_refused(call: Call, body: bytes) -> None:
+    """The fuzzing of the routes: bytes that nobody meant to be a request."""
+    read = read_body(call, body, limit_bytes=150)
+    if isinstance(read, Reply):
+        assert read.status in {400, 413}
+    else:
+        assert reply(call, read).status == 200
