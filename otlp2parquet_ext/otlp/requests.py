@@ -104,20 +104,23 @@ def _read_protobuf(body: bytes, request: Any, refusals: Refusals) -> bytes:
     """Fill a request; return bytes that hold the same."""
     from google.protobuf.message import DecodeError  # noqa: PLC0415 -- with the first request
 
+    readable = False
     try:
         request.ParseFromString(body)
+        readable = True
         size = request.ByteSize()
         request.DiscardUnknownFields()
         if request.ByteSize() == size:
             return body
     except DecodeError:
         pass  # what is wrong, and where, the library does not say
+    # Unknown fields are of a newer protocol, or known ones of the wrong type.
     try:
-        body = mended(body, request.DESCRIPTOR, refusals)
-        request.ParseFromString(body)
+        whole = mended(body, request.DESCRIPTOR, refusals)
+        request.ParseFromString(whole)
     except (BadValueError, DecodeError) as error:
         raise OtlpError(f"{request.DESCRIPTOR.name} as protobuf: {error}") from None
-    return body
+    return body if readable and not refusals.records else whole
 
 
 def _number_and_text(number: int, text: str) -> bytes:

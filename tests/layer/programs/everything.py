@@ -17,6 +17,10 @@ from aiohttp import web
 from otlp2parquet_ext.destinations import Batch
 from otlp2parquet_ext.destinations.choose import choose
 from otlp2parquet_ext.destinations.refit import fitted
+from otlp2parquet_ext.mapping.invocations import Invocations
+from otlp2parquet_ext.mapping.resource import Resource
+from otlp2parquet_ext.otlp.requests import OtlpError, Signal, read_request
+from otlp2parquet_ext.otlp.tables import otlp_tables
 from otlp2parquet_ext.settings import load
 from otlp2parquet_ext.tables.logs import COLUMNS, LOGS
 
@@ -60,6 +64,24 @@ def small_things() -> None:
     assert requests.Session().verify is True
 
 
+def otlp() -> None:
+    """Read requests of each signal in both encodings, one of them bad; map what is accepted."""
+    known = (Resource("s", None, "i", "{}"), Invocations())
+    record = b'{"severityNumber":"SEVERITY_NUMBER_INFO"}'
+    log = b'{"resourceLogs":[{"scopeLogs":[{"logRecords":[' + record + b"]}]}]}"
+    accepted = read_request(Signal.LOGS, log, json=True)
+    assert read_request(Signal.LOGS, accepted.payload, json=False) == accepted
+    assert otlp_tables(Signal.LOGS, [(accepted.payload, 1)], *known)["logs"].num_rows == 1
+    for signal in Signal:
+        assert read_request(signal, b"", json=False).records == 0
+        try:
+            read_request(signal, b"\x08\x01", json=False)
+        except OtlpError as error:
+            assert "has wire type 0" in str(error)
+    bad = b"\x0a\x06\x12\x04\x12\x02\x28\x01"
+    assert read_request(Signal.LOGS, bad, json=False).rejected == 1
+
+
 async def answer(request: web.Request) -> web.Response:
     """Say how much came."""
     return web.json_response({"bytes": len(await request.read())})
@@ -87,6 +109,7 @@ def main() -> None:
     parquet()
     lake()
     small_things()
+    otlp()
     asyncio.run(http())
     print("done")
 
