@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from otlp2parquet_ext.destinations import DestinationError
 from otlp2parquet_ext.destinations.address import AddressError
 from otlp2parquet_ext.destinations.choose import PLAIN, checked
-from otlp2parquet_ext.settings import load
+from otlp2parquet_ext.say import hide
+from otlp2parquet_ext.settings import load, secrets_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -42,6 +43,7 @@ def open_place(environ: Mapping[str, str]) -> Place:
     Raises:
         DestinationError: it names none that is committed to; says what is valid.
     """
+    hide(secrets_in(environ))
     # Whatever the environments do, whoever commits does: their files may lie in the table's
     # location or beside the inbox.
     own = environ.get("OTLP2PARQUET_COMMITTER_DESTINATION", "").strip()

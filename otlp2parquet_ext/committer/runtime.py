@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from otlp2parquet_ext.committer import MARGIN_MS, answer
 from otlp2parquet_ext.committer.opening import open_place
 from otlp2parquet_ext.destinations import DestinationError
-from otlp2parquet_ext.say import say
+from otlp2parquet_ext.say import say, without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -57,7 +57,7 @@ class RuntimeApi:
     def fail(self, where: str, error: Exception) -> None:
         """Say that an event (`invocation/ID`), or the start (`init`), has failed."""
         kind = type(error).__name__
-        told = {"errorMessage": str(error), "errorType": kind, "stackTrace": []}
+        told = {"errorMessage": without_secrets(str(error)), "errorType": kind, "stackTrace": []}
         self._call("POST", f"/{where}/error", json.dumps(told), {ERROR_TYPE: f"Function.{kind}"})
 
     def _call(

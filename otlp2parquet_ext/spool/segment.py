@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import stat
 from typing import TYPE_CHECKING
 
 from otlp2parquet_ext.spool.frames import Kind, encode_header
@@ -59,8 +60,13 @@ class Segment:
         Raises:
             OSError: it is gone, or not ours to read.
         """
-        segment = cls(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), path)
+        # A pipe of that name would be waited for, and the function with us.
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        segment = cls(os.open(path, flags), path)
         status = os.fstat(segment._descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            os.close(segment._descriptor)
+            raise OSError(errno.EINVAL, "this is no file", str(path))
         segment.size_bytes, segment.since_us = status.st_size, status.st_mtime_ns // 1_000
         return segment
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -188,6 +190,19 @@ def test_any_expression_is_refused_or_fast(text: str) -> None:
     started = time.process_time()
     rules.body(body(json.dumps("ab1," * 5_000 + "a" * 20_000)))
     assert time.process_time() - started < 5
+
+
+def test_the_expression_of_the_docs_does_what_they_say() -> None:
+    """It is what people copy."""
+    page = (Path(__file__).parents[2] / "docs" / "security.md").read_text()
+    (text,) = re.findall("OTLP2PARQUET_REDACT='(.+)'", page)
+    line = "Password=a, Bearer b, bob@example.com, 4111111111111111"
+    masked = "Password=[redacted] Bearer [redacted] [redacted], [redacted]"
+    assert compile_rules(text).body(body(json.dumps(line))) == body(json.dumps(masked))
+    both = compile_rules(r"password\W{1,4}(\w+)")
+    inside = json.dumps(json.dumps({"password": "x"}))
+    assert b"x" not in both.body(body(inside)).replace(b"password", b"")
+    assert both.body(body('{"password":"x"}')) == body('{"password":"[redacted]"}')
 
 
 HIDDEN = "s3cr3t"

@@ -1,0 +1,199 @@
+"""Code in the function's place against the extension as a process: floods, freezes, forgeries."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+import socket
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from scripted_lambda import WAIT_S, Extension, ScriptedLambda, invoke, shutdown
+
+from otlp2parquet_ext import query
+from otlp2parquet_ext.door import STRANGERS
+from otlp2parquet_ext.receiver import BODY_TIMEOUT_S, CONNECTIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = pytest.mark.e2e
+
+
+@pytest.fixture
+def scripted() -> Iterator[ScriptedLambda]:
+    """A Lambda that does as it should."""
+    lambda_ = ScriptedLambda()
+    yield lambda_
+    lambda_.close()
+
+
+def event(record: object, kind: str = "function") -> bytes:
+    """Make a delivery of one event."""
+    at = "2026-03-14T09:26:53.540Z"
+    return json.dumps([{"time": at, "type": kind, "record": record}]).encode()
+
+
+def bodies(folder: Path) -> list[str]:
+    """Read the lines of the function back."""
+    connection = query.connect(f"file://{folder}/lake")
+    rows = connection.execute("SELECT Body FROM logs WHERE EventName = 'function' ORDER BY Body")
+    return [row[0] for row in rows.fetchall()]
+
+
+def end(extension: Extension, window_ms: int = 2_000) -> None:
+    """Send SHUTDOWN and expect a clean end."""
+    extension.lambda_.events.put(shutdown(window_ms))
+    assert extension.end() == 0, extension.lines
+
+
+def anonymous_kb(extension: Extension) -> int:
+    """Return the process's anonymous memory."""
+    status = Path(f"/proc/{extension.process.pid}/status").read_text()
+    return next(int(line.split()[1]) for line in status.splitlines() if "RssAnon" in line)
+
+
+def descriptors(extension: Extension) -> int:
+    """Return how many the process has open."""
+    return len(list(Path(f"/proc/{extension.process.pid}/fd").iterdir()))
+
+
+def start(scripted: ScriptedLambda, folder: Path, **variables: str) -> Extension:
+    """Start the extension and wait until it serves."""
+    extension = scripted.start(folder, **{"OTLP2PARQUET_FLUSH": "threshold"} | variables)
+    extension.until_next()
+    assert extension.post(event("0 first")) == 200
+    return extension
+
+
+def test_a_flood_of_connections_and_bodies_leaves_deliveries_memory_and_descriptors_alone(
+    scripted: ScriptedLambda, tmp_path: Path
+) -> None:
+    """1 000 that say nothing, and 100 that know the path and send all of a body but its end."""
+    extension = start(scripted, tmp_path)
+    port, path = scripted.destination()
+    before_kb, before = anonymous_kb(extension), descriptors(extension)
+    idle = []
+    for number in range(1_000):
+        idle.append(socket.create_connection(("127.0.0.1", port), timeout=WAIT_S))
+        if number % 100 == 99:
+            assert extension.post(event(f"{number:03} idle")) == 200
+            assert descriptors(extension) - before <= STRANGERS + CONNECTIONS
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 4000000\r\n\r\n".encode()
+    for _ in range(100):
+        idle.append(socket.create_connection(("127.0.0.1", port), timeout=WAIT_S))
+        with contextlib.suppress(OSError):
+            idle[-1].settimeout(0.05)
+            idle[-1].sendall(head + bytes(3_900_000))
+    assert anonymous_kb(extension) - before_kb < 40_000
+    assert descriptors(extension) - before <= STRANGERS + CONNECTIONS
+    for client in idle:
+        client.close()
+    assert extension.post(event("after")) == 200
+    end(extension)
+    expected = ["0 first", *(f"{number:03} idle" for number in range(99, 1_000, 100)), "after"]
+    assert bodies(tmp_path) == sorted(expected)
+
+
+def test_a_delivery_frozen_half_way_is_taken_once_or_sent_again(
+    scripted: ScriptedLambda, tmp_path: Path
+) -> None:
+    """Shorter and longer than every time limit, at each point of a delivery.
+
+    The platform sends again what was not answered 200, as here; nothing may be lost or doubled.
+    """
+    extension = start(scripted, tmp_path)
+    port, path = scripted.destination()
+    for frozen_s in (0.3, BODY_TIMEOUT_S + 0.5):
+        wholes = {}
+        for cut in (0, 20, -10, None):
+            body = event(f"{frozen_s} cut at {cut}")
+            head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
+            client = socket.create_connection(("127.0.0.1", port), timeout=WAIT_S)
+            whole = head.encode() + body
+            client.sendall(whole[:cut])
+            wholes[client] = (body, b"" if cut is None else whole[cut:])
+        extension.process.send_signal(signal.SIGSTOP)
+        time.sleep(frozen_s)
+        for client, (_, rest) in wholes.items():
+            client.sendall(rest)
+        extension.process.send_signal(signal.SIGCONT)
+        for client, (body, _) in wholes.items():
+            answer = b""
+            with contextlib.suppress(ConnectionError):
+                answer = client.recv(1_000)
+            client.close()
+            if not answer.startswith(b"HTTP/1.1 200"):
+                assert extension.post(body) == 200
+    assert extension.post(event("last")) == 200
+    end(extension)
+    cuts = [f"{s} cut at {cut}" for s in (0.3, BODY_TIMEOUT_S + 0.5) for cut in (0, 20, -10, None)]
+    assert bodies(tmp_path) == sorted(["0 first", *cuts, "last"])
+
+
+def test_what_is_posted_elsewhere_is_404_and_stored_nowhere(
+    scripted: ScriptedLambda, tmp_path: Path
+) -> None:
+    """All that function code can do without the path."""
+    extension = start(scripted, tmp_path)
+    _, path = scripted.destination()
+    for wrong in ("/", "/t/", path[:-1], path + "0", "/v1/logs", path.upper()):
+        assert extension.post(event("forged"), path=wrong) == 404
+    end(extension)
+    assert bodies(tmp_path) == ["0 first"]
+
+
+def platform(kind: str, request_id: str) -> bytes:
+    """Make a platform event about an invocation."""
+    return event({"requestId": request_id, "status": "success"}, f"platform.{kind}")
+
+
+def test_a_forged_end_ends_a_hold_early_and_loses_nothing(
+    scripted: ScriptedLambda, tmp_path: Path
+) -> None:
+    """With the path learnt, that is the worst it can do: later lines are flushed later."""
+    extension = start(scripted, tmp_path, OTLP2PARQUET_FLUSH="end", TIMEOUT_MS="900000")
+    scripted.events.put(invoke("r-1", timeout_ms=60_000))
+    time.sleep(0.2)
+    assert extension.post(platform("runtimeDone", "r-1")) == 200  # forged
+    extension.until_next()
+    assert extension.post(event("1 later")) == 200
+    assert extension.post(platform("runtimeDone", "r-1")) == 200
+    assert extension.post(platform("report", "r-1")) == 200
+    end(extension)
+    assert bodies(tmp_path) == ["0 first", "1 later"]
+
+
+def test_forged_ends_of_others_do_not_make_a_hold_longer(
+    scripted: ScriptedLambda, tmp_path: Path
+) -> None:
+    """A stream of them neither hides the real end nor counts as a reason to wait for it."""
+    extension = start(scripted, tmp_path, OTLP2PARQUET_FLUSH="end")
+    stop = threading.Event()
+
+    def flood() -> None:
+        number = 0
+        while not stop.is_set():
+            number += 1
+            forged = [
+                {"type": "platform.runtimeDone", "record": {"requestId": f"x-{number}-{i}"}}
+                for i in range(200)
+            ]
+            extension.post(json.dumps(forged).encode())
+
+    started = time.monotonic()
+    scripted.events.put(invoke("r-1", timeout_ms=60_000))
+    time.sleep(0.2)
+    assert extension.post(platform("runtimeDone", "r-1")) == 200
+    thread = threading.Thread(target=flood)
+    thread.start()
+    extension.until_next()
+    assert time.monotonic() - started < 10
+    stop.set()
+    thread.join()
+    end(extension)
+    assert bodies(tmp_path) == ["0 first"]
