@@ -86,7 +86,7 @@ class FlushSide:
             else:
                 self._invocations.invoked(msgspec.json.decode(part.payload, type=Invoke))
         logs = log_table(deliveries, context, self._invocations)
-        batch = Batch(batch_name(digests), logs.table)
+        batch = Batch(batch_name(digests), {"logs": logs.table})
         stored = self._open().store(batch, commit_follows=commit_follows)
         return Receipt(damaged_bytes, safe=stored.safe)
 

@@ -9,6 +9,15 @@ from otlp2parquet_ext.settings.setting import PREFIX, Setting
 
 SCHEMA_VERSIONS = ("2022-07-01", "2022-12-13", "2025-01-29")
 
+OTHER_TABLES = (
+    ("traces", "spans"),
+    ("metrics_gauge", "gauges"),
+    ("metrics_sum", "sums"),
+    ("metrics_histogram", "histograms"),
+    ("metrics_exponential_histogram", "exponential histograms"),
+    ("metrics_summary", "summaries"),
+)
+
 SETTINGS: tuple[Setting, ...] = (
     Setting(
         "destination",
@@ -30,6 +39,15 @@ SETTINGS: tuple[Setting, ...] = (
         (PREFIX + "TABLE_LOGS", PREFIX + "ICEBERG_TABLE_LOGS"),
         "logs",
         "Name of the logs table.",
+    ),
+    *(
+        Setting(
+            f"table_{name}",
+            (f"{PREFIX}TABLE_{name.upper()}", f"{PREFIX}ICEBERG_TABLE_{name.upper()}"),
+            name,
+            f"Name of the table of {of}.",
+        )
+        for name, of in OTHER_TABLES
     ),
     Setting(
         "commit",

@@ -37,7 +37,7 @@ def test_a_table_that_is_missing_is_created_when_asked_to(moto: str) -> None:
     assert "fit as they are, version 2" in found
     functions = replace(place, environ={**place.environ, "OTLP2PARQUET_CREATE_TABLE": "off"})
     destination = functions.open()
-    destination.store(Batch("a" * 32, bodies_at(0, "a")), commit_follows=True)
+    destination.store(Batch("a" * 32, {"logs": bodies_at(0, "a")}), commit_follows=True)
     destination.commit(places.soon())
     assert place.bodies() == ["a"]
     assert "1 snapshots" in lines(place)
@@ -46,7 +46,7 @@ def test_a_table_that_is_missing_is_created_when_asked_to(moto: str) -> None:
 def test_what_waits_in_the_inbox_is_counted(tmp_path: Path) -> None:
     """Nobody commits: that shows here first."""
     place = places.sqlite(tmp_path)
-    place.open().store(Batch("a" * 32, bodies_at(0, "a")))
+    place.open().store(Batch("a" * 32, {"logs": bodies_at(0, "a")}))
     assert "inbox      1 files wait" in lines(place)
 
 
@@ -77,7 +77,7 @@ def test_columns_a_table_lacks_are_named_and_added_when_asked_to(tmp_path: Path)
     assert "the table lacks TraceId, SpanId, ServiceName" in lines(place)
     assert "all of ours are there now" in lines(place, add_columns=True)
     destination = place.open()
-    destination.store(Batch("a" * 32, bodies_at(0, "a")), commit_follows=True)
+    destination.store(Batch("a" * 32, {"logs": bodies_at(0, "a")}), commit_follows=True)
     destination.commit(places.soon())
     assert place.rows("SELECT body, servicename FROM logs") == [("a", "orders")]
 
