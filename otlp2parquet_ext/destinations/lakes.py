@@ -20,6 +20,7 @@ from otlp2parquet_ext.destinations.order import Made, Order, once, where
 from otlp2parquet_ext.destinations.rest_lakes import rest, s3_tables
 from otlp2parquet_ext.iceberg.inbox import Inbox, NoInbox
 from otlp2parquet_ext.iceberg.terms import MANY, Terms
+from otlp2parquet_ext.storage.lazily import LazyStorage
 from otlp2parquet_ext.storage.local import LocalStorage
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class Parts(NamedTuple):
         open_table: opens the table in its catalog, always the same one.
         lower_case: how the table's columns are named.
         label: the table's name, for messages.
+        apart: the inbox can be looked into even if there is no table.
     """
 
     storage: Storage
@@ -47,6 +49,7 @@ class Parts(NamedTuple):
     open_table: Callable[[], CommitTable]
     lower_case: bool
     label: str
+    apart: bool
 
 
 def parts(
@@ -84,8 +87,9 @@ def parts(
     )
     order = Order(address, settings, environ, terms, access or Access(environ, {}), table)
     storage, open_table = KINDS[address.kind](order)
+    apart = bool(settings.inbox) or not isinstance(storage, LazyStorage)
     storage, inbox = _inbox(order, storage)
-    return Parts(storage, inbox, open_table, lower_case, ".".join(order.name))
+    return Parts(storage, inbox, open_table, lower_case, ".".join(order.name), apart)
 
 
 def _inbox(order: Order, storage: Storage) -> tuple[Storage, Inbox]:

@@ -133,10 +133,10 @@ def test_an_inbox_and_who_takes_it(moto: str) -> None:
             flush(place, f"another {number}")
             flush(inbox, *(f"{number}{name}" for name in "abc"))
             proxy.reset()
-            answer(committer, {}, soon())
+            answer([committer], {}, soon())
             busy = seen(proxy)
         proxy.reset()
-        answer(committer, {}, soon())
+        answer([committer], {}, soon())
         assert seen(proxy) == RUN
     committed = COMMIT[Kind.GLUE].plus(STALE[Kind.GLUE]).plus(AGAIN).plus(TAKE.times(3))
     assert busy == RUN.plus(committed)
