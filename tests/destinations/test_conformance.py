@@ -12,17 +12,20 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import every_table
 import places
 import pyarrow as pa
 import pytest
 from places import Place, plain_folder, process_environ, soon, sqlite
 
+from otlp2parquet_ext import query
 from otlp2parquet_ext.destinations import Batch, DestinationError
 from otlp2parquet_ext.destinations.address import EXPECTED
 from otlp2parquet_ext.destinations.choose import choose
 from otlp2parquet_ext.mapping.invocations import Invocations
 from otlp2parquet_ext.mapping.logs import log_table
 from otlp2parquet_ext.settings import load
+from otlp2parquet_ext.tables.registry import TABLES
 from otlp2parquet_ext.telemetry.values import Context, Delivery
 
 if TYPE_CHECKING:
@@ -118,6 +121,34 @@ def test_what_is_stored_and_committed_is_what_duckdb_reads(place: Place) -> None
         c.cast(pa.int64()) if pa.types.is_timestamp(c.type) else c for c in NOON.itercolumns()
     ]
     assert read == list(zip(*(c.to_pylist() for c in columns), strict=True))
+
+
+def test_a_batch_of_all_tables_is_what_duckdb_reads(place: Place) -> None:
+    """Lists of any length, null elements and null columns; twice stored, and there once."""
+    destination = place.open()
+    for _ in range(2):
+        stored = destination.store(Batch("a" * 32, every_table.all_rows()))
+        destination.commit(soon())
+    assert stored.files == 0
+    connection = query.connect(place.url, environ=place.variables)
+    for name, columns in TABLES.items():
+        sql = f"SELECT {every_table.selected(columns)} FROM {name} ORDER BY 1"  # noqa: S608
+        assert connection.execute(sql).fetchall() == every_table.expected(name), name
+
+
+def test_all_tables_have_the_ids_and_nullability_of_ours(lake: Place) -> None:
+    """Elements of lists among them; the metadata is read by nobody's code but JSON's."""
+    destination = lake.open()
+    destination.store(Batch("a" * 32, every_table.all_rows()), commit_follows=True)
+    assert destination.commit(soon()) == len(TABLES)
+    lower = lake.kind in ("glue", "s3tables")
+    for name in TABLES:
+        metadata = lake.table(name).metadata()
+        (schema,) = metadata["schemas"]
+        found = [(f["id"], f["name"], f["required"], f["type"]) for f in schema["fields"]]
+        assert found == every_table.fields(name, lower_case=lower), name
+        (spec,) = metadata["partition-specs"]
+        assert [(f["transform"], f["source-id"]) for f in spec["fields"]] == [("day", 1)]
 
 
 def test_a_batch_stored_and_committed_twice_is_there_once(place: Place) -> None:
