@@ -160,8 +160,8 @@ def _by_id(
 def _clash(column: Column, field: Field) -> Clash | None:
     """Return why values of a column of ours cannot be in a field."""
     name, theirs = field["name"], field["type"]
-    shown, element = _shown(theirs), _element(theirs)
-    if column.type != shown and not _promoted(column, shown, element):
+    shown = _shown(theirs)
+    if column.type != shown and (column.type, shown) not in PROMOTIONS:
         return Clash(
             name, f"the table's column {name} is {shown}; ours, {column.name}, is {column.type}"
         )
@@ -172,24 +172,13 @@ def _clash(column: Column, field: Field) -> Clash | None:
     return None
 
 
-def _promoted(column: Column, shown: str, element: str) -> bool:
-    """Tell whether readers turn values of ours into the table's."""
-    return (column.type, shown) in PROMOTIONS or (column.element_type, element) in PROMOTIONS
-
-
-def _element(theirs: str | Field) -> str:
-    """Return the type of what a list of the table holds; "" of anything else."""
-    if isinstance(theirs, str) or theirs.get("type") != "list":
-        return ""
-    return _shown(theirs["element"])
-
-
 def _shown(theirs: str | Field) -> str:
     """Return a type of the table in one word."""
     if isinstance(theirs, str):
         return theirs
-    element = _element(theirs)
-    return f"list<{element}>" if element else str(theirs.get("type", "nested"))
+    if theirs.get("type") == "list":
+        return f"list<{_shown(theirs['element'])}>"
+    return str(theirs.get("type", "nested"))
 
 
 def _required(fields: Sequence[Field], pairs: Mapping[int, Field]) -> Clash | None:

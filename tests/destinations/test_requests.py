@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import counting_proxy
+import every_table
 import places
 import pytest
 from counting_proxy import Pattern
@@ -111,6 +112,26 @@ def test_a_direct_commit_to_glue_takes_six_requests(moto: str) -> None:
         "metadata": 1,
         "AWSGlue.GetTable": 1,
         "AWSGlue.UpdateTable": 1,
+    }
+
+
+def test_each_further_table_of_a_batch_takes_what_the_first_takes(moto: str) -> None:
+    """A file and a commit each; connections and credentials are the same."""
+    with through(places.glue(moto), "AWS_ENDPOINT_URL") as (place, proxies):
+        destination = place.open()
+        for letter in "ab":
+            proxies[0].reset()
+            tables = {name: every_table.rows(name) for name in ("logs", "traces")}
+            destination.store(Batch(letter * 32, tables), commit_follows=True)
+            destination.commit(soon())
+        found = proxies[0].tally(KINDS)
+    assert found == {
+        "data file": 2,
+        "manifest": 2,
+        "manifest list": 2,
+        "metadata": 2,
+        "AWSGlue.GetTable": 2,
+        "AWSGlue.UpdateTable": 2,
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -22,7 +23,7 @@ def value(column: Column, row: int, word: str) -> Any:
     """Make a value that tells column and row."""
     match word:
         case "timestamptz":
-            return NOON_US + 1_000 * column.field_id + row
+            return NOON_US + 1_000 * column.field_id + row + 1
         case "string":
             return f"{column.name} {row} ü"
         case "int":
@@ -98,3 +99,20 @@ def _type(column: Column) -> object:
         "element": column.element_type,
         "element-required": not column.element_nullable,
     }
+
+
+def as_java_says(name: str, row: int) -> dict[str, Any]:
+    """Return a row as `ReadTable.java` prints it: numbers as they are, all else as text."""
+    return {c.name: _as_java_says(cell(c, row), c.type) for c in TABLES[name]}
+
+
+def _as_java_says(found: Any, word: str) -> Any:
+    if found is None:
+        return None
+    if word.startswith("list<"):
+        elements = (_as_java_says(element, word[5:-1]) for element in found)
+        return f"[{', '.join('null' if e is None else str(e) for e in elements)}]"
+    if word == "timestamptz":
+        time = datetime.fromtimestamp(found / 1e6, UTC).replace(microsecond=found % 1_000_000)
+        return time.isoformat().replace("+00:00", "Z")
+    return str(found).lower() if isinstance(found, bool) else found
