@@ -58,7 +58,7 @@ def open_table():
     from otlp2parquet_ext.iceberg.catalogs.pyiceberg_catalog import sqlite_table
     return sqlite_table(folder / "c.db", folder / "lake", "otel", "logs")
 lake = Lake(LocalStorage(folder / "lake/otel/logs"), open_table)
-lake.store(Batch("a" * 32, rows))
+lake.store(Batch("a" * 32, {"logs": rows}))
 if way != "store":
     assert lake.commit(time.time_ns() // 1_000_000 + 120_000) == 1
 """
@@ -139,7 +139,7 @@ class Table:
     def commit(self) -> float:
         """Store and commit; return the commit's CPU ms."""
         self.commits += 1
-        self._lake.store(Batch(f"{self.commits:032}", self._rows))
+        self._lake.store(Batch(f"{self.commits:032}", {"logs": self._rows}))
         started = time.process_time()
         self._lake.commit(time.time_ns() // 1_000_000 + 60_000)
         return (time.process_time() - started) * 1_000

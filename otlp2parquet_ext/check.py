@@ -1,9 +1,9 @@
 """`otlp2parquet-ext check`: what a destination is, before a function writes to it.
 
-URL --> plain: can a file be written?  |  Iceberg: is there a table, and do our columns fit?
+URL --> plain: can a file be written?  |  Iceberg: what tables are there, and do our columns fit?
 
-With `--create` a table that is missing is made, by whoever may, so that functions need no right
-to; with `--add-columns` a table of `catalog://…` gets the columns of ours it lacks.
+With `--create` the tables named by `--tables` are made, by whoever may, so that functions need no
+right to; with `--add-columns` tables of `catalog://…` get the columns of ours they lack.
 """
 
 from __future__ import annotations
@@ -23,17 +23,18 @@ from otlp2parquet_ext.iceberg.append import LeanTable
 from otlp2parquet_ext.iceberg.supported import fitting, partitioning
 from otlp2parquet_ext.settings import load
 from otlp2parquet_ext.storage import StorageError
-from otlp2parquet_ext.tables.logs import COLUMNS
+from otlp2parquet_ext.tables.registry import TABLES
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from otlp2parquet_ext.destinations.address import Address
     from otlp2parquet_ext.destinations.lakes import Parts
     from otlp2parquet_ext.iceberg import CommitTable
     from otlp2parquet_ext.iceberg.format.snapshot import Metadata
     from otlp2parquet_ext.iceberg.matching import Matched
+    from otlp2parquet_ext.tables.columns import Column
 
 PATIENCE_MS = 60_000
 PROBE = "otlp2parquet-ext-check"
@@ -42,11 +43,18 @@ PROBE = "otlp2parquet-ext-check"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command's arguments."""
     parser.add_argument("destination", help="as in OTLP2PARQUET_DESTINATION")
-    parser.add_argument("--create", action="store_true", help="create a table that is missing")
+    parser.add_argument(
+        "--tables",
+        default="logs",
+        metavar="NAMES",
+        help=f"tables there have to be, of {','.join(TABLES)}, or all (%(default)s); others are "
+        "looked at if they are there",
+    )
+    parser.add_argument("--create", action="store_true", help="create those that are missing")
     parser.add_argument(
         "--add-columns",
         action="store_true",
-        help="add the columns of ours that the table of a catalog://… lacks",
+        help="add the columns of ours that tables of a catalog://… lack",
     )
 
 
@@ -54,7 +62,8 @@ def run(chosen: argparse.Namespace) -> int:
     """Say what is there; 1 when something keeps batches from becoming visible."""
     variables = {**os.environ, "OTLP2PARQUET_DESTINATION": chosen.destination}
     try:
-        for line in check(variables, create=chosen.create, add_columns=chosen.add_columns):
+        wanted = _wanted(chosen.tables)
+        for line in check(variables, wanted, create=chosen.create, add_columns=chosen.add_columns):
             print(line)
     except (AddressError, CommitError, DestinationError, StorageError) as error:
         print(error, file=sys.stderr)
@@ -62,14 +71,34 @@ def run(chosen: argparse.Namespace) -> int:
     return 0
 
 
+def _wanted(text: str) -> frozenset[str]:
+    """Read a list of tables.
+
+    Raises:
+        AddressError: there is no such table.
+    """
+    names = frozenset(TABLES if text == "all" else (name.strip() for name in text.split(",")))
+    if unknown := names - TABLES.keys():
+        raise AddressError(
+            f"--tables {text}: there is no table {min(unknown)!r}; expected a comma list of "
+            f"{', '.join(TABLES)}, or all"
+        )
+    return names
+
+
 def check(
-    environ: Mapping[str, str], *, create: bool = False, add_columns: bool = False
+    environ: Mapping[str, str],
+    wanted: Collection[str] = ("logs",),
+    *,
+    create: bool = False,
+    add_columns: bool = False,
 ) -> Iterator[str]:
     """Yield what is found out, a line each.
 
     Args:
         environ: settings and credentials.
-        create: create a table that is missing.
+        wanted: tables there have to be, of `TABLES`; others are looked at if they are there.
+        create: create those that are missing.
         add_columns: add what a table lacks.
 
     Raises:
@@ -81,10 +110,29 @@ def check(
     if address.kind in PLAIN:
         yield _probe(address, environ)
         return
-    made = parts(address, settings, environ, patient=True)
-    yield from _table(made, address, create=create, add_columns=add_columns)
-    waiting = sum(1 for _ in made.inbox.entries()) if made.inbox.usable else 0
-    yield f"inbox      {waiting} files wait" if made.inbox.usable else "inbox      there is none"
+    access, deadline_ms = Access(environ, {}), time.time_ns() // 1_000_000 + PATIENCE_MS
+    for name in TABLES:
+        made = parts(address, settings, environ, patient=True, table=name, access=access)
+        there = made.open_table().metadata_location(deadline_ms) is not None
+        if name in wanted and create and not there:
+            made.open_table().location(deadline_ms)
+            yield f"table      {made.label} was created"
+            there = True
+        if there:
+            yield from _table(made, TABLES[name], deadline_ms)
+            if add_columns:
+                yield _add_columns(address, made.open_table(), deadline_ms)
+        elif name in wanted:
+            who = "the first commit, or --create, makes it"
+            yield f"table      {made.label} is not there yet; {who}"
+        if there or name in wanted:
+            yield _inbox(made)
+
+
+def _inbox(made: Parts) -> str:
+    if not made.inbox.usable:
+        return "inbox      there is none"
+    return f"inbox      {len(made.inbox.entries())} files wait"
 
 
 def _probe(address: Address, environ: Mapping[str, str]) -> str:
@@ -96,26 +144,17 @@ def _probe(address: Address, environ: Mapping[str, str]) -> str:
     return f"files      can be written below {root}"
 
 
-def _table(made: Parts, address: Address, *, create: bool, add_columns: bool) -> Iterator[str]:
-    table, deadline_ms = made.open_table(), time.time_ns() // 1_000_000 + PATIENCE_MS
-    name = made.label
-    if table.metadata_location(deadline_ms) is None:
-        if not create:
-            yield f"table      {name} is not there yet; the first commit, or --create, makes it"
-            return
-        table.location(deadline_ms)
-        yield f"table      {name} was created"
+def _table(made: Parts, columns: Sequence[Column], deadline_ms: int) -> Iterator[str]:
+    table, name = made.open_table(), made.label
     assert isinstance(table, LeanTable)  # there is no other kind
     version = table.handle.catalog.load(deadline_ms, fresh=True)
     if version is None:
         raise CommitError(f"{name} was dropped in this very moment")
     metadata = version.metadata
-    partitioning(metadata, COLUMNS)
+    partitioning(metadata, columns)
     snapshots = len(metadata.get("snapshots", ()))
     yield f"table      {name} at {metadata['location']}, {snapshots} snapshots"
-    yield from _columns(fitting(metadata, COLUMNS), metadata)
-    if add_columns:
-        yield _add_columns(address, table, deadline_ms)
+    yield from _columns(fitting(metadata, columns), metadata)
 
 
 def _columns(fit: Matched, metadata: Metadata) -> Iterator[str]:

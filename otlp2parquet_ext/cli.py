@@ -60,7 +60,9 @@ def _parser() -> argparse.ArgumentParser:
     check_command.add_arguments(check)
     check.set_defaults(run=check_command.run)
 
-    query = commands.add_parser("query", help="SQL over a destination; the table is called logs")
+    query = commands.add_parser(
+        "query", help="SQL over a destination: logs, traces, metrics_sum, …"
+    )
     query.add_argument("destination", help="as in OTLP2PARQUET_DESTINATION")
     query.add_argument("sql", help='for example "SELECT count(*) FROM logs"')
     query.set_defaults(run=_query)

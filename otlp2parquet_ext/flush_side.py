@@ -99,7 +99,7 @@ class FlushSide:
             logs = log_table(deliveries, context, self._invocations, self._exclude)
         if logs.table.num_rows == 0:  # nobody wants any of it
             return Receipt(damaged_bytes, safe=True)
-        batch = Batch(batch_name(digests), logs.table)
+        batch = Batch(batch_name(digests), {"logs": logs.table})
         stored = self._open().store(batch, commit_follows=commit_follows)
         return Receipt(damaged_bytes, safe=stored.safe)
 

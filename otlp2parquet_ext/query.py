@@ -1,6 +1,6 @@
 """Read a destination back with DuckDB: an engine that did not write it.
 
-    destination URL --> a DuckDB connection in which the view `logs` is the table
+    destination URL --> a DuckDB connection with a view for each table: `logs`, `traces`, …
 
 Part of the extra `[report]`; not in the layer.
 """
@@ -17,10 +17,12 @@ from urllib.parse import urlsplit
 from otlp2parquet_ext.destinations.access import Access
 from otlp2parquet_ext.destinations.address import AddressError
 from otlp2parquet_ext.destinations.choose import PLAIN, checked
+from otlp2parquet_ext.destinations.hive import signal_folder
 from otlp2parquet_ext.destinations.lakes import parts
 from otlp2parquet_ext.iceberg import CommitError
 from otlp2parquet_ext.settings import Settings, load
 from otlp2parquet_ext.storage import StorageError
+from otlp2parquet_ext.tables.registry import TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     import duckdb
 
     from otlp2parquet_ext.destinations.address import Address
+    from otlp2parquet_ext.destinations.lakes import Parts
 
 LOAD_MS = 30_000
 SERVICES = {"glue": "glue", "s3tables": "s3tables"}
@@ -48,7 +51,8 @@ def connect(
         environ: settings and credentials, by default those of this process.
 
     Returns:
-        A connection with the view `logs`; times are in UTC.
+        A connection with a view for each table that is there, under the name it has in
+        `tables.registry` whatever the catalog calls it; times are in UTC.
 
     Raises:
         QueryError: DuckDB is missing, the URL names no destination, or nothing is there.
@@ -62,47 +66,82 @@ def connect(
     connection = duckdb.connect()
     connection.execute("SET TimeZone = 'UTC'")
     try:
-        source = _source(connection, checked(settings), settings, environ)
+        address = checked(settings)
+        found = _files if address.kind in PLAIN else _tables
+        for name, source in found(connection, address, settings, environ).items():
+            connection.execute(
+                f"CREATE VIEW {name} AS SELECT * FROM {source}"  # noqa: S608 - quoted there
+            )
     except (AddressError, CommitError, StorageError) as error:
         raise QueryError(str(error)) from error
-    connection.execute(f"CREATE VIEW logs AS SELECT * FROM {source}")  # noqa: S608 - quoted there
     return connection
 
 
-def _source(
+def _files(
     connection: duckdb.DuckDBPyConnection,
     address: Address,
     settings: Settings,
     environ: Mapping[str, str],
-) -> str:
-    access = Access(environ, address.options, SERVICES.get(address.kind, "s3"))
-    if address.kind not in PLAIN:
-        place = _metadata(address, settings, environ)
-        _load(connection, "avro", "iceberg")
-    elif address.kind == "s3":
-        place = f"s3://{address.place}/logs/**/*.parquet"
-    else:
-        place = f"{address.place}/logs/**/*.parquet"
-        if next(Path(address.place).glob("logs/**/*.parquet"), None) is None:
-            raise QueryError(f"{address.place}/logs has no Parquet file below it")
+) -> dict[str, str]:
+    """Return what DuckDB reads each table of plain files from."""
+    del settings
+    root = f"s3://{address.place}" if address.kind == "s3" else address.place
+    _reach(connection, root, address, environ)
+    places = {name: _quote(f"{root}/{signal_folder(name)}/**/*.parquet") for name in TABLES}
+    found = {
+        name: f"read_parquet({place}, hive_partitioning = false)"
+        for name, place in places.items()
+        if connection.execute(f"SELECT 1 FROM glob({place}) LIMIT 1").fetchone()  # noqa: S608
+    }
+    if not found:
+        raise QueryError(f"{root} has no Parquet file of ours below it")
+    return found
+
+
+def _tables(
+    connection: duckdb.DuckDBPyConnection,
+    address: Address,
+    settings: Settings,
+    environ: Mapping[str, str],
+) -> dict[str, str]:
+    """Return what DuckDB reads each Iceberg table from."""
+    access = Access(environ, {})
+    made = {
+        name: parts(address, settings, environ, patient=True, table=name, access=access)
+        for name in TABLES
+    }
+    places = {name: place for name, table in made.items() if (place := _metadata(table))}
+    if not places:
+        label = made["logs"].label
+        raise QueryError(
+            f"{settings.destination}: there is no table yet, neither {label} nor another"
+        )
+    _load(connection, "avro", "iceberg")
+    _reach(connection, next(iter(places.values())), address, environ)
+    return {name: f"iceberg_scan({_quote(place)})" for name, place in places.items()}
+
+
+def _reach(
+    connection: duckdb.DuckDBPyConnection,
+    place: str,
+    address: Address,
+    environ: Mapping[str, str],
+) -> None:
+    """Let DuckDB reach S3, if something lies there."""
     if place.startswith("s3"):
+        access = Access(environ, address.options, SERVICES.get(address.kind, "s3"))
         _load(connection, "httpfs")
         connection.execute(_secret(access))
-    if address.kind in PLAIN:
-        return f"read_parquet({_quote(place)}, hive_partitioning = false)"
-    return f"iceberg_scan({_quote(place)})"
 
 
-def _metadata(address: Address, settings: Settings, environ: Mapping[str, str]) -> str:
-    made = parts(address, settings, environ, patient=True)
-    place = made.open_table().metadata_location(time.time_ns() // 1_000_000 + LOAD_MS)
-    if place is None:
-        raise QueryError(f"{settings.destination}: there is no table {made.label} yet")
+def _metadata(made: Parts) -> str:
+    """Return where a table's metadata lies; "" when there is no table."""
+    place = made.open_table().metadata_location(time.time_ns() // 1_000_000 + LOAD_MS) or ""
     return place.removeprefix("file://").removeprefix("file:")
 
 
 def metadata_location(destination: str, environ: Mapping[str, str] | None = None) -> str:
-    """Return the address of a table's current metadata.
+    """Return the address of the current metadata of the table of logs.
 
     Args:
         destination, environ: as for `connect`.
@@ -113,9 +152,13 @@ def metadata_location(destination: str, environ: Mapping[str, str] | None = None
     environ = os.environ if environ is None else environ
     settings, _ = load({**environ, "OTLP2PARQUET_DESTINATION": destination})
     try:
-        return _metadata(checked(settings), settings, environ)
+        made = parts(checked(settings), settings, environ, patient=True)
+        place = _metadata(made)
     except (AddressError, CommitError, StorageError) as error:
         raise QueryError(str(error)) from error
+    if not place:
+        raise QueryError(f"{destination}: there is no table {made.label} yet")
+    return place
 
 
 def _secret(access: Access) -> str:

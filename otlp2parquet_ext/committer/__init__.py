@@ -1,4 +1,4 @@
-"""The committer: makes visible what environments stored, and keeps the table healthy.
+"""The committer: makes visible what environments stored, and keeps the tables healthy.
 
     inbox --work--> snapshots --care--> few manifests, no leftovers
 
@@ -6,9 +6,10 @@
     runtime.py    the same where the layer is all there is of it
     command.py    the command: `otlp2parquet-ext commit`
     events.py     what woke the function
-    opening.py    settings --> the table and its inbox
-    work.py       commit what waits
-    care.py       merge manifests, delete what expired, sweep
+    opening.py    settings --> the tables and their inboxes
+    tables.py     all tables, in turn
+    work.py       commit what waits for one
+    care.py       merge its manifests, delete what expired, sweep
       sweeping.py, adopt.py
 
 Any number may run, beside each other and beside environments that commit themselves: what makes it
@@ -21,16 +22,17 @@ import os
 from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol
 
-from otlp2parquet_ext.committer.care import care
 from otlp2parquet_ext.committer.events import read_event
-from otlp2parquet_ext.committer.opening import open_place
+from otlp2parquet_ext.committer.opening import open_places
 from otlp2parquet_ext.committer.sweeping import Options
-from otlp2parquet_ext.committer.work import commit_waiting
+from otlp2parquet_ext.committer.tables import care_for_all, commit_all, together
 from otlp2parquet_ext.iceberg.upkeep.handle import now_ms
 from otlp2parquet_ext.say import say
 from otlp2parquet_ext.storage import StorageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from otlp2parquet_ext.committer.events import Wake
     from otlp2parquet_ext.committer.opening import Place
     from otlp2parquet_ext.committer.work import Done
@@ -67,60 +69,64 @@ def handler(event: object, context: Context) -> dict[str, Any]:
         DestinationError: the settings name no table.
     """
     deadline_ms = now_ms() + context.get_remaining_time_in_millis() - MARGIN_MS
-    return answer(_place(), event, deadline_ms)
+    return answer(_places(), event, deadline_ms)
 
 
 @cache
-def _place() -> Place:
-    """Open the table once in an environment's life: connections and what is remembered stay."""
-    return open_place(os.environ)
+def _places() -> tuple[Place, ...]:
+    """Open the tables once in an environment's life: connections and what is remembered stay."""
+    return open_places(os.environ)
 
 
-def answer(place: Place, event: object, deadline_ms: int) -> dict[str, Any]:
+def answer(places: Sequence[Place], event: object, deadline_ms: int) -> dict[str, Any]:
     """See `handler`.
 
     Args:
-        place: the table and its inbox.
+        places: the tables and their inboxes.
         event: as Lambda hands it over.
         deadline_ms: Unix ms.
     """
     wake = read_event(event)
     if wake.foreign:
         say("warning", f"{wake.foreign} messages of the queue tell of no object; they are passed")
-    done = commit_waiting(place, deadline_ms)
-    left = _left(place, wake, done)
+    dones = commit_all(places, deadline_ms)
+    done, left = together(dones), _left(places, wake, dones)
     if done.problem:
         say("error", f"{done.problem}; {done.files} files were committed before")
     if wake.queued:
         failed = [{"itemIdentifier": id_} for id_, names in wake.messages.items() if names & left]
-        _care(place, deadline_ms)
+        _care(places, deadline_ms)
         return {"batchItemFailures": failed}
     if wake.names & left or (done.problem and not wake.names):
         raise CommitterError(f"{done.problem}; {done.files} files were committed before")
-    _care(place, deadline_ms)
+    _care(places, deadline_ms)
     return {"files": done.files, "rows": done.rows, "snapshots": done.snapshots}
 
 
-def _left(place: Place, wake: Wake, done: Done) -> frozenset[str]:
-    """Return the entries of the inbox that are still there, as far as it matters."""
+def _left(places: Sequence[Place], wake: Wake, dones: Sequence[Done]) -> frozenset[str]:
+    """Return the entries of the inboxes that are still there, as far as it matters."""
     told_of = wake.names.union(*wake.messages.values())
-    if done.empty or not told_of:
+    if not told_of:
         return frozenset()
-    try:
-        return told_of.intersection(place.inbox.entries())
-    except StorageError:
-        return told_of
+    left: set[str] = set()
+    for place, done in zip(places, dones, strict=True):
+        if not done.empty:
+            try:
+                left.update(place.inbox.entries())
+            except StorageError:
+                return told_of
+    return told_of & left
 
 
-def _care(place: Place, deadline_ms: int) -> None:
-    """Take care of the table in the time that is left, as far as the settings want it."""
-    if place.settings.maintain == "off":
+def _care(places: Sequence[Place], deadline_ms: int) -> None:
+    """Take care of the tables in the time that is left, as far as the settings want it."""
+    settings = places[0].settings
+    if settings.maintain == "off":
         return
-    sweeping = Options(every_ms=SWEEP_EVERY_MS) if place.settings.sweep == "on" else None
+    sweeping = Options(every_ms=SWEEP_EVERY_MS) if settings.sweep == "on" else None
     try:
-        cared = care(place, deadline_ms, sweeping=sweeping)
+        for _, cared in care_for_all(places, deadline_ms, sweeping=sweeping):
+            for problem in cared.problems:
+                say("warning", problem)
     except Exception as error:  # noqa: BLE001 - what is committed may not be reported as failed
-        say("error", f"the care of the table ended with a bug of ours: {error!r}")
-        return
-    for problem in cared.problems:
-        say("warning", problem)
+        say("error", f"the care of the tables ended with a bug of ours: {error!r}")

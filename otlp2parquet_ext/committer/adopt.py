@@ -11,16 +11,20 @@ from otlp2parquet_ext.iceberg.format.bounds import statistics
 from otlp2parquet_ext.storage import StorageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from otlp2parquet_ext.iceberg.upkeep.sweep import Stray
     from otlp2parquet_ext.storage import Storage
+    from otlp2parquet_ext.tables.columns import Column
 
 
-def descriptor(storage: Storage, stray: Stray) -> DataFile | None:
+def descriptor(storage: Storage, stray: Stray, columns: Sequence[Column]) -> DataFile | None:
     """Return a stray file's descriptor; None when it is not a whole file of ours.
 
     Args:
         storage: reaches it.
         stray: the file.
+        columns: ours, of its table.
 
     Raises:
         StorageError: it cannot be read.
@@ -34,7 +38,7 @@ def descriptor(storage: Storage, stray: Stray) -> DataFile | None:
     data = storage.get(stray.entry.path)
     try:
         footer = read_footer(data)
-        fit = fit_of(footer)
+        fit = fit_of(footer, columns)
     except (pa.ArrowException, StorageError):
         return None
     if footer.num_row_groups != 1 or footer.num_rows < 1 or len(data) != stray.entry.size_bytes:

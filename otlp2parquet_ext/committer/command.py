@@ -7,18 +7,18 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from otlp2parquet_ext.committer.care import care
-from otlp2parquet_ext.committer.opening import open_place
+from otlp2parquet_ext.committer.opening import open_places
 from otlp2parquet_ext.committer.progress import Progress
 from otlp2parquet_ext.committer.sweeping import Options
-from otlp2parquet_ext.committer.work import FILES_PER_SNAPSHOT, Done, commit_waiting
+from otlp2parquet_ext.committer.tables import care_for_all, commit_all, count_waiting, together
+from otlp2parquet_ext.committer.work import FILES_PER_SNAPSHOT, Done
 from otlp2parquet_ext.destinations import DestinationError
 from otlp2parquet_ext.iceberg.upkeep.handle import now_ms
 from otlp2parquet_ext.storage import StorageError
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from otlp2parquet_ext.committer.care import Cared
     from otlp2parquet_ext.committer.opening import Place
@@ -73,35 +73,40 @@ def run(chosen: argparse.Namespace) -> int:
     """Run the command; return its exit status: 1 when something is left to do again."""
     environ = {**os.environ, "OTLP2PARQUET_DESTINATION": chosen.destination}
     try:
-        place = open_place(environ)
-        waiting = len(place.inbox.entries())
+        deadline_ms = now_ms() + chosen.seconds * 1_000
+        places = open_places(environ)
+        waiting, problems = count_waiting(places, deadline_ms)
     except (DestinationError, StorageError) as error:
         print(error, file=sys.stderr)
         return 1
-    deadline_ms = now_ms() + chosen.seconds * 1_000
     if chosen.dry_run:
         print(f"{waiting} files wait in the inbox")
-        status = 0
+        for problem in problems:
+            print(problem, file=sys.stderr)
+        status = int(bool(problems))
     else:
-        status = _commit(place, chosen, waiting, deadline_ms)
+        status = _commit(places, chosen, waiting, deadline_ms)
     if chosen.maintain or chosen.sweep:
-        status = _care(place, chosen, deadline_ms) or status
+        status = _care(places, chosen, deadline_ms) or status
     return status
 
 
-def _commit(place: Place, chosen: argparse.Namespace, waiting: int, deadline_ms: int) -> int:
+def _commit(
+    places: Sequence[Place], chosen: argparse.Namespace, waiting: int, deadline_ms: int
+) -> int:
     limit = chosen.limit
     if not chosen.until_empty:
         limit = waiting if limit is None else min(limit, waiting)
     progress = Progress(sys.stderr, waiting if limit is None else limit)
     started_s = time.monotonic()
-    done = commit_waiting(
-        place,
+    dones = commit_all(
+        places,
         deadline_ms,
         limit=limit,
         per_snapshot=chosen.per_snapshot,
         progress=progress.show,
     )
+    done = together(dones)
     progress.end()
     print(summary(done, time.monotonic() - started_s))
     if done.problem:
@@ -120,23 +125,21 @@ def summary(done: Done, seconds: float) -> str:
     )
 
 
-def _care(place: Place, chosen: argparse.Namespace, deadline_ms: int) -> int:
+def _care(places: Sequence[Place], chosen: argparse.Namespace, deadline_ms: int) -> int:
     sweeping = Options(
         older_than_ms=int(chosen.older_than_days * DAY_MS),
         delete_strays=chosen.delete_strays,
         dry_run=chosen.dry_run,
     )
-    cared = care(
-        place,
-        deadline_ms,
-        sweeping=sweeping if chosen.sweep else None,
-        dry_run=chosen.dry_run,
-    )
-    for line in report(cared, dry_run=chosen.dry_run):
-        print(line)
-    for problem in cared.problems:
-        print(problem, file=sys.stderr)
-    return int(bool(cared.problems))
+    wanted = sweeping if chosen.sweep else None
+    failed = False
+    for place, cared in care_for_all(places, deadline_ms, sweeping=wanted, dry_run=chosen.dry_run):
+        for line in report(cared, dry_run=chosen.dry_run):
+            print(line if place.is_first else f"{place.label}: {line}")
+        for problem in cared.problems:
+            print(problem, file=sys.stderr)
+        failed = failed or bool(cared.problems)
+    return int(failed)
 
 
 def report(cared: Cared, *, dry_run: bool) -> list[str]:
@@ -177,7 +180,7 @@ def commit_quietly(environ: Mapping[str, str], seconds: int) -> int:
     Raises:
         DestinationError: they are still not visible.
     """
-    done = commit_waiting(open_place(environ), now_ms() + seconds * 1_000)
+    done = together(commit_all(open_places(environ), now_ms() + seconds * 1_000))
     if done.problem:
         raise DestinationError(done.problem)
     return done.files

@@ -1,14 +1,16 @@
-"""The table to commit to, and its inbox, from the settings; nothing is asked yet."""
+"""The tables to commit to, and their inboxes, from the settings; nothing is asked yet."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
 from otlp2parquet_ext.destinations import DestinationError
+from otlp2parquet_ext.destinations.access import Access
 from otlp2parquet_ext.destinations.address import AddressError
 from otlp2parquet_ext.destinations.choose import PLAIN, checked
 from otlp2parquet_ext.say import hide
 from otlp2parquet_ext.settings import load, secrets_in
+from otlp2parquet_ext.tables.registry import TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -29,16 +31,38 @@ class Place(NamedTuple):
         inbox: where descriptors wait.
         open_table: opens the table in its catalog, always the same one.
         threads: requests to the storage that are worth having under way at once.
+        label: the table's name, for messages.
+        apart: the inbox can be looked into even if there is no table.
+        is_first: it is the table every function has.
     """
 
     settings: Settings
     inbox: Inbox
     open_table: Callable[[], CommitTable]
     threads: int
+    label: str = ""
+    apart: bool = True
+    is_first: bool = True
+
+    def may_wait(self, deadline_ms: int) -> bool:
+        """Tell whether files may wait: to look into an inbox in a table there has to be one.
+
+        Raises:
+            CommitError: the catalog cannot say.
+        """
+        known = self.apart or self.is_first
+        return known or self.open_table().metadata_location(deadline_ms) is not None
 
 
 def open_place(environ: Mapping[str, str]) -> Place:
-    """Return the table `OTLP2PARQUET_COMMITTER_DESTINATION` or `OTLP2PARQUET_DESTINATION` names.
+    """Return the first table; see `open_places`."""
+    return open_places(environ)[0]
+
+
+def open_places(environ: Mapping[str, str]) -> tuple[Place, ...]:
+    """Return all tables of where `OTLP2PARQUET_COMMITTER_DESTINATION` or `…_DESTINATION` points.
+
+    Whether there are such tables nobody knows yet; the first is that of logs.
 
     Raises:
         DestinationError: it names none that is committed to; says what is valid.
@@ -58,13 +82,22 @@ def open_place(environ: Mapping[str, str]) -> Place:
             )
         from otlp2parquet_ext.destinations.lakes import parts  # noqa: PLC0415 - as in `choose`
 
-        made = parts(address, settings, environ, patient=True)
+        access = Access(environ, {})
+        all_parts = [
+            parts(address, settings, environ, patient=True, table=table, access=access)
+            for table in TABLES
+        ]
     except AddressError as error:
         raise DestinationError(str(error)) from error
-    if not made.inbox.usable:
+    if not all_parts[0].inbox.usable:
         raise DestinationError(
             f"OTLP2PARQUET_DESTINATION={settings.destination!r}: in a table bucket no inbox can "
             "be; set OTLP2PARQUET_INBOX=s3://bucket/prefix, as for the functions"
         )
     threads = 1 if address.kind == "sqlite" else THREADS
-    return Place(settings, made.inbox, made.open_table, threads)
+    return tuple(
+        Place(
+            settings, made.inbox, made.open_table, threads, made.label, made.apart, is_first=not n
+        )
+        for n, made in enumerate(all_parts)
+    )

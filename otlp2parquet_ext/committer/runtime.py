@@ -19,12 +19,12 @@ from http.client import HTTPConnection
 from typing import TYPE_CHECKING, Any
 
 from otlp2parquet_ext.committer import MARGIN_MS, answer
-from otlp2parquet_ext.committer.opening import open_place
+from otlp2parquet_ext.committer.opening import open_places
 from otlp2parquet_ext.destinations import DestinationError
 from otlp2parquet_ext.say import say, without_secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from http.client import HTTPResponse
 
     from otlp2parquet_ext.committer.opening import Place
@@ -73,11 +73,11 @@ class RuntimeApi:
             connection.close()
 
 
-def serve_one(api: RuntimeApi, place: Place) -> None:
+def serve_one(api: RuntimeApi, places: Sequence[Place]) -> None:
     """Wait for one event and answer it."""
     request_id, deadline_ms, event = api.next()
     try:
-        found = answer(place, event, deadline_ms - MARGIN_MS)
+        found = answer(places, event, deadline_ms - MARGIN_MS)
     except Exception as error:  # noqa: BLE001 - Lambda is told, and asks again
         say("error", f"{type(error).__name__}: {error}")
         api.fail(f"invocation/{request_id}", error)
@@ -89,10 +89,10 @@ def main() -> None:
     """Serve until Lambda ends us."""
     api = RuntimeApi(os.environ["AWS_LAMBDA_RUNTIME_API"])
     try:
-        place = open_place(os.environ)
+        places = open_places(os.environ)
     except DestinationError as error:
         say("error", str(error))
         api.fail("init", error)
         sys.exit(1)
     while True:
-        serve_one(api, place)
+        serve_one(api, places)

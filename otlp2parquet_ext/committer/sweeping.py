@@ -168,7 +168,9 @@ class _Run:
         if self._lies_beside(stray):
             self._delete([stray.entry])
             return
-        file = descriptor(self._handle.storage, stray) if stray.adoptable else None
+        file = None
+        if stray.adoptable:
+            file = descriptor(self._handle.storage, stray, self._handle.columns)
         if file is not None:
             if not self._options.dry_run:
                 self._place.inbox.put(file)

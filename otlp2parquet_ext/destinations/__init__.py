@@ -6,9 +6,10 @@
 and its segment may be discarded; after `commit` readers see it. Destinations without a commit of
 their own are visible as soon as they are stored.
 
-    choose.py   a URL --> a destination
-    hive.py     `file:///…`: plain Parquet in folders by service and hour
-    lake.py     `sqlite:///…`: an Iceberg table, partitioned by day
+    choose.py     a URL --> a destination
+    hive.py       `file:///…`: plain Parquet in folders by service and hour
+    namespace.py  `sqlite:///…`: the Iceberg tables of a namespace
+      lake.py     one of them, partitioned by day
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pyarrow as pa
 
 
@@ -38,11 +41,11 @@ class Batch:
     Attributes:
         name: 32 hex digits that follow from the environment and the bodies it was made of: a
             batch stored twice lands under the same name, and nobody else's does.
-        logs: rows of the logs table.
+        tables: rows by table, the names those of `tables.registry`; only tables with rows.
     """
 
     name: str
-    logs: pa.Table
+    tables: Mapping[str, pa.Table]
 
 
 @dataclass(frozen=True, slots=True)

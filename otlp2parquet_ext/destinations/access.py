@@ -36,6 +36,7 @@ class Access:
         options: of the destination's URL: `region`, `endpoint`, `path-style`.
         service: what `endpoint` is the endpoint of: `s3`, `glue`, `s3tables`.
         limit_ms: the most one operation on a bucket takes, retries included.
+        origin: whose connections and credentials are used, too.
     """
 
     def __init__(
@@ -44,15 +45,19 @@ class Access:
         options: Mapping[str, str],
         service: str = "s3",
         limit_ms: int = LIMIT_MS,
+        origin: Access | None = None,
     ) -> None:
         self._environ = environ
         self._options = options
         self._service = service
         self._limit_ms = limit_ms
+        self._origin = origin
 
     @cached_property
     def client(self) -> Client:
         """Sends all requests of a destination, so that they share connections."""
+        if self._origin is not None:
+            return self._origin.client
         # A destination on disk pays for none of this.
         from otlp2parquet_ext.web.client import new_client  # noqa: PLC0415
 
@@ -61,6 +66,8 @@ class Access:
     @cached_property
     def credentials(self) -> Identity:
         """What signs."""
+        if self._origin is not None:
+            return self._origin.credentials
         from otlp2parquet_ext.web.credentials import CredentialSource  # noqa: PLC0415
 
         return CredentialSource(self._environ, self.client)
@@ -71,10 +78,13 @@ class Access:
         told = self._options.get("region") or self._environ.get("AWS_REGION")
         return told or self._environ.get("AWS_DEFAULT_REGION") or "us-east-1"
 
+    def having(self, options: Mapping[str, str], service: str = "s3") -> Access:
+        """Return what reaches another address, with the same connections and credentials."""
+        return Access(self._environ, options, service, self._limit_ms, self)
+
     def at(self, region: str) -> Access:
         """Return the same in another region."""
-        options = {**self._options, "region": region}
-        return Access(self._environ, options, self._service, self._limit_ms)
+        return self.having({**self._options, "region": region}, self._service)
 
     def lent(self, config: Mapping[str, str], credentials: Identity) -> Access:
         """Return the same with what a catalog says of S3 and lends for it."""
@@ -84,9 +94,8 @@ class Access:
             "path-style": config.get("s3.path-style-access"),
         }
         options = {name: value for name, value in said.items() if value}
-        other = Access(self._environ, {**options, **self._options}, self._service, self._limit_ms)
-        # What `cached_property` would fill in: the same connections, other credentials.
-        other.__dict__ |= {"client": self.client, "credentials": credentials}
+        other = self.having({**options, **self._options}, self._service)
+        other.__dict__["credentials"] = credentials  # what `cached_property` would fill in
         return other
 
     def endpoint(self, service: str) -> str:

@@ -189,21 +189,30 @@ READERS: Mapping[str, Callable[[SplitResult], Address]] = {
 }
 
 
-def check_names(address: Address, namespace: str, table: str) -> None:
-    """Refuse names the catalog cannot bear.
+def check_names(address: Address, namespace: str, tables: Mapping[str, str]) -> None:
+    """Refuse names the catalog cannot bear, and one name for two tables.
+
+    Args:
+        address: the destination.
+        namespace: its name.
+        tables: names of tables, by what this house calls them.
 
     Raises:
         AddressError: says which name, and what is valid.
 
     Source: S3 Tables user guide, "Amazon S3 table bucket, table, and namespace naming rules".
     """
+    variables = {f"OTLP2PARQUET_TABLE_{table.upper()}": name for table, name in tables.items()}
+    taken: dict[str, str] = {}
+    for variable, name in variables.items():
+        if (other := taken.setdefault(name.lower(), variable)) != variable:
+            raise AddressError(
+                f"{variable}={name!r}: {other} names the same table; expected one of its own"
+            )
     if not address.lower_case:
         return
     who = "S3 Tables" if address.in_table_bucket else "Glue"
-    for variable, name in (
-        ("OTLP2PARQUET_NAMESPACE", namespace),
-        ("OTLP2PARQUET_TABLE_LOGS", table),
-    ):
+    for variable, name in {"OTLP2PARQUET_NAMESPACE": namespace, **variables}.items():
         if not LOWER_NAME.fullmatch(name) or name.startswith("aws"):
             raise AddressError(
                 f"{variable}={name!r}: {who} takes 1 to 255 lower-case letters, digits and "

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from otlp2parquet_ext.destinations import DestinationError
 from otlp2parquet_ext.destinations.address import AddressError, check_names, parse
+from otlp2parquet_ext.tables.registry import TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,30 +34,44 @@ def choose(settings: Settings, environ: Mapping[str, str], *, patient: bool = Fa
         address = checked(settings)
         if address.kind in PLAIN:
             return _plain(address, settings, environ)
-        from otlp2parquet_ext.destinations.lake import Lake  # noqa: PLC0415
-        from otlp2parquet_ext.destinations.lakes import parts  # noqa: PLC0415
-
-        made = parts(address, settings, environ, patient=patient)
+        return _namespace(address, settings, environ, patient=patient)
     except AddressError as error:
         raise DestinationError(str(error)) from error
-    return Lake(
-        made.storage,
-        made.open_table,
-        made.inbox,
-        direct=settings.commit == "direct",
-        lower_case=made.lower_case,
-    )
 
 
 def checked(settings: Settings) -> Address:
     """Return the destination's address.
 
     Raises:
-        AddressError: it is malformed, or the table's name does not suit the catalog.
+        AddressError: it is malformed, or the name of a table does not suit the catalog.
     """
     address = parse(settings.destination)
-    check_names(address, settings.namespace, settings.table_logs)
+    check_names(address, settings.namespace, {name: settings.table_name(name) for name in TABLES})
     return address
+
+
+def _namespace(
+    address: Address, settings: Settings, environ: Mapping[str, str], *, patient: bool
+) -> Destination:
+    from otlp2parquet_ext.destinations.access import Access  # noqa: PLC0415
+    from otlp2parquet_ext.destinations.lake import Lake  # noqa: PLC0415
+    from otlp2parquet_ext.destinations.lakes import parts  # noqa: PLC0415
+    from otlp2parquet_ext.destinations.namespace import Namespace  # noqa: PLC0415
+
+    access = Access(environ, {})
+
+    def open_lake(table: str) -> Lake:
+        made = parts(address, settings, environ, patient=patient, table=table, access=access)
+        return Lake(
+            made.storage,
+            made.open_table,
+            made.inbox,
+            direct=settings.commit == "direct",
+            lower_case=made.lower_case,
+            table=table,
+        )
+
+    return Namespace(open_lake)
 
 
 def _plain(address: Address, settings: Settings, environ: Mapping[str, str]) -> Destination:

@@ -1,8 +1,10 @@
 """`file:///…`: plain Parquet files in hive folders, visible as soon as they are stored.
 
     logs/<service>/year=YYYY/month=MM/day=DD/hour=HH/<first µs>-<batch name>.parquet
+    traces/…, metrics/gauge/…, metrics/sum/…, …
 
-Rows go to the hour of their own time, so a batch across an hour boundary becomes two files.
+Rows go to their own service and the hour of their own time, so a batch across an hour boundary
+becomes two files.
 """
 
 from __future__ import annotations
@@ -12,13 +14,15 @@ from typing import TYPE_CHECKING
 
 from otlp2parquet_ext.destinations import DestinationError, Stored
 from otlp2parquet_ext.destinations.parquet_file import encode
-from otlp2parquet_ext.destinations.partition import HOUR_US, split_by_time, timestamps_us
+from otlp2parquet_ext.destinations.partition import HOUR_US, split, split_by_time, timestamps_us
 from otlp2parquet_ext.destinations.refit import fitted
 from otlp2parquet_ext.storage import StorageError
 from otlp2parquet_ext.tables.columns import named
-from otlp2parquet_ext.tables.logs import COLUMNS
+from otlp2parquet_ext.tables.registry import TABLES
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import pyarrow as pa
 
     from otlp2parquet_ext.destinations import Batch
@@ -38,19 +42,22 @@ class Hive:
 
     def __init__(self, storage: Storage, *, lower_case: bool = False) -> None:
         self._storage = storage
-        self._columns = named(COLUMNS, lower_case=lower_case)
+        self._lower_case = lower_case
 
     def store(self, batch: Batch, *, commit_follows: bool = False) -> Stored:
         """See `Destination.store`."""
         del commit_follows
         files = size_bytes = 0
-        for hour, rows in split_by_time(batch.logs, HOUR_US):
-            data = encode(fitted(rows, self._columns), self._columns).data
-            try:
-                put = self._storage.put(file_path("logs", rows, hour, batch.name), data)
-            except StorageError as error:
-                raise DestinationError(str(error)) from error
-            files, size_bytes = files + put.new, size_bytes + put.new * put.size_bytes
+        for name, table in batch.tables.items():
+            columns = named(TABLES[name], lower_case=self._lower_case)
+            for folder, rows in split_by_folder(name, table):
+                data = encode(fitted(rows, columns), columns).data
+                path = f"{folder}/{min(timestamps_us(rows))}-{batch.name}.parquet"
+                try:
+                    put = self._storage.put(path, data)
+                except StorageError as error:
+                    raise DestinationError(str(error)) from error
+                files, size_bytes = files + put.new, size_bytes + put.new * put.size_bytes
         return Stored(files, size_bytes)
 
     def commit(self, deadline_ms: int) -> int:
@@ -68,19 +75,29 @@ class Hive:
         """See `Destination.close`."""
 
 
-def file_path(signal: str, rows: pa.Table, hour: int, batch_name: str) -> str:
-    """Return where the rows of one hour go.
+def split_by_folder(name: str, table: pa.Table) -> Iterator[tuple[str, pa.Table]]:
+    """Yield the folders rows of a table go to, each with its rows.
 
     Args:
-        signal: folder of the signal, for example `logs`.
-        rows: n > 0 rows of one service.
-        hour: hours since 1970.
-        batch_name: the batch they come from.
+        name: of the table, one of `TABLES`.
+        table: its rows.
     """
-    service = rows.column("ServiceName")[0].as_py().translate(SERVICE_UNSAFE)[:SERVICE_LENGTH]
-    service = service or "unknown-service"
-    hive = time.strftime("year=%Y/month=%m/day=%d/hour=%H", time.gmtime(hour * 3_600))
-    first_us = min(timestamps_us(rows))
+    nobody = "unknown" if name.startswith("metrics_") else "unknown-service"
+    services = table.column("ServiceName").to_pylist()
+    folders = {service: _safe(service or nobody) for service in set(services)}
+    for service, rows in split(table, [folders[service] for service in services]):
+        for hour, part in split_by_time(rows, HOUR_US):
+            hive = time.strftime("year=%Y/month=%m/day=%d/hour=%H", time.gmtime(hour * 3_600))
+            yield f"{signal_folder(name)}/{service}/{hive}", part
+
+
+def signal_folder(name: str) -> str:
+    """Return the folder of a table: `logs`, `traces`, `metrics/gauge`, …."""
+    return name.replace("_", "/", 1)
+
+
+def _safe(service: str) -> str:
+    """Return a service's folder."""
+    folder = service.translate(SERVICE_UNSAFE)[:SERVICE_LENGTH]
     # `.` and `..` would leave the folder.
-    folder = service if service.strip(".") else "_" * len(service)
-    return f"{signal}/{folder}/{hive}/{first_us}-{batch_name}.parquet"
+    return folder if folder.strip(".") else "_" * len(folder)

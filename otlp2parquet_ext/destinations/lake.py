@@ -25,7 +25,7 @@ from otlp2parquet_ext.iceberg.matching import Matched
 from otlp2parquet_ext.say import say
 from otlp2parquet_ext.storage import StorageError
 from otlp2parquet_ext.tables.columns import named
-from otlp2parquet_ext.tables.logs import COLUMNS
+from otlp2parquet_ext.tables.registry import TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -62,7 +62,7 @@ class _Waiting:
 
 
 class Lake:
-    """The logs table of one namespace.
+    """One table of a namespace.
 
     Args:
         storage: the table's location.
@@ -70,6 +70,7 @@ class Lake:
         inbox: where descriptors wait; None for the table's location.
         direct: whether this process commits; otherwise it only stores.
         lower_case: of the columns' names.
+        table: which of `TABLES`; of a batch its rows are stored, and no others.
     """
 
     def __init__(
@@ -80,13 +81,16 @@ class Lake:
         *,
         direct: bool = True,
         lower_case: bool = False,
+        table: str = "logs",
     ) -> None:
         self._storage = storage
         self._open_table = open_table
         self._table: CommitTable | None = None
         self._inbox = inbox or Inbox(storage)
         self._direct = direct
-        self._fit = Matched(named(COLUMNS, lower_case=lower_case))
+        self._name = table
+        self._columns = TABLES[table]
+        self._fit = Matched(named(self._columns, lower_case=lower_case))
         self._waiting: dict[str, _Waiting] = {}
         self._looked_ms = 0
         self._look_interval_ms = LOOK_INTERVAL_MS
@@ -95,8 +99,10 @@ class Lake:
         """See `Destination.store`."""
         later = self._direct and (commit_follows or not self._inbox.usable)
         files = size_bytes = 0
+        if (mine := batch.tables.get(self._name)) is None:
+            return Stored(0, 0)
         try:
-            for day, rows in split_by_time(batch.logs, DAY_US):
+            for day, rows in split_by_time(mine, DAY_US):
                 put = self._store_day(batch.name, day, rows, described=not later)
                 files, size_bytes = files + put.new, size_bytes + put.new * put.size_bytes
         except StorageError as error:
@@ -112,7 +118,7 @@ class Lake:
         put = self._storage.put(path, data)
         if not put.new:  # an earlier attempt may have known less, and written other bytes
             footer = read_footer(self._storage.get(path))
-            fit = fit_of(footer)
+            fit = fit_of(footer, self._columns)
         file = DataFile(
             name=f"{batch_name}-{date}",
             path=self._storage.url(path),

@@ -20,6 +20,7 @@ from otlp2parquet_ext.destinations.order import Made, Order, once, where
 from otlp2parquet_ext.destinations.rest_lakes import rest, s3_tables
 from otlp2parquet_ext.iceberg.inbox import Inbox, NoInbox
 from otlp2parquet_ext.iceberg.terms import MANY, Terms
+from otlp2parquet_ext.storage.lazily import LazyStorage
 from otlp2parquet_ext.storage.local import LocalStorage
 from otlp2parquet_ext.web.address import shown
 
@@ -41,6 +42,7 @@ class Parts(NamedTuple):
         open_table: opens the table in its catalog, always the same one.
         lower_case: how the table's columns are named.
         label: the table's name, for messages.
+        apart: the inbox can be looked into even if there is no table.
     """
 
     storage: Storage
@@ -48,12 +50,19 @@ class Parts(NamedTuple):
     open_table: Callable[[], CommitTable]
     lower_case: bool
     label: str
+    apart: bool
 
 
 def parts(
-    address: Address, settings: Settings, environ: Mapping[str, str], *, patient: bool = False
+    address: Address,
+    settings: Settings,
+    environ: Mapping[str, str],
+    *,
+    patient: bool = False,
+    table: str = "logs",
+    access: Access | None = None,
 ) -> Parts:
-    """Put together a lake.
+    """Put together the lake of one table.
 
     Args:
         address: the destination; its kind is none of `file` and `s3`.
@@ -61,6 +70,8 @@ def parts(
         environ: variables of the process: credentials, regions, endpoints.
         patient: commit again and again until the deadline, as a committer does; an environment
             leaves its files in the inbox at the first conflict.
+        table: which of `TABLES`.
+        access: whose connections and credentials it shares; None for its own.
 
     Raises:
         AddressError: the inbox's address is malformed, or one is needed and there is none.
@@ -75,10 +86,11 @@ def parts(
         snapshots_kept=settings.snapshots_kept,
         in_table_bucket=address.in_table_bucket,
     )
-    order = Order(address, settings, environ, terms)
+    order = Order(address, settings, environ, terms, access or Access(environ, {}), table)
     storage, open_table = KINDS[address.kind](order)
+    apart = bool(settings.inbox) or not isinstance(storage, LazyStorage)
     storage, inbox = _inbox(order, storage)
-    return Parts(storage, inbox, open_table, lower_case, ".".join(order.name))
+    return Parts(storage, inbox, open_table, lower_case, ".".join(order.name), apart)
 
 
 def _inbox(order: Order, storage: Storage) -> tuple[Storage, Inbox]:
@@ -98,7 +110,7 @@ def _inbox(order: Order, storage: Storage) -> tuple[Storage, Inbox]:
         raise AddressError(
             f"OTLP2PARQUET_INBOX={shown(settings.inbox)!r}: expected s3://… or file:///…"
         )
-    access = Access(order.environ, address.options)
+    access = order.access.having(address.options)
     root = f"s3://{address.place}" if address.kind == "s3" else address.place
     own = access.storage(f"{root}/{'/'.join(order.name)}")
     if settings.commit == "inbox" and not in_table_bucket:
@@ -119,6 +131,7 @@ def _sqlite(order: Order) -> Made:
             database,
             location,
             *order.name,
+            columns=order.columns,
             terms=order.terms,
         )
 
@@ -127,7 +140,7 @@ def _sqlite(order: Order) -> Made:
 
 def _glue(order: Order) -> Made:
     options = order.address.options
-    access = Access(order.environ, options, "glue")
+    access = order.access.having(options, "glue")
     location = "/".join((options["warehouse"].rstrip("/"), *order.name))
 
     def open_table() -> CommitTable:
@@ -141,6 +154,7 @@ def _glue(order: Order) -> Made:
             GlueName(endpoint, *order.name, options.get("catalog-id", "")),
             location=location,
             region=access.region,
+            columns=order.columns,
             terms=order.terms,
         )
 
@@ -154,12 +168,19 @@ def _catalog(order: Order) -> Made:
     properties = pyiceberg_config.catalog_properties(name, order.environ)
     warehouse = options.get("warehouse", properties.get(pyiceberg_config.WAREHOUSE, ""))
     location = pyiceberg_config.table_location({"warehouse": warehouse}, *order.name)
-    access = Access(order.environ, options)
+    access = order.access.having(options)
 
     def open_table() -> CommitTable:
         from otlp2parquet_ext.iceberg.catalogs.pyiceberg_catalog import catalog_table  # noqa: PLC0415
 
-        return catalog_table(name, *order.name, order.environ, location=location, terms=order.terms)
+        return catalog_table(
+            name,
+            *order.name,
+            order.environ,
+            columns=order.columns,
+            location=location,
+            terms=order.terms,
+        )
 
     def files(address: str) -> Storage:
         if not address.startswith("s3"):

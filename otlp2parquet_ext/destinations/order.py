@@ -9,15 +9,18 @@ from typing import TYPE_CHECKING, NamedTuple
 from otlp2parquet_ext.iceberg import CommitError
 from otlp2parquet_ext.storage import StorageError
 from otlp2parquet_ext.storage.lazily import LazyStorage
+from otlp2parquet_ext.tables.registry import TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from otlp2parquet_ext.destinations.access import Access
     from otlp2parquet_ext.destinations.address import Address
     from otlp2parquet_ext.iceberg import CommitTable
     from otlp2parquet_ext.iceberg.terms import Terms
     from otlp2parquet_ext.settings import Settings
     from otlp2parquet_ext.storage import Storage
+    from otlp2parquet_ext.tables.columns import Column
 
 LOCATION_MS = 10_000
 """What a catalog may take to say where a table lies."""
@@ -31,18 +34,27 @@ class Order(NamedTuple):
         settings: names of the table, and who commits.
         environ: variables of the process.
         terms: how to commit.
+        access: its connections and credentials are those of all the destination's tables.
+        table: which of `TABLES`.
     """
 
     address: Address
     settings: Settings
     environ: Mapping[str, str]
     terms: Terms
+    access: Access
+    table: str
 
     @property
     def name(self) -> tuple[str, str]:
         """Namespace and table."""
         namespace = self.address.place if self.address.kind == "glue" else self.settings.namespace
-        return namespace, self.settings.table_logs
+        return namespace, self.settings.table_name(self.table)
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """Of the table."""
+        return TABLES[self.table]
 
 
 class Made(NamedTuple):

@@ -18,7 +18,7 @@ import pyarrow as pa
 # besides: 15 ms of CPU and 10 MB, for a writer into memory.
 from pyarrow._parquet import ParquetWriter
 
-from otlp2parquet_ext.tables.columns import Encoding
+from otlp2parquet_ext.tables.columns import ELEMENT, Encoding
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,7 +47,7 @@ def encode(rows: pa.Table, columns: Sequence[Column]) -> ParquetFile:
 
     Source: Apache Parquet format, encodings.
     """
-    names = dict(zip(columns, rows.schema.names, strict=True))
+    names = {c: _leaf(c, n) for c, n in zip(columns, rows.schema.names, strict=True)}
     dictionary = [n for c, n in names.items() if c.encoding is Encoding.DICTIONARY]
     others = {n: c.encoding.value for c, n in names.items() if n not in dictionary}
     blooms = {
@@ -74,6 +74,11 @@ def encode(rows: pa.Table, columns: Sequence[Column]) -> ParquetFile:
     writer.write_table(rows, row_group_size=max(1, rows.num_rows))
     writer.close()
     return ParquetFile(sink.getvalue(), writer.metadata)
+
+
+def _leaf(column: Column, name: str) -> str:
+    """Return what Parquet calls a column of values: of a list its elements."""
+    return f"{name}.list.{ELEMENT}" if column.element_type else name
 
 
 def read_footer(data: bytes) -> Any:

@@ -1,15 +1,16 @@
-"""Split a table of rows by a unit of time, without the Arrow compute library (145 ms to import)."""
+"""Split a table of rows by time or text, without the Arrow compute library (145 ms to import)."""
 
 from __future__ import annotations
 
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import pyarrow as pa
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
+K = TypeVar("K", int, str)
 HOUR_US = 3_600_000_000
 DAY_US = 24 * HOUR_US
 
@@ -24,20 +25,25 @@ def split_by_time(table: pa.Table, unit_us: int) -> Iterator[tuple[int, pa.Table
     Yields:
         (number of the unit since 1970, its rows), oldest first. No rows yield nothing.
     """
-    units = [time_us // unit_us for time_us in timestamps_us(table)]
-    if not units:
-        return
-    if min(units) == max(units):
-        yield units[0], table
-        return
-    slices: dict[int, list[pa.Table]] = {}
+    yield from split(table, [time_us // unit_us for time_us in timestamps_us(table)])
+
+
+def split(table: pa.Table, keys: Sequence[K]) -> Iterator[tuple[K, pa.Table]]:
+    """Yield the different keys in their order, each with its rows in theirs.
+
+    Args:
+        table: n rows.
+        keys: one for each row.
+    """
+    slices: dict[K, list[pa.Table]] = {}
     position = 0
-    for unit, run in groupby(units):
+    for key, run in groupby(keys):
         length = sum(1 for _ in run)
-        slices.setdefault(unit, []).append(table.slice(position, length))
+        slices.setdefault(key, []).append(table.slice(position, length))
         position += length
-    for unit in sorted(slices):
-        yield unit, pa.concat_tables(slices[unit])
+    for key in sorted(slices):
+        parts = slices[key]
+        yield key, pa.concat_tables(parts) if len(slices) > 1 else table
 
 
 def timestamps_us(table: pa.Table) -> list[int]:

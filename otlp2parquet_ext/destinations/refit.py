@@ -19,7 +19,6 @@ from otlp2parquet_ext.iceberg.matching import Matched, written
 from otlp2parquet_ext.say import say
 from otlp2parquet_ext.storage import StorageError
 from otlp2parquet_ext.tables.columns import arrow_schema
-from otlp2parquet_ext.tables.logs import COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,25 +38,32 @@ def fitted(rows: pa.Table, columns: Sequence[Column]) -> pa.Table:
         rows: with as many columns, in the same order.
         columns: of `Matched`.
     """
-    if tuple(columns) == COLUMNS:
-        return rows
     return pa.Table.from_arrays(rows.columns, schema=arrow_schema(columns))
 
 
-def fit_of(footer: Any) -> Matched:
+def fit_of(footer: Any, columns: Sequence[Column]) -> Matched:
     """Return how a file was written, by any of us: it may have been for a table with other ids.
 
     Args:
         footer: the file's.
+        columns: ours, of the file's table.
 
     Raises:
         StorageError: it is none of ours.
     """
     fields = footer.schema.to_arrow_schema()
     try:
-        return written(COLUMNS, [(f.name, int(f.metadata[b"PARQUET:field_id"])) for f in fields])
+        return written(columns, [(f.name, _id(f), _element_id(f)) for f in fields])
     except (KeyError, TypeError, ValueError) as error:
         raise StorageError(f"a file of the same name has other columns: {error!r}") from error
+
+
+def _id(field: pa.Field) -> int:
+    return int(field.metadata[b"PARQUET:field_id"])
+
+
+def _element_id(field: pa.Field) -> int:
+    return _id(field.type.value_field) if isinstance(field.type, pa.ListType) else 0
 
 
 def refit(storage: Storage, file: DataFile, fit: Matched) -> DataFile:

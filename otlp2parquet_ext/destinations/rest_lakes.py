@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from otlp2parquet_ext.destinations.access import Access
 from otlp2parquet_ext.destinations.order import Made, Order, once, patience_ms, where
 from otlp2parquet_ext.iceberg import CommitError
 from otlp2parquet_ext.storage import StorageError
@@ -17,6 +16,7 @@ from otlp2parquet_ext.storage.lazily import LazyStorage
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from otlp2parquet_ext.destinations.access import Access
     from otlp2parquet_ext.iceberg import CommitTable
     from otlp2parquet_ext.iceberg.catalogs.rest_catalog import RestCatalog
     from otlp2parquet_ext.storage import Storage
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 def s3_tables(order: Order) -> Made:
     """Put together a table of a table bucket."""
-    access = Access(order.environ, order.address.options, "s3tables")
+    access = order.access.having(order.address.options, "s3tables")
     arn = order.address.place
     # The region of the table bucket is that of its files.
     there = access.at(arn.split(":")[3])
@@ -44,7 +44,7 @@ def s3_tables(order: Order) -> Made:
 def rest(order: Order) -> Made:
     """Put together a table of any REST catalog."""
     options = order.address.options
-    access = Access(order.environ, options)
+    access = order.access.having(options)
 
     def open_catalog() -> RestCatalog:
         from otlp2parquet_ext.iceberg import lean  # noqa: PLC0415
@@ -86,7 +86,10 @@ def _made(order: Order, access: Access, open_catalog: Callable[[], RestCatalog])
         catalog = open_catalog()
         opened.append(catalog)
         storage = LazyStorage(lambda: _everything(catalog, access))
-        return lean.rest_table(catalog, storage, label=".".join(order.name), terms=order.terms)
+        label = ".".join(order.name)
+        return lean.rest_table(
+            catalog, storage, label=label, columns=order.columns, terms=order.terms
+        )
 
     open_once = once(open_table)
     return Made(where(open_once, lambda address: _reach(opened[0], access, address)), open_once)

@@ -13,6 +13,7 @@ from otlp2parquet_ext.iceberg.terms import USUAL, Terms
 from otlp2parquet_ext.tables.logs import COLUMNS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from otlp2parquet_ext.iceberg.catalogs.bearer import Tokens
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.iceberg.catalogs.rest_client import RestTable, Sender
     from otlp2parquet_ext.iceberg.catalogs.signing import Signing
     from otlp2parquet_ext.storage import Storage
+    from otlp2parquet_ext.tables.columns import Column
     from otlp2parquet_ext.web.client import Client
 
 LOWER_CASE = Terms(lower_case=True)
@@ -33,6 +35,7 @@ def sqlite_table(
     namespace: str,
     table: str,
     *,
+    columns: Sequence[Column] = COLUMNS,
     terms: Terms = USUAL,
 ) -> LeanTable:
     """Return a table of the SQLite catalog in the file `database`; nothing is opened yet.
@@ -41,6 +44,7 @@ def sqlite_table(
         database: the catalog.
         location: where a table that is created lies; one that exists lies where it says.
         namespace, table: its name.
+        columns: of our files.
         terms: see `LeanTable`.
     """
     from pathlib import Path  # noqa: PLC0415
@@ -54,7 +58,7 @@ def sqlite_table(
     return LeanTable(
         catalog,
         disk,
-        COLUMNS,
+        columns,
         location=str(location),
         label=label,
         terms=terms,
@@ -68,6 +72,7 @@ def glue_table(
     *,
     location: str,
     region: str,
+    columns: Sequence[Column] = COLUMNS,
     terms: Terms = LOWER_CASE,
 ) -> LeanTable:
     """Return a table of the Glue Data Catalog; nothing is asked yet.
@@ -78,18 +83,19 @@ def glue_table(
         name: of the table.
         location: where a table that is created lies: `s3://bucket/prefix`.
         region: of Glue, for messages.
+        columns: of our files.
         terms: see `LeanTable`.
     """
     from otlp2parquet_ext.iceberg.catalogs import remedies  # noqa: PLC0415
     from otlp2parquet_ext.iceberg.catalogs.glue_catalog import GluePointer  # noqa: PLC0415
 
     pointer = GluePointer(
-        sender, name, remedies.glue(name.database, name.table, region), COLUMNS, location
+        sender, name, remedies.glue(name.database, name.table, region), columns, location
     )
     return LeanTable(
         FileCatalog(pointer, storage),
         storage,
-        COLUMNS,
+        columns,
         location=location,
         label=f"{name.database}.{name.table}",
         terms=terms,
@@ -102,6 +108,7 @@ def rest_table(
     *,
     label: str,
     location: str = "",
+    columns: Sequence[Column] = COLUMNS,
     terms: Terms = USUAL,
 ) -> LeanTable:
     """Return a table of a REST catalog; nothing is asked yet.
@@ -111,12 +118,13 @@ def rest_table(
         storage: reaches every address the table may name.
         label: the table's name, for messages.
         location: where a table that is created lies; empty if the catalog is to choose.
+        columns: of our files.
         terms: see `LeanTable`.
     """
     return LeanTable(
         catalog,
         storage,
-        COLUMNS,
+        columns,
         location=location,
         label=label,
         terms=terms,

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from otlp2parquet_ext.iceberg.format.new_table import field_type
 from otlp2parquet_ext.tables.columns import Column  # noqa: TC001 - msgspec reads the annotation
 
 if TYPE_CHECKING:
@@ -31,9 +32,6 @@ Field = dict[str, Any]
 PROMOTIONS = frozenset({("int", "long"), ("float", "double")})
 PARKED = 1_000_000
 """Added to our ids where a table has no such column; its own ids never grow that far."""
-
-FIRST_COLUMNS = 22
-"""What every table of ours began with: there an id up to this is ours under whatever name."""
 
 
 class Matched(msgspec.Struct, frozen=True):
@@ -81,7 +79,7 @@ def ours_as_they_are(fields: Iterable[Field], columns: Sequence[Column]) -> bool
                 return False
         elif (
             field["name"].lower() == column.name.lower()
-            and field["type"] == column.type
+            and field["type"] == field_type(column)
             and not (field["required"] and column.nullable)
         ):
             same += 1
@@ -153,7 +151,7 @@ def _by_id(
         if field is None:
             continue
         now = field["name"].lower()
-        was_ours = field_id <= FIRST_COLUMNS or (field_id, name) in history
+        was_ours = not column.added or (field_id, name) in history
         if now == name or (now not in names and was_ours):
             pairs[field_id] = field
     return pairs
@@ -162,14 +160,25 @@ def _by_id(
 def _clash(column: Column, field: Field) -> Clash | None:
     """Return why values of a column of ours cannot be in a field."""
     name, theirs = field["name"], field["type"]
-    shown = theirs if isinstance(theirs, str) else theirs.get("type", "nested")
+    shown = _shown(theirs)
     if column.type != shown and (column.type, shown) not in PROMOTIONS:
         return Clash(
             name, f"the table's column {name} is {shown}; ours, {column.name}, is {column.type}"
         )
     if column.nullable and field["required"]:
         return Clash(name, f"the table requires {name}; ours, {column.name}, may be null")
+    if column.element_nullable and theirs["element-required"]:
+        return Clash(name, f"the table requires what {name} holds; in ours it may be null")
     return None
+
+
+def _shown(theirs: str | Field) -> str:
+    """Return a type of the table in one word."""
+    if isinstance(theirs, str):
+        return theirs
+    if theirs.get("type") == "list":
+        return f"list<{_shown(theirs['element'])}>"
+    return str(theirs.get("type", "nested"))
 
 
 def _required(fields: Sequence[Field], pairs: Mapping[int, Field]) -> Clash | None:
@@ -188,27 +197,45 @@ def _matched(
     known = {name for _, name in history}
     fitted = tuple(_fitted(column, pairs.get(column.field_id), history) for column in columns)
     missing = (c for c in columns if c.field_id not in pairs and c.name.lower() not in known)
-    return Matched(fitted, tuple(missing), _tag(columns, [c.field_id for c in fitted]))
+    return Matched(fitted, tuple(missing), _tag(columns, fitted))
 
 
-def written(columns: Sequence[Column], names_and_ids: Sequence[tuple[str, int]]) -> Matched:
-    """Return how a file was written whose columns, ours in our order, have these names and ids."""
+def written(columns: Sequence[Column], found: Sequence[tuple[str, int, int]]) -> Matched:
+    """Return how a file was written.
+
+    Args:
+        columns: ours, in our order.
+        found: name, id and id of elements (0 without) of each column of the file.
+    """
     fitted = tuple(
-        replace(column, name=name, field_id=field_id)
-        for column, (name, field_id) in zip(columns, names_and_ids, strict=True)
+        replace(column, name=name, field_id=field_id, element_id=element_id)
+        for column, (name, field_id, element_id) in zip(columns, found, strict=True)
     )
-    return Matched(fitted, (), _tag(columns, [c.field_id for c in fitted]))
+    return Matched(fitted, (), _tag(columns, fitted))
 
 
 def _fitted(column: Column, field: Field | None, history: set[tuple[int, str]]) -> Column:
     if field is not None:
-        return replace(column, field_id=field["id"], name=field["name"])
+        element_id = field["type"]["element-id"] if column.element_type else 0
+        return replace(column, field_id=field["id"], name=field["name"], element_id=element_id)
+    element_id = column.element_id and PARKED + column.element_id
     if (column.field_id, column.name.lower()) in history:
-        return column  # dropped: the id is ours, and nobody else ever gets it
-    return replace(column, field_id=PARKED + column.field_id, name=f"{column.name} (parked)")
+        # Dropped: the id is ours, and nobody else ever gets it; whose its elements' is, who knows.
+        return replace(column, element_id=element_id)
+    return replace(
+        column,
+        field_id=PARKED + column.field_id,
+        name=f"{column.name} (parked)",
+        element_id=element_id,
+    )
 
 
-def _tag(columns: Sequence[Column], ids: Sequence[int]) -> str:
-    if ids == [column.field_id for column in columns]:
+def _tag(columns: Sequence[Column], fitted: Sequence[Column]) -> str:
+    ids = _ids(fitted)
+    if ids == _ids(columns):
         return ""
     return blake2b(",".join(map(str, ids)).encode(), digest_size=6).hexdigest()
+
+
+def _ids(columns: Sequence[Column]) -> list[int]:
+    return [c.field_id for c in columns] + [c.element_id for c in columns if c.element_id]

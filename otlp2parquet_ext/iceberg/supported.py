@@ -12,6 +12,7 @@ from otlp2parquet_ext.iceberg import ClashError, CommitError, MisfitError
 from otlp2parquet_ext.iceberg.format.manifest import Partitioning
 from otlp2parquet_ext.iceberg.format.snapshot import current_snapshot
 from otlp2parquet_ext.iceberg.matching import Clash, Matched, match
+from otlp2parquet_ext.tables.registry import TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 
 FORMAT_VERSION = 2
 INSTEAD = (
-    "rows go to plain Parquet files beside the table until the column is changed or "
-    "OTLP2PARQUET_TABLE_LOGS names another table"
+    "rows go to plain Parquet files beside the table until the column is changed or {variable} "
+    "names another table"
 )
 
 
@@ -80,8 +81,14 @@ def fitting(metadata: Metadata, columns: Sequence[Column]) -> Matched:
     """
     found = match(metadata, columns)
     if isinstance(found, Clash):
-        raise ClashError(f"{found.problem}; {INSTEAD}")
+        raise ClashError(f"{found.problem}; {INSTEAD.format(variable=_variable(columns))}")
     return found
+
+
+def _variable(columns: Sequence[Column]) -> str:
+    """Return the setting that names the table of these columns."""
+    found = (name for name, known in TABLES.items() if known == tuple(columns))
+    return f"OTLP2PARQUET_TABLE_{next(found, '…').upper()}"
 
 
 def current_schema(metadata: Metadata) -> Mapping[str, Any]:

@@ -3,7 +3,7 @@
     environment --load()--> Settings + problems (one line each)
 
     setting.py   what a variable is
-    table.py     all of them
+    table.py     all of them; those of the destination: lake.py
 
 A bad value never fails the function: it is reported and the default is used instead.
 Runs before the first `next`, so it imports nothing, not even `typing` (see decision 0001).
@@ -32,6 +32,12 @@ class Settings:
     destination: str
     namespace: str
     table_logs: str
+    table_traces: str
+    table_metrics_gauge: str
+    table_metrics_sum: str
+    table_metrics_histogram: str
+    table_metrics_exponential_histogram: str
+    table_metrics_summary: str
     commit: str
     inbox: str
     create_table: str
@@ -69,6 +75,10 @@ class Settings:
 
     def __init__(self, values: Mapping[str, int | str]) -> None:
         self.__dict__.update(values)
+
+    def table_name(self, table: str) -> str:
+        """Return what a table is called in a catalog; `table` is a name of `tables.registry`."""
+        return str(self.__dict__[f"table_{table}"])
 
 
 def load(environ: Mapping[str, str]) -> tuple[Settings, list[str]]:

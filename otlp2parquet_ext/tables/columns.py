@@ -65,6 +65,8 @@ class Column:
             of lists: Iceberg knows no bounds of elements.
         element_id: of a list, the id of its elements; N+1… in column order; 0 of anything else.
         element_nullable: whether an element of a list may be null.
+        added: the first version of its table had no such column: there the id may have been given
+            to somebody else's.
 
     Source: reference tables.md, sections 1 to 4.
     """
@@ -79,6 +81,7 @@ class Column:
     bounds: bool = True
     element_id: int = 0
     element_nullable: bool = False
+    added: bool = False
 
     @property
     def element_type(self) -> str:

@@ -16,6 +16,7 @@ from otlp2parquet_ext.check import check
 from otlp2parquet_ext.cli import main
 from otlp2parquet_ext.destinations import Batch
 from otlp2parquet_ext.iceberg import CommitError
+from otlp2parquet_ext.tables.registry import TABLES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,9 +24,9 @@ if TYPE_CHECKING:
     from places import Place
 
 
-def lines(place: Place, **options: bool) -> str:
+def lines(place: Place, *wanted: str, **options: bool) -> str:
     """Check a place."""
-    return "\n".join(check(place.variables, **options))
+    return "\n".join(check(place.variables, wanted or ("logs",), **options))
 
 
 def test_a_table_that_is_missing_is_created_when_asked_to(moto: str) -> None:
@@ -37,16 +38,36 @@ def test_a_table_that_is_missing_is_created_when_asked_to(moto: str) -> None:
     assert "fit as they are, version 2" in found
     functions = replace(place, environ={**place.environ, "OTLP2PARQUET_CREATE_TABLE": "off"})
     destination = functions.open()
-    destination.store(Batch("a" * 32, bodies_at(0, "a")), commit_follows=True)
+    destination.store(Batch("a" * 32, {"logs": bodies_at(0, "a")}), commit_follows=True)
     destination.commit(places.soon())
     assert place.bodies() == ["a"]
     assert "1 snapshots" in lines(place)
 
 
+def test_tables_are_created_that_are_asked_for_and_others_are_looked_at_if_they_are_there(
+    tmp_path: Path,
+) -> None:
+    """Who collects logs alone wants no six empty tables beside them."""
+    place = places.sqlite(tmp_path)
+    found = lines(place, "logs", "traces", create=True)
+    assert "table      otel.traces was created" in found
+    assert "metrics" not in found
+    assert "table      otel.traces at" in lines(place)
+    assert lines(place, *TABLES, create=True).count("fit as they are") == 7
+
+
+def test_a_table_nobody_knows_is_refused_by_name(capsys: pytest.CaptureFixture[str]) -> None:
+    """The line says what there is."""
+    assert main(["check", "file:///tmp/x", "--tables", "logs,spans"]) == 1
+    assert "there is no table 'spans'; expected a comma list of logs, traces, metrics_gauge" in (
+        capsys.readouterr().err
+    )
+
+
 def test_what_waits_in_the_inbox_is_counted(tmp_path: Path) -> None:
     """Nobody commits: that shows here first."""
     place = places.sqlite(tmp_path)
-    place.open().store(Batch("a" * 32, bodies_at(0, "a")))
+    place.open().store(Batch("a" * 32, {"logs": bodies_at(0, "a")}))
     assert "inbox      1 files wait" in lines(place)
 
 
@@ -77,7 +98,7 @@ def test_columns_a_table_lacks_are_named_and_added_when_asked_to(tmp_path: Path)
     assert "the table lacks TraceId, SpanId, ServiceName" in lines(place)
     assert "all of ours are there now" in lines(place, add_columns=True)
     destination = place.open()
-    destination.store(Batch("a" * 32, bodies_at(0, "a")), commit_follows=True)
+    destination.store(Batch("a" * 32, {"logs": bodies_at(0, "a")}), commit_follows=True)
     destination.commit(places.soon())
     assert place.rows("SELECT body, servicename FROM logs") == [("a", "orders")]
 

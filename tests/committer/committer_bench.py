@@ -49,7 +49,7 @@ def store(place: Place, *names: str, day: int = 0, **environ: str) -> None:
     variables = {**place.variables, "OTLP2PARQUET_COMMIT": "inbox", **environ}
     lake = choose(load(variables)[0], variables)
     for name in names:
-        lake.store(Batch(name.rjust(32, "0"), bodies_at(day, name)))
+        lake.store(Batch(name.rjust(32, "0"), {"logs": bodies_at(day, name)}))
     lake.close()
 
 

@@ -120,7 +120,9 @@ def write(plan: Plan, number: int) -> None:
         text = body(number, batch)
         # As the flush side does: a batch stays in the spool until it is safe.
         rows = bodies_at(batch % 2, text)
-        safe = lake.store(Batch(text.rjust(32, "0"), rows), commit_follows=mode == "direct").safe
+        safe = lake.store(
+            Batch(text.rjust(32, "0"), {"logs": rows}), commit_follows=mode == "direct"
+        ).safe
         try:
             lake.commit(now_ms() + 5_000)
         except BusyError:

@@ -32,7 +32,7 @@ def keys(lake: Place) -> list[str]:
 
 def ask(lake: Place, event: object, within_ms: int = 20_000) -> dict[str, Any]:
     """Let the committer answer an event."""
-    return answer(committer(lake), event, soon(within_ms))
+    return answer([committer(lake)], event, soon(within_ms))
 
 
 def test_a_batch_of_messages_commits_all_that_waits(lake: Place) -> None:
@@ -166,7 +166,7 @@ def test_the_function_reads_its_settings_once_and_keeps_within_lambdas_time(
     """The environment of the process is the function's configuration."""
     for name, value in lake.variables.items():
         monkeypatch.setenv(name, value)
-    committer_room._place.cache_clear()
+    committer_room._places.cache_clear()
     store(lake, "a")
     assert handler({}, Context(20_000))["files"] == 1
     store(lake, "b")
@@ -175,7 +175,7 @@ def test_the_function_reads_its_settings_once_and_keeps_within_lambdas_time(
     assert handler(event, Context(2_500)) == failed
     monkeypatch.setenv("OTLP2PARQUET_DESTINATION", "sqlite:///nowhere/c.db")
     assert handler(event, Context(20_000)) == {"batchItemFailures": []}
-    committer_room._place.cache_clear()
+    committer_room._places.cache_clear()
 
 
 def test_a_locked_catalog_is_waited_for_no_longer_than_there_is_time(lake: Place) -> None:

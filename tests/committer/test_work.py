@@ -203,7 +203,7 @@ def test_files_beside_a_separate_inbox_and_in_the_table_are_both_found(
     store(disk, "beside", OTLP2PARQUET_INBOX=inbox)
     variables = {**disk.variables, "OTLP2PARQUET_INBOX": inbox}
     lake = choose(load(variables)[0], variables)
-    lake.store(Batch("a" * 32, bodies_at(0, "in the table")))
+    lake.store(Batch("a" * 32, {"logs": bodies_at(0, "in the table")}))
     apart = Folder(tmp_path / "apart/otel/logs")
     assert len(apart.names("data/")) == 1
     assert len(disk.objects.names("data/")) == 1

@@ -54,7 +54,9 @@ def flush(place: Place, *names: str) -> None:
     """Store and commit some batches, as one environment that goes on for a while."""
     destination = place.open()
     for name in names:
-        destination.store(Batch(name.rjust(32, "0"), bodies_at(0, name)), commit_follows=True)
+        destination.store(
+            Batch(name.rjust(32, "0"), {"logs": bodies_at(0, name)}), commit_follows=True
+        )
         destination.commit(soon())
 
 
@@ -69,7 +71,9 @@ def flushes(place: Place, proxies: list[Proxy], other: Place | None) -> Requests
             flush(other, f"{name} of another")
         for proxy in proxies:
             proxy.reset()
-        destination.store(Batch(name.rjust(32, "0"), bodies_at(0, name)), commit_follows=True)
+        destination.store(
+            Batch(name.rjust(32, "0"), {"logs": bodies_at(0, name)}), commit_follows=True
+        )
         with suppress(BusyError) if name == "second" else nullcontext():
             destination.commit(soon())
     return seen(*proxies)
@@ -129,10 +133,10 @@ def test_an_inbox_and_who_takes_it(moto: str) -> None:
             flush(place, f"another {number}")
             flush(inbox, *(f"{number}{name}" for name in "abc"))
             proxy.reset()
-            answer(committer, {}, soon())
+            answer([committer], {}, soon())
             busy = seen(proxy)
         proxy.reset()
-        answer(committer, {}, soon())
+        answer([committer], {}, soon())
         assert seen(proxy) == RUN
     committed = COMMIT[Kind.GLUE].plus(STALE[Kind.GLUE]).plus(AGAIN).plus(TAKE.times(3))
     assert busy == RUN.plus(committed)

@@ -103,12 +103,12 @@ def test_a_name_the_catalog_cannot_bear_is_refused_before_the_first_commit(
 ) -> None:
     """The service would create it, and Athena would not see it."""
     with pytest.raises(AddressError, match=r"OTLP2PARQUET_TABLE_LOGS='.*': .* takes 1 to 255"):
-        check_names(parse(url), "otel", name)
+        check_names(parse(url), "otel", {"logs": name})
 
 
 def test_other_catalogs_take_any_name() -> None:
     """Iceberg itself has no rule."""
-    check_names(parse("rest+http://host"), "Otel", "Log-Lines")
+    check_names(parse("rest+http://host"), "Otel", {"logs": "Log-Lines"})
 
 
 @pytest.mark.parametrize(

@@ -12,17 +12,20 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import every_table
 import places
 import pyarrow as pa
 import pytest
 from places import Place, plain_folder, process_environ, soon, sqlite
 
+from otlp2parquet_ext import query
 from otlp2parquet_ext.destinations import Batch, DestinationError
 from otlp2parquet_ext.destinations.address import EXPECTED
 from otlp2parquet_ext.destinations.choose import choose
 from otlp2parquet_ext.mapping.invocations import Invocations
 from otlp2parquet_ext.mapping.logs import log_table
 from otlp2parquet_ext.settings import load
+from otlp2parquet_ext.tables.registry import TABLES
 from otlp2parquet_ext.telemetry.values import Context, Delivery
 
 if TYPE_CHECKING:
@@ -106,7 +109,7 @@ MIDNIGHT = rows(
 def test_what_is_stored_and_committed_is_what_duckdb_reads(place: Place) -> None:
     """Every column of every row, by an engine that did not write it."""
     destination = place.open()
-    destination.store(Batch("a" * 32, NOON))
+    destination.store(Batch("a" * 32, {"logs": NOON}))
     destination.commit(soon())
     names = ", ".join(
         f"epoch_us({n}) AS {n}" if pa.types.is_timestamp(t) else n
@@ -120,12 +123,40 @@ def test_what_is_stored_and_committed_is_what_duckdb_reads(place: Place) -> None
     assert read == list(zip(*(c.to_pylist() for c in columns), strict=True))
 
 
+def test_a_batch_of_all_tables_is_what_duckdb_reads(place: Place) -> None:
+    """Lists of any length, null elements and null columns; twice stored, and there once."""
+    destination = place.open()
+    for _ in range(2):
+        stored = destination.store(Batch("a" * 32, every_table.all_rows()))
+        destination.commit(soon())
+    assert stored.files == 0
+    connection = query.connect(place.url, environ=place.variables)
+    for name, columns in TABLES.items():
+        sql = f"SELECT {every_table.selected(columns)} FROM {name} ORDER BY 1"  # noqa: S608
+        assert connection.execute(sql).fetchall() == every_table.expected(name), name
+
+
+def test_all_tables_have_the_ids_and_nullability_of_ours(lake: Place) -> None:
+    """Elements of lists among them; the metadata is read by nobody's code but JSON's."""
+    destination = lake.open()
+    destination.store(Batch("a" * 32, every_table.all_rows()), commit_follows=True)
+    assert destination.commit(soon()) == len(TABLES)
+    lower = lake.kind in ("glue", "s3tables")
+    for name in TABLES:
+        metadata = lake.table(name).metadata()
+        (schema,) = metadata["schemas"]
+        found = [(f["id"], f["name"], f["required"], f["type"]) for f in schema["fields"]]
+        assert found == every_table.fields(name, lower_case=lower), name
+        (spec,) = metadata["partition-specs"]
+        assert [(f["transform"], f["source-id"]) for f in spec["fields"]] == [("day", 1)]
+
+
 def test_a_batch_stored_and_committed_twice_is_there_once(place: Place) -> None:
     """A crash between storing and discarding, or a commit whose answer was lost."""
     for _ in range(2):
         destination = place.open()
         for _ in range(2):
-            destination.store(Batch("a" * 32, NOON))
+            destination.store(Batch("a" * 32, {"logs": NOON}))
             destination.commit(soon())
     assert place.bodies() == ["one", "two"]
 
@@ -136,10 +167,10 @@ def test_a_file_that_was_there_is_described_as_it_is(lake: Place) -> None:
     Killed between file and descriptor: the descriptor must give the size of the file that lies
     there, or no engine can read it.
     """
-    lake.open().store(Batch("a" * 32, NOON))
+    lake.open().store(Batch("a" * 32, {"logs": NOON}))
     lake.waiting.remove(*lake.inbox())
     destination = lake.open()
-    destination.store(Batch("a" * 32, rows(("2026-03-14T12:00:00.001Z", "one" * 1_000))))
+    destination.store(Batch("a" * 32, {"logs": rows(("2026-03-14T12:00:00.001Z", "one" * 1_000))}))
     destination.commit(soon())
     assert lake.bodies() == ["one", "two"]
 
@@ -149,7 +180,7 @@ def test_batches_add_up(place: Place) -> None:
     destination = place.open()
     for number in range(3):
         batch = rows((f"2026-03-14T12:00:0{number}.000Z", f"body {number}"))
-        destination.store(Batch(f"{number:032}", batch))
+        destination.store(Batch(f"{number:032}", {"logs": batch}))
         destination.commit(soon())
     assert place.bodies() == ["body 0", "body 1", "body 2"]
 
@@ -157,7 +188,7 @@ def test_batches_add_up(place: Place) -> None:
 def test_a_batch_across_midnight_is_split_and_complete(place: Place) -> None:
     """Rows go to the day and hour of their own time, in whatever order they came."""
     destination = place.open()
-    assert destination.store(Batch("b" * 32, MIDNIGHT)).files == 2
+    assert destination.store(Batch("b" * 32, {"logs": MIDNIGHT})).files == 2
     destination.commit(soon())
     assert place.bodies() == ["after", "before", "before, but later in the batch"]
     folders = {name.split("/")[-2] for name in place.objects.names() if name.endswith(".parquet")}
@@ -168,7 +199,7 @@ def test_a_batch_across_midnight_is_split_and_complete(place: Place) -> None:
 def test_an_empty_batch_writes_nothing(place: Place) -> None:
     """A recovered segment may hold nothing but damage."""
     destination = place.open()
-    assert destination.store(Batch("c" * 32, NOON.slice(0, 0))).files == 0
+    assert destination.store(Batch("c" * 32, {"logs": NOON.slice(0, 0)})).files == 0
     destination.commit(soon())
     assert [name for name in place.objects.names() if name.endswith(".parquet")] == []
 
@@ -182,18 +213,18 @@ def test_a_folder_that_cannot_be_written_is_an_error_and_works_when_it_is_back(
     (tmp_path / "lake").write_text("a file where the folder should be")
     destination = place.open()
     with pytest.raises(DestinationError, match=r"lake.* cannot be written: Not a directory"):
-        destination.store(Batch("a" * 32, NOON))
+        destination.store(Batch("a" * 32, {"logs": NOON}))
     (tmp_path / "lake").unlink()
-    destination.store(Batch("a" * 32, NOON))
+    destination.store(Batch("a" * 32, {"logs": NOON}))
     destination.commit(soon())
     assert place.bodies() == ["one", "two"]
 
 
 def test_what_another_process_stored_and_could_not_commit_is_committed(lake: Place) -> None:
     """Killed between file and snapshot: the rows are in the inbox, the next commit sees them."""
-    lake.open().store(Batch("a" * 32, NOON))
+    lake.open().store(Batch("a" * 32, {"logs": NOON}))
     other = lake.open()
-    other.store(Batch("b" * 32, MIDNIGHT))
+    other.store(Batch("b" * 32, {"logs": MIDNIGHT}))
     assert other.commit(soon()) == 3
     assert len(lake.bodies()) == 5
     assert lake.inbox() == []
@@ -202,7 +233,7 @@ def test_what_another_process_stored_and_could_not_commit_is_committed(lake: Pla
 def test_an_inbox_entry_whose_commit_landed_is_not_committed_again(lake: Place) -> None:
     """Killed between snapshot and clean-up."""
     destination = lake.open()
-    destination.store(Batch("a" * 32, NOON))
+    destination.store(Batch("a" * 32, {"logs": NOON}))
     (entry,) = lake.inbox()
     descriptor = lake.waiting.read(entry)
     destination.commit(soon())
@@ -215,7 +246,7 @@ def test_an_inbox_entry_whose_commit_landed_is_not_committed_again(lake: Place) 
 def test_a_foreign_file_in_the_inbox_is_left_alone(lake: Place) -> None:
     """Somebody's note, or half a descriptor of a future version: not ours to delete."""
     destination = lake.open()
-    destination.store(Batch("a" * 32, NOON))
+    destination.store(Batch("a" * 32, {"logs": NOON}))
     lake.waiting.write("inbox/note.txt", b"hello")
     lake.waiting.write("inbox/broken.json", b'{"name":')
     assert destination.commit(soon()) == 1
@@ -228,12 +259,12 @@ def test_a_file_nobody_can_read_keeps_no_other_from_becoming_visible(
 ) -> None:
     """Deleted or cut off behind our back: every commit would fail on it for ever."""
     destination = lake.open()
-    destination.store(Batch("a" * 32, NOON))
+    destination.store(Batch("a" * 32, {"logs": NOON}))
     (bad,) = (name for name in lake.objects.names() if name.endswith(".parquet"))
     lake.objects.remove(bad)
     if content is not None:
         lake.objects.write(bad, content)
-    destination.store(Batch("b" * 32, MIDNIGHT))
+    destination.store(Batch("b" * 32, {"logs": MIDNIGHT}))
     assert lake.open().commit(soon()) == 2
     assert len(lake.bodies()) == 3
     (aside,) = lake.inbox()
@@ -267,8 +298,8 @@ from otlp2parquet_ext.destinations import BusyError
 destination = choose(load(os.environ)[0], os.environ)
 for n in range(4):
     body = f"{{sys.argv[1]}}-{{n}}"
-    batch = Batch(body.rjust(32, "0"), rows((f"2026-03-14T12:00:0{{n}}.000Z", body)))
-    destination.store(batch, commit_follows=True)
+    batch = rows((f"2026-03-14T12:00:0{{n}}.000Z", body))
+    destination.store(Batch(body.rjust(32, "0"), {{"logs": batch}}), commit_follows=True)
     try:
         destination.commit(soon())
     except BusyError:
@@ -300,14 +331,14 @@ def test_a_malformed_url_is_an_error_that_says_what_is_valid() -> None:
 def test_a_service_name_never_leaves_its_folder(tmp_path: Path, service: str, folder: str) -> None:
     """The name comes from a variable anybody may set."""
     table = NOON.set_column(3, NOON.schema.field(3), pa.array([service] * 2))
-    plain_folder(tmp_path).open().store(Batch("a" * 32, table))
+    plain_folder(tmp_path).open().store(Batch("a" * 32, {"logs": table}))
     assert [p.name for p in (tmp_path / "lake/logs").iterdir()] == [folder]
 
 
 def test_the_table_is_partitioned_by_day_and_carries_the_field_ids(lake: Place) -> None:
     """Readers prune by day, and resolve columns by id: files and table must agree."""
     destination = lake.open()
-    destination.store(Batch("a" * 32, NOON))
+    destination.store(Batch("a" * 32, {"logs": NOON}))
     destination.commit(soon())
     newest = max(name for name in lake.objects.names() if name.endswith(".metadata.json"))
     metadata = json.loads(lake.objects.read(newest))
@@ -328,7 +359,7 @@ def test_the_settings_of_a_table_are_heeded(lake: Place) -> None:
     wanted = {"OTLP2PARQUET_COLUMN_CASE": "lower", "OTLP2PARQUET_SNAPSHOTS_KEPT": "2"}
     destination = dataclasses.replace(lake, environ={**lake.environ, **wanted}).open()
     for number in range(4):
-        destination.store(Batch(f"{number:032}", NOON), commit_follows=True)
+        destination.store(Batch(f"{number:032}", {"logs": NOON}), commit_follows=True)
         destination.commit(soon())
     newest = max(name for name in lake.objects.names() if name.endswith(".metadata.json"))
     metadata = json.loads(lake.objects.read(newest))

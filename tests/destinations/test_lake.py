@@ -46,7 +46,7 @@ def lake(home: Home, table: CommitTable | None = None, inbox: Inbox | None = Non
 
 def batch(name: str) -> Batch:
     """Make a batch of one row."""
-    return Batch(name.rjust(32, "0"), bodies_at(0, name))
+    return Batch(name.rjust(32, "0"), {"logs": bodies_at(0, name)})
 
 
 def waiting_in(home: Home) -> list[str]:

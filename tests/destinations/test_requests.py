@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import counting_proxy
+import every_table
 import places
 import pytest
 from counting_proxy import Pattern
@@ -45,7 +46,9 @@ def steady_flush(place: Place, proxies: list[Proxy]) -> Counter[str]:
     for name in ("first", "second", "third"):
         for proxy in proxies:
             proxy.reset()
-        destination.store(Batch(name.rjust(32, "0"), bodies_at(0, name)), commit_follows=True)
+        destination.store(
+            Batch(name.rjust(32, "0"), {"logs": bodies_at(0, name)}), commit_follows=True
+        )
         destination.commit(soon())
     found = proxies[0].tally(KINDS)
     for proxy in proxies[1:]:
@@ -70,7 +73,9 @@ def test_an_environment_that_leaves_committing_to_others_takes_two_requests(moto
         destination = proxied.open()
         for name in ("first", "second"):
             proxies[0].reset()
-            destination.store(Batch(name.rjust(32, "0"), bodies_at(0, name)), commit_follows=True)
+            destination.store(
+                Batch(name.rjust(32, "0"), {"logs": bodies_at(0, name)}), commit_follows=True
+            )
             destination.commit(soon())
         assert proxies[0].tally(KINDS) == {"data file": 1, "descriptor": 1}
     place.open().commit(soon())
@@ -110,12 +115,32 @@ def test_a_direct_commit_to_glue_takes_six_requests(moto: str) -> None:
     }
 
 
+def test_each_further_table_of_a_batch_takes_what_the_first_takes(moto: str) -> None:
+    """A file and a commit each; connections and credentials are the same."""
+    with through(places.glue(moto), "AWS_ENDPOINT_URL") as (place, proxies):
+        destination = place.open()
+        for letter in "ab":
+            proxies[0].reset()
+            tables = {name: every_table.rows(name) for name in ("logs", "traces")}
+            destination.store(Batch(letter * 32, tables), commit_follows=True)
+            destination.commit(soon())
+        found = proxies[0].tally(KINDS)
+    assert found == {
+        "data file": 2,
+        "manifest": 2,
+        "manifest list": 2,
+        "metadata": 2,
+        "AWSGlue.GetTable": 2,
+        "AWSGlue.UpdateTable": 2,
+    }
+
+
 def test_a_commit_with_a_backlog_removes_all_descriptors_in_one_request(moto: str) -> None:
     """An outage leaves hundreds; a request for each would take the whole of the next flush."""
     with through(places.glue(moto), "AWS_ENDPOINT_URL") as (place, proxies):
         destination = place.open()
         for number in range(20):
-            destination.store(Batch(f"{number:032}", bodies_at(0, str(number))))
+            destination.store(Batch(f"{number:032}", {"logs": bodies_at(0, str(number))}))
         proxies[0].reset()
         assert destination.commit(soon()) == 20
         assert proxies[0].count("DELETE") == 0
@@ -129,7 +154,7 @@ def test_a_cold_direct_flush_takes_a_bounded_number_of_requests(
     """At shutdown of an environment that never flushed every request counts."""
     place = places.glue(moto) if kind == "glue" else places.rest_on_s3(iceberg_rest_on_s3)
     warm = place.open()
-    warm.store(Batch("a" * 32, bodies_at(0, "a")), commit_follows=True)
+    warm.store(Batch("a" * 32, {"logs": bodies_at(0, "a")}), commit_follows=True)
     warm.commit(soon())
     variable = "AWS_ENDPOINT_URL" if kind == "glue" else "AWS_ENDPOINT_URL_S3"
     with (
@@ -138,7 +163,7 @@ def test_a_cold_direct_flush_takes_a_bounded_number_of_requests(
     ):
         url = proxied.url if kind == "glue" else f"rest+{rest.url}"
         destination = replace(proxied, url=url).open()
-        destination.store(Batch("b" * 32, bodies_at(0, "b")), commit_follows=True)
+        destination.store(Batch("b" * 32, {"logs": bodies_at(0, "b")}), commit_follows=True)
         destination.commit(soon(2_000))
         assert len(proxies[0].requests) + len(rest.requests) <= 8
     assert place.bodies() == ["a", "b"]

@@ -80,7 +80,9 @@ def flushes(place: Place, proxies: list[Proxy], *bodies: str) -> list[Counter[st
     """Store and commit a batch for each body, by one process; return the requests of each."""
     destination, found = place.open(), []
     for body in bodies:
-        batch = Batch(f"{place.environ['OTLP2PARQUET_NAMESPACE']}{body}", bodies_at(0, body))
+        batch = Batch(
+            f"{place.environ['OTLP2PARQUET_NAMESPACE']}{body}", {"logs": bodies_at(0, body)}
+        )
         destination.store(batch, commit_follows=True)
         destination.commit(soon())
         found.append(tally(proxies))
@@ -126,7 +128,7 @@ def test_without_an_inbox_a_batch_is_committed_or_stays_with_its_owner(place: Pl
     del environ["OTLP2PARQUET_INBOX"]
     with watched(replace(place, environ=environ)) as (there, (rest, _)):
         destination = there.open()
-        assert destination.store(Batch("a" * 32, bodies_at(0, "a"))).safe is False
+        assert destination.store(Batch("a" * 32, {"logs": bodies_at(0, "a")})).safe is False
         rest.fault(503, method="POST", path="*/tables/*", times=100)
         with pytest.raises(DestinationError, match="503"):
             destination.commit(soon(2_000))
@@ -155,14 +157,14 @@ def test_a_wrong_configuration_is_said(
     place = places.s3_tables(request.getfixturevalue(by))
     wrong = replace(place, environ={**place.environ, variable: value})
     with pytest.raises(DestinationError, match=said):
-        wrong.open().store(Batch("a" * 32, bodies_at(0, "a")))
+        wrong.open().store(Batch("a" * 32, {"logs": bodies_at(0, "a")}))
 
 
 def test_a_table_bucket_that_is_not_there_is_said(place: Place) -> None:
     """A typing error in the ARN."""
     wrong = replace(place, url=place.url.replace("our-tables", "nobodys"))
     with pytest.raises(DestinationError, match="nobodys not found"):
-        wrong.open().store(Batch("a" * 32, bodies_at(0, "a")))
+        wrong.open().store(Batch("a" * 32, {"logs": bodies_at(0, "a")}))
 
 
 def test_old_snapshots_go_and_what_they_added_is_still_known(place: Place) -> None:

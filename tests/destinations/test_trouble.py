@@ -70,7 +70,7 @@ def rest(iceberg_rest_on_s3: Place) -> Iterator[Troubled]:
 
 def one(name: str = "one") -> Batch:
     """Make a batch of one row."""
-    return Batch(name.rjust(32, "0"), bodies_at(0, name))
+    return Batch(name.rjust(32, "0"), {"logs": bodies_at(0, name)})
 
 
 @pytest.mark.parametrize(

@@ -91,6 +91,7 @@ def test_before_the_first_next_only_the_standard_library_is_imported(tmp_path: P
         "otlp2parquet_ext.lifecycle.holding",
         "otlp2parquet_ext.say",
         "otlp2parquet_ext.settings",
+        "otlp2parquet_ext.settings.lake",
         "otlp2parquet_ext.settings.setting",
         "otlp2parquet_ext.settings.table",
     }

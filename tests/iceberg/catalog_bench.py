@@ -58,7 +58,9 @@ class Warehouse:
 
     def store(self, rows: pa.Table, batch: str) -> list[DataFile]:
         """Store rows; return the descriptors, taken out of the inbox."""
-        Lake(self.storage, self.open, direct=False).store(Batch(batch.rjust(32, "0"), rows))
+        Lake(self.storage, self.open, direct=False).store(
+            Batch(batch.rjust(32, "0"), {"logs": rows})
+        )
         inbox = Inbox(self.storage)
         files = inbox.take(1_000)
         inbox.remove(files)

@@ -96,7 +96,7 @@ class Home:
     def store(self, rows: pa.Table, batch: str) -> list[DataFile]:
         """Store rows; return the descriptors, taken out of the inbox."""
         storage = LocalStorage(self.location)
-        Lake(storage, self.lean).store(Batch(batch.rjust(32, "0"), rows))
+        Lake(storage, self.lean).store(Batch(batch.rjust(32, "0"), {"logs": rows}))
         inbox = Inbox(storage)
         files = inbox.take(1_000)
         inbox.remove(files)

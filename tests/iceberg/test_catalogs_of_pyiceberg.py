@@ -140,7 +140,7 @@ warehouse, writer = Warehouse(Path(sys.argv[2]), json.loads(sys.argv[3])), sys.a
 lake = Lake(warehouse.storage, warehouse.open)
 for number in range(5):
     name = f"{writer}-{number}"
-    lake.store(Batch(name.rjust(32, "0"), bodies_at(0, name)))
+    lake.store(Batch(name.rjust(32, "0"), {"logs": bodies_at(0, name)}))
     lake.commit(time.time_ns() // 1_000_000 + 90_000)
 """
 

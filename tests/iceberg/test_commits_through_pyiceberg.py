@@ -440,7 +440,7 @@ def stored_in_s3(warehouse: Warehouse, body: str) -> list[DataFile]:
     client = new_client({})
     storage = s3_storage(properties, warehouse.environ, client, "lake/wh/otel/logs")
     lake = Lake(storage, warehouse.open, direct=False)
-    lake.store(Batch(body.rjust(32, "0"), bodies_at(0, body)))
+    lake.store(Batch(body.rjust(32, "0"), {"logs": bodies_at(0, body)}))
     inbox = Inbox(storage)
     files = inbox.take(10)
     inbox.remove(files)

@@ -55,7 +55,7 @@ def test_an_inbox_entry_whose_commit_landed_is_never_committed_again(
     """Its snapshot is long expired, and with it the names it carried."""
     home = Home(tmp_path)
     lake = Lake(LocalStorage(home.location), home.lean)
-    lake.store(Batch("a" * 32, bodies_at(0, "once")))
+    lake.store(Batch("a" * 32, {"logs": bodies_at(0, "once")}))
     shutil.copytree(home.location / "inbox", tmp_path / "copy")
     lake.commit(soon())
     for number in range(commits):
@@ -331,7 +331,7 @@ def test_a_descriptor_without_its_file_is_set_aside_and_blocks_nobody(
     """Committed, it would break the table; left there, it would be met at every commit."""
     lake = Lake(LocalStorage(home.location), home.lean)
     for name in ("gone", "short", "kept"):
-        lake.store(Batch(name.rjust(32, "0"), bodies_at(0, name)))
+        lake.store(Batch(name.rjust(32, "0"), {"logs": bodies_at(0, name)}))
     data = home.location / "data"
     next(data.rglob("*gone.parquet")).rename(home.folder / "gone.parquet")
     next(data.rglob("*short.parquet")).write_bytes(b"half")
@@ -346,7 +346,7 @@ def test_a_descriptor_without_its_file_is_set_aside_and_blocks_nobody(
 def test_a_file_that_came_back_is_committed(home: Home) -> None:
     """Somebody restored it and moved its descriptor back."""
     lake = Lake(LocalStorage(home.location), home.lean)
-    lake.store(Batch("a" * 32, bodies_at(0, "restored")))
+    lake.store(Batch("a" * 32, {"logs": bodies_at(0, "restored")}))
     lake = Lake(LocalStorage(home.location), home.lean)  # another process: it has not just seen it
     file = next((home.location / "data").rglob("*a.parquet"))
     file.rename(home.folder / "away.parquet")

@@ -207,7 +207,7 @@ def test_neither_storing_nor_committing_imports_a_catalog_library(tmp_path: Path
         "row = {c.name: value[c.type] for c in COLUMNS}\n"
         "url = f'sqlite://{sys.argv[1]}/catalog.db'\n"
         "lake = choose(load({'OTLP2PARQUET_DESTINATION': url})[0], {})\n"
-        "lake.store(Batch('a' * 32, pa.Table.from_pylist([row], schema=LOGS)))\n"
+        "lake.store(Batch('a' * 32, {'logs': pa.Table.from_pylist([row], schema=LOGS)}))\n"
         "assert lake.commit(2**50) == 1\n"
         "heavy = {'pyiceberg', 'sqlalchemy', 'pyarrow.compute', 'pyarrow.dataset', 'pandas'}\n"
         "print(sorted(heavy & sys.modules.keys()))\n"
@@ -232,7 +232,7 @@ def test_many_writers_lose_and_double_nothing(tmp_path: Path) -> None:
         "lake = Lake(LocalStorage(home.location), home.lean)\n"
         "for number in range(10):\n"
         "    name = f'{writer}-{number}'\n"
-        "    lake.store(Batch(name.rjust(32, '0'), bodies_at(0, name)))\n"
+        "    lake.store(Batch(name.rjust(32, '0'), {'logs': bodies_at(0, name)}))\n"
         "    lake.commit(time.time_ns() // 1_000_000 + 60_000)\n"
     )
     here = Path(__file__).parent

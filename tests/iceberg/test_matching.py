@@ -219,7 +219,9 @@ def test_a_column_the_table_requires_and_ours_may_lack_is_a_clash() -> None:
     assert found == Clash("Body", "the table requires Body; ours, Body, may be null")
 
 
-NEW = Column(23, "SpanName", "string", nullable=True, doc="New.", encoding=Encoding.PLAIN)
+NEW = Column(
+    23, "SpanName", "string", nullable=True, doc="New.", encoding=Encoding.PLAIN, added=True
+)
 
 
 def test_a_column_of_a_later_version_is_missing_in_an_older_table() -> None:

@@ -101,7 +101,9 @@ def flush(place: Place, *bodies: str) -> None:
     """Store and commit, by one process, a batch for each body."""
     destination = place.open()
     for body in bodies:
-        destination.store(Batch(body.rjust(32, "0"), bodies_at(0, body)), commit_follows=True)
+        destination.store(
+            Batch(body.rjust(32, "0"), {"logs": bodies_at(0, body)}), commit_follows=True
+        )
         destination.commit(soon())
 
 
@@ -146,7 +148,9 @@ def test_a_steady_flush_is_three_puts_and_one_signed_post(
     for body in ("a", "b", "c"):
         requests.reset()
         before = len(files.requests)
-        destination.store(Batch(body.rjust(32, "0"), bodies_at(0, body)), commit_follows=True)
+        destination.store(
+            Batch(body.rjust(32, "0"), {"logs": bodies_at(0, body)}), commit_follows=True
+        )
         destination.commit(soon())
     assert [r.method for r in files.requests[before:]] == ["PUT"] * 3
     assert [(r.method, r.status) for r in requests.requests] == [("POST", 200)]
@@ -161,7 +165,9 @@ def test_nothing_is_listed_or_deleted(
     for number in range(12):
         for destination in (first, second):
             body = f"{number}-{id(destination)}"
-            destination.store(Batch(body.rjust(32, "0"), bodies_at(0, body)), commit_follows=True)
+            destination.store(
+                Batch(body.rjust(32, "0"), {"logs": bodies_at(0, body)}), commit_follows=True
+            )
             commit_in_the_end(destination)
     assert requests.count("POST", "*/tables/logs") >= 24
     assert any(r.status == 409 for r in requests.requests)
@@ -200,7 +206,7 @@ def test_a_clock_that_is_wrong_is_corrected(place: Place, monkeypatch: pytest.Mo
     now = time.time
     monkeypatch.setattr(time, "time", lambda: now() - 3_600)
     destination = place.open()
-    destination.store(Batch("a".rjust(32, "0"), bodies_at(0, "a")), commit_follows=True)
+    destination.store(Batch("a".rjust(32, "0"), {"logs": bodies_at(0, "a")}), commit_follows=True)
     destination.commit(soon())
     monkeypatch.undo()
     assert place.bodies() == ["a"]

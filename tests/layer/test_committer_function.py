@@ -62,7 +62,7 @@ def test_the_layer_is_all_a_committer_needs_and_does_not_wake_itself(
     variables = {**lake.variables, "OTLP2PARQUET_COMMIT": "inbox"}
     environment = choose(load(variables)[0], variables)
     for name in ("a", "b"):
-        environment.store(Batch(name * 32, bodies_at(0, name)))
+        environment.store(Batch(name * 32, {"logs": bodies_at(0, name)}))
     done = committed(root, tmp_path, lake.url)
     assert done.stdout.splitlines() == [
         'success {"files": 2, "rows": 2, "snapshots": 1}',

@@ -6,6 +6,7 @@ Place.objects --> what lies there: a folder, or a bucket through boto3
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from dataclasses import dataclass, field, replace
@@ -40,6 +41,9 @@ class Objects(Protocol):
     def remove(self, name: str) -> None:
         """Remove one."""
 
+    def beside(self, table: str) -> Objects:
+        """Return what lies below another table's location: the last folder has its name."""
+
 
 @dataclass(frozen=True)
 class Folder:
@@ -65,6 +69,10 @@ class Folder:
     def remove(self, name: str) -> None:
         """See `Objects.remove`."""
         (self.root / name).unlink()
+
+    def beside(self, table: str) -> Folder:
+        """See `Objects.beside`."""
+        return Folder(self.root.parent / table)
 
 
 @dataclass(frozen=True)
@@ -96,6 +104,11 @@ class Bucket:
     def remove(self, name: str) -> None:
         """See `Objects.remove`."""
         self.client.delete_object(Bucket=self.bucket, Key=self.prefix + name)
+
+    def beside(self, table: str) -> Bucket:
+        """See `Objects.beside`."""
+        parent = self.prefix.rstrip("/").rpartition("/")[0]
+        return replace(self, prefix=f"{parent}/{table}/")
 
 
 @dataclass(frozen=True)
@@ -139,6 +152,17 @@ class Place:
     def bodies(self) -> list[str]:
         """Read every row's body, in order."""
         return [row[0] for row in self.rows("SELECT Body FROM logs ORDER BY Body")]
+
+    def table(self, name: str) -> Place:
+        """Return the same with another table of the namespace for its objects and inbox."""
+        elsewhere = self.elsewhere and self.elsewhere.beside(name)
+        return replace(self, objects=self.objects.beside(name), elsewhere=elsewhere)
+
+    def metadata(self) -> dict[str, Any]:
+        """Read the newest metadata of the table."""
+        newest = max(name for name in self.objects.names() if name.endswith(".metadata.json"))
+        metadata: dict[str, Any] = json.loads(self.objects.read(newest))
+        return metadata
 
     def inbox(self) -> list[str]:
         """List what waits in the inbox."""

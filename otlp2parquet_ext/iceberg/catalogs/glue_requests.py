@@ -108,9 +108,10 @@ def new_input(
 
 
 def _column(column: Column) -> dict[str, object]:
+    element = column.element_type
     return {
         "Name": column.name.lower(),
-        "Type": TYPES[column.type],
+        "Type": f"array<{TYPES[element]}>" if element else TYPES[column.type],
         "Comment": column.doc[:COMMENT_CHARACTERS],
         "Parameters": {
             "iceberg.field.id": str(column.field_id),

@@ -51,7 +51,7 @@ from otlp2parquet_ext.storage import StorageError
 from otlp2parquet_ext.tables.logs import COLUMNS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from pyiceberg.catalog import Catalog
@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.iceberg import catalog as iceberg_catalog
     from otlp2parquet_ext.iceberg.format.snapshot import Change
     from otlp2parquet_ext.iceberg.matching import Matched
+    from otlp2parquet_ext.tables.columns import Column
 
 
 class PyIcebergCatalog:
@@ -189,7 +190,7 @@ class PyIcebergTable(LeanTable):
         connection: of that catalog.
         files: reaches the table's files.
         identifier: the table's name.
-        location, label, terms: see `LeanTable`.
+        columns, location, label, terms: see `LeanTable`.
     """
 
     def __init__(
@@ -199,6 +200,7 @@ class PyIcebergTable(LeanTable):
         files: Files,
         identifier: tuple[str, str],
         *,
+        columns: Sequence[Column],
         location: str,
         label: str,
         terms: Terms,
@@ -206,7 +208,7 @@ class PyIcebergTable(LeanTable):
         super().__init__(
             catalog,
             files,
-            COLUMNS,
+            columns,
             location=location,
             label=label,
             terms=terms,
@@ -235,6 +237,7 @@ def catalog_table(
     table: str,
     environ: Mapping[str, str],
     *,
+    columns: Sequence[Column] = COLUMNS,
     location: str | None = None,
     terms: Terms = USUAL,
 ) -> PyIcebergTable:
@@ -244,6 +247,7 @@ def catalog_table(
         name: of the catalog.
         namespace, table: the table's name in it.
         environ: has the catalog's `PYICEBERG_CATALOG__…` variables.
+        columns: of our files.
         location: where a table that is created lies; None for below the catalog's warehouse.
         terms: see `LeanTable`.
     """
@@ -260,6 +264,7 @@ def catalog_table(
         connection,
         files,
         (namespace, table),
+        columns=columns,
         location=place,
         label=f"{label}/{namespace}.{table}",
         terms=terms,

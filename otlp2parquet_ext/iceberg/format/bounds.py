@@ -1,7 +1,8 @@
 """What readers prune by: sizes, counts and bounds of a Parquet file's columns, by field id.
 
 The Parquet writer has computed them while it wrote; here they only take Iceberg's form, so that
-whoever commits the file never opens it.
+whoever commits the file never opens it. What a list holds is known by the id of its elements, and
+has no bounds: no reader could skip a file by them.
 
 Source: Apache Iceberg table specification, Appendix D, "Binary single-value serialization".
 """
@@ -47,10 +48,10 @@ def statistics(footer: Any, columns: Sequence[Column]) -> Statistics:
 
 
 def _add(found: Statistics, column: Column, chunk: Any) -> None:
-    field_id, values = column.field_id, chunk.statistics
+    field_id, values = column.element_id or column.field_id, chunk.statistics
     found.column_sizes[field_id] = chunk.total_compressed_size
     found.value_counts[field_id] = chunk.num_values
-    if values is None:
+    if values is None or not column.bounds:
         return
     if values.has_null_count:
         found.null_value_counts[field_id] = values.null_count

@@ -47,7 +47,7 @@ def new_table(
         "location": location,
         "last-sequence-number": 0,
         "last-updated-ms": now_ms,
-        "last-column-id": max(column.field_id for column in columns),
+        "last-column-id": max(max(c.field_id, c.element_id) for c in columns),
         "current-schema-id": 0,
         "schemas": [schema(columns, lower_case=lower_case)],
         "default-spec-id": 0,
@@ -70,12 +70,24 @@ def schema(columns: Sequence[Column], *, lower_case: bool = False) -> dict[str, 
             "id": column.field_id,
             "name": _cased(column.name, lower_case=lower_case),
             "required": not column.nullable,
-            "type": column.type,
+            "type": field_type(column),
             "doc": column.doc,
         }
         for column in columns
     ]
     return {"type": "struct", "schema-id": 0, "identifier-field-ids": [], "fields": fields}
+
+
+def field_type(column: Column) -> str | dict[str, object]:
+    """Return a column's type as a schema has it."""
+    if not column.element_type:
+        return column.type
+    return {
+        "type": "list",
+        "element-id": column.element_id,
+        "element": column.element_type,
+        "element-required": not column.element_nullable,
+    }
 
 
 def _cased(name: str, *, lower_case: bool) -> str:

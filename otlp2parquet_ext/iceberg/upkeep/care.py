@@ -16,7 +16,9 @@ from pyiceberg.exceptions import CommitFailedException
 from pyiceberg.types import (
     BooleanType,
     DoubleType,
+    IcebergType,
     IntegerType,
+    ListType,
     LongType,
     StringType,
     TimestamptzType,
@@ -84,7 +86,18 @@ def _add(table: Table, missing: Sequence[Column]) -> None:
     with table.update_schema() as update:
         for column in missing:
             name = column.name.lower() if lower else column.name
-            update.add_column(name, TYPES[column.type], doc=column.doc, required=False)
+            update.add_column(name, iceberg_type(column), doc=column.doc, required=False)
+
+
+def iceberg_type(column: Column) -> IcebergType:
+    """Return a column's type in PyIceberg's words; the catalog gives elements another id."""
+    if not column.element_type:
+        return TYPES[column.type]
+    return ListType(
+        element_id=column.element_id,
+        element=TYPES[column.element_type],
+        element_required=not column.element_nullable,
+    )
 
 
 def _metadata(table: Table) -> Metadata:

@@ -49,7 +49,7 @@ def lake() -> None:
     rows = pa.Table.from_pylist([row] * 3, schema=LOGS)
     for url, files in ((f"sqlite://{FOLDER}/catalog.db", 1), (f"file://{FOLDER}/plain", 0)):
         destination = choose(load({"OTLP2PARQUET_DESTINATION": url})[0], {})
-        destination.store(Batch("a" * 32, rows))
+        destination.store(Batch("a" * 32, {"logs": rows}))
         assert destination.commit(2**50) == files
         destination.close()
     for stored in FOLDER.rglob("a*.parquet"):

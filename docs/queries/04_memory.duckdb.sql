@@ -1,0 +1,13 @@
+-- How much memory is left over, by function and memory size?
+WITH reports AS (
+    SELECT ServiceName,
+           (LogAttributes -> 'metrics' ->> 'memorySizeMB')::BIGINT AS size_mb,
+           (LogAttributes -> 'metrics' ->> 'maxMemoryUsedMB')::BIGINT AS used_mb
+    FROM logs
+    WHERE EventName = 'platform.report' AND Timestamp >= now() - INTERVAL '1' DAY
+)
+SELECT ServiceName AS function, size_mb, max(used_mb) AS most_used_mb,
+       size_mb - max(used_mb) AS headroom_mb, round(100.0 * max(used_mb) / size_mb, 1) AS percent
+FROM reports
+GROUP BY ServiceName, size_mb
+ORDER BY percent DESC

@@ -1,0 +1,133 @@
+"""`docs/schema.md`: every table's columns, and queries; made from `tables/` and `docs/queries/`.
+
+python tests/schema/page.py > docs/schema.md     what `make docs` does
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from otlp2parquet_ext.tables.registry import TABLES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from otlp2parquet_ext.tables.columns import Column
+
+DOCS = Path(__file__).parents[2] / "docs"
+DIALECTS = {"duckdb": "DuckDB", "athena": "Athena"}
+ROWS = {
+    "logs": "A row for each log record, platform events among them.",
+    "traces": "A row for each span.",
+    "metrics_gauge": "A row for each point of a gauge: a value as it was at a time.",
+    "metrics_sum": "A row for each point of a sum: what was added, or has been added up.",
+    "metrics_histogram": "A row for each point of a histogram with bounds of its own.",
+    "metrics_exponential_histogram": "A row for each point of an exponential histogram.",
+    "metrics_summary": "A row for each point of a summary: quantiles somebody else worked out.",
+}
+
+
+class Question(NamedTuple):
+    """What people ask.
+
+    Attributes:
+        name: of its files, without what tells the dialect.
+        asks: the question.
+        note: more to know; may be empty.
+        queries: by dialect.
+    """
+
+    name: str
+    asks: str
+    note: str
+    queries: dict[str, str]
+
+
+def questions() -> list[Question]:
+    """Read them from `docs/queries/`: comments at the top are the question and the note."""
+    found = []
+    for path in sorted(DOCS.glob("queries/*.duckdb.sql")):
+        name = path.name.partition(".")[0]
+        texts = {d: path.with_name(f"{name}.{d}.sql").read_text() for d in DIALECTS}
+        comments = [line[3:] for line in texts["duckdb"].splitlines() if line.startswith("-- ")]
+        queries = {dialect: _without_comments(text) for dialect, text in texts.items()}
+        found.append(Question(name, comments[0], " ".join(comments[1:]), queries))
+    return found
+
+
+def _without_comments(text: str) -> str:
+    return "\n".join(line for line in text.splitlines() if not line.startswith("--"))
+
+
+def table(name: str, columns: Sequence[Column]) -> str:
+    """Return a table's part of the page."""
+    lines = [f"## `{name}`", "", ROWS[name], "", "| id | column | type | null | what |"]
+    lines += ["|---|---|---|---|---|"]
+    for c in columns:
+        ids = f"{c.field_id} ({c.element_id})" if c.element_type else str(c.field_id)
+        null = "yes" if c.nullable else "elements" if c.element_nullable else ""
+        lines.append(f"| {ids} | `{c.name}` | `{c.type}` | {null} | {c.doc} |")
+    return "\n".join(lines)
+
+
+def query(question: Question) -> str:
+    """Return a question's part of the page; one text where both dialects read the same."""
+    lines = [f"### {question.asks}", ""]
+    lines += [question.note, ""] if question.note else []
+    texts = question.queries
+    if texts["duckdb"] == texts["athena"]:
+        return "\n".join([*lines, "DuckDB and Athena:", "", _code(texts["duckdb"])])
+    parts = [f"{DIALECTS[dialect]}:\n\n{_code(text)}" for dialect, text in texts.items()]
+    return "\n".join(lines) + "\n" + "\n\n".join(parts)
+
+
+def _code(sql: str) -> str:
+    return f"```sql\n{sql}\n```"
+
+
+def page() -> str:
+    """Return the whole page."""
+    tables = "\n\n".join(table(name, columns) for name, columns in TABLES.items())
+    queries = "\n\n".join(query(question) for question in questions())
+    return PAGE.format(tables=tables, queries=queries)
+
+
+PAGE = """\
+# Tables
+
+Made from `otlp2parquet_ext/tables/` and `docs/queries/` by `make docs`; do not edit.
+
+Seven tables, each created when its first rows come. `OTLP2PARQUET_TABLE_…` gives them other names
+([configuration.md](configuration.md)); plain Parquet lies in folders `logs/`, `traces/`,
+`metrics/gauge/`, … ([destinations.md](destinations.md)).
+
+- **Names** are in lower case in S3 Tables and Glue (`servicename`), which bear no capitals; SQL
+  reads either. Ids, types and order are the same everywhere; in brackets after the id of a list is
+  that of its elements.
+- **Types** are Iceberg's words; `timestamptz` is in microseconds, UTC: what is finer is cut off.
+- **Attributes** are JSON text: `LogAttributes ->> 'faas.coldstart'` in DuckDB,
+  `json_extract_scalar(LogAttributes, '$["faas.coldstart"]')` in Athena. Keys are in the order in
+  which they came; a NaN or an infinity is a string, bytes are base64, whole numbers are exact.
+- **Ids of traces and spans** are lower-case hex in every table, so that they join; so does
+  `FaasInvocationId`, the request id.
+- **Iceberg tables** are partitioned by `day(Timestamp)`: ask for a time, and no other day is read.
+
+{tables}
+
+## Queries
+
+Each runs in a test, on a table that was written through a real destination
+(`tests/schema/test_queries.py`): in DuckDB as it stands here, the one for Athena read as Athena's
+dialect, translated, and compared with DuckDB's answer. The files are in `docs/queries/`.
+
+```sh
+otlp2parquet-ext query DESTINATION "$(cat docs/queries/02_slowest.duckdb.sql)"
+```
+
+{queries}
+"""
+
+if __name__ == "__main__":
+    sys.stdout.write(page())
