@@ -22,10 +22,11 @@ format: $(SETUP)  ## rewrite the sources as `check` wants them
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-docs: $(SETUP)  ## regenerate what is made: docs/configuration.md, docs/schema.md, commands of docs/cost.md
+docs: $(SETUP)  ## regenerate what is made: configuration, schema, the commands of cost, the policies of iam
 	$(BIN)/otlp2parquet-ext settings --markdown > docs/configuration.md
 	$(BIN)/python tests/schema/page.py > docs/schema.md
 	$(BIN)/python tests/cost/shown.py docs/cost.md
+	$(BIN)/python tests/iam/policy_pages.py docs/iam.md
 
 lock: $(SETUP)  ## resolve pyproject.toml again and write requirements.txt (hashes, no addresses)
 	$(BIN)/pip install --quiet uv

@@ -4,7 +4,7 @@
     append.py     the lean append: one snapshot more, with no library but our own
       terms.py, supported.py, matching.py   on what terms, on which tables, with which columns
       ledger.py, doubt.py, history.py       what is committed already
-      expiry.py                             which snapshots go with it
+      expiry.py, leftovers.py               which snapshots go with it, and what that leaves
     catalog.py    what it needs of a catalog; lean.py puts it together for each
     format/       manifests, lists and metadata as bytes and values
     catalogs/     SQLite, Glue, REST, and any other through PyIceberg

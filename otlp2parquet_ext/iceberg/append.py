@@ -12,7 +12,6 @@ Source: Apache Iceberg table specification, v2, "Optimistic Concurrency".
 
 from __future__ import annotations
 
-import contextlib
 import time
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -22,7 +21,7 @@ import msgspec
 from otlp2parquet_ext.iceberg import ClashError, CommitError, ConflictError, MisfitError
 from otlp2parquet_ext.iceberg.catalog import OutcomeUnknownError
 from otlp2parquet_ext.iceberg.catalogs.file_catalog import metadata_folder
-from otlp2parquet_ext.iceberg.expiry import TABLE_BUCKET, expired, manifest_lists
+from otlp2parquet_ext.iceberg.expiry import expired, manifest_lists
 from otlp2parquet_ext.iceberg.format.manifest import (
     Manifest,
     describe,
@@ -41,6 +40,7 @@ from otlp2parquet_ext.iceberg.format.snapshot import (
 )
 from otlp2parquet_ext.iceberg.history import proof
 from otlp2parquet_ext.iceberg.ledger import Ledger, names_summary
+from otlp2parquet_ext.iceberg.leftovers import Leftovers
 from otlp2parquet_ext.iceberg.supported import check_files, current_schema, partitioning
 from otlp2parquet_ext.iceberg.terms import USUAL, Terms
 from otlp2parquet_ext.iceberg.upkeep.handle import Handle
@@ -48,7 +48,7 @@ from otlp2parquet_ext.iceberg.waits import waits
 from otlp2parquet_ext.storage import StorageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from otlp2parquet_ext.iceberg import DataFile
     from otlp2parquet_ext.iceberg.catalog import Catalog, Version
@@ -119,6 +119,7 @@ class LeanTable:
         self.handle = Handle(
             catalog, storage, tuple(columns), in_table_bucket=terms.in_table_bucket
         )
+        self._leftovers = Leftovers(storage)
         self._list: tuple[str, AvroFile] | None = None
 
     def commit(self, files: Sequence[DataFile], deadline_ms: int) -> None:
@@ -140,7 +141,7 @@ class LeanTable:
             kind = ClashError if isinstance(error, ClashError) else CommitError
             raise kind(f"{problem} failed: {error}") from error
         finally:
-            self._delete(commit.written - commit.used)
+            self._leftovers.delete(commit.written - commit.used)
         if commit.doubt:
             raise CommitError(
                 f"{problem} has no known outcome: {commit.doubt}; the files are kept, the next "
@@ -193,7 +194,7 @@ class LeanTable:
         )
         landed = self._swap(commit, table, change, {path, added.path})
         if landed:
-            self._delete(due)
+            self._leftovers.delete(due)
             self._list = (path, lines) if len(lines.blocks) <= LIST_CACHE_BYTES else None
         return landed
 
@@ -289,10 +290,3 @@ class LeanTable:
     def _put(self, commit: _Commit, address: str, data: bytes) -> None:
         commit.written.add(address)
         self._storage.put(self._storage.path(address), data)
-
-    def _delete(self, addresses: Iterable[str]) -> None:
-        for address in addresses:
-            if TABLE_BUCKET in address:
-                continue
-            with contextlib.suppress(StorageError):
-                self._storage.delete(self._storage.path(address))

@@ -1,10 +1,12 @@
 """Frames: how a body lies in a segment, and how the frames a crash left are read.
 
-    | "O2P1" | kind 1 | 0 x3 | length 4 | received_us 8 | digest 16 | payload |   little endian
+    | "O2P1" | kind 1 | check 3 | length 4 | received_us 8 | digest 16 | payload |   little endian
 
 The digest is BLAKE2b-128 of the payload: it proves a frame whole, and tells a redelivered body.
-A reader that meets anything else looks for the next frame and counts the bytes in between, so one
-torn or overwritten frame never costs the ones behind it.
+The check is the CRC-32, its top byte left out, of kind, length and received_us: a body taken for
+something else would cost its whole segment. A reader that meets anything else looks for the next
+frame and counts the bytes in between, so one torn or overwritten frame never costs the ones behind
+it.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from __future__ import annotations
 import enum
 import hashlib
 import struct
+import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,7 +22,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 MAGIC = b"O2P1"
-HEADER = struct.Struct("<4sB3xIQ16s")
+HEADER = struct.Struct("<4sB3sIQ16s")
+CHECKED = struct.Struct("<BIQ")
+
+SEARCHED = 16
+"""As many times its own length of a segment is hashed, at most, in search of frames behind damage:
+bytes made to look like frames in each other would take hours. What is left then is damage."""
 
 
 class Kind(enum.IntEnum):
@@ -63,7 +71,12 @@ def batch_name(digests: Iterable[bytes]) -> str:
 
 def encode_header(kind: Kind, received_us: int, payload: bytes, digest: bytes) -> bytes:
     """Return what stands before `payload`."""
-    return HEADER.pack(MAGIC, kind, len(payload), received_us, digest)
+    check = _check(kind, len(payload), received_us)
+    return HEADER.pack(MAGIC, kind, check, len(payload), received_us, digest)
+
+
+def _check(kind: int, length: int, received_us: int) -> bytes:
+    return zlib.crc32(CHECKED.pack(kind, length, received_us)).to_bytes(4, "little")[:3]
 
 
 def read_frames(data: bytes) -> Iterator[Frame | Damage]:
@@ -72,33 +85,33 @@ def read_frames(data: bytes) -> Iterator[Frame | Damage]:
     Args:
         data: a segment as it lies on disk; its last frame may be torn.
     """
-    position = 0
-    while position < len(data):
-        frame = _frame_at(data, position)
-        if frame is not None:
-            yield frame
-            position += HEADER.size + len(frame.payload)
-            continue
-        following = _next_frame(data, position + 1)
-        yield Damage(following - position)
-        position = following
+    position = damaged_from = 0
+    hashed, most = 0, SEARCHED * len(data)
+    while 0 <= position < len(data) and hashed <= most:
+        header = _header_at(data, position)
+        if header is not None:
+            kind, length, received_us, digest = header
+            start = position + HEADER.size
+            payload = data[start : start + length]
+            if digest_of(payload) == digest:
+                if damaged_from < position:
+                    yield Damage(position - damaged_from)
+                yield Frame(kind, received_us, digest, payload)
+                position = damaged_from = start + length
+                continue
+            hashed += length
+        position = data.find(MAGIC, position + 1)
+    if damaged_from < len(data):
+        yield Damage(len(data) - damaged_from)
 
 
-def _frame_at(data: bytes, position: int) -> Frame | None:
+def _header_at(data: bytes, position: int) -> tuple[Kind, int, int, bytes] | None:
+    """Return what the header of a frame says, None where there is none whose payload is there."""
     if len(data) - position < HEADER.size:
         return None
-    magic, kind, length, received_us, digest = HEADER.unpack_from(data, position)
-    start = position + HEADER.size
-    if magic != MAGIC or kind not in KINDS or len(data) - start < length:
+    magic, kind, check, length, received_us, digest = HEADER.unpack_from(data, position)
+    if magic != MAGIC or kind not in KINDS or check != _check(kind, length, received_us):
         return None
-    payload = data[start : start + length]
-    return Frame(Kind(kind), received_us, digest, payload) if digest_of(payload) == digest else None
-
-
-def _next_frame(data: bytes, position: int) -> int:
-    """Return where the next whole frame begins, the end of `data` when there is none."""
-    while (position := data.find(MAGIC, position)) >= 0:
-        if _frame_at(data, position) is not None:
-            return position
-        position += 1
-    return len(data)
+    if len(data) - position - HEADER.size < length:
+        return None
+    return Kind(kind), length, received_us, digest

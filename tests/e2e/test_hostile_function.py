@@ -70,6 +70,14 @@ def start(scripted: ScriptedLambda, folder: Path, **variables: str) -> Extension
     return extension
 
 
+def deliver(extension: Extension, body: bytes) -> None:
+    """Deliver a body as the platform does: 503 means later, here until closed sockets are seen."""
+    until = time.monotonic() + WAIT_S
+    while (status := extension.post(body)) == 503 and time.monotonic() < until:
+        time.sleep(0.05)
+    assert status == 200
+
+
 def test_a_flood_of_connections_and_bodies_leaves_deliveries_memory_and_descriptors_alone(
     scripted: ScriptedLambda, tmp_path: Path
 ) -> None:
@@ -93,7 +101,7 @@ def test_a_flood_of_connections_and_bodies_leaves_deliveries_memory_and_descript
     assert descriptors(extension) - before <= STRANGERS + CONNECTIONS
     for client in idle:
         client.close()
-    assert extension.post(event("after")) == 200
+    deliver(extension, event("after"))
     end(extension)
     expected = ["0 first", *(f"{number:03} idle" for number in range(99, 1_000, 100)), "after"]
     assert bodies(tmp_path) == sorted(expected)

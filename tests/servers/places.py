@@ -192,8 +192,8 @@ AWS = {
 }
 
 
-def new_bucket(endpoint: str, environ: Mapping[str, str], prefix: str) -> Bucket:
-    """Make a bucket of an unused name."""
+def new_bucket(endpoint: str, environ: Mapping[str, str], prefix: str, name: str = "") -> Bucket:
+    """Make a bucket, of an unused name unless one is given."""
     client = boto3.client(
         "s3",
         endpoint_url=endpoint,
@@ -201,7 +201,7 @@ def new_bucket(endpoint: str, environ: Mapping[str, str], prefix: str) -> Bucket
         aws_secret_access_key=environ["AWS_SECRET_ACCESS_KEY"],
         region_name=environ["AWS_REGION"],
     )
-    name = f"lake-{uuid4().hex[:12]}"
+    name = name or f"lake-{uuid4().hex[:12]}"
     client.create_bucket(
         Bucket=name, CreateBucketConfiguration={"LocationConstraint": environ["AWS_REGION"]}
     )
@@ -215,12 +215,19 @@ def plain_s3(endpoint: str, environ: Mapping[str, str] = AWS) -> Place:
     return Place("s3", url, bucket, environ, has_catalog=False)
 
 
-def glue(endpoint: str) -> Place:
-    """Iceberg in Glue, files in a bucket."""
+def glue(endpoint: str, environ: Mapping[str, str] = AWS, s3: str = "") -> Place:
+    """Iceberg in Glue, files in a bucket.
+
+    Args:
+        endpoint: of Glue.
+        environ: credentials.
+        s3: its endpoint; empty for the same.
+    """
     database = f"lake_{uuid4().hex[:12]}"
-    bucket = new_bucket(endpoint, AWS, f"warehouse/{database}/logs/")
+    bucket = new_bucket(s3 or endpoint, environ, f"warehouse/{database}/logs/")
     url = f"glue://{database}?warehouse=s3://{bucket.bucket}/warehouse"
-    return Place("glue", url, bucket, {**AWS, "AWS_ENDPOINT_URL": endpoint})
+    own = {"AWS_ENDPOINT_URL_S3": s3} if s3 else {}
+    return Place("glue", url, bucket, {**environ, "AWS_ENDPOINT_URL": endpoint, **own})
 
 
 def s3_on(origin: Place) -> Place:

@@ -3,9 +3,11 @@
     client --signed, below /iceberg/v1/<quoted ARN>--> table bucket --plain, below /v1--> catalog
 
 It verifies signatures with botocore, wants names in lower case and namespaces of one level that
-exist, and chooses locations itself. What it refuses, it refuses in the words of AWS.
+exist, and chooses locations itself. Who has a policy may do what that allows. What it refuses, it
+refuses in the words of AWS.
 
-Source: Amazon S3 user guide, "Amazon S3 Tables Iceberg REST endpoint", "Naming rules".
+Source: Amazon S3 user guide, "Amazon S3 Tables Iceberg REST endpoint" (its table of operations and
+the actions they need), "Naming rules".
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from urllib.parse import quote, urlsplit
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
+from moto.iam.access_control import IAMPolicy, PermissionResult
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -38,6 +41,21 @@ AUTHORIZATION = re.compile(
     r"SignedHeaders=([^,]+), ?Signature=([0-9a-f]{64})"
 )
 NAME = re.compile(r"[a-z0-9]([a-z0-9_]*[a-z0-9])?")
+TABLES = "/namespaces/[^/]+/tables"
+NEEDED = (
+    ("GET", re.compile(r"/config\?.*"), ("GetTableBucket",), ()),
+    ("POST", re.compile("/namespaces"), ("CreateNamespace",), ()),
+    ("POST", re.compile(TABLES), ("CreateTable",), ("PutTableData",)),
+    ("GET", re.compile(f"{TABLES}/[^/]+"), (), ("GetTableMetadataLocation", "GetTableData")),
+    (
+        "POST",
+        re.compile(f"{TABLES}/[^/]+"),
+        (),
+        ("UpdateTableMetadataLocation", "PutTableData", "GetTableData"),
+    ),
+)
+"""Method, path below the bucket's, and the actions it needs on the bucket and on the table."""
+TABLE = "table/0a1b2c3d-0000-4000-8000-000000000000"
 
 
 class Refusal(NamedTuple):
@@ -109,17 +127,29 @@ class Bucket:
         arn: of the bucket.
         catalog: URL of the catalog behind it.
         keys: secrets by key id.
+        policies: by key id; who has none may do everything.
     """
 
-    def __init__(self, arn: str, catalog: str, keys: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        arn: str,
+        catalog: str,
+        keys: Mapping[str, str],
+        policies: Mapping[str, Mapping[str, object]],
+    ) -> None:
         self._arn = arn
         self._region = arn.split(":")[3]
         self._keys = keys
+        self._policies = policies
         self._target = urlsplit(catalog)
 
     def answer(self, asked: Asked) -> tuple[int, Mapping[str, str], bytes]:
         """Answer a request."""
-        refusal = signature_problem(asked, self._region, self._keys) or self._problem(asked)
+        refusal = (
+            signature_problem(asked, self._region, self._keys)
+            or self._forbidden(asked)
+            or self._problem(asked)
+        )
         if refusal is not None:
             return _refuse(refusal)
         quoted = quote(self._arn, safe="")
@@ -137,6 +167,26 @@ class Bucket:
             if there == 404:
                 return _refuse(Refusal(404, "NoSuchNamespaceException", "no such namespace"))
         return self._pass_on(asked.method, path, asked.body)
+
+    def _forbidden(self, asked: Asked) -> Refusal | None:
+        """Return what the policy of who asks does not allow."""
+        found = AUTHORIZATION.fullmatch(asked.headers["authorization"])
+        assert found is not None  # the signature was verified
+        if (policy := self._policies.get(found[1])) is None:
+            return None
+        path = asked.path.removeprefix("/iceberg/v1").removeprefix(f"/{quote(self._arn, safe='')}")
+        for method, pattern, on_bucket, on_table in NEEDED:
+            if asked.method == method and pattern.fullmatch(path):
+                wanted = [(name, self._arn) for name in on_bucket]
+                wanted += [(name, f"{self._arn}/{TABLE}") for name in on_table]
+                for name, resource in wanted:
+                    action = f"{SERVICE}:{name}"
+                    allowed = IAMPolicy(json.dumps(policy)).is_action_permitted(action, resource)
+                    if allowed is not PermissionResult.PERMITTED:
+                        said = f"not authorized to perform: {action} on resource: {resource}"
+                        return Refusal(403, "AccessDeniedException", said)
+                return None
+        return Refusal(403, "AccessDeniedException", f"not a known call: {asked.method} {path}")
 
     def _problem(self, asked: Asked) -> Refusal | None:
         """Return what S3 Tables does not take, though Iceberg does."""
@@ -173,15 +223,21 @@ def _refuse(refusal: Refusal) -> tuple[int, Mapping[str, str], bytes]:
 
 
 @contextmanager
-def running(arn: str, catalog: str, keys: Mapping[str, str]) -> Iterator[str]:
+def running(
+    arn: str,
+    catalog: str,
+    keys: Mapping[str, str],
+    policies: Mapping[str, Mapping[str, object]] = {},
+) -> Iterator[str]:
     """Start a table bucket; yields the endpoint, to which clients add `/iceberg`.
 
     Args:
         arn: of the bucket.
         catalog: URL of the catalog behind it.
         keys: secrets by key id.
+        policies: by key id; who has none may do everything.
     """
-    bucket = Bucket(arn, catalog, keys)
+    bucket = Bucket(arn, catalog, keys, policies)
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"

@@ -5,6 +5,7 @@ It knows conditional writes, bucket policies and accounts, which moto does not c
 
 from __future__ import annotations
 
+import subprocess
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from go_program import installed
 from server_process import free_port, serving
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 PACKAGE = "github.com/versity/versitygw/cmd/versitygw"
@@ -50,3 +51,20 @@ def running(folder: Path, *, tls: tuple[Path, Path] | None = None) -> Iterator[s
     command += ["posix", "--sidecar", str(folder / "about"), str(folder / "objects")]
     with serving(command, port, folder / "server.log"):
         yield f"{'https' if tls else 'http'}://127.0.0.1:{port}"
+
+
+def add_user(url: str, environ: Mapping[str, str], role: str = "user") -> None:
+    """Make an account.
+
+    Args:
+        url: of the gateway.
+        environ: its keys.
+        role: `user`, who may do what policies of buckets allow, or `admin`.
+    """
+    command = [str(installed(PACKAGE, VERSION)), "admin"]
+    command += ["--access", CREDENTIALS["AWS_ACCESS_KEY_ID"]]
+    command += ["--secret", CREDENTIALS["AWS_SECRET_ACCESS_KEY"]]
+    command += ["--endpoint-url", url, "--region", REGION, "create-user", "--role", role]
+    command += ["--access", environ["AWS_ACCESS_KEY_ID"]]
+    command += ["--secret", environ["AWS_SECRET_ACCESS_KEY"]]
+    subprocess.run(command, check=True, capture_output=True, timeout=30)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from typing import TYPE_CHECKING
 
-import go_program
 import pytest
 import scripted_http
 import versitygw
@@ -31,13 +29,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """An S3 that verifies signatures and permissions, with two accounts."""
     with versitygw.running(tmp_path_factory.mktemp("versitygw")) as url:
         make_bucket(url, aws_at())
-        program = go_program.installed(versitygw.PACKAGE, versitygw.VERSION)
-        admin = ["admin", "--access", versitygw.CREDENTIALS["AWS_ACCESS_KEY_ID"]]
-        admin += ["--secret", versitygw.CREDENTIALS["AWS_SECRET_ACCESS_KEY"]]
-        admin += ["--endpoint-url", url, "--region", versitygw.REGION]
-        user = ["--access", OTHER["AWS_ACCESS_KEY_ID"], "--secret", OTHER["AWS_SECRET_ACCESS_KEY"]]
-        command = [str(program), *admin, "create-user", *user, "--role", "user"]
-        subprocess.run(command, check=True, capture_output=True, timeout=30)
+        versitygw.add_user(url, OTHER)
         yield url
 
 

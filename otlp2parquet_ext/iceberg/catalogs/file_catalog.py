@@ -7,7 +7,6 @@ Source: Apache Iceberg table specification, "Metastore Tables", "Table Metadata 
 
 from __future__ import annotations
 
-import contextlib
 import re
 from typing import TYPE_CHECKING, Protocol
 from uuid import uuid4
@@ -17,11 +16,10 @@ import msgspec
 from otlp2parquet_ext.iceberg import CommitError
 from otlp2parquet_ext.iceberg.catalog import Version
 from otlp2parquet_ext.iceberg.format.snapshot import Metadata, applied
+from otlp2parquet_ext.iceberg.leftovers import Leftovers
 from otlp2parquet_ext.storage import NotThereError, StorageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from otlp2parquet_ext.iceberg.format.snapshot import Change
     from otlp2parquet_ext.storage import Storage
 
@@ -54,6 +52,7 @@ class FileCatalog:
     def __init__(self, pointer: Pointer, storage: Storage) -> None:
         self._pointer = pointer
         self._storage = storage
+        self._leftovers = Leftovers(storage)
         self._latest: Version | None = None
 
     def load(self, deadline_ms: int, *, fresh: bool = False) -> Version | None:
@@ -75,10 +74,10 @@ class FileCatalog:
         metadata = applied(base.metadata, change, base.location)
         location = self._write(metadata, _version(base.location) + 1)
         if not self._pointer.swap(base.location, location, deadline_ms):
-            self._delete([location])  # nobody can have seen it
+            self._leftovers.delete([location])  # nobody can have seen it
             return False
         self._latest = Version(location, metadata)
-        self._delete(unreferenced(base, metadata))
+        self._leftovers.delete(unreferenced(base, metadata))
         return True
 
     def _read(self, location: str, deadline_ms: int) -> Version:
@@ -103,12 +102,6 @@ class FileCatalog:
         except StorageError as error:
             raise CommitError(str(error)) from error
         return location
-
-    def _delete(self, locations: Iterable[str]) -> None:
-        """Remove files nothing refers to; what cannot be removed is left to the sweep."""
-        for location in locations:
-            with contextlib.suppress(StorageError):
-                self._storage.delete(self._storage.path(location))
 
 
 def metadata_folder(metadata: Metadata) -> str:
