@@ -29,7 +29,7 @@ from http_messages import Message, read_body, read_head, unmounted
 from proxy_plan import ANY, Cut, Fault, Latency, Pattern, Request
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Coroutine, Iterator, Mapping, Sequence
 
 __all__ = ["ANY", "Cut", "Fault", "Latency", "Pattern", "Proxy", "Request", "running"]
 
@@ -56,6 +56,9 @@ class Proxy:
         self.latencies, self.mount = tuple(latencies), mount
         self._faults: list[Fault] = []
         self._requests: list[Request] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._server: asyncio.Server | None = None
+        self._clients: set[asyncio.StreamWriter] = set()
         self.port = 0
 
     @property
@@ -110,12 +113,48 @@ class Proxy:
         self._faults.append(fault)
         return fault
 
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def listen(self) -> None:
+        """Begin to accept connections, in the loop that runs now."""
+        self._loop = asyncio.get_running_loop()
+        self._server = await asyncio.start_server(
+            self._serve, "127.0.0.1", self.port, limit=LIMIT_BYTES
+        )
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    def close(self) -> None:
+        """Refuse connections from now on, and end those there are."""
+        self._in_loop(self.end())
+
+    def open(self) -> None:
+        """Accept connections again, on the same port; nothing changes if they are accepted."""
+        self._in_loop(self._open())
+
+    def _in_loop(self, change: Coroutine[None, None, None]) -> None:
+        assert self._loop is not None
+        asyncio.run_coroutine_threadsafe(change, self._loop).result(START_S)
+
+    async def end(self) -> None:
+        """Do so, in the loop that runs now."""
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+        for writer in self._clients:
+            writer.transport.abort()
+
+    async def _open(self) -> None:
+        if self._server is None:
+            await self.listen()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Pass on the requests of one connection, over one connection to the server."""
         # Cancelled is who still waits when the proxy ends: nobody wants to read of it.
         ends = (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError)
-        with closing(writer), suppress(*ends):
-            await _Passage(self, self._target, reader, writer).run()
+        self._clients.add(writer)
+        try:
+            with closing(writer), suppress(*ends):
+                await _Passage(self, self._target, reader, writer).run()
+        finally:
+            self._clients.discard(writer)
 
     def strike(self, request: Message) -> Fault | None:
         """Return what happens to a request; every fault it is meant by counts it."""
@@ -155,6 +194,7 @@ class _Passage:
         self._proxy, self._target = proxy, target
         self._reader, self._writer = reader, writer
         self._server: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+        self._fault: Fault | None = None  # of the request read last
 
     async def run(self) -> None:
         """Pass on requests until either side ends."""
@@ -169,7 +209,7 @@ class _Passage:
     async def _pass_on(self, request: Message) -> bool:
         """Let one request have its answer, or its fault; tell whether more may follow."""
         started_s = time.perf_counter()
-        fault = self._proxy.strike(request)
+        fault = self._fault
         cut = fault.what if fault and isinstance(fault.what, Cut) else None
         answer: Message | None = None
         try:
@@ -204,6 +244,11 @@ class _Passage:
             return None
         if head.headers.get("expect", "").lower() == "100-continue":
             self._writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        self._fault = self._proxy.strike(head)
+        if self._fault and self._fault.what is Cut.UPLOAD:
+            await self._reader.readexactly(int(head.headers.get("content-length", 0)) // 2)
+            self._writer.transport.abort()
+            return head
         head.body = await read_body(self._reader, head, ends_with_connection=False)
         return head
 
@@ -269,11 +314,10 @@ def running(target: str, latencies: Sequence[Latency] = (), mount: str = "") -> 
     end = asyncio.Event()
 
     async def serve() -> None:
-        server = await asyncio.start_server(proxy.serve, "127.0.0.1", 0, limit=LIMIT_BYTES)
-        proxy.port = server.sockets[0].getsockname()[1]
+        await proxy.listen()
         ready.set()
         await end.wait()
-        server.close()
+        await proxy.end()
         await _end_others()
 
     thread = threading.Thread(target=lambda: loop.run_until_complete(serve()), daemon=True)

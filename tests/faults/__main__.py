@@ -1,0 +1,124 @@
+"""`make test-faults`: run the matrix, or what is selected of it; exit 1 when a promise is broken.
+
+    make test-faults FAULTS="--only shutdown --strategy end --destination sqlite"
+
+A run of everything writes docs/reliability.json and the table of docs/reliability.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import random
+import sys
+import tempfile
+import time
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from faults import report
+from faults.judging import figures
+from faults.runner import ROOT, Result, SkippedError, run_cell
+from faults.scenario import ALL, STRATEGIES, Cell
+from faults.table import scenarios
+from faults.targets import Targets
+
+
+def arguments() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="make test-faults", description=__doc__)
+    add = parser.add_argument
+    add("--only", action="append", metavar="PATTERN", help="scenarios, by part or shell pattern")
+    add("--strategy", action="append", choices=STRATEGIES)
+    add("--destination", action="append", choices=ALL)
+    add("--seed", type=int, help="of the random kills; told at the start")
+    add("--list", action="store_true", help="name the cells and run none")
+    add("--lines", action="store_true", help="show what the extension said")
+    return parser.parse_args()
+
+
+def selected(args: argparse.Namespace, seed: int) -> list[Cell]:
+    """Return the cells that were asked for."""
+
+    def wanted(name: str) -> bool:
+        return not args.only or any(
+            fnmatchcase(name, pattern if "*" in pattern else f"*{pattern}*")
+            for pattern in args.only
+        )
+
+    return [
+        Cell(scenario, strategy, destination)
+        for scenario in scenarios(seed)
+        if wanted(scenario.name)
+        for strategy in scenario.strategies
+        if not args.strategy or strategy in args.strategy
+        for destination in scenario.destinations
+        if not args.destination or destination in args.destination
+    ]
+
+
+def main() -> int:
+    """Run what is selected; return the exit status."""
+    args = arguments()
+    seed = random.randrange(1_000_000) if args.seed is None else args.seed
+    cells = selected(args, seed)
+    if args.list or not cells:
+        print("\n".join(map(str, cells)) or "no cell is of that name; --list names all")
+        return int(not cells)
+    print(f"{len(cells)} cells, seed {seed}", flush=True)
+    print(report.line(report.COLUMNS), flush=True)
+    started_s = time.monotonic()
+    results, failures = _run(cells, show_lines=args.lines)
+    minutes = (time.monotonic() - started_s) / 60
+    print(f"{len(results)} cells in {minutes:.1f} minutes, {failures} of them broke a promise")
+    if not (args.only or args.strategy or args.destination):
+        _write(results, seed, minutes)
+    return int(failures > 0)
+
+
+def _run(cells: list[Cell], *, show_lines: bool) -> tuple[list[Result], int]:
+    results: list[Result] = []
+    failures = 0
+    with Targets() as targets:
+        for cell in cells:
+            with tempfile.TemporaryDirectory(prefix="faults-") as folder:
+                try:
+                    result = run_cell(cell, targets, Path(folder))
+                except SkippedError as skipped:
+                    print(f"{cell}: skipped: {skipped}", flush=True)
+                    continue
+            results.append(result)
+            print(report.line(report.cells(result)), flush=True)
+            broken = figures(result).broken
+            failures += bool(broken)
+            for problem in broken:
+                print(f"    BROKEN: {problem}", flush=True)
+            if broken or show_lines:
+                for text in result.outcome.extension_lines[:20]:
+                    print(f"    {text}", flush=True)
+    return results, failures
+
+
+def _write(results: list[Result], seed: int, minutes: float) -> None:
+    machine = f"{platform.system()} {platform.machine()}, Python {platform.python_version()}"
+    isolation = figures(results[0]).isolation
+    facts = {
+        "machine": machine,
+        "isolation": isolation,
+        "seed": seed,
+        "minutes": round(minutes, 1),
+        "date": time.strftime("%Y-%m-%d", time.gmtime()),
+    }
+    text = (
+        f"{len(results)} cells in {minutes:.0f} minutes on {machine}; {isolation}; "
+        f"seed {seed}; {facts['date']}."
+    )
+    scenarios_run = list(dict.fromkeys(result.cell.scenario.name for result in results))
+    told = [it for it in scenarios(seed) if it.name in scenarios_run]
+    report.write(
+        ROOT / "docs", report.markdown(results, told, text), report.document(results, facts)
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
