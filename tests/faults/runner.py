@@ -149,9 +149,7 @@ def run_cell(cell: Cell, targets: Targets, folder: Path) -> Result:
         SkippedError: this machine lacks what it needs.
     """
     started_s = time.monotonic()
-    healthy = None
-    if cell.scenario.promise.added:
-        healthy = _healthy(cell, targets, folder / "healthy")
+    healthy = _healthy(cell, targets, folder) if cell.scenario.promise.added else None
     target = targets.new(cell.destination, folder)
     with _tmp_of(cell.scenario, folder / "tmp") as tmp:
         run = Run(cell, target, tmp)
@@ -179,10 +177,15 @@ def run_cell(cell: Cell, targets: Targets, folder: Path) -> Result:
 
 
 def _healthy(cell: Cell, targets: Targets, folder: Path) -> Outcome:
-    """Run the same without its trouble, to know what an invocation takes then."""
-    tmp = folder / "tmp"
-    tmp.mkdir(parents=True)
-    return Run(cell, targets.new(cell.destination, folder), tmp, troubled=False).to_its_end()
+    """Run the same without its trouble, once for all cells that differ in nothing else."""
+    scenario = cell.scenario
+    like = (cell.strategy, cell.destination, scenario.steps, tuple(scenario.env.items()))
+    if like not in targets.healthy:
+        tmp = folder / "healthy" / "tmp"
+        tmp.mkdir(parents=True)
+        target = targets.new(cell.destination, tmp.parent)
+        targets.healthy[like] = Run(cell, target, tmp, troubled=False).to_its_end()
+    return targets.healthy[like]
 
 
 def _recover(cell: Cell, target: Target, tmp: Path, *, waits: Keys) -> Iterator[Outcome]:

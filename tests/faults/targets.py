@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from places import Place
 
     from faults.scenario import Trouble
+    from otlp2parquet_ext.local import Outcome
 
 SLOW_MS = 2_000
 DENIED = b"<Error><Code>AccessDenied</Code><Message>no</Message></Error>"
@@ -69,9 +70,14 @@ class Target:
 
 
 class Targets:
-    """Makes destinations; moto is started with the first that needs it."""
+    """Makes destinations; moto is started with the first that needs it.
+
+    Attributes:
+        healthy: what runs without trouble were like, for those that have some.
+    """
 
     def __init__(self) -> None:
+        self.healthy: dict[tuple[object, ...], Outcome] = {}
         self._stack = ExitStack()
         self._moto = ""
 
