@@ -8,6 +8,7 @@ A run of everything writes docs/reliability.json and the table of docs/reliabili
 from __future__ import annotations
 
 import argparse
+import os
 import platform
 import random
 import sys
@@ -68,56 +69,67 @@ def main() -> int:
     print(f"{len(cells)} cells, seed {seed}", flush=True)
     print(report.line(report.COLUMNS), flush=True)
     started_s = time.monotonic()
-    results, failures = _run(cells, show_lines=args.lines)
+    results, skipped = _run(cells, show_lines=args.lines)
     minutes = (time.monotonic() - started_s) / 60
+    failures = sum(bool(figures(result).broken) for result in results)
     print(f"{len(results)} cells in {minutes:.1f} minutes, {failures} of them broke a promise")
     if not (args.only or args.strategy or args.destination):
-        _write(results, seed, minutes)
+        _write(results, skipped, seed, minutes)
     return int(failures > 0)
 
 
-def _run(cells: list[Cell], *, show_lines: bool) -> tuple[list[Result], int]:
+def _run(cells: list[Cell], *, show_lines: bool) -> tuple[list[Result], list[str]]:
+    """Run cells one at a time; return what they showed, and why others could not be run."""
     results: list[Result] = []
-    failures = 0
+    skipped: list[str] = []
     with Targets() as targets:
         for cell in cells:
             with tempfile.TemporaryDirectory(prefix="faults-") as folder:
                 try:
                     result = run_cell(cell, targets, Path(folder))
-                except SkippedError as skipped:
-                    print(f"{cell}: skipped: {skipped}", flush=True)
+                except SkippedError as reason:
+                    skipped.append(f"{cell}: not run: {reason}")
+                    print(skipped[-1], flush=True)
                     continue
             results.append(result)
-            print(report.line(report.cells(result)), flush=True)
-            broken = figures(result).broken
-            failures += bool(broken)
-            for problem in broken:
-                print(f"    BROKEN: {problem}", flush=True)
-            if broken or show_lines:
-                for text in result.outcome.extension_lines[:20]:
-                    print(f"    {text}", flush=True)
-    return results, failures
+            _show(result, lines=show_lines)
+    return results, skipped
 
 
-def _write(results: list[Result], seed: int, minutes: float) -> None:
-    machine = f"{platform.system()} {platform.machine()}, Python {platform.python_version()}"
-    isolation = figures(results[0]).isolation
+def _show(result: Result, *, lines: bool) -> None:
+    print(report.line(report.cells(result)), flush=True)
+    broken = figures(result).broken
+    for problem in broken:
+        print(f"    BROKEN: {problem}", flush=True)
+    for text in result.outcome.extension_lines[:20] if broken or lines else ():
+        print(f"    {text}", flush=True)
+
+
+def _write(results: list[Result], skipped: list[str], seed: int, minutes: float) -> None:
+    """Write what a run of everything showed into the docs."""
     facts = {
-        "machine": machine,
-        "isolation": isolation,
+        "date": time.strftime("%Y-%m-%d", time.gmtime()),
+        "machine": f"{os.cpu_count()} CPUs, {platform.system()} {platform.machine()}, "
+        f"Python {platform.python_version()}",
+        "isolation": figures(results[0]).isolation,
         "seed": seed,
         "minutes": round(minutes, 1),
-        "date": time.strftime("%Y-%m-%d", time.gmtime()),
+        "skipped": skipped,
     }
-    text = (
-        f"{len(results)} cells in {minutes:.0f} minutes on {machine}; {isolation}; "
-        f"seed {seed}; {facts['date']}."
-    )
-    scenarios_run = list(dict.fromkeys(result.cell.scenario.name for result in results))
-    told = [it for it in scenarios(seed) if it.name in scenarios_run]
-    report.write(
-        ROOT / "docs", report.markdown(results, told, text), report.document(results, facts)
-    )
+    broken = [
+        f"- {result.cell}: {problem}" for result in results for problem in figures(result).broken
+    ]
+    told = [
+        (
+            f"{len(results)} cells in {minutes:.0f} minutes on {facts['machine']}; "
+            f"{facts['isolation']}; seed {seed}; {facts['date']}. "
+            f"{'These promises were broken:' if broken else 'No promise was broken.'}"
+        ),
+        *(["", *broken] if broken else []),
+        *(["", *(f"- {text}" for text in skipped)] if skipped else []),
+    ]
+    text = report.markdown(results, scenarios(seed), told)
+    report.write(ROOT / "docs", text, report.document(results, facts))
 
 
 if __name__ == "__main__":

@@ -15,7 +15,6 @@ import io
 import json
 from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -27,6 +26,7 @@ from otlp2parquet_ext.spool import Frame, Kind, read_frames
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
     from places import Place
 

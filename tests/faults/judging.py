@@ -35,10 +35,22 @@ class Times:
 
 @dataclass(frozen=True)
 class Figures:
-    """One row of the report; None is what the cell does not show."""
+    """One row of the report; None is what the cell does not show.
+
+    Attributes:
+        times: in the trouble where there is one, else of all invocations.
+        healthy: of the same invocations without the trouble.
+        held: invocations in the trouble that took longer than the slowest of those.
+        peak_mb: the most an extension had resident.
+        exits, failed: exit codes of extensions; invocations without success.
+        isolation: how the processes were held.
+        growth_mb, growth_descriptors: from the second fifth of a long run to the last.
+        broken: the promises that were broken, in words.
+    """
 
     times: Times
     healthy: Times | None
+    held: int | None
     peak_mb: float
     exits: str
     failed: int
@@ -52,9 +64,11 @@ def figures(result: Result) -> Figures:
     """Work out the figures of a cell."""
     outcome = result.outcome
     growth = _growth(result.samples) if result.cell.scenario.promise.flat else None
+    healthy = _times(result.healthy, *_troubled(result)) if result.healthy else None
     return Figures(
         times=_times(outcome, *_troubled(result)),
-        healthy=_times(result.healthy, *_troubled(result)) if result.healthy else None,
+        healthy=healthy,
+        held=_held(outcome, healthy.most, *_troubled(result)) if healthy else None,
         peak_mb=max((run.peak_rss_bytes or 0) / MIB for run in outcome.extensions),
         exits=_exits(outcome),
         failed=sum(it.status != "success" for it in outcome.invocations),
@@ -137,6 +151,11 @@ def _times(outcome: Outcome, after: int, until: int | None) -> Times:
     waits = [it.post_runtime_extension_ms for it in outcome.invocations]
     later = waits[after:until] or [0.0]
     return Times(waits[0] if waits else 0.0, statistics.median(later), max(later))
+
+
+def _held(outcome: Outcome, most_ms: float, after: int, until: int | None) -> int:
+    waits = [it.post_runtime_extension_ms for it in outcome.invocations[after:until]]
+    return sum(wait > most_ms + ADDED_MS for wait in waits)
 
 
 def _exits(outcome: Outcome) -> str:

@@ -31,12 +31,13 @@ COLUMNS = (
     "p50 ms",
     "max ms",
     "added p50 / max",
+    "held",
     "peak MB",
     "exits",
     "failed",
     "s",
 )
-WIDTHS = (18, 9, 11, 8, 9, 6, 7, 7, 5, 5, 8, 7, 8, 15, 7, 10, 6, 5)
+WIDTHS = (18, 9, 11, 8, 9, 6, 7, 7, 5, 5, 8, 7, 8, 17, 4, 7, 10, 6, 5)
 
 
 def cells(result: Result) -> tuple[str, ...]:
@@ -58,6 +59,7 @@ def cells(result: Result) -> tuple[str, ...]:
         f"{found.times.p50:.1f}",
         f"{found.times.most:.1f}",
         f"{added[1]:+.1f} / {added[2]:+.1f}" if added else "",
+        "" if found.held is None else str(found.held),
         f"{found.peak_mb:.0f}",
         found.exits,
         str(found.failed),
@@ -91,13 +93,13 @@ def document(results: Iterable[Result], facts: dict[str, Any]) -> dict[str, Any]
     }
 
 
-def markdown(results: Iterable[Result], scenarios: Iterable[Scenario], facts: str) -> str:
+def markdown(results: Iterable[Result], scenarios: Iterable[Scenario], facts: Sequence[str]) -> str:
     """Return what stands between the markers."""
     head = ["| " + " | ".join(COLUMNS) + " |", "|---" * len(COLUMNS) + "|"]
     rows = ["| " + " | ".join(cells(result)) + " |" for result in results]
     says = ["| scenario | what happens |", "|---|---|"]
     says += [f"| {it.name} | {it.says} |" for it in scenarios]
-    return "\n".join([facts, "", *says, "", *head, *rows])
+    return "\n".join([*facts, "", *says, "", *head, *rows])
 
 
 def write(folder: Path, texts: str, measured: dict[str, Any]) -> None:

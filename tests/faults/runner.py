@@ -87,6 +87,7 @@ class Run:
         self._trouble = cell.scenario.trouble if troubled else None
         self._done = 0
         self._environment: Environment | None = None
+        self._outcome: Outcome | None = None
         self.samples: list[Sample] = []
 
     def to_its_end(self) -> Outcome:
@@ -96,7 +97,14 @@ class Run:
             self._environment = Environment(plan, self._tmp.resolve(), progress=self._after)
             if self._trouble and self._trouble.after == 0:
                 self._target.begin(self._trouble)
-            return asyncio.run(self._environment.run())
+            asyncio.run(self._live())
+        assert self._outcome is not None
+        return self._outcome
+
+    async def _live(self) -> None:
+        # Not as the coroutine's value: on its way out `asyncio.run` would make a text of it.
+        assert self._environment is not None
+        self._outcome = await self._environment.run()
 
     def _after(self, _: Invocation) -> None:
         self._done += 1
@@ -132,6 +140,7 @@ def plan_of(cell: Cell, target: Target, tmp: Path, port: int) -> Plan:
         gap_ms=10,
         env={
             **target.variables,
+            "MALLOC_ARENA_MAX": "1",  # as the layer's own launcher sets it
             "OTLP2PARQUET_FLUSH": cell.strategy,
             "RECEIVER_PORT": str(port),
             **scenario.env,

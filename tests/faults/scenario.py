@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from counting_proxy import Cut
-
 from otlp2parquet_ext.local import Faults
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from counting_proxy import Cut
 
 Step = tuple[str | int, ...]
 """A method of `runtime.Steps` and its arguments."""

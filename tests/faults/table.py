@@ -49,7 +49,7 @@ def scenarios(seed: int) -> tuple[Scenario, ...]:
     Args:
         seed: decides when the random kills strike.
     """
-    return (*SHUTDOWNS, *ENDS, _kills(seed), *PLATFORM, *OUTAGES, *TMP, *VOLUMES, *SOAKS)
+    return (*SHUTDOWNS, *ENDS, _kills(seed), *PLATFORM, *OUTAGES, *SPOOLS, *TMP, *VOLUMES, *SOAKS)
 
 
 SHUTDOWNS = (
@@ -138,7 +138,7 @@ def _kills(seed: int) -> Scenario:
         f"{KILLED_WITHIN_MS[1] / 1_000:.1f} s",
         steps=((("say", 20, 100), ("sleep", 20)),),
         invocations=250,
-        destinations=(SQLITE, S3, GLUE),
+        destinations=(SQLITE, GLUE),
         faults=Faults(kill_after_ms=tuple(chance.randint(*KILLED_WITHIN_MS) for _ in range(KILLS))),
         env=EAGER,
         promise=Promise(failed=None, kills=KILLS),
@@ -170,13 +170,20 @@ PLATFORM = (
         invocations=60,
         destinations=(SQLITE, S3),
         faults=Faults(redeliver_every=1, redeliver_times=25),
+        quick=(("adaptive", SQLITE),),
         env={"OTLP2PARQUET_PLATFORM_TIMEOUT_MS": "25"},
         promise=Promise(redelivered=1_000),
     ),
 )
 
 
-def _outage(name: str, says: str, trouble: Trouble, promise: Promise) -> Scenario:
+def _outage(
+    name: str,
+    says: str,
+    trouble: Trouble,
+    promise: Promise,
+    quick: tuple[tuple[str, str], ...] = (),
+) -> Scenario:
     return Scenario(
         name=name,
         says=says,
@@ -186,6 +193,7 @@ def _outage(name: str, says: str, trouble: Trouble, promise: Promise) -> Scenari
         env={**EAGER, "OTLP2PARQUET_PLATFORM_TIMEOUT_MS": "25"},
         trouble=trouble,
         promise=promise,
+        quick=quick,
     )
 
 
@@ -196,6 +204,7 @@ OUTAGES = (
             f"{words}, from the 6th to the 30th of 40 invocations",
             Trouble(what=what, after=5, until=30),
             Promise(added=True),
+            quick=(("adaptive", S3),) if what is Down.REFUSED else (),
         )
         for what, (name, words) in OUTAGE.items()
     ),
@@ -216,6 +225,34 @@ OUTAGES = (
             Promise(added=True, durable=False),
         )
         for what in (Down.REFUSED, Cut.HANG)
+    ),
+)
+
+
+def _spool_full(name: str, says: str, until: int | None) -> Scenario:
+    return Scenario(
+        name=name,
+        says=says,
+        steps=((("say", 10_000, 100),),) * 10 + ((("sleep", 1_000),),) * 4,
+        invocations=14,
+        destinations=NETWORKED,
+        trouble=Trouble(what=Down.REFUSED, after=1, until=until),
+        env={**EAGER, "OTLP2PARQUET_SPOOL_CAPACITY_BYTES": "4194304"},
+        promise=Promise(may_drop=True, durable=until is not None),
+    )
+
+
+SPOOLS = (
+    _spool_full(
+        "spool-full",
+        "100 000 lines while connections are refused, of which the spool holds a fourth; then the "
+        "destination is back, and four quiet seconds follow",
+        10,
+    ),
+    _spool_full(
+        "spool-full-ends",
+        "the same, and the destination is back only for the next process",
+        None,
     ),
 )
 
@@ -246,6 +283,7 @@ TMP = (
         steps=((*TALK, ("sleep", 150), ("empty_tmp",), *TALK),),
         invocations=5,
         destinations=(FILE, SQLITE, S3),
+        quick=(("adaptive", FILE),),
     ),
 )
 
@@ -256,14 +294,16 @@ VOLUMES = (
         steps=((("say", 10_000, 100),),) * 15 + ((("sleep", 1_000),),) * 6,
         invocations=21,
         destinations=NETWORKED,
+        plan={"memory_mb": 128},
         trouble=Trouble(what=Down.REFUSED, after=1, until=15),
     ),
     Scenario(
         name="gigabyte",
         says="1 GB in 65 536 lines of 16 KB through an environment of 128 MB",
-        steps=((("say", 32, 16_384), ("sleep", 40)) * 32,),
-        invocations=64,
+        steps=((("say", 32, 16_384), ("sleep", 25)) * 128,),
+        invocations=16,
         destinations=(FILE,),
+        strategies=("adaptive", "end"),  # `threshold` is `adaptive` after the first invocation
         plan={"memory_mb": 128, "timeout_s": 60},
     ),
 )
@@ -275,7 +315,7 @@ SOAKS = (
         steps=((("say", 3, 100),),),
         invocations=10_000,
         destinations=(SQLITE,),
-        strategies=("adaptive", "threshold"),
+        strategies=("adaptive",),  # `threshold` is the same after the first invocation
         plan={"gap_ms": 0},
         promise=Promise(flat=True),
     ),
