@@ -16,13 +16,17 @@ import tempfile
 import time
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from faults import report
-from faults.judging import figures
-from faults.runner import ROOT, Result, SkippedError, run_cell
+from faults.judging import Row, judged
+from faults.runner import ROOT, SkippedError, run_cell
 from faults.scenario import ALL, STRATEGIES, Cell
 from faults.table import scenarios
 from faults.targets import Targets
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 def arguments() -> argparse.Namespace:
@@ -69,18 +73,18 @@ def main() -> int:
     print(f"{len(cells)} cells, seed {seed}", flush=True)
     print(report.line(report.COLUMNS), flush=True)
     started_s = time.monotonic()
-    results, skipped = _run(cells, show_lines=args.lines)
+    rows, skipped = _run(cells, show_lines=args.lines)
     minutes = (time.monotonic() - started_s) / 60
-    failures = sum(bool(figures(result).broken) for result in results)
-    print(f"{len(results)} cells in {minutes:.1f} minutes, {failures} of them broke a promise")
+    failures = sum(bool(row.figures.broken) for row in rows)
+    print(f"{len(rows)} cells in {minutes:.1f} minutes, {failures} of them broke a promise")
     if not (args.only or args.strategy or args.destination):
-        _write(results, skipped, seed, minutes)
+        _write(rows, skipped, seed, minutes)
     return int(failures > 0)
 
 
-def _run(cells: list[Cell], *, show_lines: bool) -> tuple[list[Result], list[str]]:
+def _run(cells: list[Cell], *, show_lines: bool) -> tuple[list[Row], list[str]]:
     """Run cells one at a time; return what they showed, and why others could not be run."""
-    results: list[Result] = []
+    rows: list[Row] = []
     skipped: list[str] = []
     with Targets() as targets:
         for cell in cells:
@@ -91,45 +95,43 @@ def _run(cells: list[Cell], *, show_lines: bool) -> tuple[list[Result], list[str
                     skipped.append(f"{cell}: not run: {reason}")
                     print(skipped[-1], flush=True)
                     continue
-            results.append(result)
-            _show(result, lines=show_lines)
-    return results, skipped
+            rows.append(judged(result))
+            _show(rows[-1], result.outcome.extension_lines, always=show_lines)
+    return rows, skipped
 
 
-def _show(result: Result, *, lines: bool) -> None:
-    print(report.line(report.cells(result)), flush=True)
-    broken = figures(result).broken
-    for problem in broken:
+def _show(row: Row, lines: Sequence[str], *, always: bool) -> None:
+    """Print one row, and what the extension said if a promise was broken."""
+    print(report.line(report.cells(row)), flush=True)
+    for problem in row.figures.broken:
         print(f"    BROKEN: {problem}", flush=True)
-    for text in result.outcome.extension_lines[:20] if broken or lines else ():
+    for text in lines[:20] if row.figures.broken or always else ():
         print(f"    {text}", flush=True)
 
 
-def _write(results: list[Result], skipped: list[str], seed: int, minutes: float) -> None:
+def _write(rows: list[Row], skipped: list[str], seed: int, minutes: float) -> None:
     """Write what a run of everything showed into the docs."""
     facts = {
         "date": time.strftime("%Y-%m-%d", time.gmtime()),
         "machine": f"{os.cpu_count()} CPUs, {platform.system()} {platform.machine()}, "
         f"Python {platform.python_version()}",
-        "isolation": figures(results[0]).isolation,
+        "isolation": rows[0].figures.isolation,
         "seed": seed,
         "minutes": round(minutes, 1),
         "skipped": skipped,
     }
-    broken = [
-        f"- {result.cell}: {problem}" for result in results for problem in figures(result).broken
-    ]
+    broken = [f"- {row.cell}: {problem}" for row in rows for problem in row.figures.broken]
     told = [
         (
-            f"{len(results)} cells in {minutes:.0f} minutes on {facts['machine']}; "
+            f"{len(rows)} cells in {minutes:.0f} minutes on {facts['machine']}; "
             f"{facts['isolation']}; seed {seed}; {facts['date']}. "
             f"{'These promises were broken:' if broken else 'No promise was broken.'}"
         ),
         *(["", *broken] if broken else []),
         *(["", *(f"- {text}" for text in skipped)] if skipped else []),
     ]
-    text = report.markdown(results, scenarios(seed), told)
-    report.write(ROOT / "docs", text, report.document(results, facts))
+    text = report.markdown(rows, scenarios(seed), told)
+    report.write(ROOT / "docs", text, report.document(rows, facts))
 
 
 if __name__ == "__main__":

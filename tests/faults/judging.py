@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from faults.accounting import Books
     from faults.runner import Result, Sample
+    from faults.scenario import Cell
     from otlp2parquet_ext.local import Outcome
 
 MIB = 1 << 20
@@ -58,6 +60,21 @@ class Figures:
     growth_mb: float | None
     growth_descriptors: int | None
     broken: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of the report: all that stays of a cell."""
+
+    cell: Cell
+    books: Books
+    figures: Figures
+    seconds: float
+
+
+def judged(result: Result) -> Row:
+    """Return what stays of a cell; what it said and sent may be a gigabyte."""
+    return Row(result.cell, result.books, figures(result), result.seconds)
 
 
 def figures(result: Result) -> Figures:

@@ -6,13 +6,13 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from faults.judging import added_ms, figures
+from faults.judging import added_ms
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from faults.runner import Result
+    from faults.judging import Row
     from faults.scenario import Scenario
 
 BEGIN, END = "<!-- begin: make test-faults -->", "<!-- end: make test-faults -->"
@@ -40,14 +40,14 @@ COLUMNS = (
 WIDTHS = (18, 9, 11, 8, 9, 6, 7, 7, 5, 5, 8, 7, 8, 17, 4, 7, 10, 6, 5)
 
 
-def cells(result: Result) -> tuple[str, ...]:
+def cells(row: Row) -> tuple[str, ...]:
     """Return the texts of one row."""
-    found, counted = figures(result), result.books
+    found, counted = row.figures, row.books
     added = added_ms(found)
     return (
-        result.cell.scenario.name,
-        result.cell.strategy,
-        result.cell.destination,
+        row.cell.scenario.name,
+        row.cell.strategy,
+        row.cell.destination,
         str(counted.sent),
         str(counted.committed),
         str(counted.inbox),
@@ -63,7 +63,7 @@ def cells(result: Result) -> tuple[str, ...]:
         f"{found.peak_mb:.0f}",
         found.exits,
         str(found.failed),
-        f"{result.seconds:.0f}",
+        f"{row.seconds:.0f}",
     )
 
 
@@ -75,31 +75,31 @@ def line(texts: Sequence[str]) -> str:
     ).rstrip()
 
 
-def document(results: Iterable[Result], facts: dict[str, Any]) -> dict[str, Any]:
+def document(rows: Iterable[Row], facts: dict[str, Any]) -> dict[str, Any]:
     """Return everything that was measured, for JSON."""
     return {
         **facts,
         "cells": [
             {
-                "scenario": result.cell.scenario.name,
-                "strategy": result.cell.strategy,
-                "destination": result.cell.destination,
-                **asdict(result.books),
-                **asdict(figures(result)),
-                "seconds": round(result.seconds, 1),
+                "scenario": row.cell.scenario.name,
+                "strategy": row.cell.strategy,
+                "destination": row.cell.destination,
+                **asdict(row.books),
+                **asdict(row.figures),
+                "seconds": round(row.seconds, 1),
             }
-            for result in results
+            for row in rows
         ],
     }
 
 
-def markdown(results: Iterable[Result], scenarios: Iterable[Scenario], facts: Sequence[str]) -> str:
+def markdown(rows: Iterable[Row], scenarios: Iterable[Scenario], facts: Sequence[str]) -> str:
     """Return what stands between the markers."""
     head = ["| " + " | ".join(COLUMNS) + " |", "|---" * len(COLUMNS) + "|"]
-    rows = ["| " + " | ".join(cells(result)) + " |" for result in results]
+    body = ["| " + " | ".join(cells(row)) + " |" for row in rows]
     says = ["| scenario | what happens |", "|---|---|"]
     says += [f"| {it.name} | {it.says} |" for it in scenarios]
-    return "\n".join([*facts, "", *says, "", *head, *rows])
+    return "\n".join([*facts, "", *says, "", *head, *body])
 
 
 def write(folder: Path, texts: str, measured: dict[str, Any]) -> None:

@@ -34,10 +34,11 @@ class Down(Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Trouble:
-    """What happens to every request to the destination for a while.
+    """What happens to requests to the destination for a while.
 
     Attributes:
         what: a status it answers, where its connections are cut, or how it is down.
+        target: shell pattern of the `X-Amz-Target` of those it happens to; `*`: to all.
         after: it begins after this invocation; 0 is before the first.
         until: it is over after this invocation; None: not before SHUTDOWN is over.
     """
@@ -45,6 +46,7 @@ class Trouble:
     what: int | Cut | Down
     after: int
     until: int | None = None
+    target: str = "*"
 
 
 @dataclass(frozen=True, kw_only=True)

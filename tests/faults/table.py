@@ -35,6 +35,7 @@ EAGER = {"TIMEOUT_MS": "100", "OTLP2PARQUET_COMMIT_INTERVAL_MS": "300"}
 OUTAGE: Mapping[int | Cut | Down, tuple[str, str]] = {
     500: ("500", "the destination answers HTTP 500"),
     403: ("403", "the destination answers HTTP 403"),
+    503: ("throttled", "the destination answers HTTP 503 SlowDown"),
     Cut.HANG: ("hang", "the destination takes requests and never answers"),
     Down.SLOW: ("slow", "each answer of the destination takes two seconds"),
     Down.REFUSED: ("refused", "connections to the destination are refused"),
@@ -182,6 +183,8 @@ def _outage(
     says: str,
     trouble: Trouble,
     promise: Promise,
+    *,
+    destinations: tuple[str, ...] = NETWORKED,
     quick: tuple[tuple[str, str], ...] = (),
 ) -> Scenario:
     return Scenario(
@@ -189,7 +192,7 @@ def _outage(
         says=says,
         steps=(BUSY,),
         invocations=40,
-        destinations=NETWORKED,
+        destinations=destinations,
         env={**EAGER, "OTLP2PARQUET_PLATFORM_TIMEOUT_MS": "25"},
         trouble=trouble,
         promise=promise,
@@ -214,6 +217,16 @@ OUTAGES = (
             f"{OUTAGE[what][1]}, from the beginning to the 30th of 40 invocations",
             Trouble(what=what, after=0, until=30),
             Promise(added=True),
+        )
+        for what in (500, Cut.HANG)
+    ),
+    *(
+        _outage(
+            f"catalog-{OUTAGE[what][0]}",
+            f"the catalog alone: {OUTAGE[what][1]}, from the 6th to the 30th of 40 invocations",
+            Trouble(what=what, after=5, until=30, target="AWSGlue.*"),
+            Promise(added=True),
+            destinations=(GLUE,),
         )
         for what in (500, Cut.HANG)
     ),

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 SLOW_MS = 2_000
 DENIED = b"<Error><Code>AccessDenied</Code><Message>no</Message></Error>"
+SLOW_DOWN = b"<Error><Code>SlowDown</Code><Message>slow</Message></Error>"
 ALWAYS = 1 << 30
 
 
@@ -59,7 +60,8 @@ class Target:
         elif trouble.what is Down.SLOW:
             self.proxy.latencies = (Latency(SLOW_MS),)
         elif not isinstance(trouble.what, Down):
-            self.proxy.fault(trouble.what, times=ALWAYS, body=DENIED)
+            body = SLOW_DOWN if trouble.what == 503 else DENIED
+            self.proxy.fault(trouble.what, target=trouble.target, times=ALWAYS, body=body)
 
     def end(self) -> None:
         """Let it be over."""
