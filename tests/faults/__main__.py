@@ -2,7 +2,8 @@
 
     make test-faults FAULTS="--only shutdown --strategy end --destination sqlite"
 
-A run of everything writes docs/reliability.json and the table of docs/reliability.md.
+A run of everything writes docs/reliability.json and the table of docs/reliability.md; `--merge`
+replaces in them the rows of a selection.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import tempfile
 import time
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from faults import report
 from faults.judging import Row, judged
@@ -28,6 +29,8 @@ from faults.targets import Targets
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+DOCS = ROOT / "docs"
+
 
 def arguments() -> argparse.Namespace:
     """Read the command line."""
@@ -38,6 +41,7 @@ def arguments() -> argparse.Namespace:
     add("--destination", action="append", choices=ALL)
     add("--seed", type=int, help="of the random kills; told at the start")
     add("--list", action="store_true", help="name the cells and run none")
+    add("--merge", action="store_true", help="put the rows of a selection into the docs, too")
     add("--lines", action="store_true", help="show what the extension said")
     return parser.parse_args()
 
@@ -65,7 +69,10 @@ def selected(args: argparse.Namespace, seed: int) -> list[Cell]:
 def main() -> int:
     """Run what is selected; return the exit status."""
     args = arguments()
-    seed = random.randrange(1_000_000) if args.seed is None else args.seed
+    old: dict[str, Any] = {"seed": random.randrange(1_000_000)}
+    if args.merge:
+        old = report.measured(DOCS)
+    seed = int(old["seed"]) if args.seed is None else args.seed
     cells = selected(args, seed)
     if args.list or not cells:
         print("\n".join(map(str, cells)) or "no cell is of that name; --list names all")
@@ -77,8 +84,12 @@ def main() -> int:
     minutes = (time.monotonic() - started_s) / 60
     failures = sum(bool(row.figures.broken) for row in rows)
     print(f"{len(rows)} cells in {minutes:.1f} minutes, {failures} of them broke a promise")
-    if not (args.only or args.strategy or args.destination):
-        _write(rows, skipped, seed, minutes)
+    found = [report.entry(row) for row in rows]
+    if args.merge:
+        report.write(DOCS, {**old, "cells": report.merged(old["cells"], found)}, scenarios(seed))
+    elif not (args.only or args.strategy or args.destination):
+        facts = _facts(seed, minutes, rows[0].figures.isolation, skipped)
+        report.write(DOCS, {**facts, "cells": found}, scenarios(seed))
     return int(failures > 0)
 
 
@@ -102,36 +113,24 @@ def _run(cells: list[Cell], *, show_lines: bool) -> tuple[list[Row], list[str]]:
 
 def _show(row: Row, lines: Sequence[str], *, always: bool) -> None:
     """Print one row, and what the extension said if a promise was broken."""
-    print(report.line(report.cells(row)), flush=True)
+    print(report.line(report.cells(report.entry(row))), flush=True)
     for problem in row.figures.broken:
         print(f"    BROKEN: {problem}", flush=True)
     for text in lines[:20] if row.figures.broken or always else ():
         print(f"    {text}", flush=True)
 
 
-def _write(rows: list[Row], skipped: list[str], seed: int, minutes: float) -> None:
-    """Write what a run of everything showed into the docs."""
-    facts = {
+def _facts(seed: int, minutes: float, isolation: str, skipped: list[str]) -> dict[str, Any]:
+    """Return what must be known to read the figures."""
+    system = f"{platform.system()} {platform.machine()}, Python {platform.python_version()}"
+    return {
         "date": time.strftime("%Y-%m-%d", time.gmtime()),
-        "machine": f"{os.cpu_count()} CPUs, {platform.system()} {platform.machine()}, "
-        f"Python {platform.python_version()}",
-        "isolation": rows[0].figures.isolation,
+        "machine": f"{os.cpu_count()} CPUs, {system}",
+        "isolation": isolation,
         "seed": seed,
         "minutes": round(minutes, 1),
         "skipped": skipped,
     }
-    broken = [f"- {row.cell}: {problem}" for row in rows for problem in row.figures.broken]
-    told = [
-        (
-            f"{len(rows)} cells in {minutes:.0f} minutes on {facts['machine']}; "
-            f"{facts['isolation']}; seed {seed}; {facts['date']}. "
-            f"{'These promises were broken:' if broken else 'No promise was broken.'}"
-        ),
-        *(["", *broken] if broken else []),
-        *(["", *(f"- {text}" for text in skipped)] if skipped else []),
-    ]
-    text = report.markdown(rows, scenarios(seed), told)
-    report.write(ROOT / "docs", text, report.document(rows, facts))
 
 
 if __name__ == "__main__":

@@ -103,14 +103,6 @@ def figures(result: Result) -> Figures:
     )
 
 
-def added_ms(found: Figures) -> tuple[float, float, float] | None:
-    """Return what the trouble added to first, median and slowest invocation; None without one."""
-    if found.healthy is None:
-        return None
-    mine, calm = found.times, found.healthy
-    return mine.first - calm.first, mine.p50 - calm.p50, mine.most - calm.most
-
-
 def _broken(result: Result, growth: tuple[float, int] | None) -> Iterator[str]:
     promise, counted, outcome = result.cell.scenario.promise, result.books, result.outcome
     if counted.lost:

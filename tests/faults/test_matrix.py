@@ -5,13 +5,15 @@ All cells: `make test-faults`.
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from faults import report
 from faults.accounting import Keys, Table, acknowledged_keys, books
-from faults.judging import figures
+from faults.judging import figures, judged
 from faults.runner import Result, run_cell
 from faults.scenario import Cell, Promise, Scenario
 from faults.table import scenarios
@@ -115,6 +117,22 @@ def test_a_fault_that_did_not_happen_proves_nothing(calm: Result) -> None:
         "only 0 extensions were killed, not 2",
         "only 0 deliveries were sent again, not 1",
     )
+
+
+def test_the_docs_get_the_rows_and_keep_their_prose(calm: Result, tmp_path: Path) -> None:
+    """A cell that is run again takes its old place; what was broken stands before the table."""
+    page = tmp_path / "reliability.md"
+    page.write_text(f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n")
+    first, second = (report.entry(judged(calm)) | {"scenario": name} for name in ("one", "two"))
+    again = first | {"broken": ["it was lost"], "sent": 4_321}
+    facts = {"minutes": 1, "machine": "M", "isolation": "I", "seed": 1, "date": "D", "skipped": []}
+    for rows in ([first, second], report.merged([first, second], [again])):
+        report.write(tmp_path, {**facts, "cells": rows}, [calm.cell.scenario])
+    assert report.measured(tmp_path)["cells"] == [again, second]
+    before, told, after = re.split("<!--.*-->\n", page.read_text())
+    assert (before, after) == ("before\n", "after\n")
+    assert "- one / end / file: it was lost" in told
+    assert told.index("| one | end | file | 4321 |") < told.index("| two | end | file |")
 
 
 def test_every_scenario_can_be_told_apart() -> None:
