@@ -67,3 +67,7 @@ $(LAYER_TOOLS)/.set-up: layer/requirements-test.txt
 	$(PYTHON) -m venv $(LAYER_TOOLS)
 	$(LAYER_TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	touch $@
+
+.PHONY: test-faults
+test-faults: $(SETUP)  ## the fault matrix, about 20 minutes; FAULTS="--only outage --strategy end" for some of it
+	PYTHONPATH=tests:tests/servers $(BIN)/python -m faults $(FAULTS)

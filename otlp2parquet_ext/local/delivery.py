@@ -176,7 +176,8 @@ class Subscriber:
         self._deliveries += 1
         every = self._faults.redeliver_every
         if every and self._deliveries % every == 0:
-            await self._post(session, body, len(events), attempt + 1, redelivery=True)
+            for copy in range(1, self._faults.redeliver_times + 1):
+                await self._post(session, body, len(events), attempt + copy, redelivery=True)
 
     async def _post(
         self,

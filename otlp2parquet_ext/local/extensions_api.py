@@ -61,6 +61,7 @@ class ExtensionsApi:
         self._plan = plan
         self._parties = parties
         self._subscribe = subscribe
+        self._nexts = 0
 
     def routes(self) -> list[web.RouteDef]:
         """Return the routes of both APIs."""
@@ -92,6 +93,8 @@ class ExtensionsApi:
         """Answer `GET /event/next` when there is an event."""
         try:
             extension = self._caller(request)
+            if self._next_is_broken():
+                return server_error()
             answer = await extension.next()
         except _RefusedError as refused:
             return refused.answer
@@ -100,6 +103,11 @@ class ExtensionsApi:
         except asyncio.CancelledError:
             return server_error()
         return web.Response(body=answer.body, headers=answer.headers)
+
+    def _next_is_broken(self) -> bool:
+        self._nexts += 1
+        broken_from = self._plan.faults.broken_next_from
+        return self._parties().generation == 0 and 0 < broken_from <= self._nexts
 
     async def init_error(self, request: web.Request) -> web.Response:
         """Answer `POST /init/error`."""

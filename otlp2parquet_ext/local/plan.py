@@ -6,6 +6,7 @@ environment does on a bad day. Nothing here starts anything.
 
 from __future__ import annotations
 
+import signal
 import sys
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -38,15 +39,17 @@ class KillPoint(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Kill:
-    """One kill -9 of the first extension.
+    """One kill of the first extension.
 
     Attributes:
         point: what it waits for.
         at: invocations and deliveries count from 1; milliseconds for SHUTDOWN.
+        number: of the signal, SIGKILL by default; SIGTERM is what some local runners send.
     """
 
     point: KillPoint
     at: int = 1
+    number: signal.Signals = signal.SIGKILL
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,12 +62,17 @@ class Faults:
             SHUTDOWN is told and the other half is sent at the same moment.
         flush_before_shutdown: everything is delivered (at most 1 s) before SHUTDOWN, as the
             emulator does; by default the last events follow SHUTDOWN, as production does.
-        redeliver_every: every k-th acknowledged delivery is sent a second time; 0 is never.
+        redeliver_every: every k-th acknowledged delivery is sent again; 0 is never.
+        redeliver_times: how many more times it is sent.
         refuse_subscription: 202, 400 or 403 as the answer to every subscription; 0 accepts.
         silent_subscription: the answer is 200 and nothing is ever delivered.
         delivery_pause_ms: added before each delivery, as a slow subscriber would.
         capacity_bytes: what is kept for a subscriber before events are dropped; None is 64 MiB.
-        kill: SIGKILL for the first extension.
+        kill: a signal for the first extension.
+        kill_after_ms: the first extension of the n-th generation gets its SIGKILL this long after
+            its start, whatever happens then; later generations live.
+        broken_next_from: from this `next` on (1 is the first) the first generation's extensions
+            are answered 500, which means that the environment is broken; 0 is never.
         slow_next_ms: extensions hear of an invocation this much later than the runtime.
         never_next: extensions never hear of invocations, only of SHUTDOWN.
         no_runtime_done: `platform.runtimeDone` is never sent.
@@ -75,11 +83,14 @@ class Faults:
     race_shutdown: bool = False
     flush_before_shutdown: bool = False
     redeliver_every: int = 0
+    redeliver_times: int = 1
     refuse_subscription: int = 0
     silent_subscription: bool = False
     delivery_pause_ms: int = 0
     capacity_bytes: int | None = None
     kill: Kill | None = None
+    kill_after_ms: tuple[int, ...] = ()
+    broken_next_from: int = 0
     slow_next_ms: int = 0
     never_next: bool = False
     no_runtime_done: bool = False
@@ -112,6 +123,7 @@ class Plan:
         code: the function's folder (its working directory, `LAMBDA_TASK_ROOT`).
         extensions: started in this order; none is a function alone.
         memory_mb: memory of function and extensions together; also decides the share of CPU.
+        cpus: share of CPU if it is not what comes with the memory; 0 is that.
         timeout_s: the function timeout; it covers the extensions, too.
         invocations: how many.
         events: the payloads, used in turn; JSON for managed runtimes.
@@ -140,6 +152,7 @@ class Plan:
     code: Path = field(default_factory=Path)
     extensions: tuple[ExtensionProgram, ...] = (OURS,)
     memory_mb: int = 128
+    cpus: float = 0
     timeout_s: float = 3.0
     invocations: int = 1
     events: tuple[bytes, ...] = (b"{}",)
@@ -178,5 +191,5 @@ class Plan:
 
     @property
     def vcpus(self) -> float:
-        """The share of CPU that comes with the memory size."""
-        return self.memory_mb / MEMORY_MB_PER_VCPU
+        """The share of CPU: what was asked for, else what comes with the memory size."""
+        return self.cpus or self.memory_mb / MEMORY_MB_PER_VCPU

@@ -10,6 +10,7 @@ Source: AWS lambda-runtime-environment, "Lambda execution environment lifecycle"
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import sys
 import time
@@ -29,6 +30,7 @@ from otlp2parquet_ext.local.states import ExtensionState, RuntimeCall, RuntimeSt
 
 if TYPE_CHECKING:
     from otlp2parquet_ext.local.plan import ExtensionProgram
+    from otlp2parquet_ext.local.processes import Program
     from otlp2parquet_ext.local.workbench import Workbench
 
 RESTORE_LIMIT_MS = 10_000
@@ -175,7 +177,15 @@ class Sandbox:
             extension.state = ExtensionState.LAUNCH_ERROR
             extension.error_type = "Extension.LaunchError"
             return _not_started(extension.error_type, program.command, error)
+        if extension is self.parties.extensions[0]:
+            self._kill_in_time(extension.program)
         return None
+
+    def _kill_in_time(self, program: Program) -> None:
+        """Let the plan's kill of this generation strike, frozen or not."""
+        for after_ms in self._bench.plan.faults.kill_after_ms[self.parties.generation :][:1]:
+            loop = asyncio.get_running_loop()
+            loop.call_later(after_ms / 1000, program.signal, signal.SIGKILL)
 
     async def _start_runtime(self) -> Failure | None:
         plan, runtime = self._bench.plan, self.parties.runtime

@@ -17,7 +17,7 @@ import signal
 import time
 from typing import TYPE_CHECKING
 
-from otlp2parquet_ext.local.plan import Kill, KillPoint
+from otlp2parquet_ext.local.plan import KillPoint
 from otlp2parquet_ext.local.requests import Answer
 
 if TYPE_CHECKING:
@@ -83,17 +83,19 @@ async def kill_first_extension(
     bench: Workbench, sandbox: Sandbox, point: KillPoint, at: int
 ) -> None:
     """Kill the first extension if the plan has this point; return when it has gone."""
-    if bench.plan.faults.kill == Kill(point=point, at=at):
+    fault = bench.plan.faults.kill
+    if fault and (fault.point, fault.at) == (point, at):
         for extension in sandbox.parties.extensions[:1]:
-            await _kill(bench, extension)
+            await _kill(bench, extension, fault.number)
 
 
 def kill_after_delivery(bench: Workbench, sandbox: Sandbox, acknowledged: int) -> None:
     """Kill the first extension if the plan has this delivery as its point."""
-    if bench.plan.faults.kill == Kill(point=KillPoint.DELIVERY, at=acknowledged):
+    fault = bench.plan.faults.kill
+    if fault and (fault.point, fault.at) == (KillPoint.DELIVERY, acknowledged):
         for program in [it.program for it in sandbox.parties.extensions[:1]]:
             if program:
-                program.signal(signal.SIGKILL)
+                program.signal(fault.number)
 
 
 def _tell_shutdown(
@@ -117,7 +119,7 @@ async def _kill_during_shutdown(bench: Workbench, extensions: list[Extension]) -
     fault = bench.plan.faults.kill
     if fault and fault.point is KillPoint.SHUTDOWN:
         await asyncio.sleep(fault.at / 1000)
-        await _kill(bench, extensions[0])
+        await _kill(bench, extensions[0], fault.number)
 
 
 async def _wait_for_exits(sandbox: Sandbox, extensions: list[Extension], end_s: float) -> None:
@@ -143,8 +145,10 @@ async def _stop_runtime(bench: Workbench, sandbox: Sandbox, *, ask: bool) -> flo
     return time.monotonic() - began_s
 
 
-async def _kill(bench: Workbench, party: Runtime | Extension) -> None:
+async def _kill(
+    bench: Workbench, party: Runtime | Extension, number: signal.Signals = signal.SIGKILL
+) -> None:
     if party.program and party.program.exit_code is None:
-        party.program.signal(signal.SIGKILL)
+        party.program.signal(number)
         bench.isolation.thaw()  # a frozen process does not die before it thaws
         await party.program.wait(_KILL_S)

@@ -40,6 +40,12 @@ def test_without_options_our_extension_is_run_with_lambdas_defaults() -> None:
     assert (plan.memory_mb, plan.timeout_s, plan.events) == (128, 3.0, (b"{}",))
 
 
+def test_cpu_comes_with_memory_unless_it_is_asked_for() -> None:
+    """A benchmark of memory need not wait for a fourteenth of a CPU."""
+    assert Plan(memory_mb=1_769).vcpus == 1
+    assert Plan(memory_mb=128, cpus=0.5).vcpus == 0.5
+
+
 def test_everything_after_two_dashes_is_the_command() -> None:
     """Its own options included."""
     plan = plan_of(parsed("--memory", "512", "--", "node", "index.js", "--flag"))

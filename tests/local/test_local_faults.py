@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -75,6 +77,15 @@ def test_deliveries_can_come_twice(tmp_path: Path) -> None:
     originals = [it for it in outcome.deliveries if not it.redelivery]
     assert [it.body for it in copies] == [it.body for it in originals]
     assert len(received(tmp_path)) == 2 * len(outcome.acknowledged)
+
+
+def test_deliveries_can_come_many_times(tmp_path: Path) -> None:
+    """As by a platform that believes an extension deaf."""
+    outcome = broken(tmp_path, faults=Faults(redeliver_every=2, redeliver_times=3), invocations=2)
+    copies = Counter(it.body for it in outcome.deliveries if it.redelivery)
+    originals = [it for it in outcome.deliveries if not it.redelivery]
+    assert copies
+    assert copies == Counter({it.body: 3 for it in originals[1::2]})
 
 
 def test_a_refused_delivery_is_sent_again(tmp_path: Path) -> None:
@@ -173,6 +184,38 @@ def test_a_kill_during_shutdown_ends_the_run(tmp_path: Path) -> None:
     assert outcome.extensions[0].exit_code == -9
     assert outcome.shutdown_ms is not None
     assert outcome.shutdown_ms < 500
+
+
+def test_a_kill_can_be_a_polite_one(tmp_path: Path) -> None:
+    """SIGTERM while frozen: it is heard with the thaw, and the next invocation starts anew."""
+    kill = Kill(point=KillPoint.BETWEEN, at=1, number=signal.SIGTERM)
+    outcome = broken(tmp_path, faults=Faults(kill=kill), invocations=2)
+    first, second = outcome.extensions
+    assert (first.exit_code, first.killed) == (-signal.SIGTERM, False)
+    assert (second.generation, second.exit_code) == (1, 0)
+    assert outcome.succeeded
+
+
+def test_extensions_can_be_killed_at_any_time(tmp_path: Path) -> None:
+    """A time for each generation, counted from its start; those after them live."""
+    outcome = broken(
+        tmp_path,
+        "sleep",
+        faults=Faults(kill_after_ms=(600, 500)),
+        payloads=[{"seconds": 0.1}],
+        invocations=12,
+    )
+    assert [run.exit_code for run in outcome.extensions] == [-9, -9, 0]
+    assert [run.killed for run in outcome.extensions] == [True, True, False]
+    assert outcome.invocations[-1].status == "success"
+
+
+def test_next_can_break_for_good(tmp_path: Path) -> None:
+    """500 means that the environment is broken; the next generation's is whole again."""
+    outcome = broken(tmp_path, faults=Faults(broken_next_from=2), invocations=2)
+    first, second = outcome.invocations
+    assert (first.status, second.status) == ("crash", "success")
+    assert [run.generation for run in outcome.extensions] == [0, 1]
 
 
 def test_next_can_be_late_or_never(tmp_path: Path) -> None:

@@ -25,18 +25,17 @@ from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from http_messages import Message, read_body, read_head, unmounted
+from proxy_passage import LIMIT_BYTES, Passage
 from proxy_plan import ANY, Cut, Fault, Latency, Pattern, Request
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Coroutine, Iterator, Mapping, Sequence
+
+    from http_messages import Message
 
 __all__ = ["ANY", "Cut", "Fault", "Latency", "Pattern", "Proxy", "Request", "running"]
 
-LIMIT_BYTES = 1 << 27
-NO_BODY = (204, 304)
 START_S = 5.0
-HANGS = (Cut.HANG, Cut.HANG_AFTER)
 TARGET = "x-amz-target"  # names the operation where every request goes to the same path
 
 
@@ -56,6 +55,9 @@ class Proxy:
         self.latencies, self.mount = tuple(latencies), mount
         self._faults: list[Fault] = []
         self._requests: list[Request] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._server: asyncio.Server | None = None
+        self._clients: set[asyncio.StreamWriter] = set()
         self.port = 0
 
     @property
@@ -110,12 +112,48 @@ class Proxy:
         self._faults.append(fault)
         return fault
 
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def listen(self) -> None:
+        """Begin to accept connections, in the loop that runs now."""
+        self._loop = asyncio.get_running_loop()
+        self._server = await asyncio.start_server(
+            self._serve, "127.0.0.1", self.port, limit=LIMIT_BYTES
+        )
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    def close(self) -> None:
+        """Refuse connections from now on, and end those there are."""
+        self._in_loop(self.end())
+
+    def open(self) -> None:
+        """Accept connections again, on the same port; nothing changes if they are accepted."""
+        self._in_loop(self._open())
+
+    def _in_loop(self, change: Coroutine[None, None, None]) -> None:
+        assert self._loop is not None
+        asyncio.run_coroutine_threadsafe(change, self._loop).result(START_S)
+
+    async def end(self) -> None:
+        """Do so, in the loop that runs now."""
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+        for writer in self._clients:
+            writer.transport.abort()
+
+    async def _open(self) -> None:
+        if self._server is None:
+            await self.listen()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Pass on the requests of one connection, over one connection to the server."""
         # Cancelled is who still waits when the proxy ends: nobody wants to read of it.
         ends = (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError)
-        with closing(writer), suppress(*ends):
-            await _Passage(self, self._target, reader, writer).run()
+        self._clients.add(writer)
+        try:
+            with closing(writer), suppress(*ends):
+                await Passage(self, self._target, reader, writer).run()
+        finally:
+            self._clients.discard(writer)
 
     def strike(self, request: Message) -> Fault | None:
         """Return what happens to a request; every fault it is meant by counts it."""
@@ -142,116 +180,10 @@ class Proxy:
         self._requests.append(entry)
 
 
-class _Passage:
-    """One connection of a client and, as long as it lives, one to the server."""
-
-    def __init__(
-        self,
-        proxy: Proxy,
-        target: tuple[str, int],
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-    ) -> None:
-        self._proxy, self._target = proxy, target
-        self._reader, self._writer = reader, writer
-        self._server: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
-
-    async def run(self) -> None:
-        """Pass on requests until either side ends."""
-        try:
-            while request := await self._next_request():
-                if not await self._pass_on(request):
-                    return
-        finally:
-            if self._server:
-                self._server[1].close()
-
-    async def _pass_on(self, request: Message) -> bool:
-        """Let one request have its answer, or its fault; tell whether more may follow."""
-        started_s = time.perf_counter()
-        fault = self._proxy.strike(request)
-        cut = fault.what if fault and isinstance(fault.what, Cut) else None
-        answer: Message | None = None
-        try:
-            answer = await self._answer(request, fault)
-        finally:
-            # In the book before the client can know: who has an answer may count at once.
-            self._proxy.note(request, None if cut else answer, started_s)
-        if cut in HANGS:
-            while await self._reader.read(65_536):  # until the client has enough
-                pass
-        if answer is None or cut not in (None, Cut.HALF):
-            return False
-        self._writer.write(answer.head + answer.body[: len(answer.body) // 2 if cut else None])
-        await self._writer.drain()
-        return cut is None and not (answer.closes or request.closes)
-
-    async def _next_request(self) -> Message | None:
-        """Return the next request; None when the client or the idle server has hung up."""
-        coming = asyncio.ensure_future(self._read_request())
-        server = (asyncio.ensure_future(self._server[0].read(1)),) if self._server else ()
-        try:
-            await asyncio.wait((coming, *server), return_when=asyncio.FIRST_COMPLETED)
-            return await coming if coming.done() else None
-        finally:
-            for task in (coming, *server):
-                task.cancel()
-            await asyncio.gather(coming, *server, return_exceptions=True)
-
-    async def _read_request(self) -> Message | None:
-        head = await read_head(self._reader)
-        if head is None:
-            return None
-        if head.headers.get("expect", "").lower() == "100-continue":
-            self._writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        head.body = await read_body(self._reader, head, ends_with_connection=False)
-        return head
-
-    async def _answer(self, request: Message, fault: Fault | None) -> Message | None:
-        """Return the server's answer or the fault's, late; None when it is never asked."""
-        delay_s = self._proxy.delay_s(request)
-        await asyncio.sleep(delay_s / 2)
-        if fault is None or fault.what in (Cut.AFTER, Cut.HALF, Cut.HANG_AFTER):
-            answer = await self._forward(request)
-        elif isinstance(fault.what, int):
-            answer = _made_up(fault, fault.what)
-        else:
-            return None
-        await asyncio.sleep(delay_s / 2)
-        return answer
-
-    async def _forward(self, request: Message) -> Message:
-        """Let the server answer."""
-        if self._server is None:
-            self._server = await asyncio.open_connection(*self._target, limit=LIMIT_BYTES)
-        reader, writer = self._server
-        writer.write(unmounted(request.head, self._proxy.mount) + request.body)
-        await writer.drain()
-        while answer := await read_head(reader):
-            if not answer.first[1].startswith("1"):  # a 100 was given by us
-                break
-        if answer is None:
-            raise ConnectionResetError
-        if request.first[0] != "HEAD" and int(answer.first[1]) not in NO_BODY:
-            answer.body = await read_body(reader, answer, ends_with_connection=True)
-        return answer
-
-
 def _told(request: Message) -> tuple[str, str, str, str]:
     """Return what patterns see of a request: method, path, target, host."""
     headers = request.headers
     return request.first[0], request.first[1], headers.get(TARGET, ""), headers.get("host", "")
-
-
-def _made_up(fault: Fault, status: int) -> Message:
-    """Make the answer the server did not give."""
-    headers = {"Content-Length": str(len(fault.body)), **fault.headers}
-    lines = [
-        f"HTTP/1.1 {status} Injected",
-        *(f"{name}: {value}" for name, value in headers.items()),
-    ]
-    head = ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
-    return Message(head, fault.body, ["HTTP/1.1", str(status)])
 
 
 @contextmanager
@@ -269,11 +201,10 @@ def running(target: str, latencies: Sequence[Latency] = (), mount: str = "") -> 
     end = asyncio.Event()
 
     async def serve() -> None:
-        server = await asyncio.start_server(proxy.serve, "127.0.0.1", 0, limit=LIMIT_BYTES)
-        proxy.port = server.sockets[0].getsockname()[1]
+        await proxy.listen()
         ready.set()
         await end.wait()
-        server.close()
+        await proxy.end()
         await _end_others()
 
     thread = threading.Thread(target=lambda: loop.run_until_complete(serve()), daemon=True)

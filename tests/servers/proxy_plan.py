@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 class Cut(enum.Enum):
     """Where a request ends: the connection closes, or nothing ever comes."""
 
+    UPLOAD = "closed in the middle of the request's body"
     BEFORE = "closed before it reached the server"
     AFTER = "closed after the server has acted"
     HALF = "closed in the middle of the answer"

@@ -142,7 +142,14 @@ def test_requests_are_counted_by_method_and_path(proxy: Proxy) -> None:
 
 @pytest.mark.parametrize(
     ("cut", "arrives"),
-    [(Cut.BEFORE, 0), (Cut.AFTER, 1), (Cut.HALF, 1), (Cut.HANG, 0), (Cut.HANG_AFTER, 1)],
+    [
+        (Cut.UPLOAD, 0),
+        (Cut.BEFORE, 0),
+        (Cut.AFTER, 1),
+        (Cut.HALF, 1),
+        (Cut.HANG, 0),
+        (Cut.HANG_AFTER, 1),
+    ],
 )
 def test_the_second_matching_request_is_cut_where_it_was_asked(
     proxy: Proxy, cut: Cut, arrives: int
@@ -199,6 +206,19 @@ def test_a_server_that_hangs_up_hangs_up_on_the_client(proxy: Proxy) -> None:
     with client(proxy) as connection:
         assert ask(connection, "GET", "/then-hang-up").startswith("200")
         assert connection.sock.recv(1) == b""
+
+
+def test_a_server_can_be_down_and_come_back(proxy: Proxy) -> None:
+    """Connections there are end, new ones are refused, and later the same port works again."""
+    with client(proxy) as connection:
+        assert ask(connection, "GET", "/a").startswith("200")
+        proxy.close()
+        assert connection.sock.recv(1) == b""
+    with client(proxy) as connection, pytest.raises(ConnectionRefusedError):
+        ask(connection, "GET", "/b")
+    proxy.open()
+    with client(proxy) as connection:
+        assert ask(connection, "GET", "/c").startswith("200")
 
 
 def test_nothing_is_left_running(server: str) -> None:

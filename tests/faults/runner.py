@@ -1,0 +1,247 @@
+"""One cell of the matrix: run it, look, heal, recover, look again.
+
+    plan --> local environment --> books --> the destination works --> a fresh extension, a
+             (progress switches the trouble on and off)                committer --> books closed
+
+Every wait is bounded: by the plan's timeouts, the two seconds of SHUTDOWN, and `RECOVERIES`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from server_process import free_port
+
+from faults import accounting
+from otlp2parquet_ext.committer.command import commit_quietly
+from otlp2parquet_ext.local import ExtensionProgram, Faults, Outcome, Plan
+from otlp2parquet_ext.local.environment import Environment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from faults.accounting import Books, Keys
+    from faults.scenario import Cell, Scenario
+    from faults.targets import Target, Targets
+    from otlp2parquet_ext.local.outcome import Invocation
+
+ROOT = Path(__file__).parents[2]
+RUNTIME = (sys.executable, "-I", "-S", str(Path(__file__).with_name("runtime.py")))
+LAYER = os.environ.get("OTLP2PARQUET_TEST_EXTENSION", "")
+COMMAND = (LAYER,) if LAYER else (sys.executable, str(ROOT / "extension" / "otlp2parquet"))
+RECOVERIES = 5
+COMMIT_S = 60
+SAMPLES = 200
+
+
+class SkippedError(Exception):
+    """The cell cannot be run here, and why."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What /proc said of the extension after an invocation."""
+
+    number: int
+    rss_bytes: int
+    descriptors: int
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one cell showed."""
+
+    cell: Cell
+    outcome: Outcome
+    healthy: Outcome | None
+    books: Books
+    samples: tuple[Sample, ...]
+    seconds: float
+
+
+class Run:
+    """One life of an execution environment, from its first INIT to its last SHUTDOWN.
+
+    Args:
+        cell: what it is.
+        target: the destination.
+        tmp: the environment's /tmp.
+        troubled: whether the scenario's trouble happens.
+    """
+
+    def __init__(self, cell: Cell, target: Target, tmp: Path, *, troubled: bool = True) -> None:
+        self._cell = cell
+        self._scenario = cell.scenario
+        self._target = target
+        self._tmp = tmp
+        self._trouble = cell.scenario.trouble if troubled else None
+        self._done = 0
+        self._environment: Environment | None = None
+        self._outcome: Outcome | None = None
+        self.samples: list[Sample] = []
+
+    def to_its_end(self) -> Outcome:
+        """Run it."""
+        with _port(taken=self._scenario.port_taken) as port:
+            plan = plan_of(self._cell, self._target, self._tmp, port)
+            self._environment = Environment(plan, self._tmp.resolve(), progress=self._after)
+            if self._trouble and self._trouble.after == 0:
+                self._target.begin(self._trouble)
+            asyncio.run(self._live())
+        assert self._outcome is not None
+        return self._outcome
+
+    async def _live(self) -> None:
+        # Not as the coroutine's value: on its way out `asyncio.run` would make a text of it.
+        assert self._environment is not None
+        self._outcome = await self._environment.run()
+
+    def _after(self, _: Invocation) -> None:
+        self._done += 1
+        if self._trouble and self._done == self._trouble.after:
+            self._target.begin(self._trouble)
+        if self._trouble and self._done == self._trouble.until:
+            self._target.end()
+        if self._done % max(1, self._scenario.invocations // SAMPLES) == 0:
+            self._sample()
+
+    def _sample(self) -> None:
+        sandbox = self._environment.sandbox if self._environment else None
+        program = sandbox.parties.extensions[0].program if sandbox else None
+        usage = program.usage() if program else None
+        if program and usage:
+            with contextlib.suppress(OSError):
+                descriptors = len(list(Path(f"/proc/{program.pid}/fd").iterdir()))
+                self.samples.append(Sample(self._done, usage.rss_bytes, descriptors))
+
+
+def plan_of(cell: Cell, target: Target, tmp: Path, port: int) -> Plan:
+    """Return what the local environment is told to run."""
+    scenario = cell.scenario
+    plan = Plan(
+        command=RUNTIME,
+        code=ROOT,
+        extensions=(ExtensionProgram(name="otlp2parquet", command=COMMAND),),
+        memory_mb=512,
+        cpus=1,
+        timeout_s=20,
+        invocations=scenario.invocations,
+        events=tuple(json.dumps({"steps": steps}).encode() for steps in scenario.steps),
+        gap_ms=10,
+        env={
+            **target.variables,
+            "MALLOC_ARENA_MAX": "1",  # as the layer's own launcher sets it
+            "OTLP2PARQUET_FLUSH": cell.strategy,
+            "RECEIVER_PORT": str(port),
+            **scenario.env,
+        },
+        tmp=tmp,
+        faults=scenario.faults,
+    )
+    return replace(plan, **scenario.plan)
+
+
+def run_cell(cell: Cell, targets: Targets, folder: Path) -> Result:
+    """Run one cell in an empty folder.
+
+    Raises:
+        SkippedError: this machine lacks what it needs.
+    """
+    started_s = time.monotonic()
+    healthy = _healthy(cell, targets, folder) if cell.scenario.promise.added else None
+    target = targets.new(cell.destination, folder)
+    with _tmp_of(cell.scenario, folder / "tmp") as tmp:
+        run = Run(cell, target, tmp)
+        outcome = run.to_its_end()
+        after = (
+            accounting.table_of(target.place),
+            accounting.inbox_of(target.place),
+            accounting.spool_of(tmp),
+        )
+        target.end()
+        recoveries = list(_recover(cell, target, tmp, waits=after[1] + after[2]))
+    return Result(
+        cell,
+        outcome,
+        healthy,
+        accounting.books(
+            [outcome, *recoveries],
+            accounting.acknowledged_keys(outcome),
+            after,
+            accounting.table_of(target.place),
+        ),
+        tuple(run.samples),
+        time.monotonic() - started_s,
+    )
+
+
+def _healthy(cell: Cell, targets: Targets, folder: Path) -> Outcome:
+    """Run the same without its trouble, once for all cells that differ in nothing else."""
+    scenario = cell.scenario
+    like = (cell.strategy, cell.destination, scenario.steps, tuple(scenario.env.items()))
+    if like not in targets.healthy:
+        tmp = folder / "healthy" / "tmp"
+        tmp.mkdir(parents=True)
+        target = targets.new(cell.destination, tmp.parent)
+        targets.healthy[like] = Run(cell, target, tmp, troubled=False).to_its_end()
+    return targets.healthy[like]
+
+
+def _recover(cell: Cell, target: Target, tmp: Path, *, waits: Keys) -> Iterator[Outcome]:
+    """Let fresh processes with the same /tmp, then a committer, take what was kept."""
+    calm = replace(
+        cell.scenario,
+        steps=((("sleep", 300),),),
+        invocations=1,
+        faults=Faults(),
+        trouble=None,
+        port_taken=False,
+        plan={"timeout_s": 60},
+    )
+    for _ in range(RECOVERIES if waits else 0):
+        yield Run(replace(cell, scenario=calm, strategy="end"), target, tmp).to_its_end()
+        if not accounting.spool_of(tmp):
+            break
+    if target.place.has_catalog:
+        commit_quietly(target.place.variables, COMMIT_S)
+
+
+@contextlib.contextmanager
+def _tmp_of(scenario: Scenario, tmp: Path) -> Iterator[Path]:
+    """Give the environment its /tmp, of a limited size where the scenario wants that."""
+    tmp.mkdir(parents=True)
+    if not scenario.tmpfs_kb:
+        yield tmp
+        return
+    options = ["-o", f"size={scenario.tmpfs_kb}k", "tmpfs", str(tmp)]
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", *options], check=False, capture_output=True, text=True
+    )
+    if mounted.returncode:
+        raise SkippedError(f"no tmpfs of its own can be mounted: {mounted.stderr.strip()}")
+    try:
+        yield tmp
+    finally:
+        subprocess.run(["umount", "--lazy", str(tmp)], check=True)
+
+
+@contextlib.contextmanager
+def _port(*, taken: bool) -> Iterator[int]:
+    """Give a port for the receiver, with somebody listening on it where that is the fault."""
+    if not taken:
+        yield free_port()
+        return
+    with socket.socket() as squatter:
+        squatter.bind(("0.0.0.0", 0))
+        squatter.listen()
+        yield squatter.getsockname()[1]

@@ -1,0 +1,119 @@
+"""What a scenario is: a function's steps, what goes wrong and when, and what is promised then.
+
+All of it frozen values; `table.py` has the scenarios, `runner.py` runs them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from otlp2parquet_ext.local import Faults
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from counting_proxy import Cut
+
+Step = tuple[str | int, ...]
+"""A method of `runtime.Steps` and its arguments."""
+
+STRATEGIES = ("adaptive", "end", "threshold")
+FILE, SQLITE, S3, GLUE = "file", "sqlite", "s3", "glue"
+ALL = (FILE, SQLITE, S3, GLUE)
+NETWORKED = (S3, GLUE)
+
+
+class Down(Enum):
+    """What a destination can be besides cut or answering with a status."""
+
+    REFUSED = "connections are refused"
+    SLOW = "each answer takes two seconds"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trouble:
+    """What happens to requests to the destination for a while.
+
+    Attributes:
+        what: a status it answers, where its connections are cut, or how it is down.
+        target: shell pattern of the `X-Amz-Target` of those it happens to; `*`: to all.
+        after: it begins after this invocation; 0 is before the first.
+        until: it is over after this invocation; None: not before SHUTDOWN is over.
+    """
+
+    what: int | Cut | Down
+    after: int
+    until: int | None = None
+    target: str = "*"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Promise:
+    """What must hold, beyond: nothing lost, nothing twice.
+
+    Attributes:
+        failed: how many invocations fail; None: as many as will.
+        exits: the exit codes extensions may have.
+        durable: after the last SHUTDOWN nothing is left in the spool, which dies with the sandbox.
+        may_drop: records may be dropped, if a row says how many.
+        added: in the trouble no invocation takes longer than beside a healthy destination.
+        flat: memory and descriptors do not grow.
+        kills: how many extensions the plan has to have killed.
+        redelivered: how many copies of deliveries were to be sent, at least.
+    """
+
+    failed: int | None = 0
+    exits: frozenset[int] = frozenset({0})
+    durable: bool = True
+    may_drop: bool = False
+    added: bool = False
+    flat: bool = False
+    kills: int = 0
+    redelivered: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scenario:
+    """One row group of the matrix.
+
+    Attributes:
+        name: as `--only` takes it.
+        says: what happens, for the docs.
+        steps: of the invocations, used in turn.
+        invocations: how many.
+        destinations, strategies: where it says something that another does not.
+        faults, plan, env, trouble: what it is run with.
+        tmpfs_kb: /tmp is a file system of its own of this size; 0: a folder.
+        port_taken: somebody listens on the receiver's port.
+        promise: what must hold.
+        quick: (strategy, destination) that the ordinary tests run.
+    """
+
+    name: str
+    says: str
+    steps: tuple[tuple[Step, ...], ...]
+    invocations: int
+    destinations: tuple[str, ...] = ALL
+    strategies: tuple[str, ...] = STRATEGIES
+    faults: Faults = field(default_factory=Faults)
+    plan: Mapping[str, Any] = field(default_factory=dict)
+    env: Mapping[str, str] = field(default_factory=dict)
+    trouble: Trouble | None = None
+    tmpfs_kb: int = 0
+    port_taken: bool = False
+    promise: Promise = Promise()
+    quick: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One run of the matrix."""
+
+    scenario: Scenario
+    strategy: str
+    destination: str
+
+    def __str__(self) -> str:
+        return f"{self.scenario.name} / {self.strategy} / {self.destination}"
