@@ -6,15 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otlp2parquet_ext.flushing import (
-    FIRST_RETRY_MS,
-    LONGEST_RETRY_MS,
     LONGEST_SILENCE_MS,
     MARGIN_MS,
     QUIET_MS,
     Buffered,
-    Commits,
     FlushReason,
-    Retry,
     Thresholds,
     drain_until_ms,
     due,
@@ -22,6 +18,7 @@ from otlp2parquet_ext.flushing import (
     wait_for_end_until_ms,
 )
 from otlp2parquet_ext.lifecycle.holding import hold_until_ms
+from otlp2parquet_ext.pacing import FIRST_RETRY_MS, LONGEST_RETRY_MS, Commits, Retry
 
 times = st.integers(0, 10_000_000)
 thresholds = st.builds(
@@ -51,9 +48,10 @@ def test_a_segment_is_due_when_its_timer_says_and_not_a_moment_before(
 
 @given(thresholds, buffered, times, buffered)
 def test_what_is_due_stays_due_while_more_comes_and_time_goes_by(
-    limits: Thresholds, waiting: Buffered, now_ms: int, more: Buffered
+    limits: Thresholds, waiting: Buffered, age_ms: int, more: Buffered
 ) -> None:
     """A flush that could not begin at once is not forgotten."""
+    now_ms = waiting.since_ms + age_ms
     if due(limits, waiting, now_ms) is not None:
         items, size_bytes = waiting.items + more.items, waiting.size_bytes + more.size_bytes
         later = Buffered(items, size_bytes, waiting.since_ms)

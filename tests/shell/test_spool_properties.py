@@ -208,7 +208,7 @@ class SpoolMachine(RuleBasedStateMachine):
                     if isinstance(part, Frame) and part.kind is Kind.DELIVERY:
                         self.kept[part.payload] -= 1
             os.close(segment._descriptor)
-        for descriptor in self.spool._locks.values():
+        for descriptor in self.spool._folders._locks.values():
             os.close(descriptor)
 
     @rule()
