@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.flush_side import FlushSide, Receipt
     from otlp2parquet_ext.flushing import FlushReason
     from otlp2parquet_ext.settings import Settings
-    from otlp2parquet_ext.spool import Note, Segment, Spool
+    from otlp2parquet_ext.spool import Kind, Note, Segment, Spool
 
 PASSING = (DestinationError, ImportError, MemoryError, OSError)
 """What may be better in a moment; anything else is a bug of ours."""
@@ -130,6 +130,12 @@ class Batches:
         """Take one delivery: in the spool when this returns, or counted as lost."""
         self._intake.append(body, items)
         self._pump()
+
+    def offer(self, kind: Kind, payload: bytes, items: int) -> str | None:
+        """Take an OTLP request: None when it is in the spool, else why it stays the client's."""
+        reason = self._intake.offer(kind, payload, items)
+        self._pump()
+        return reason
 
     def refused(self, size_bytes: int) -> None:
         """Count a delivery that was too long to be read; how many records it had nobody knows."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from otlp2parquet_ext.spool import Kind
-from otlp2parquet_ext.telemetry.values import Context
+from otlp2parquet_ext.telemetry.values import Context, Ending
 
 if TYPE_CHECKING:
     from otlp2parquet_ext.bootstrap import Booted
@@ -47,6 +47,11 @@ def context_of(booted: Booted) -> Context:
 def context_note(context: Context) -> Note:
     """Return the context as the frame every segment begins with."""
     return Kind.CONTEXT, msgspec.json.encode(context), 0
+
+
+def ending_note(reason: str, time_us: int) -> Note:
+    """Return a SHUTDOWN as a frame behind the telemetry that came before it."""
+    return Kind.ENDING, msgspec.json.encode(Ending(reason=reason, time_us=time_us)), time_us
 
 
 def invoke_note(invoke: Invoke) -> Note:

@@ -1,6 +1,6 @@
 """The flush side: a sealed segment in, a receipt out.
 
-    segment bytes -> frames -> events -> columns -> Parquet -> stored -> committed
+    segment bytes -> contents -> tables -> Parquet -> stored -> committed
 
 One thread stores, another commits; they share the destination and nothing else.
 Everything heavy is imported here, on first use: pyarrow with the first batch, a catalog with the
@@ -15,15 +15,9 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import msgspec
-
+from otlp2parquet_ext.contents import read_contents
 from otlp2parquet_ext.destinations import Batch, DestinationError
-from otlp2parquet_ext.mapping.exclude import exclusion
-from otlp2parquet_ext.mapping.invocations import Invocations
-from otlp2parquet_ext.mapping.logs import log_table, text_table
-from otlp2parquet_ext.say import say
-from otlp2parquet_ext.spool import Damage, Kind, batch_name, read_frames
-from otlp2parquet_ext.telemetry.values import Context, Delivery, Invoke
+from otlp2parquet_ext.table_maker import TableMaker
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,10 +53,7 @@ class FlushSide:
         self._environ = environ
         self._destination: Destination | None = None
         self._opening = threading.Lock()
-        self._invocations = Invocations()
-        self._exclude, problems = exclusion(settings.exclude)
-        for problem in problems:
-            say("warning", problem)
+        self._maker = TableMaker(settings)
 
     def store(
         self, segment: Segment, *, commit_follows: bool = False, as_text: bool = False
@@ -77,31 +68,19 @@ class FlushSide:
         Raises:
             DestinationError: it is not durable.
         """
-        deliveries: list[Delivery] = []
-        digests: list[bytes] = []
-        context = Context(instance_id="")
-        damaged_bytes = 0
-        for part in read_frames(segment.read()):
-            if isinstance(part, Damage):
-                damaged_bytes += part.size_bytes
-            elif part.kind is Kind.DELIVERY:
-                deliveries.append(Delivery(part.payload, part.received_us))
-                digests.append(part.digest)
-            elif part.kind is Kind.CONTEXT:
-                context = msgspec.json.decode(part.payload, type=Context)
-                # Two environments may be told the same, byte for byte: their batches differ.
-                digests.append(part.digest)
-            else:
-                self._invocations.invoked(msgspec.json.decode(part.payload, type=Invoke))
+        contents = read_contents(segment.read())
+        change = None
         if as_text:
-            logs = text_table(deliveries, context, self._invocations)
+            tables = self._maker.make_text(contents)
         else:
-            logs = log_table(deliveries, context, self._invocations, self._exclude)
-        if logs.table.num_rows == 0:  # nobody wants any of it
-            return Receipt(damaged_bytes, safe=True)
-        batch = Batch(batch_name(digests), {"logs": logs.table})
-        stored = self._open().store(batch, commit_follows=commit_follows)
-        return Receipt(damaged_bytes, safe=stored.safe)
+            tables, change = self._maker.make(contents)
+        safe = True
+        if tables:  # else nobody wants any of it
+            batch = Batch(contents.name, tables)
+            safe = self._open().store(batch, commit_follows=commit_follows).safe
+        if change:
+            self._maker.stored(change)
+        return Receipt(contents.damaged_bytes, safe)
 
     def commit(self, deadline_ms: int) -> int:
         """Make visible what is stored; return how many files became so.

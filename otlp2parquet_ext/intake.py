@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 
 from otlp2parquet_ext.flushing import Buffered
 from otlp2parquet_ext.losses import Losses
-from otlp2parquet_ext.spool import Dropped, Frame, Kind, read_frames
+from otlp2parquet_ext.spool import BODIES, OTLP, Dropped, Frame, Kind, read_frames
 from otlp2parquet_ext.telemetry.peek import peek
 
 if TYPE_CHECKING:
     from otlp2parquet_ext.outbox import Outbox
-    from otlp2parquet_ext.spool import Segment, Spool
+    from otlp2parquet_ext.spool import Spool
 
 EVICTED = "the spool was full: the oldest made room"
 
@@ -73,6 +73,11 @@ class Intake:
         if isinstance(result, Dropped):
             self.lose(result.reason, items, len(body))
 
+    def offer(self, kind: Kind, payload: bytes, items: int) -> str | None:
+        """Take a body that stays whose it is when there is no room: return why, None when taken."""
+        result = self._spool.append(payload, time.time_ns() // 1_000, items, kind)
+        return result.reason if isinstance(result, Dropped) else None
+
     def lose(self, reason: str, records: int, size_bytes: int) -> None:
         """Count a loss, so that it is told even if we are killed before it is."""
         self._losses.add(reason, records, size_bytes)
@@ -97,11 +102,12 @@ class Intake:
         victim = self._outbox.oldest_idle
         if victim is None:
             return False
-        bodies = _bodies_of(victim)
+        frames = [f for f in read_frames(victim.read()) if isinstance(f, Frame)]
         self._outbox.discard(victim)
-        for body in bodies:
-            if not self._losses.learn(body):  # what was to be told of other losses still is
-                self._losses.add(EVICTED, peek(body).events, len(body))
+        for frame in frames:
+            # What was to be told of other losses still is.
+            if frame.kind in BODIES and not self._losses.learn(frame.payload):
+                self._losses.add(EVICTED, _records_in(frame), len(frame.payload))
         self._tally()
         return True
 
@@ -109,9 +115,15 @@ class Intake:
         self._spool.tally(self._losses.report(_text(time.time_ns() // 1_000)))
 
 
-def _bodies_of(segment: Segment) -> list[bytes]:
-    frames = (f for f in read_frames(segment.read()) if isinstance(f, Frame))
-    return [f.payload for f in frames if f.kind is Kind.DELIVERY]
+def _records_in(frame: Frame) -> int:
+    if frame.kind is Kind.DELIVERY:
+        return peek(frame.payload).events
+    if frame.kind not in OTLP:
+        return 0
+    # Who sends no OTLP does not import what reads it.
+    from otlp2parquet_ext.otlp.requests import Signal, read_request  # noqa: PLC0415
+
+    return read_request(Signal(OTLP[frame.kind]), frame.payload, json=False).records
 
 
 def _text(time_us: int) -> str:

@@ -53,6 +53,10 @@ class Exclusion:
         return not 0 < row.severity.number < self._least
 
 
+EVERYTHING = Exclusion(prefixes=("",))
+"""Where no row is wanted but those that cannot be excluded."""
+
+
 def exclusion(text: str) -> tuple[Exclusion, list[str]]:
     """Read a comma list.
 

@@ -12,7 +12,16 @@ Nothing here knows what the bodies mean. Two limits, never confused: `Thresholds
 say when a segment is *worth flushing* (soft); the capacities say what the spool will *hold* (hard).
 """
 
-from otlp2parquet_ext.spool.frames import Damage, Frame, Kind, batch_name, digest_of, read_frames
+from otlp2parquet_ext.spool.frames import (
+    BODIES,
+    OTLP,
+    Damage,
+    Frame,
+    Kind,
+    batch_name,
+    digest_of,
+    read_frames,
+)
 from otlp2parquet_ext.spool.segment import Segment
 from otlp2parquet_ext.spool.spool import (
     SEGMENT_BYTES,
@@ -24,6 +33,8 @@ from otlp2parquet_ext.spool.spool import (
 )
 
 __all__ = [
+    "BODIES",
+    "OTLP",
     "SEGMENT_BYTES",
     "SEGMENT_ITEMS",
     "Appended",

@@ -37,7 +37,17 @@ class Kind(enum.IntEnum):
     INVOKE = 2
     DELIVERY = 3
     LOSSES = 4
+    OTLP_LOGS = 5
+    OTLP_TRACES = 6
+    OTLP_METRICS = 7
+    ENDING = 8
 
+
+OTLP = {Kind.OTLP_LOGS: "logs", Kind.OTLP_TRACES: "traces", Kind.OTLP_METRICS: "metrics"}
+"""Accepted OTLP requests, by their signal."""
+
+BODIES = frozenset({Kind.DELIVERY, Kind.ENDING, *OTLP})
+"""What a segment is worth keeping for; the others only explain it."""
 
 KINDS = frozenset(kind.value for kind in Kind)
 

@@ -13,10 +13,12 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
-from otlp2parquet_ext.spool.frames import Kind, encode_header
+from otlp2parquet_ext.spool.frames import BODIES, encode_header
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from otlp2parquet_ext.spool.frames import Kind
 
 
 class Segment:
@@ -24,8 +26,9 @@ class Segment:
 
     Attributes:
         path: where it lies, None for one in memory.
-        items: events in its deliveries, as counted by whoever appended them; 0 for a recovered one.
-        deliveries: delivery frames in it; 0 for a recovered one, too: nobody has read it yet.
+        items: events and records in its bodies, as counted by whoever appended them; 0 for a
+            recovered one.
+        deliveries: bodies in it; 0 for a recovered one, too: nobody has read it yet.
         size_bytes: bytes of all frames.
         since_us: Unix microseconds of its oldest delivery, of its last change for a recovered one.
     """
@@ -93,7 +96,7 @@ class Segment:
             self._cut()
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
         self.size_bytes += written
-        if kind is Kind.DELIVERY:
+        if kind in BODIES:
             self.items += items
             self.deliveries += 1
             self.since_us = self.since_us or received_us

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from otlp2parquet_ext.spool.folders import Folders
-from otlp2parquet_ext.spool.frames import Frame, Kind, digest_of, read_frames
+from otlp2parquet_ext.spool.frames import BODIES, Frame, Kind, digest_of, read_frames
 from otlp2parquet_ext.spool.segment import Segment
 
 if TYPE_CHECKING:
@@ -116,24 +116,27 @@ class Spool:
                 # The next delivery opens another segment, which begins with this note, too.
                 self._close_open()
 
-    def append(self, payload: bytes, received_us: int, items: int) -> Appended | Dropped:
-        """Append one delivery; when this returns `Appended`, it outlives our process.
+    def append(
+        self, payload: bytes, received_us: int, items: int, kind: Kind = Kind.DELIVERY
+    ) -> Appended | Dropped:
+        """Append one body; when this returns `Appended`, it outlives our process.
 
         Args:
             payload: the body as it came.
             received_us: Unix microseconds.
-            items: events in it.
+            items: events or records in it.
+            kind: one of `BODIES`.
         """
         digest = digest_of(payload)
         if digest in self._digests:
             return Appended(duplicate=True)
-        result = self._append_somewhere(payload, received_us, digest, items)
+        result = self._append_somewhere(kind, payload, received_us, digest, items)
         if isinstance(result, Appended):
             self._remember(digest)
         return result
 
     def _append_somewhere(
-        self, payload: bytes, received_us: int, digest: bytes, items: int
+        self, kind: Kind, payload: bytes, received_us: int, digest: bytes, items: int
     ) -> Appended | Dropped:
         reason = "the spool is full"
         # A segment in memory is filled like any other: one a delivery would be one descriptor each.
@@ -143,7 +146,7 @@ class Spool:
                 continue
             try:
                 segment = self._segment(on_disk=on_disk)
-                segment.append(Kind.DELIVERY, payload, received_us, digest, items)
+                segment.append(kind, payload, received_us, digest, items)
             except OSError as error:
                 reason = f"the spool cannot be written: {error.strerror or error}"
                 self._close_open()
@@ -214,7 +217,7 @@ class Spool:
         found.sort(key=lambda s: s.since_us)
         # What was acknowledged last may be sent again, because the answer died with the process.
         for frame in read_frames(found[-1].read()) if found else ():
-            if isinstance(frame, Frame) and frame.kind is Kind.DELIVERY:
+            if isinstance(frame, Frame) and frame.kind in BODIES:
                 self._remember(frame.digest)
         self.sealed = found + self.sealed
         return len(found)

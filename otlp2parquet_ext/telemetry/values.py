@@ -62,6 +62,18 @@ class Invoke(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     first: bool = False
 
 
+class Ending(msgspec.Struct, frozen=True, kw_only=True):
+    """The SHUTDOWN of a process: nothing that is open then gets another event from it.
+
+    Attributes:
+        reason: as Lambda spelled it, in lower case.
+        time_us: Unix microseconds when it came.
+    """
+
+    reason: str
+    time_us: int
+
+
 class Delivery(msgspec.Struct, frozen=True):
     """One POST of the Telemetry API.
 

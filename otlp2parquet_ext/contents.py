@@ -1,0 +1,80 @@
+"""A segment's bytes → what a batch is made of.
+
+    frames --read_contents()--> Contents: context, INVOKEs, deliveries, OTLP requests, SHUTDOWN
+
+Its name follows from the context and the bodies: the same segment is the same batch, whoever reads
+it, and however often.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from otlp2parquet_ext.spool import BODIES, OTLP, Damage, Kind, batch_name, read_frames
+from otlp2parquet_ext.telemetry.values import Context, Delivery, Ending, Invoke
+
+if TYPE_CHECKING:
+    from otlp2parquet_ext.spool import Frame
+
+
+@dataclass(slots=True)
+class Contents:
+    """What a segment holds, each in the order in which it came.
+
+    Attributes:
+        context: of the environment that filled it.
+        invokes: facts about invocations.
+        deliveries: bodies of the Telemetry API.
+        requests: by signal, accepted OTLP requests and Unix microseconds when each was received.
+        ending: the SHUTDOWN of the process that filled it, if it had come.
+        digests: of context and bodies.
+        damaged_bytes: bytes that were no frame.
+    """
+
+    context: Context = field(default_factory=lambda: Context(instance_id=""))
+    invokes: list[Invoke] = field(default_factory=list)
+    deliveries: list[Delivery] = field(default_factory=list)
+    requests: dict[str, list[tuple[bytes, int]]] = field(default_factory=dict)
+    ending: Ending | None = None
+    digests: list[bytes] = field(default_factory=list)
+    damaged_bytes: int = 0
+
+    @property
+    def name(self) -> str:
+        """The name of the batch."""
+        return batch_name(self.digests)
+
+    def add(self, frame: Frame) -> None:
+        """Take in a frame.
+
+        Raises:
+            msgspec.DecodeError: a bug of ours; its digest proves that it is as we wrote it.
+        """
+        # Two environments may be told the same, byte for byte: their contexts differ.
+        if frame.kind in BODIES or frame.kind is Kind.CONTEXT:
+            self.digests.append(frame.digest)
+        if frame.kind is Kind.DELIVERY:
+            self.deliveries.append(Delivery(frame.payload, frame.received_us))
+        elif frame.kind in OTLP:
+            requests = self.requests.setdefault(OTLP[frame.kind], [])
+            requests.append((frame.payload, frame.received_us))
+        elif frame.kind is Kind.CONTEXT:
+            self.context = msgspec.json.decode(frame.payload, type=Context)
+        elif frame.kind is Kind.INVOKE:
+            self.invokes.append(msgspec.json.decode(frame.payload, type=Invoke))
+        elif frame.kind is Kind.ENDING:
+            self.ending = msgspec.json.decode(frame.payload, type=Ending)
+
+
+def read_contents(data: bytes) -> Contents:
+    """Read a segment; its end may be torn."""
+    contents = Contents()
+    for part in read_frames(data):
+        if isinstance(part, Damage):
+            contents.damaged_bytes += part.size_bytes
+        else:
+            contents.add(part)
+    return contents

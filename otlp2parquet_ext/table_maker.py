@@ -1,0 +1,123 @@
+"""What a batch is made of → its tables.
+
+    Contents --logs--> every event and OTLP log record     --+
+             --traces--> OTLP spans, and spans derived      +--> one table of each name
+             --metrics--> OTLP points, and metrics derived --+
+
+What lasts from batch to batch is here: the invocations of the environment, and what of them has
+not ended. Making tables changes only the first, where hearing of a thing twice is no news; the
+second moves on when the batch is stored.
+"""
+
+from __future__ import annotations
+
+import base64
+from typing import TYPE_CHECKING
+
+from otlp2parquet_ext.mapping.exclude import EVERYTHING, exclusion
+from otlp2parquet_ext.mapping.invocations import Invocations
+from otlp2parquet_ext.mapping.known import Known
+from otlp2parquet_ext.mapping.logs import log_table, text_table
+from otlp2parquet_ext.mapping.resource import resource
+from otlp2parquet_ext.say import say
+from otlp2parquet_ext.telemetry.values import Delivery
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from otlp2parquet_ext.contents import Contents
+    from otlp2parquet_ext.settings import Settings
+
+
+LOGS = "logs"
+
+
+class TableMaker:
+    """Makes tables, one batch at a time.
+
+    Args:
+        settings: which signals are wanted of Lambda's telemetry, and which events.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._signals = frozenset(settings.signals.split(","))
+        self._exclude, problems = exclusion(settings.exclude)
+        if LOGS not in self._signals:
+            self._exclude = EVERYTHING
+        for problem in problems:
+            say("warning", problem)
+        self._invocations = Invocations()
+        self._known = Known()
+
+    def make(self, contents: Contents) -> tuple[dict[str, pa.Table], tuple[Known, Known]]:
+        """Return tables by name, only those with rows, and what `stored` has to be told.
+
+        The same contents, before they are stored, give the same tables.
+        """
+        known = self._known
+        for invoke in contents.invokes:
+            self._invocations.invoked(invoke)
+        logs = log_table(contents.deliveries, contents.context, self._invocations, self._exclude)
+        made: dict[str, list[pa.Table]] = {LOGS: [logs.table]} if logs.table.num_rows else {}
+        derived, after = self._derive(contents)
+        _add(made, derived)
+        if contents.requests:
+            _add(made, self._requested(contents))
+        return {name: _united(tables) for name, tables in made.items()}, (known, after)
+
+    def stored(self, change: tuple[Known, Known]) -> None:
+        """Note that a batch is stored: what is known moves on, unless it has done so already."""
+        before, after = change
+        if self._known is before:
+            self._known = after
+
+    def _derive(self, contents: Contents) -> tuple[dict[str, pa.Table], Known]:
+        if self._signals == {LOGS}:
+            return {}, self._known
+        from otlp2parquet_ext.mapping.derived import closing, derive  # noqa: PLC0415 - seldom
+
+        where = (contents.context, self._invocations)
+        tables, known = derive(contents.deliveries, *where, self._known, self._signals)
+        if contents.ending is None:
+            return tables, known
+        ending = contents.ending
+        closed, known = closing(known, ending.reason, ending.time_us, *where, self._signals)
+        made = {name: [table] for name, table in tables.items()}
+        _add(made, closed)
+        return {name: _united(parts) for name, parts in made.items()}, known
+
+    def _requested(self, contents: Contents) -> dict[str, pa.Table]:
+        # Who sends no OTLP does not import what reads it.
+        from otlp2parquet_ext.otlp.messages import Signal  # noqa: PLC0415
+        from otlp2parquet_ext.otlp.tables import otlp_tables  # noqa: PLC0415
+
+        invocations = self._invocations
+        environment = resource(contents.context, invocations.function_arn, invocations.log_stream)
+        tables: dict[str, pa.Table] = {}
+        for signal, payloads in contents.requests.items():
+            tables |= otlp_tables(Signal(signal), payloads, environment, invocations)
+        return tables
+
+    def make_text(self, contents: Contents) -> dict[str, pa.Table]:
+        """Return each body as one row of text, OTLP in base64: mapping them breaks our own code."""
+        bodies = list(contents.deliveries)
+        for signal, payloads in contents.requests.items():
+            for payload, received_us in payloads:
+                text = f"OTLP {signal} {base64.b64encode(payload).decode()}"
+                bodies.append(Delivery(text.encode(), received_us))
+        logs = text_table(bodies, contents.context, self._invocations).table
+        return {LOGS: logs} if logs.num_rows else {}
+
+
+def _add(made: dict[str, list[pa.Table]], tables: dict[str, pa.Table]) -> None:
+    for name, table in tables.items():
+        made.setdefault(name, []).append(table)
+
+
+def _united(tables: list[pa.Table]) -> pa.Table:
+    """Return the rows of tables of one schema, one after the other."""
+    if len(tables) == 1:
+        return tables[0]
+    import pyarrow as pa  # noqa: PLC0415 - they are made of it: it is there
+
+    return pa.concat_tables(tables)
