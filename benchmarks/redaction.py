@@ -2,8 +2,8 @@
 
     python benchmarks/redaction.py
 
-CPU of one process, best of several laps, on deliveries of 1 000 events as Lambda writes them. Read
-it beside the cost of the same events without the setting: none.
+CPU of one process, best of several laps, on deliveries of 1 000 events as Lambda writes them. Where
+it is not set, the module is not even loaded.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import time
 
-from otlp2parquet_ext.telemetry.redact import MASK_ALL, compile_rules, redacting
+from otlp2parquet_ext.telemetry.redact import MASK_ALL, compile_rules
 
 EVENTS = 1_000
 LAPS = 15
@@ -39,7 +39,7 @@ JSON = delivery(
 def main() -> None:
     """Measure and print."""
     redactors = {name: compile_rules(text).body for name, text in RULES.items()}
-    redactors |= {"everything": MASK_ALL.body, "unset": redacting("")[0]}
+    redactors["everything"] = MASK_ALL.body
     for kind, body in (("text line", TEXT), ("JSON log", JSON)):
         for name, redact in redactors.items():
             best = float("inf")

@@ -34,10 +34,11 @@ from otlp2parquet_ext.receiver import Receiver, body_limit_bytes
 from otlp2parquet_ext.say import say
 from otlp2parquet_ext.spool import SEGMENT_BYTES, SEGMENT_ITEMS, Spool
 from otlp2parquet_ext.telemetry.peek import peek
-from otlp2parquet_ext.telemetry.redact import redacting
 from otlp2parquet_ext.telemetry.values import Invoke
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from otlp2parquet_ext.bootstrap import Booted
 
 SIGTERM_GRACE_MS = 1_500
@@ -83,9 +84,7 @@ class Agent:
             body_limit_bytes(calls.platform_max_bytes(self._settings)),
             refused=self._batches.refused,
         )
-        self._redact, problem = redacting(self._settings.redact)
-        if problem:
-            say("error", problem)
+        self._redact = _redacting(self._settings.redact)
         self._heard_ms = 0
         self._news = asyncio.Event()
         self._terminated: asyncio.Future[Shutdown] | None = None
@@ -156,7 +155,8 @@ class Agent:
     def _deliver(self, body: bytes) -> None:
         """Take one delivery; when this returns it is in the spool, or dropped and counted."""
         seen = peek(body)
-        self._batches.append(self._redact(body), max(1, seen.events))
+        body = self._redact(body) if self._redact else body
+        self._batches.append(body, max(1, seen.events))
         self._session.heard(seen.done, seen.reported)
         self._heard_ms = now_ms()
         self._news.set()
@@ -232,3 +232,15 @@ class Agent:
             if until_ms <= now_ms():
                 return
             await self._next_delivery(until_ms)
+
+
+def _redacting(rules: str) -> Callable[[bytes], bytes] | None:
+    """Return what masks bodies, None where nothing is to be masked, which costs nothing."""
+    if not rules:
+        return None
+    from otlp2parquet_ext.telemetry.redact import redacting  # noqa: PLC0415 - as said
+
+    redact, problem = redacting(rules)
+    if problem:
+        say("error", problem)
+    return redact

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -203,6 +205,14 @@ def test_the_expression_of_the_docs_does_what_they_say() -> None:
     inside = json.dumps(json.dumps({"password": "x"}))
     assert b"x" not in both.body(body(inside)).replace(b"password", b"")
     assert both.body(body('{"password":"x"}')) == body('{"password":"[redacted]"}')
+
+
+def test_who_redacts_nothing_does_not_even_load_it() -> None:
+    """Its expressions alone take a millisecond to compile."""
+    code = "import sys, otlp2parquet_ext.agent; print(*sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "otlp2parquet_ext.telemetry.peek" in ran.stdout.split()
+    assert "otlp2parquet_ext.telemetry.redact" not in ran.stdout.split()
 
 
 HIDDEN = "s3cr3t"
