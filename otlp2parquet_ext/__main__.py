@@ -37,7 +37,7 @@ def main(name: str | None = None) -> NoReturn:
 
 def collect(booted: bootstrap.Booted) -> None:
     """Collect until SHUTDOWN, or only answer `next` where nothing will be delivered."""
-    if booted.subscribed:
+    if booted.subscribed or booted.otlp_listener is not None:
         early.run_when_imported(booted)
     else:
         bootstrap.idle(booted)

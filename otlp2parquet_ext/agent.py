@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from otlp2parquet_ext import flushing
 from otlp2parquet_ext.batches import Batches
-from otlp2parquet_ext.context import context_note, context_of, invoke_note
+from otlp2parquet_ext.context import context_note, context_of, ending_note, invoke_note
 from otlp2parquet_ext.extensions_api import ApiError, ExtensionsApi
 from otlp2parquet_ext.flush_side import FlushSide
 from otlp2parquet_ext.flushing import FlushReason
@@ -30,6 +30,7 @@ from otlp2parquet_ext.lifecycle import calls
 from otlp2parquet_ext.lifecycle.events import Event, Shutdown, Unknown, parse_event
 from otlp2parquet_ext.lifecycle.holding import hold_until_ms
 from otlp2parquet_ext.lifecycle.session import Session
+from otlp2parquet_ext.otlp_side import OtlpSide
 from otlp2parquet_ext.receiver import Receiver, body_limit_bytes
 from otlp2parquet_ext.say import say
 from otlp2parquet_ext.spool import SEGMENT_BYTES, SEGMENT_ITEMS, Spool
@@ -37,9 +38,8 @@ from otlp2parquet_ext.telemetry.peek import peek
 from otlp2parquet_ext.telemetry.values import Invoke
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from otlp2parquet_ext.bootstrap import Booted
+    from otlp2parquet_ext.telemetry.redact import Redactor
 
 SIGTERM_GRACE_MS = 1_500
 SHUTDOWN_WINDOW_MS = 2_000
@@ -66,7 +66,7 @@ class Agent:
         self._settings = booted.settings
         self._api = ExtensionsApi(booted)
         types = self._settings.telemetry_types.split(",")
-        self._session = Session(hears_platform="platform" in types)
+        self._session = Session(hears_platform=booted.subscribed and "platform" in types)
         spool = Spool(
             Path(self._settings.spool_dir),
             self._settings.spool_capacity_bytes,
@@ -84,7 +84,8 @@ class Agent:
             body_limit_bytes(calls.platform_max_bytes(self._settings)),
             refused=self._batches.refused,
         )
-        self._redact = _redacting(self._settings.redact)
+        self._redactor = _redacting(self._settings.redact)
+        self._otlp = OtlpSide(booted, self._batches, self._redactor)
         self._heard_ms = 0
         self._news = asyncio.Event()
         self._terminated: asyncio.Future[Shutdown] | None = None
@@ -95,8 +96,9 @@ class Agent:
         self._terminated = loop.create_future()
         loop.add_signal_handler(signal.SIGTERM, self._terminate)
         self._batches.recover()
-        assert self._booted.listener is not None
-        await self._receiver.start(socket.socket(fileno=self._booted.listener.detach()))
+        if self._booted.listener is not None:
+            await self._receiver.start(socket.socket(fileno=self._booted.listener.detach()))
+        await self._otlp.start()
         shutdown = await self._until_shutdown()
         await self._shut_down(shutdown)
 
@@ -155,7 +157,7 @@ class Agent:
     def _deliver(self, body: bytes) -> None:
         """Take one delivery; when this returns it is in the spool, or dropped and counted."""
         seen = peek(body)
-        body = self._redact(body) if self._redact else body
+        body = self._redactor.body(body) if self._redactor else body
         self._batches.append(body, max(1, seen.events))
         self._session.heard(seen.done, seen.reported)
         self._heard_ms = now_ms()
@@ -208,16 +210,25 @@ class Agent:
         deadline_ms = shutdown.deadline_ms or now_ms() + SHUTDOWN_WINDOW_MS
         self._heard_ms = now_ms()
         self._batches.warm_up(deadline_ms)
-        while True:
+        last_ms = deadline_ms - flushing.MARGIN_MS
+        await self._drain(deadline_ms)
+        self._note_end(shutdown)
+        await self._batches.flush_all(FlushReason.SHUTDOWN, last_ms)
+        while self._batches.more and now_ms() < last_ms:
             await self._drain(deadline_ms)
-            await self._batches.flush_all(FlushReason.SHUTDOWN, deadline_ms - flushing.MARGIN_MS)
-            if not self._batches.more or now_ms() >= deadline_ms - flushing.MARGIN_MS:
-                break
+            await self._batches.flush_all(FlushReason.SHUTDOWN, last_ms)
+        self._otlp.stop()
         try:
             async with asyncio.timeout(RECEIVER_STOP_S):
                 await self._receiver.stop()
         except TimeoutError:
             pass
+
+    def _note_end(self, shutdown: Shutdown) -> None:
+        """Let what is derived of open invocations be closed, where anything is."""
+        if self._settings.signals != "logs":
+            kind, payload, _ = ending_note(shutdown.reason, time.time_ns() // 1_000)
+            self._batches.offer(kind, payload, 0)
 
     async def _drain(self, deadline_ms: int) -> None:
         """Go on listening: the platform's last delivery often follows its SHUTDOWN."""
@@ -234,13 +245,13 @@ class Agent:
             await self._next_delivery(until_ms)
 
 
-def _redacting(rules: str) -> Callable[[bytes], bytes] | None:
-    """Return what masks bodies, None where nothing is to be masked, which costs nothing."""
+def _redacting(rules: str) -> Redactor | None:
+    """Return what masks, None where nothing is to be masked, which costs nothing."""
     if not rules:
         return None
     from otlp2parquet_ext.telemetry.redact import redacting  # noqa: PLC0415 - as said
 
-    redact, problem = redacting(rules)
+    redactor, problem = redacting(rules)
     if problem:
         say("error", problem)
-    return redact
+    return redactor

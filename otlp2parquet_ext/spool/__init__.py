@@ -5,6 +5,7 @@
 
     frames.py    one body as bytes with length and digest; reading what a crash left (no I/O)
     folders.py   which folder is whose, by locks; what a process had lost when it died
+    digests.py   bodies that came before
     segment.py   one file of frames, on disk or, where there is none, in memory
     spool.py     the owner: which segment is open, which are sealed, what it will hold
 

@@ -7,10 +7,11 @@ recovered: two processes never own the same segment.
 from __future__ import annotations
 
 import contextlib
-from collections import OrderedDict, deque
+from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from otlp2parquet_ext.spool.digests import Digests
 from otlp2parquet_ext.spool.folders import Folders
 from otlp2parquet_ext.spool.frames import BODIES, Frame, Kind, digest_of, read_frames
 from otlp2parquet_ext.spool.segment import Segment
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FOLDER = "otlp2parquet_ext"
-REMEMBERED_DIGESTS = 2_048
-"""Bodies by which a repeated delivery is known; some 200 bytes each, once they have come."""
-
 NOTES = 1_000
 CARRIED = 16
 RECOVERED = 100
@@ -84,7 +82,7 @@ class Spool:
         self._segment_bytes = segment_bytes
         self._segment_items = segment_items
         self._count = 0
-        self._digests: OrderedDict[bytes, None] = OrderedDict()
+        self._digests = Digests()
         self._preamble: list[Note] = []
         self._notes: deque[Note] = deque(maxlen=NOTES)
         self.open: Segment | None = None
@@ -132,7 +130,7 @@ class Spool:
             return Appended(duplicate=True)
         result = self._append_somewhere(kind, payload, received_us, digest, items)
         if isinstance(result, Appended):
-            self._remember(digest)
+            self._digests.add(digest)
         return result
 
     def _append_somewhere(
@@ -218,7 +216,7 @@ class Spool:
         # What was acknowledged last may be sent again, because the answer died with the process.
         for frame in read_frames(found[-1].read()) if found else ():
             if isinstance(frame, Frame) and frame.kind in BODIES:
-                self._remember(frame.digest)
+                self._digests.add(frame.digest)
         self.sealed = found + self.sealed
         return len(found)
 
@@ -287,11 +285,6 @@ class Spool:
         segments = [*self.sealed, self.open] if self.open else self.sealed
         held = sum(s.size_bytes for s in segments if s.on_disk is on_disk)
         return held + self.left_bytes if on_disk else held
-
-    def _remember(self, digest: bytes) -> None:
-        self._digests[digest] = None
-        if len(self._digests) > REMEMBERED_DIGESTS:
-            self._digests.popitem(last=False)
 
 
 def _size(path: Path) -> int:

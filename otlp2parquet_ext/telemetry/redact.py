@@ -20,7 +20,7 @@ import msgspec
 from otlp2parquet_ext.telemetry.rules import SlowError, refuse_slow
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     Span = tuple[int, int]
 
@@ -111,19 +111,31 @@ class Redactor:
         return [] if self._pattern is None else self.spans(key)
 
 
+def masked(redactor: Redactor, key: str, value: str) -> str:
+    """Return the value of a key, "" for none, with a mask over each match."""
+    spans = redactor.spans_in_value(key, value)
+    return _masked(value, value, spans) if spans else value
+
+
+def masked_key(redactor: Redactor, key: str) -> str:
+    """Return a key with a mask over each match."""
+    spans = redactor.spans_in_key(key)
+    return _masked(key, key, spans) if spans else key
+
+
 MASK_ALL = Redactor(None)
 """For an expression that cannot be used: nothing leaves that it might have masked."""
 
 
-def redacting(text: str) -> tuple[Callable[[bytes], bytes], str]:
-    """Return what masks bodies by an expression, and what is wrong with that, "" when nothing is.
+def redacting(text: str) -> tuple[Redactor, str]:
+    """Return what masks by an expression, and what is wrong with that, "" when nothing is.
 
     A bad one masks everything.
     """
     try:
-        return compile_rules(text).body, ""
+        return compile_rules(text), ""
     except RedactError as error:
-        return MASK_ALL.body, str(error)
+        return MASK_ALL, str(error)
 
 
 class _Walk:

@@ -16,6 +16,7 @@ LAYERS = (
     {"demo", "__main__"},
     {"local", "query", "check", "cost", "early"},
     {"agent", "committer"},
+    {"otlp_side"},
     {"batches", "context", "extensions_api", "library_logs"},
     {"committing"},
     {"flush_side", "intake", "lane"},

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import base64
+import subprocess
+import sys
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from otlp2parquet_ext import query
-from otlp2parquet_ext.context import context_note
+from otlp2parquet_ext.context import context_note, ending_note
 from otlp2parquet_ext.flush_side import FlushSide
+from otlp2parquet_ext.losses import Losses
+from otlp2parquet_ext.query import QueryError
 from otlp2parquet_ext.settings import load
-from otlp2parquet_ext.spool import Spool
+from otlp2parquet_ext.spool import Kind, Spool
 from otlp2parquet_ext.telemetry.values import Context
 
 if TYPE_CHECKING:
@@ -51,3 +59,140 @@ def test_a_batch_nobody_wants_is_safe_and_no_file(
     assert side.store(segment, commit_follows=commit_follows).safe
     assert side.commit(2**60) == 0
     assert list(tmp_path.rglob("*.parquet")) == []
+
+
+def otlp_logs(*bodies: str) -> bytes:
+    """Make an accepted OTLP request of log records."""
+    request = ExportLogsServiceRequest()
+    records = request.resource_logs.add().scope_logs.add().log_records
+    for body in bodies:
+        records.add(time_unix_nano=1_773_480_413_540_000_000).body.string_value = body
+    return bytes(request.SerializeToString())
+
+
+def span(name: str, trace_id: bytes) -> bytes:
+    """Make an accepted OTLP request of one span."""
+    request = ExportTraceServiceRequest()
+    made = request.resource_spans.add().scope_spans.add().spans.add(name=name, trace_id=trace_id)
+    made.span_id, made.start_time_unix_nano = bytes(range(8)), 1_773_480_413_540_000_000
+    return bytes(request.SerializeToString())
+
+
+START = (
+    b'{"time":"2026-03-14T09:26:53.510Z","type":"platform.start","record":{"requestId":"r-1",'
+    b'"version":"1","tracing":{"spanId":"4f1e2d3c4b5a6978","type":"X-Amzn-Trace-Id","value":'
+    b'"Root=1-69b52bcd-0f1e2d3c4b5a69788796a5b4;Parent=1122334455667788;Sampled=1"}}}'
+)
+ROOT = bytes.fromhex("69b52bcd0f1e2d3c4b5a69788796a5b4")
+
+
+@dataclass
+class Side:
+    """A flush side over a real spool and a folder."""
+
+    spool: Spool
+    flush_side: FlushSide
+    url: str
+
+    def flush(self) -> None:
+        """Seal what waits, and store it twice, as after a crash."""
+        segment = self.spool.seal()
+        assert segment is not None
+        for _ in range(2):
+            self.flush_side.store(segment)
+        self.spool.discard(segment)
+
+    def rows(self, sql: str) -> list[tuple[object, ...]]:
+        """Read the lake back."""
+        found: list[tuple[object, ...]] = query.connect(self.url).execute(sql).fetchall()
+        return found
+
+
+def side(folder: Path, **variables: str) -> Side:
+    """Set one up."""
+    url = f"file://{folder}/lake"
+    settings = load({"OTLP2PARQUET_DESTINATION": url} | variables)[0]
+    spool = Spool(folder / "spool", 1 << 20, 0)
+    spool.set_preamble([context_note(Context(instance_id="one", function_name="orders"))])
+    return Side(spool, FlushSide(settings, {}), url)
+
+
+def test_what_lambda_and_the_sdk_say_of_an_invocation_joins(tmp_path: Path) -> None:
+    """One table of logs for both, one resource, one request id, one trace."""
+    at = side(tmp_path)
+    at.spool.append(b"[" + START + b"," + BODY[1:], 1, 2)
+    at.spool.append(otlp_logs("from the SDK"), 1, 1, Kind.OTLP_LOGS)
+    at.spool.append(span("handle", ROOT), 1, 1, Kind.OTLP_TRACES)
+    at.flush()
+    assert at.rows("SELECT Body, FaasInvocationId, ServiceName FROM logs ORDER BY 1") == [
+        ("START RequestId: r-1 Version: 1", "r-1", "orders"),
+        ("from the SDK", "r-1", "orders"),
+        ("starting", "r-1", "orders"),
+    ]
+    joined = (
+        "SELECT DISTINCT SpanName, logs.EventName FROM traces JOIN logs USING "
+        "(TraceId, FaasInvocationId, ServiceInstanceId) WHERE logs.EventName = 'platform.start'"
+    )
+    assert at.rows(joined) == [("handle", "platform.start")]
+
+
+def test_spans_are_derived_where_they_are_wanted_and_closed_at_the_end(tmp_path: Path) -> None:
+    """An invocation that never ended has a span, too, with the SHUTDOWN's reason."""
+    at = side(tmp_path, OTLP2PARQUET_SIGNALS="traces,metrics")
+    at.spool.append(b"[" + START + b"," + BODY[1:], 1, 2)
+    at.flush()
+    with pytest.raises(QueryError):
+        at.rows("SELECT 1")  # no row of logs is wanted, and the span has not ended
+    kind, payload, _ = ending_note("timeout", 1_773_480_415_000_000)
+    at.spool.append(payload, 1, 0, kind)
+    at.flush()
+    assert at.rows("SELECT SpanName, StatusCode, TraceId FROM traces") == [
+        ("orders", "STATUS_CODE_ERROR", ROOT.hex())
+    ]
+    assert at.rows("SELECT MetricName, Value FROM metrics_sum") == [("faas.timeouts", 1.0)]
+
+
+def test_losses_are_told_where_no_logs_are_wanted(tmp_path: Path) -> None:
+    """Who only wants spans has to know all the same that some may be missing."""
+    at = side(tmp_path, OTLP2PARQUET_SIGNALS="traces")
+    losses = Losses()
+    losses.add("the spool is full", 3, 5)
+    at.spool.tell_first(losses.report("2026-03-14T09:26:53.540Z"), 1, 1)
+    at.flush_side.store(at.spool.sealed[0])
+    assert at.rows("SELECT EventName FROM logs") == [("otlp2parquet_ext.dropped",)]
+
+
+def test_what_cannot_be_mapped_is_a_row_of_text_with_every_byte(tmp_path: Path) -> None:
+    """A bug of ours costs columns: OTLP is kept in base64, for whoever mends it."""
+    at = side(tmp_path)
+    payload = otlp_logs("from the SDK")
+    at.spool.append(BODY, 1, 1)
+    at.spool.append(payload, 1, 1, Kind.OTLP_LOGS)
+    segment = at.spool.seal()
+    assert segment is not None
+    at.flush_side.store(segment, as_text=True)
+    assert at.rows("SELECT Body, EventName FROM logs ORDER BY 1") == [
+        (f"OTLP logs {base64.b64encode(payload).decode()}", "otlp2parquet_ext.malformed"),
+        (BODY.decode(), "otlp2parquet_ext.malformed"),
+    ]
+
+
+def test_who_sends_no_otlp_and_wants_no_spans_imports_nothing_of_either(tmp_path: Path) -> None:
+    """Off costs nothing, on the flush side, too."""
+    code = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from otlp2parquet_ext.flush_side import FlushSide\n"
+        "from otlp2parquet_ext.settings import load\n"
+        "from otlp2parquet_ext.spool import Spool\n"
+        "spool = Spool(Path(sys.argv[1]), 1 << 20, 0)\n"
+        "spool.append(b'[]', 1, 1)\n"
+        "settings = load({'OTLP2PARQUET_DESTINATION': f'file://{sys.argv[1]}/lake'})[0]\n"
+        "FlushSide(settings, {}).store(spool.seal())\n"
+        "print(*[m for m in sys.modules if m.startswith(('google', 'opentelemetry'))\n"
+        "  or m in ('otlp2parquet_ext.otlp', 'otlp2parquet_ext.mapping.derived')])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, tmp_path], check=True, capture_output=True, text=True
+    )
+    assert done.stdout.strip() == ""
