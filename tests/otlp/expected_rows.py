@@ -138,10 +138,12 @@ def _resource(group: Any, environment: Resource) -> Row:
     for key, column, otherwise in (
         ("service.name", "ServiceName", environment.service_name),
         ("service.namespace", "ServiceNamespace", environment.service_namespace),
-        ("service.instance.id", "ServiceInstanceId", environment.service_instance_id),
     ):
         named = {pair.key: pair.value.string_value for pair in resource.attributes}.get(key)
         row[column] = rest.pop(key) if named else otherwise
+    row["ServiceInstanceId"] = environment.service_instance_id
+    if rest.get("service.instance.id") == environment.service_instance_id:
+        del rest["service.instance.id"]
     return row | {"ResourceAttributes": json.loads(environment.attributes) | rest}
 
 
