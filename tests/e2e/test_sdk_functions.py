@@ -144,3 +144,30 @@ def test_what_the_sdk_says_joins_what_lambda_says(
     )
     wanted = {(trace, request, 1) for request, trace, _ in xray(outcome)}
     assert set(job.ask(siblings)) == wanted
+
+
+@each_language
+def test_a_subscription_that_is_refused_takes_nothing_from_the_sdk(
+    job: Job, language: Callable[[Plan], Plan]
+) -> None:
+    """As by emulators: no telemetry of Lambda's, and all of the function's own."""
+    outcome = job.run(language, Faults(refuse_subscription=202))
+    assert outcome.deliveries == ()
+    spans = job.ask("SELECT FaasInvocationId, TraceId, ParentSpanId FROM traces")
+    assert sorted(spans) == sorted(xray(outcome))
+    assert counted(job) == [(INVOCATIONS, INVOCATIONS, 1)]
+    assert job.ask(
+        "SELECT count(*), count(DISTINCT Body) FROM logs WHERE ScopeName = 'sample'"
+    ) == [(INVOCATIONS, INVOCATIONS)]
+
+
+def test_what_is_to_be_masked_is_masked_in_what_both_say(job: Job) -> None:
+    """One rule for the line Lambda delivers and the record the SDK exports of it."""
+    job.run(in_python, OTLP2PARQUET_REDACT=r"order (\d)")
+    bodies = "SELECT Body, count(*) FROM logs WHERE ScopeName = 'sample' GROUP BY 1"
+    assert job.ask(bodies) == [("order [redacted]", INVOCATIONS)]
+    lines = (
+        "SELECT count(*) FROM logs WHERE EventName = 'function' AND Body LIKE '%order [redacted]%'"
+    )
+    assert job.ask(lines) == [(INVOCATIONS,)]
+    assert job.ask(r"SELECT count(*) FROM logs WHERE regexp_matches(Body, 'order \d')") == [(0,)]
