@@ -84,11 +84,11 @@ def _mask_scalar(value: Any, redactor: Redactor, key: str) -> bool:
         text = value.bytes_value.decode("utf-8", "surrogateescape")
         after = masked(redactor, key, text)
         value.bytes_value = after.encode("utf-8", "surrogateescape")
-        return after != text
+        return bool(after != text)
     if kind not in ("string_value", "int_value", "double_value"):
         return False
     text = str(getattr(value, kind))
     after = masked(redactor, key, text)
     if after != text:
         value.string_value = after
-    return after != text
+    return bool(after != text)
