@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SETUP := $(VENV)/.set-up
 
-.PHONY: demo test check format docs lock clean
+.PHONY: demo test check format docs fuzz lock clean
 
 demo: $(SETUP)  ## a sample function through 30 invocations, then its telemetry read back by DuckDB
 	$(BIN)/otlp2parquet-ext demo
@@ -27,6 +27,14 @@ docs: $(SETUP)  ## regenerate what is made: configuration, schema, the commands 
 	$(BIN)/python tests/schema/page.py > docs/schema.md
 	$(BIN)/python tests/cost/shown.py docs/cost.md
 	$(BIN)/python tests/iam/policy_pages.py docs/iam.md
+
+FUZZ_S ?= 60
+FUZZER := build/fuzz/atheris
+
+fuzz: $(SETUP)  ## look for FUZZ_S seconds for a delivery that breaks the decoder or the mapper
+	test -d $(FUZZER) || $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps \
+	  --require-hashes --only-binary :all: --target $(FUZZER) -r tests/fuzz/requirements.txt || true
+	PYTHONPATH=$(FUZZER) $(BIN)/python tests/fuzz/fuzz_deliveries.py $(FUZZ_S)
 
 lock: $(SETUP)  ## resolve pyproject.toml again and write requirements.txt (hashes, no addresses)
 	$(BIN)/pip install --quiet uv

@@ -106,13 +106,15 @@ class Spool:
         no segment is open up to `NOTES` are remembered: a fact alone is not worth a file.
         """
         self._notes.append(note)
-        if self.open is not None:
-            kind, payload, received_us = note
-            try:
+        if self.open is None:
+            return
+        kind, payload, received_us = note
+        if self._room(len(payload), on_disk=self.open.on_disk):
+            with contextlib.suppress(OSError):
                 self.open.append(kind, payload, received_us, digest_of(payload), 0)
-            except OSError:
-                # The next delivery opens another segment, which begins with this note, too.
-                self._close_open()
+                return
+        # The next delivery opens another segment, which begins with this note, too.
+        self._close_open()
 
     def append(
         self, payload: bytes, received_us: int, items: int, kind: Kind = Kind.DELIVERY

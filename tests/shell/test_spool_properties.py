@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 INSERTED = -1
+CONTEXT, NOTE = (Kind.CONTEXT, b"{}", 0), (Kind.INVOKE, b'{"requestId":"r"}', 1)
 CAPACITY_BYTES, MEMORY_BYTES, SEGMENT_BYTES = 4_000, 1_000, 600
 
 
@@ -121,6 +122,16 @@ def test_bytes_made_to_look_like_frames_in_each_other_are_given_up_in_time() -> 
     assert [type(part) for part in read] == [Frame, Damage]
 
 
+def test_facts_are_no_way_around_the_capacity(tmp_path: Path) -> None:
+    """A function is invoked for days while nothing can be flushed: each invocation is a fact."""
+    spool = Spool(tmp_path, CAPACITY_BYTES, MEMORY_BYTES, segment_bytes=SEGMENT_BYTES)
+    spool.append(b"body", 1, 1)
+    for number in range(1_000):
+        spool.note((Kind.INVOKE, b"%d" % number, 1))
+    assert spool.size_bytes <= CAPACITY_BYTES + HEADER.size
+    assert isinstance(spool.append(b"another body", 1, 1), Appended)
+
+
 class SpoolMachine(RuleBasedStateMachine):
     """A spool and what was acknowledged: each body lies in exactly one segment until discarded.
 
@@ -133,12 +144,13 @@ class SpoolMachine(RuleBasedStateMachine):
         self.numbers = count()
         self.kept: Counter[bytes] = Counter()
         self.recent: list[bytes] = []
+        self.notes = 0
         self.spool = self.new_spool()
 
     def new_spool(self) -> Spool:
         """Open the spool of another process: the kernel gives locks up when one dies."""
         spool = Spool(self.root, CAPACITY_BYTES, MEMORY_BYTES, segment_bytes=SEGMENT_BYTES)
-        spool.set_preamble([(Kind.CONTEXT, b"{}", 0)])
+        spool.set_preamble([CONTEXT])
         return spool
 
     def segment_bodies(self) -> list[list[bytes]]:
@@ -181,7 +193,8 @@ class SpoolMachine(RuleBasedStateMachine):
     @rule()
     def note(self) -> None:
         """Learn a fact."""
-        self.spool.note((Kind.INVOKE, b'{"requestId":"r"}', 1))
+        self.spool.note(NOTE)
+        self.notes += 1
 
     @rule()
     def seal(self) -> None:
@@ -241,8 +254,9 @@ class SpoolMachine(RuleBasedStateMachine):
 
     @invariant()
     def the_capacities_hold(self) -> None:
-        """But for one frame's header and the preamble."""
-        assert self.spool.size_bytes <= CAPACITY_BYTES + MEMORY_BYTES + SEGMENT_BYTES
+        """But for what a segment begins with, on disk and in memory, and a last frame's header."""
+        begin = HEADER.size + len(CONTEXT[1]) + self.notes * (HEADER.size + len(NOTE[1]))
+        assert self.spool.size_bytes <= CAPACITY_BYTES + MEMORY_BYTES + 2 * (begin + HEADER.size)
 
     def teardown(self) -> None:
         """Leave nothing behind."""

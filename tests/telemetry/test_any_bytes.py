@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
+import pytest
+from delivery_checks import BODY, CAPTURED, check, check_amplified
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mutating import mutated
 
 from otlp2parquet_ext.mapping.invocations import Invocations
-from otlp2parquet_ext.mapping.logs import LogTable, log_table
-from otlp2parquet_ext.tables.logs import LOGS
-from otlp2parquet_ext.telemetry.decode import Malformed, decode
+from otlp2parquet_ext.mapping.logs import log_table
+from otlp2parquet_ext.telemetry.decode import Event, Malformed, decode
 from otlp2parquet_ext.telemetry.peek import peek
 from otlp2parquet_ext.telemetry.values import Context, Delivery
 
-CAPTURED = [
-    case["event"]
-    for path in sorted((Path(__file__).parent.parent / "mapping" / "events").glob("*.json"))
-    for case in json.loads(path.read_text())
-]
-BODY = json.dumps(CAPTURED, separators=(",", ":")).encode()
 KEYS = [
     "type",
     "time",
@@ -48,32 +43,6 @@ json_values = st.recursive(
 types = st.sampled_from(sorted({str(event["type"]) for event in CAPTURED}))
 times = st.sampled_from(["2026-03-14T09:26:53.102Z", "2026-03-14T09:26:53Z", "", "x", None, 5])
 events = st.fixed_dictionaries({"time": times, "type": types, "record": json_values})
-
-
-def refuse(word: str) -> None:
-    """Refuse what only Python takes for JSON."""
-    raise AssertionError(word)
-
-
-def check(body: bytes) -> LogTable:
-    """Map a body and check what must hold for any."""
-    parts = decode(body)
-    malformed = sum(isinstance(part, Malformed) for part in parts)
-    seen = peek(body)
-    assert seen.events == len(parts)
-    assert seen.well_formed or malformed or not parts
-    made = log_table(
-        [Delivery(body, 1), Delivery(b"[]", 2)], Context(instance_id="i"), Invocations()
-    )
-    made.table.validate(full=True)
-    assert made.table.schema.equals(LOGS, check_metadata=True)
-    assert made.table.num_rows == len(parts)
-    assert made.malformed >= malformed
-    for text in made.table.column("LogAttributes").to_pylist():
-        assert isinstance(json.loads(text, parse_constant=refuse), dict)
-    for name in ("Timestamp", "LogAttributes", "SeverityText", "ServiceName"):
-        assert made.table.column(name).null_count == 0
-    return made
 
 
 @given(st.binary(max_size=200))
@@ -124,3 +93,66 @@ def test_a_body_cut_short_loses_at_most_its_last_event(length: int) -> None:
     """What came whole is read whole; the rest is one row with its text."""
     parts = decode(BODY[:length])
     assert all(not isinstance(part, Malformed) for part in parts[:-1])
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.sampled_from(CAPTURED), st.lists(st.integers(0, 2**32), min_size=1, max_size=6))
+def test_real_events_with_odd_values_give_rows(event: dict[str, object], seeds: list[int]) -> None:
+    """What AWS documents with something else in its place: wherever, and whatever it is."""
+    body = json.dumps([event]).encode()
+    for seed in seeds:
+        body = mutated(body, seed) or body
+    check(body)
+
+
+any_body = (
+    st.binary(max_size=60)
+    | st.sampled_from([b"", b"[]", BODY, BODY[:700], BODY[700:]])
+    | st.lists(events, max_size=3).map(lambda made: json.dumps(made).encode())
+)
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(any_body, st.integers(0, 2**52)), max_size=5))
+def test_each_delivery_of_a_batch_gives_its_rows_in_its_place(
+    delivered: list[tuple[bytes, int]],
+) -> None:
+    """However bad its neighbours are; the observed time of a row is that of its delivery."""
+    deliveries = [Delivery(body, received_us) for body, received_us in delivered]
+    made = log_table(deliveries, Context(instance_id="i"), Invocations()).table
+    observed = [t for body, t in delivered for _ in decode(body)]
+    assert made.column("ObservedTimestamp").cast("int64").to_pylist() == observed
+    names = [getattr(part, "type", None) for body, _ in delivered for part in decode(body)]
+    kept = made.column("EventName").to_pylist()
+    assert [k for k, n in zip(kept, names, strict=True) if n is not None] == [
+        n for n in names if n is not None
+    ]
+
+
+@settings(deadline=None)
+@given(any_body)
+def test_a_glance_sees_the_ends_of_invocations_that_reading_sees(body: bytes) -> None:
+    """The hot side waits for what the glance tells; one that it misses costs billed seconds."""
+    ends: dict[str, set[str]] = {"platform.runtimeDone": set(), "platform.report": set()}
+    for part in decode(body):
+        if isinstance(part, Event) and part.type in ends:
+            record = json.loads(bytes(part.record))
+            request_id = record.get("requestId") if isinstance(record, dict) else None
+            if isinstance(request_id, str) and request_id:
+                ends[part.type].add(request_id)
+    seen = peek(body)
+    assert seen.done == ends["platform.runtimeDone"]
+    assert seen.reported == ends["platform.report"]
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        *(b"[", b"{", b'"', b"\\", b",", b"]", b"},{", b'{"', b"[{", b"\xff", b"9" * 30, b"1e999,"),
+        *(b',{"type":', b', { "record" :', b'{"type":"function","record":"', b'{"a":', b"],["),
+        *(json.dumps([CAPTURED[0]]).encode(), json.dumps(CAPTURED[0]).encode()[:-1]),
+    ],
+)
+def test_no_repetition_costs_more_than_its_length(piece: bytes) -> None:
+    """A quarter of a megabyte of anything; what is quadratic would take minutes."""
+    check_amplified(piece)

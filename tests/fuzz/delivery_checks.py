@@ -1,0 +1,78 @@
+"""What must hold for any body that is delivered, and what fuzzing begins with.
+
+bytes --peek, decode, log_table--> as many rows as parts, no exception, in bounded time
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from pathlib import Path
+
+from otlp2parquet_ext.mapping.invocations import Invocations
+from otlp2parquet_ext.mapping.logs import LogTable, log_table
+from otlp2parquet_ext.tables.logs import LOGS
+from otlp2parquet_ext.telemetry.decode import Malformed, decode
+from otlp2parquet_ext.telemetry.peek import peek
+from otlp2parquet_ext.telemetry.values import Context, Delivery
+
+EVENTS = Path(__file__).parents[1] / "mapping" / "events"
+CAPTURED = [
+    case["event"] for path in sorted(EVENTS.glob("*.json")) for case in json.loads(path.read_text())
+]
+"""Events as AWS's documentation and real functions have them."""
+
+BODY = json.dumps(CAPTURED, separators=(",", ":")).encode()
+
+AMPLIFIED_BYTES = 262_144
+"""Length of a body that is made of repetitions of a small one: what is quadratic shows there."""
+
+AMPLIFIED_S = 10.0
+"""CPU time that two such bodies may take. Without a fuzzer's instrumentation the slowest of those
+in test_any_bytes.py take 0.3 s; what is quadratic takes minutes."""
+
+
+def refuse(word: str) -> None:
+    """Refuse what only Python takes for JSON."""
+    raise AssertionError(word)
+
+
+def check(body: bytes) -> LogTable:
+    """Map a body and check what must hold for any."""
+    parts = decode(body)
+    malformed = [part.text for part in parts if isinstance(part, Malformed)]
+    seen = peek(body)
+    assert seen.events == len(parts)
+    assert seen.well_formed or malformed or not parts
+    made = log_table(
+        [Delivery(body, 1), Delivery(b"[]", 2)], Context(instance_id="i"), Invocations()
+    )
+    made.table.validate(full=True)
+    assert made.table.schema.equals(LOGS, check_metadata=True)
+    assert made.table.num_rows == len(parts)
+    assert made.malformed >= len(malformed)
+    for text in made.table.column("LogAttributes").to_pylist():
+        assert isinstance(json.loads(text, parse_constant=refuse), dict)
+    for name in ("Timestamp", "LogAttributes", "SeverityText", "ServiceName"):
+        assert made.table.column(name).null_count == 0
+    if len(malformed) == len(parts):
+        assert _letters("".join(malformed)) == _letters(body.decode(errors="replace"))
+    return made
+
+
+def _letters(text: str) -> Counter[str]:
+    """Count what is neither white space nor between the parts of an array."""
+    return Counter(character for character in text if character.isalnum())
+
+
+def check_amplified(body: bytes) -> float:
+    """Map many repetitions of a body, and as many in one array; return the CPU seconds it took."""
+    repetitions = AMPLIFIED_BYTES // (len(body) + 1) + 1
+    started = time.process_time()
+    for large in (body * repetitions, b"[" + b",".join([body] * repetitions) + b"]"):
+        made = log_table([Delivery(large, 1)], Context(instance_id="i"), Invocations())
+        assert made.table.num_rows == peek(large).events
+    took_s = time.process_time() - started
+    assert took_s < AMPLIFIED_S, f"{took_s:.1f} s for {AMPLIFIED_BYTES} bytes of {body!r}"
+    return took_s
