@@ -182,6 +182,7 @@ class Batches:
     def _pump(self) -> None:
         """Begin what there is a reason for; look again when time alone makes one."""
         now = now_ms()
+        self._intake.settle()
         if self._storing.free(now):
             if self._due(now) is not None:
                 self._intake.seal()
