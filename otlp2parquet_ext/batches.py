@@ -88,7 +88,9 @@ class Batches:
         now = now_ms()
         if any(lane.busy_ms(now) > LONGEST_HOLD_MS for lane in self._lanes):
             return True
-        return self._holding.refuses(now, sum(lane.retry.failures for lane in self._lanes))
+        if any(lane.fails or lane.retry.waits(now) for lane in self._lanes):
+            return True
+        return self._holding.refuses(now)
 
     @property
     def _lanes(self) -> tuple[Lane, Lane]:
@@ -182,6 +184,7 @@ class Batches:
     def _pump(self) -> None:
         """Begin what there is a reason for; look again when time alone makes one."""
         now = now_ms()
+        self._intake.settle()
         if self._storing.free(now):
             if self._due(now) is not None:
                 self._intake.seal()

@@ -5,6 +5,7 @@ append() --> Spool --seal()--> a batch
    +--no room--> the newest is dropped, or the oldest, as the user wants
    v
 Losses --> tally, which outlives us --seal()--> a small batch of their rows, ahead of all others
+What lies in memory, because there is no room on disk, is in the tally as long as it does.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from otlp2parquet_ext.flushing import Buffered
-from otlp2parquet_ext.losses import Losses
+from otlp2parquet_ext.losses import Loss, Losses
 from otlp2parquet_ext.spool import BODIES, OTLP, Dropped, Frame, Kind, read_frames
 from otlp2parquet_ext.telemetry.peek import peek
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.spool import Spool
 
 EVICTED = "the spool was full: the oldest made room"
+IN_MEMORY = "the process ended while it was in memory only: the disk was full, or none"
 
 
 class Intake:
@@ -40,6 +42,7 @@ class Intake:
         self._drops_oldest = drops_oldest
         self._losses = Losses()
         self._told_us = 0
+        self._held = (0, 0)
 
     @property
     def buffered(self) -> Buffered:
@@ -72,10 +75,12 @@ class Intake:
             result = self._spool.append(body, now_us, items)
         if isinstance(result, Dropped):
             self.lose(result.reason, items, len(body))
+        self.settle()
 
     def offer(self, kind: Kind, payload: bytes, items: int) -> str | None:
         """Take a body that stays whose it is when there is no room: return why, None when taken."""
         result = self._spool.append(payload, time.time_ns() // 1_000, items, kind)
+        self.settle()
         return result.reason if isinstance(result, Dropped) else None
 
     def lose(self, reason: str, records: int, size_bytes: int) -> None:
@@ -93,7 +98,7 @@ class Intake:
         body = self._losses.report(_text(self._told_us))
         if self._spool.tell_first(body, self._told_us, len(self._losses)):
             self._losses.clear()
-            self._spool.tally(b"")
+            self._tally()
 
     def _make_room(self) -> bool:
         """Drop the oldest segment; False when none is idle."""
@@ -111,8 +116,18 @@ class Intake:
         self._tally()
         return True
 
+    def settle(self) -> None:
+        """Note what is in memory only: it is lost when we are, and then somebody has to tell."""
+        held = self._spool.held_in_memory
+        if held != self._held:
+            self._held = held
+            self._tally()
+
     def _tally(self) -> None:
-        self._spool.tally(self._losses.report(_text(time.time_ns() // 1_000)))
+        records, size_bytes = self._held
+        in_memory = (Loss(IN_MEMORY, records, size_bytes),) if size_bytes else ()
+        now_us = time.time_ns() // 1_000
+        self._spool.tally(self._losses.report(_text(now_us), *in_memory))
 
 
 def _records_in(frame: Frame) -> int:

@@ -42,6 +42,10 @@ class Lane:
     Args:
         what: names the work in what we say, for example "storing".
         idle: called whenever a job has ended, to look for the next one.
+
+    Attributes:
+        fails: it failed, and has not worked since; others being faster is no failure.
+        retry: when the next job may begin.
     """
 
     def __init__(self, what: str, idle: Callable[[], None]) -> None:
@@ -50,7 +54,7 @@ class Lane:
         self._clock: int | None = None
         self._thread = self._new_thread()
         self._job: asyncio.Task[None] | None = None
-        self._said = False
+        self.fails = False
         self._began_ms = self._thawed_ms = 0
         self.retry = Retry()
 
@@ -133,9 +137,9 @@ class Lane:
         """
         if self._thawed_ms > self._began_ms:
             return
-        if not self._said:
+        if not self.fails:
             say("error", problem)
-        self._said = True
+        self.fails = True
         self.retry.failed(now_ms)
 
     def postponed(self, now_ms: int) -> None:
@@ -144,9 +148,9 @@ class Lane:
 
     def worked(self) -> None:
         """End the trouble, if there was any."""
-        if self._said:
+        if self.fails:
             say("info", f"{self._what} works again after {self.retry.failures} failures")
-        self._said = False
+        self.fails = False
         self.retry = Retry()
 
     def _ended(self, job: asyncio.Task[None]) -> None:

@@ -49,14 +49,17 @@ class Losses:
         loss.dropped_records += records
         loss.dropped_bytes += size_bytes
 
-    def report(self, time_text: str) -> bytes:
+    def report(self, time_text: str, *others: Loss) -> bytes:
         """Return the losses as a body in the Telemetry API's own shape, one event a reason.
 
         At most `REASONS` + 1 events of `REASON_LENGTH` characters each and a few numbers.
+
+        Args:
+            time_text: of the events.
+            others: losses to report that are not counted here.
         """
-        return msgspec.json.encode(
-            [_Event(time_text, loss, EVENT_TYPE) for loss in self._losses.values()]
-        )
+        losses = (*self._losses.values(), *others)
+        return msgspec.json.encode([_Event(time_text, loss, EVENT_TYPE) for loss in losses])
 
     def learn(self, report: bytes) -> bool:
         """Count again what a report that was never told says; False when it is none."""

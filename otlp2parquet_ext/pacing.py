@@ -67,7 +67,7 @@ class Holding:
 
     One that has never answered is lent a hold, for somebody has to find out; what a hold is spent
     on in vain makes the next one wait: a minute, two, up to an hour. So what a silent or a slow
-    destination costs has a bound, and one that fails costs nothing.
+    destination costs has a bound. (For one that fails nobody is held at all: see `Batches`.)
     """
 
     in_vain: Retry = field(default_factory=lambda: Retry(FIRST_LENT_MS, LONGEST_LENT_MS))
@@ -89,14 +89,9 @@ class Holding:
         if took_ms <= LONGEST_HOLD_MS:
             self.in_vain = Retry(FIRST_LENT_MS, LONGEST_LENT_MS)
 
-    def refuses(self, now_ms: int, failures: int) -> bool:
-        """Tell whether no invocation is held now.
-
-        Args:
-            now_ms: the present.
-            failures: of storing or committing since the last success.
-        """
-        return failures > 0 or self.in_vain.waits(now_ms)
+    def refuses(self, now_ms: int) -> bool:
+        """Tell whether no invocation is held now."""
+        return self.in_vain.waits(now_ms)
 
 
 @dataclass(slots=True)

@@ -10,4 +10,4 @@ SELECT ServiceName AS function, count(*) AS invocations, count(init_ms) AS cold_
        approx_percentile(init_ms, 0.5) AS median_ms, max(init_ms) AS longest_ms
 FROM reports
 GROUP BY ServiceName
-ORDER BY cold_starts DESC
+ORDER BY cold_starts DESC, function

@@ -89,6 +89,7 @@ def answer(places: Sequence[Place], event: object, deadline_ms: int) -> dict[str
     wake = read_event(event)
     if wake.foreign:
         say("warning", f"{wake.foreign} messages of the queue tell of no object; they are passed")
+    places = [place for place in places if _is_meant(place, wake)]
     dones = commit_all(places, deadline_ms)
     done, left = together(dones), _left(places, wake, dones)
     if done.problem:
@@ -103,9 +104,14 @@ def answer(places: Sequence[Place], event: object, deadline_ms: int) -> dict[str
     return {"files": done.files, "rows": done.rows, "snapshots": done.snapshots}
 
 
+def _is_meant(place: Place, wake: Wake) -> bool:
+    """Tell whether to look at a table; to look at all each time would cost fleets without them."""
+    return place.is_first or not place.apart or not wake.told_of or place.table in wake.tables
+
+
 def _left(places: Sequence[Place], wake: Wake, dones: Sequence[Done]) -> frozenset[str]:
     """Return the entries of the inboxes that are still there, as far as it matters."""
-    told_of = wake.names.union(*wake.messages.values())
+    told_of = wake.told_of
     if not told_of:
         return frozenset()
     left: set[str] = set()

@@ -8,6 +8,7 @@ from otlp2parquet_ext.destinations import DestinationError
 from otlp2parquet_ext.destinations.access import Access
 from otlp2parquet_ext.destinations.address import AddressError
 from otlp2parquet_ext.destinations.choose import PLAIN, checked
+from otlp2parquet_ext.destinations.namespace import FIRST
 from otlp2parquet_ext.say import hide
 from otlp2parquet_ext.settings import load, secrets_in
 from otlp2parquet_ext.tables.registry import TABLES
@@ -32,7 +33,9 @@ class Place(NamedTuple):
         open_table: opens the table in its catalog, always the same one.
         threads: requests to the storage that are worth having under way at once.
         label: the table's name, for messages.
-        apart: the inbox can be looked into even if there is no table.
+        table: the last part of that.
+        apart: the inbox can be looked into even if there is no table, and lies in a folder of the
+            table's name.
         is_first: it is the table every function has.
     """
 
@@ -41,6 +44,7 @@ class Place(NamedTuple):
     open_table: Callable[[], CommitTable]
     threads: int
     label: str = ""
+    table: str = ""
     apart: bool = True
     is_first: bool = True
 
@@ -83,13 +87,13 @@ def open_places(environ: Mapping[str, str]) -> tuple[Place, ...]:
         from otlp2parquet_ext.destinations.lakes import parts  # noqa: PLC0415 - as in `choose`
 
         access = Access(environ, {})
-        all_parts = [
-            parts(address, settings, environ, patient=True, table=table, access=access)
+        all_parts = {
+            table: parts(address, settings, environ, patient=True, table=table, access=access)
             for table in TABLES
-        ]
+        }
     except AddressError as error:
         raise DestinationError(str(error)) from error
-    if not all_parts[0].inbox.usable:
+    if not all_parts[FIRST].inbox.usable:
         raise DestinationError(
             f"OTLP2PARQUET_DESTINATION={settings.destination!r}: in a table bucket no inbox can "
             "be; set OTLP2PARQUET_INBOX=s3://bucket/prefix, as for the functions"
@@ -97,7 +101,14 @@ def open_places(environ: Mapping[str, str]) -> tuple[Place, ...]:
     threads = 1 if address.kind == "sqlite" else THREADS
     return tuple(
         Place(
-            settings, made.inbox, made.open_table, threads, made.label, made.apart, is_first=not n
+            settings,
+            made.inbox,
+            made.open_table,
+            threads,
+            made.label,
+            settings.table_name(table),
+            made.apart,
+            is_first=table == FIRST,
         )
-        for n, made in enumerate(all_parts)
+        for table, made in all_parts.items()
     )

@@ -86,8 +86,14 @@ class Namespace:
 
     def describe(self) -> None:
         """See `Destination.describe`."""
+        errors = []
         for lake in self._known().values():
-            lake.describe()
+            try:
+                lake.describe()
+            except DestinationError as error:
+                errors.append(error)
+        if errors:
+            raise errors[0]
 
     def warm_up(self) -> None:
         """See `Destination.warm_up`."""

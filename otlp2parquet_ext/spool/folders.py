@@ -129,3 +129,16 @@ def _modified(path: Path) -> int:
         return path.stat().st_mtime_ns
     except OSError:
         return 0
+
+
+def size_of(folder: Path) -> int:
+    """Return the bytes of a folder's segments, as far as they are there."""
+    return sum(map(_size, folder.glob("*.seg")))
+
+
+def _size(path: Path) -> int:
+    """Return the bytes of a file, 0 when it is gone."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0

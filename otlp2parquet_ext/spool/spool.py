@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from otlp2parquet_ext.spool.digests import Digests
-from otlp2parquet_ext.spool.folders import Folders
+from otlp2parquet_ext.spool.folders import Folders, size_of
 from otlp2parquet_ext.spool.frames import BODIES, Frame, Kind, digest_of, read_frames
 from otlp2parquet_ext.spool.segment import Segment
 
@@ -94,6 +94,12 @@ class Spool:
     def size_bytes(self) -> int:
         """Bytes of all segments."""
         return self._held_bytes(on_disk=True) + self._held_bytes(on_disk=False)
+
+    @property
+    def held_in_memory(self) -> tuple[int, int]:
+        """Items and bytes that end with this process."""
+        held = self._segments(on_disk=False)
+        return sum(s.items for s in held), sum(s.size_bytes for s in held)
 
     def set_preamble(self, notes: Iterable[Note]) -> None:
         """Set what every later segment begins with, so that it can be read alone."""
@@ -182,10 +188,7 @@ class Spool:
         return segment.size_bytes >= largest or segment.items >= self._segment_items
 
     def tally(self, body: bytes) -> bool:
-        """Keep what was lost where it outlives us, in place of what was kept; b"" for nothing.
-
-        False where there is no such place: the disk is full, or is none.
-        """
+        """Keep what was lost where it outlives us; False where there is no such place."""
         return self._folders.write_tally(body)
 
     def seal(self) -> Segment | None:
@@ -211,7 +214,7 @@ class Spool:
         self.left_bytes = 0
         for folder in self._folders.others():
             if len(found) >= RECOVERED:
-                self.left_bytes += sum(_size(path) for path in folder.glob("*.seg"))
+                self.left_bytes += size_of(folder)
             elif self._folders.lock(folder):
                 found += self._recover_folder(folder)
         found.sort(key=lambda s: s.since_us)
@@ -284,14 +287,9 @@ class Spool:
         return self._held_bytes(on_disk=on_disk) + size_bytes <= capacity
 
     def _held_bytes(self, *, on_disk: bool) -> int:
-        segments = [*self.sealed, self.open] if self.open else self.sealed
-        held = sum(s.size_bytes for s in segments if s.on_disk is on_disk)
+        held = sum(s.size_bytes for s in self._segments(on_disk=on_disk))
         return held + self.left_bytes if on_disk else held
 
-
-def _size(path: Path) -> int:
-    """Return the bytes of a file, 0 when it is gone."""
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0
+    def _segments(self, *, on_disk: bool) -> list[Segment]:
+        segments = [*self.sealed, self.open] if self.open else self.sealed
+        return [s for s in segments if s.on_disk is on_disk]

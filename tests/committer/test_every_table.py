@@ -11,11 +11,12 @@ import pytest
 from committer_bench import ALL_LAKES, store
 from lake_bench import bodies_at
 from places import Place, soon
-from wakes import s3_event, sqs_event
+from wakes import SCHEDULE, s3_event, sqs_event
 
 from otlp2parquet_ext import query
 from otlp2parquet_ext.cli import main
 from otlp2parquet_ext.committer import answer
+from otlp2parquet_ext.committer import opening as committer_place
 from otlp2parquet_ext.committer.opening import open_places
 from otlp2parquet_ext.committer.sweeping import Options
 from otlp2parquet_ext.committer.tables import care_for_all, commit_all, together
@@ -26,6 +27,7 @@ from otlp2parquet_ext.settings import load
 from otlp2parquet_ext.tables.registry import TABLES
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 
@@ -163,17 +165,33 @@ def test_the_command_tells_of_each_table(disk: Place, capsys: pytest.CaptureFixt
     assert "\notel.traces: manifests: 0 of 1" in out
 
 
-def test_a_table_that_is_not_there_costs_two_requests_a_run(moto: str) -> None:
-    """Whether something waits, and whether there is something to take care of."""
+def test_an_event_has_the_tables_looked_at_that_it_names_and_a_schedule_all(disk: Place) -> None:
+    """A table of logs is nearly always there, and always looked at."""
+    leave(disk, "logs", "traces", "metrics_sum")
+    committer = open_places(disk.variables)
+    (waiting,) = disk.table("traces").inbox()
+    answer(committer, sqs_event([s3_event(f"otel/traces/{waiting}")]), soon())
+    assert there(disk) == {"logs": 4, "traces": 4}
+    answer(committer, SCHEDULE, soon())
+    assert there(disk) == {"logs": 4, "traces": 4, "metrics_sum": 4}
+
+
+def test_a_fleet_without_a_table_pays_two_requests_a_scheduled_run_for_it(moto: str) -> None:
+    """Whether something waits, whether there is something to take care of; nothing else."""
     place = places.glue(moto)
     destination = place.open()
     destination.store(Batch("a" * 32, {"logs": bodies_at(0, "a")}), commit_follows=True)
     destination.commit(soon())
+    event = sqs_event([s3_event("lake/logs/inbox/x.json")])
     with counting_proxy.running(moto) as proxy:
         committer = open_places({**place.variables, "AWS_ENDPOINT_URL": proxy.url})
-        runs = []
-        for tables in (committer[:1], committer[:1], committer, committer):
+
+        def requests(tables: Sequence[committer_place.Place], woken_by: object) -> int:
             proxy.reset()
-            answer(tables, {}, soon())
-            runs.append(len(proxy.requests))
-    assert runs[3] - runs[1] == 2 * 6
+            answer(tables, woken_by, soon())
+            return len(proxy.requests)
+
+        requests(committer, SCHEDULE)  # what is asked for once in a life
+        logs_alone = requests(committer[:1], event)
+        assert requests(committer, event) == logs_alone
+        assert requests(committer, SCHEDULE) == logs_alone + 2 * 6

@@ -33,7 +33,8 @@ NAME = "1790000000000-ab-2026-11-20.json"
 )
 def test_an_event_tells_which_object_was_created(event: object) -> None:
     """Sent by S3 itself, by EventBridge, or through a topic."""
-    assert read_event(event) == Wake({}, frozenset({NAME}), queued=False, foreign=0)
+    found = Wake({}, frozenset({NAME}), queued=False, foreign=0, tables=frozenset({"logs"}))
+    assert read_event(event) == found
 
 
 @pytest.mark.parametrize(
@@ -44,12 +45,20 @@ def test_each_message_of_a_queue_tells_of_its_objects(inner: Callable[[str], obj
     wake = read_event(sqs_event([inner(KEY), inner("inbox/other.json")]))
     assert wake.messages == {"m0": {NAME}, "m1": {"other.json"}}
     assert (wake.queued, wake.foreign, wake.names) == (True, 0, frozenset())
+    assert wake.told_of == {NAME, "other.json"}
 
 
 def test_a_message_may_tell_of_several_objects() -> None:
     """S3 sends one each today, and does not promise it."""
     wake = read_event(sqs_event([s3_event("inbox/a.json", "inbox/b.json")]))
     assert wake.messages == {"m0": {"a.json", "b.json"}}
+
+
+def test_the_folder_of_an_inbox_has_the_name_of_its_table() -> None:
+    """What lies elsewhere tells of no table."""
+    keys = ("a/otel/traces/inbox/x.json", "logs/inbox/y.json", "inbox/z.json", "a/b/c.json", "")
+    assert read_event(s3_event(*keys)).tables == {"traces", "logs"}
+    assert read_event(sqs_event([s3_event(key) for key in keys])).tables == {"traces", "logs"}
 
 
 def test_keys_are_unquoted_as_s3_quotes_them() -> None:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 KILLS = 20
-KILLED_WITHIN_MS = (50, 1_500)
+KILLED_WITHIN_MS = (50, 1_200)
 TALK: tuple[Step, ...] = (("say", 20, 100),)
 BUSY: tuple[Step, ...] = (("say", 5, 100), ("sleep", 50))
 EAGER = {"TIMEOUT_MS": "100", "OTLP2PARQUET_COMMIT_INTERVAL_MS": "300"}
@@ -138,8 +138,8 @@ def _kills(seed: int) -> Scenario:
         name=f"kill-9-x{KILLS}",
         says=f"kill -9 of {KILLS} extensions in a row, each at a random moment of its first "
         f"{KILLED_WITHIN_MS[1] / 1_000:.1f} s",
-        steps=((("say", 20, 100), ("sleep", 20)),),
-        invocations=250,
+        steps=((*TALK, ("sleep", 30)),),
+        invocations=300,
         destinations=(SQLITE, GLUE),
         faults=Faults(kill_after_ms=tuple(chance.randint(*KILLED_WITHIN_MS) for _ in range(KILLS))),
         env=EAGER,
@@ -168,7 +168,7 @@ PLATFORM = (
     Scenario(
         name="redelivered-1000",
         says="every delivery comes 25 more times, 1 000 copies and more",
-        steps=((("say", 20, 100), ("sleep", 30)),),
+        steps=((*TALK, ("sleep", 30)),),
         invocations=120,
         destinations=(SQLITE, S3),
         faults=Faults(redeliver_every=1, redeliver_times=25),

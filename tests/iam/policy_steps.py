@@ -51,7 +51,7 @@ class Stage:
 def batch() -> Batch:
     """Make a batch of one row that nobody has stored."""
     name = f"{next(NAMES):032}"
-    return Batch(name, bodies_at(0, name))
+    return Batch(name, {"logs": bodies_at(0, name)})
 
 
 def stored(

@@ -401,6 +401,22 @@ def test_a_destination_that_failed_holds_no_invocation_until_it_works_again(
     run(test)
 
 
+def test_others_who_are_faster_are_no_reason_to_hold_nobody_for_long(tmp_path: Path) -> None:
+    """What is stored is safe, and the next commit goes out when the pause is over."""
+
+    async def test() -> None:
+        at = direct(tmp_path)
+        at.flush_side.refusals = [BusyError("others were faster")]
+        at.batches.append(b"[1]", 1)
+        await until(lambda: at.flush_side.described == 1)
+        lane = at.batches._committing.lane
+        trouble = [at.batches.in_trouble]
+        lane.retry.not_before_ms = 0
+        assert [*trouble, at.batches.in_trouble] == [True, False]
+
+    run(test)
+
+
 def test_what_a_freeze_broke_is_tried_again_at_once_and_is_nobodys_fault(tmp_path: Path) -> None:
     """A connection dies while we are frozen; the environment may be frozen again in a moment."""
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from otlp2parquet_ext.intake import EVICTED, Intake
+from otlp2parquet_ext.intake import EVICTED, IN_MEMORY, Intake
 from otlp2parquet_ext.losses import REASONS, Losses
 from otlp2parquet_ext.outbox import TRUSTED_MS, Outbox
 from otlp2parquet_ext.spool import Frame, Kind, Spool, read_frames
@@ -151,6 +151,35 @@ def test_losses_of_a_killed_process_are_told_by_the_next_one(tmp_path: Path) -> 
     taken.seal()
     assert losses_in(bodies_of(spool)) == {"the spool is full": (2 * 3 * 7, 2 * 3 * 1_000)}
     assert [p.name for p in (tmp_path / "otlp2parquet_ext").iterdir()] == [f"{os.getpid()}-0"]
+
+
+def test_what_was_only_in_memory_when_a_process_was_killed_is_told_as_lost(tmp_path: Path) -> None:
+    """It was acknowledged, so nobody sends it again; what was stored by then is not counted."""
+    code = (
+        "import os, signal, sys\n"
+        "from pathlib import Path\n"
+        "from otlp2parquet_ext.intake import Intake\n"
+        "from otlp2parquet_ext.outbox import Outbox\n"
+        "from otlp2parquet_ext.spool import Spool\n"
+        "spool = Spool(Path(sys.argv[1]), 3_000, 8_000)\n"
+        "taken = Intake(spool, Outbox(spool), drops_oldest=False)\n"
+        "for n in range(7):\n"
+        "    taken.append(b'%d' % n * 1_000, 7)\n"
+        "taken.seal()\n"
+        "spool.discard(next(s for s in spool.sealed if not s.on_disk))\n"
+        "taken.settle()\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    killed = subprocess.run([sys.executable, "-c", code, tmp_path], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    taken, spool = intake(tmp_path)
+    taken.recover()
+    kept = len(bodies_of(spool))
+    taken.seal()
+    told = losses_in([body for body in bodies_of(spool) if body.startswith(b"[")])
+    records, size_bytes = told[IN_MEMORY]
+    assert records == (7 - kept - 2) * 7
+    assert size_bytes >= (7 - kept - 2) * 1_000
 
 
 def test_a_loss_that_was_told_is_not_told_again(tmp_path: Path) -> None:

@@ -22,8 +22,10 @@ from otlp2parquet_ext.mapping.resource import Resource
 from otlp2parquet_ext.otlp.requests import OtlpError, Signal, read_request
 from otlp2parquet_ext.otlp.tables import otlp_tables
 from otlp2parquet_ext.settings import load
-from otlp2parquet_ext.tables.logs import COLUMNS, LOGS
+from otlp2parquet_ext.tables.columns import Column
+from otlp2parquet_ext.tables.registry import TABLES, arrow
 
+VALUES = {"timestamptz": 0, "string": "x", "int": 0, "long": 0, "double": 0.5, "boolean": True}
 FOLDER = Path(tempfile.mkdtemp())
 ROWS = pa.table(
     {
@@ -43,17 +45,26 @@ def parquet() -> None:
 
 
 def lake() -> None:
-    """Store and commit rows of the logs table, as the extension does; read a file as `refit`."""
-    values = {"timestamptz": 0, "string": "x", "int": 0}
-    row = {column.name: values[column.type] for column in COLUMNS}
-    rows = pa.Table.from_pylist([row] * 3, schema=LOGS)
-    for url, files in ((f"sqlite://{FOLDER}/catalog.db", 1), (f"file://{FOLDER}/plain", 0)):
+    """Store and commit rows of every table, as the extension does; read files as `refit`."""
+    tables = {
+        name: pa.Table.from_pylist([{c.name: value(c) for c in columns}] * 3, schema=arrow(name))
+        for name, columns in TABLES.items()
+    }
+    for url, files in ((f"sqlite://{FOLDER}/catalog.db", 7), (f"file://{FOLDER}/plain", 0)):
         destination = choose(load({"OTLP2PARQUET_DESTINATION": url})[0], {})
-        destination.store(Batch("a" * 32, {"logs": rows}))
+        destination.store(Batch("a" * 32, tables))
         assert destination.commit(2**50) == files
         destination.close()
-    for stored in FOLDER.rglob("a*.parquet"):
-        assert fitted(pq.ParquetFile(stored).read(), COLUMNS).equals(rows)
+    for name, columns in TABLES.items():
+        (stored,) = (FOLDER / "warehouse/otel" / name).rglob("a*.parquet")
+        assert fitted(pq.ParquetFile(stored).read(), columns).equals(tables[name])
+
+
+def value(column: Column) -> object:
+    """Make a value, or a list of two."""
+    if column.element_type:
+        return [VALUES[column.element_type]] * 2
+    return VALUES[column.type]
 
 
 def small_things() -> None:
