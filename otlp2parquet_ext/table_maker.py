@@ -6,13 +6,14 @@
 
 What lasts from batch to batch is here: the invocations of the environment, and what of them has
 not ended. Making tables changes only the first, where hearing of a thing twice is no news; the
-second moves on when the batch is stored.
+second moves on when the batch is stored. The batch stored last can be made again as it was: a
+thread that was given up may end its work while the next one begins with it.
 """
 
 from __future__ import annotations
 
 import base64
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from otlp2parquet_ext.mapping.exclude import EVERYTHING, exclusion
 from otlp2parquet_ext.mapping.invocations import Invocations
@@ -32,6 +33,14 @@ if TYPE_CHECKING:
 LOGS = "logs"
 
 
+class Change(NamedTuple):
+    """What storing a batch changes: its name, and what is known before and after it."""
+
+    batch: str
+    before: Known
+    after: Known
+
+
 class TableMaker:
     """Makes tables, one batch at a time.
 
@@ -48,36 +57,39 @@ class TableMaker:
             say("warning", problem)
         self._invocations = Invocations()
         self._known = Known()
+        self._last: Change | None = None
 
-    def make(self, contents: Contents) -> tuple[dict[str, pa.Table], tuple[Known, Known]]:
+    def make(self, contents: Contents) -> tuple[dict[str, pa.Table], Change]:
         """Return tables by name, only those with rows, and what `stored` has to be told.
 
-        The same contents, before they are stored, give the same tables.
+        The same contents give the same tables, until another batch is stored.
         """
         known = self._known
+        if self._last is not None and self._last.batch == contents.name:
+            known = self._last.before
         for invoke in contents.invokes:
             self._invocations.invoked(invoke)
         logs = log_table(contents.deliveries, contents.context, self._invocations, self._exclude)
         made: dict[str, list[pa.Table]] = {LOGS: [logs.table]} if logs.table.num_rows else {}
-        derived, after = self._derive(contents)
+        derived, after = self._derive(contents, known)
         _add(made, derived)
         if contents.requests:
             _add(made, self._requested(contents))
-        return {name: _united(tables) for name, tables in made.items()}, (known, after)
+        tables = {name: _united(parts) for name, parts in made.items()}
+        return tables, Change(contents.name, known, after)
 
-    def stored(self, change: tuple[Known, Known]) -> None:
+    def stored(self, change: Change) -> None:
         """Note that a batch is stored: what is known moves on, unless it has done so already."""
-        before, after = change
-        if self._known is before:
-            self._known = after
+        if self._known is change.before:
+            self._last, self._known = change, change.after
 
-    def _derive(self, contents: Contents) -> tuple[dict[str, pa.Table], Known]:
+    def _derive(self, contents: Contents, known: Known) -> tuple[dict[str, pa.Table], Known]:
         if self._signals == {LOGS}:
-            return {}, self._known
+            return {}, known
         from otlp2parquet_ext.mapping.derived import closing, derive  # noqa: PLC0415 - seldom
 
         where = (contents.context, self._invocations)
-        tables, known = derive(contents.deliveries, *where, self._known, self._signals)
+        tables, known = derive(contents.deliveries, *where, known, self._signals)
         if contents.ending is None:
             return tables, known
         ending = contents.ending

@@ -70,11 +70,12 @@ def otlp_logs(*bodies: str) -> bytes:
     return bytes(request.SerializeToString())
 
 
-def span(name: str, trace_id: bytes) -> bytes:
+def span(name: str, trace_id: bytes, parent: bytes = b"") -> bytes:
     """Make an accepted OTLP request of one span."""
     request = ExportTraceServiceRequest()
     made = request.resource_spans.add().scope_spans.add().spans.add(name=name, trace_id=trace_id)
     made.span_id, made.start_time_unix_nano = bytes(range(8)), 1_773_480_413_540_000_000
+    made.parent_span_id = parent
     return bytes(request.SerializeToString())
 
 
@@ -150,6 +151,36 @@ def test_spans_are_derived_where_they_are_wanted_and_closed_at_the_end(tmp_path:
         ("orders", "STATUS_CODE_ERROR", ROOT.hex())
     ]
     assert at.rows("SELECT MetricName, Value FROM metrics_sum") == [("faas.timeouts", 1.0)]
+
+
+def test_a_span_whose_parent_is_the_invocation_is_its_child(tmp_path: Path) -> None:
+    """Where the function's header has the id that the events have: so on Managed Instances."""
+    at = side(tmp_path, OTLP2PARQUET_SIGNALS="traces")
+    at.spool.append(b"[" + START + b"]", 1, 1)
+    own = span("handle", ROOT, parent=bytes.fromhex("4f1e2d3c4b5a6978"))
+    at.spool.append(own, 1, 1, Kind.OTLP_TRACES)
+    kind, payload, _ = ending_note("spindown", 1_773_480_415_000_000)
+    at.spool.append(payload, 1, 0, kind)
+    at.flush()
+    parents = (
+        "SELECT child.SpanName, parent.SpanName FROM traces child JOIN traces parent "
+        "ON child.TraceId = parent.TraceId AND child.ParentSpanId = parent.SpanId"
+    )
+    assert at.rows(parents) == [("handle", "orders")]
+
+
+def test_a_batch_that_is_stored_again_has_the_same_rows(tmp_path: Path) -> None:
+    """A thread that was given up stored it after all, just before the next one began with it.
+
+    Without its derived span the file would have another name, and the SDK's span be there twice.
+    """
+    at = side(tmp_path, OTLP2PARQUET_SIGNALS="traces")
+    at.spool.append(b"[" + START + b"]", 1, 1)
+    at.spool.append(span("handle", ROOT), 1, 1, Kind.OTLP_TRACES)
+    kind, payload, _ = ending_note("spindown", 1_773_480_415_000_000)
+    at.spool.append(payload, 1, 0, kind)
+    at.flush()  # stores it twice
+    assert at.rows("SELECT SpanName FROM traces ORDER BY 1") == [("handle",), ("orders",)]
 
 
 def test_losses_are_told_where_no_logs_are_wanted(tmp_path: Path) -> None:
