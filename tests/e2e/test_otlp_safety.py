@@ -109,6 +109,14 @@ def test_a_kill_right_after_the_answer_loses_nothing(sandbox: Sandbox) -> None:
     assert sandbox.spans() == Counter([*names, "after it"])
 
 
+def test_a_request_whose_answer_got_lost_is_stored_once(sandbox: Sandbox) -> None:
+    """An exporter sends it again, byte for byte, and is told that it is taken."""
+    extension = sandbox.start()
+    assert [sandbox.export(span("again")) for _ in range(3)] == [200] * 3
+    sandbox.end(extension)
+    assert sandbox.spans() == {"again": 1}
+
+
 def test_what_a_full_spool_refuses_comes_again_and_is_stored_once(sandbox: Sandbox) -> None:
     """503: the SDK waits and tries again, and meanwhile the destination is back."""
     (sandbox.folder / "lake").write_text("a file where a folder should be")

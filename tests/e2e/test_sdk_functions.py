@@ -6,6 +6,7 @@ Real functions of Python and Node, invoked and frozen; what both say is read bac
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -113,6 +114,13 @@ def xray(outcome: Outcome) -> set[tuple[str, str, str]]:
     return found
 
 
+def in_the_docs() -> str:
+    """Return the query of docs/otlp.md."""
+    document = (SAMPLES.parents[1] / "docs" / "otlp.md").read_text()
+    [query] = re.findall(r"```sql\n(.*?)```", document, re.DOTALL)
+    return str(query)
+
+
 def counted(job: Job) -> list[tuple[Any, ...]]:
     """Give number and sum of what the SDK counted."""
     return job.ask(
@@ -134,6 +142,8 @@ def test_what_the_sdk_says_joins_what_lambda_says(
     assert counted(job) == [(INVOCATIONS, INVOCATIONS, 1)]
     names = "SELECT Body FROM logs WHERE ScopeName = 'sample' ORDER BY 1"
     assert job.ask(names) == [(f"order {number}",) for number in range(INVOCATIONS)]
+    shown = [(request, name) for request, name, *_ in job.ask(in_the_docs())]
+    assert sorted(shown) == sorted((request, "handle order") for request, *_ in xray(outcome))
     if signals == "logs":
         return
     siblings = (

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from request_checks import SEEDS, any_bytes, check, check_amplified
 
 from otlp2parquet_ext.otlp.encodings import ENCODINGS
 from otlp2parquet_ext.otlp.exchange import Call, Reply, read_body, read_head, reply
@@ -28,6 +30,19 @@ def test_any_head_is_a_call_or_a_refusal(
         assert method == "POST"
         assert path == f"/v1/{head.signal}"
         assert head.encoding in ENCODINGS
+
+
+@pytest.mark.parametrize("name", SEEDS)
+def test_a_request_takes_time_in_proportion_to_its_length(name: str) -> None:
+    """However often its parts are repeated, and compressed to next to nothing."""
+    check(SEEDS[name])
+    check_amplified(SEEDS[name])
+
+
+@given(any_bytes())
+def test_whatever_comes_is_stored_and_masked_or_refused(data: bytes) -> None:
+    """What `make fuzz` goes on with."""
+    check(data)
 
 
 @given(

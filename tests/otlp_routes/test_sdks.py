@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.e2e
 
 HERE = Path(__file__).parent
+DOCUMENT = (HERE.parents[1] / "docs" / "otlp.md").read_text()
 PYTHON = (sys.executable, str(HERE / "sdk_function.py"))
 INVOKE_TWICE = """
 const { handler } = await import('./index.mjs');
@@ -141,3 +143,54 @@ def test_the_sdk_of_node_exports_all_three_signals_before_its_invocation_ends(
             assert metric.sum.data_points[0].as_double == 2
 
     run(test)
+
+
+HEADER = "Root=1-69b52bcd-0f1e2d3c4b5a69788796a5b4;Parent=1122334455667788;Lineage=25b3ac4f:0"
+TRACE = ("69b52bcd0f1e2d3c4b5a69788796a5b4", "1122334455667788")
+
+
+def traces(server: Running) -> list[tuple[str, str]]:
+    """Give trace id and parent of each span that was taken."""
+    return [
+        (span.trace_id.hex(), span.parent_span_id.hex())
+        for payload in payloads(server, Signal.TRACES)
+        for resource in ExportTraceServiceRequest.FromString(payload).resource_spans
+        for scope in resource.scope_spans
+        for span in scope.spans
+    ]
+
+
+@pytest.mark.parametrize("language", ["python", "node"])
+def test_a_trace_that_x_ray_does_not_sample_is_exported_by_those_who_say_so(
+    language: str, request: pytest.FixtureRequest
+) -> None:
+    """Without active tracing Lambda's header says Sampled=0, and SDKs obey unless told."""
+    command, folder = (*PYTHON, "r-1", "r-2"), HERE
+    if language == "node":
+        command = ("node", "--input-type=module", "--eval", INVOKE_TWICE)
+        folder = request.getfixturevalue("node_function")
+
+    async def test() -> None:
+        async with running() as server:
+            for sampled, sampler, spans in (
+                ("1", {}, 2),
+                ("0", {}, 0),
+                ("0", {"OTEL_TRACES_SAMPLER": "always_on"}, 2),
+            ):
+                header = {"_X_AMZN_TRACE_ID": f"{HEADER};Sampled={sampled}"}
+                await invoke(server, command, folder, **header, **sampler)
+                assert traces(server) == [TRACE] * spans
+                server.taken.clear()
+
+    run(test)
+
+
+@pytest.mark.parametrize(
+    ("language", "sample"), [("python", "sdk_function.py"), ("js", "node/index.mjs")]
+)
+def test_what_the_docs_show_is_what_the_samples_do(language: str, sample: str) -> None:
+    """Each line of a snippet, in its order."""
+    program = iter([line.strip() for line in (HERE / sample).read_text().splitlines()])
+    [snippet] = re.findall(rf"```{language}\n(.*?)```", DOCUMENT, re.DOTALL)
+    for line in filter(None, map(str.strip, snippet.splitlines())):
+        assert line == "…" or line in program, line
