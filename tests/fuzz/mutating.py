@@ -1,6 +1,7 @@
-"""Change bodies as a fuzzer does, but so that they stay JSON: random bytes rarely get beyond it.
+"""Change bodies as a fuzzer does, but so that they stay what they are: random bytes rarely do.
 
-body --mutated(seed)--> one value in it replaced, dropped, doubled, or put somewhere else
+JSON --mutated(seed)--> one value in it replaced, dropped, doubled, or put somewhere else
+protobuf --mutated_protobuf(seed)--> likewise, or of another type, with the lengths around it right
 """
 
 from __future__ import annotations
@@ -17,6 +18,23 @@ ODD: tuple[object, ...] = (
     *([], {}, [[]], [{}], {"": ""}, {"message": {"message": 1}}, [1, "a", None]),
 )
 """Values a record may have anywhere, though nobody expects them there."""
+
+ODD_BYTES = (
+    *(b"", b"\0", b"\x01", b"\x80", b"\xff" * 9 + b"\x01", b"\xff" * 10, b"\xff\xfe", b"NaN"),
+    *(
+        bytes(8),
+        bytes(16),
+        b"\xff" * 8,
+        b"\xff" * 16,
+        b"\x0a\x00" * 50,
+        b"\x0a\x02\x0a\x00",
+        b"\x98\x06\x05",
+    ),
+)
+"""Contents a field may have in spite of its type."""
+
+_LENGTH = 2
+_DEEPER = 0.85
 
 Slot = tuple[Any, Any]
 """A list or an object of a body, and an index or a key of it."""
@@ -60,3 +78,77 @@ def mutated(body: bytes, seed: int) -> bytes | None:
         case _:
             where.append(where[key])
     return json.dumps(events, separators=chance.choice([None, (",", ":")])).encode()
+
+
+def mutated_protobuf(data: bytes, seed: int) -> bytes | None:
+    """Change one field of a message, deep in it too, with the lengths around it right again.
+
+    Args:
+        data: in protobuf's wire format.
+        seed: the same gives the same.
+
+    Returns:
+        None when it is no message, or an empty one.
+    """
+    return _mutated_field(data, random.Random(seed))
+
+
+def _mutated_field(data: bytes, chance: random.Random) -> bytes | None:
+    found = _fields(data)
+    if not found:
+        return None
+    start, begin, end = chance.choice(found)
+    tag, content = data[start], data[begin:end]
+    if tag & 7 == _LENGTH and chance.random() < _DEEPER:
+        inside = _mutated_field(content, chance)
+        if inside is not None:
+            return data[:start] + _written(tag, inside) + data[end:]
+    instead = chance.choice(
+        (
+            b"",
+            data[start:end] * 2,
+            _written(tag, content[: len(content) // 2]),
+            _written(tag ^ 1 << chance.randrange(8), content),
+            _written(tag, chance.choice(ODD_BYTES)),
+            data[start:begin] + chance.choice(ODD_BYTES),
+        )
+    )
+    return data[:start] + instead + data[end:]
+
+
+def _fields(data: bytes) -> list[tuple[int, int, int]]:
+    """Return where each field begins, its content, and its end; [] when it is no message.
+
+    Field numbers below 16 are enough: OTLP has few others.
+    """
+    found, at = [], 0
+    while at < len(data):
+        start, wire_type = at, data[at] & 7
+        at, length = _number(data, at + 1) if wire_type in (0, _LENGTH) else (at + 1, 0)
+        begin = at if wire_type == _LENGTH else start + 1
+        at += {1: 8, _LENGTH: length, 5: 4}.get(wire_type, 0)
+        if at > len(data) or wire_type in (3, 4, 6, 7):
+            return []
+        found.append((start, begin, at))
+    return found
+
+
+def _number(data: bytes, at: int) -> tuple[int, int]:
+    number = shift = 0
+    while at < len(data):
+        number |= (data[at] & 0x7F) << shift
+        at, shift = at + 1, shift + 7
+        if data[at - 1] < 0x80:
+            return at, number
+    return len(data) + 1, 0
+
+
+def _written(tag: int, content: bytes) -> bytes:
+    length = len(content)
+    if tag & 7 != _LENGTH:
+        return bytes([tag]) + content
+    text = bytearray([tag])
+    while length > 0x7F:
+        text.append(length & 0x7F | 0x80)
+        length >>= 7
+    return bytes([*text, length]) + content

@@ -20,7 +20,7 @@ import pyarrow as pa
 
 from otlp2parquet_ext.mapping.invocations import Invocations
 from otlp2parquet_ext.mapping.resource import Resource
-from otlp2parquet_ext.otlp.encodings import ENCODINGS
+from otlp2parquet_ext.otlp.encodings import ENCODINGS, EncodingError, OverLimitError, inflate
 from otlp2parquet_ext.otlp.exchange import Call, Reply, read_body, read_head, reply
 from otlp2parquet_ext.otlp.redact import redacted
 from otlp2parquet_ext.otlp.requests import Accepted, Signal, read_request, response
@@ -152,11 +152,20 @@ def _amplified(call: Call, body: bytes) -> Iterator[bytes]:
 
 
 def mutated(data: bytes, seed: int) -> bytes | None:
-    """Change one thing in a request of JSON; None when it is none."""
-    if not data or not 0 < data[0] <= len(CALLS) or not CALLS[data[0] - 1].json:
+    """Change one thing in a request, whatever its encoding; None when it is none."""
+    if not data or not 0 < data[0] <= len(CALLS):
         return None
-    changed = mutating.mutated(b"[" + data[1:] + b"]", seed)
-    return None if changed is None else data[:1] + changed[1:-1]
+    call = CALLS[data[0] - 1]
+    try:
+        plain = inflate(data[1:], call.encoding, LIMIT_BYTES)
+    except (EncodingError, OverLimitError):
+        return None
+    if call.json:
+        changed = mutating.mutated(b"[" + plain + b"]", seed)
+        changed = changed and changed[1:-1]
+    else:
+        changed = mutating.mutated_protobuf(plain, seed)
+    return None if changed is None else data[:1] + COMPRESS[call.encoding](changed)
 
 
 def any_bytes() -> SearchStrategy[bytes]:
