@@ -2,7 +2,8 @@
 
 A request's resource is completed with what only the extension knows of the environment
 (`cloud.*`, `faas.*`, `service.*`), so that a function's own spans and the platform's logs carry
-the same. Nothing the request says is overwritten.
+the same. Nothing the request says is overwritten; an instance of its own is an attribute, because
+that column is the execution environment's.
 """
 
 from __future__ import annotations
@@ -74,7 +75,10 @@ class Origins:
         rest = dict(fields.values)
         name = _take(rest, "service.name", environment.service_name)
         namespace = _take(rest, "service.namespace", environment.service_namespace)
-        instance = _take(rest, "service.instance.id", environment.service_instance_id)
+        # SDKs make one up; in a snapshot that is thawed many times it is not even of one process.
+        instance = environment.service_instance_id
+        if not instance or rest.get("service.instance.id") == instance:
+            instance = _take(rest, "service.instance.id", None) or instance
         rest.update((key, raw) for key, raw in self._attributes.items() if key not in rest)
         own = dropped(group.resource) or {}
         if group.resource.entity_refs:

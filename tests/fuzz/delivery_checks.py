@@ -9,6 +9,9 @@ import json
 import time
 from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mutating import mutated
 
 from otlp2parquet_ext.mapping.invocations import Invocations
 from otlp2parquet_ext.mapping.logs import LogTable, log_table
@@ -17,11 +20,26 @@ from otlp2parquet_ext.telemetry.decode import Malformed, decode
 from otlp2parquet_ext.telemetry.peek import peek
 from otlp2parquet_ext.telemetry.values import Context, Delivery
 
+if TYPE_CHECKING:
+    from hypothesis.strategies import SearchStrategy
+
+__all__ = ["SEEDS", "WORDS", "any_bytes", "check", "check_amplified", "mutated"]
+
 EVENTS = Path(__file__).parents[1] / "mapping" / "events"
 CAPTURED = [
     case["event"] for path in sorted(EVENTS.glob("*.json")) for case in json.loads(path.read_text())
 ]
 """Events as AWS's documentation and real functions have them."""
+
+SEEDS = {f"event-{number}": json.dumps([event]).encode() for number, event in enumerate(CAPTURED)}
+SEEDS["two"] = json.dumps(CAPTURED[:2]).encode()
+
+WORDS = (
+    *('"time"', '"type"', '"record"', '"message"', '"level"', '"timestamp"', '"requestId"'),
+    *('"platform.start"', '"platform.runtimeDone"', '"platform.report"', '"function"'),
+    *('"metrics"', '"trace_id"', '"errorType"', '"spans"', '"tracing"', '"value"', '"status"'),
+    *("null", "true", "NaN", "Infinity", "-Infinity", "9223372036854775808", "1e999", "\\ud800"),
+)
 
 BODY = json.dumps(CAPTURED, separators=(",", ":")).encode()
 
@@ -31,6 +49,16 @@ AMPLIFIED_BYTES = 262_144
 AMPLIFIED_S = 10.0
 """CPU time that two such bodies may take. Without a fuzzer's instrumentation the slowest of those
 in test_any_bytes.py take 0.3 s; what is quadratic takes minutes."""
+
+
+def any_bytes() -> SearchStrategy[bytes]:
+    """Return bytes to try."""
+    from hypothesis import strategies as st  # noqa: PLC0415 - not beside atheris
+
+    pieces = [*WORDS, *'[]{}",:\\ ', BODY.decode()[:300]]
+    return st.binary(max_size=200) | st.lists(
+        st.sampled_from(pieces) | st.text(max_size=4), max_size=40
+    ).map(lambda found: "".join(found).encode(errors="surrogatepass"))
 
 
 def refuse(word: str) -> None:

@@ -49,6 +49,17 @@ def comparable(rows: Iterable[Row]) -> list[Row]:
     ]
 
 
+def without_json_bodies(found: dict[str, list[Row]]) -> dict[str, list[Row]]:
+    """Parse bodies that are JSON: writers differ in how they spell numbers and escapes."""
+    for row in found.get("logs", []):
+        if row["Body"] is not None and row["Body"][:1] not in {"", '"'}:
+            try:
+                row["Body"] = json.loads(row["Body"])
+            except ValueError:
+                continue
+    return found
+
+
 def _parsed(value: Any) -> object:
     if isinstance(value, list):
         return [json.loads(one) for one in value]
@@ -138,10 +149,12 @@ def _resource(group: Any, environment: Resource) -> Row:
     for key, column, otherwise in (
         ("service.name", "ServiceName", environment.service_name),
         ("service.namespace", "ServiceNamespace", environment.service_namespace),
-        ("service.instance.id", "ServiceInstanceId", environment.service_instance_id),
     ):
         named = {pair.key: pair.value.string_value for pair in resource.attributes}.get(key)
         row[column] = rest.pop(key) if named else otherwise
+    row["ServiceInstanceId"] = environment.service_instance_id
+    if rest.get("service.instance.id") == environment.service_instance_id:
+        del rest["service.instance.id"]
     return row | {"ResourceAttributes": json.loads(environment.attributes) | rest}
 
 

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from expected_rows import comparable, expected
+from expected_rows import comparable, expected, without_json_bodies
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from requests_strategies import as_json, requests
@@ -40,17 +40,6 @@ def tables(signal: Signal, *payloads: bytes) -> dict[str, pa.Table]:
 def rows(found: dict[str, pa.Table]) -> dict[str, list[dict[str, Any]]]:
     """Give the rows of each table, comparable."""
     return {name: comparable(table.to_pylist()) for name, table in found.items()}
-
-
-def without_json_bodies(found: dict[str, list[dict[str, Any]]]) -> dict[str, list[dict[str, Any]]]:
-    """Parse bodies that are JSON: writers differ in how they spell numbers and escapes."""
-    for row in found.get("logs", []):
-        if row["Body"] is not None and row["Body"][:1] not in {"", '"'}:
-            try:
-                row["Body"] = json.loads(row["Body"])
-            except ValueError:
-                continue
-    return found
 
 
 @pytest.mark.parametrize("signal", Signal)

@@ -15,6 +15,7 @@ from opentelemetry import trace
 from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.propagators.aws import AwsXRayLambdaPropagator
 from opentelemetry.sdk._logs import LoggerProvider, LoggingHandler
 from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
 from opentelemetry.sdk.metrics import MeterProvider
@@ -36,12 +37,15 @@ orders = metrics.get_meter("sample").create_counter("orders", unit="{order}")
 logger = logging.getLogger("sample")
 logger.addHandler(LoggingHandler(logger_provider=records))
 logger.setLevel(logging.INFO)
+xray = AwsXRayLambdaPropagator()
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
     """Take an order, and have what it said exported before the sandbox may be frozen."""
+    # Nobody called with headers: the propagator finds the invocation's trace in _X_AMZN_TRACE_ID.
+    caller = xray.extract({})
     try:
-        with tracer.start_as_current_span("handle order", kind=trace.SpanKind.SERVER) as span:
+        with tracer.start_as_current_span("handle order", caller, trace.SpanKind.SERVER) as span:
             span.set_attribute("faas.invocation_id", context.aws_request_id)
             logger.info("order %s", event.get("order"))
             orders.add(1)

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import os
-import shutil
-import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from node_packages import installed
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceRequest,
@@ -28,8 +26,6 @@ pytestmark = pytest.mark.e2e
 
 HERE = Path(__file__).parent
 PYTHON = (sys.executable, str(HERE / "sdk_function.py"))
-NODE = HERE / "node"
-INSTALL_S = 90
 INVOKE_TWICE = """
 const { handler } = await import('./index.mjs');
 for (const id of ['r-1', 'r-2']) await handler({ order: 7 }, { awsRequestId: id });
@@ -111,25 +107,12 @@ def test_the_sdk_of_python_sends_again_what_the_spool_did_not_take() -> None:
 
 @pytest.fixture(scope="module")
 def node_function() -> Path:
-    """The folder of the function of Node, with the packages its lock names; installed once."""
-    if shutil.which("npm") is None or shutil.which("node") is None:
-        pytest.skip("needs node and npm")
-    lock = (NODE / "package-lock.json").read_bytes()
-    build = HERE.parents[1] / "build" / f"otlp-node-{hashlib.sha256(lock).hexdigest()[:12]}"
-    shutil.copytree(NODE, build, dirs_exist_ok=True)
-    if not (build / "installed").exists():
-        command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-        npm = subprocess.run(
-            command, cwd=build, capture_output=True, text=True, timeout=INSTALL_S, check=False
-        )
-        if npm.returncode:
-            pytest.skip(f"npm cannot install the SDK of Node: {npm.stderr[-300:]}")
-        (build / "installed").touch()
-    return build
+    """The folder of the function of Node, with the packages its lock names."""
+    return installed(HERE / "node")
 
 
 @pytest.mark.parametrize("compression", ["none", "gzip"])
-def test_the_sdk_of_node_exports_a_span_before_its_invocation_ends(
+def test_the_sdk_of_node_exports_all_three_signals_before_its_invocation_ends(
     node_function: Path, compression: str
 ) -> None:
     """It sends bodies in chunks of unknown length, and keeps its connection."""
@@ -150,5 +133,11 @@ def test_the_sdk_of_node_exports_a_span_before_its_invocation_ends(
             assert ours["faas.invocation_id"].string_value == "r-2"
             assert ours["order.id"].int_value == 7
             assert [event.name for event in span.events] == ["looked up"]
+            records = ExportLogsServiceRequest.FromString(payloads(server, Signal.LOGS)[1])
+            [record] = records.resource_logs[0].scope_logs[0].log_records
+            assert (record.body.string_value, record.trace_id) == ("order 7", span.trace_id)
+            points = ExportMetricsServiceRequest.FromString(payloads(server, Signal.METRICS)[1])
+            [metric] = points.resource_metrics[0].scope_metrics[0].metrics
+            assert metric.sum.data_points[0].as_double == 2
 
     run(test)

@@ -1,0 +1,138 @@
+"""What an exporter was told is taken is in the lake, once; what was not taken stays its own."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import subprocess
+import sys
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from scripted_lambda import WAIT_S, ScriptedLambda, free_port, shutdown
+
+from otlp2parquet_ext import query
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from scripted_lambda import Extension
+
+pytestmark = pytest.mark.e2e
+
+FUNCTION = Path(__file__).parents[1] / "otlp_routes" / "sdk_function.py"
+
+
+def span(name: str, *, ballast_bytes: int = 0) -> bytes:
+    """Make a request of one span."""
+    request = ExportTraceServiceRequest()
+    made = request.resource_spans.add().scope_spans.add().spans.add(name=name)
+    made.trace_id, made.span_id = bytes(range(16)), bytes(range(8))
+    made.start_time_unix_nano = 1_773_480_413_540_000_000
+    made.status.message = "x" * ballast_bytes
+    return bytes(request.SerializeToString())
+
+
+@dataclass
+class Sandbox:
+    """What lasts from one process of the extension to the next.
+
+    Attributes:
+        folder: has the lake, and /tmp.
+        port: the function exports to it.
+        lambdas: one for each process: what a killed one has asked for nobody else may get.
+    """
+
+    folder: Path
+    port: int = field(default_factory=free_port)
+    lambdas: list[ScriptedLambda] = field(default_factory=list)
+
+    def start(self, **variables: str) -> Extension:
+        """Start an extension that is asking for its first event."""
+        otlp = {"OTLP2PARQUET_OTLP": "on", "OTLP2PARQUET_OTLP_PORT": str(self.port)}
+        self.lambdas.append(ScriptedLambda())
+        extension = self.lambdas[-1].start(self.folder, **otlp, **variables)
+        extension.until_next()
+        return extension
+
+    def export(self, body: bytes) -> int:
+        """Export a request of spans; return the status."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=WAIT_S)
+        connection.request("POST", "/v1/traces", body, {"Content-Type": "application/x-protobuf"})
+        status = connection.getresponse().status
+        connection.close()
+        return status
+
+    def end(self, extension: Extension) -> None:
+        """Send SHUTDOWN and expect a clean end."""
+        extension.lambda_.events.put(shutdown())
+        assert extension.end() == 0, extension.lines
+
+    def spans(self) -> Counter[str]:
+        """Count the spans in the lake by name."""
+        rows = query.connect(f"file://{self.folder}/lake").execute("SELECT SpanName FROM traces")
+        return Counter(name for (name,) in rows.fetchall())
+
+
+@pytest.fixture
+def sandbox(tmp_path: Path) -> Iterator[Sandbox]:
+    """One that does as it should."""
+    sandbox = Sandbox(tmp_path)
+    yield sandbox
+    for lambda_ in sandbox.lambdas:
+        lambda_.close()
+
+
+def test_a_shutdown_right_after_an_export_loses_nothing(sandbox: Sandbox) -> None:
+    """The last span of an environment is often the one that tells why it ended."""
+    extension = sandbox.start()
+    names = [f"span {number}" for number in range(50)]
+    assert [sandbox.export(span(name)) for name in names] == [200] * 50
+    sandbox.end(extension)
+    assert sandbox.spans() == Counter(names)
+
+
+def test_a_kill_right_after_the_answer_loses_nothing(sandbox: Sandbox) -> None:
+    """200 means that it is in the spool, and the next process delivers that: once."""
+    extension = sandbox.start(TIMEOUT_MS="900000")
+    names = [f"span {number}" for number in range(20)]
+    assert [sandbox.export(span(name)) for name in names] == [200] * 20
+    extension.process.kill()
+    extension.end()
+    extension = sandbox.start()
+    assert sandbox.export(span("after it")) == 200
+    sandbox.end(extension)
+    assert sandbox.spans() == Counter([*names, "after it"])
+
+
+def test_what_a_full_spool_refuses_comes_again_and_is_stored_once(sandbox: Sandbox) -> None:
+    """503: the SDK waits and tries again, and meanwhile the destination is back."""
+    (sandbox.folder / "lake").write_text("a file where a folder should be")
+    extension = sandbox.start(
+        OTLP2PARQUET_SPOOL_CAPACITY_BYTES="1048576", OTLP2PARQUET_MEMORY_CAPACITY_BYTES="0"
+    )
+    taken = 0
+    for ballast_bytes in (100_000, 10_000, 1_000, 0):
+        while sandbox.export(span(f"span {taken}", ballast_bytes=ballast_bytes)) == 200:
+            taken += 1
+    endpoint = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{sandbox.port}"}
+    function = subprocess.Popen(
+        (sys.executable, str(FUNCTION), "r-1"),
+        env=os.environ | endpoint | {"OTEL_EXPORTER_OTLP_TIMEOUT": "30"},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert function.stderr is not None
+    assert any("retrying" in line for line in function.stderr)
+    (sandbox.folder / "lake").unlink()
+    said = function.communicate(timeout=60)[1]
+    assert function.returncode == 0, said
+    assert "Failed" not in said, said
+    sandbox.end(extension)
+    spans = sandbox.spans()
+    assert spans.pop("handle order") == 1
+    assert sum(spans.values()) == taken
