@@ -69,7 +69,7 @@ def with_atheris(name: str, seconds: int) -> None:
     import atheris  # noqa: PLC0415 - not everywhere
 
     with atheris.instrument_imports(include=["otlp2parquet_ext"]):
-        target: Target = import_module(TARGETS[name])  # type: ignore[assignment]
+        target: Target = import_module(TARGETS[name])
     folder, runs = BUILT / name, itertools.count(1)
 
     def change(data: bytes, longest: int, seed: int) -> bytes:
@@ -101,7 +101,7 @@ def with_hypothesis(name: str, seconds: int) -> None:
     """Run until time is up, or something breaks."""
     from hypothesis import given, settings  # noqa: PLC0415
 
-    target: Target = import_module(TARGETS[name])  # type: ignore[assignment]
+    target: Target = import_module(TARGETS[name])
     seeds = itertools.cycle(target.SEEDS.values())
 
     @settings(max_examples=AMPLIFIED_EVERY, deadline=None, database=None)
@@ -120,7 +120,7 @@ def with_hypothesis(name: str, seconds: int) -> None:
 def main(name: str, argument: str) -> None:
     """See the module."""
     if not argument.isdecimal():
-        target: Target = import_module(TARGETS[name])  # type: ignore[assignment]
+        target: Target = import_module(TARGETS[name])
         data = Path(argument).read_bytes()
         target.check(data)
         target.check_amplified(data)
