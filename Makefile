@@ -78,5 +78,5 @@ $(LAYER_TOOLS)/.set-up: layer/requirements-test.txt
 	touch $@
 
 .PHONY: test-faults
-test-faults: $(SETUP)  ## the fault matrix, about 20 minutes; FAULTS="--only outage --strategy end" for some of it
+test-faults: $(SETUP)  ## the fault matrix, about half an hour; FAULTS="--only outage --strategy end" for some of it
 	PYTHONPATH=tests:tests/servers $(BIN)/python -m faults $(FAULTS)

@@ -86,7 +86,9 @@ def main() -> int:
     print(f"{len(rows)} cells in {minutes:.1f} minutes, {failures} of them broke a promise")
     found = [report.entry(row) for row in rows]
     if args.merge:
-        report.write(DOCS, {**old, "cells": report.merged(old["cells"], found)}, scenarios(seed))
+        cells_now = report.merged(old["cells"], found)
+        again = old["again"] + len(found)
+        report.write(DOCS, {**old, "again": again, "cells": cells_now}, scenarios(seed))
     elif not (args.only or args.strategy or args.destination):
         facts = _facts(seed, minutes, rows[0].figures.isolation, skipped)
         report.write(DOCS, {**facts, "cells": found}, scenarios(seed))
@@ -130,6 +132,7 @@ def _facts(seed: int, minutes: float, isolation: str, skipped: list[str]) -> dic
         "seed": seed,
         "minutes": round(minutes, 1),
         "skipped": skipped,
+        "again": 0,
     }
 
 

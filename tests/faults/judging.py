@@ -19,9 +19,9 @@ MIB = 1 << 20
 ADDED_MS = 2.0
 """What an outage may add to the median invocation."""
 
-PEAK_MB = 144
-"""What the extension may ever have resident; 41 MB of it are pages of a checkout's libraries, which
-are larger than the layer's."""
+PEAK_MB = 128
+"""What the extension may ever have resident, pages of its libraries included (some 41 MB in a
+checkout, whose libraries are larger than the layer's): all that the smallest function has."""
 
 GROWTH_MB, GROWTH_DESCRIPTORS = 8, 4
 """How much more the last fifth of a long run may use than the second."""

@@ -122,11 +122,13 @@ def _markdown(found: dict[str, Any], scenarios: Iterable[Scenario]) -> str:
     told = [
         (
             f"{len(rows)} cells in {found['minutes']:.0f} minutes on {found['machine']}; "
-            f"{found['isolation']}; seed {found['seed']}; {found['date']}."
+            f"{found['isolation']}; seed {found['seed']}; {found['date']}. "
+            f"Run again afterwards (`--merge`): {found['again']} cells."
         ),
         *(f"- {text}" for text in found["skipped"]),
         "",
         "These promises were broken:" if broken else "No promise was broken.",
+        "",
         *broken,
         "",
         "| scenario | what happens |",

@@ -140,7 +140,9 @@ def plan_of(cell: Cell, target: Target, tmp: Path, port: int) -> Plan:
         gap_ms=10,
         env={
             **target.variables,
-            "MALLOC_ARENA_MAX": "1",  # as the layer's own launcher sets it
+            # As the layer's own launcher sets them.
+            "MALLOC_ARENA_MAX": "1",
+            "ARROW_DEFAULT_MEMORY_POOL": "system",
             "OTLP2PARQUET_FLUSH": cell.strategy,
             "RECEIVER_PORT": str(port),
             **scenario.env,

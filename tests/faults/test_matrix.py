@@ -125,7 +125,8 @@ def test_the_docs_get_the_rows_and_keep_their_prose(calm: Result, tmp_path: Path
     page.write_text(f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n")
     first, second = (report.entry(judged(calm)) | {"scenario": name} for name in ("one", "two"))
     again = first | {"broken": ["it was lost"], "sent": 4_321}
-    facts = {"minutes": 1, "machine": "M", "isolation": "I", "seed": 1, "date": "D", "skipped": []}
+    facts = {"minutes": 1, "machine": "M", "isolation": "I", "seed": 1, "date": "D"}
+    facts |= {"skipped": [], "again": 0}
     for rows in ([first, second], report.merged([first, second], [again])):
         report.write(tmp_path, {**facts, "cells": rows}, [calm.cell.scenario])
     assert report.measured(tmp_path)["cells"] == [again, second]
