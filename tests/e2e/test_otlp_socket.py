@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import http.client
 import socket
 import subprocess
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from scripted_lambda import Answer, ScriptedLambda, free_port, shutdown
+from scripted_lambda import LAYER, WAIT_S, Answer, ScriptedLambda, free_port, shutdown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,19 +71,44 @@ def test_a_port_of_another_collector_costs_a_warning(
     assert any(said in line for line in extension.lines)
 
 
-def test_who_only_answers_next_refuses_exporters_at_once(tmp_path: Path) -> None:
+@pytest.mark.skipif(bool(LAYER), reason="nobody can put a library before the layer's own")
+def test_who_only_answers_next_refuses_exporters_at_once(
+    scripted: ScriptedLambda, tmp_path: Path
+) -> None:
     """One that was connected and never answered would wait its ten seconds in the function's time.
 
     That the second event is asked for tells that the first was answered without collecting.
     """
-    lambda_ = ScriptedLambda(subscribe=[Answer(500)])
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "aiohttp.py").write_text("raise RuntimeError('half a layer')")
+    port = free_port()
+    extension = scripted.start(
+        tmp_path,
+        OTLP2PARQUET_OTLP="on",
+        OTLP2PARQUET_OTLP_PORT=str(port),
+        PYTHONPATH=str(tmp_path / "broken"),
+    )
+    extension.until_next()
+    assert extension.process.stderr is not None
+    assert "stopped collecting" in extension.process.stderr.readline()
+    scripted.events.put(Answer(body=b'{"eventType":"INVOKE","requestId":"1","deadlineMs":1}'))
+    extension.until_next()
+    assert not connects(port)
+    shut_down(extension)
+
+
+@pytest.mark.parametrize("status", [202, 400, 500])
+def test_exporters_are_heard_where_lambda_delivers_nothing(tmp_path: Path, status: int) -> None:
+    """What the function itself says needs no subscription."""
+    lambda_ = ScriptedLambda(subscribe=[Answer(status)])
     port = free_port()
     variables = {"OTLP2PARQUET_OTLP": "on", "OTLP2PARQUET_OTLP_PORT": str(port)}
     extension = lambda_.start(tmp_path, **variables)
     extension.until_next()
-    lambda_.events.put(Answer(body=b'{"eventType":"INVOKE","requestId":"1","deadlineMs":1}'))
-    extension.until_next()
-    assert not connects(port)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=WAIT_S)
+    connection.request("POST", "/v1/logs", b"", {"Content-Type": "application/x-protobuf"})
+    assert connection.getresponse().status == 200
+    connection.close()
     shut_down(extension)
     lambda_.close()
 
