@@ -54,9 +54,10 @@ class Folders:
         return self.own
 
     def _make(self) -> Path:
+        self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
         for attempt in range(1_000):
             folder = self._root / f"{os.getpid()}-{attempt}"
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            folder.mkdir(mode=0o700, exist_ok=True)
             if folder in self._locks or not self.lock(folder):
                 continue
             if not any(folder.glob("*.seg")) and not self.tally_of(folder):

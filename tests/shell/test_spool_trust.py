@@ -31,7 +31,8 @@ def test_nobody_else_can_read_a_segment_or_list_its_folder(tmp_path: Path) -> No
     spool.append(BODY, 1, 1)
     files = list(tmp_path.rglob("*.seg"))
     assert [file.stat().st_mode & 0o777 for file in files] == [0o600]
-    assert files[0].parent.stat().st_mode & 0o777 == 0o700
+    for folder in (files[0].parent, files[0].parent.parent):
+        assert folder.stat().st_mode & 0o777 == 0o700
     assert (files[0].parent / "lock").stat().st_mode & 0o777 == 0o600
 
 
