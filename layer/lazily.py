@@ -2,8 +2,8 @@
 
 `import x` at the top of a module then loads x when its first name is used: aiohttp costs a third.
 Left alone are packages that look at their own modules, where a name not loaded yet changes what
-they find, and modules that are imported for what that does: OTLP's messages need those they are made
-of to be known. A file of the layer, not of the package: in a checkout imports are as they always were.
+they find, and modules that are imported for what that does: OTLP's messages need to know those they
+are made of. A file of the layer, not of the package: in a checkout imports are as they always were.
 """
 
 import sys
