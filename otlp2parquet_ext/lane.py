@@ -12,17 +12,21 @@ import random
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from otlp2parquet_ext.pacing import FIRST_RETRY_MS, Retry
 from otlp2parquet_ext.say import say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
+    from concurrent.futures import Future
 
 STUCK_MS = 300
 MOVING_MS = 1.0
 """Less CPU in that time is no work, not even on a fourteenth of a core, which has twenty."""
+
+GIVEN_UP = 2
+"""Threads that may still wait for an answer nobody wants: each holds the batch it sent."""
 
 SUSPENDABLE = 0x20 | 0x80 | 0x100 | 0x200
 """Of a code object: generators and coroutines (`inspect.CO_GENERATOR` and so on)."""
@@ -52,6 +56,8 @@ class Lane:
         self._what = what
         self._idle = idle
         self._clock: int | None = None
+        self._running: Future[Any] | None = None
+        self._given_up: list[Future[Any]] = []
         self._thread = self._new_thread()
         self._job: asyncio.Task[None] | None = None
         self.fails = False
@@ -90,11 +96,14 @@ class Lane:
         what it was doing must be harmless to do twice.
         """
         job, used_ms = self._job, self._cpu_ms()
-        if job is None or job.done():
+        self._given_up = [work for work in self._given_up if not work.done()]
+        if job is None or job.done() or len(self._given_up) >= GIVEN_UP:
             return
         await asyncio.wait({job}, timeout=STUCK_MS / 1_000)
         if not job.done() and job is self._job and self._cpu_ms() - used_ms < MOVING_MS:
             job.cancel()
+            if self._running is not None:
+                self._given_up.append(self._running)
             self._job, self._clock = None, None
             self._thread = self._new_thread()
             self._idle()
@@ -124,7 +133,9 @@ class Lane:
                 _let_go_of_frames(error)
                 raise
 
-        return await asyncio.get_running_loop().run_in_executor(self._thread, run)
+        work = self._thread.submit(run)
+        self._running = work
+        return await asyncio.wrap_future(work)
 
     def submit(self, function: Callable[[], None]) -> None:
         """Run a function on the lane's thread when nothing else does; nobody waits for it."""

@@ -21,7 +21,7 @@ from otlp2parquet_ext.flushing import (
     LONGEST_STORE_MS,
     FlushReason,
 )
-from otlp2parquet_ext.lane import STUCK_MS, now_ms
+from otlp2parquet_ext.lane import GIVEN_UP, STUCK_MS, now_ms
 from otlp2parquet_ext.settings import load
 from otlp2parquet_ext.spool import Frame, Kind, Segment, Spool, digest_of, read_frames
 from otlp2parquet_ext.spool.frames import encode_header
@@ -498,6 +498,25 @@ def test_a_store_that_only_waits_is_given_up_where_no_time_is_left_for_it(
         hangs.set()  # what the old thread does at last changes nothing
         await asyncio.sleep(0.02)
         assert at.flush_side.bodies == [b"[1]"]
+
+    run(test)
+
+
+def test_not_every_thaw_gives_a_store_up(tmp_path: Path) -> None:
+    """Each that was holds a batch until its request has timed out; memory has a bound."""
+
+    async def test() -> None:
+        at = bench(tmp_path, MAX_ITEMS="1")
+        at.flush_side.may_store.clear()
+        at.batches.append(b"[1]", 1)
+        begun = at.flush_side.follows
+        for number in range(GIVEN_UP + 2):
+            while len(begun) <= min(number, GIVEN_UP):  # noqa: ASYNC110 - as in `until`
+                await asyncio.sleep(0.005)
+            await at.batches._storing.let_go()
+        assert len(at.flush_side.follows) == GIVEN_UP + 1
+        at.flush_side.may_store.set()
+        await until(lambda: not at.spool.sealed)
 
     run(test)
 
