@@ -14,7 +14,8 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from otlp2parquet_ext import flushing
-from otlp2parquet_ext.committing import Committing, describe
+from otlp2parquet_ext.alarm import Alarm
+from otlp2parquet_ext.committing import COMMIT_LIMIT_MS, Committing, describe
 from otlp2parquet_ext.destinations import DestinationError
 from otlp2parquet_ext.intake import Intake
 from otlp2parquet_ext.lane import Lane, now_ms
@@ -32,14 +33,8 @@ if TYPE_CHECKING:
 PASSING = (DestinationError, ImportError, MemoryError, OSError)
 """What may be better in a moment; anything else is a bug of ours."""
 
-FLUSH_LIMIT_MS = 30_000
-"""What a commit may take when no deadline of Lambda's is near."""
-
 BUG_ATTEMPTS = 3
 """Tries before a batch that cannot be stored even as text is given up: it may block no other."""
-
-FINAL_PAUSES_MS = (100, 200, 400)
-"""Before each further try of a last flush: one refused request may not cost what we hold."""
 
 
 class Batches:
@@ -65,9 +60,10 @@ class Batches:
         self._flush_side = flush_side
         self._storing = Lane("storing", self._pump)
         self._outbox = Outbox(spool)
-        drops_oldest = settings.spool_full == "oldest"
-        self._intake = Intake(spool, self._outbox, drops_oldest=drops_oldest)
+        self._intake = Intake(spool, self._outbox, drops_oldest=settings.spool_full == "oldest")
         self._holding = Holding()
+        self._alarm = Alarm()
+        flush_side.troubled = self._alarm.ring
         self._committing = Committing(
             flush_side,
             self._outbox,
@@ -86,10 +82,9 @@ class Batches:
     def in_trouble(self) -> bool:
         """True while no invocation is held: the destination failed, or a hold was in vain."""
         now = now_ms()
-        if any(lane.busy_ms(now) > LONGEST_HOLD_MS for lane in self._lanes):
-            return True
-        if any(lane.fails or lane.retry.waits(now) for lane in self._lanes):
-            return True
+        for lane in self._lanes:
+            if lane.fails or lane.retry.waits(now) or lane.busy_ms(now) > LONGEST_HOLD_MS:
+                return True
         return self._holding.refuses(now)
 
     @property
@@ -151,29 +146,41 @@ class Batches:
             self._committing.lane.submit(self._flush_side.warm_up_commit)
 
     async def flush_all(self, reason: FlushReason, deadline_ms: int) -> None:
-        """Store everything, then commit if it is time or the last chance; bounded."""
+        """Store everything, then commit if it is time or the last chance; bounded.
+
+        Who is held for it waits no longer than until the first request has failed.
+        """
         final = reason is flushing.FlushReason.SHUTDOWN
         self._ending = self._ending or final
+        work = asyncio.ensure_future(self._flush(deadline_ms, final=final))
         try:
             async with asyncio.timeout(max(0, deadline_ms - now_ms()) / 1_000):
-                if final:
-                    await self._committing.unpark()
-                await self._store_all()
-                for pause_ms in FINAL_PAUSES_MS if final else ():
-                    if self._storing.retry.failures == 0:
-                        break
-                    await asyncio.sleep(pause_ms / 1_000)
-                    await self._store_all()
-                await self._committing.lane.until_idle()
-                if final and self._committing.may(now_ms(), deadline_ms):
-                    self._committing.begin(deadline_ms)
-                    await self._committing.lane.until_idle()
-                await self._storing.until_idle()
+                await (work if final else self._alarm.wait_for(work))
         except TimeoutError:
             # What is not stored is in the spool, what is not committed is in the inbox.
             self._holding.ended(now_ms(), flushed=False)
         else:
-            self._holding.ended(now_ms(), flushed=True)
+            if work.done():
+                self._holding.ended(now_ms(), flushed=True)
+            else:
+                self._holding.doubted = True
+        finally:
+            work.cancel()
+
+    async def _flush(self, deadline_ms: int, *, final: bool) -> None:
+        if final:
+            await self._committing.unpark()
+        await self._store_all()
+        for pause_ms in flushing.FINAL_PAUSES_MS if final else ():
+            if self._storing.retry.failures == 0:
+                break
+            await asyncio.sleep(pause_ms / 1_000)
+            await self._store_all()
+        await self._committing.lane.until_idle()
+        if final and self._committing.may(now_ms(), deadline_ms):
+            self._committing.begin(deadline_ms)
+            await self._committing.lane.until_idle()
+        await self._storing.until_idle()
 
     async def _store_all(self) -> None:
         await self._storing.until_idle()
@@ -191,7 +198,7 @@ class Batches:
             if self._outbox.waiting:
                 self._storing.begin(self._store_sealed())
         if self._committing.due(now):
-            self._committing.begin(now + FLUSH_LIMIT_MS)
+            self._committing.begin(now + COMMIT_LIMIT_MS)
         self._look_again_in(self._next_due_ms(now))
 
     def _due(self, now: int) -> FlushReason | None:

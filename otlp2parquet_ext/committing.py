@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.pacing import Commits, Holding
 
 
+COMMIT_LIMIT_MS = 30_000
+"""What a commit may take when no deadline of Lambda's is near."""
+
+
 class Committing:
     """Commits, one at a time, on a lane of their own.
 

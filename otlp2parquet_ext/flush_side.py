@@ -20,7 +20,7 @@ from otlp2parquet_ext.destinations import Batch, DestinationError
 from otlp2parquet_ext.table_maker import TableMaker
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from otlp2parquet_ext.destinations import Destination
     from otlp2parquet_ext.settings import Settings
@@ -46,9 +46,14 @@ class FlushSide:
     Args:
         settings: names the destination.
         environ: variables of the process: credentials, regions, endpoints.
+
+    Attributes:
+        troubled: told of each request that failed, whether it is tried again or not; on the
+            thread that sent it.
     """
 
     def __init__(self, settings: Settings, environ: Mapping[str, str]) -> None:
+        self.troubled: Callable[[], None] | None = None
         self._settings = settings
         self._environ = environ
         self._destination: Destination | None = None
@@ -113,5 +118,9 @@ class FlushSide:
             if self._destination is None:
                 from otlp2parquet_ext.destinations.choose import choose  # noqa: PLC0415
 
-                self._destination = choose(self._settings, self._environ)
+                self._destination = choose(self._settings, self._environ, troubled=self._tell)
         return self._destination
+
+    def _tell(self) -> None:
+        if self.troubled is not None:
+            self.troubled()

@@ -36,6 +36,9 @@ LONGEST_SILENCE_MS = 10_000
 """Silence after which the end of an invocation is not expected any more; the first bound holds
 where nothing has ever been delivered."""
 
+FINAL_PAUSES_MS = (100, 200, 400)
+"""Before each further try of a last flush: one refused request may not cost what we hold."""
+
 MARGIN_MS = 100
 """Kept back from every deadline: the clock of who kills us is not ours."""
 

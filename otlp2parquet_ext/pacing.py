@@ -70,6 +70,7 @@ class Holding:
     destination costs has a bound. (For one that fails nobody is held at all: see `Batches`.)
     """
 
+    doubted: bool = False  # a request failed while an invocation was held for it
     in_vain: Retry = field(default_factory=lambda: Retry(FIRST_LENT_MS, LONGEST_LENT_MS))
 
     def ended(self, now_ms: int, *, flushed: bool) -> None:
@@ -86,12 +87,13 @@ class Holding:
 
     def worked(self, took_ms: int) -> None:
         """Note that work ended well, beside invocations: in the time of a hold it counts as one."""
+        self.doubted = False
         if took_ms <= LONGEST_HOLD_MS:
             self.in_vain = Retry(FIRST_LENT_MS, LONGEST_LENT_MS)
 
     def refuses(self, now_ms: int) -> bool:
         """Tell whether no invocation is held now."""
-        return self.in_vain.waits(now_ms)
+        return self.doubted or self.in_vain.waits(now_ms)
 
 
 @dataclass(slots=True)

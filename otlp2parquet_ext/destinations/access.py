@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from otlp2parquet_ext.storage import Storage
     from otlp2parquet_ext.web.aws import AwsClient
@@ -37,6 +37,7 @@ class Access:
         service: what `endpoint` is the endpoint of: `s3`, `glue`, `s3tables`.
         limit_ms: the most one operation on a bucket takes, retries included.
         origin: whose connections and credentials are used, too.
+        troubled: told of each request that failed.
     """
 
     def __init__(
@@ -46,12 +47,15 @@ class Access:
         service: str = "s3",
         limit_ms: int = LIMIT_MS,
         origin: Access | None = None,
+        *,
+        troubled: Callable[[], None] | None = None,
     ) -> None:
         self._environ = environ
         self._options = options
         self._service = service
         self._limit_ms = limit_ms
         self._origin = origin
+        self._troubled = troubled
 
     @cached_property
     def client(self) -> Client:
@@ -61,7 +65,7 @@ class Access:
         # A destination on disk pays for none of this.
         from otlp2parquet_ext.web.client import new_client  # noqa: PLC0415
 
-        return new_client(self._environ)
+        return new_client(self._environ, self._troubled)
 
     @cached_property
     def credentials(self) -> Identity:

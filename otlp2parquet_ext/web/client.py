@@ -21,7 +21,7 @@ from otlp2parquet_ext.web.connection import Connection, tls_context, unreachable
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from otlp2parquet_ext.web import BytesLike, Response
     from otlp2parquet_ext.web.address import Address, Origin
@@ -50,9 +50,18 @@ class Client:
     Args:
         ca_file: a file of certificates to trust instead of the usual ones, as `AWS_CA_BUNDLE`.
         body_bytes: the longest answer to take.
+        troubled: told, on the thread that asked, of each request that was not answered, or with
+            429 or a server's error.
     """
 
-    def __init__(self, *, ca_file: str | None = None, body_bytes: int = BODY_BYTES) -> None:
+    def __init__(
+        self,
+        *,
+        ca_file: str | None = None,
+        body_bytes: int = BODY_BYTES,
+        troubled: Callable[[], None] | None = None,
+    ) -> None:
+        self._troubled = troubled
         self._ca_file = ca_file
         self._body_bytes = body_bytes
         self._lock = threading.Lock()
@@ -82,7 +91,23 @@ class Client:
         """
         address = split(url)
         head = _head(method, address, headers or {}, len(memoryview(body).cast("B")))
-        connection = self._connected(address.origin, deadline_ms)
+        try:
+            response = self._request(address.origin, method, head, body, deadline_ms)
+        except WebError:
+            self._tell()
+            raise
+        if response.status == 429 or response.status >= 500:
+            self._tell()
+        return response
+
+    def _tell(self) -> None:
+        if self._troubled is not None:
+            self._troubled()
+
+    def _request(
+        self, origin: Origin, method: str, head: bytes, body: BytesLike, deadline_ms: int
+    ) -> Response:
+        connection = self._connected(origin, deadline_ms)
         try:
             answered = self._exchange(connection, method, head, body, deadline_ms)
         except BaseException:
@@ -163,9 +188,10 @@ class Client:
             self._forget(float("inf"))
 
 
-def new_client(environ: Mapping[str, str]) -> Client:
+def new_client(environ: Mapping[str, str], troubled: Callable[[], None] | None = None) -> Client:
     """Return a client that trusts the certificates AWS's and OpenSSL's variables name, if any."""
-    return Client(ca_file=environ.get("AWS_CA_BUNDLE") or environ.get("SSL_CERT_FILE") or None)
+    ca_file = environ.get("AWS_CA_BUNDLE") or environ.get("SSL_CERT_FILE") or None
+    return Client(ca_file=ca_file, troubled=troubled)
 
 
 def _head(method: str, address: Address, headers: Mapping[str, str], length: int) -> bytes:

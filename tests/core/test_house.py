@@ -19,7 +19,7 @@ LAYERS = (
     {"otlp_side"},
     {"batches", "context", "extensions_api", "library_logs"},
     {"committing"},
-    {"flush_side", "intake", "lane"},
+    {"alarm", "flush_side", "intake", "lane"},
     {"outbox", "table_maker"},
     {"contents"},
     {"bootstrap", "receiver", "otlp_receiver", "spool", "destinations", "iceberg"},

@@ -46,6 +46,7 @@ class ScriptedFlushSide:
         refusals: what the next commits raise.
         follows, as_text: for each store, whether a commit was to follow, and what was asked for.
         described: how often what no commit made safe was made so otherwise.
+        troubled: what hears of requests that failed.
     """
 
     failures: list[Exception] = field(default_factory=list)
@@ -57,6 +58,7 @@ class ScriptedFlushSide:
     follows: list[bool] = field(default_factory=list)
     as_text: list[bool] = field(default_factory=list)
     described: int = 0
+    troubled: Callable[[], None] | None = None
 
     def __post_init__(self) -> None:
         self.may_store.set()
@@ -431,6 +433,45 @@ def test_what_a_freeze_broke_is_tried_again_at_once_and_is_nobodys_fault(tmp_pat
         await until(lambda: at.flush_side.bodies == [b"[1]"])
         assert at.batches._storing.retry.failures == 0
         assert not at.batches.in_trouble
+
+    run(test)
+
+
+def test_nobody_is_held_for_the_retries_of_a_request_that_failed(tmp_path: Path) -> None:
+    """They may take a second, and succeed: then it is good enough again."""
+
+    async def test() -> None:
+        at = bench(tmp_path)
+        at.flush_side.may_store.clear()
+        at.batches.append(b"[1]", 1)
+        hold = asyncio.ensure_future(at.batches.flush_all(FlushReason.END, now_ms() + 10_000))
+        await until(lambda: at.flush_side.follows)
+        assert at.flush_side.troubled is not None
+        await asyncio.to_thread(at.flush_side.troubled)
+        await asyncio.wait_for(hold, 5)
+        assert at.flush_side.bodies == []
+        assert at.batches.in_trouble
+        at.flush_side.may_store.set()
+        await until(lambda: not at.batches.in_trouble)
+        assert at.flush_side.bodies == [b"[1]"]
+
+    run(test)
+
+
+def test_retries_in_the_last_flush_are_waited_for(tmp_path: Path) -> None:
+    """There is no later."""
+
+    async def test() -> None:
+        at = bench(tmp_path)
+        at.flush_side.may_store.clear()
+        at.batches.append(b"[1]", 1)
+        last = asyncio.ensure_future(at.batches.flush_all(FlushReason.SHUTDOWN, now_ms() + 9_000))
+        await until(lambda: at.flush_side.follows)
+        assert at.flush_side.troubled is not None
+        await asyncio.to_thread(at.flush_side.troubled)
+        at.flush_side.may_store.set()
+        await last
+        assert at.flush_side.bodies == [b"[1]"]
 
     run(test)
 

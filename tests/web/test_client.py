@@ -199,6 +199,21 @@ def test_a_deadline_in_the_past_is_kept() -> None:
         assert server.requests == []
 
 
+@pytest.mark.parametrize(
+    ("status", "told"), [(200, 0), (404, 0), (412, 0), (429, 1), (500, 1), (503, 1)]
+)
+def test_a_server_in_trouble_is_told_of(status: int, told: int) -> None:
+    """Whoever is held for the answer waits no longer; what the client does wrong is no trouble."""
+    heard: list[None] = []
+    with running(answering([answer(b"", status)])) as server:
+        web = Client(troubled=lambda: heard.append(None))
+        assert web.request("GET", server.url, deadline_ms=soon()).status == status
+    assert len(heard) == told
+    with pytest.raises(WebError):
+        web.request("GET", "http://127.0.0.1:1/", deadline_ms=soon())
+    assert len(heard) == told + 1
+
+
 def test_an_idle_connection_that_died_without_a_sign_is_given_up_early(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
