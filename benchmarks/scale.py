@@ -47,7 +47,7 @@ def run(plan: Plan) -> dict[str, Any]:
             kills = fleet.run(plan, home, LIMIT_S)
             wall_s, requests = time.monotonic() - started, lakes.requests(home)
             left = home.waiting()
-            spooled = sum(map(_is_full, folder.glob("spool/**/*")))
+            spooled = len(list(folder.glob("spool/**/*.seg")))
             # What the last environments have left, as the next committer would take it.
             commit_waiting(open_place(home.near_variables), now_ms() + fleet.COMMIT_LIMIT_MS)
             return figures.of_run(
@@ -61,11 +61,6 @@ def run(plan: Plan) -> dict[str, Any]:
             )
     finally:
         shutil.rmtree(folder)
-
-
-def _is_full(path: Path) -> bool:
-    """Tell whether something in a spool is a segment; locks are empty."""
-    return path.is_file() and path.stat().st_size > 0
 
 
 def memory() -> Path | None:
