@@ -11,7 +11,15 @@ from layer_roots import CHECKOUT, EXTENSION, START, Root
 
 ENTER = 'set -eu; mount --bind "$1" /opt; shift; exec "$@"'
 FOLDERS = ("core", "mapping", "tables", "telemetry", "shell")
-NOT_THERE = ("hypothesis", "opentelemetry", "_any_bytes", "otlp2parquet_ext.cli", "import query")
+NOT_THERE = (
+    "hypothesis",
+    "opentelemetry",
+    "import duckdb",
+    "_any_bytes",
+    "otlp2parquet_ext.cli",
+    "import local",
+    "import query",
+)
 """What some test files need and the layer has not: native libraries, rooms that stay out of it."""
 RUN = """
 import sys
