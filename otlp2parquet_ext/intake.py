@@ -1,10 +1,11 @@
 """What comes in: in the spool, or lost and counted until a row says so.
 
-append() --> Spool --seal()--> a batch
-   |
-   +--no room--> the newest is dropped, or the oldest, as the user wants
-   v
-Losses --> tally, which outlives us --seal()--> a small batch of their rows, ahead of all others
+    append() --> Spool --seal()--> a batch
+       |
+       +--no room--> the newest is dropped, or the oldest, as the user wants
+       v
+    Losses --> tally, which outlives us --seal()--> a small batch of their rows, ahead of others
+
 What lies in memory, because there is no room on disk, is in the tally as long as it does.
 """
 
@@ -60,11 +61,7 @@ class Intake:
     def recover(self) -> int:
         """Take over what dead processes left, their losses too; return how many segments."""
         found = self._spool.recover()
-        tallies, self._spool.left_tallies = self._spool.left_tallies, []
-        for tally in tallies:
-            self._losses.learn(tally)
-        if tallies:
-            self._tally()
+        self.settle()
         return found
 
     def append(self, body: bytes, items: int) -> None:
@@ -75,12 +72,10 @@ class Intake:
             result = self._spool.append(body, now_us, items)
         if isinstance(result, Dropped):
             self.lose(result.reason, items, len(body))
-        self.settle()
 
     def offer(self, kind: Kind, payload: bytes, items: int) -> str | None:
         """Take a body that stays whose it is when there is no room: return why, None when taken."""
         result = self._spool.append(payload, time.time_ns() // 1_000, items, kind)
-        self.settle()
         return result.reason if isinstance(result, Dropped) else None
 
     def lose(self, reason: str, records: int, size_bytes: int) -> None:
@@ -117,11 +112,18 @@ class Intake:
         return True
 
     def settle(self) -> None:
-        """Note what is in memory only: it is lost when we are, and then somebody has to tell."""
-        held = self._spool.held_in_memory
-        if held != self._held:
-            self._held = held
-            self._tally()
+        """Bring the tally up to date after anything came or went.
+
+        What is in memory only is lost when we are; what dead processes had lost is ours to tell.
+        """
+        held, left = self._spool.held_in_memory, self._spool.left_tallies
+        if held == self._held and not left:
+            return
+        self._held = held
+        for tally in left.values():
+            self._losses.learn(tally)
+        self._tally()
+        self._spool.forget_left_tallies()
 
     def _tally(self) -> None:
         records, size_bytes = self._held

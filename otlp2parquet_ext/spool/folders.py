@@ -64,6 +64,7 @@ class Folders:
                 with contextlib.suppress(OSError):  # no room for it, perhaps for segments
                     os.posix_fallocate(self._locks[folder], 0, TALLY_BYTES)
                 return folder
+            os.close(self._locks.pop(folder))  # of an earlier process with our number
         raise OSError(f"no free folder below {self._root}")
 
     def others(self) -> Iterator[Path]:
@@ -111,6 +112,12 @@ class Folders:
         except OSError:
             return False
         return True
+
+    def clear_tally(self, folder: Path) -> None:
+        """Empty the tally of a dead process's folder, if it is still there."""
+        if folder in self._locks:
+            with contextlib.suppress(OSError):
+                os.pwrite(self._locks[folder], bytes(TALLY_BYTES), 0)
 
     def tally_of(self, folder: Path) -> bytes:
         """Return the tally of a folder we hold the lock of, b"" when there is none."""

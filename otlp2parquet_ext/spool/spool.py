@@ -63,7 +63,7 @@ class Spool:
         open: the segment appended to, None while nothing waits.
         sealed: immutable segments that are not safe elsewhere yet, oldest first.
         left_bytes: bytes of dead processes' segments that wait for another `recover`.
-        left_tallies: what dead processes had lost and not told yet, as they wrote it.
+        left_tallies: what dead processes had lost and not told, by their folders.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class Spool:
         self.open: Segment | None = None
         self.sealed: list[Segment] = []
         self.left_bytes = 0
-        self.left_tallies: list[bytes] = []
+        self.left_tallies: dict[Path, bytes] = {}
 
     @property
     def size_bytes(self) -> int:
@@ -191,6 +191,11 @@ class Spool:
         """Keep what was lost where it outlives us; False where there is no such place."""
         return self._folders.write_tally(body)
 
+    def forget_left_tallies(self) -> None:
+        """Let nobody else tell them: they are in a tally of ours."""
+        while self.left_tallies:
+            self._folders.clear_tally(self.left_tallies.popitem()[0])
+
     def seal(self) -> Segment | None:
         """Close the open segment and queue it; None when there is nothing in it."""
         before = len(self.sealed)
@@ -228,7 +233,7 @@ class Spool:
     def _recover_folder(self, folder: Path) -> list[Segment]:
         found: list[Segment] = []
         if tally := self._folders.tally_of(folder):
-            self.left_tallies.append(tally)
+            self.left_tallies[folder] = tally
         for path in sorted(folder.glob("*.seg")):
             with contextlib.suppress(OSError):
                 found.append(Segment.recover(path))

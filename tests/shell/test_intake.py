@@ -16,6 +16,7 @@ from otlp2parquet_ext.losses import REASONS, Losses
 from otlp2parquet_ext.outbox import TRUSTED_MS, Outbox
 from otlp2parquet_ext.spool import Frame, Kind, Spool, read_frames
 from otlp2parquet_ext.spool.folders import TALLY_BYTES
+from otlp2parquet_ext.spool.spool import RECOVERED
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -182,13 +183,50 @@ def test_what_was_only_in_memory_when_a_process_was_killed_is_told_as_lost(tmp_p
     assert size_bytes >= (7 - kept - 2) * 1_000
 
 
+def test_losses_passed_from_one_dead_process_to_the_next_are_counted_once(tmp_path: Path) -> None:
+    """The folder of the first stays while its segments do; its tally is in the second's by then."""
+    first, spool = intake(tmp_path)
+    first.append(padded(0), 1)
+    first.lose("gone", 3, 5)
+    die(spool)
+    second, spool = intake(tmp_path)
+    second.recover()
+    die(spool)
+    third, spool = intake(tmp_path)
+    third.recover()
+    third.seal()
+    assert losses_in(bodies_of(spool)) == {"gone": (3, 5)}
+
+
+def test_losses_of_many_dead_processes_are_all_told(tmp_path: Path) -> None:
+    """Their folders are taken over a part at a time, by whoever discards the last segment."""
+    for _ in range(RECOVERED + 5):
+        dead, spool = intake(tmp_path)
+        dead.append(padded(0), 1)
+        dead.lose("gone", 1, 1)
+        die(spool)
+    taken, spool = intake(tmp_path)
+    outbox = taken._outbox
+    taken.recover()
+    while outbox.waiting:
+        outbox.discard(outbox.waiting[0])
+        taken.settle()
+    taken.seal()
+    assert losses_in(bodies_of(spool)) == {"gone": (RECOVERED + 5, RECOVERED + 5)}
+
+
+def die(spool: Spool) -> None:
+    """Do what the kernel does when a process dies: its locks are given up."""
+    for descriptor in spool._folders._locks.values():
+        os.close(descriptor)
+
+
 def test_a_loss_that_was_told_is_not_told_again(tmp_path: Path) -> None:
     """The tally is cleared with the row."""
     first, spool = intake(tmp_path)
     first.lose("gone", 1, 1)
     first.seal()
-    for descriptor in spool._folders._locks.values():
-        os.close(descriptor)
+    die(spool)
     second, _ = intake(tmp_path)
     assert second.recover() == 1
     assert second.empty
