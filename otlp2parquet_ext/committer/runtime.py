@@ -5,7 +5,8 @@
                  main()
 
 With the layer attached that file is the whole function, runtime `provided.al2023`: nothing is
-packaged, and the libraries are those the layer was tested with.
+packaged, and the libraries are those the layer was tested with. Where code has to be Python for a
+template to hold it, `start -m otlp2parquet_ext.committer.runtime` takes the runtime's place.
 
 Source: AWS Lambda developer guide, "Using the Lambda runtime API for custom runtimes".
 """
@@ -96,3 +97,7 @@ def main() -> None:
         sys.exit(1)
     while True:
         serve_one(api, places)
+
+
+if __name__ == "__main__":
+    main()
