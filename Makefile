@@ -71,6 +71,23 @@ layer-lock: $(SETUP)  ## resolve the layer's own requirements again (hashes, no 
 	  --no-emit-index-url --no-emit-find-links --no-header --no-annotate \
 	  layer/requirements-test.in --output-file layer/requirements-test.txt
 
+.PHONY: test-deploy deploy-lock
+DEPLOY_TOOLS := build/deploy-tools
+
+test-deploy: $(SETUP) $(LAYER_TOOLS)/.set-up $(DEPLOY_TOOLS)/.set-up  ## templates, snippets and scripts of deploy/
+	$(BIN)/pytest tests/deploy
+
+deploy-lock: $(SETUP)  ## resolve what `test-deploy` checks with again (hashes, no addresses)
+	$(BIN)/pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-emit-find-links --no-header --no-annotate \
+	  tests/deploy/requirements.in --output-file tests/deploy/requirements.txt
+
+$(DEPLOY_TOOLS)/.set-up: tests/deploy/requirements.txt
+	$(PYTHON) -m venv $(DEPLOY_TOOLS)
+	$(DEPLOY_TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	touch $@
+
 # The AWS command line and a stand-in for AWS: apart, because their own needs contradict ours.
 $(LAYER_TOOLS)/.set-up: layer/requirements-test.txt
 	$(PYTHON) -m venv $(LAYER_TOOLS)

@@ -10,7 +10,7 @@
 #
 # FUNCTION...        names or ARNs
 # --tag KEY=VALUE    every function of the region with that tag, instead of names
-# --layer ARN        the layer version, of the functions' region and architecture
+# --layer ARN        the layer version; twice, once for each architecture, if there are functions of both
 # --set NAME=VALUE   a variable; may be repeated
 # --policy ARN       a managed policy for the functions' roles, such as WriterPolicyArn of the templates;
 #                    detach takes it off; give it only if no other function of the role needs it
@@ -19,7 +19,7 @@
 # --dry-run          say what would be done, and change nothing
 set -euo pipefail
 
-action=${1:-} layer="" name=otlp2parquet-ext policy="" tag="" dry="" sets=() functions=()
+action=${1:-} layers="" name=otlp2parquet-ext policy="" tag="" dry="" sets=() functions=()
 aws=(aws) failed=0
 
 fail() {
@@ -37,7 +37,7 @@ options() {
       --layer | --layer-name | --policy | --tag | --set | --region | --profile)
         [ -n "${2:-}" ] || fail "$1 needs a value; see --help"
         case $1 in
-          --layer) layer=$2 ;;
+          --layer) layers+="$2 " ;;
           --layer-name) name=$2 ;;
           --policy) policy=$2 ;;
           --tag) tag=$2 ;;
@@ -56,8 +56,8 @@ options() {
 
 check() {
   case $action in
-    attach) [ -n "$layer" ] || fail "attach needs --layer; see --help" ;;
-    detach) ;;
+    attach) [ -n "$layers" ] || fail "attach needs --layer; see --help" ;;
+    detach) [ ${#sets[@]} -eq 0 ] || fail "detach sets nothing: it takes all OTLP2PARQUET_ variables" ;;
     -h | --help) usage && exit 0 ;;
     *) fail "attach or detach? see --help" ;;
   esac
@@ -79,30 +79,38 @@ tagged() { # the ARNs of all functions with the tag, one a line
 }
 
 merged() { # merged CONFIGURATION: the update's input as JSON; nothing if there is nothing to change
-  ACTION=$action LAYER=$layer LAYER_NAME=$name python3 - "$1" ${sets[@]+"${sets[@]}"} <<'PYTHON'
+  ACTION=$action LAYERS=$layers LAYER_NAME=$name CONFIGURATION=$1 \
+    python3 - ${sets[@]+"${sets[@]}"} <<'PYTHON'
 import json, os, sys
 
-had, layer = json.loads(sys.argv[1]), os.environ["LAYER"]
+had = json.loads(os.environ["CONFIGURATION"])
+found, given = had.get("Environment") or {}, os.environ["LAYERS"].split()
+if "Error" in found:  # to write what cannot be read would delete it
+    sys.exit(f"its variables cannot be read: {found['Error'].get('Message')}")
+variables = found.get("Variables") or {}
 layers = [one["Arn"] for one in had.get("Layers") or []]
-variables = dict((had.get("Environment") or {}).get("Variables") or {})
-# Ours: what begins with the name, and another version of the very layer that is given.
-ours = [a for a in layers if a.split(":")[6].startswith(os.environ["LAYER_NAME"])
-        or (layer and a.rsplit(":", 1)[0] == layer.rsplit(":", 1)[0])]
-if os.environ["ACTION"] == "attach":
-    place = layers.index(ours[0]) if ours else len(layers)
-    wanted = [a for a in layers[:place] if a not in ours] + [layer]
-    wanted += [a for a in layers[place:] if a not in ours]
-    new = variables | dict(one.split("=", 1) for one in sys.argv[2:])
-    kept = {}
-else:
-    wanted = [a for a in layers if a not in ours]
+# Ours: what is called so, and other versions of the layers that are given.
+versions = {arn.rsplit(":", 1)[0] for arn in given}
+ours = [arn for arn in layers
+        if arn.split(":")[6].startswith(os.environ["LAYER_NAME"]) or arn.rsplit(":", 1)[0] in versions]
+arch = (had.get("Architectures") or ["x86_64"])[0]
+other = {"x86_64": "-arm64", "arm64": "-x86_64"}[arch]
+fitting = [arn for arn in given if not arn.split(":")[6].endswith(other)]
+if os.environ["ACTION"] == "detach":
+    wanted = [arn for arn in layers if arn not in ours]
     new = {k: v for k, v in variables.items() if not k.startswith("OTLP2PARQUET_")}
-    kept = dict(one.split("=", 1) for one in sys.argv[2:])
-new |= kept
+elif len(fitting) != 1:
+    sys.exit(f"it is of {arch}: give one --layer for that")
+else:
+    place = layers.index(ours[0]) if ours else len(layers)
+    wanted = [arn for arn in layers[:place] if arn not in ours] + fitting
+    wanted += [arn for arn in layers[place:] if arn not in ours]
+    new = variables | dict(one.split("=", 1) for one in sys.argv[1:])
 if (wanted, new) != (layers, variables):
-    # The revision says whether somebody else changed the function since we looked.
-    print(json.dumps({"FunctionName": had["FunctionArn"], "RevisionId": had["RevisionId"],
-                      "Layers": wanted, "Environment": {"Variables": new}}))
+    update = {"FunctionName": had["FunctionArn"], "Layers": wanted, "Environment": {"Variables": new}}
+    if "RevisionId" in had:  # then AWS refuses, if somebody else has changed the function meanwhile
+        update["RevisionId"] = had["RevisionId"]
+    print(json.dumps(update))
 PYTHON
 }
 
@@ -113,17 +121,18 @@ update() { # update FUNCTION
   if [ -z "$input" ]; then
     echo "$1: nothing to change"
   elif [ -n "$dry" ]; then
-    echo "$1: would become $(shown "$input")"
+    echo "$1: would become $(shown <<<"$input")"
   else
-    "${aws[@]}" lambda update-function-configuration --cli-input-json "$input" >/dev/null || return
+    "${aws[@]}" lambda update-function-configuration --cli-input-json file:///dev/stdin \
+      <<<"$input" >/dev/null || return # not as an argument: variables may be secrets
     "${aws[@]}" lambda wait function-updated-v2 --function-name "$1" || return
     echo "$1: ${action}ed"
   fi
 }
 
 shown() { # without values: they may be secrets
-  python3 -c 'import json, sys; it = json.loads(sys.argv[1])
-print("layers", *it["Layers"], "variables", *it["Environment"]["Variables"])' "$1"
+  python3 -c 'import json, sys; it = json.load(sys.stdin)
+print("layers", *it["Layers"], "variables", *it["Environment"]["Variables"])'
 }
 
 role_of() {
@@ -163,6 +172,6 @@ if [ -n "$tag" ]; then
 fi
 [ ${#functions[@]} -gt 0 ] || fail "no function is named, or has the tag"
 for function in "${functions[@]}"; do
-  one "$function" || { echo "$function: failed, and was left as it is" >&2 && failed=1; }
+  one "$function" || { echo "$function: failed" >&2 && failed=1; }
 done
 exit $failed

@@ -101,16 +101,17 @@ def client(service: str, url: str, environ: Mapping[str, str]) -> Any:
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[Server]:
+def running(folder: Path, program: str = __file__) -> Iterator[Server]:
     """Start the server.
 
     Args:
         folder: for the log.
+        program: this one, or one that adds to it.
     """
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     nobody = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}
-    command = [sys.executable, __file__, "-H", "127.0.0.1", "-p", str(port)]
+    command = [sys.executable, program, "-H", "127.0.0.1", "-p", str(port)]
     with serving(command, port, folder / "moto.log"):
         administrator = _user(client("iam", url, nobody), EVERYTHING)
         switch = urllib.request.Request(  # noqa: S310 - ours
