@@ -123,8 +123,9 @@ update() { # update FUNCTION
   elif [ -n "$dry" ]; then
     echo "$1: would become $(shown <<<"$input")"
   else
-    "${aws[@]}" lambda update-function-configuration --cli-input-json file:///dev/stdin \
-      <<<"$input" >/dev/null || return # not as an argument: variables may be secrets
+    # Not as an argument, which others see: variables may be secrets. And the CLI reads it twice.
+    printf '%s' "$input" >"$file" || return
+    "${aws[@]}" lambda update-function-configuration --cli-input-json "file://$file" >/dev/null || return
     "${aws[@]}" lambda wait function-updated-v2 --function-name "$1" || return
     echo "$1: ${action}ed"
   fi
@@ -163,6 +164,8 @@ one() { # one FUNCTION: the permission is there before the layer, and goes after
   if [ -n "$policy" ] && [ "$action" = detach ]; then permit "$1" || return; fi
 }
 
+file=$(mktemp) # for our eyes only
+trap 'rm -f "$file"' EXIT
 [ $# -gt 0 ] && shift
 options "$@"
 check

@@ -161,7 +161,7 @@ def model(kind: str, make: Make) -> type[CloudFormationModel]:
     """Return what moto asks to make resources of a type."""
 
     def create(
-        cls: type, resource_name: str, json: Any, account_id: str, region: str, **_: Any
+        cls: Any, /, resource_name: str, json: Any, account_id: str, region: str, **_: Any
     ) -> Made:
         del cls
         return Made(*make(account_id, region, resource_name, json.get("Properties", {})))
