@@ -1,4 +1,8 @@
-"""`otlp2parquet-ext cost`: options in, a bill out."""
+"""`otlp2parquet-ext cost`: options in, a bill out.
+
+Says what a function's telemetry costs in the lake, beside what it costs in CloudWatch Logs. It runs
+nothing and asks nobody: see docs/cost.md.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +27,11 @@ from otlp2parquet_ext.cost.workload import (
 from otlp2parquet_ext.destinations.address import AddressError
 from otlp2parquet_ext.settings import Settings, load
 
+EXAMPLES = """\
+  otlp2parquet-ext cost --per-second 20
+  otlp2parquet-ext cost --per-month 1000000 --events 40 --env OTLP2PARQUET_COMMIT=inbox \\
+    --destination "glue://otel?warehouse=s3://bucket/lake" --json
+"""
 HOLD_MS = 200.0
 SHUTDOWN_MS = 500.0
 """What a warm flush and an environment's end took at 128 MB in the local environment."""
@@ -46,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--lifetime-s", type=_positive, default=LIFETIME_S, metavar="S", help="of an environment "
         "(default: %(default)g)")  # fmt: skip
     add("--memory", type=_positive, default=128.0, metavar="MB", help="default %(default)g")
-    add("--arch", choices=("x86_64", "arm64"), default="x86_64")
+    add("--arch", choices=("x86_64", "arm64"), default="x86_64", help="default %(default)s")
     add("--hold-ms", type=_at_least_0, default=HOLD_MS, metavar="MS", help="billed for a held "
         "invocation's flush (default: %(default)g)")  # fmt: skip
     add("--shutdown-ms", type=_at_least_0, default=SHUTDOWN_MS, metavar="MS", help="billed for "

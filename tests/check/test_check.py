@@ -12,7 +12,7 @@ from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.schema import Schema
 from pyiceberg.types import NestedField, StringType, TimestamptzType
 
-from otlp2parquet_ext.check import check
+from otlp2parquet_ext.checking import check
 from otlp2parquet_ext.cli import main
 from otlp2parquet_ext.destinations import Batch
 from otlp2parquet_ext.iceberg import CommitError

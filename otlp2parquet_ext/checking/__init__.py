@@ -1,15 +1,13 @@
-"""`otlp2parquet-ext check`: what a destination is, before a function writes to it.
+"""What a destination is, before a function writes to it.
 
 URL --> plain: can a file be written?  |  Iceberg: what tables are there, and do our columns fit?
 
-With `--create` the tables named by `--tables` are made, by whoever may, so that functions need no
-right to; with `--add-columns` tables of `catalog://…` get the columns of ours they lack.
+Tables can be created, by whoever may, so that functions need no right to; tables of `catalog://…`
+can be given the columns of ours they lack.
 """
 
 from __future__ import annotations
 
-import os
-import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -26,7 +24,6 @@ from otlp2parquet_ext.storage import StorageError
 from otlp2parquet_ext.tables.registry import TABLES
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from otlp2parquet_ext.destinations.address import Address
@@ -36,42 +33,12 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.iceberg.matching import Matched
     from otlp2parquet_ext.tables.columns import Column
 
+ERRORS = (AddressError, CommitError, DestinationError, StorageError)
 PATIENCE_MS = 60_000
 PROBE = "otlp2parquet-ext-check"
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Describe the command's arguments."""
-    parser.add_argument("destination", help="as in OTLP2PARQUET_DESTINATION")
-    parser.add_argument(
-        "--tables",
-        default="logs",
-        metavar="NAMES",
-        help=f"tables there have to be, of {','.join(TABLES)}, or all (%(default)s); others are "
-        "looked at if they are there",
-    )
-    parser.add_argument("--create", action="store_true", help="create those that are missing")
-    parser.add_argument(
-        "--add-columns",
-        action="store_true",
-        help="add the columns of ours that tables of a catalog://… lack",
-    )
-
-
-def run(chosen: argparse.Namespace) -> int:
-    """Say what is there; 1 when something keeps batches from becoming visible."""
-    variables = {**os.environ, "OTLP2PARQUET_DESTINATION": chosen.destination}
-    try:
-        wanted = _wanted(chosen.tables)
-        for line in check(variables, wanted, create=chosen.create, add_columns=chosen.add_columns):
-            print(line)
-    except (AddressError, CommitError, DestinationError, StorageError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
-
-
-def _wanted(text: str) -> frozenset[str]:
+def wanted_tables(text: str) -> frozenset[str]:
     """Read a list of tables.
 
     Raises:
