@@ -1,14 +1,14 @@
 """`otlp2parquet-ext check`.
 
-Says what a destination is before a function writes to it: can files be written there, what tables
-are there, and do our columns fit? With --create the tables named by --tables are made, by whoever
-may, so that functions need no right to.
+Tries a destination step by step, before a function depends on it: whose credentials, can files be
+written, read and deleted, what tables are there, do our columns fit, would a commit be taken?
+Nothing is left behind. What fails is explained, with the statement of IAM that allows it. Without
+DESTINATION it is the variable OTLP2PARQUET_DESTINATION's. Status 0: all is fine; 1: something
+failed; see docs/check.md.
 """
 
 from __future__ import annotations
 
-import os
-import sys
 from typing import TYPE_CHECKING
 
 from otlp2parquet_ext.settings.lake import OTHER_TABLES
@@ -16,17 +16,23 @@ from otlp2parquet_ext.settings.lake import OTHER_TABLES
 if TYPE_CHECKING:
     import argparse
 
+DESTINATION = "OTLP2PARQUET_DESTINATION"
 TABLES = ("logs", *(name for name, _ in OTHER_TABLES))
 EXAMPLES = """\
   otlp2parquet-ext check s3://bucket/prefix
   otlp2parquet-ext check "glue://otel?warehouse=s3://bucket/lake" --create --tables logs,traces
+  otlp2parquet-ext check --json
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command's arguments."""
     parser.add_argument(
-        "destination", metavar="DESTINATION", help="a URL, as in OTLP2PARQUET_DESTINATION"
+        "destination",
+        nargs="?",
+        default="",
+        metavar="DESTINATION",
+        help=f"a URL, as in {DESTINATION} (default: that variable)",
     )
     parser.add_argument(
         "--tables",
@@ -41,20 +47,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="add the columns of ours that tables of a catalog://… lack",
     )
+    parser.add_argument(
+        "--all", action="store_true", help="show settings left at their default, too"
+    )
+    parser.add_argument("--json", action="store_true", help="values instead of text")
 
 
 def run(chosen: argparse.Namespace) -> int:
-    """Say what is there; 1 when something keeps batches from becoming visible."""
-    from otlp2parquet_ext import checking  # noqa: PLC0415 - heavy
+    """Check; 1 when something failed."""
+    from otlp2parquet_ext.commands.check_output import run  # noqa: PLC0415 - heavy
 
-    variables = {**os.environ, "OTLP2PARQUET_DESTINATION": chosen.destination}
-    try:
-        wanted = checking.wanted_tables(chosen.tables)
-        for line in checking.check(
-            variables, wanted, create=chosen.create, add_columns=chosen.add_columns
-        ):
-            print(line)
-    except checking.ERRORS as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
+    return run(chosen)
