@@ -200,7 +200,7 @@ class CredentialSource:
             found = importlib.import_module("boto3").Session().get_credentials()
         except ImportError:
             found = None
-            more = ", or install boto3 for profiles, SSO and instance roles"
+            more = ", or pip install 'otlp2parquet-ext[glue]' for profiles, SSO and instance roles"
         except Exception as error:
             raise CredentialsError(f"boto3 finds no credentials: {error}") from error
         else:
