@@ -10,12 +10,9 @@ import argparse
 import json
 import math
 import sys
-import tomllib
 from pathlib import Path
 from typing import Any
 
-from otlp2parquet_ext.cost import report
-from otlp2parquet_ext.cost.bill import bill
 from otlp2parquet_ext.cost.prices import REGION, Price, PriceError, overridden
 from otlp2parquet_ext.cost.workload import (
     EVENT_BYTES,
@@ -24,7 +21,6 @@ from otlp2parquet_ext.cost.workload import (
     Workload,
     WorkloadError,
 )
-from otlp2parquet_ext.destinations.address import AddressError
 from otlp2parquet_ext.settings import Settings, load
 
 EXAMPLES = """\
@@ -77,6 +73,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the bill; return 2 when an option makes no sense."""
+    from otlp2parquet_ext.cost import report  # noqa: PLC0415 - heavy
+    from otlp2parquet_ext.cost.bill import bill  # noqa: PLC0415 - heavy
+    from otlp2parquet_ext.destinations.address import AddressError  # noqa: PLC0415 - heavy
+
     try:
         prices, region = _prices(args.prices)
         found = bill(_workload(args), _settings(args), prices, region)
@@ -131,6 +131,8 @@ def _prices(file: str | None) -> tuple[dict[str, Price], str]:
 
 
 def _read(file: Path) -> dict[str, Any]:
+    import tomllib  # noqa: PLC0415 - heavy
+
     try:
         text = file.read_text(encoding="utf-8")
         entries = tomllib.loads(text) if file.suffix == ".toml" else json.loads(text)
