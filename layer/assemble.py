@@ -15,9 +15,9 @@ from layer.plan import CHECKOUT, HERE, HOME, Target
 
 NOT_IN_THE_LAYER: Final = (
     "local",
-    "check.py",
     "cost",
     "cli.py",
+    "commands",
     "demo.py",
     "query.py",
     "__pycache__",

@@ -99,6 +99,8 @@ class Agent:
         if self._booted.listener is not None:
             await self._receiver.start(socket.socket(fileno=self._booted.listener.detach()))
         await self._otlp.start()
+        if self._settings.check == "1":
+            _begin_check(self._booted)
         shutdown = await self._until_shutdown()
         await self._shut_down(shutdown)
 
@@ -243,6 +245,13 @@ class Agent:
             if until_ms <= now_ms():
                 return
             await self._next_delivery(until_ms)
+
+
+def _begin_check(booted: Booted) -> None:
+    """Try the destination beside everything else; nobody waits for it."""
+    from otlp2parquet_ext.checking.at_start import begin  # noqa: PLC0415 - few ask for it
+
+    begin(booted.settings, booted.environ)
 
 
 def _redacting(rules: str) -> Redactor | None:

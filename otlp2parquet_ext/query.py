@@ -60,7 +60,7 @@ def connect(
     try:
         import duckdb  # noqa: PLC0415 - an extra: everything else works without it
     except ImportError:
-        raise QueryError("DuckDB is missing: pip install 'otlp2parquet_ext[report]'") from None
+        raise QueryError("DuckDB is missing: pip install 'otlp2parquet-ext[report]'") from None
     environ = os.environ if environ is None else environ
     settings, _ = load({**environ, "OTLP2PARQUET_DESTINATION": destination})
     connection = duckdb.connect()

@@ -1,4 +1,7 @@
-"""`otlp2parquet-ext commit`: the committer by hand, for cron and for what has piled up."""
+"""`otlp2parquet-ext commit`: the committer by hand, for cron and for what has piled up.
+
+Its options are those of `commands.commit`.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,6 @@ from otlp2parquet_ext.committer.opening import open_places
 from otlp2parquet_ext.committer.progress import Progress
 from otlp2parquet_ext.committer.sweeping import Options
 from otlp2parquet_ext.committer.tables import care_for_all, commit_all, count_waiting, together
-from otlp2parquet_ext.committer.work import FILES_PER_SNAPSHOT, Done
 from otlp2parquet_ext.destinations import DestinationError
 from otlp2parquet_ext.iceberg.upkeep.handle import now_ms
 from otlp2parquet_ext.storage import StorageError
@@ -23,50 +25,9 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.committer.care import Cared
     from otlp2parquet_ext.committer.opening import Place
     from otlp2parquet_ext.committer.sweeping import Swept
+    from otlp2parquet_ext.committer.work import Done
 
 DAY_MS = 86_400_000
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Describe the command's arguments."""
-    parser.add_argument("destination", help="as in OTLP2PARQUET_DESTINATION")
-    parser.add_argument(
-        "--until-empty", action="store_true", help="go on with what arrives in the meantime"
-    )
-    parser.add_argument("--limit", type=int, metavar="N", help="commit N files at most")
-    parser.add_argument(
-        "--seconds", type=int, default=3_600, metavar="N", help="time to work (%(default)s)"
-    )
-    parser.add_argument(
-        "--per-snapshot",
-        type=int,
-        default=FILES_PER_SNAPSHOT,
-        metavar="N",
-        help="files in one snapshot (%(default)s)",
-    )
-    parser.add_argument(
-        "--maintain",
-        action="store_true",
-        help="then merge small manifests and delete what only expired snapshots referred to",
-    )
-    parser.add_argument(
-        "--sweep",
-        action="store_true",
-        help="and look for files nothing refers to: metadata is deleted, rows are adopted",
-    )
-    parser.add_argument(
-        "--older-than-days",
-        type=float,
-        default=3,
-        metavar="N",
-        help="age from which the sweep counts a file (%(default)s)",
-    )
-    parser.add_argument(
-        "--delete-strays",
-        action="store_true",
-        help="let the sweep delete data files that it cannot adopt: they may be rows nobody saw",
-    )
-    parser.add_argument("--dry-run", action="store_true", help="change nothing, say what would be")
 
 
 def run(chosen: argparse.Namespace) -> int:

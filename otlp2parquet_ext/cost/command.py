@@ -1,4 +1,8 @@
-"""`otlp2parquet-ext cost`: options in, a bill out."""
+"""`otlp2parquet-ext cost`: options in, a bill out.
+
+Says what a function's telemetry costs in the lake, beside what it costs in CloudWatch Logs. It runs
+nothing and asks nobody: see docs/cost.md.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +10,9 @@ import argparse
 import json
 import math
 import sys
-import tomllib
 from pathlib import Path
 from typing import Any
 
-from otlp2parquet_ext.cost import report
-from otlp2parquet_ext.cost.bill import bill
 from otlp2parquet_ext.cost.prices import REGION, Price, PriceError, overridden
 from otlp2parquet_ext.cost.workload import (
     EVENT_BYTES,
@@ -20,9 +21,13 @@ from otlp2parquet_ext.cost.workload import (
     Workload,
     WorkloadError,
 )
-from otlp2parquet_ext.destinations.address import AddressError
 from otlp2parquet_ext.settings import Settings, load
 
+EXAMPLES = """\
+  otlp2parquet-ext cost --per-second 20
+  otlp2parquet-ext cost --per-month 1000000 --events 40 --env OTLP2PARQUET_COMMIT=inbox \\
+    --destination "glue://otel?warehouse=s3://bucket/lake" --json
+"""
 HOLD_MS = 200.0
 SHUTDOWN_MS = 500.0
 """What a warm flush and an environment's end took at 128 MB in the local environment."""
@@ -46,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--lifetime-s", type=_positive, default=LIFETIME_S, metavar="S", help="of an environment "
         "(default: %(default)g)")  # fmt: skip
     add("--memory", type=_positive, default=128.0, metavar="MB", help="default %(default)g")
-    add("--arch", choices=("x86_64", "arm64"), default="x86_64")
+    add("--arch", choices=("x86_64", "arm64"), default="x86_64", help="default %(default)s")
     add("--hold-ms", type=_at_least_0, default=HOLD_MS, metavar="MS", help="billed for a held "
         "invocation's flush (default: %(default)g)")  # fmt: skip
     add("--shutdown-ms", type=_at_least_0, default=SHUTDOWN_MS, metavar="MS", help="billed for "
@@ -68,6 +73,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the bill; return 2 when an option makes no sense."""
+    from otlp2parquet_ext.cost import report  # noqa: PLC0415 - heavy
+    from otlp2parquet_ext.cost.bill import bill  # noqa: PLC0415 - heavy
+    from otlp2parquet_ext.destinations.address import AddressError  # noqa: PLC0415 - heavy
+
     try:
         prices, region = _prices(args.prices)
         found = bill(_workload(args), _settings(args), prices, region)
@@ -122,6 +131,8 @@ def _prices(file: str | None) -> tuple[dict[str, Price], str]:
 
 
 def _read(file: Path) -> dict[str, Any]:
+    import tomllib  # noqa: PLC0415 - heavy
+
     try:
         text = file.read_text(encoding="utf-8")
         entries = tomllib.loads(text) if file.suffix == ".toml" else json.loads(text)

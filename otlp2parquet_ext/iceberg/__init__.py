@@ -26,7 +26,13 @@ if TYPE_CHECKING:
 
 
 class CommitError(Exception):
-    """The files are not visible; they stay where they are, and so do their descriptors."""
+    """The files are not visible; they stay where they are, and so do their descriptors.
+
+    Attributes:
+        lacks: the IAM actions one of which is not allowed, if that is the cause.
+    """
+
+    lacks: tuple[str, ...] = ()
 
 
 class ConflictError(CommitError):

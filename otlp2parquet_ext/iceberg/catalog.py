@@ -6,7 +6,7 @@ file_catalog.py   for catalogs that only hold where the metadata lies
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import msgspec
 
@@ -54,4 +54,23 @@ class Catalog(Protocol):
 
         Raises:
             OutcomeUnknownError: look before you try again.
+        """
+
+
+@runtime_checkable
+class Trying(Protocol):
+    """A catalog that can be asked whether it would take a commit of ours."""
+
+    def try_commit(self, base: Version, deadline_ms: int) -> bool:
+        """Ask for a commit that cannot happen; the table stays as it is, and without a snapshot.
+
+        Args:
+            base: the table, as `load` just returned it.
+            deadline_ms: Unix ms.
+
+        Returns:
+            False when the catalog offers no way to find out.
+
+        Raises:
+            CommitError: a commit would be refused.
         """

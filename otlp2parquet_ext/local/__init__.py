@@ -9,9 +9,13 @@ It knows nothing of our extension but the name of its executable: any extension 
 
 from __future__ import annotations
 
-from otlp2parquet_ext.local.environment import run, run_async
-from otlp2parquet_ext.local.outcome import Outcome
+from typing import TYPE_CHECKING
+
 from otlp2parquet_ext.local.plan import ExtensionProgram, Faults, Kill, KillPoint, LogFormat, Plan
+
+if TYPE_CHECKING:
+    from otlp2parquet_ext.local.environment import run, run_async
+    from otlp2parquet_ext.local.outcome import Outcome
 
 __all__ = [
     "ExtensionProgram",
@@ -24,3 +28,12 @@ __all__ = [
     "run",
     "run_async",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """Import what runs a plan when it is asked for: to describe one needs no web server."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from otlp2parquet_ext.local import environment, outcome  # noqa: PLC0415
+
+    return getattr(outcome if name == "Outcome" else environment, name)

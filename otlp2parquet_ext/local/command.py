@@ -18,7 +18,6 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from otlp2parquet_ext.local.environment import run_async
 from otlp2parquet_ext.local.plan import (
     OURS,
     ExtensionProgram,
@@ -28,7 +27,6 @@ from otlp2parquet_ext.local.plan import (
     LogFormat,
     Plan,
 )
-from otlp2parquet_ext.local.summary import summary
 
 if TYPE_CHECKING:
     from otlp2parquet_ext.local.outcome import Invocation, Outcome
@@ -54,6 +52,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run what the options say and print it; return the exit code."""
+    from otlp2parquet_ext.local.summary import summary  # noqa: PLC0415 - heavy
+
     try:
         plan = plan_of(args)
     except ValueError as error:
@@ -79,7 +79,7 @@ def plan_of(args: argparse.Namespace) -> Plan:
     if bool(args.handler) == bool(args.command):
         raise ValueError("give either --handler MODULE.FUNCTION or -- COMMAND")
     if args.handler and importlib.util.find_spec("awslambdaric") is None:
-        raise ValueError("--handler needs awslambdaric: pip install 'otlp2parquet_ext[local]'")
+        raise ValueError("--handler needs awslambdaric: pip install 'otlp2parquet-ext[local]'")
     code = Path(args.code).resolve()
     if not code.is_dir():
         raise ValueError(f"--code {args.code!r}: expected an existing folder")
@@ -136,6 +136,8 @@ def events_of(path: Path) -> tuple[bytes, ...]:
 
 async def _run_until_told(plan: Plan, *, quiet: bool) -> Outcome:
     """Run a plan; a polite kill ends it as Ctrl-C does."""
+    from otlp2parquet_ext.local.environment import run_async  # noqa: PLC0415 - heavy
+
     task = asyncio.current_task()
     if task:
         with contextlib.suppress(NotImplementedError, RuntimeError):  # not in this thread or system
@@ -174,7 +176,7 @@ def _add_function_options(group: argparse._ArgumentGroup) -> None:
     add("--timeout", type=_seconds, default=3.0, metavar="S", help="default 3")
     add("--invoke", type=_at_least(0), default=1, metavar="N", help="invocations, default 1")
     add("--event", default="", metavar="FILE", help="JSON payload, or JSON lines used in turn")
-    add("--log-format", choices=[it.value for it in LogFormat], default="text")
+    add("--log-format", choices=[it.value for it in LogFormat], default="text", help="default text")
     add("--env", action="append", default=[], metavar="K=V", help="for function and extensions")
 
 
@@ -203,7 +205,7 @@ def _add_fault_options(group: argparse._ArgumentGroup) -> None:
     add("--race-shutdown", action="store_true", help="half of it before SHUTDOWN, half with it")
     add("--flush-before-shutdown", action="store_true", help="deliver all before SHUTDOWN")
     add("--redeliver", type=_at_least(1), default=0, metavar="K", help="every K-th delivery twice")
-    add("--refuse-subscription", type=int, choices=(202, 400, 403), default=0)
+    add("--refuse-subscription", type=int, choices=(202, 400, 403), default=0, help="with a status")
     add("--silent-subscription", action="store_true", help="accept it and deliver nothing")
     add("--slow-delivery", type=_at_least(0), default=0, metavar="MS", help="before each delivery")
     add("--buffer-bytes", type=_at_least(1), metavar="N", help="drop events beyond this")

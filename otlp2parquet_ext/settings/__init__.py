@@ -67,6 +67,7 @@ class Settings:
     spool_full: str
     redact: str
     exclude: str
+    check: str
     fail: str
     extension_name: str
     extension_api_version: str

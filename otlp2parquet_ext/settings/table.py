@@ -171,6 +171,15 @@ SETTINGS: tuple[Setting, ...] = (
         "and `<WARN` for records of a lower severity.",
     ),
     Setting(
+        "check",
+        (PREFIX + "CHECK",),
+        "0",
+        "`1`: when an environment starts, the destination is tried step by step, beside everything "
+        "else, and each step is said in one line of the log; see check.md. For a first deployment: "
+        "each environment asks some ten requests more.",
+        choices=("0", "1"),
+    ),
+    Setting(
         "fail",
         ("EXTENSION_FAIL",),
         "open",

@@ -15,7 +15,13 @@ if TYPE_CHECKING:
 
 
 class StorageError(Exception):
-    """The store refused or could not be reached; the message names object, cause and remedy."""
+    """The store refused or could not be reached; the message names object, cause and remedy.
+
+    Attributes:
+        lacks: the IAM actions one of which is not allowed, if that is the cause.
+    """
+
+    lacks: tuple[str, ...] = ()
 
 
 class NotThereError(StorageError):

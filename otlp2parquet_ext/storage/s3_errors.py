@@ -42,7 +42,10 @@ def refusal(action: Action, place: Place, service: Service, response: Response) 
     said = " ".join(f"HTTP {response.status} {code}".split())
     if message:
         said += f": {' '.join(message.split())[:SAID_CHARACTERS]}"
-    return StorageError(f"{what}: {advice} ({said})" if advice else f"{what}: {said}")
+    error = StorageError(f"{what}: {advice} ({said})" if advice else f"{what}: {said}")
+    if response.status == 403 and advice == _permission(action, place, service):
+        error.lacks = _lacking(action, place)
+    return error
 
 
 def _advice(action: Action, place: Place, service: Service, response: Response) -> str:
@@ -80,10 +83,18 @@ def _by_status(action: Action, place: Place, service: Service, status: int) -> s
     return ""
 
 
+def _lacking(action: Action, place: Place) -> tuple[str, ...]:
+    """Return the actions one of which a role lacks: without a listing, what is missing looks so."""
+    if place.bucket.endswith(TABLE_BUCKET):
+        return ("s3tables:PutTableData" if action is Action.PUT else "s3tables:GetTableData",)
+    needed = action.value[1]
+    return (needed, Action.LIST.value[1]) if action is Action.GET else (needed,)
+
+
 def _permission(action: Action, place: Place, service: Service) -> str:
     """Name what a role lacks; objects are named by their folder, as policies do."""
     if place.bucket.endswith(TABLE_BUCKET):
-        needed = "s3tables:PutTableData" if action is Action.PUT else "s3tables:GetTableData"
+        (needed,) = _lacking(action, place)
         resource = "arn:…:s3tables:…:bucket/NAME/table/*"
         return f"{needed} on {resource} is not allowed; add it to the role's policy"
     if action is Action.LIST:

@@ -46,6 +46,19 @@ FETCH_MS = 2_000
 """The most that fetching takes: the endpoint is on this machine."""
 
 
+def provider(environ: Mapping[str, str]) -> str:
+    """Say where `CredentialSource` would look, by the variables there are."""
+    if environ.get("AWS_ACCESS_KEY_ID") and environ.get("AWS_SECRET_ACCESS_KEY"):
+        temporary = ", with AWS_SESSION_TOKEN" if environ.get("AWS_SESSION_TOKEN") else ""
+        return f"AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY{temporary}"
+    for name in (FULL_URI, RELATIVE_URI):
+        if environ.get(name):
+            return f"{name}, the container's endpoint"
+    if profile := environ.get("AWS_PROFILE"):
+        return f"boto3, AWS_PROFILE={profile!r}"
+    return "boto3's chain: profiles, SSO, instance roles"
+
+
 class CredentialsError(WebError):
     """There are no credentials; the message says what to set. Nothing was sent."""
 
@@ -187,7 +200,7 @@ class CredentialSource:
             found = importlib.import_module("boto3").Session().get_credentials()
         except ImportError:
             found = None
-            more = ", or install boto3 for profiles, SSO and instance roles"
+            more = ", or pip install 'otlp2parquet-ext[glue]' for profiles, SSO and instance roles"
         except Exception as error:
             raise CredentialsError(f"boto3 finds no credentials: {error}") from error
         else:

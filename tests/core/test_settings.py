@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from otlp2parquet_ext.cli import markdown
+from otlp2parquet_ext.commands.settings import markdown
 from otlp2parquet_ext.settings import Settings, load
 from otlp2parquet_ext.settings.table import SETTINGS
 

@@ -170,4 +170,4 @@ def test_without_any_it_is_said_what_to_set(
         monkeypatch.setitem(sys.modules, *modules.popitem())
     with pytest.raises(CredentialsError, match="set AWS_ACCESS_KEY_ID and") as error:
         CredentialSource({}, Client()).current(soon())
-    assert ("install boto3" in str(error.value)) is not boto3
+    assert ("otlp2parquet-ext[glue]" in str(error.value)) is not boto3

@@ -8,7 +8,7 @@ Source: Apache Iceberg table specification, "Metastore Tables", "Table Metadata 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 from uuid import uuid4
 
 import msgspec
@@ -39,6 +39,18 @@ class Pointer(Protocol):
 
     def swap(self, old: str, new: str, deadline_ms: int) -> bool:
         """Replace `old` by `new` in one step; False when the address is not `old` any more."""
+
+
+@runtime_checkable
+class TryingPointer(Protocol):
+    """A pointer that can be asked whether it would be moved."""
+
+    def try_swap(self, deadline_ms: int) -> None:
+        """Move nothing; after `current`.
+
+        Raises:
+            CommitError: it could not be moved.
+        """
 
 
 class FileCatalog:
@@ -78,6 +90,14 @@ class FileCatalog:
             return False
         self._latest = Version(location, metadata)
         self._leftovers.delete(unreferenced(base, metadata))
+        return True
+
+    def try_commit(self, base: Version, deadline_ms: int) -> bool:
+        """See `catalog.Trying`."""
+        del base
+        if not isinstance(self._pointer, TryingPointer):
+            return False
+        self._pointer.try_swap(deadline_ms)
         return True
 
     def _read(self, location: str, deadline_ms: int) -> Version:

@@ -19,6 +19,7 @@ from otlp2parquet_ext.iceberg import CommitError
 from otlp2parquet_ext.iceberg.catalog import OutcomeUnknownError
 from otlp2parquet_ext.iceberg.catalogs.answers import DONE, Failure, Outcome, failure, outcome
 from otlp2parquet_ext.iceberg.catalogs.glue_requests import (
+    INPUT_FIELDS,
     KIND,
     GlueTable,
     headers,
@@ -131,6 +132,22 @@ class GluePointer:
                 raise OutcomeUnknownError(f"the commit: {done}")
             case _:
                 raise self._remedies.refusal(Operation.COMMIT, done)
+
+    def try_swap(self, deadline_ms: int) -> None:
+        """See `TryingPointer`: the table as it is, under a version that is not the current one."""
+        if self._seen is None:
+            raise CommitError("the table was dropped in this very moment")
+        fields = self._seen.fields
+        asked = {
+            "DatabaseName": self._name.database,
+            "TableInput": {field: fields[field] for field in INPUT_FIELDS if field in fields},
+            "VersionId": f"1{fields['VersionId']}000",
+            "SkipArchive": True,
+        }
+        answer = self._call(Operation.COMMIT, "UpdateTable", asked, deadline_ms)
+        harmless = (Outcome.CONFLICT, Outcome.REFUSED)
+        if isinstance(answer, Failure) and outcome(answer) not in harmless:
+            raise self._remedies.refusal(Operation.COMMIT, answer)
 
     def _call(
         self, operation: Operation, action: str, asked: Mapping[str, Any], deadline_ms: int

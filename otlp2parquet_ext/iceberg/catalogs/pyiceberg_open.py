@@ -12,7 +12,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from pyiceberg.catalog import BOTOCORE_SESSION, load_catalog
-from pyiceberg.exceptions import RESTError
+from pyiceberg.exceptions import NotInstalledError, RESTError
 
 from otlp2parquet_ext.iceberg import CommitError
 from otlp2parquet_ext.iceberg.catalogs.pyiceberg_config import known_catalogs, variable
@@ -56,11 +56,23 @@ def open_catalog(
         if properties:
             raise CommitError(f"catalog://{name}: {error}") from error
         raise CommitError(_unknown(name, known_catalogs(environ))) from error
+    except NotInstalledError as error:
+        raise CommitError(f"catalog://{name} needs {_extra_for(error)}") from error
     except Exception as error:  # whatever SDK or driver is behind it
         raise CommitError(f"catalog://{name} cannot be opened: {explained(error)}") from error
     _adapt(catalog)
     files.properties = catalog.properties
     return catalog
+
+
+def _extra_for(error: Exception) -> str:
+    """Say what to install; the layer has what Lambda's own catalogs need, and nothing can be added.
+
+    PyIceberg names its own extra, in the version of it that has been chosen here already.
+    """
+    if "AWS" in str(error):
+        return "boto3: pip install 'otlp2parquet-ext[glue]'; glue://DATABASE does without"
+    return f"a library that is not installed: {error}"
 
 
 def _load(name: str, properties: dict[str, Any]) -> Catalog:

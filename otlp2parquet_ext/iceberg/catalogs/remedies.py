@@ -6,6 +6,7 @@ Source: AWS service authorization reference, "Amazon S3 Tables", "AWS Glue"; Ama
 
 from __future__ import annotations
 
+import re
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from otlp2parquet_ext.iceberg.catalogs.answers import Failure
+
+
+ACTION = re.compile(r"[a-z0-9]+:[A-Za-z]+")
 
 
 class Operation(Enum):
@@ -74,9 +78,12 @@ class Remedies(msgspec.Struct, frozen=True):
     def refusal(self, operation: Operation, found: Failure) -> CommitError:
         """Return an operation's refusal in words: what was said, and what to do about it."""
         said = (str(found), self._advice(operation, outcome(found)))
-        return CommitError(
+        error = CommitError(
             f"{operation.value} was refused with {'; '.join(part for part in said if part)}"
         )
+        if outcome(found) is Outcome.DENIED:
+            error.lacks = tuple(ACTION.findall(self.actions.get(operation, "")))
+        return error
 
     def _advice(self, operation: Operation, what: Outcome) -> str:
         """Return what to do; empty when there is nothing."""

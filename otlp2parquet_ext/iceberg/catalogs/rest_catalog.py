@@ -61,6 +61,11 @@ class RestCatalog:
             self._remember(committed.table)
         return committed.landed
 
+    def try_commit(self, base: Version, deadline_ms: int) -> bool:
+        """See `catalog.Trying`."""
+        self._client.try_commit(base.metadata, deadline_ms)
+        return True
+
     def storage_config(self, deadline_ms: int, *, again: bool = False) -> Mapping[str, str]:
         """Return what the catalog says about reaching the table's files: `s3.…`, `client.…`.
 

@@ -25,6 +25,7 @@ from otlp2parquet_ext.iceberg.catalogs.rest_requests import (
     commit_request,
     config_request,
     create_request,
+    impossible_request,
     load_request,
     namespace_request,
 )
@@ -167,6 +168,19 @@ class RestClient:
                 raise OutcomeUnknownError(f"the commit: {found}")
             case _:
                 raise self._remedies.refusal(Operation.COMMIT, found)
+
+    def try_commit(self, base: Metadata, deadline_ms: int) -> None:
+        """Ask for a commit to another table of this name: it is refused, but not for who we are.
+
+        Raises:
+            CommitError: a commit of ours would be refused, or the catalog cannot be reached.
+        """
+        request = impossible_request(self._table(deadline_ms), base)
+        answer = self._send(Operation.COMMIT, request, deadline_ms)
+        if answer.status in DONE or (found := failure(answer)).status == 400:
+            return
+        if outcome(found) is not Outcome.CONFLICT:
+            raise self._remedies.refusal(Operation.COMMIT, found)
 
     def config(self, deadline_ms: int) -> Config:
         """Return how the catalog wants to be spoken to; asked once."""

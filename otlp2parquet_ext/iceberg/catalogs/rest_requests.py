@@ -151,6 +151,22 @@ def commit_request(table: Table, base: Metadata, change: Change) -> Request:
     return _post(table.tables_url(_quoted(table.name)), body)
 
 
+def impossible_request(table: Table, base: Metadata) -> Request:
+    """Change nothing, provided that the table is another one.
+
+    Args:
+        table: where.
+        base: as it is.
+    """
+    other = f"{base['table-uuid'][:-1]}{'1' if base['table-uuid'].endswith('0') else '0'}"
+    body = {
+        "identifier": {"namespace": table.namespace, "name": table.name},
+        "requirements": [{"type": "assert-table-uuid", "uuid": other}],
+        "updates": [{"action": "set-properties", "updates": {}}],
+    }
+    return _post(table.tables_url(_quoted(table.name)), body)
+
+
 def _post(url: str, body: Mapping[str, Any]) -> Request:
     return Request("POST", url, msgspec.json.encode(body))
 

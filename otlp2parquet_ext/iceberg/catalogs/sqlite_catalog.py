@@ -101,6 +101,12 @@ class SqlitePointer:
         except sqlite3.Error as error:
             raise OutcomeUnknownError(f"{self._database}: {error}") from error
 
+    def try_swap(self, deadline_ms: int) -> None:
+        """See `TryingPointer`: the right to write is asked for, and given back."""
+        with self._errors(), self._connection(deadline_ms) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("ROLLBACK")
+
     @contextmanager
     def _connection(self, deadline_ms: int) -> Iterator[sqlite3.Connection]:
         """Open the database; statements wait for other writers, but not beyond the deadline."""

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import requests
 from aiohttp import web
 
+from otlp2parquet_ext.checking.whole import Wish, verdicts
 from otlp2parquet_ext.destinations import Batch
 from otlp2parquet_ext.destinations.choose import choose
 from otlp2parquet_ext.destinations.refit import fitted
@@ -42,6 +43,13 @@ def parquet() -> None:
         pq.write_table(ROWS, FOLDER / "rows.parquet", compression=codec, write_page_index=True)
         assert pq.ParquetFile(FOLDER / "rows.parquet").read().equals(ROWS)
     assert pyarrow.ipc.new_stream is not None
+
+
+def check() -> None:
+    """Try destinations step by step, as with OTLP2PARQUET_CHECK=1."""
+    for url in (f"sqlite://{FOLDER}/checked.db?warehouse={FOLDER}/checked", f"file://{FOLDER}/c"):
+        found = verdicts({"OTLP2PARQUET_DESTINATION": url}, Wish(create=True))
+        assert {verdict.state for verdict in found} == {"ok"}, url
 
 
 def lake() -> None:
@@ -119,6 +127,7 @@ def main() -> None:
     """Do it all."""
     parquet()
     lake()
+    check()
     small_things()
     otlp()
     asyncio.run(http())

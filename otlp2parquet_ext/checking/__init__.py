@@ -1,0 +1,16 @@
+"""A destination tried step by step, before a function depends on it.
+
+    settings --> kinds.py: a list of trials --> trying.py: a verdict for each --> words.py
+
+    told.py         each setting, and which variable said it
+    identity.py     whose credentials, from where
+    files.py        a tiny object: written, written once, read, listed, taken away again
+    catalog.py      tables: there? do our columns fit? would a commit be taken?
+    remedies.py     what would mend a failure: a setting, or statements of IAM
+      policies.py   the least-privilege policies, the same as in docs/iam
+    at_start.py     the same in the layer, where OTLP2PARQUET_CHECK=1 asks for it
+
+Nothing is left behind: no object, no snapshot. A kind of destination is a function in `KINDS`.
+"""
+
+from __future__ import annotations

@@ -1,0 +1,93 @@
+"""The whole check of a destination: its settings, then one trial after the other."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+from otlp2parquet_ext.checking.kinds import trials_of
+from otlp2parquet_ext.checking.subject import Subject
+from otlp2parquet_ext.checking.told import told
+from otlp2parquet_ext.checking.trying import FAILED, Verdict, tried
+from otlp2parquet_ext.destinations.address import AddressError
+from otlp2parquet_ext.destinations.choose import checked
+from otlp2parquet_ext.settings import load
+from otlp2parquet_ext.tables.registry import TABLES
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping
+
+    from otlp2parquet_ext.checking.told import Told
+
+
+class Wish(NamedTuple):
+    """How far a check goes; see `Subject`."""
+
+    wanted: Collection[str] = ("logs",)
+    others: bool = False
+    create: bool = False
+    add_columns: bool = False
+    limit_ms: int = 10_000
+    total_ms: int = 120_000
+
+
+def settings_of(
+    environ: Mapping[str, str], given: Collection[str] = ()
+) -> tuple[list[Told], list[Verdict]]:
+    """Return each setting with its source, and a verdict for each variable that is wrong.
+
+    Args:
+        environ: of the process.
+        given: variables of it that stand on the command line.
+    """
+    found, unknown = told(environ, given)
+    problems = [one.problem for one in found if one.problem] + unknown
+    return found, [Verdict("settings", FAILED, problem) for problem in problems]
+
+
+def verdicts(environ: Mapping[str, str], wish: Wish = Wish()) -> Iterator[Verdict]:  # noqa: B008 - frozen
+    """Try the destination that variables name, step by step.
+
+    Args:
+        environ: settings and credentials.
+        wish: how far to go.
+    """
+    settings, _ = load(environ)
+    if not settings.destination:
+        yield Verdict(
+            "destination",
+            FAILED,
+            "OTLP2PARQUET_DESTINATION is not set: no telemetry is collected",
+            "set it to a URL, for example s3://bucket/prefix",
+        )
+        return
+    try:
+        subject = Subject(
+            checked(settings),
+            settings,
+            environ,
+            wish.wanted,
+            wish.others,
+            wish.create,
+            wish.add_columns,
+            wish.limit_ms,
+        )
+        deadline_ms = time.time_ns() // 1_000_000 + wish.total_ms
+        yield from tried(trials_of(subject), subject.values, deadline_ms)
+    except AddressError as error:
+        yield Verdict("destination", FAILED, str(error))
+
+
+def wanted_tables(text: str) -> frozenset[str]:
+    """Read a list of tables.
+
+    Raises:
+        AddressError: there is no such table.
+    """
+    names = frozenset(TABLES if text == "all" else (name.strip() for name in text.split(",")))
+    if unknown := names - TABLES.keys():
+        raise AddressError(
+            f"--tables {text}: there is no table {min(unknown)!r}; expected a comma list of "
+            f"{', '.join(TABLES)}, or all"
+        )
+    return names

@@ -1,0 +1,70 @@
+"""The work of `otlp2parquet-ext check`: what is found out, printed as it is found out."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from otlp2parquet_ext.checking import words
+from otlp2parquet_ext.checking.trying import FAILED
+from otlp2parquet_ext.checking.whole import Wish, settings_of, verdicts, wanted_tables
+from otlp2parquet_ext.commands.check import DESTINATION
+from otlp2parquet_ext.destinations.address import AddressError
+from otlp2parquet_ext.say import hide
+from otlp2parquet_ext.settings import secrets_in
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Mapping
+
+
+def run(chosen: argparse.Namespace) -> int:
+    """Check what the arguments name; return 1 when something failed."""
+    try:
+        wanted = wanted_tables(chosen.tables)
+    except AddressError as error:
+        print(error, file=sys.stderr)
+        return 1
+    given = {DESTINATION: chosen.destination} if chosen.destination else {}
+    if chosen.create:
+        given["OTLP2PARQUET_CREATE_TABLE"] = "on"
+    environ = {**os.environ, **given}
+    hide(secrets_in(environ))
+    wish = Wish(wanted, others=True, create=chosen.create, add_columns=chosen.add_columns)
+    check = _as_json if chosen.json else _as_text
+    return int(check(environ, given, wish, everything=chosen.all))
+
+
+def _as_text(
+    environ: Mapping[str, str], given: Mapping[str, str], wish: Wish, *, everything: bool
+) -> bool:
+    """Print a line as soon as it is known; return whether something failed."""
+    told, problems = settings_of(environ, given)
+    for line in words.setting_lines(told, everything=everything):
+        print(line)
+    failed = False
+    for verdict in problems:
+        print("\n".join(words.lines(verdict)))
+    for verdict in verdicts(environ, wish):
+        print("\n".join(words.lines(verdict)), flush=True)
+        failed = failed or verdict.state == FAILED
+    return failed or bool(problems)
+
+
+def _as_json(
+    environ: Mapping[str, str], given: Mapping[str, str], wish: Wish, *, everything: bool
+) -> bool:
+    """Print one document; return whether something failed."""
+    del everything  # a program leaves out what it does not want
+    told, problems = settings_of(environ, given)
+    found = [*problems, *verdicts(environ, wish)]
+    failed = any(verdict.state == FAILED for verdict in found)
+    document = {
+        "fine": not failed,
+        "settings": [words.setting_json(one) for one in told],
+        "check": [words.as_json(verdict) for verdict in found],
+    }
+    print(json.dumps(document, indent=2))
+    return failed
