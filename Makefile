@@ -97,3 +97,15 @@ $(LAYER_TOOLS)/.set-up: layer/requirements-test.txt
 .PHONY: test-faults
 test-faults: $(SETUP)  ## the fault matrix, about half an hour; FAULTS="--only outage --strategy end" for some of it
 	PYTHONPATH=tests:tests/servers $(BIN)/python -m faults $(FAULTS)
+
+.PHONY: site
+DOCS_TOOLS := build/docs-tools
+
+site: $(DOCS_TOOLS)/.set-up  ## the documentation as a site, in build/site
+	$(DOCS_TOOLS)/bin/mkdocs build --quiet
+
+# MkDocs and its theme: apart, because nothing else needs them.
+$(DOCS_TOOLS)/.set-up: docs/requirements.txt
+	$(PYTHON) -m venv $(DOCS_TOOLS)
+	$(DOCS_TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	touch $@

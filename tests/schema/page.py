@@ -123,7 +123,7 @@ Each runs in a test, on a table that was written through a real destination
 dialect, translated, and compared with DuckDB's answer. The files are in `docs/queries/`.
 
 ```sh
-otlp2parquet-ext query DESTINATION "$(cat docs/queries/02_slowest.duckdb.sql)"
+otlp2parquet-ext query "$DESTINATION" "$(cat docs/queries/02_slowest.duckdb.sql)"
 ```
 
 {queries}

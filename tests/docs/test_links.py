@@ -1,0 +1,61 @@
+"""Links between pages lead somewhere, in the checkout and on the site."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGES = (ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md")))
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+CODE = re.compile(r"^( *)```.*?^\1```$|`[^`\n]*`", re.MULTILINE | re.DOTALL)
+MKDOCS = ROOT / "build" / "docs-tools" / "bin" / "mkdocs"
+
+
+def name(page: Path) -> str:
+    """Return a page's name."""
+    return str(page.relative_to(ROOT))
+
+
+def anchors(page: Path) -> set[str]:
+    """Return the anchors of a page's headings, as GitHub and MkDocs make them."""
+    headings = re.findall(
+        r"^#+ (.+)$", CODE.sub(lambda m: m[0].strip("`"), page.read_text()), re.MULTILINE
+    )
+    return {re.sub(r"[^\w\s-]", "", h).strip().lower().replace(" ", "-") for h in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_every_link_leads_to_something(page: Path) -> None:
+    """Whoever follows one is in need of an answer."""
+    for target in LINK.findall(CODE.sub("", page.read_text())):
+        if target.startswith(("https://", "http://")):
+            continue
+        file, _, anchor = target.partition("#")
+        there = (page.parent / file).resolve() if file else page
+        assert there.exists(), target
+        if anchor:
+            assert anchor in anchors(there), target
+
+
+def test_every_page_is_reached_from_the_readme_or_the_site() -> None:
+    """A page nobody links to is read by nobody."""
+    nav = (ROOT / "mkdocs.yml").read_text()
+    pages = {str(page.relative_to(ROOT / "docs")) for page in (ROOT / "docs").rglob("*.md")}
+    assert {page for page in pages if f"- {page}\n" not in nav} == set()
+
+
+def test_the_site_is_built_without_a_warning(tmp_path: Path) -> None:
+    """MkDocs finds links and anchors that are right in a checkout and wrong on a site."""
+    if not MKDOCS.exists():
+        pytest.skip("MkDocs is not installed: make site")
+    site = tmp_path / "site"
+    command = [str(MKDOCS), "build", "--quiet", "--strict", "--site-dir", str(site)]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    page = (site / "index.html").read_text()
+    fetched = re.findall(r"""<(?:script|link|img)[^>]+(?:src|href)="(https?:[^"]+)""", page)
+    assert [address for address in fetched if "canonical" not in address] == []

@@ -1,0 +1,81 @@
+"""docs/troubleshooting.md knows every message we print."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "otlp2parquet_ext"
+PAGE = ROOT / "docs" / "troubleshooting.md"
+NOT_IN_LAMBDA = {"local", "cost", "demo.py", "report", "cli.py"}
+SHOWN = re.compile(
+    r"(Address|Destination|Busy|Commit|Committer|Conflict|OutcomeUnknown|Storage|NotThere|"
+    r"ForeignAddress|Web|Credentials|Query|NoAnswer|Avro|Redact|Slow|Api|Malformed|Encoding|Otlp|"
+    r"Refused|Partial|Ingest)Error"
+)
+ROW = re.compile(r"^\| (`[^|]+?`(?:, `[^|]+?`)*) \|", re.MULTILINE)
+
+
+def text_of(node: ast.expr) -> str | None:
+    """Return a message as the page writes it, None where it is not written in the source."""
+    if isinstance(node, ast.Constant):
+        return node.value if isinstance(node.value, str) else None
+    if isinstance(node, ast.JoinedStr):
+        return "".join(str(v.value) if isinstance(v, ast.Constant) else "…" for v in node.values)
+    if isinstance(node, ast.BinOp):
+        return (text_of(node.left) or "…") + (text_of(node.right) or "…")
+    return None
+
+
+def messages(path: Path) -> Iterator[str]:
+    """Yield what a module says, or raises for somebody to say."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        call = node.exc if isinstance(node, ast.Raise) else node
+        if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name):
+            continue
+        if call.func.id == "say" and len(call.args) > 1:
+            text = text_of(call.args[1])
+        elif isinstance(node, ast.Raise) and SHOWN.fullmatch(call.func.id) and call.args:
+            text = text_of(call.args[0])
+        else:
+            continue
+        if text and text.strip("…:; "):
+            yield text
+
+
+SAID = sorted(
+    {
+        (str(path.relative_to(PACKAGE)), text)
+        for path in PACKAGE.rglob("*.py")
+        if path.relative_to(PACKAGE).parts[0] not in NOT_IN_LAMBDA
+        for text in messages(path)
+    }
+)
+
+
+def patterns(page: str) -> list[re.Pattern[str]]:
+    """Return the messages of the page's tables as expressions; `…` stands for any text."""
+    shown = [text for row in ROW.findall(page) for text in re.findall(r"`([^`]+)`", row)]
+    assert len(shown) > 100
+    return [
+        re.compile(".+".join(re.escape(part) for part in text.split("…")), re.DOTALL)
+        for text in shown
+        if len(text.replace("…", "").strip(" :;=")) > 3
+    ]
+
+
+KNOWN = patterns(PAGE.read_text().replace("\\|", "¦"))
+
+
+@pytest.mark.parametrize(("module", "message"), SAID, ids=[f"{m}: {t[:60]}" for m, t in SAID])
+def test_every_message_is_explained(module: str, message: str) -> None:
+    """Who searches the page for a line of the log finds what to do about it."""
+    assert any(known.fullmatch(message) for known in KNOWN), f"{module} says {message!r}"
