@@ -31,7 +31,7 @@ LAYERS = (
     {"flushing", "losses"},
     {"pacing"},
     {"lifecycle"},
-    {"telemetry"},
+    {"telemetry", "runtime_api"},
     {"settings", "say"},
 )
 ALLOWED = {("destinations", "iceberg")}
