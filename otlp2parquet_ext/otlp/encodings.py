@@ -78,7 +78,7 @@ def _deflate(body: bytes, limit_bytes: int) -> bytes:
 
 
 def _stream(name: str, body: bytes, limit_bytes: int, wbits: int) -> tuple[bytes, bytes]:
-    """Inflate one stream, and return what follows it; one that is longer is cut behind the limit."""
+    """Inflate one stream, and return what follows it; a longer one is cut behind the limit."""
     inflating = zlib.decompressobj(wbits)
     try:
         decoded = inflating.decompress(body, limit_bytes + 1)

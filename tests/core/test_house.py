@@ -15,7 +15,7 @@ LAYERS = (
     {"cli"},
     {"demo", "__main__"},
     {"local", "query", "check", "cost", "early"},
-    {"agent", "committer"},
+    {"agent", "committer", "ingest"},
     {"otlp_side"},
     {"batches", "context", "extensions_api", "library_logs"},
     {"committing"},
