@@ -75,7 +75,7 @@ class Call:
 
     @property
     def json(self) -> bool:
-        """Whether the answer is in JSON."""
+        """Whether a success is answered in JSON."""
         return self.format is not Format.PROTOBUF
 
     @property
@@ -85,13 +85,9 @@ class Call:
 
 
 def wants_json(request: Request) -> bool:
-    """Tell the encoding of an answer to a request that was not looked at yet."""
-    return not is_typed(request) or OTLP_TYPES.get(_media_type(request)) is not Format.PROTOBUF
-
-
-def is_typed(request: Request) -> bool:
-    """Tell whether a request names the type of its body."""
-    return bool(_media_type(request))
+    """Tell the encoding of a refusal: who names no type is a person at a terminal."""
+    media_type = _media_type(request)
+    return not media_type or OTLP_TYPES.get(media_type) is not Format.PROTOBUF
 
 
 def is_health(request: Request) -> bool:

@@ -17,7 +17,7 @@ from otlp2parquet_ext.ingest.answers import Answer, as_gateway, refusal, success
 from otlp2parquet_ext.ingest.event_bodies import take_events
 from otlp2parquet_ext.ingest.events import BodyError, Request, body_of, read_event
 from otlp2parquet_ext.ingest.otlp_bodies import take_otlp
-from otlp2parquet_ext.ingest.routes import Call, Format, is_health, is_typed, read_head, wants_json
+from otlp2parquet_ext.ingest.routes import Call, Format, is_health, read_head, wants_json
 from otlp2parquet_ext.ingest.store import Store
 from otlp2parquet_ext.ingest.taken import MOST_LINES, Taken, TooManyLinesError
 from otlp2parquet_ext.ingest.tokens import Tokens, split_tokens
@@ -117,38 +117,36 @@ class Service:
 
     def _take(self, call: Call, request: Request) -> Taken | Answer:
         """Read a request, or answer why it cannot be."""
-        limit_bytes = self._settings.max_payload_bytes
+        json, limit_bytes = wants_json(request), self._settings.max_payload_bytes
         try:
             body = body_of(request)
             # A request without records is no bytes in protobuf, if somebody says that it is one.
-            if not body and not (call.format is Format.PROTOBUF and is_typed(request)):
-                return _bad("the body is missing", call, "missing request body")
+            if not body and json:
+                problem = f"expected a body: {call.format.value}"
+                return refusal(400, problem, json=json, error="missing request body")
             return self._read(call, inflate(body, call.encoding, limit_bytes))
         except BodyError as error:
-            return _bad(str(error), call, "invalid base64 body")
+            return refusal(400, str(error), json=json, error="invalid base64 body")
         except EncodingError as error:
             hint = "" if request.in_base64 else f"; {NO_BASE64}"
-            return _bad(f"{error}{hint}", call, f"{call.encoding} decompression failed")
+            word = f"{call.encoding} decompression failed"
+            return refusal(400, f"{error}{hint}", json=json, error=word)
         except OtlpError as error:
             binary = call.format is Format.PROTOBUF and not request.in_base64
-            return _bad(f"{error}; {NO_BASE64}" if binary else str(error), call)
+            return refusal(400, f"{error}; {NO_BASE64}" if binary else str(error), json=json)
         except OverLimitError:
             problem = f"the body has more than {limit_bytes} bytes, uncompressed: send smaller ones"
             more = {"limit_bytes": limit_bytes}
         except TooManyLinesError:
             problem = f"the body has more than {MOST_LINES} lines: send fewer at a time"
             more = {"limit_lines": MOST_LINES}
-        return refusal(413, problem, json=call.json, more=more)
+        return refusal(413, problem, json=json, more=more)
 
     def _read(self, call: Call, body: bytes) -> Taken:
         received_us = time.time_ns() // 1_000
         if call.signal is None:
             return take_events(body, received_us, self._redactor, self._exclude or None)
         return take_otlp(call.signal, call.format, body, received_us, self._redactor)
-
-
-def _bad(problem: str, call: Call, error: str = "") -> Answer:
-    return refusal(400, problem, json=call.json, error=error)
 
 
 def _redactor(settings: Settings, problems: list[str]) -> Redactor | None:
