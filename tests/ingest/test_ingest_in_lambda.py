@@ -90,7 +90,8 @@ def test_the_sdk_exports_through_a_function_url(compression: Compression, tmp_pa
     assert all(event["isBase64Encoded"] for event in environment.events)
     rows = query.connect(lake.url, environ=lake.variables).execute(
         "SELECT DISTINCT l.Body, l.SeverityText, s.SpanName, s.ServiceName, s.ServiceInstanceId, "
-        "m.Value, l.ResourceAttributes LIKE '%aws%' FROM logs l JOIN traces s USING (TraceId), metrics_sum m"
+        "m.Value, l.ResourceAttributes LIKE '%aws%' "
+        "FROM logs l JOIN traces s USING (TraceId), metrics_sum m"
     )
     assert rows.fetchall() == [("order 7", "WARN", "order", "shop", "s-1", 3.0, False)]
 
