@@ -5,8 +5,10 @@
     __init__.py      the Lambda function: `otlp2parquet_ext.ingest.handler`
     runtime.py       the same where the layer is all there is of it
     service.py       from an event to its answer
-    events.py        events of gateways as requests        tokens.py   who may send
-    routes.py        which request it is                   answers.py  statuses and bodies
+    events.py        events of gateways as requests
+    tokens.py, secrets.py  who may send
+    routes.py        which request it is
+    answers.py       statuses and bodies
     otlp_bodies.py, event_bodies.py, taken.py  bodies as tables
     store.py         tables into the lake
 

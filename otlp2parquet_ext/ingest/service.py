@@ -20,7 +20,7 @@ from otlp2parquet_ext.ingest.otlp_bodies import take_otlp
 from otlp2parquet_ext.ingest.routes import Call, Format, is_health, read_head, wants_json
 from otlp2parquet_ext.ingest.store import Store
 from otlp2parquet_ext.ingest.taken import MOST_LINES, Taken, TooManyLinesError
-from otlp2parquet_ext.ingest.tokens import Tokens, split_tokens
+from otlp2parquet_ext.ingest.tokens import SecretError, Tokens, split_tokens
 from otlp2parquet_ext.mapping.exclude import exclusion
 from otlp2parquet_ext.otlp.encodings import EncodingError, OverLimitError, inflate
 from otlp2parquet_ext.otlp.messages import request_class
@@ -31,9 +31,10 @@ from otlp2parquet_ext.settings import Settings, load, secrets_in
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from otlp2parquet_ext.ingest.secrets import Secret
     from otlp2parquet_ext.telemetry.redact import Redactor
 
-PASSING = (DestinationError, ImportError, MemoryError, OSError)
+PASSING = (DestinationError, SecretError, ImportError, MemoryError, OSError)
 """What may be better in a moment: the client is asked to come again."""
 
 NO_BASE64 = "the gateway did not mark the body as base64: see docs/ingest.md, binary media types"
@@ -58,9 +59,7 @@ class Service:
         self._settings, problems = load(
             {**environ, "OTLP2PARQUET_DESTINATION": own} if own else environ
         )
-        tokens = split_tokens(self._settings.ingest_token)
-        hide(tokens)
-        self._tokens = Tokens(tokens) if self._settings.ingest_token else None
+        self._tokens, self._secret = _door(self._settings, environ)
         self._redactor = _redactor(self._settings, problems)
         self._exclude, bad = exclusion(self._settings.exclude)
         self._store = Store(self._settings, environ, now_ms)
@@ -103,7 +102,7 @@ class Service:
         return as_gateway(answer)
 
     def _answer(self, request: Request, deadline_ms: int) -> Answer:
-        if self._tokens and not is_health(request) and (no := self._tokens.check(request)):
+        if not is_health(request) and (no := self._check(request, deadline_ms)):
             return no
         call = read_head(request)
         if isinstance(call, Answer):
@@ -114,6 +113,11 @@ class Service:
         if taken.tables:
             self._store.keep(Batch(taken.name, taken.tables), deadline_ms)
         return success(call, taken)
+
+    def _check(self, request: Request, deadline_ms: int) -> Answer | None:
+        """Return None for who may send, else what to answer."""
+        tokens = self._secret.tokens(deadline_ms) if self._secret else self._tokens
+        return tokens.check(request) if tokens else None
 
     def _take(self, call: Call, request: Request) -> Taken | Answer:
         """Read a request, or answer why it cannot be."""
@@ -147,6 +151,18 @@ class Service:
         if call.signal is None:
             return take_events(body, received_us, self._redactor, self._exclude or None)
         return take_otlp(call.signal, call.format, body, received_us, self._redactor)
+
+
+def _door(settings: Settings, environ: Mapping[str, str]) -> tuple[Tokens | None, Secret | None]:
+    """Return the valid tokens, or the secret that has them; neither: whoever comes may send."""
+    text = settings.ingest_token
+    if text.startswith("arn:"):
+        from otlp2parquet_ext.ingest.secrets import Secret  # noqa: PLC0415 - seldom
+
+        return None, Secret(text, environ, now_ms)
+    tokens = split_tokens(text)
+    hide(tokens)
+    return Tokens(tokens) if text else None, None
 
 
 def _redactor(settings: Settings, problems: list[str]) -> Redactor | None:

@@ -24,6 +24,10 @@ HEADER = "x-bd-authorization"
 """What data-taps clients send; it also leaves `Authorization` to the signature of IAM."""
 
 
+class SecretError(Exception):
+    """The tokens cannot be fetched; says which permission may be missing."""
+
+
 def split_tokens(text: str) -> tuple[str, ...]:
     """Return the tokens of a setting: a list with commas or white space between them."""
     return tuple(text.replace(",", " ").split())

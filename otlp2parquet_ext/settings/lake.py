@@ -123,8 +123,8 @@ LAKE: tuple[Setting, ...] = (
         "ingest_token",
         (PREFIX + "INGEST_TOKEN",),
         "",
-        "For an ingest function: the bearer tokens that may send to it, separated by commas. "
-        "Empty: whoever reaches it may.",
+        "For an ingest function: the bearer tokens that may send to it, separated by commas, or "
+        "the ARN of a secret or parameter that holds them. Empty: whoever reaches it may.",
         secret=True,
     ),
     Setting(
