@@ -35,7 +35,8 @@ class Request(NamedTuple):
 
     Attributes:
         method: in capitals.
-        path: without stage and query; begins with a slash.
+        path: without its query; begins with a slash. A stage that is all there is of it is left
+            out, one in front of something else is not: `v1` may be one.
         headers: by lower-case name; values of one that came several times are joined by ", ".
         text: the body as the event has it, "" when there is none.
         in_base64: how `text` stands for bytes.
@@ -59,7 +60,7 @@ def read_event(event: object) -> Request:
     context = _object(event.get("requestContext"))
     http = _object(context.get("http"))
     if "method" in http:
-        method, path = http["method"], _inside(event.get("rawPath") or http.get("path"), context)
+        method, path = http["method"], event.get("rawPath") or http.get("path")
     else:
         method, path = event.get("httpMethod"), event.get("path")
     if not isinstance(method, str) or not isinstance(path, str):
@@ -70,7 +71,7 @@ def read_event(event: object) -> Request:
     text = event.get("body")
     return Request(
         method.upper(),
-        path if path.startswith("/") else f"/{path}",
+        _path(path, context.get("stage")),
         _headers(event),
         text if isinstance(text, str) else "",
         event.get("isBase64Encoded") is True,
@@ -91,13 +92,12 @@ def body_of(request: Request) -> bytes:
         raise BodyError(f"the body is no base64: {error}") from None
 
 
-def _inside(path: object, context: Mapping[str, Any]) -> object:
-    """Return a path without the stage that payload 2.0 puts in front of it."""
-    stage = context.get("stage")
-    if not isinstance(path, str) or not isinstance(stage, str) or stage == DEFAULT_STAGE:
-        return path
-    first, slash, rest = path.removeprefix("/").partition("/")
-    return f"{slash}{rest}" if first == stage else path
+def _path(path: str, stage: object) -> str:
+    """Return the path of a request; see `Request`."""
+    inside = path.strip("/")
+    if isinstance(stage, str) and stage != DEFAULT_STAGE and inside == stage:
+        return "/"
+    return path if path.startswith("/") else f"/{path}"
 
 
 def _headers(event: Mapping[str, Any]) -> dict[str, str]:

@@ -20,10 +20,11 @@ each = pytest.mark.parametrize("make", GATEWAYS.values(), ids=GATEWAYS)
 
 @each
 def test_a_request_is_the_same_through_every_gateway(make: Callable[..., dict[str, Any]]) -> None:
-    """Stage, query, case of names and base64 are the gateway's affair, not the client's."""
+    """Query, case of names and base64 are the gateway's affair, not the client's."""
     headers = {"Content-Type": "application/x-protobuf", "X-BD-Authorization": "t"}
     request = read_event(make("POST", "/v1/traces", b"\x0a\xff\x00", headers))
-    assert (request.method, request.path) == ("POST", "/v1/traces")
+    assert request.method == "POST"
+    assert request.path in {"/v1/traces", "/prod/v1/traces"}
     assert request.headers["content-type"] == "application/x-protobuf"
     assert request.headers["x-bd-authorization"] == "t"
     assert body_of(request) == b"\x0a\xff\x00"
@@ -43,7 +44,8 @@ def test_text_comes_as_it_is_and_no_body_is_empty(make: Callable[..., dict[str, 
 def test_the_samples_are_read_as_they_stand(name: str) -> None:
     """They are what AWS documents, with nothing changed by a test."""
     request = read_event(sample(name))
-    assert (request.method, request.path, request.text) == ("POST", "/v1/logs", "{}")
+    assert (request.method, request.text) == ("POST", "{}")
+    assert request.path.endswith("/v1/logs")
     assert request.headers["content-type"] == "application/json"
 
 
@@ -58,11 +60,20 @@ def test_a_header_that_came_several_times_has_all_its_values() -> None:
 @pytest.mark.parametrize(
     ("raw", "path"), [("/prod", "/"), ("/prod/", "/"), ("/production", "/production")]
 )
-def test_the_stage_is_taken_off_where_it_is_a_whole_part_of_the_path(raw: str, path: str) -> None:
-    """A data tap's URL has no path of its own behind the stage."""
+def test_a_stage_alone_is_no_path(raw: str, path: str) -> None:
+    """A data tap's URL has nothing behind the stage."""
     event = sample("http_api")
     event["rawPath"] = raw
     assert read_event(event).path == path
+    assert read_event(sample("rest_api") | {"path": raw}).path == path
+
+
+def test_a_stage_that_is_called_as_a_path_begins_takes_nothing_off() -> None:
+    """Behind a custom domain the stage is not in the path at all."""
+    for name in ("http_api", "rest_api"):
+        event = sample(name) | {"rawPath": "/v1/logs"}
+        event["requestContext"]["stage"] = "v1"
+        assert read_event(event).path == "/v1/logs"
 
 
 def test_a_stage_called_default_is_no_part_of_the_path() -> None:
