@@ -60,7 +60,7 @@ def take_events(
 
     Raises:
         OtlpError: it has no line.
-        TooManyLinesError: see `lines_of`.
+        TooManyError: see `lines_of`.
     """
     lines = lines_of(body)
     if not lines:

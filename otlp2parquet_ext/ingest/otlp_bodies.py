@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from otlp2parquet_ext.ingest.routes import Format
-from otlp2parquet_ext.ingest.taken import Taken, lines_of
+from otlp2parquet_ext.ingest.taken import MOST_RECORDS, Taken, TooManyError, lines_of
 from otlp2parquet_ext.mapping.invocations import Invocations
 from otlp2parquet_ext.mapping.resource import Resource
 from otlp2parquet_ext.otlp.requests import Accepted, OtlpError, Signal, read_request
@@ -38,12 +38,14 @@ def take_otlp(
 
     Raises:
         OtlpError: nothing in it can be read.
-        TooManyLinesError: see `lines_of`.
+        TooManyError: it has more than `MOST_RECORDS`.
     """
     if format_ is Format.JSON_LINES:
         accepted = _read_lines(signal, body)
     else:
         accepted = [read_request(signal, body, json=format_ is Format.JSON)]
+    if sum(one.records for one in accepted) > MOST_RECORDS:
+        raise TooManyError
     payloads = [one.payload for one in accepted if one.payload]
     if redactor is not None:
         from otlp2parquet_ext.otlp.redact import redacted  # noqa: PLC0415 - seldom
@@ -60,7 +62,7 @@ def _read_lines(signal: Signal, body: bytes) -> list[Accepted]:
 
     Raises:
         OtlpError: none can be read.
-        TooManyLinesError: see `lines_of`.
+        TooManyError: see `lines_of`.
     """
     found: list[Accepted] = []
     problems = 0

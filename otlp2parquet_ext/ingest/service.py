@@ -19,7 +19,7 @@ from otlp2parquet_ext.ingest.events import BodyError, Request, body_of, read_eve
 from otlp2parquet_ext.ingest.otlp_bodies import take_otlp
 from otlp2parquet_ext.ingest.routes import Call, Format, is_health, read_head, wants_json
 from otlp2parquet_ext.ingest.store import Store
-from otlp2parquet_ext.ingest.taken import MOST_LINES, Taken, TooManyLinesError
+from otlp2parquet_ext.ingest.taken import MOST_RECORDS, Taken, TooManyError
 from otlp2parquet_ext.ingest.tokens import SecretError, Tokens, split_tokens
 from otlp2parquet_ext.mapping.exclude import exclusion
 from otlp2parquet_ext.otlp.encodings import EncodingError, OverLimitError, inflate
@@ -141,9 +141,9 @@ class Service:
         except OverLimitError:
             problem = f"the body has more than {limit_bytes} bytes, uncompressed: send smaller ones"
             more = {"limit_bytes": limit_bytes}
-        except TooManyLinesError:
-            problem = f"the body has more than {MOST_LINES} lines: send fewer at a time"
-            more = {"limit_lines": MOST_LINES}
+        except TooManyError:
+            problem = f"the body has more than {MOST_RECORDS} records: send fewer at a time"
+            more = {"limit_records": MOST_RECORDS}
         return refusal(413, problem, json=json, more=more)
 
     def _read(self, call: Call, body: bytes) -> Taken:

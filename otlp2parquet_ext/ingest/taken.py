@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
     from otlp2parquet_ext.otlp.requests import Accepted
 
-MOST_LINES = 100_000
-"""In a body of lines: 6 MiB of the shortest events that say anything have no more."""
+MOST_RECORDS = 100_000
+"""In a request: 6 MiB of the shortest records that say anything have no more."""
 
 
-class TooManyLinesError(Exception):
-    """The body has more lines than are read: they would take memory the function may not have."""
+class TooManyError(Exception):
+    """The body has more records than are taken: rows could take memory the function has not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +43,9 @@ def lines_of(body: bytes) -> list[tuple[int, bytes]]:
     """Return the lines of a body that are not empty, each with its number, from 1.
 
     Raises:
-        TooManyLinesError: there are more than `MOST_LINES`.
+        TooManyError: there are more than `MOST_RECORDS`.
     """
-    if body.count(b"\n") >= MOST_LINES:
-        raise TooManyLinesError
+    if body.count(b"\n") >= MOST_RECORDS:
+        raise TooManyError
     lines = enumerate(body.removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1)
     return [(number, stripped) for number, line in lines if (stripped := line.strip())]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import json
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from gateway_events import GATEWAYS, answered, function_url
 from google.rpc.status_pb2 import Status
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import (
     ExportLogsServiceRequest,
     ExportLogsServiceResponse,
@@ -17,12 +20,14 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
 )
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 from places import plain_folder, soon
 
 from otlp2parquet_ext.ingest import service as service_room
 from otlp2parquet_ext.ingest.events import EventError
 from otlp2parquet_ext.ingest.service import Service
-from otlp2parquet_ext.ingest.taken import MOST_LINES
+from otlp2parquet_ext.ingest.taken import MOST_RECORDS
+from otlp2parquet_ext.otlp.exchange import PATHS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -220,10 +225,16 @@ def test_a_body_over_the_limit_is_refused_and_the_limit_is_told(
     assert Service(lake.variables)._settings.max_payload_bytes == 6_291_456
 
 
-def test_a_body_of_too_many_lines_is_refused(lake: Place) -> None:
+def test_a_body_of_too_many_records_is_refused(lake: Place) -> None:
     """Each would become a row: a few bytes could take all memory there is."""
-    status, found = said(serving(lake), function_url("POST", "/", b"{}\n" * MOST_LINES, LINES))
-    assert (status, found["limit_lines"]) == (413, MOST_LINES)
+    request = logs()
+    request.resource_logs[0].scope_logs[0].log_records.extend([LogRecord()] * (MOST_RECORDS + 1))
+    status, _, body = ask(
+        serving(lake), function_url("POST", "/v1/logs", request.SerializeToString(), PROTOBUF)
+    )
+    assert (status, str(MOST_RECORDS).encode() in body) == (413, True)
+    status, found = said(serving(lake), function_url("POST", "/", b"{}\n" * MOST_RECORDS, LINES))
+    assert (status, found["limit_records"]) == (413, MOST_RECORDS)
 
 
 def bearing(**headers: str) -> dict[str, Any]:
@@ -331,3 +342,44 @@ def test_the_destination_of_the_ingest_function_comes_first(lake: Place, tmp_pat
     assert ask(service, bearing())[0] == 200
     assert lake.objects.names() == []
     assert list(elsewhere.rglob("*.parquet"))
+
+
+@settings(max_examples=300, suppress_health_check=list(HealthCheck), deadline=None)
+@given(
+    st.sampled_from([*PATHS, "/", "/health", "/other"]),
+    st.sampled_from(["", "application/x-protobuf", "application/json", "application/x-ndjson"]),
+    st.sampled_from(["", "gzip", "deflate", "zstd", "br"]),
+    st.binary(max_size=60)
+    | st.lists(
+        st.sampled_from(
+            [
+                '{"type":"function"',
+                ',"record":',
+                '"x"',
+                "}",
+                "{",
+                "[",
+                "]",
+                "\n",
+                '"time":7,',
+                "null",
+            ]
+        ),
+        max_size=12,
+    ).map(lambda parts: "".join(parts).encode()),
+    st.booleans(),
+)
+def test_any_request_is_answered_and_none_shows_a_bug_of_ours(  # noqa: PLR0917 - of hypothesis
+    lake: Place,
+    path: str,
+    type_: str,
+    encoding: str,
+    body: bytes,
+    in_base64: bool,  # noqa: FBT001
+) -> None:
+    """Whoever may call may send anything."""
+    headers = {"content-type": type_, "content-encoding": encoding}
+    event = function_url("POST", path, b"", headers)
+    text = base64.b64encode(body).decode() if in_base64 else body.decode("latin-1")
+    status, _, _ = ask(serving(lake), event | {"body": text, "isBase64Encoded": in_base64})
+    assert status in {200, 400, 404, 405, 413, 415}
