@@ -46,6 +46,8 @@ class Settings:
     committer_destination: str
     maintain: str
     sweep: str
+    ingest_destination: str
+    ingest_token: str
     rest_token: str
     rest_credential: str
     max_items: int
@@ -58,6 +60,7 @@ class Settings:
     otlp: str
     otlp_port: int
     otlp_max_bytes: int
+    max_payload_bytes: int
     platform_timeout_ms: int
     telemetry_types: str
     signals: str

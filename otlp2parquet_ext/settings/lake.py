@@ -112,6 +112,22 @@ LAKE: tuple[Setting, ...] = (
         choices=("on", "off"),
     ),
     Setting(
+        "ingest_destination",
+        (PREFIX + "INGEST_DESTINATION",),
+        "",
+        "For an ingest function: where it stores what it takes, instead of "
+        "`OTLP2PARQUET_DESTINATION`, with which the extension would also collect the function's "
+        "own telemetry; see ingest.md.",
+    ),
+    Setting(
+        "ingest_token",
+        (PREFIX + "INGEST_TOKEN",),
+        "",
+        "For an ingest function: the bearer tokens that may send to it, separated by commas, or "
+        "the ARN of a secret or parameter that holds them. Empty: whoever reaches it may.",
+        secret=True,
+    ),
+    Setting(
         "rest_token",
         (PREFIX + "REST_TOKEN",),
         "",

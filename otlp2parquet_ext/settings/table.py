@@ -98,6 +98,15 @@ SETTINGS: tuple[Setting, ...] = (
         high=67_108_864,
     ),
     Setting(
+        "max_payload_bytes",
+        (PREFIX + "MAX_PAYLOAD_BYTES",),
+        6_291_456,
+        "For an ingest function: longest request that is read, as it comes and uncompressed.",
+        unit="bytes",
+        low=65_536,
+        high=67_108_864,
+    ),
+    Setting(
         "platform_timeout_ms",
         (PREFIX + "PLATFORM_TIMEOUT_MS",),
         100,

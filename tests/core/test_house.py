@@ -16,7 +16,7 @@ LAYERS = (
     {"cli"},
     {"demo", "__main__"},
     {"local", "query", "cost", "early"},
-    {"agent", "committer"},
+    {"agent", "committer", "ingest"},
     {"otlp_side"},
     {"batches", "checking", "context", "extensions_api", "library_logs"},
     {"committing"},
@@ -32,7 +32,7 @@ LAYERS = (
     {"flushing", "losses"},
     {"pacing"},
     {"lifecycle"},
-    {"telemetry"},
+    {"telemetry", "runtime_api"},
     {"settings", "say"},
 )
 ALLOWED = {("destinations", "iceberg")}

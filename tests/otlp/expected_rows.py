@@ -153,8 +153,10 @@ def _resource(group: Any, environment: Resource) -> Row:
         named = {pair.key: pair.value.string_value for pair in resource.attributes}.get(key)
         row[column] = rest.pop(key) if named else otherwise
     row["ServiceInstanceId"] = environment.service_instance_id
-    if rest.get("service.instance.id") == environment.service_instance_id:
-        del rest["service.instance.id"]
+    if environment.service_instance_id in {"", rest.get("service.instance.id")}:
+        named = {pair.key: pair.value.string_value for pair in resource.attributes}
+        if named.get("service.instance.id"):
+            row["ServiceInstanceId"] = rest.pop("service.instance.id")
     return row | {"ResourceAttributes": json.loads(environment.attributes) | rest}
 
 

@@ -12,7 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otlp2parquet_ext.otlp.encodings import ENCODINGS, EncodingError, OverLimitError, inflate
+from otlp2parquet_ext.otlp.encodings import (
+    ENCODINGS,
+    MOST_MEMBERS,
+    EncodingError,
+    OverLimitError,
+    inflate,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -86,8 +92,19 @@ def test_a_body_that_is_damaged_is_an_error_that_names_the_encoding(
         inflate(compress(PLAIN) + b"\x00tail", encoding, 20_000)
 
 
-def test_thousands_of_small_members_are_refused_at_the_first() -> None:
+def test_gzip_of_several_members_is_read_whole_and_within_the_limit() -> None:
+    """Whoever joins compressed files sends it; the limit is that of all together."""
+    body = gzip.compress(PLAIN) + gzip.compress(b"") + gzip.compress(b"end")
+    assert inflate(body, "gzip", len(PLAIN) + 3) == PLAIN + b"end"
+    with pytest.raises(OverLimitError):
+        inflate(body, "gzip", len(PLAIN) + 2)
+    with pytest.raises(EncodingError, match="ends early"):
+        inflate(body[:-1], "gzip", len(PLAIN) + 3)
+
+
+def test_thousands_of_small_members_are_refused() -> None:
     """Each costs a decompressor of its own, and each copies what follows."""
+    assert inflate(gzip.compress(b"x") * MOST_MEMBERS, "gzip", 1_000) == b"x" * MOST_MEMBERS
     with pytest.raises(EncodingError, match="bytes follow the end"):
         inflate(gzip.compress(b"") * 10_000, "gzip", 1_000)
 
