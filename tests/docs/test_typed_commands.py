@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
 FENCE = re.compile(r"^( *)```(\w*)([^\n]*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 TYPED = {"sh", "shell", "bash", "console"}
-SHOWN = {"sql", "json", "toml", "text", "python", "js", "Dockerfile", "hcl", "yaml", "typescript"}
+SHOWN = {"sql", "json", "toml", "text", "python", "js", "Dockerfile", "dockerfile", "hcl", "yaml", "typescript"}
 COMMAND = re.compile(
     r"^ {4}(?:\$ )?(?:aws|make|otlp2parquet-ext|python3?|pip|pytest|layer/prepare|docker|\./\w+) ",
     re.MULTILINE,
@@ -149,7 +149,8 @@ def checkout(folder: Path) -> None:
     """Make a folder look like a checkout that is set up, with a function in path/to/function."""
     (folder / ".venv").mkdir()
     (folder / ".venv" / "bin").symlink_to(Path(sys.executable).parent)
-    (folder / "docs").symlink_to(ROOT / "docs")
+    for name in ("docs", "tests"):
+        (folder / name).symlink_to(ROOT / name)
     function = folder / "path" / "to" / "function"
     function.mkdir(parents=True)
     (function / "app.py").write_text("def handler(event, context):\n    print('hello')\n")
