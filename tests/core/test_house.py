@@ -18,7 +18,7 @@ LAYERS = (
     {"agent", "committer"},
     {"otlp_side"},
     {"batches", "context", "extensions_api", "library_logs"},
-    {"committing"},
+    {"committing", "settling"},
     {"alarm", "flush_side", "intake", "lane"},
     {"outbox", "table_maker"},
     {"contents"},

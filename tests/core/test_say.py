@@ -61,5 +61,10 @@ def test_the_secrets_of_the_variables_are_known() -> None:
 def test_no_secret_setting_can_be_bad() -> None:
     """The line for a bad value quotes it."""
     secret = [setting for setting in SETTINGS if setting.secret]
-    assert [setting.attribute for setting in secret] == ["rest_token", "rest_credential"]
+    assert [setting.attribute for setting in secret] == [
+        "tap_token",
+        "otlp_headers",
+        "rest_token",
+        "rest_credential",
+    ]
     assert not any(setting.valid_is_limited for setting in secret)
