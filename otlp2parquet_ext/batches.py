@@ -78,7 +78,7 @@ class Batches:
         )
         self._ending = False
         self._timer: asyncio.TimerHandle | None = None
-        self._letting_go: asyncio.Future[list[None]] | None = None
+        self._letting_go: asyncio.Future[None] | None = None
         self.store_cost_ms = flushing.FIRST_STORE_MS
 
     @property
@@ -107,8 +107,7 @@ class Batches:
 
     def _let_go(self) -> None:
         """See that no dead request keeps others from being sent."""
-        lanes = self._storing, self._settling.lane
-        self._letting_go = asyncio.gather(*(lane.let_go() for lane in lanes))
+        self._letting_go = asyncio.ensure_future(self._settling.let_go(self._storing))
 
     def recover(self) -> None:
         """Take over what a dead process left, and flush it first."""

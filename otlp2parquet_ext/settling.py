@@ -83,6 +83,11 @@ class Settling:
                 self.lane.retry.failed(now_ms())  # it was in trouble a moment ago
             self._outbox.owed[segment] = Owed(receipt.batch, receipt.owed)
 
+    async def let_go(self, storing: Lane) -> None:
+        """See `Lane.let_go`: of storing, then of settling, for which nobody waits."""
+        await storing.let_go()
+        await self.lane.let_go()
+
     def due(self, now_ms: int) -> bool:
         """Tell whether something is owed, and those it is owed to have been left alone enough."""
         return bool(self._outbox.owed) and self.lane.free(now_ms)

@@ -114,7 +114,7 @@ def load(environ: Mapping[str, str]) -> tuple[Settings, list[str]]:
         # Who has none of the seeds' variables does not import what knows them.
         from otlp2parquet_ext.settings.seeds import take_over  # noqa: PLC0415
 
-        return Settings(values), problems + take_over(values, environ, unknown)
+        problems += take_over(values, environ, unknown)
     return Settings(values), problems
 
 
