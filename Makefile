@@ -71,16 +71,7 @@ layer: $(SETUP)  ## dist/otlp2parquet-ext-{x86_64,arm64}.zip; LAYER="--python 3.
 test-layer: $(SETUP) $(LAYER_TOOLS)/.set-up  ## the zips of `make layer`, in roots that contain nothing else
 	$(BIN)/pytest tests/layer
 
-layer-OTELCOL := build/servers/otelcol
-
-.PHONY: otelcol
-otelcol: $(OTELCOL)  ## the real OpenTelemetry collector that tests forward to; some minutes, needs Go
-
-$(OTELCOL): tests/servers/otelcol/main.go tests/servers/otelcol/go.mod tests/servers/otelcol/go.sum
-	mkdir -p $(@D)
-	cd tests/servers/otelcol && go build -trimpath -ldflags="-s -w" -o $(CURDIR)/$@ .
-
-lock: $(SETUP)  ## resolve the layer's own requirements again (hashes, no addresses)
+layer-lock: $(SETUP)  ## resolve the layer's own requirements again (hashes, no addresses)
 	$(BIN)/pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.13 --generate-hashes \
 	  --no-emit-index-url --no-emit-find-links --no-header --no-annotate \

@@ -25,9 +25,6 @@ exporters:
     path: {file}
     flush_interval: 50ms
 service:
-  telemetry:
-    metrics:
-      level: none
   pipelines:
     logs: {{receivers: [otlp], exporters: [file]}}
     traces: {{receivers: [otlp], exporters: [file]}}
