@@ -1,4 +1,4 @@
-"""Variables of data-taps and otlp2parquet: each one is taken as it was meant, or named in a line."""
+"""Variables of data-taps and otlp2parquet: each is taken as it was meant, or named in a line."""
 
 from __future__ import annotations
 

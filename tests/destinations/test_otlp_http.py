@@ -15,6 +15,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from telemetry_sinks import Collector, Reply, running
 
+from otlp2parquet_ext import query
 from otlp2parquet_ext.context import context_note, ending_note
 from otlp2parquet_ext.destinations import DestinationError
 from otlp2parquet_ext.destinations.otlp_http import read_headers
@@ -282,7 +283,8 @@ def test_cutting_a_request_loses_no_piece_of_any_signal() -> None:
             metric = metrics.resource_metrics.add().scope_metrics.add().metrics.add(name=str(part))
             metric.gauge.data_points.add(as_double=1)
             metric.gauge.data_points.add(as_double=2)
-    for signal, request in zip(Signal, (logs, traces, metrics), strict=True):
+    requests: tuple[Any, ...] = (logs, traces, metrics)
+    for signal, request in zip(Signal, requests, strict=True):
         export = Export(signal, request.SerializeToString())
         assert export.pieces == 6
         assert export.records() == (12 if signal is Signal.METRICS else 6)
@@ -291,6 +293,40 @@ def test_cutting_a_request_loses_no_piece_of_any_signal() -> None:
             assert (first.pieces, rest.pieces) == (at, 6 - at)
             both = type(request).FromString(first.body(0) + rest.body(0))  # protobuf appends
             assert Export(signal, both.SerializeToString()).records() == export.records()
+
+
+def test_a_lake_that_gets_its_batches_later_gets_the_same_rows(
+    collector: Collector, tmp_path: Path
+) -> None:
+    """Spans are derived from several batches; others having them by then changes nothing."""
+    lake = tmp_path / "lake"
+    url = f"sqlite://{lake}/catalog.db?warehouse={lake}/warehouse"
+    environ = {
+        "OTLP2PARQUET_DESTINATION": f"{url} otlp+{collector.url}",
+        "OTLP2PARQUET_SIGNALS": "logs,traces",
+    }
+    side = FlushSide(load(environ)[0], environ)
+    spool = Spool(tmp_path / "spool", 1 << 24, 0)
+    spool.set_preamble([context_note(CONTEXT)])
+    segments = []
+    for event in EVENTS:
+        spool.append(json.dumps([event]).encode(), 1_773_480_414_000_000, 1)
+        segments.append(spool.seal())
+    lake.write_text("in the way")
+    for segment in segments:
+        assert segment is not None
+        assert side.store(segment).owed == (str(lake / "catalog.db"),)
+    lake.unlink()
+    for segment in segments:
+        assert segment is not None
+        assert side.settle(segment).owed == ()
+    side.commit(2**60)
+    rows = query.connect(url)
+    assert rows.execute("SELECT count(*) FROM logs").fetchall() == [(len(EVENTS),)]
+    [message] = collector.messages("/v1/traces")
+    span = message.resource_spans[0].scope_spans[0].spans[0]
+    found = rows.execute("SELECT SpanId, Duration, ServiceName FROM traces").fetchall()
+    assert found == [(span.span_id.hex(), 200_000_000, "orders")]
 
 
 def test_an_answer_nobody_understands_says_nothing() -> None:
@@ -307,7 +343,7 @@ def test_the_real_collector_takes_all_three_signals(tmp_path: Path) -> None:
     with otelcol.running(folder) as url:
         bench = Bench(url, tmp_path, OTLP2PARQUET_SIGNALS="logs,traces,metrics")
         assert bench.store(sdk, events=EVENTS).lost == ()
-    documents = otelcol.taken(folder)
+        documents = otelcol.taken(folder, "from an SDK")
     assert {key for document in documents for key in document} == {
         "resourceLogs",
         "resourceSpans",

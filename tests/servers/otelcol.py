@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PROGRAM = Path(__file__).parents[2] / "build" / "servers" / "otelcol"
+WAIT_S = 20
 CONFIG = """
 receivers:
   otlp:
@@ -34,7 +36,7 @@ service:
 
 @contextmanager
 def running(folder: Path) -> Iterator[str]:
-    """Start the collector; yields its base endpoint. What it took is in `taken(folder)`."""
+    """Start the collector; yields its base endpoint; `taken` has what it took."""
     if not PROGRAM.exists():
         pytest.skip("the collector is not built: make otelcol (some minutes, needs Go)")
     port = free_port()
@@ -45,6 +47,12 @@ def running(folder: Path) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
 
 
-def taken(folder: Path) -> list[dict[str, Any]]:
-    """Return what the collector wrote, once it has ended: requests as OTLP/JSON."""
-    return [json.loads(line) for line in (folder / "taken.json").read_text().splitlines()]
+def taken(folder: Path, last: str) -> list[dict[str, Any]]:
+    """Return what the collector wrote, requests as OTLP/JSON, once `last` is in it."""
+    deadline = time.monotonic() + WAIT_S
+    text = ""
+    while last not in text or not text.endswith("\n"):
+        assert time.monotonic() < deadline, f"{last!r} is not in {text[-500:]!r}"
+        time.sleep(0.05)
+        text = (folder / "taken.json").read_text()
+    return [json.loads(line) for line in text.splitlines()]

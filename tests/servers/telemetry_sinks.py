@@ -1,4 +1,4 @@
-"""Servers that telemetry is forwarded to: a Data Tap as strict as the real one, and an OTLP receiver.
+"""Servers telemetry is forwarded to: a Data Tap as strict as the real one, an OTLP receiver.
 
 Both check what they are sent as the real ones do, and answer as the test says where it says so.
 """
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 TOKEN = "eyJhbGciOiJIUzI1NiJ9.e30.tap-token"  # noqa: S105 - of no use anywhere
 LIMIT_BYTES = 6_291_456
 FIELDS = ["time", "type", "version", "region", "logGroup", "logStream", "record", "retryAttempt"]
-REQUESTS = {
+REQUESTS: dict[str, Any] = {
     "/v1/logs": ExportLogsServiceRequest,
     "/v1/traces": ExportTraceServiceRequest,
     "/v1/metrics": ExportMetricsServiceRequest,
