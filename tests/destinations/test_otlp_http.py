@@ -311,6 +311,9 @@ def test_a_lake_that_gets_its_batches_later_gets_the_same_rows(
     segments = []
     for event in EVENTS:
         spool.append(json.dumps([event]).encode(), 1_773_480_414_000_000, 1)
+        if event is EVENTS[-1]:
+            kind, payload, _ = ending_note("spindown", 1_773_480_415_000_000)
+            spool.append(payload, 1, 0, kind)
         segments.append(spool.seal())
     lake.write_text("in the way")
     for segment in segments:
