@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from otlp2parquet_ext.destinations import DestinationError
 from otlp2parquet_ext.destinations.address import AddressError, check_names
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.destinations.access import Access
     from otlp2parquet_ext.destinations.address import Address
     from otlp2parquet_ext.settings import Settings
+
+OURSELVES = frozenset(
+    {"127.0.0.1", "localhost", "::1", "0.0.0.0", "sandbox", "sandbox.localdomain"}
+)
 
 __all__ = ["PLAIN", "checked", "choose"]
 
@@ -125,6 +130,16 @@ class _Opening:
         from otlp2parquet_ext.destinations.otlp_http import otlp_http  # noqa: PLC0415
 
         settings = self._settings
+        server = urlsplit(address.place)
+        if (
+            settings.otlp == "on"
+            and (server.hostname or "") in OURSELVES
+            and server.port == settings.otlp_port
+        ):
+            raise AddressError(
+                f"OTLP2PARQUET_DESTINATION names otlp+{address.place}: that is this extension's "
+                "own OTLP endpoint, which would be sent its own telemetry for ever"
+            )
         return otlp_http(
             address.place,
             settings.otlp_headers,

@@ -18,6 +18,7 @@ from telemetry_sinks import Collector, Reply, running
 from otlp2parquet_ext import query
 from otlp2parquet_ext.context import context_note, ending_note
 from otlp2parquet_ext.destinations import DestinationError
+from otlp2parquet_ext.destinations.choose import choose
 from otlp2parquet_ext.destinations.otlp_http import read_headers
 from otlp2parquet_ext.flush_side import FlushSide
 from otlp2parquet_ext.otlp.messages import Signal
@@ -330,6 +331,16 @@ def test_a_lake_that_gets_its_batches_later_gets_the_same_rows(
     span = message.resource_spans[0].scope_spans[0].spans[0]
     found = rows.execute("SELECT SpanId, Duration, ServiceName FROM traces").fetchall()
     assert found == [(span.span_id.hex(), 200_000_000, "orders")]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "sandbox"])
+def test_our_own_endpoint_is_no_destination(host: str) -> None:
+    """What it takes would come back for ever; another collector's port is one."""
+    environ = {"OTLP2PARQUET_OTLP": "on", "OTLP2PARQUET_DESTINATION": f"otlp+http://{host}:4318"}
+    with pytest.raises(DestinationError, match="own OTLP endpoint"):
+        choose(load(environ)[0], environ)
+    choose(load({**environ, "OTLP2PARQUET_OTLP_PORT": "4319"})[0], environ)
+    choose(load({**environ, "OTLP2PARQUET_OTLP": "off"})[0], environ)
 
 
 def test_an_answer_nobody_understands_says_nothing() -> None:
