@@ -37,6 +37,15 @@ fuzz: $(SETUP)  ## look for FUZZ_S seconds each for a delivery, and for an OTLP 
 	PYTHONPATH=$(FUZZER) $(BIN)/python tests/fuzz/fuzz.py deliveries $(FUZZ_S)
 	PYTHONPATH=$(FUZZER) $(BIN)/python tests/fuzz/fuzz.py requests $(FUZZ_S)
 
+OTELCOL := build/servers/otelcol
+
+.PHONY: otelcol
+otelcol: $(OTELCOL)  ## the real OpenTelemetry collector that tests forward to; some minutes, needs Go
+
+$(OTELCOL): tests/servers/otelcol/main.go tests/servers/otelcol/go.mod tests/servers/otelcol/go.sum
+	mkdir -p $(@D)
+	cd tests/servers/otelcol && go build -trimpath -ldflags="-s -w" -o $(CURDIR)/$@ .
+
 lock: $(SETUP)  ## resolve pyproject.toml again and write requirements.txt (hashes, no addresses)
 	$(BIN)/pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \

@@ -5,33 +5,32 @@
                                      +--> parked --> commit --> discard, if a commit follows
 
 While storing fails nothing is sealed: the open segment grows, retries back off, and the
-invocation never waits. While committing fails storing goes on.
+invocation never waits. While committing fails storing goes on. What a destination lacks that others
+have is owed to it: `settling.py`.
 """
 
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING
 
 from otlp2parquet_ext import flushing
 from otlp2parquet_ext.alarm import Alarm
 from otlp2parquet_ext.committing import COMMIT_LIMIT_MS, Committing, describe
-from otlp2parquet_ext.destinations import DestinationError
 from otlp2parquet_ext.intake import Intake
 from otlp2parquet_ext.lane import Lane, now_ms
 from otlp2parquet_ext.lifecycle.holding import LONGEST_HOLD_MS
 from otlp2parquet_ext.outbox import Outbox
 from otlp2parquet_ext.pacing import Commits, Holding
 from otlp2parquet_ext.say import say
+from otlp2parquet_ext.settling import PASSING, Settling, somehow
 
 if TYPE_CHECKING:
     from otlp2parquet_ext.flush_side import FlushSide, Receipt
     from otlp2parquet_ext.flushing import FlushReason
     from otlp2parquet_ext.settings import Settings
     from otlp2parquet_ext.spool import Kind, Note, Segment, Spool
-
-PASSING = (DestinationError, ImportError, MemoryError, OSError)
-"""What may be better in a moment; anything else is a bug of ours."""
 
 BUG_ATTEMPTS = 3
 """Tries before a batch that cannot be stored even as text is given up: it may block no other."""
@@ -60,7 +59,8 @@ class Batches:
         self._flush_side = flush_side
         self._storing = Lane("storing", self._pump)
         self._outbox = Outbox(spool)
-        self._intake = Intake(spool, self._outbox, drops_oldest=settings.spool_full == "oldest")
+        oldest = settings.spool_full == "oldest"
+        self._intake = Intake(spool, self._outbox, flush_side.forget, drops_oldest=oldest)
         self._holding = Holding()
         self._alarm = Alarm()
         flush_side.troubled = self._alarm.ring
@@ -72,6 +72,9 @@ class Batches:
             storing=self._storing,
             idle=self._pump,
             cost_ms=flushing.first_commit_ms(import_ms),
+        )
+        self._settling = Settling(
+            flush_side, self._outbox, self._intake, self._committing.commits, idle=self._pump
         )
         self._ending = False
         self._timer: asyncio.TimerHandle | None = None
@@ -98,13 +101,13 @@ class Batches:
 
     def thawed(self) -> None:
         """Note that we were frozen, or may have been: what broke meanwhile is nobody's fault."""
-        for lane in self._lanes:
+        for lane in (*self._lanes, self._settling.lane):
             lane.thawed(now_ms())
         self._let_go()
 
     def _let_go(self) -> None:
         """See that no dead request keeps others from being sent."""
-        self._letting_go = asyncio.ensure_future(self._storing.let_go())
+        self._letting_go = asyncio.ensure_future(self._settling.let_go(self._storing))
 
     def recover(self) -> None:
         """Take over what a dead process left, and flush it first."""
@@ -176,11 +179,14 @@ class Batches:
                 break
             await asyncio.sleep(pause_ms / 1_000)
             await self._store_all()
+        self._settling.last_try(final=final)
         await self._committing.lane.until_idle()
         if final and self._committing.may(now_ms(), deadline_ms):
             self._committing.begin(deadline_ms)
             await self._committing.lane.until_idle()
         await self._storing.until_idle()
+        if final:
+            await self._settling.lane.until_idle()
 
     async def _store_all(self) -> None:
         await self._storing.until_idle()
@@ -199,6 +205,8 @@ class Batches:
                 self._storing.begin(self._store_sealed())
         if self._committing.due(now):
             self._committing.begin(now + COMMIT_LIMIT_MS)
+        if self._settling.due(now):
+            self._settling.begin()
         self._look_again_in(self._next_due_ms(now))
 
     def _due(self, now: int) -> FlushReason | None:
@@ -212,6 +220,7 @@ class Batches:
         work = (
             (self._storing, 0 if self._outbox.waiting else store_ms),
             (self._committing.lane, self._committing.commits.due_in_ms(now)),
+            (self._settling.lane, 0 if self._outbox.owed else None),
         )
         waits = [
             max(due_ms, lane.retry.wait_ms(now))
@@ -247,7 +256,9 @@ class Batches:
         started = now_ms()
         self._outbox.in_hand = segment
         try:
-            receipt = await self._store_somehow(segment)
+            follows = not self._ending and self._committing.follows(started)
+            store = partial(self._flush_side.store, segment, commit_follows=follows)
+            receipt = await somehow(self._storing, store, segment.size_bytes)
         except PASSING as error:
             self._kept(segment, error)
             return False
@@ -258,25 +269,13 @@ class Batches:
         self._stored(segment, receipt, now_ms() - started)
         return True
 
-    async def _store_somehow(self, segment: Segment) -> Receipt:
-        """Store a segment; as text where mapping it breaks our own code."""
-        follows = not self._ending and self._committing.follows(now_ms())
-        on_thread, store = self._storing.on_thread, self._flush_side.store
-        try:
-            return await on_thread(store, segment, commit_follows=follows)
-        except PASSING:
-            raise
-        except Exception as error:  # noqa: BLE001 - a bug of ours costs columns, not telemetry
-            size = segment.size_bytes
-            say("error", f"{size} bytes of telemetry cannot be mapped, kept as text: {error!r}")
-            return await on_thread(store, segment, commit_follows=follows, as_text=True)
-
     def _stored(self, segment: Segment, receipt: Receipt, took_ms: int) -> None:
         self.store_cost_ms = flushing.store_cost_ms(took_ms)
-        if receipt.safe:
-            self._outbox.discard(segment)
-        else:
+        self._settling.note(segment, receipt)
+        if not receipt.safe:
             self._outbox.parked[segment] = now_ms()
+        elif not receipt.owed:
+            self._outbox.discard(segment)
         self._committing.commits.changed()
         self._storing.worked()
         self._holding.worked(took_ms)

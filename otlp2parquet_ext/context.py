@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from typing import TYPE_CHECKING
 
@@ -41,6 +42,7 @@ def context_of(booted: Booted) -> Context:
         managed=booted.managed,
         service_name=environ.get("OTEL_SERVICE_NAME", ""),
         resource_attributes=environ.get("OTEL_RESOURCE_ATTRIBUTES", ""),
+        started_us=time.time_ns() // 1_000,
     )
 
 

@@ -46,7 +46,7 @@ def run_when_imported(booted: Booted) -> None:
     ready, done = os.pipe()
     runs: list[Callable[[Booted], None] | Exception] = []
     started_ms = time.monotonic_ns() // 1_000_000
-    _thread.start_new_thread(_import_agent, (runs, done))
+    _thread.start_new_thread(_import_agent, (booted, runs, done))
     _answer_until(ready, booted)
     booted.import_ms = time.monotonic_ns() // 1_000_000 - started_ms
     if not runs:
@@ -57,10 +57,14 @@ def run_when_imported(booted: Booted) -> None:
     run(booted)
 
 
-def _import_agent(runs: list[Callable[[Booted], None] | Exception], done: int) -> None:
+def _import_agent(
+    booted: Booted, runs: list[Callable[[Booted], None] | Exception], done: int
+) -> None:
     try:
         from otlp2parquet_ext.agent import run  # noqa: PLC0415 - the reason for this module
+        from otlp2parquet_ext.flush_side import preload  # noqa: PLC0415 - likewise
 
+        preload(booted.settings)
         runs.append(run)
     except Exception as error:  # noqa: BLE001 - raised again on the main thread
         runs.append(error)

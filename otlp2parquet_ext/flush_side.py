@@ -2,10 +2,11 @@
 
     segment bytes -> contents -> tables -> Parquet -> stored -> committed
 
-One thread stores, another commits; they share the destination and nothing else.
-Everything heavy is imported here, on first use: pyarrow with the first batch, a catalog with the
-first commit. It knows nothing of the session or the spool; what it needs to know of invocations
-stands in the segment.
+One thread stores, another commits, a third one settles what destinations in trouble are owed; they
+share the destinations, and what tables are made with.
+Everything heavy is imported here, on first use: pyarrow with the first table, a catalog with the
+first commit; who only forwards to a Data Tap needs neither. It knows nothing of the session or the
+spool; what it needs to know of invocations stands in the segment.
 """
 
 from __future__ import annotations
@@ -16,15 +17,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from otlp2parquet_ext.contents import read_contents
-from otlp2parquet_ext.destinations import Batch, DestinationError
-from otlp2parquet_ext.table_maker import TableMaker
+from otlp2parquet_ext.destinations import Batch, DestinationError, Source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from otlp2parquet_ext.destinations import Destination
+    import pyarrow as pa
+
+    from otlp2parquet_ext.contents import Contents
+    from otlp2parquet_ext.destinations import Destination, Lost, Stored
     from otlp2parquet_ext.settings import Settings
     from otlp2parquet_ext.spool import Segment
+    from otlp2parquet_ext.table_maker import Change, TableMaker
+
+    Tables = dict[str, pa.Table]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +40,24 @@ class Receipt:
     Attributes:
         damaged_bytes: bytes of the segment that were no frames any more.
         safe: the segment may be discarded; else it is kept until a commit or `describe`.
+        batch: its name.
+        owed: destinations that lack it; the segment is kept until `settle` says that none does.
+        lost: what destinations refused for ever.
     """
 
     damaged_bytes: int
     safe: bool
+    batch: str = ""
+    owed: tuple[str, ...] = ()
+    lost: tuple[Lost, ...] = ()
+
+
+def preload(settings: Settings) -> None:
+    """Import what makes tables, if any destination wants some."""
+    from otlp2parquet_ext.destinations.listed import only_taps  # noqa: PLC0415 - with the agent
+
+    if not only_taps(settings.destination):
+        import otlp2parquet_ext.table_maker  # noqa: F401, PLC0415 - see `FlushSide`
 
 
 class FlushSide:
@@ -58,7 +78,9 @@ class FlushSide:
         self._environ = environ
         self._destination: Destination | None = None
         self._opening = threading.Lock()
-        self._maker = TableMaker(settings)
+        self._making = threading.Lock()
+        self._made_by: TableMaker | None = None
+        self._settling = 0
 
     def store(
         self, segment: Segment, *, commit_follows: bool = False, as_text: bool = False
@@ -73,19 +95,50 @@ class FlushSide:
         Raises:
             DestinationError: it is not durable.
         """
-        contents = read_contents(segment.read())
-        change = None
-        if as_text:
-            tables = self._maker.make_text(contents)
-        else:
-            tables, change = self._maker.make(contents)
-        safe = True
-        if tables:  # else nobody wants any of it
-            batch = Batch(contents.name, tables)
-            safe = self._open().store(batch, commit_follows=commit_follows).safe
-        if change:
-            self._maker.stored(change)
-        return Receipt(contents.damaged_bytes, safe)
+        making = _Making(self, read_contents(segment.read()), as_text=as_text)
+        stored = self._open().store(making.batch, commit_follows=commit_follows)
+        return self._receipt(making, stored)
+
+    def settle(self, segment: Segment, *, as_text: bool = False) -> Receipt:
+        """Pass a segment to the destinations it is owed to; repeating it changes nothing.
+
+        Raises:
+            DestinationError: none of them has it now.
+        """
+        from otlp2parquet_ext.destinations.several import Several  # noqa: PLC0415 - seldom
+
+        destination = self._open()
+        assert isinstance(destination, Several)  # nobody else owes
+        making = _Making(self, read_contents(segment.read()), as_text=as_text)
+        self._settling = threading.get_ident()
+        return self._receipt(making, destination.settle(making.batch))
+
+    def forget(self, batch: str) -> None:
+        """Note that an owed batch is gone."""
+        from otlp2parquet_ext.destinations.several import Several  # noqa: PLC0415 - seldom
+
+        destination = self._open()
+        assert isinstance(destination, Several)
+        destination.forget(batch)
+        if self._made_by is not None:
+            self._made_by.forget(batch)  # without the lock, which is held for as long as a batch is
+
+    def _receipt(self, making: _Making, stored: Stored) -> Receipt:
+        contents = making.contents
+        if making.change is not None:
+            with self._making:
+                self._maker.stored(making.change)
+                self._maker.owed(making.change, owed=bool(stored.owed))
+        return Receipt(contents.damaged_bytes, stored.safe, contents.name, stored.owed, stored.lost)
+
+    @property
+    def _maker(self) -> TableMaker:
+        if self._made_by is None:
+            # It imports pyarrow, which takes more memory than all else.
+            from otlp2parquet_ext.table_maker import TableMaker  # noqa: PLC0415
+
+            self._made_by = TableMaker(self._settings)
+        return self._made_by
 
     def commit(self, deadline_ms: int) -> int:
         """Make visible what is stored; return how many files became so.
@@ -122,5 +175,39 @@ class FlushSide:
         return self._destination
 
     def _tell(self) -> None:
-        if self.troubled is not None:
+        # Nobody waits for what is settled.
+        if self.troubled is not None and threading.get_ident() != self._settling:
             self.troubled()
+
+
+class _Making:
+    """The tables of one batch, made when a destination first asks for them."""
+
+    def __init__(self, side: FlushSide, contents: Contents, *, as_text: bool) -> None:
+        self.contents = contents
+        self.change: Change | None = None
+        self._side = side
+        self._as_text = as_text
+        self._mapped: Tables | None = None
+        source = Source(contents.context, contents.deliveries, contents.requests)
+        self.batch = Batch(contents.name, self._all, source, self._of_lambda)
+
+    def _of_lambda(self) -> Tables:
+        """Make the tables of what came from Lambda."""
+        with self._side._making:  # noqa: SLF001 - a part of it
+            if self._mapped is None:
+                maker = self._side._maker  # noqa: SLF001
+                if self._as_text:
+                    self._mapped = maker.make_text(self.contents, requests=False)
+                else:
+                    self._mapped, self.change = maker.make(self.contents)
+            return self._mapped
+
+    def _all(self) -> Tables:
+        """Make all tables."""
+        if self._as_text:
+            with self._side._making:  # noqa: SLF001
+                return self._side._maker.make_text(self.contents)  # noqa: SLF001
+        mapped = self._of_lambda()
+        with self._side._making:  # noqa: SLF001
+            return self._side._maker.with_requests(self.contents, mapped)  # noqa: SLF001

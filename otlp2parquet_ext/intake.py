@@ -21,10 +21,13 @@ from otlp2parquet_ext.spool import BODIES, OTLP, Dropped, Frame, Kind, read_fram
 from otlp2parquet_ext.telemetry.peek import peek
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from otlp2parquet_ext.outbox import Outbox
     from otlp2parquet_ext.spool import Spool
 
 EVICTED = "the spool was full: the oldest made room"
+UNSETTLED = "in trouble until the spool was full"
 IN_MEMORY = "the process ended while it was in memory only: the disk was full, or none"
 
 
@@ -34,13 +37,22 @@ class Intake:
     Args:
         spool: takes bodies; its open segment is ours alone.
         outbox: knows which sealed segments nobody works on.
+        forget: told of each batch that some destination will never get.
         drops_oldest: what is dropped when there is no room; else the newest.
     """
 
-    def __init__(self, spool: Spool, outbox: Outbox, *, drops_oldest: bool) -> None:
+    def __init__(
+        self,
+        spool: Spool,
+        outbox: Outbox,
+        forget: Callable[[str], None] = lambda _: None,
+        *,
+        drops_oldest: bool,
+    ) -> None:
         self._spool = spool
         self._outbox = outbox
         self._drops_oldest = drops_oldest
+        self._forget = forget
         self._losses = Losses()
         self._told_us = 0
         self._held = (0, 0)
@@ -68,6 +80,8 @@ class Intake:
         """Take a body of `items` events: in the spool when this returns, or counted as lost."""
         now_us = time.time_ns() // 1_000
         result = self._spool.append(body, now_us, items)
+        while isinstance(result, Dropped) and self._drop_owed():
+            result = self._spool.append(body, now_us, items)
         while isinstance(result, Dropped) and self._drops_oldest and self._make_room():
             result = self._spool.append(body, now_us, items)
         if isinstance(result, Dropped):
@@ -75,7 +89,10 @@ class Intake:
 
     def offer(self, kind: Kind, payload: bytes, items: int) -> str | None:
         """Take a body that stays whose it is when there is no room: return why, None when taken."""
-        result = self._spool.append(payload, time.time_ns() // 1_000, items, kind)
+        now_us = time.time_ns() // 1_000
+        result = self._spool.append(payload, now_us, items, kind)
+        while isinstance(result, Dropped) and self._drop_owed():
+            result = self._spool.append(payload, now_us, items, kind)
         return result.reason if isinstance(result, Dropped) else None
 
     def lose(self, reason: str, records: int, size_bytes: int) -> None:
@@ -94,6 +111,21 @@ class Intake:
         if self._spool.tell_first(body, self._told_us, len(self._losses)):
             self._losses.clear()
             self._tally()
+
+    def _drop_owed(self) -> bool:
+        """Drop the oldest segment that others have already; False when there is none.
+
+        A destination in trouble may not cost those that are not.
+        """
+        segment = self._outbox.oldest_owed
+        if segment is None:
+            return False
+        batch, names = self._outbox.owed[segment]
+        for name in names:
+            self.lose(f"{name}: {UNSETTLED}", segment.items, segment.size_bytes)
+        self._outbox.settled(segment)
+        self._forget(batch)
+        return True
 
     def _make_room(self) -> bool:
         """Drop the oldest segment; False when none is idle."""

@@ -6,12 +6,14 @@
                 |                                           |
                 +--parked so long that its file may be gone-+
 
+    stored, but not everywhere --> owed --settled--> discarded, once it is not parked either
+
 The spool owns the segments; here is only what is known of their way.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,6 +25,13 @@ TRUSTED_MS = 600_000
 """For how long a stored file that nothing refers to yet is taken to be there."""
 
 
+class Owed(NamedTuple):
+    """The name of a stored batch, and the destinations that lack it."""
+
+    batch: str
+    to: tuple[str, ...]
+
+
 class Outbox:
     """The sealed segments of a spool.
 
@@ -32,31 +41,45 @@ class Outbox:
     Attributes:
         parked: stored segments that are only safe once a commit has landed, and when (Unix ms)
             each was stored.
+        owed: segments that some destinations have and others lack, oldest first.
         in_hand: the segment that is being stored, if any.
+        settling: the one that is being passed to those it is owed to, if any.
     """
 
     def __init__(self, spool: Spool) -> None:
         self._spool = spool
         self._tries: dict[Segment, int] = {}
         self.parked: dict[Segment, int] = {}
+        self.owed: dict[Segment, Owed] = {}
         self.in_hand: Segment | None = None
+        self.settling: Segment | None = None
 
     @property
     def waiting(self) -> list[Segment]:
         """Segments that are not stored yet, oldest first."""
-        return [segment for segment in self._spool.sealed if segment not in self.parked]
+        stored = self.parked.keys() | self.owed.keys()
+        return [segment for segment in self._spool.sealed if segment not in stored]
 
     @property
     def oldest_idle(self) -> Segment | None:
         """The oldest segment that is neither stored nor being stored; None when there is none."""
         return next((s for s in self.waiting if s is not self.in_hand), None)
 
+    @property
+    def oldest_owed(self) -> Segment | None:
+        """The oldest segment that only waits for a destination in trouble, and is not in hand."""
+        idle = (s for s in self.owed if s is not self.settling and s not in self.parked)
+        return next(idle, None)
+
     def doubt(self, now_ms: int) -> None:
         """Let those parked for long, as through a freeze, be stored again: it changes nothing.
 
         Unless somebody cleaned up meanwhile, and took what nothing referred to.
         """
-        self.parked = {s: at for s, at in self.parked.items() if now_ms - at <= TRUSTED_MS}
+        late = [s for s, at in self.parked.items() if now_ms - at > TRUSTED_MS]
+        for segment in late:
+            del self.parked[segment]
+            self.owed.pop(segment, None)  # who has it will not be asked again
 
     def broke(self, segment: Segment) -> int:
         """Count that a segment broke our own code; return how often it did."""
@@ -79,4 +102,11 @@ class Outbox:
         for segment in segments:
             if segment in self.parked:
                 del self.parked[segment]
-                self.discard(segment)
+                if segment not in self.owed:
+                    self.discard(segment)
+
+    def settled(self, segment: Segment) -> None:
+        """Note that nobody lacks a segment any more."""
+        self.owed.pop(segment, None)
+        if segment not in self.parked:
+            self.discard(segment)

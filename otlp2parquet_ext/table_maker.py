@@ -58,13 +58,15 @@ class TableMaker:
         self._invocations = Invocations()
         self._known = Known()
         self._last: Change | None = None
+        self._owed: dict[str, Known] = {}
 
     def make(self, contents: Contents) -> tuple[dict[str, pa.Table], Change]:
-        """Return tables by name, only those with rows, and what `stored` has to be told.
+        """Return the tables of what came from Lambda, and what `stored` has to be told.
 
-        The same contents give the same tables, until another batch is stored.
+        Only tables with rows. The same contents give the same tables, until another batch is
+        stored; after that, too, while it is owed to somebody.
         """
-        known = self._known
+        known = self._owed.get(contents.name, self._known)
         if self._last is not None and self._last.batch == contents.name:
             known = self._last.before
         for invoke in contents.invokes:
@@ -73,15 +75,32 @@ class TableMaker:
         made: dict[str, list[pa.Table]] = {LOGS: [logs.table]} if logs.table.num_rows else {}
         derived, after = self._derive(contents, known)
         _add(made, derived)
-        if contents.requests:
-            _add(made, self._requested(contents))
         tables = {name: _united(parts) for name, parts in made.items()}
         return tables, Change(contents.name, known, after)
+
+    def with_requests(self, contents: Contents, mapped: dict[str, pa.Table]) -> dict[str, pa.Table]:
+        """Return tables by name, with the rows of OTLP requests behind the mapped ones."""
+        if not contents.requests:
+            return mapped
+        made = {name: [table] for name, table in mapped.items()}
+        _add(made, self._requested(contents))
+        return {name: _united(parts) for name, parts in made.items()}
 
     def stored(self, change: Change) -> None:
         """Note that a batch is stored: what is known moves on, unless it has done so already."""
         if self._known is change.before:
             self._last, self._known = change, change.after
+
+    def owed(self, change: Change, *, owed: bool) -> None:
+        """Note whether somebody still lacks a batch: it will be made again as it was."""
+        if owed and change.before is not change.after:
+            self._owed[change.batch] = change.before
+        else:
+            self.forget(change.batch)
+
+    def forget(self, batch: str) -> None:
+        """Note that nobody will ask for a batch again."""
+        self._owed.pop(batch, None)
 
     def _derive(self, contents: Contents, known: Known) -> tuple[dict[str, pa.Table], Known]:
         if self._signals == {LOGS}:
@@ -110,10 +129,10 @@ class TableMaker:
             tables |= otlp_tables(Signal(signal), payloads, environment, invocations)
         return tables
 
-    def make_text(self, contents: Contents) -> dict[str, pa.Table]:
+    def make_text(self, contents: Contents, *, requests: bool = True) -> dict[str, pa.Table]:
         """Return each body as one row of text, OTLP in base64: mapping them breaks our own code."""
         bodies = list(contents.deliveries)
-        for signal, payloads in contents.requests.items():
+        for signal, payloads in contents.requests.items() if requests else ():
             for payload, received_us in payloads:
                 text = f"OTLP {signal} {base64.b64encode(payload).decode()}"
                 bodies.append(Delivery(text.encode(), received_us))

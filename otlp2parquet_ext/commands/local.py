@@ -38,12 +38,12 @@ def run(chosen: argparse.Namespace) -> int:
 def _commit_after(destination: str) -> None:
     from otlp2parquet_ext.committer.command import commit_quietly  # noqa: PLC0415
     from otlp2parquet_ext.destinations import DestinationError  # noqa: PLC0415
-    from otlp2parquet_ext.destinations.address import AddressError, parse  # noqa: PLC0415
-    from otlp2parquet_ext.destinations.choose import PLAIN  # noqa: PLC0415
+    from otlp2parquet_ext.destinations.address import FORWARDING, AddressError  # noqa: PLC0415
+    from otlp2parquet_ext.destinations.listed import PLAIN, parse_all  # noqa: PLC0415
 
     environ = {**os.environ, "OTLP2PARQUET_DESTINATION": destination}
     try:
-        if parse(destination).kind in PLAIN:
+        if all(a.kind in PLAIN | FORWARDING for a in parse_all(destination)):
             return
         if files := commit_quietly(environ, COMMIT_LIMIT_S):
             print(f"{files} files that waited in the inbox are in the table now")

@@ -23,7 +23,7 @@ from otlp2parquet_ext.cost.requests import (
     at,
 )
 from otlp2parquet_ext.cost.workload import DAY_S, Workload, WorkloadError
-from otlp2parquet_ext.destinations.address import parse
+from otlp2parquet_ext.destinations.listed import lake_of, parse_all
 from otlp2parquet_ext.flushing import holds
 
 if TYPE_CHECKING:
@@ -106,10 +106,10 @@ def volumes(work: Workload, settings: Settings) -> Volumes:
     """Return what happens in a day.
 
     Raises:
-        AddressError: the settings name no destination.
+        AddressError: the settings name no destination that holds tables.
         WorkloadError: the destination needs an inbox of its own.
     """
-    address = parse(settings.destination)
+    address = lake_of(parse_all(settings.destination))
     kind = KINDS[address.kind]
     if kind is Kind.S3_TABLES and settings.commit == "inbox" and not settings.inbox:
         raise WorkloadError("OTLP2PARQUET_COMMIT='inbox' needs OTLP2PARQUET_INBOX with S3 Tables")

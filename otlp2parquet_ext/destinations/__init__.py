@@ -6,21 +6,28 @@
 and its segment may be discarded; after `commit` readers see it. Destinations without a commit of
 their own are visible as soon as they are stored.
 
-    choose.py     a URL --> a destination
+    choose.py     URLs --> a destination
+    several.py    more than one: each batch to all of them
     hive.py       `file:///…`: plain Parquet in folders by service and hour
     namespace.py  `sqlite:///…`: the Iceberg tables of a namespace
       lake.py     one of them, partitioned by day
+    forwarder.py  `https://…` (data_tap.py), `otlp+https://…` (otlp_http.py): sent on, not kept
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     import pyarrow as pa
+
+    from otlp2parquet_ext.telemetry.values import Context, Delivery
+
+    Tables = Mapping[str, pa.Table]
 
 
 class DestinationError(Exception):
@@ -34,18 +41,61 @@ class BusyError(DestinationError):
     """Other writers were faster: nothing is wrong, and it is tried again a little later."""
 
 
-@dataclass(frozen=True, slots=True)
+class Source(NamedTuple):
+    """What a batch is made of, as it came: what is forwarded rather than stored.
+
+    Attributes:
+        context: of the environment.
+        deliveries: bodies of the Telemetry API.
+        requests: by signal, accepted OTLP requests and Unix microseconds when each was received.
+    """
+
+    context: Context
+    deliveries: Sequence[Delivery] = ()
+    requests: Mapping[str, Sequence[tuple[bytes, int]]] = {}
+
+
 class Batch:
     """One sealed segment as tables.
 
-    Attributes:
+    Args:
         name: 32 hex digits that follow from the environment and the bodies it was made of: a
             batch stored twice lands under the same name, and nobody else's does.
-        tables: rows by table, the names those of `tables.registry`; only tables with rows.
+        tables: rows by table, the names those of `tables.registry`; only tables with rows. Or
+            what makes them: who only forwards never does, and needs no pyarrow.
+        source: what they are made of.
+        mapped: makes the tables of `source.deliveries` alone, without those of OTLP requests.
     """
 
-    name: str
-    tables: Mapping[str, pa.Table]
+    def __init__(
+        self,
+        name: str,
+        tables: Tables | Callable[[], Tables],
+        source: Source | None = None,
+        mapped: Callable[[], Tables] | None = None,
+    ) -> None:
+        self.name = name
+        self.source = source
+        self._tables = tables
+        self._mapped = mapped
+
+    @cached_property
+    def tables(self) -> Tables:
+        """All rows; see above."""
+        return self._tables() if callable(self._tables) else self._tables
+
+    @property
+    def mapped(self) -> Tables:
+        """The rows of what came from Lambda."""
+        return self.tables if self._mapped is None else self._mapped()
+
+
+class Lost(NamedTuple):
+    """What a destination refused for ever: `reason` names it; 0 records where nobody counted."""
+
+    reason: str
+    records: int
+    size_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +106,16 @@ class Stored:
         files, size_bytes: files that were there already are not counted.
         safe: the rows outlive this environment; else the caller keeps the batch until the next
             `commit` or `describe` has returned.
+        owed: destinations that are in trouble and do not have it yet; the caller keeps the batch
+            and passes it to `Several.settle` later.
+        lost: what was refused for ever, since that was last told.
     """
 
     files: int
     size_bytes: int
     safe: bool = True
+    owed: tuple[str, ...] = ()
+    lost: tuple[Lost, ...] = ()
 
 
 class Destination(Protocol):

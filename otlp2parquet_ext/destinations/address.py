@@ -7,6 +7,10 @@ glue://database?warehouse=s3://bucket/p   Iceberg, AWS Glue
 rest+https://host/path?warehouse=name     Iceberg, any REST catalog
 sqlite:///path/catalog.db?warehouse=/path Iceberg, in one file
 catalog://name                            Iceberg, any catalog PyIceberg knows
+https://host/path                         a Data Tap: NDJSON
+otlp+https://host/path                    a collector: OTLP/HTTP
+
+A variable may name several: `listed.py`.
 """
 
 from __future__ import annotations
@@ -46,10 +50,17 @@ LOWER_NAME = re.compile(r"[a-z0-9]([a-z0-9_]{0,253}[a-z0-9])?")
 EXPECTED = (
     "s3://bucket/prefix, arn:aws:s3tables:REGION:ACCOUNT:bucket/NAME, "
     "glue://DATABASE?warehouse=s3://bucket/prefix, rest+https://host/path?warehouse=NAME, "
-    "catalog://NAME, sqlite:///path/catalog.db?warehouse=/path or file:///path"
+    "catalog://NAME, sqlite:///path/catalog.db?warehouse=/path, file:///path, "
+    "https://host/path (a Data Tap) or otlp+https://host/path"
 )
 
-NO_SECRETS = "secrets do not belong into it, nor an @: set OTLP2PARQUET_REST_TOKEN"
+FORWARDING = frozenset({"tap", "otlp"})
+"""Kinds that pass telemetry on and hold no tables."""
+
+NO_SECRETS = (
+    "secrets do not belong into it, nor an @: set OTLP2PARQUET_REST_TOKEN, BD_TAP_CLIENT_TOKEN or "
+    "OTLP2PARQUET_OTLP_HEADERS"
+)
 
 
 class AddressError(Exception):
@@ -61,7 +72,7 @@ class Address:
     """A destination.
 
     Attributes:
-        kind: `file`, `s3`, `sqlite`, `s3tables`, `glue`, `rest` or `catalog`.
+        kind: `file`, `s3`, `sqlite`, `s3tables`, `glue`, `rest`, `catalog`, `tap` or `otlp`.
         place: path of a file or folder, `bucket/prefix`, ARN, database, URL or catalog name.
         options: of its query.
     """
@@ -171,6 +182,33 @@ def _rest(url: SplitResult) -> Address:
     return Address("rest", f"{scheme}://{url.netloc}{url.path}".rstrip("/"), _options(url, REST))
 
 
+HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+")
+SIGNAL_PATH = re.compile(r".*/v1/(logs|traces|metrics)/?")
+
+
+def _server(url: SplitResult) -> None:
+    """Refuse what names no server."""
+    if not url.hostname or not HOST.fullmatch(url.hostname):
+        raise AddressError(f"{url.hostname or ''!r} is no host")
+    _ = url.port  # out of range: a ValueError
+    if url.username or url.password or url.fragment:
+        raise AddressError(NO_SECRETS)
+
+
+def _tap(url: SplitResult) -> Address:
+    _server(url)
+    return Address("tap", url.geturl())
+
+
+def _otlp(url: SplitResult) -> Address:
+    _server(url)
+    if SIGNAL_PATH.fullmatch(url.path):
+        raise AddressError("leave out /v1/…, which is put behind it for each signal")
+    scheme = url.scheme.removeprefix("otlp+")
+    _options(url, frozenset())
+    return Address("otlp", f"{scheme}://{url.netloc}{url.path}".rstrip("/"))
+
+
 def _catalog(url: SplitResult) -> Address:
     if not CATALOG.fullmatch(url.netloc) or url.path.strip("/"):
         raise AddressError(f"{url.netloc + url.path!r} is no name of a catalog")
@@ -186,6 +224,10 @@ READERS: Mapping[str, Callable[[SplitResult], Address]] = {
     "rest+https": _rest,
     "rest+http": _rest,
     "catalog": _catalog,
+    "https": _tap,
+    "http": _tap,
+    "otlp+https": _otlp,
+    "otlp+http": _otlp,
 }
 
 

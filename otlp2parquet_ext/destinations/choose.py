@@ -1,21 +1,28 @@
-"""From the settings to the destination they name; nothing is opened yet."""
+"""From the settings to the destinations they name; nothing is opened yet."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from otlp2parquet_ext.destinations import DestinationError
-from otlp2parquet_ext.destinations.address import AddressError, check_names, parse
-from otlp2parquet_ext.tables.registry import TABLES
+from otlp2parquet_ext.destinations.address import AddressError, check_names
+from otlp2parquet_ext.destinations.listed import PLAIN, lake_of, parse_all
+from otlp2parquet_ext.web.address import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from otlp2parquet_ext.destinations import Destination
+    from otlp2parquet_ext.destinations.access import Access
     from otlp2parquet_ext.destinations.address import Address
     from otlp2parquet_ext.settings import Settings
 
-PLAIN = frozenset({"file", "s3"})
+OURSELVES = frozenset(
+    {"127.0.0.1", "localhost", "::1", "0.0.0.0", "sandbox", "sandbox.localdomain"}
+)
+
+__all__ = ["PLAIN", "checked", "choose"]
 
 
 def choose(
@@ -25,7 +32,7 @@ def choose(
     patient: bool = False,
     troubled: Callable[[], None] | None = None,
 ) -> Destination:
-    """Return the destination `OTLP2PARQUET_DESTINATION` names.
+    """Return the destination, or all of them as one, that `OTLP2PARQUET_DESTINATION` names.
 
     Args:
         settings: name it.
@@ -36,65 +43,140 @@ def choose(
     Raises:
         DestinationError: a malformed address or name; says which part is wrong and what is valid.
     """
+    from otlp2parquet_ext.destinations.access import Access  # noqa: PLC0415
+
     # Each kind imports what it needs, and nobody pays for another's libraries.
     try:
-        address = checked(settings)
-        if address.kind in PLAIN:
-            return _plain(address, settings, environ, troubled)
-        return _namespace(address, settings, environ, troubled, patient=patient)
+        addresses = parse_all(settings.destination)
+        access = Access(environ, {}, troubled=troubled)
+        open_one = _Opening(addresses, settings, environ, access, patient=patient)
+        members = [open_one(address) for address in addresses]
     except AddressError as error:
         raise DestinationError(str(error)) from error
+    if len(members) == 1:
+        return members[0]
+    from otlp2parquet_ext.destinations.several import Several  # noqa: PLC0415
+
+    return Several(dict(zip(_names(addresses), members, strict=True)))
+
+
+def _names(addresses: tuple[Address, ...]) -> list[str]:
+    """Return a different name for each destination, as it may be said."""
+    names: list[str] = []
+    for address in addresses:
+        prefix = "otlp+" if address.kind == "otlp" else ""
+        name = prefix + shown(address.place)
+        names.append(name if name not in names else f"{name} ({len(names)})")
+    return names
 
 
 def checked(settings: Settings) -> Address:
-    """Return the destination's address.
+    """Return the address of the destination that holds tables.
 
     Raises:
-        AddressError: it is malformed, or the name of a table does not suit the catalog.
+        AddressError: one is malformed, there is none, or the name of a table does not suit the
+            catalog.
     """
-    address = parse(settings.destination)
-    check_names(address, settings.namespace, {name: settings.table_name(name) for name in TABLES})
+    address = lake_of(parse_all(settings.destination))
+    _check_names(address, settings)
     return address
 
 
-def _namespace(
-    address: Address,
-    settings: Settings,
-    environ: Mapping[str, str],
-    troubled: Callable[[], None] | None,
-    *,
-    patient: bool,
-) -> Destination:
-    from otlp2parquet_ext.destinations.access import Access  # noqa: PLC0415
-    from otlp2parquet_ext.destinations.lake import Lake  # noqa: PLC0415
-    from otlp2parquet_ext.destinations.lakes import parts  # noqa: PLC0415
-    from otlp2parquet_ext.destinations.namespace import Namespace  # noqa: PLC0415
+def _check_names(address: Address, settings: Settings) -> None:
+    from otlp2parquet_ext.tables.registry import TABLES  # noqa: PLC0415 - it imports pyarrow
 
-    access = Access(environ, {}, troubled=troubled)
+    check_names(address, settings.namespace, {name: settings.table_name(name) for name in TABLES})
 
-    def open_lake(table: str) -> Lake:
-        made = parts(address, settings, environ, patient=patient, table=table, access=access)
-        return Lake(
-            made.storage,
-            made.open_table,
-            made.inbox,
-            direct=settings.commit == "direct",
-            lower_case=made.lower_case,
-            table=table,
+
+class _Opening:
+    """Makes destinations that share their connections."""
+
+    def __init__(
+        self,
+        addresses: tuple[Address, ...],
+        settings: Settings,
+        environ: Mapping[str, str],
+        access: Access,
+        *,
+        patient: bool,
+    ) -> None:
+        self._addresses = addresses
+        self._settings = settings
+        self._environ = environ
+        self._access = access
+        self._patient = patient
+
+    def __call__(self, address: Address) -> Destination:
+        if address.kind == "tap":
+            return self._tap(address)
+        if address.kind == "otlp":
+            return self._otlp(address)
+        _check_names(address, self._settings)
+        return self._plain(address) if address.kind in PLAIN else self._namespace(address)
+
+    def _tap(self, address: Address) -> Destination:
+        from otlp2parquet_ext.destinations.data_tap import data_tap  # noqa: PLC0415
+
+        settings = self._settings
+        return data_tap(
+            address.place,
+            settings.tap_token,
+            lambda: self._access.client,
+            gzip=settings.tap_compression == "gzip",
+            alone=all(other.kind == "tap" for other in self._addresses),
         )
 
-    return Namespace(open_lake)
+    def _otlp(self, address: Address) -> Destination:
+        from otlp2parquet_ext.destinations.otlp_http import otlp_http  # noqa: PLC0415
 
+        settings = self._settings
+        server = urlsplit(address.place)
+        if (
+            settings.otlp == "on"
+            and (server.hostname or "") in OURSELVES
+            and server.port == settings.otlp_port
+        ):
+            raise AddressError(
+                f"OTLP2PARQUET_DESTINATION names otlp+{address.place}: that is this extension's "
+                "own OTLP endpoint, which would be sent its own telemetry for ever"
+            )
+        return otlp_http(
+            address.place,
+            settings.otlp_headers,
+            lambda: self._access.client,
+            gzip=settings.otlp_compression == "gzip",
+        )
 
-def _plain(
-    address: Address,
-    settings: Settings,
-    environ: Mapping[str, str],
-    troubled: Callable[[], None] | None,
-) -> Destination:
-    from otlp2parquet_ext.destinations.access import Access  # noqa: PLC0415
-    from otlp2parquet_ext.destinations.hive import Hive  # noqa: PLC0415
+    def _namespace(self, address: Address) -> Destination:
+        from otlp2parquet_ext.destinations.lake import Lake  # noqa: PLC0415
+        from otlp2parquet_ext.destinations.lakes import parts  # noqa: PLC0415
+        from otlp2parquet_ext.destinations.namespace import Namespace  # noqa: PLC0415
 
-    root = f"s3://{address.place}" if address.kind == "s3" else address.place
-    storage = Access(environ, address.options, troubled=troubled).storage(root)
-    return Hive(storage, lower_case=settings.column_case == "lower")
+        settings = self._settings
+
+        def open_lake(table: str) -> Lake:
+            made = parts(
+                address,
+                settings,
+                self._environ,
+                patient=self._patient,
+                table=table,
+                access=self._access,
+            )
+            return Lake(
+                made.storage,
+                made.open_table,
+                made.inbox,
+                direct=settings.commit == "direct",
+                lower_case=made.lower_case,
+                table=table,
+            )
+
+        return Namespace(open_lake)
+
+    def _plain(self, address: Address) -> Destination:
+        from otlp2parquet_ext.destinations.hive import Hive  # noqa: PLC0415
+
+        root = f"s3://{address.place}" if address.kind == "s3" else address.place
+        storage = self._access.having(address.options).storage(root)
+        return Hive(storage, lower_case=self._settings.column_case == "lower")

@@ -27,7 +27,7 @@ class Signal(StrEnum):
 
 
 _NAMES = {Signal.LOGS: "Logs", Signal.TRACES: "Trace", Signal.METRICS: "Metrics"}
-_LEVELS = {
+LEVELS = {  # of a signal: the fields of resources, of scopes in them, of records in those
     Signal.LOGS: ("resource_logs", "scope_logs", "log_records"),
     Signal.TRACES: ("resource_spans", "scope_spans", "spans"),
     Signal.METRICS: ("resource_metrics", "scope_metrics", "metrics"),
@@ -40,9 +40,19 @@ RECORDS = frozenset({"log_records", "spans", "metrics", "data_points"})
 @cache
 def request_class(signal: Signal) -> type[Message]:
     """Give `Export…ServiceRequest` of a signal."""
+    return _class(signal, "Request")
+
+
+@cache
+def response_class(signal: Signal) -> type[Message]:
+    """Give `Export…ServiceResponse` of a signal."""
+    return _class(signal, "Response")
+
+
+def _class(signal: Signal, kind: str) -> type[Message]:
     name = _NAMES[signal]
     module = f"opentelemetry.proto.collector.{name.lower()}.v1.{name.lower()}_service_pb2"
-    found: type[Message] = getattr(import_module(module), f"Export{name}ServiceRequest")
+    found: type[Message] = getattr(import_module(module), f"Export{name}Service{kind}")
     return found
 
 
@@ -53,7 +63,7 @@ def scopes(signal: Signal, request: Any) -> list[tuple[str, Any, Any, Any]]:
         Of each scope its path, the message of its resource, its own, and its records (metrics:
         its metrics).
     """
-    resources, in_resource, in_scope = _LEVELS[signal]
+    resources, in_resource, in_scope = LEVELS[signal]
     return [
         (
             f"{resources}[{i}].{in_resource}[{j}].{in_scope}",

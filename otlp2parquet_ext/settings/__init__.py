@@ -4,6 +4,7 @@
 
     setting.py   what a variable is
     table.py     all of them; those of the destination: lake.py
+    seeds.py     variables of the two systems whose users come here; imported where one is set
 
 A bad value never fails the function: it is reported and the default is used instead.
 Runs before the first `next`, so it imports nothing, not even `typing` (see decision 0001).
@@ -30,6 +31,11 @@ class Settings:
     """
 
     destination: str
+    tap_url: str
+    tap_token: str
+    tap_compression: str
+    otlp_headers: str
+    otlp_compression: str
     namespace: str
     table_logs: str
     table_traces: str
@@ -107,16 +113,18 @@ def load(environ: Mapping[str, str]) -> tuple[Settings, list[str]]:
             )
         else:
             values[setting.attribute] = value
-    return Settings(values), problems + _unknown(environ)
+    unknown = _unknown(environ)
+    if unknown or values["tap_url"] or values["tap_token"]:
+        # Who has none of the seeds' variables does not import what knows them.
+        from otlp2parquet_ext.settings.seeds import take_over  # noqa: PLC0415
+
+        problems += take_over(values, environ, unknown)
+    return Settings(values), problems
 
 
 def _unknown(environ: Mapping[str, str]) -> list[str]:
     known = {name for setting in SETTINGS for name in setting.spellings()}
-    return [
-        f"{name}: there is no such setting; it has no effect"
-        for name in sorted(environ)
-        if name.startswith(PREFIX) and name not in known
-    ]
+    return [name for name in sorted(environ) if name.startswith(PREFIX) and name not in known]
 
 
 SECRETS = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_CONTAINER_AUTHORIZATION_TOKEN")
@@ -136,6 +144,7 @@ def secrets_in(environ: Mapping[str, str]) -> list[str]:
         catalog = name.startswith("PYICEBERG_CATALOG__") and names_secret(name)
         if catalog or name in own or name in SECRETS:
             found += (value.strip(), value.partition(":")[2].strip())
+            found += (pair.partition("=")[2].strip() for pair in value.split(","))
         elif "://" in value:
             who = value.partition("://")[2].partition("?")[0].rpartition("@")[0]
             options = [pair.partition("=") for pair in value.replace("?", "&").split("&")[1:]]

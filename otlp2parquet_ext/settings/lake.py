@@ -23,8 +23,46 @@ LAKE: tuple[Setting, ...] = (
         "",
         "Where batches go: `s3://bucket/prefix` or `file:///path` (plain Parquet); "
         "`arn:aws:s3tables:…`, `glue://database?warehouse=s3://…`, `rest+https://…`, "
-        "`catalog://name` or `sqlite:///path/catalog.db` (Iceberg); see destinations.md. Empty: "
+        "`catalog://name` or `sqlite:///path/catalog.db` (Iceberg), see destinations.md; "
+        "`https://…` (a Data Tap) or `otlp+https://…` (a collector), see forwarding.md. Several, "
+        "with a space or a comma before each further one. Empty, and no `BD_DATA_TAP_URL`: "
         "nothing is collected.",
+    ),
+    Setting(
+        "tap_url",
+        ("BD_DATA_TAP_URL",),
+        "",
+        "A Data Tap to forward to, beside what `OTLP2PARQUET_DESTINATION` names.",
+    ),
+    Setting(
+        "tap_token",
+        ("BD_TAP_CLIENT_TOKEN",),
+        "",
+        "What a Data Tap knows us by, sent as `x-bd-authorization`.",
+        secret=True,
+    ),
+    Setting(
+        "tap_compression",
+        (PREFIX + "TAP_COMPRESSION",),
+        "none",
+        "`gzip` for what is sent to an `https://…` destination that inflates it; a Data Tap does "
+        "not.",
+        choices=("none", "gzip"),
+    ),
+    Setting(
+        "otlp_headers",
+        (PREFIX + "OTLP_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS"),
+        "",
+        "Headers of every request to an `otlp+https://…` destination, as `name=value,name=value`, "
+        "values percent-encoded.",
+        secret=True,
+    ),
+    Setting(
+        "otlp_compression",
+        (PREFIX + "OTLP_COMPRESSION", "OTEL_EXPORTER_OTLP_COMPRESSION"),
+        "gzip",
+        "How requests to an `otlp+https://…` destination are compressed.",
+        choices=("gzip", "none"),
     ),
     Setting(
         "namespace",

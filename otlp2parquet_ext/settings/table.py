@@ -90,7 +90,7 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         "otlp_max_bytes",
-        (PREFIX + "OTLP_MAX_BYTES",),
+        (PREFIX + "OTLP_MAX_BYTES", PREFIX + "MAX_PAYLOAD_BYTES"),
         4_194_304,
         "Longest OTLP request that is read, as it comes and uncompressed.",
         unit="bytes",

@@ -24,6 +24,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         managed: True on Lambda Managed Instances, where invocations run side by side.
         service_name: `OTEL_SERVICE_NAME`.
         resource_attributes: `OTEL_RESOURCE_ATTRIBUTES` as set: `k=v,k=v`, percent-encoded.
+        started_us: Unix microseconds when this was gathered; 0 when absent.
 
     Source: AWS Lambda Developer Guide, "Defined runtime environment variables";
     OpenTelemetry SDK environment variables.
@@ -38,6 +39,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     managed: bool = False
     service_name: str = ""
     resource_attributes: str = ""
+    started_us: int = 0
 
 
 class Invoke(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -19,7 +19,7 @@ LAYERS = (
     {"agent", "committer", "ingest"},
     {"otlp_side"},
     {"batches", "checking", "context", "extensions_api", "library_logs"},
-    {"committing"},
+    {"committing", "settling"},
     {"alarm", "flush_side", "intake", "lane"},
     {"outbox", "table_maker"},
     {"contents"},

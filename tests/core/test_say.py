@@ -62,6 +62,8 @@ def test_no_secret_setting_can_be_bad() -> None:
     """The line for a bad value quotes it."""
     secret = [setting for setting in SETTINGS if setting.secret]
     assert [setting.attribute for setting in secret] == [
+        "tap_token",
+        "otlp_headers",
         "ingest_token",
         "rest_token",
         "rest_credential",

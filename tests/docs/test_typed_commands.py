@@ -26,7 +26,19 @@ ROOT = Path(__file__).parents[2]
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
 FENCE = re.compile(r"^( *)```(\w*)([^\n]*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 TYPED = {"sh", "shell", "bash", "console"}
-SHOWN = {"sql", "json", "toml", "text", "python", "js", "Dockerfile", "dockerfile", "hcl", "yaml", "typescript"}
+SHOWN = {
+    "sql",
+    "json",
+    "toml",
+    "text",
+    "python",
+    "js",
+    "Dockerfile",
+    "dockerfile",
+    "hcl",
+    "yaml",
+    "typescript",
+}
 COMMAND = re.compile(
     r"^ {4}(?:\$ )?(?:aws|make|otlp2parquet-ext|python3?|pip|pytest|layer/prepare|docker|\./\w+) ",
     re.MULTILINE,

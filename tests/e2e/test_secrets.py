@@ -32,6 +32,8 @@ VARIABLES = {
     "AWS_CONTAINER_AUTHORIZATION_TOKEN": f"{WORD}-container-token",
     "OTLP2PARQUET_REST_TOKEN": f"{WORD}-rest-token",
     "OTLP2PARQUET_REST_CREDENTIAL": f"client:{WORD}-rest-credential",
+    "BD_TAP_CLIENT_TOKEN": f"{WORD}-tap-token",
+    "OTEL_EXPORTER_OTLP_HEADERS": f"api-key={WORD}%2Dkey,authorization=Bearer%20{WORD}-bearer",
     "PYICEBERG_CATALOG__PROD__TOKEN": f"{WORD}-catalog-token",
     "PYICEBERG_CATALOG__PROD__CREDENTIAL": f"client:{WORD}-catalog-credential",
     "PYICEBERG_CATALOG__PROD__S3__SECRET_ACCESS_KEY": f"{WORD}-catalog-key",
@@ -60,6 +62,11 @@ def echo_xml(request: bytes) -> bytes:
     text = request.decode("latin-1").replace("<", "&lt;")
     document = f"<Error><Code>AccessDenied</Code><Message>{text}</Message></Error>"
     return scripted_http.answer(document.encode(), 403)
+
+
+def echo_busy(request: bytes) -> bytes:
+    """Ask for patience, as a server in trouble."""
+    return scripted_http.answer(request, 503)
 
 
 @dataclass(frozen=True)
@@ -121,6 +128,12 @@ TROUBLES = {
     "a password nobody knows the scheme of": Trouble(f"s4://user:{IN_URL}@host/p"),
     "a token in a query": Trouble(f"rest+https://host/c?token={IN_URL}"),
     "a token in a fragment": Trouble(f"s4://bucket/p#{IN_URL}"),
+    "a Data Tap in trouble that echoes": Trouble("{server}/", echo_busy),
+    "a Data Tap with a key in its URL": Trouble(f"{{server}}/?key={IN_URL}", echo_busy),
+    "a collector in trouble that echoes": Trouble("otlp+{server}/base", echo_busy),
+    "a password in a Data Tap": Trouble(f"https://user:{IN_URL}@host/"),
+    "a password in a collector": Trouble(f"otlp+https://user:{IN_URL}@host/"),
+    "a token in a collector": Trouble(f"otlp+https://host/?token={IN_URL}"),
     "an inbox with a password": Trouble(
         "sqlite:///tmp/none/catalog.db",
         echo_text,
@@ -176,6 +189,24 @@ def test_no_secret_is_said_or_stored_whatever_fails(
         if file.is_file():
             assert WORD.encode() not in file.read_bytes()
             assert path.encode() not in file.read_bytes()
+
+
+@pytest.mark.parametrize("scheme", ["", "otlp+"])
+def test_who_refuses_for_ever_is_quoted_without_what_it_was_sent(
+    scheme: str, scripted: ScriptedLambda, tmp_path: Path
+) -> None:
+    """Refused batches are dropped: the line that says so has the server's words in it."""
+
+    def play(server: scripted_http.Server, connection: socket.socket) -> None:
+        while request := server.receive(connection):
+            connection.sendall(echo_text(request))
+
+    with scripted_http.running(play) as server:
+        url = f"{scheme}{server.url}"
+        extension = scripted.start(tmp_path, **VARIABLES, OTLP2PARQUET_DESTINATION=url)
+        lines = run(extension)
+    assert any("refused for ever" in line for line in lines), lines
+    assert not [line for line in lines if WORD in line]
 
 
 def test_a_destination_that_works_holds_no_secret_either(

@@ -47,8 +47,13 @@ class ScriptedFlushSide:
         follows, as_text: for each store, whether a commit was to follow, and what was asked for.
         described: how often what no commit made safe was made so otherwise.
         troubled: what hears of requests that failed.
+        owes: to whom the next stores, and the next tries to settle, leave their batch owed.
+        settled, forgotten: bodies that were settled; names of batches that never will be.
     """
 
+    owes: list[tuple[str, ...]] = field(default_factory=list)
+    settled: list[list[bytes]] = field(default_factory=list)
+    forgotten: list[str] = field(default_factory=list)
     failures: list[Exception] = field(default_factory=list)
     stored: list[list[bytes]] = field(default_factory=list)
     may_store: threading.Event = field(default_factory=threading.Event)
@@ -73,9 +78,21 @@ class ScriptedFlushSide:
         self.may_store.wait(WAIT_S)
         if self.failures:
             raise self.failures.pop(0)
-        frames = (f for f in read_frames(segment.read()) if isinstance(f, Frame))
-        self.stored.append([f.payload for f in frames if f.kind is Kind.DELIVERY])
-        return Receipt(0, safe=not (self.direct and commit_follows))
+        self.stored.append(deliveries_in(segment))
+        safe = not (self.direct and commit_follows)
+        return Receipt(0, safe, "batch", self.owes.pop(0) if self.owes else ())
+
+    def settle(self, segment: Segment, *, as_text: bool = False) -> Receipt:
+        """Take a segment, or leave it owed."""
+        del as_text
+        if owes := self.owes.pop(0) if self.owes else ():
+            return Receipt(0, safe=True, batch="batch", owed=owes)
+        self.settled.append(deliveries_in(segment))
+        return Receipt(0, safe=True, batch="batch")
+
+    def forget(self, batch: str) -> None:
+        """Note it."""
+        self.forgotten.append(batch)
 
     def commit(self, deadline_ms: int) -> int:
         """Do nothing, as slowly as told."""
@@ -98,6 +115,12 @@ class ScriptedFlushSide:
     def bodies(self) -> list[bytes]:
         """All bodies, in the order of storing."""
         return [body for bodies in self.stored for body in bodies]
+
+
+def deliveries_in(segment: Segment) -> list[bytes]:
+    """Return the bodies of a segment."""
+    frames = (f for f in read_frames(segment.read()) if isinstance(f, Frame))
+    return [f.payload for f in frames if f.kind is Kind.DELIVERY]
 
 
 @dataclass
@@ -641,5 +664,80 @@ def test_a_loss_is_told_before_the_environment_ends(tmp_path: Path) -> None:
         await at.batches.flush_all(FlushReason.SHUTDOWN, now_ms() + 5_000)
         assert b'"droppedRecords":3,"droppedBytes":500' in at.flush_side.bodies[0]
         assert at.flush_side.bodies[1] == b"1" * 500
+
+    run(test)
+
+
+def test_what_is_owed_to_one_destination_keeps_nothing_from_the_others(tmp_path: Path) -> None:
+    """It waits in the spool, goes out when that one is back, and is gone from the spool then."""
+
+    async def test() -> None:
+        at = bench(tmp_path)
+        at.flush_side.owes = [("tap",), ("tap",), ("tap",)]  # two stores, and the first settling
+        for body in (b"[1]", b"[2]"):
+            at.batches.append(body, 1)
+            await at.batches.flush_all(FlushReason.END, now_ms() + 5_000)
+        assert at.flush_side.bodies == [b"[1]", b"[2]"]
+        assert len(at.spool.sealed) == 2
+        assert not at.batches.in_trouble
+        await until(lambda: len(at.flush_side.settled) == 2)
+        await until(lambda: not at.spool.sealed)
+        assert at.flush_side.settled == [[b"[1]"], [b"[2]"]]
+        assert at.flush_side.bodies == [b"[1]", b"[2]"]
+
+    run(test)
+
+
+def test_what_is_owed_is_tried_once_more_at_the_end(tmp_path: Path) -> None:
+    """There is no later, however long the destination was to be left alone."""
+
+    async def test() -> None:
+        at = bench(tmp_path)
+        at.flush_side.owes = [("tap",)]
+        at.batches.append(b"[1]", 1)
+        await at.batches.flush_all(FlushReason.SHUTDOWN, now_ms() + 5_000)
+        assert at.flush_side.settled == [[b"[1]"]]
+        assert not at.spool.sealed
+
+    run(test)
+
+
+def test_a_batch_that_is_owed_and_waits_for_its_commit_stays_for_both(tmp_path: Path) -> None:
+    """Whichever comes first is not the last."""
+
+    async def test() -> None:
+        at = bench(tmp_path, OTLP2PARQUET_COMMIT_INTERVAL_MS="0")
+        at.flush_side.direct = True
+        at.flush_side.owes = [("tap",)]
+        at.flush_side.may_commit.clear()
+        at.batches.append(b"[1]", 1)
+        flush = asyncio.ensure_future(at.batches.flush_all(FlushReason.END, now_ms() + 9_000))
+        await until(lambda: at.flush_side.settled)
+        assert len(at.spool.sealed) == 1
+        at.flush_side.may_commit.set()
+        await flush
+        await until(lambda: not at.spool.sealed)
+
+    run(test)
+
+
+def test_what_is_owed_makes_room_before_what_nobody_has(tmp_path: Path) -> None:
+    """A destination in trouble costs itself its telemetry, and not the others theirs."""
+
+    async def test() -> None:
+        at = bench(tmp_path, OTLP2PARQUET_SPOOL_FULL="newest")
+        at.spool = Spool(tmp_path / "small", 300_000, 0)
+        settings = load({"OTLP2PARQUET_DESTINATION": "file:///x", "TIMEOUT_MS": "900000"})[0]
+        batches = Batches(settings, at.flush_side, at.spool, import_ms=1)  # type: ignore[arg-type]
+        at.flush_side.owes = [("tap",)] * 50
+        for letter in "abcd":
+            batches.append(b'["%s"]' % (letter.encode() * 100_000), 1)
+            await batches.flush_all(FlushReason.END, now_ms() + 5_000)
+        bodies = [body for body in at.flush_side.bodies if b"dropped" not in body]
+        assert [body[2:3] for body in bodies] == [b"a", b"b", b"c", b"d"]
+        told = [body for body in at.flush_side.bodies if b"dropped" in body]
+        assert all(b"tap: in trouble until the spool was full" in body for body in told)
+        assert len(told) >= 1
+        assert at.flush_side.forgotten
 
     run(test)

@@ -1,0 +1,124 @@
+"""What an answer means for the records that were sent. Pure.
+
+    status, body, Retry-After --read_tap(), read_otlp()--> Answer(verdict, …)
+
+    TAKEN     it has them
+    LATER     the server, or the way to it, is in trouble: the batch is kept
+    SPLIT     something in them is refused: halves are tried, to find out what
+    NEVER     whatever was sent would be refused: a wrong token, a wrong URL
+
+Source: OTLP specification, "OTLP/HTTP Response"; reference seed-systems.md, part B; RFC 9110,
+sections 10.2.3 and 15.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from otlp2parquet_ext.web.dates import http_date_ms
+
+if TYPE_CHECKING:
+    from otlp2parquet_ext.web import Response
+
+LONGEST_WAIT_MS = 300_000
+"""The longest a server may ask us to wait; a day would be as good as no server."""
+
+TAP_LATER = frozenset({408, 425, 429})
+OTLP_LATER = frozenset({429, 502, 503, 504})
+IN_THE_DATA = frozenset({400, 413, 422})
+BODY_BYTES = 4_096
+"""Of an answer, as many bytes are looked at for a status of its own."""
+
+SHOWN = 200
+
+
+class Verdict(Enum):
+    """See the module."""
+
+    TAKEN = "taken"
+    LATER = "later"
+    SPLIT = "split"
+    NEVER = "never"
+
+
+class Answer(NamedTuple):
+    """What became of records that were sent.
+
+    Attributes:
+        verdict: see the module.
+        says: for people: the status, and what the server said.
+        reason: the status alone, the same for all answers of a kind; "" when taken.
+        wait_ms: how long the server asks to be left alone; 0 when it does not.
+        too_long: shorter bodies may be taken.
+        rejected: of records that were taken, those that were not.
+    """
+
+    verdict: Verdict
+    says: str = ""
+    reason: str = ""
+    wait_ms: int = 0
+    too_long: bool = False
+    rejected: int = 0
+
+
+def read_tap(response: Response, now_ms: int) -> Answer:
+    """Read a Data Tap's answer, whose status may stand in a JSON body instead.
+
+    Args:
+        response: the answer.
+        now_ms: Unix ms, for a Retry-After that is a date.
+    """
+    status = response.status
+    if 200 <= status < 300:
+        status = _status_inside(response.body) or status
+    later = status in TAP_LATER or status >= 500
+    return _answer(response, status, now_ms, later=later)
+
+
+def read_otlp(response: Response, now_ms: int) -> Answer:
+    """Read a collector's answer; what a partial success rejects the caller finds out."""
+    return _answer(response, response.status, now_ms, later=response.status in OTLP_LATER)
+
+
+def _answer(response: Response, status: int, now_ms: int, *, later: bool) -> Answer:
+    reason = f"HTTP {status}"
+    if 200 <= status < 300:
+        return Answer(Verdict.TAKEN)
+    text = _text(response.body)
+    says = f"{reason}: {text}" if text else reason
+    if later:
+        wait_ms = retry_after_ms(response.headers.get("retry-after", ""), now_ms)
+        return Answer(Verdict.LATER, says, reason, wait_ms)
+    verdict = Verdict.SPLIT if status in IN_THE_DATA else Verdict.NEVER
+    return Answer(verdict, says, reason, too_long=status == 413)
+
+
+def retry_after_ms(text: str, now_ms: int) -> int:
+    """Return how long a server asks to be left alone, bounded; 0 when it does not say."""
+    text = text.strip()
+    if text.isascii() and text.isdigit():
+        return min(int(text[:9]) * 1_000, LONGEST_WAIT_MS)
+    date_ms = http_date_ms(text)
+    return 0 if date_ms is None else min(max(0, date_ms - now_ms), LONGEST_WAIT_MS)
+
+
+def _status_inside(body: bytes) -> int:
+    """Return `statusCode` of a JSON object, 0 when there is none that refuses."""
+    if body.lstrip()[:1] != b"{" or len(body) > BODY_BYTES:
+        return 0
+    try:
+        document = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return 0
+    status = document.get("statusCode") if isinstance(document, dict) else None
+    refuses = isinstance(status, int) and 300 <= status < 600
+    return status if refuses and isinstance(status, int) else 0
+
+
+def _text(body: bytes) -> str:
+    """Return what can be read of an answer in any form: a `google.rpc.Status`, JSON, a page."""
+    text = body[:BODY_BYTES].decode("utf-8", "replace").replace("\ufffd", "")
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:SHOWN]
