@@ -15,11 +15,13 @@ from layer.plan import CHECKOUT, HERE, HOME, Target
 
 NOT_IN_THE_LAYER: Final = (
     "local",
+    "asking.py",
     "check.py",
     "cost",
     "cli.py",
     "demo.py",
     "query.py",
+    "report",
     "__pycache__",
     "py.typed",
 )

@@ -5,6 +5,7 @@ demo       a sample function through `local`, its telemetry read back
 commit     the committer by hand: make visible what waits, take care of the table
 check      what a destination is, before a function writes to it
 query      SQL over a destination
+report     one HTML page: what is slow, what failed, what it costs
 cost       what a function's telemetry costs in the lake, beside CloudWatch Logs
 settings   every variable the extension reads
 """
@@ -34,6 +35,7 @@ def _parser() -> argparse.ArgumentParser:
     from otlp2parquet_ext.committer import command as committer_command  # noqa: PLC0415
     from otlp2parquet_ext.cost import command as cost_command  # noqa: PLC0415
     from otlp2parquet_ext.local import command as local_command  # noqa: PLC0415
+    from otlp2parquet_ext.report import command as report_command  # noqa: PLC0415
 
     parser = argparse.ArgumentParser(prog="otlp2parquet-ext", description=__doc__.split("\n")[0])
     parser.add_argument("--version", action="version", version=__version__)
@@ -66,6 +68,10 @@ def _parser() -> argparse.ArgumentParser:
     query.add_argument("destination", help="as in OTLP2PARQUET_DESTINATION")
     query.add_argument("sql", help='for example "SELECT count(*) FROM logs"')
     query.set_defaults(run=_query)
+
+    report = commands.add_parser("report", help="one HTML page: what is slow, failed, costs")
+    report_command.add_arguments(report)
+    report.set_defaults(run=report_command.run)
 
     cost = commands.add_parser("cost", help="what it costs in the lake, beside CloudWatch Logs")
     cost_command.add_arguments(cost)

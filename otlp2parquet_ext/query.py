@@ -11,7 +11,7 @@ import importlib.util
 import os
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from otlp2parquet_ext.destinations.access import Access
@@ -39,6 +39,10 @@ SERVICES = {"glue": "glue", "s3tables": "s3tables"}
 
 class QueryError(Exception):
     """There is nothing to read, or DuckDB is not installed; the message says what to do."""
+
+
+class NothingThereError(QueryError):
+    """The destination can be reached, and there is no table yet."""
 
 
 def connect(
@@ -94,7 +98,7 @@ def _files(
         if connection.execute(f"SELECT 1 FROM glob({place}) LIMIT 1").fetchone()  # noqa: S608
     }
     if not found:
-        raise QueryError(f"{root} has no Parquet file of ours below it")
+        raise NothingThereError(f"{root} has no Parquet file of ours below it")
     return found
 
 
@@ -113,7 +117,7 @@ def _tables(
     places = {name: place for name, table in made.items() if (place := _metadata(table))}
     if not places:
         label = made["logs"].label
-        raise QueryError(
+        raise NothingThereError(
             f"{settings.destination}: there is no table yet, neither {label} nor another"
         )
     _load(connection, "avro", "iceberg")
@@ -190,6 +194,22 @@ def _load(connection: duckdb.DuckDBPyConnection, *extensions: str) -> None:
 
 def _quote(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
+
+
+def rows(
+    connection: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str, Any] | None = None
+) -> list[tuple[Any, ...]]:
+    """Run one statement, which may name `$parameters`, and return its rows.
+
+    Raises:
+        QueryError: DuckDB refuses the statement, or cannot read what it asks for.
+    """
+    import duckdb  # noqa: PLC0415 - as in `connect`
+
+    try:
+        return connection.execute(sql, dict(parameters or {})).fetchall()
+    except duckdb.Error as error:
+        raise QueryError(f"DuckDB: {error}") from error
 
 
 def table_text(connection: duckdb.DuckDBPyConnection, sql: str) -> str:
