@@ -82,7 +82,7 @@ def _memory_spare(f: Function, report: Report) -> Advice | None:
     fitting = min((s for s in SIZES_MB if s >= used * ROOM), default=size)
     if fitting >= size:
         return None
-    share = money.usd(f, report.architecture) * (1 - fitting / size)
+    share = money.duration_usd(f, report.architecture) * (1 - fitting / size)
     text = (
         f"Never used more than {words.megabytes(used)} of {words.megabytes(size)} in "
         f"{words.things(f.invocations, 'invocation')}: memory could be "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, NamedTuple
 
 from otlp2parquet_ext.report import charts, money, scales, words
@@ -62,7 +63,8 @@ def _chosen(report: Report) -> Sequence[Function]:
     part = MOST_FUNCTIONS // 4
     names = {f.name for f in sorted(report.functions, key=lambda f: -f.errors)[:part]}
     names |= {f.name for f in sorted(report.functions, key=lambda f: -(f.p95 or 0))[:part]}
-    names |= {f.name for f in report.functions[: MOST_FUNCTIONS - len(names)]}
+    dearest = (f.name for f in report.functions if f.name not in names)
+    names |= set(itertools.islice(dearest, MOST_FUNCTIONS - len(names)))
     return [f for f in report.functions if f.name in names]
 
 
@@ -140,10 +142,10 @@ def _trouble(t: Trouble, report: Report) -> Html:
     ]
     parts: list[str] = [element("p", " · ".join(fact for fact in facts if fact), class_="facts")]
     if t.sample:
-        parts += [element("h4", "The newest, in full"), element("pre", t.sample, _more(t.more))]
+        parts += [element("h3", "The newest, in full"), element("pre", t.sample, _more(t.more))]
     if t.lines:
         parts += [
-            element("h4", "Its request ", element("code", t.request)),
+            element("h3", "Its request ", element("code", t.request)),
             lines(t.lines, t.more_lines),
         ]
     elif t.request:

@@ -19,8 +19,14 @@ def usd(function: Function, architecture: str) -> float:
 
     Source: `cost.prices`, which names the pages.
     """
-    duration = LIST_PRICES[f"lambda_{architecture}"].usd(function.gb_s)
-    return duration + LIST_PRICES["lambda_requests"].usd(function.invocations)
+    return duration_usd(function, architecture) + LIST_PRICES["lambda_requests"].usd(
+        function.invocations
+    )
+
+
+def duration_usd(function: Function, architecture: str) -> float:
+    """Return what of that is for duration, which memory multiplies."""
+    return LIST_PRICES[f"lambda_{architecture}"].usd(function.gb_s)
 
 
 def month_usd(report: Report) -> float | None:

@@ -34,6 +34,8 @@ MEMORY = "1GB"
 MOST_SLOW, MOST_SLOW_OF_ONE = 20, 5
 MOST_TROUBLES, MOST_LOSSES = 20, 10
 MOST_LINES, MOST_CHARS = 40, 500
+LONGEST_MS = 900_000
+"""No invocation is longer: its first lines may be before the window, its report within."""
 DURATIONS = [n * 10.0**e for e in range(-1, 7) for n in (1, 1.5, 2, 3, 5, 7)]
 SHARES = [float(percent) for percent in range(10, 101, 10)]
 
@@ -116,8 +118,10 @@ class _Asking:
     def _rows(self, statement: str, **parameters: Any) -> list[tuple[Any, ...]]:
         return rows(self._connection, statement, parameters)
 
-    def _logs(self, statement: str, **parameters: Any) -> list[tuple[Any, ...]]:
-        condition = window(self._wanted.since_ms, self._wanted.function)
+    def _logs(
+        self, statement: str, *, earlier_ms: int = 0, **parameters: Any
+    ) -> list[tuple[Any, ...]]:
+        condition = window(self._wanted.since_ms - earlier_ms, self._wanted.function)
         text = statement.replace("{window}", condition).replace("{long}", str(sql.LONG_TEXT))
         return self._rows(text, **parameters)
 
@@ -215,7 +219,13 @@ class _Asking:
 
     def _lines(self, requests: set[str]) -> Mapping[str, tuple[tuple[Line, ...], int]]:
         """Return the lines of each request, and how many more it has."""
-        found = self._logs(sql.LINES, requests=sorted(requests), each=MOST_LINES, chars=MOST_CHARS)
+        found = self._logs(
+            sql.LINES,
+            earlier_ms=LONGEST_MS,
+            requests=sorted(requests),
+            each=MOST_LINES,
+            chars=MOST_CHARS,
+        )
         lines: dict[str, tuple[tuple[Line, ...], int]] = defaultdict(lambda: ((), 0))
         for request, group in itertools.groupby(found, key=lambda row: str(row[0])):
             mine = list(group)
