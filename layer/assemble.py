@@ -22,6 +22,7 @@ NOT_IN_THE_LAYER: Final = (
     "demo.py",
     "query.py",
     "report",
+    "tail.py",
     "__pycache__",
     "py.typed",
 )

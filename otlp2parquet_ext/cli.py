@@ -6,6 +6,7 @@ commit     the committer by hand: make visible what waits, take care of the tabl
 check      what a destination is, before a function writes to it
 query      SQL over a destination
 report     one HTML page: what is slow, what failed, what it costs
+tail       the latest rows in the terminal
 cost       what a function's telemetry costs in the lake, beside CloudWatch Logs
 settings   every variable the extension reads
 """
@@ -32,6 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     # A command's libraries are imported with its options: `--help` works without the extras.
     from otlp2parquet_ext import check as check_command  # noqa: PLC0415
+    from otlp2parquet_ext import tail as tail_command  # noqa: PLC0415
     from otlp2parquet_ext.committer import command as committer_command  # noqa: PLC0415
     from otlp2parquet_ext.cost import command as cost_command  # noqa: PLC0415
     from otlp2parquet_ext.local import command as local_command  # noqa: PLC0415
@@ -72,6 +74,10 @@ def _parser() -> argparse.ArgumentParser:
     report = commands.add_parser("report", help="one HTML page: what is slow, failed, costs")
     report_command.add_arguments(report)
     report.set_defaults(run=report_command.run)
+
+    tail = commands.add_parser("tail", help="the latest rows of logs; --follow goes on")
+    tail_command.add_arguments(tail)
+    tail.set_defaults(run=tail_command.run)
 
     cost = commands.add_parser("cost", help="what it costs in the lake, beside CloudWatch Logs")
     cost_command.add_arguments(cost)

@@ -78,6 +78,8 @@ def connect(
             )
     except (AddressError, CommitError, StorageError) as error:
         raise QueryError(str(error)) from error
+    except duckdb.Error as error:
+        raise QueryError(f"{destination}: {_said(error)}") from error
     return connection
 
 
@@ -151,7 +153,7 @@ def metadata_location(destination: str, environ: Mapping[str, str] | None = None
         destination, environ: as for `connect`.
 
     Raises:
-        QueryError: there is no such catalog or table.
+        QueryError: there is no such catalog; `NothingThereError`: no such table.
     """
     environ = os.environ if environ is None else environ
     settings, _ = load({**environ, "OTLP2PARQUET_DESTINATION": destination})
@@ -161,8 +163,40 @@ def metadata_location(destination: str, environ: Mapping[str, str] | None = None
     except (AddressError, CommitError, StorageError) as error:
         raise QueryError(str(error)) from error
     if not place:
-        raise QueryError(f"{destination}: there is no table {made.label} yet")
+        raise NothingThereError(f"{destination}: there is no table {made.label} yet")
     return place
+
+
+def snapshot(destination: str, environ: Mapping[str, str] | None = None) -> str:
+    """Return what is another text when the table of logs has changed.
+
+    A connection keeps the snapshot it was opened with. Plain files are looked for at each query:
+    there it is always "".
+
+    Args:
+        destination, environ: as for `connect`.
+
+    Raises:
+        QueryError: there is no such catalog or table.
+    """
+    environ = os.environ if environ is None else environ
+    settings, _ = load({**environ, "OTLP2PARQUET_DESTINATION": destination})
+    try:
+        plain = checked(settings).kind in PLAIN
+    except AddressError as error:
+        raise QueryError(str(error)) from error
+    return "" if plain else metadata_location(destination, environ)
+
+
+def require(connection: duckdb.DuckDBPyConnection, table: str) -> None:
+    """Make sure that a table is there.
+
+    Raises:
+        NothingThereError: it is not.
+    """
+    sql = "SELECT 1 FROM duckdb_views() WHERE view_name = $table"
+    if not rows(connection, sql, {"table": table}):
+        raise NothingThereError(f"there is no table of {table} yet, though there are others")
 
 
 def _secret(access: Access) -> str:
@@ -209,7 +243,12 @@ def rows(
     try:
         return connection.execute(sql, dict(parameters or {})).fetchall()
     except duckdb.Error as error:
-        raise QueryError(f"DuckDB: {error}") from error
+        raise QueryError(_said(error)) from error
+
+
+def _said(error: Exception) -> str:
+    """Return what DuckDB says, without the statement, which is ours."""
+    return f"DuckDB: {str(error).partition(chr(10) + chr(10) + 'LINE ')[0]}"
 
 
 def table_text(connection: duckdb.DuckDBPyConnection, sql: str) -> str:

@@ -11,7 +11,7 @@ from collections import defaultdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from otlp2parquet_ext.query import QueryError, rows
+from otlp2parquet_ext.query import require, rows
 from otlp2parquet_ext.report import sql
 from otlp2parquet_ext.report.facts import (
     Bin,
@@ -76,8 +76,7 @@ class _Asking:
     def __init__(self, connection: duckdb.DuckDBPyConnection, wanted: Wanted, scratch: str) -> None:
         self._connection = connection
         self._wanted = wanted
-        if not self._rows("SELECT 1 FROM duckdb_views() WHERE view_name = 'logs'"):
-            raise QueryError(f"{wanted.destination}: there is no table of logs to report on")
+        require(connection, "logs")
         self._rows(f"SET memory_limit = '{MEMORY}'")
         self._rows("SET temp_directory = '{}'".format(scratch.replace("'", "''")))
         self._rows("SET preserve_insertion_order = false")

@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).parents[2] / "otlp2parquet_ext"
 LAYERS = (
     {"cli"},
     {"demo", "__main__"},
-    {"report"},
+    {"report", "tail"},
     {"local", "query", "check", "cost", "asking", "early"},
     {"agent", "committer"},
     {"otlp_side"},
@@ -36,7 +36,7 @@ LAYERS = (
     {"settings", "say"},
 )
 ALLOWED = {("destinations", "iceberg")}
-LEFT_OUT = {"asking", "check", "cli", "cost", "demo", "local", "query", "report"}
+LEFT_OUT = {"asking", "check", "cli", "cost", "demo", "local", "query", "report", "tail"}
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 

@@ -94,7 +94,9 @@ REPORT = Report(
 )
 
 EMPTY = REPORT._replace(
-    rows=0, total=Function("all functions", 0, 0, 0, 0, 0, None, None, None, None, None, None, None, 0, 0.0, None),
+    rows=0, total=Function(
+        "all functions", 0, 0, 0, 0, 0, None, None, None, None, None, None, None, 0, 0.0, None
+    ),
     functions=(), step_ms=0, moments=(), durations=(), memory=(), inits=(), slowest=(),
     troubles=(), losses=(),
 )  # fmt: skip
