@@ -69,6 +69,7 @@ def connect(
     settings, _ = load({**environ, "OTLP2PARQUET_DESTINATION": destination})
     connection = duckdb.connect()
     connection.execute("SET TimeZone = 'UTC'")
+    connection.execute("SET enable_progress_bar = false")  # it would be among the rows
     try:
         address = checked(settings)
         found = _files if address.kind in PLAIN else _tables

@@ -65,7 +65,9 @@ def _memory_full(f: Function, _: Report) -> Advice | None:
 
 def _failures(f: Function, report: Report) -> Advice | None:
     mine = next((t for t in report.troubles if t.function == f.name), None)
-    if mine is None or mine.kind != "line" or f.errors < 3 or mine.requests * 2 < f.errors:
+    if mine is None or (mine.kind, mine.functions) != ("line", 1):
+        return None
+    if f.errors < 3 or mine.requests * 2 < f.errors:
         return None
     text = (
         f"One message stands behind {words.count(min(mine.requests, f.errors))} of its "

@@ -78,7 +78,7 @@ def _failing(report: Report) -> Answer:
         Strong(f"{words.count(total.errors)} of {words.count(total.invocations)}"),
         f" invocations ({words.percent(total.errors, total.invocations)}) went wrong: ",
         f"{words.count(total.failed)} failed",
-        f" ({words.things(total.timeouts, 'timeout')} among them)" if total.timeouts else "",
+        _timeouts(total),
         f", {words.count(total.logged)} logged an error and ended well.",
     ]
     if report.troubles:
@@ -87,10 +87,18 @@ def _failing(report: Report) -> Answer:
             " Most often, ",
             words.things(top.times, "time"),
             " in ",
-            Strong(top.function),
+            Strong(top.whose),
             f": “{words.cut(top.message, MESSAGE)}”",
         ]
     return Answer(question, tuple(parts), "bad")
+
+
+def _timeouts(total: Function) -> str:
+    if not total.timeouts:
+        return ""
+    if total.timeouts == total.failed:
+        return " (all at the timeout)" if total.failed > 1 else " (at the timeout)"
+    return f" ({words.things(total.timeouts, 'timeout')} among them)"
 
 
 def _cost(report: Report) -> Answer:
@@ -103,7 +111,7 @@ def _cost(report: Report) -> Answer:
     if len(report.functions) > 1 and cost:
         top = max(report.functions, key=lambda f: money.usd(f, architecture))
         share = words.percent(money.usd(top, architecture), cost)
-        parts += [" ", Strong(top.name), f" takes {share} of it."]
+        parts += [" Dearest is ", Strong(top.name), f" with {share} of it."]
     month = money.month_usd(report)
     if month is not None:
         parts.append(f" At this rate a month is {words.usd(month)}.")

@@ -108,7 +108,7 @@ class Trouble(NamedTuple):
     """Errors that read alike once their numbers and ids are folded.
 
     Attributes:
-        function: whose.
+        function: whose, in most cases; `functions` is how many have it.
         message: what they say, folded.
         kind: `line` of a log, end of an `invocation`, or `initialisation`.
         times: how many; `requests` are the different requests among them.
@@ -117,6 +117,7 @@ class Trouble(NamedTuple):
     """
 
     function: str
+    functions: int
     message: str
     kind: str
     times: int
@@ -128,6 +129,13 @@ class Trouble(NamedTuple):
     request: str
     lines: tuple[Line, ...] = ()
     more_lines: int = 0
+
+    @property
+    def whose(self) -> str:
+        """The function, and how many others."""
+        others = self.functions - 1
+        more = f" and {others:,} other function{'s' if others > 1 else ''}" if others else ""
+        return self.function + more
 
 
 class Loss(NamedTuple):

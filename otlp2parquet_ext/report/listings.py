@@ -130,7 +130,7 @@ def _trouble(t: Trouble, report: Report) -> Html:
         "summary",
         element("span", words.count(t.times), class_="big n"),
         element("span", t.message, class_="message"),
-        element("span", t.function, class_="where"),
+        element("span", t.whose, class_="where"),
     )
     first, last = scales.moment(t.first_ms), scales.moment(t.last_ms)
     facts = [

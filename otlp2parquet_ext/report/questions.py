@@ -160,61 +160,35 @@ class _Asking:
     def _errors(self) -> Iterable[Trouble]:
         alike = self._rows(sql.ALIKE, limit=MOST_TROUBLES)
         texts = {
-            (function, key): (message, body or "", chars or 0)
-            for function, key, message, body, chars in self._logs(
-                sql.SAMPLES, alike=[row[1] for row in alike]
-            )
+            key: (message, body, chars)
+            for key, message, body, chars in self._logs(sql.SAMPLES, alike=[r[0] for r in alike])
         }
-        for function, key, count, requests, first, last, request in alike:
-            message, body, chars = texts.get((function, key), ("", "", 0))
+        for key, function, functions, times, requests, first, last, request in alike:
+            message, body, chars = texts.get(key, ("", "", 0))
             yield Trouble(
-                function,
-                _one_line(message),
-                "line",
-                count,
-                requests,
-                first,
-                last,
-                body,
-                max(0, chars - len(body)),
-                request,
-            )
+                function, functions, _one_line(message), "line", times, requests, first, last,
+                body or "", (chars or 0) - len(body or ""), request,
+            )  # fmt: skip
 
     def _failures(self) -> Iterable[Trouble]:
         found = self._rows(sql.FAILURES, limit=MOST_TROUBLES)
-        for function, reason, status, count, requests, first, last, request, ms in found:
+        for reason, status, name, functions, times, requests, first, last, request, ms in found:
             text = "timed out" if status == "timeout" else f"ended with status {status}"
             text += f" ({reason})" if reason != status else ""
-            after = f", typically after {ms / 1_000:,.1f} s" if status == "timeout" and ms else ""
+            one = status == "timeout" and ms and functions == 1
+            after = f", typically after {ms / 1_000:,.1f} s" if one else ""
             yield Trouble(
-                function,
-                _one_line(f"Invocation {text}{after}"),
-                "invocation",
-                count,
-                requests,
-                first,
-                last,
-                "",
-                0,
-                request,
-            )
+                name, functions, _one_line(f"Invocation {text}{after}"), "invocation", times,
+                requests, first, last, "", 0, request,
+            )  # fmt: skip
 
     def _failed_inits(self) -> Iterable[Trouble]:
-        for function, reason, count, first, last, body in self._logs(
-            sql.INITS_FAILED, limit=MOST_TROUBLES
-        ):
+        found = self._logs(sql.INITS_FAILED, limit=MOST_TROUBLES)
+        for reason, function, functions, times, first, last, body in found:
             yield Trouble(
-                function,
-                _one_line(f"Initialisation failed: {reason}"),
-                "initialisation",
-                count,
-                0,
-                first,
-                last,
-                body or "",
-                0,
-                "",
-            )
+                function, functions, _one_line(f"Initialisation failed: {reason}"),
+                "initialisation", times, 0, first, last, body or "", 0, "",
+            )  # fmt: skip
 
     def _lines(self, requests: set[str]) -> Mapping[str, tuple[tuple[Line, ...], int]]:
         """Return the lines of each request, and how many more it has."""

@@ -120,32 +120,35 @@ SELECT row.request, row.function, row.ended_ms, row.ms, row.init_ms, row.memory_
 FROM ({SLOWEST}) ORDER BY row.ms DESC, row.ended_ms DESC, row.request LIMIT $limit"""  # noqa: S608
 
 ALIKE = """
-SELECT function, alike, count(*) AS times, count(DISTINCT nullif(request, '')), min(at_ms),
-       max(at_ms), coalesce(max_by(request, at_ms) FILTER (WHERE request <> ''), '')
-FROM errors GROUP BY ALL ORDER BY times DESC, function, alike LIMIT $limit"""
+SELECT alike, mode(function) AS function, count(DISTINCT function), count(*) AS times,
+       count(DISTINCT nullif(request, '')), min(at_ms), max(at_ms),
+       coalesce(max_by(request, at_ms) FILTER (WHERE request <> ''), '')
+FROM errors GROUP BY alike ORDER BY times DESC, alike LIMIT $limit"""
 
 SAMPLES = """
-SELECT function, alike, max_by(message, ts), max_by(body, ts), max_by(chars, ts) FROM (
-    SELECT ServiceName AS function, Timestamp AS ts, left(Body, {long}) AS body,
+SELECT alike, max_by(message, ts), max_by(body, ts), max_by(chars, ts) FROM (
+    SELECT Timestamp AS ts, left(Body, {long}) AS body,
            length(Body) AS chars, message(left(Body, {long}), LogAttributes) AS message,
            hash(message(left(Body, {long}), LogAttributes)) AS alike
     FROM logs WHERE {window} AND SeverityNumber >= 17 AND is_line(EventName)
-) WHERE alike IN (SELECT unnest($alike)) GROUP BY ALL"""
+) WHERE alike IN (SELECT unnest($alike)) GROUP BY alike"""
 
 FAILURES = """
-SELECT function, CASE WHEN error = '' THEN status ELSE error END AS reason, status,
-       count(*) AS times, count(DISTINCT request), min(ended_ms), max(ended_ms),
+SELECT CASE WHEN error = '' THEN status ELSE error END AS reason, status,
+       mode(function) AS function, count(DISTINCT function), count(*) AS times,
+       count(DISTINCT request), min(ended_ms), max(ended_ms),
        max_by(request, ended_ms), quantile_cont(ms, 0.5)
 FROM reports WHERE outcome = 'failed'
-GROUP BY ALL ORDER BY times DESC, function, reason LIMIT $limit"""
+GROUP BY reason, status ORDER BY times DESC, reason, status LIMIT $limit"""
 
 INITS_FAILED = """
-SELECT ServiceName, coalesce(LogAttributes ->> 'errorType', LogAttributes ->> 'status') AS reason,
-       count(*) AS times, epoch_ms(min(Timestamp)), epoch_ms(max(Timestamp)),
+SELECT coalesce(LogAttributes ->> 'errorType', LogAttributes ->> 'status') AS reason,
+       mode(ServiceName), count(DISTINCT ServiceName), count(*) AS times,
+       epoch_ms(min(Timestamp)), epoch_ms(max(Timestamp)),
        max_by(left(Body, {long}), Timestamp)
 FROM logs
 WHERE {window} AND EventName = 'platform.initReport' AND SeverityNumber >= 13
-GROUP BY ALL ORDER BY times DESC, 1, 2 LIMIT $limit"""
+GROUP BY reason ORDER BY times DESC, reason LIMIT $limit"""
 
 LINES = """
 SELECT FaasInvocationId, epoch_ms(Timestamp), SeverityNumber, SeverityText,

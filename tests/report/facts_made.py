@@ -57,12 +57,12 @@ def request(number: int, function: str = "orders", outcome: str = OK) -> Request
 
 
 DECLINED = Trouble(
-    "orders", "order # could not be charged: PaymentDeclinedError: card of order # declined",
+    "orders", 1, "order # could not be charged: PaymentDeclinedError: card of order # declined",
     "line", 40, 40, UNTIL_MS - DAY_MS, UNTIL_MS - 1_000, "order 7 could not be charged\nTraceback",
     0, request(1).request, lines(request(1).request, UNTIL_MS - 2_000),
 )  # fmt: skip
 TIMED_OUT = Trouble(
-    "invoices", "Invocation timed out, typically after 3.0 s", "invocation", 10, 10,
+    "invoices", 1, "Invocation timed out, typically after 3.0 s", "invocation", 10, 10,
     UNTIL_MS - DAY_MS, UNTIL_MS - 5_000, "", 0, request(3).request,
 )  # fmt: skip
 

@@ -141,6 +141,7 @@ def test_messages_that_differ_in_numbers_are_one(
     declined = [i for i in mine if i.logged]
     late = [i for i in mine if i.status == "timeout"]
     lines, ends = report.troubles
+    assert (lines.functions, ends.functions) == (1, 1)
     assert (lines.function, lines.times, lines.requests) == ("orders", *[len(declined)] * 2)
     assert lines.message == (
         "order # could not be charged: app.PaymentDeclinedError: card of order # declined"

@@ -155,15 +155,15 @@ def test_the_three_questions_are_answered_in_sentences() -> None:
         "on top."
     )
     assert failed.text == (
-        "50 of 2,580 invocations (1.9 %) went wrong: 10 failed (10 timeouts among them), 40 "
+        "50 of 2,580 invocations (1.9 %) went wrong: 10 failed (all at the timeout), 40 "
         "logged an error and ended well. Most often, 40 times in orders: “order # could not be "
         "charged: PaymentDeclinedError: card of order # declined”"
     )
     gb_s, requests = 170.5 * 0.0000166667, 2_580 * 0.2 / 1e6
     assert money.usd(REPORT.total, "x86_64") == pytest.approx(gb_s + requests)
     assert cost.text == (
-        "$0.0034 for 2,580 invocations and 170 GB-s. invoices takes 59 % of it. At this rate a "
-        "month is $0.10."
+        "$0.0034 for 2,580 invocations and 170 GB-s. Dearest is invoices with 59 % of it. At "
+        "this rate a month is $0.10."
     )
 
 

@@ -236,3 +236,5 @@ def test_a_million_rows_take_little_memory_and_make_a_small_page(tmp_path: Path)
     assert int(done.stdout.splitlines()[-1]) * 1_024 < 600 * MEGABYTE
     assert file.stat().st_size < MEGABYTE
     assert "200 more functions not shown" in file.read_text()
+    assert re.search(r"20,000 times in function-\d+ and \d+ other functions: “lost …”", done.stdout)
+    assert len(done.stdout.splitlines()) == 5
