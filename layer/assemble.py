@@ -15,11 +15,14 @@ from layer.plan import CHECKOUT, HERE, HOME, Target
 
 NOT_IN_THE_LAYER: Final = (
     "local",
+    "asking.py",
     "cost",
     "cli.py",
     "commands",
     "demo.py",
     "query.py",
+    "report",
+    "tail.py",
     "__pycache__",
     "py.typed",
 )

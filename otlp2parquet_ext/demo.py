@@ -1,6 +1,6 @@
 """The main job on a laptop: a sample function, the extension, an Iceberg table, DuckDB.
 
-sample/app.py --local environment--> extension --> demo-lake/ --DuckDB--> what you see
+sample/app.py --local environment--> extension --> demo-lake/ --DuckDB--> what you see, a report
 """
 
 from __future__ import annotations
@@ -13,9 +13,11 @@ from pathlib import Path
 
 from otlp2parquet_ext import local, query
 from otlp2parquet_ext.local.plan import LogFormat, Plan
+from otlp2parquet_ext.report import command as report
 
 GAP_MS = 150
 MEMORY_MB = 1_769  # one whole CPU: a laptop's patience is shorter than Lambda's
+REPORT_S = 3_600
 EVENTS = tuple(json.dumps({"order": number}).encode() for number in range(1, 11))
 
 COUNTS = """
@@ -57,9 +59,12 @@ def demo(lake: str, invocations: int) -> int:
         return 1
     try:
         _show(destination)
-    except query.QueryError as error:
+        written, said = report.write(destination, folder / "report.html", REPORT_S)
+    except (query.QueryError, OSError) as error:
         print(error, file=sys.stderr)
         return 1
+    print("\n" + "\n".join(said))
+    print(f"The report, for a browser: {written}")
     return 0
 
 

@@ -11,7 +11,7 @@ import importlib.util
 import os
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from otlp2parquet_ext.destinations.access import Access
@@ -41,6 +41,10 @@ class QueryError(Exception):
     """There is nothing to read, or DuckDB is not installed; the message says what to do."""
 
 
+class NothingThereError(QueryError):
+    """The destination can be reached, and there is no table yet."""
+
+
 def connect(
     destination: str, environ: Mapping[str, str] | None = None
 ) -> duckdb.DuckDBPyConnection:
@@ -65,6 +69,7 @@ def connect(
     settings, _ = load({**environ, "OTLP2PARQUET_DESTINATION": destination})
     connection = duckdb.connect()
     connection.execute("SET TimeZone = 'UTC'")
+    connection.execute("SET enable_progress_bar = false")  # it would be among the rows
     try:
         address = checked(settings)
         found = _files if address.kind in PLAIN else _tables
@@ -74,6 +79,8 @@ def connect(
             )
     except (AddressError, CommitError, StorageError) as error:
         raise QueryError(str(error)) from error
+    except duckdb.Error as error:
+        raise QueryError(f"{destination}: {_said(error)}") from error
     return connection
 
 
@@ -94,7 +101,7 @@ def _files(
         if connection.execute(f"SELECT 1 FROM glob({place}) LIMIT 1").fetchone()  # noqa: S608
     }
     if not found:
-        raise QueryError(f"{root} has no Parquet file of ours below it")
+        raise NothingThereError(f"{root} has no Parquet file of ours below it")
     return found
 
 
@@ -113,7 +120,7 @@ def _tables(
     places = {name: place for name, table in made.items() if (place := _metadata(table))}
     if not places:
         label = made["logs"].label
-        raise QueryError(
+        raise NothingThereError(
             f"{settings.destination}: there is no table yet, neither {label} nor another"
         )
     _load(connection, "avro", "iceberg")
@@ -147,7 +154,7 @@ def metadata_location(destination: str, environ: Mapping[str, str] | None = None
         destination, environ: as for `connect`.
 
     Raises:
-        QueryError: there is no such catalog or table.
+        QueryError: there is no such catalog; `NothingThereError`: no such table.
     """
     environ = os.environ if environ is None else environ
     settings, _ = load({**environ, "OTLP2PARQUET_DESTINATION": destination})
@@ -157,8 +164,40 @@ def metadata_location(destination: str, environ: Mapping[str, str] | None = None
     except (AddressError, CommitError, StorageError) as error:
         raise QueryError(str(error)) from error
     if not place:
-        raise QueryError(f"{destination}: there is no table {made.label} yet")
+        raise NothingThereError(f"{destination}: there is no table {made.label} yet")
     return place
+
+
+def snapshot(destination: str, environ: Mapping[str, str] | None = None) -> str:
+    """Return what is another text when the table of logs has changed.
+
+    A connection keeps the snapshot it was opened with. Plain files are looked for at each query:
+    there it is always "".
+
+    Args:
+        destination, environ: as for `connect`.
+
+    Raises:
+        QueryError: there is no such catalog or table.
+    """
+    environ = os.environ if environ is None else environ
+    settings, _ = load({**environ, "OTLP2PARQUET_DESTINATION": destination})
+    try:
+        plain = checked(settings).kind in PLAIN
+    except AddressError as error:
+        raise QueryError(str(error)) from error
+    return "" if plain else metadata_location(destination, environ)
+
+
+def require(connection: duckdb.DuckDBPyConnection, table: str) -> None:
+    """Make sure that a table is there.
+
+    Raises:
+        NothingThereError: it is not.
+    """
+    sql = "SELECT 1 FROM duckdb_views() WHERE view_name = $table"
+    if not rows(connection, sql, {"table": table}):
+        raise NothingThereError(f"there is no table of {table} yet, though there are others")
 
 
 def _secret(access: Access) -> str:
@@ -190,6 +229,27 @@ def _load(connection: duckdb.DuckDBPyConnection, *extensions: str) -> None:
 
 def _quote(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
+
+
+def rows(
+    connection: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str, Any] | None = None
+) -> list[tuple[Any, ...]]:
+    """Run one statement, which may name `$parameters`, and return its rows.
+
+    Raises:
+        QueryError: DuckDB refuses the statement, or cannot read what it asks for.
+    """
+    import duckdb  # noqa: PLC0415 - as in `connect`
+
+    try:
+        return connection.execute(sql, dict(parameters or {})).fetchall()
+    except duckdb.Error as error:
+        raise QueryError(_said(error)) from error
+
+
+def _said(error: Exception) -> str:
+    """Return what DuckDB says, without the statement, which is ours."""
+    return f"DuckDB: {str(error).partition(chr(10) + chr(10) + 'LINE ')[0]}"
 
 
 def table_text(connection: duckdb.DuckDBPyConnection, sql: str) -> str:

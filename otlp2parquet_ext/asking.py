@@ -1,0 +1,62 @@
+"""What `report` and `tail` ask their users, and how both show text that strangers wrote.
+
+--since 24h --> 86400 seconds
+a log line  --> the same without what would move a cursor, colour a screen or turn text around
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+
+UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
+LONGEST_S = 3_660 * 86_400
+"""Ten years: more is a slip of the hand, and some of it no date."""
+
+_ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\^_])?")
+_CONTROLS = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]"
+)
+REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+
+
+def add_arguments(parser: argparse.ArgumentParser, since: str) -> None:
+    """Add what both commands ask.
+
+    Args:
+        parser: of the command.
+        since: what `--since` is by default.
+    """
+    parser.add_argument("destination", help="as in OTLP2PARQUET_DESTINATION")
+    parser.add_argument(
+        "--since",
+        type=seconds,
+        default=since,
+        metavar="AGO",
+        help="how far back, for example 90s, 30m, 24h, 7d, 2w (default: %(default)s)",
+    )
+    parser.add_argument("--function", metavar="NAME", help="only this function's (ServiceName)")
+
+
+def seconds(text: str) -> int:
+    """Return how many seconds `90s`, `30m`, `24h`, `7d` or `2w` are.
+
+    Raises:
+        argparse.ArgumentTypeError: it is none of these, nothing, or more than ten years.
+    """
+    match = re.fullmatch(r"([0-9]{1,9})([smhdw])", text.strip().lower())
+    found = int(match[1]) * UNITS[match[2]] if match else 0
+    if not 0 < found <= LONGEST_S:
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: expected a number and a unit (s, m, h, d, w), for example 24h"
+        )
+    return found
+
+
+def clean(text: str) -> str:
+    """Return a text that only shows: no terminal sequences, no control or direction characters.
+
+    Line ends and tabs stay; a carriage return before a line end goes, any other becomes a line end.
+    """
+    text = _ESCAPES.sub("", text).replace("\r\n", "\n").replace("\r", "\n")
+    return _CONTROLS.sub(REPLACEMENT, text)

@@ -1,0 +1,17 @@
+"""`otlp2parquet-ext report`.
+
+Writes one HTML page that needs nothing else: which functions are slow, why they failed, what they
+cost, and what to do about it. The three answers are printed, too.
+"""
+
+from __future__ import annotations
+
+from otlp2parquet_ext.report.command import add_arguments, run
+
+__all__ = ["EXAMPLES", "add_arguments", "run"]
+
+EXAMPLES = """\
+  otlp2parquet-ext report s3://bucket/prefix
+  otlp2parquet-ext report "glue://otel?warehouse=s3://bucket/lake" --since 7d --function orders \\
+    --output orders.html
+"""

@@ -1,0 +1,105 @@
+"""`otlp2parquet-ext report`: a destination in, a file out."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from otlp2parquet_ext import asking, query
+from otlp2parquet_ext.report.answers import answers
+from otlp2parquet_ext.report.page import page
+from otlp2parquet_ext.report.questions import Wanted, ask
+
+if TYPE_CHECKING:
+    import argparse
+
+SINCE = "24h"
+NOTHING_THERE = (
+    "Was a function invoked with this OTLP2PARQUET_DESTINATION? What waits in an inbox becomes "
+    "visible with: otlp2parquet-ext commit"
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    asking.add_arguments(parser, SINCE)
+    parser.add_argument(
+        "--output", default="report.html", metavar="FILE", help="default: %(default)s"
+    )
+    parser.add_argument(
+        "--arch",
+        choices=("x86_64", "arm64"),
+        default="x86_64",
+        help="for the prices (default: %(default)s)",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the report, print its answers and where it is; return 1 when there is none."""
+    try:
+        written, said = write(
+            args.destination, Path(args.output), args.since, args.function or "", args.arch
+        )
+    except query.NothingThereError as error:
+        return _refuse(f"{error}\n{NOTHING_THERE}")
+    except query.QueryError as error:
+        return _refuse(str(error))
+    except OSError as error:
+        return _refuse(f"--output {args.output!r}: {error.strerror or error}")
+    sys.stdout.write("\n".join([*said, f"Report: {written}", ""]))
+    return 0
+
+
+def _refuse(why: str) -> int:
+    sys.stderr.write(f"otlp2parquet-ext report: {why}\n")
+    return 1
+
+
+def write(
+    destination: str, output: Path, since_s: int, function: str = "", architecture: str = "x86_64"
+) -> tuple[Path, list[str]]:
+    """Write a report; return where, in full, and its answers in sentences.
+
+    Args:
+        destination: as in `OTLP2PARQUET_DESTINATION`.
+        output: the file; replaced whole, or not at all.
+        since_s: how far back.
+        function: the one to report on; "" for all.
+        architecture: x86_64 or arm64, for the prices.
+
+    Raises:
+        query.QueryError: there is nothing to read, or it cannot be read.
+        OSError: the file cannot be written.
+    """
+    connection = query.connect(destination)
+    now_ms = time.time_ns() // 1_000_000
+    wanted = Wanted(_shown(destination), now_ms - since_s * 1_000, now_ms, function, architecture)
+    with connection, tempfile.TemporaryDirectory() as scratch:
+        found = ask(connection, wanted, scratch)
+    output = output.absolute()
+    _replace(output, page(found))
+    empty = [] if found.rows else ["Nothing to report: the page says what to check."]
+    return output, [asking.clean(answer.text) for answer in answers(found)] or empty
+
+
+def _replace(output: Path, text: str) -> None:
+    part = output.with_name(f".{output.name}.{os.getpid()}")
+    try:
+        part.write_text(text, encoding="utf-8")
+        part.replace(output)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _shown(destination: str) -> str:
+    """Return a destination as others may read it: options may be credentials, so they go."""
+    place, _, options = destination.partition("?")
+    kept = [o for o in options.split("&") if o.startswith(("warehouse=", "table="))]
+    scheme, separator, rest = place.partition("://")
+    host, slash, path = rest.partition("/")
+    place = f"{scheme}{separator}{host.rpartition('@')[2]}{slash}{path}"
+    return place + ("?" + "&".join(kept) if kept else "")
