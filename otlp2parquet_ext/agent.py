@@ -43,7 +43,6 @@ if TYPE_CHECKING:
 
 SIGTERM_GRACE_MS = 1_500
 SHUTDOWN_WINDOW_MS = 2_000
-RECEIVER_STOP_S = 0.05
 FREEZE_MS = 1_000
 """Who waits this long for an event may have been frozen meanwhile."""
 
@@ -99,8 +98,16 @@ class Agent:
         if self._booted.listener is not None:
             await self._receiver.start(socket.socket(fileno=self._booted.listener.detach()))
         await self._otlp.start()
+        if self._preloads:
+            self._batches.preload()
         shutdown = await self._until_shutdown()
         await self._shut_down(shutdown)
+
+    @property
+    def _preloads(self) -> bool:
+        booted = self._booted
+        free = booted.managed or booted.snapshot
+        return flushing.preloads(self._settings.preload, booted.import_ms, free=free)
 
     async def _until_shutdown(self) -> Shutdown:
         event = self._catch_up() or await self._next()
@@ -218,11 +225,7 @@ class Agent:
             await self._drain(deadline_ms)
             await self._batches.flush_all(FlushReason.SHUTDOWN, last_ms)
         self._otlp.stop()
-        try:
-            async with asyncio.timeout(RECEIVER_STOP_S):
-                await self._receiver.stop()
-        except TimeoutError:
-            pass
+        self._receiver.stop()
 
     def _note_end(self, shutdown: Shutdown) -> None:
         """Let what is derived of open invocations be closed, where anything is."""

@@ -15,9 +15,9 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from otlp2parquet_ext.contents import read_contents
+from otlp2parquet_ext.contents import Contents, read_contents
 from otlp2parquet_ext.destinations import Batch, DestinationError
-from otlp2parquet_ext.table_maker import TableMaker
+from otlp2parquet_ext.telemetry.values import Delivery
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,6 +25,12 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.destinations import Destination
     from otlp2parquet_ext.settings import Settings
     from otlp2parquet_ext.spool import Segment
+    from otlp2parquet_ext.table_maker import TableMaker
+
+
+SAMPLE = Delivery(
+    b'[{"time":"2026-03-14T09:26:53.540Z","type":"function","record":{"level":"INFO"}}]', 1
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +64,7 @@ class FlushSide:
         self._environ = environ
         self._destination: Destination | None = None
         self._opening = threading.Lock()
-        self._maker = TableMaker(settings)
+        self._maker: TableMaker | None = None
 
     def store(
         self, segment: Segment, *, commit_follows: bool = False, as_text: bool = False
@@ -75,16 +81,17 @@ class FlushSide:
         """
         contents = read_contents(segment.read())
         change = None
+        maker = self._makes()
         if as_text:
-            tables = self._maker.make_text(contents)
+            tables = maker.make_text(contents)
         else:
-            tables, change = self._maker.make(contents)
+            tables, change = maker.make(contents)
         safe = True
         if tables:  # else nobody wants any of it
             batch = Batch(contents.name, tables)
             safe = self._open().store(batch, commit_follows=commit_follows).safe
         if change:
-            self._maker.stored(change)
+            maker.stored(change)
         return Receipt(contents.damaged_bytes, safe)
 
     def commit(self, deadline_ms: int) -> int:
@@ -104,14 +111,32 @@ class FlushSide:
         self._open().describe()
 
     def warm_up_store(self) -> None:
-        """Import what storing needs; what is wrong is said when a batch is stored."""
+        """Import what storing needs; what is wrong is said when a batch is stored.
+
+        A batch of one event is made and thrown away: that loads what is loaded on first use, too.
+        """
         with contextlib.suppress(DestinationError):
             self._open()
+        with contextlib.suppress(Exception):
+            from otlp2parquet_ext.destinations.parquet_file import encode  # noqa: PLC0415
+            from otlp2parquet_ext.tables.registry import TABLES  # noqa: PLC0415
+
+            tables, _ = self._makes().make(Contents(deliveries=[SAMPLE]))
+            for name, table in tables.items():
+                encode(table, TABLES[name])
 
     def warm_up_commit(self) -> None:
         """Import what committing needs, likewise."""
         with contextlib.suppress(DestinationError):
             self._open().warm_up()
+
+    def _makes(self) -> TableMaker:
+        with self._opening:
+            if self._maker is None:
+                from otlp2parquet_ext.table_maker import TableMaker  # noqa: PLC0415 - heavy
+
+                self._maker = TableMaker(self._settings)
+        return self._maker
 
     def _open(self) -> Destination:
         with self._opening:

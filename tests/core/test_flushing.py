@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otlp2parquet_ext.flushing import (
+    FAST_IMPORT_MS,
     MARGIN_MS,
     QUIET_MS,
     Buffered,
@@ -17,6 +18,7 @@ from otlp2parquet_ext.flushing import (
     due,
     due_in_ms,
     holds,
+    preloads,
     wait_for_end_until_ms,
 )
 from otlp2parquet_ext.lifecycle.holding import deadline_ms_in, hold_until_ms
@@ -144,3 +146,20 @@ def test_a_deadline_in_the_past_means_now() -> None:
 def test_an_expensive_flush_shortens_the_listening_and_not_itself() -> None:
     """What is in the spool already is worth more than what may still come."""
     assert drain(owes_report=True, now_ms=0, cost_ms=5_000) == 0
+
+
+@pytest.mark.parametrize(
+    ("policy", "import_ms", "free", "expected"),
+    [
+        ("init", 10_000, False, True),
+        ("lazy", 10, True, False),
+        ("auto", FAST_IMPORT_MS - 1, False, True),
+        ("auto", FAST_IMPORT_MS, False, False),
+        ("auto", 10_000, True, True),
+    ],
+)
+def test_what_makes_batches_is_loaded_ahead_where_that_delays_nobody(
+    policy: str, import_ms: int, *, free: bool, expected: bool
+) -> None:
+    """Beside a function's own start it takes CPU from it, unless there is some to spare."""
+    assert preloads(policy, import_ms, free=free) is expected

@@ -24,6 +24,7 @@ LAYERS = (
     {"contents"},
     {"bootstrap", "receiver", "otlp_receiver", "spool", "destinations", "iceberg"},
     {"storage", "door", "serving"},
+    {"bodies", "http1"},
     {"web"},
     {"otlp"},
     {"mapping"},

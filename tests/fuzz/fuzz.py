@@ -23,7 +23,11 @@ HERE = Path(__file__).parent
 TESTS = HERE.parent
 sys.path[:0] = [str(HERE), str(TESTS / "otlp")]
 BUILT = TESTS.parent / "build" / "fuzz"
-TARGETS = {"deliveries": "delivery_checks", "requests": "request_checks"}
+TARGETS = {
+    "deliveries": "delivery_checks",
+    "requests": "request_checks",
+    "http": "http_checks",
+}
 LONGEST_BYTES = 4_096
 AMPLIFIED_EVERY = 500
 SLOW_S = 20
