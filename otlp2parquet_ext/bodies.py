@@ -9,6 +9,9 @@ BODIES_IN_FLIGHT = 2
 """All bodies at a time may have so many times the bytes of the longest: an environment of 128 MB
 is not ours alone."""
 
+SMALL_BYTES = 16_384
+"""Pieces of a body that are shorter are put together at once."""
+
 
 class TooLongError(Exception):
     """A body is longer than is read; `size_bytes` is how long, as far as it is known."""
@@ -20,6 +23,32 @@ class TooLongError(Exception):
 
 class TooMuchError(Exception):
     """All bodies at a time are too much; the request may come again later."""
+
+
+class Body:
+    """One body as it comes, without an object for each byte of a client that dribbles."""
+
+    __slots__ = ("_pieces", "_small", "size_bytes")
+
+    def __init__(self) -> None:
+        self._pieces: list[bytes | bytearray] = []
+        self._small = bytearray()
+        self.size_bytes = 0
+
+    def append(self, piece: bytes) -> None:
+        """Put a piece behind the others."""
+        self.size_bytes += len(piece)
+        if len(piece) < SMALL_BYTES:
+            self._small += piece
+            return
+        if self._small:
+            self._pieces.append(self._small)
+            self._small = bytearray()
+        self._pieces.append(piece)
+
+    def whole(self) -> bytes:
+        """Return all of it."""
+        return b"".join((*self._pieces, self._small))
 
 
 class Bodies:
@@ -42,19 +71,19 @@ class Bodies:
         if length is not None and length > self.limit_bytes:
             raise TooLongError(length)
 
-    def add(self, body: bytearray, piece: bytes) -> None:
+    def add(self, body: Body, piece: bytes) -> None:
         """Put a piece behind a body; who holds it gives it back with `release`.
 
         Raises:
             TooLongError, TooMuchError: the piece is held all the same.
         """
-        body += piece
+        body.append(piece)
         self.held_bytes += len(piece)
-        if len(body) > self.limit_bytes:
+        if body.size_bytes > self.limit_bytes:
             raise TooLongError(self.limit_bytes + 1)
         if self.held_bytes > BODIES_IN_FLIGHT * self.limit_bytes:
             raise TooMuchError
 
-    def release(self, body: bytes | bytearray) -> None:
+    def release(self, size_bytes: int) -> None:
         """Make room: a body is needed no more."""
-        self.held_bytes -= len(body)
+        self.held_bytes -= size_bytes

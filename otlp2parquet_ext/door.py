@@ -57,6 +57,7 @@ class Door:
         self._capacity = capacity
         self._listener: socket.socket | None = None
         self._strangers: dict[socket.socket, asyncio.TimerHandle] = {}  # the oldest first
+        self._watched: set[socket.socket] = set()
         self._loop = asyncio.get_running_loop()
 
     def open(self, listener: socket.socket) -> None:
@@ -108,7 +109,7 @@ class Door:
         try:
             line = stranger.recv(LINE_BYTES, socket.MSG_PEEK)
         except BlockingIOError:
-            self._loop.add_reader(stranger, self._look, stranger)
+            self._watch(stranger, self._look)
             return
         except OSError:
             line = b""
@@ -119,13 +120,13 @@ class Door:
             self._refuse(stranger, 503 if named else 404)
         elif line:
             # What was looked at stays there, so its arrival cannot be waited for.
-            self._loop.remove_reader(stranger)
+            self._unwatch(stranger)
             self._loop.call_later(LOOK_AGAIN_S, self._look, stranger)
         else:
             self._drop(stranger)
 
     def _lets_in(self, stranger: socket.socket) -> bool:
-        self._loop.remove_reader(stranger)  # whoever is let in is watched by another from here on
+        self._unwatch(stranger)  # whoever is let in is watched by another from here on
         if not self._admit(stranger):
             return False
         self._strangers.pop(stranger).cancel()
@@ -140,7 +141,7 @@ class Door:
             return
         self._strangers[stranger].cancel()
         self._strangers[stranger] = self._loop.call_later(LINGERING_S, self._drop, stranger)
-        self._loop.add_reader(stranger, self._discard, stranger)
+        self._watch(stranger, self._discard)
 
     def _discard(self, stranger: socket.socket) -> None:
         try:
@@ -161,7 +162,16 @@ class Door:
 
     def _forget(self, stranger: socket.socket) -> None:
         self._strangers.pop(stranger).cancel()
-        self._loop.remove_reader(stranger)
+        self._unwatch(stranger)
+
+    def _watch(self, stranger: socket.socket, then: Callable[[socket.socket], None]) -> None:
+        self._watched.add(stranger)
+        self._loop.add_reader(stranger, then, stranger)
+
+    def _unwatch(self, stranger: socket.socket) -> None:
+        if stranger in self._watched:
+            self._watched.discard(stranger)
+            self._loop.remove_reader(stranger)
 
 
 def _named(line: bytes) -> bytes | None:

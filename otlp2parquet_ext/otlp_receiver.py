@@ -109,7 +109,7 @@ class OtlpReceiver:
             say("error", f"an OTLP request of {len(body)} bytes is refused: {problem}")
             return refusal(500, problem, json=call.json)
         finally:
-            self._bodies.release(body)
+            self._bodies.release(len(body))
 
     async def _take(self, call: Call, body: bytes) -> Reply:
         if call.encoding == "identity" and len(body) <= INLINE_BYTES:

@@ -20,7 +20,7 @@ import asyncio
 from socket import SHUT_WR
 from typing import TYPE_CHECKING
 
-from otlp2parquet_ext.bodies import Bodies, TooLongError, TooMuchError
+from otlp2parquet_ext.bodies import Bodies, Body, TooLongError, TooMuchError
 from otlp2parquet_ext.door import LINGERING_S, READ_BYTES, Door
 from otlp2parquet_ext.http1 import ANSWERS, CONTINUE, BadRequestError, RequestReader
 from otlp2parquet_ext.say import say
@@ -55,7 +55,7 @@ class _Client:
     def __init__(self, connection: socket.socket) -> None:
         self.socket = connection
         self.request = RequestReader()
-        self.body = bytearray()
+        self.body = Body()
         self.timer: asyncio.TimerHandle | None = None
         self.answered = self.watched = False
 
@@ -189,13 +189,13 @@ class Receiver:
                 self._give(client, self._body_timeout_s, self._late)
                 if head.expects:
                     client.socket.send(CONTINUE)
-        if complete and not client.body:
+        if complete and not client.body.size_bytes:
             self._bodies.announce(len(piece))
             return self._deliver_whole(piece)
         self._bodies.add(client.body, piece)
         if not complete:
             return 0
-        body = bytes(client.body)
+        body = client.body.whole()
         self._let_go(client)
         return self._deliver_whole(body)
 
@@ -238,8 +238,9 @@ class Receiver:
         self._give(client, LINGERING_S, self._drop)
 
     def _let_go(self, client: _Client) -> None:
-        self._bodies.release(client.body)
-        client.body = bytearray()
+        if client.body.size_bytes:
+            self._bodies.release(client.body.size_bytes)
+            client.body = Body()
 
     def _drop(self, client: _Client) -> None:
         if client not in self._clients:

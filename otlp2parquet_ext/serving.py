@@ -24,6 +24,8 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
+from otlp2parquet_ext.bodies import Body
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping
 
@@ -54,14 +56,14 @@ async def read_body(request: web.BaseRequest, bodies: Bodies) -> bytes:
     bodies.announce(request.content_length)
     if request.headers.get("Expect", "").lower() == "100-continue" and request.transport:
         request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-    body = bytearray()
+    body = Body()
     try:
         async for chunk in request.content.iter_any():
             bodies.add(body, chunk)
     except BaseException:
-        bodies.release(body)
+        bodies.release(body.size_bytes)
         raise
-    return bytes(body)
+    return body.whole()
 
 
 class Server(web.Server):
