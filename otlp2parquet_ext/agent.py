@@ -75,7 +75,8 @@ class Agent:
         )
         flush_side = FlushSide(self._settings, booted.environ)
         self._batches = Batches(self._settings, flush_side, spool, booted.import_ms)
-        self._batches.set_context(context_note(context_of(booted)))
+        context = context_of(booted)
+        self._batches.set_context(context_note(context))
         self._receiver = Receiver(
             self._deliver,
             # Managed Instances post to the root, whatever path they were given.
@@ -84,6 +85,12 @@ class Agent:
             refused=self._batches.refused,
         )
         self._redactor = _redacting(self._settings.redact)
+        self._preloads = flushing.preloads(
+            self._settings.preload,
+            memory_mb=context.memory_mb,
+            import_ms=booted.import_ms,
+            free=booted.managed or booted.snapshot,
+        )
         self._otlp = OtlpSide(booted, self._batches, self._redactor)
         self._heard_ms = 0
         self._news = asyncio.Event()
@@ -102,12 +109,6 @@ class Agent:
             self._batches.preload()
         shutdown = await self._until_shutdown()
         await self._shut_down(shutdown)
-
-    @property
-    def _preloads(self) -> bool:
-        booted = self._booted
-        free = booted.managed or booted.snapshot
-        return flushing.preloads(self._settings.preload, booted.import_ms, free=free)
 
     async def _until_shutdown(self) -> Shutdown:
         event = self._catch_up() or await self._next()

@@ -39,8 +39,9 @@ where nothing has ever been delivered."""
 FINAL_PAUSES_MS = (100, 200, 400)
 """Before each further try of a last flush: one refused request may not cost what we hold."""
 
-FAST_IMPORT_MS = 400
-"""Imports of the agent that take no longer tell of CPU to spare (docs/decisions/0019)."""
+ROOMY_MB, FAST_IMPORT_MS = 512, 400
+"""A function of that size, where the agent's imports took no longer, has CPU and memory to spare
+(docs/decisions/0019-when-to-import.md)."""
 
 MARGIN_MS = 100
 """Kept back from every deadline: the clock of who kills us is not ours."""
@@ -167,14 +168,15 @@ def drain_until_ms(
     return max(now_ms, min(wanted, latest))
 
 
-def preloads(policy: str, import_ms: int, *, free: bool) -> bool:
+def preloads(policy: str, *, memory_mb: int, import_ms: int, free: bool) -> bool:
     """Tell whether what makes batches is imported before there is one.
 
     Args:
         policy: `init` or `lazy` is what it says; `auto` goes by the others.
-        import_ms: how long the agent's imports took.
+        memory_mb: of the function; its share of CPU after its start follows from it.
+        import_ms: how long the agent's imports took: what CPU there is now.
         free: nobody waits for this start: a snapshot is made of it, or it serves many at a time.
     """
     if policy != "auto":
         return policy == "init"
-    return free or import_ms < FAST_IMPORT_MS
+    return free or (memory_mb >= ROOMY_MB and import_ms < FAST_IMPORT_MS)

@@ -10,6 +10,7 @@ from otlp2parquet_ext.flushing import (
     FAST_IMPORT_MS,
     MARGIN_MS,
     QUIET_MS,
+    ROOMY_MB,
     Buffered,
     FlushReason,
     Hold,
@@ -149,17 +150,21 @@ def test_an_expensive_flush_shortens_the_listening_and_not_itself() -> None:
 
 
 @pytest.mark.parametrize(
-    ("policy", "import_ms", "free", "expected"),
+    ("policy", "memory_mb", "import_ms", "free", "expected"),
     [
-        ("init", 10_000, False, True),
-        ("lazy", 10, True, False),
-        ("auto", FAST_IMPORT_MS - 1, False, True),
-        ("auto", FAST_IMPORT_MS, False, False),
-        ("auto", 10_000, True, True),
+        ("init", 128, 10_000, False, True),
+        ("lazy", 10_240, 10, True, False),
+        ("auto", ROOMY_MB, FAST_IMPORT_MS - 1, False, True),
+        ("auto", ROOMY_MB, FAST_IMPORT_MS, False, False),
+        ("auto", ROOMY_MB - 1, 10, False, False),
+        ("auto", 128, 10_000, True, True),
     ],
 )
 def test_what_makes_batches_is_loaded_ahead_where_that_delays_nobody(
-    policy: str, import_ms: int, *, free: bool, expected: bool
+    policy: str, memory_mb: int, import_ms: int, *, free: bool, expected: bool
 ) -> None:
-    """Beside a function's own start it takes CPU from it, unless there is some to spare."""
-    assert preloads(policy, import_ms, free=free) is expected
+    """Beside a function's own start it takes CPU and memory from it, unless there is some to spare.
+
+    CPU lent for the start alone tells nothing: a small function does not keep it.
+    """
+    assert preloads(policy, memory_mb=memory_mb, import_ms=import_ms, free=free) is expected
