@@ -87,6 +87,7 @@ class Agent:
         self._redactor = _redacting(self._settings.redact)
         self._preloads = flushing.preloads(
             self._settings.preload,
+            self._settings.flush,
             memory_mb=context.memory_mb,
             import_ms=booted.import_ms,
             free=booted.managed or booted.snapshot,

@@ -168,15 +168,18 @@ def drain_until_ms(
     return max(now_ms, min(wanted, latest))
 
 
-def preloads(policy: str, *, memory_mb: int, import_ms: int, free: bool) -> bool:
+def preloads(policy: str, flush: str, *, memory_mb: int, import_ms: int, free: bool) -> bool:
     """Tell whether what makes batches is imported before there is one.
 
     Args:
         policy: `init` or `lazy` is what it says; `auto` goes by the others.
-        memory_mb: of the function; its share of CPU after its start follows from it.
+        flush: the strategy: where no invocation is ever held, the first batch may be stored in the
+            window before SIGKILL, which is too short for imports, too.
+        memory_mb: of the function, 0 where nobody said; its share of CPU follows from it.
         import_ms: how long the agent's imports took: what CPU there is now.
         free: nobody waits for this start: a snapshot is made of it, or it serves many at a time.
     """
     if policy != "auto":
         return policy == "init"
-    return free or (memory_mb >= ROOMY_MB and import_ms < FAST_IMPORT_MS)
+    roomy = memory_mb >= ROOMY_MB or not memory_mb
+    return free or flush == "threshold" or (roomy and import_ms < FAST_IMPORT_MS)

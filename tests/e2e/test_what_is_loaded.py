@@ -84,8 +84,8 @@ def test_a_small_environment_loads_what_makes_batches_with_the_first_one(
     scripted: ScriptedLambda, tmp_path: Path, policy: str
 ) -> None:
     """Until then it would only take memory from the function, and CPU from its start."""
-    variables = {"OTLP2PARQUET_PRELOAD": policy, "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "128"}
-    extension = start(scripted, tmp_path, **variables)
+    variables = {"OTLP2PARQUET_PRELOAD": policy, "OTLP2PARQUET_FLUSH": "adaptive"}
+    extension = start(scripted, tmp_path, AWS_LAMBDA_FUNCTION_MEMORY_SIZE="128", **variables)
     time.sleep(0.3)
     assert not has_arrow(extension)
     scripted.events.put(shutdown())
@@ -96,14 +96,18 @@ def test_a_small_environment_loads_what_makes_batches_with_the_first_one(
 
 @pytest.mark.parametrize(
     "variables",
-    [{"OTLP2PARQUET_PRELOAD": "init"}, {"AWS_LAMBDA_INITIALIZATION_TYPE": "snap-start"}],
-    ids=["asked for", "in a snapshot"],
+    [
+        {"OTLP2PARQUET_PRELOAD": "init", "OTLP2PARQUET_FLUSH": "adaptive"},
+        {"AWS_LAMBDA_INITIALIZATION_TYPE": "snap-start", "OTLP2PARQUET_FLUSH": "adaptive"},
+        {"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "128", "OTLP2PARQUET_FLUSH": "threshold"},
+    ],
+    ids=["asked for", "in a snapshot", "where no hold would give it time"],
 )
 def test_what_makes_batches_can_be_there_before_the_first_event(
     scripted: ScriptedLambda, tmp_path: Path, variables: dict[str, str]
 ) -> None:
     """What was rehearsed leaves no row and no file."""
-    extension = start(scripted, tmp_path, **variables)
+    extension = start(scripted, tmp_path, **({"OTLP2PARQUET_PRELOAD": "auto"} | variables))
     until = time.monotonic() + WAIT_S
     while not has_arrow(extension) and time.monotonic() < until:
         time.sleep(0.05)

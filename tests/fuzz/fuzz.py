@@ -63,9 +63,14 @@ def corpus(target: Target, folder: Path) -> Path:
     found.mkdir(parents=True, exist_ok=True)
     for name, seed in target.SEEDS.items():
         (found / name).write_bytes(seed)
-    quoted = (word.replace("\\", "\\\\").replace('"', '\\"') for word in target.WORDS)
-    (folder / "words").write_text("".join(f'"{word}"\n' for word in quoted))
+    (folder / "words").write_text("".join(f'"{quoted(word)}"\n' for word in target.WORDS))
     return found
+
+
+def quoted(word: str) -> str:
+    """Write a word as libFuzzer's dictionaries have them."""
+    plain = word.replace("\\", "\\\\").replace('"', '\\"')
+    return "".join(c if c.isprintable() else f"\\x{ord(c):02X}" for c in plain)
 
 
 def with_atheris(name: str, seconds: int) -> None:
