@@ -165,6 +165,9 @@ class Receiver:
             status = self._judge(client, client.request.head, piece, new=new)
         except BadRequestError:
             status = 400
+        except OSError:  # it went before it was told to go on
+            self._drop(client)
+            return
         except TooMuchError:
             status = 503
         except TooLongError as error:
