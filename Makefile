@@ -31,11 +31,12 @@ docs: $(SETUP)  ## regenerate what is made: configuration, schema, the commands 
 FUZZ_S ?= 60
 FUZZER := build/fuzz/atheris
 
-fuzz: $(SETUP)  ## look for FUZZ_S seconds each for a delivery, and for an OTLP request, that break something
+fuzz: $(SETUP)  ## look for FUZZ_S seconds each for a delivery, an OTLP request, and bytes of HTTP that break something
 	test -d $(FUZZER) || $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps \
 	  --require-hashes --only-binary :all: --target $(FUZZER) -r tests/fuzz/requirements.txt || true
 	PYTHONPATH=$(FUZZER) $(BIN)/python tests/fuzz/fuzz.py deliveries $(FUZZ_S)
 	PYTHONPATH=$(FUZZER) $(BIN)/python tests/fuzz/fuzz.py requests $(FUZZ_S)
+	PYTHONPATH=$(FUZZER) $(BIN)/python tests/fuzz/fuzz.py http $(FUZZ_S)
 
 OTELCOL := build/servers/otelcol
 

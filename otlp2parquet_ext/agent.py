@@ -43,7 +43,6 @@ if TYPE_CHECKING:
 
 SIGTERM_GRACE_MS = 1_500
 SHUTDOWN_WINDOW_MS = 2_000
-RECEIVER_STOP_S = 0.05
 FREEZE_MS = 1_000
 """Who waits this long for an event may have been frozen meanwhile."""
 
@@ -76,7 +75,8 @@ class Agent:
         )
         flush_side = FlushSide(self._settings, booted.environ)
         self._batches = Batches(self._settings, flush_side, spool, booted.import_ms)
-        self._batches.set_context(context_note(context_of(booted)))
+        context = context_of(booted)
+        self._batches.set_context(context_note(context))
         self._receiver = Receiver(
             self._deliver,
             # Managed Instances post to the root, whatever path they were given.
@@ -85,6 +85,13 @@ class Agent:
             refused=self._batches.refused,
         )
         self._redactor = _redacting(self._settings.redact)
+        self._preloads = flushing.preloads(
+            self._settings.preload,
+            self._settings.flush,
+            memory_mb=context.memory_mb,
+            import_ms=booted.import_ms,
+            free=booted.managed or booted.snapshot,
+        )
         self._otlp = OtlpSide(booted, self._batches, self._redactor)
         self._heard_ms = 0
         self._news = asyncio.Event()
@@ -99,6 +106,8 @@ class Agent:
         if self._booted.listener is not None:
             await self._receiver.start(socket.socket(fileno=self._booted.listener.detach()))
         await self._otlp.start()
+        if self._preloads:
+            self._batches.preload()
         if self._settings.check == "1":
             _begin_check(self._booted)
         shutdown = await self._until_shutdown()
@@ -220,11 +229,7 @@ class Agent:
             await self._drain(deadline_ms)
             await self._batches.flush_all(FlushReason.SHUTDOWN, last_ms)
         self._otlp.stop()
-        try:
-            async with asyncio.timeout(RECEIVER_STOP_S):
-                await self._receiver.stop()
-        except TimeoutError:
-            pass
+        self._receiver.stop()
 
     def _note_end(self, shutdown: Shutdown) -> None:
         """Let what is derived of open invocations be closed, where anything is."""

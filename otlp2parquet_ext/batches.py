@@ -73,9 +73,9 @@ class Batches:
             idle=self._pump,
             cost_ms=flushing.first_commit_ms(import_ms),
         )
-        self._settling = Settling(
-            flush_side, self._outbox, self._intake, self._committing.commits, idle=self._pump
-        )
+        commits = self._committing.commits
+        self._settling = Settling(flush_side, self._outbox, self._intake, commits, self._pump)
+        self._lanes = (self._storing, self._committing.lane)
         self._ending = False
         self._timer: asyncio.TimerHandle | None = None
         self._letting_go: asyncio.Future[None] | None = None
@@ -85,14 +85,10 @@ class Batches:
     def in_trouble(self) -> bool:
         """True while no invocation is held: the destination failed, or a hold was in vain."""
         now = now_ms()
-        for lane in self._lanes:
-            if lane.fails or lane.retry.waits(now) or lane.busy_ms(now) > LONGEST_HOLD_MS:
-                return True
-        return self._holding.refuses(now)
-
-    @property
-    def _lanes(self) -> tuple[Lane, Lane]:
-        return self._storing, self._committing.lane
+        return self._holding.refuses(now) or any(
+            lane.fails or lane.retry.waits(now) or lane.busy_ms(now) > LONGEST_HOLD_MS
+            for lane in self._lanes
+        )
 
     @property
     def more(self) -> bool:
@@ -141,10 +137,14 @@ class Batches:
         """Count a delivery that was too long to be read; how many records it had nobody knows."""
         self._intake.lose("a delivery was longer than is read", 0, size_bytes)
 
+    def preload(self) -> None:
+        """Let the storing thread import what a batch needs, before there is one."""
+        self._storing.submit(self._flush_side.warm_up_store)
+
     def warm_up(self, deadline_ms: int) -> None:
         """Let the threads import what a last flush needs while the loop still listens."""
         self._let_go()
-        self._storing.submit(self._flush_side.warm_up_store)
+        self.preload()
         if self._committing.may(now_ms(), deadline_ms):
             self._committing.lane.submit(self._flush_side.warm_up_commit)
 
@@ -154,7 +154,7 @@ class Batches:
         Who is held for it waits no longer than until the first request has failed.
         """
         final = reason is flushing.FlushReason.SHUTDOWN
-        self._ending = self._ending or final
+        self._ending |= final
         work = asyncio.ensure_future(self._flush(deadline_ms, final=final))
         try:
             async with asyncio.timeout(max(0, deadline_ms - now_ms()) / 1_000):
@@ -234,8 +234,7 @@ class Batches:
             self._timer.cancel()
             self._timer = None
         if wait_ms is not None:
-            loop = asyncio.get_running_loop()
-            self._timer = loop.call_later(wait_ms / 1_000, self._pump)
+            self._timer = asyncio.get_running_loop().call_later(wait_ms / 1_000, self._pump)
 
     async def _store_sealed(self) -> None:
         """Store segments, oldest first, until none is left or one has to wait.

@@ -19,6 +19,8 @@ import contextlib
 import socket
 from typing import TYPE_CHECKING
 
+from otlp2parquet_ext.http1 import ANSWERS, path_of
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -43,18 +45,19 @@ class Door:
 
     def __init__(
         self,
-        paths: frozenset[str],
+        paths: frozenset[bytes],
         admit: Callable[[socket.socket], bool],
         *,
         patience_s: float,
         capacity: int = STRANGERS,
     ) -> None:
-        self._paths = frozenset(path.encode() for path in paths)
+        self._paths = paths
         self._admit = admit
         self._patience_s = patience_s
         self._capacity = capacity
         self._listener: socket.socket | None = None
         self._strangers: dict[socket.socket, asyncio.TimerHandle] = {}  # the oldest first
+        self._watched: set[socket.socket] = set()
         self._loop = asyncio.get_running_loop()
 
     def open(self, listener: socket.socket) -> None:
@@ -106,33 +109,39 @@ class Door:
         try:
             line = stranger.recv(LINE_BYTES, socket.MSG_PEEK)
         except BlockingIOError:
-            self._loop.add_reader(stranger, self._look, stranger)
+            self._watch(stranger, self._look)
             return
         except OSError:
             line = b""
         named = _named(line) in self._paths
-        if named and self._admit(stranger):
-            self._forget(stranger)
-        elif named or b"\n" in line or len(line) >= LINE_BYTES:
-            self._refuse(stranger, b"503 Service Unavailable" if named else b"404 Not Found")
+        if named and self._lets_in(stranger):
+            return
+        if named or b"\n" in line or len(line) >= LINE_BYTES:
+            self._refuse(stranger, 503 if named else 404)
         elif line:
             # What was looked at stays there, so its arrival cannot be waited for.
-            self._loop.remove_reader(stranger)
+            self._unwatch(stranger)
             self._loop.call_later(LOOK_AGAIN_S, self._look, stranger)
         else:
             self._drop(stranger)
 
-    def _refuse(self, stranger: socket.socket, status: bytes) -> None:
-        answer = b"HTTP/1.1 %b\r\nContent-Length: 0\r\nConnection: close\r\n\r\n" % status
+    def _lets_in(self, stranger: socket.socket) -> bool:
+        self._unwatch(stranger)  # whoever is let in is watched by another from here on
+        if not self._admit(stranger):
+            return False
+        self._strangers.pop(stranger).cancel()
+        return True
+
+    def _refuse(self, stranger: socket.socket, status: int) -> None:
         try:
-            stranger.send(answer)
+            stranger.send(ANSWERS[status])
             stranger.shutdown(socket.SHUT_WR)
         except OSError:
             self._drop(stranger)
             return
         self._strangers[stranger].cancel()
         self._strangers[stranger] = self._loop.call_later(LINGERING_S, self._drop, stranger)
-        self._loop.add_reader(stranger, self._discard, stranger)
+        self._watch(stranger, self._discard)
 
     def _discard(self, stranger: socket.socket) -> None:
         try:
@@ -153,7 +162,16 @@ class Door:
 
     def _forget(self, stranger: socket.socket) -> None:
         self._strangers.pop(stranger).cancel()
-        self._loop.remove_reader(stranger)
+        self._unwatch(stranger)
+
+    def _watch(self, stranger: socket.socket, then: Callable[[socket.socket], None]) -> None:
+        self._watched.add(stranger)
+        self._loop.add_reader(stranger, then, stranger)
+
+    def _unwatch(self, stranger: socket.socket) -> None:
+        if stranger in self._watched:
+            self._watched.discard(stranger)
+            self._loop.remove_reader(stranger)
 
 
 def _named(line: bytes) -> bytes | None:
@@ -161,6 +179,4 @@ def _named(line: bytes) -> bytes | None:
     parts = line.split(b" ", 2)
     if len(parts) < 3:
         return None
-    target = parts[1].partition(b"?")[0]
-    # `http://host/path`, as clients write to a proxy.
-    return target[target.find(b"/", 7) :] if target.startswith(b"http://") else target
+    return path_of(parts[1])

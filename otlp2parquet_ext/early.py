@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 SHUTDOWN_WINDOW_MS = 2_000
 MARGIN_MS = 100
+SPARED = ("ssl", "typing_extensions")
+"""4 MB, and a tenth of what importing the agent costs."""
+
 SWITCH_INTERVAL_S = 0.0005
 """Computing threads hand over this soon: else deliveries and events are answered late."""
 
@@ -46,7 +49,7 @@ def run_when_imported(booted: Booted) -> None:
     ready, done = os.pipe()
     runs: list[Callable[[Booted], None] | Exception] = []
     started_ms = time.monotonic_ns() // 1_000_000
-    _thread.start_new_thread(_import_agent, (booted, runs, done))
+    _thread.start_new_thread(_import_agent, (runs, done))
     _answer_until(ready, booted)
     booted.import_ms = time.monotonic_ns() // 1_000_000 - started_ms
     if not runs:
@@ -57,14 +60,31 @@ def run_when_imported(booted: Booted) -> None:
     run(booted)
 
 
-def _import_agent(
-    booted: Booted, runs: list[Callable[[Booted], None] | Exception], done: int
-) -> None:
-    try:
-        from otlp2parquet_ext.agent import run  # noqa: PLC0415 - the reason for this module
-        from otlp2parquet_ext.flush_side import preload  # noqa: PLC0415 - likewise
+def _import_libraries() -> None:
+    """Import what the loop needs, without what it would only take along.
 
-        preload(booted.settings)
+    No connection on the loop has TLS, and no type of ours is from typing_extensions: asyncio and
+    msgspec do without them where they are missing. Who wants them later gets them.
+    """
+    modules: dict[str, object] = sys.modules  # type: ignore[assignment]
+    spared = [name for name in SPARED if name not in modules]
+    modules.update(dict.fromkeys(spared))  # None says that there is no such module
+    try:
+        import asyncio  # noqa: PLC0415 - the reason for this function
+
+        import msgspec  # noqa: PLC0415
+
+        _ = asyncio.run, msgspec.json
+    finally:
+        for name in spared:
+            del modules[name]
+
+
+def _import_agent(runs: list[Callable[[Booted], None] | Exception], done: int) -> None:
+    try:
+        _import_libraries()
+        from otlp2parquet_ext.agent import run  # noqa: PLC0415 - the reason for this module
+
         runs.append(run)
     except Exception as error:  # noqa: BLE001 - raised again on the main thread
         runs.append(error)

@@ -16,8 +16,9 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from otlp2parquet_ext.contents import read_contents
+from otlp2parquet_ext.contents import Contents, read_contents
 from otlp2parquet_ext.destinations import Batch, DestinationError, Source
+from otlp2parquet_ext.telemetry.values import Delivery
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -31,6 +32,10 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.table_maker import Change, TableMaker
 
     Tables = dict[str, pa.Table]
+
+SAMPLE = Delivery(
+    b'[{"time":"2026-03-14T09:26:53.540Z","type":"function","record":{"level":"INFO"}}]', 1
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +55,6 @@ class Receipt:
     batch: str = ""
     owed: tuple[str, ...] = ()
     lost: tuple[Lost, ...] = ()
-
-
-def preload(settings: Settings) -> None:
-    """Import what makes tables, if any destination wants some."""
-    from otlp2parquet_ext.destinations.listed import only_taps  # noqa: PLC0415 - with the agent
-
-    if not only_taps(settings.destination):
-        import otlp2parquet_ext.table_maker  # noqa: F401, PLC0415 - see `FlushSide`
 
 
 class FlushSide:
@@ -157,9 +154,26 @@ class FlushSide:
         self._open().describe()
 
     def warm_up_store(self) -> None:
-        """Import what storing needs; what is wrong is said when a batch is stored."""
+        """Import what storing needs; what is wrong is said when a batch is stored.
+
+        A batch of one event is made and thrown away: that loads what is loaded on first use, too.
+        """
         with contextlib.suppress(DestinationError):
             self._open()
+        from otlp2parquet_ext.destinations.listed import only_taps  # noqa: PLC0415 - as choose.py
+
+        if not only_taps(self._settings.destination):
+            with contextlib.suppress(Exception):
+                self._rehearse()
+
+    def _rehearse(self) -> None:
+        from otlp2parquet_ext.destinations.parquet_file import encode  # noqa: PLC0415 - heavy
+        from otlp2parquet_ext.tables.registry import TABLES  # noqa: PLC0415
+
+        with self._making:
+            tables, _ = self._maker.make(Contents(deliveries=[SAMPLE]))
+        for name, table in tables.items():
+            encode(table, TABLES[name])
 
     def warm_up_commit(self) -> None:
         """Import what committing needs, likewise."""

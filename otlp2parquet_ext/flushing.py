@@ -28,8 +28,8 @@ LEAST_STORE_MS, LONGEST_STORE_MS = 200, 1_000
 """Bounds of what a store is taken to cost: time for it is kept in the shutdown window, and a store
 that was frozen half way may not take all of it."""
 
-COMMIT_IMPORTS = 1
-"""A first commit is taken to cost this many times the agent's own imports; measured: a third."""
+COMMIT_IMPORTS = 2
+"""A first commit is taken to cost this many times the agent's own imports."""
 
 NEVER_HEARD_MS = 1_000
 LONGEST_SILENCE_MS = 10_000
@@ -38,6 +38,10 @@ where nothing has ever been delivered."""
 
 FINAL_PAUSES_MS = (100, 200, 400)
 """Before each further try of a last flush: one refused request may not cost what we hold."""
+
+ROOMY_MB, FAST_IMPORT_MS = 512, 400
+"""A function of that size, where the agent's imports took no longer, has CPU and memory to spare
+(docs/decisions/0019-when-to-import.md)."""
 
 MARGIN_MS = 100
 """Kept back from every deadline: the clock of who kills us is not ours."""
@@ -162,3 +166,20 @@ def drain_until_ms(
     latest = deadline_ms - MARGIN_MS - store_cost_ms
     wanted = latest if owes_report else heard_ms + QUIET_MS
     return max(now_ms, min(wanted, latest))
+
+
+def preloads(policy: str, flush: str, *, memory_mb: int, import_ms: int, free: bool) -> bool:
+    """Tell whether what makes batches is imported before there is one.
+
+    Args:
+        policy: `init` or `lazy` is what it says; `auto` goes by the others.
+        flush: the strategy: where no invocation is ever held, the first batch may be stored in the
+            window before SIGKILL, which is too short for imports, too.
+        memory_mb: of the function, 0 where nobody said; its share of CPU follows from it.
+        import_ms: how long the agent's imports took: what CPU there is now.
+        free: nobody waits for this start: a snapshot is made of it, or it serves many at a time.
+    """
+    if policy != "auto":
+        return policy == "init"
+    roomy = memory_mb >= ROOMY_MB or not memory_mb
+    return free or flush == "threshold" or (roomy and import_ms < FAST_IMPORT_MS)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import random
+import os
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -155,7 +155,7 @@ class Lane:
 
     def postponed(self, now_ms: int) -> None:
         """Wait before the next job though nothing is wrong; out of step with others who wait."""
-        self.retry.postponed(now_ms, random.randrange(FIRST_RETRY_MS))  # noqa: S311 - no secret
+        self.retry.postponed(now_ms, int.from_bytes(os.urandom(4)) % FIRST_RETRY_MS)
 
     def worked(self) -> None:
         """End the trouble, if there was any."""

@@ -18,18 +18,12 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from otlp2parquet_ext.otlp.exchange import (
-    Call,
-    Reply,
-    read_body,
-    read_head,
-    refusal,
-    reply,
-    too_long,
-)
+from otlp2parquet_ext.bodies import Bodies, TooLongError, TooMuchError
+from otlp2parquet_ext.otlp import exchange
+from otlp2parquet_ext.otlp.exchange import Call, Reply, read_head, refusal, reply, too_long
 from otlp2parquet_ext.otlp.requests import Signal
 from otlp2parquet_ext.say import say
-from otlp2parquet_ext.serving import TICK_S, Bodies, Server, TooLongError, TooMuchError
+from otlp2parquet_ext.serving import TICK_S, Server, read_body
 
 if TYPE_CHECKING:
     import socket
@@ -103,7 +97,7 @@ class OtlpReceiver:
         assert self._server is not None
         try:
             with self._server.owing(request):
-                body = await self._bodies.read(request)
+                body = await read_body(request, self._bodies)
         except TooMuchError:
             return refusal(503, "too many requests at a time", json=call.json)
         except TooLongError:
@@ -115,11 +109,11 @@ class OtlpReceiver:
             say("error", f"an OTLP request of {len(body)} bytes is refused: {problem}")
             return refusal(500, problem, json=call.json)
         finally:
-            self._bodies.release(body)
+            self._bodies.release(len(body))
 
     async def _take(self, call: Call, body: bytes) -> Reply:
         if call.encoding == "identity" and len(body) <= INLINE_BYTES:
-            accepted = read_body(call, body, self._bodies.limit_bytes)
+            accepted = exchange.read_body(call, body, self._bodies.limit_bytes)
         else:
             accepted = await self._on_thread(call, body)
         if isinstance(accepted, Reply):
@@ -131,4 +125,6 @@ class OtlpReceiver:
 
     def _on_thread(self, call: Call, body: bytes) -> asyncio.Future[Accepted | Reply]:
         loop = asyncio.get_running_loop()
-        return loop.run_in_executor(self._reading, read_body, call, body, self._bodies.limit_bytes)
+        return loop.run_in_executor(
+            self._reading, exchange.read_body, call, body, self._bodies.limit_bytes
+        )

@@ -1,7 +1,7 @@
-"""What a server on a port of the sandbox owes its process: bounds on bodies and on connections.
+"""An aiohttp server on a port of the sandbox, whose connections are few and do not hang.
 
-    Bodies   what is read into memory, of one request and of all at a time; for both receivers
-    Server   connections that are kept alive, of clients who are in the sandbox with us
+It serves clients who are in the sandbox with us and keep their connections alive: OTLP exporters.
+Lambda's deliveries have a receiver of their own, without aiohttp (receiver.py).
 
     connection --> owes a request --> is answered --> idle, kept alive --> owes the next one
                    cut off after                      until its place is
@@ -24,17 +24,17 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
+from otlp2parquet_ext.bodies import Body
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping
 
     from aiohttp.web_protocol import RequestHandler
 
+    from otlp2parquet_ext.bodies import Bodies
+
 TICK_S = 1.0
 PATIENCE_TICKS = 10
-BODIES_IN_FLIGHT = 2
-"""All bodies at a time may have so many times the bytes of the longest: an environment of 128 MB
-is not ours alone."""
-
 SERVER_OPTIONS: Mapping[str, Any] = {
     "access_log": None,
     "auto_decompress": False,
@@ -46,60 +46,24 @@ SERVER_OPTIONS: Mapping[str, Any] = {
 }
 
 
-class TooLongError(Exception):
-    """A body is longer than is read; `size_bytes` is how long, as far as it is known."""
+async def read_body(request: web.BaseRequest, bodies: Bodies) -> bytes:
+    """Read a body; who gets it gives it back with `bodies.release`.
 
-    def __init__(self, size_bytes: int) -> None:
-        super().__init__(f"the body has {size_bytes} bytes or more")
-        self.size_bytes = size_bytes
-
-
-class TooMuchError(Exception):
-    """All bodies at a time are too much; the request may come again later."""
-
-
-class Bodies:
-    """Bodies of the requests that are being answered.
-
-    Args:
-        limit_bytes: the longest that is read; all may have `BODIES_IN_FLIGHT` times as much.
+    Raises:
+        TooLongError, TooMuchError: and nothing of it is held.
+        ConnectionError: the client went, or was cut off.
     """
-
-    def __init__(self, limit_bytes: int) -> None:
-        self.limit_bytes = limit_bytes
-        self.held_bytes = 0
-
-    async def read(self, request: web.BaseRequest) -> bytes:
-        """Read a body; who gets it gives it back with `release`.
-
-        Raises:
-            TooLongError, TooMuchError: and nothing of it is held.
-            ConnectionError: the client went, or was cut off.
-        """
-        if (request.content_length or 0) > self.limit_bytes:
-            raise TooLongError(request.content_length or 0)
-        if request.headers.get("Expect", "").lower() == "100-continue" and request.transport:
-            request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        body = bytearray()
-        try:
-            async for chunk in request.content.iter_any():
-                self._add(body, chunk)
-        except BaseException:
-            self.release(body)
-            raise
-        return bytes(body)
-
-    def _add(self, body: bytearray, chunk: bytes) -> None:
-        body += chunk
-        self.held_bytes += len(chunk)
-        if len(body) > self.limit_bytes:
-            raise TooLongError(self.limit_bytes + 1)
-        if self.held_bytes > BODIES_IN_FLIGHT * self.limit_bytes:
-            raise TooMuchError
-
-    def release(self, body: bytes | bytearray) -> None:
-        """Make room: a body that was read is needed no more."""
-        self.held_bytes -= len(body)
+    bodies.announce(request.content_length)
+    if request.headers.get("Expect", "").lower() == "100-continue" and request.transport:
+        request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    body = Body()
+    try:
+        async for chunk in request.content.iter_any():
+            bodies.add(body, chunk)
+    except BaseException:
+        bodies.release(body.size_bytes)
+        raise
+    return body.whole()
 
 
 class Server(web.Server):

@@ -65,7 +65,6 @@ class Settling:
         outbox: Outbox,
         intake: Intake,
         commits: Commits,
-        *,
         idle: Callable[[], None],
     ) -> None:
         self._flush_side = flush_side

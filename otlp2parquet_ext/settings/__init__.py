@@ -60,6 +60,7 @@ class Settings:
     max_bytes: int
     timeout_ms: int
     flush: str
+    preload: str
     commit_interval_ms: int
     receiver_address: str
     receiver_port: int

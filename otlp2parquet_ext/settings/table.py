@@ -48,6 +48,14 @@ SETTINGS: tuple[Setting, ...] = (
         choices=("adaptive", "end", "threshold"),
     ),
     Setting(
+        "preload",
+        (PREFIX + "PRELOAD",),
+        "auto",
+        "When what makes batches (pyarrow and the like) is imported: `init` beside the function's "
+        "own start, `lazy` with the first batch, `auto` beside the start where that delays nobody.",
+        choices=("auto", "init", "lazy"),
+    ),
+    Setting(
         "commit_interval_ms",
         (PREFIX + "COMMIT_INTERVAL_MS",),
         5_000,

@@ -12,9 +12,11 @@ it.
 from __future__ import annotations
 
 import enum
-import hashlib
 import struct
 import zlib
+
+# What `hashlib` has it from. That module loads OpenSSL besides: 3 MB that nothing here needs.
+from _blake2 import blake2b
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -71,12 +73,12 @@ class Damage:
 
 def digest_of(payload: bytes) -> bytes:
     """Return the 16 bytes by which a body is recognised."""
-    return hashlib.blake2b(payload, digest_size=16).digest()
+    return blake2b(payload, digest_size=16).digest()
 
 
 def batch_name(digests: Iterable[bytes]) -> str:
     """Return 32 hex digits that follow from the context and the bodies of a batch only."""
-    return hashlib.blake2b(b"".join(digests), digest_size=16).hexdigest()
+    return blake2b(b"".join(digests), digest_size=16).hexdigest()
 
 
 def encode_header(kind: Kind, received_us: int, payload: bytes, digest: bytes) -> bytes:

@@ -15,7 +15,9 @@ import msgspec
 from otlp2parquet_ext.telemetry.decode import Event, decode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
+
+ENDS = ("platform.runtimeDone", "platform.report")
 
 
 class Peek(msgspec.Struct, frozen=True):
@@ -57,23 +59,17 @@ def peek(body: bytes) -> Peek:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         parts = decode(body)
         events = [part for part in parts if isinstance(part, Event)]
-        return Peek(
-            len(events) == len(parts) > 0,
-            len(parts),
-            _requests(events, "platform.runtimeDone"),
-            _requests(events, "platform.report"),
-        )
-    return Peek(
-        well_formed=True,
-        events=len(elements),
-        done=_requests(elements, "platform.runtimeDone"),
-        reported=_requests(elements, "platform.report"),
+        return _peek(len(parts), events, well_formed=len(events) == len(parts) > 0)
+    return _peek(len(elements), elements, well_formed=True)
+
+
+def _peek(parts: int, events: Sequence[Event | _Element], *, well_formed: bool) -> Peek:
+    ends = [event for event in events if event.type in ENDS]
+    done, reported = (
+        frozenset(_request_id(end.record) for end in ends if end.type == kind) - {""}
+        for kind in ENDS
     )
-
-
-def _requests(events: Iterable[Event | _Element], wanted: str) -> frozenset[str]:
-    ids = {_request_id(event.record) for event in events if event.type == wanted}
-    return frozenset(ids - {""})
+    return Peek(well_formed, parts, done, reported)
 
 
 def _request_id(record: msgspec.Raw) -> str:

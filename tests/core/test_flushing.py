@@ -7,8 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otlp2parquet_ext.flushing import (
+    FAST_IMPORT_MS,
     MARGIN_MS,
     QUIET_MS,
+    ROOMY_MB,
     Buffered,
     FlushReason,
     Hold,
@@ -17,6 +19,7 @@ from otlp2parquet_ext.flushing import (
     due,
     due_in_ms,
     holds,
+    preloads,
     wait_for_end_until_ms,
 )
 from otlp2parquet_ext.lifecycle.holding import deadline_ms_in, hold_until_ms
@@ -144,3 +147,28 @@ def test_a_deadline_in_the_past_means_now() -> None:
 def test_an_expensive_flush_shortens_the_listening_and_not_itself() -> None:
     """What is in the spool already is worth more than what may still come."""
     assert drain(owes_report=True, now_ms=0, cost_ms=5_000) == 0
+
+
+@pytest.mark.parametrize(
+    ("policy", "flush", "memory_mb", "import_ms", "free", "expected"),
+    [
+        ("init", "adaptive", 128, 10_000, False, True),
+        ("lazy", "threshold", 10_240, 10, True, False),
+        ("auto", "adaptive", ROOMY_MB, FAST_IMPORT_MS - 1, False, True),
+        ("auto", "adaptive", ROOMY_MB, FAST_IMPORT_MS, False, False),
+        ("auto", "end", ROOMY_MB - 1, 10, False, False),
+        ("auto", "end", 0, 10, False, True),
+        ("auto", "threshold", 128, 10_000, False, True),
+        ("auto", "adaptive", 128, 10_000, True, True),
+    ],
+)
+def test_what_makes_batches_is_loaded_ahead_where_that_delays_nobody(
+    policy: str, flush: str, memory_mb: int, import_ms: int, *, free: bool, expected: bool
+) -> None:
+    """Beside a function's own start it takes CPU and memory from it, unless there is some to spare.
+
+    CPU lent for the start alone tells nothing: a small function does not keep it. Without holds
+    the first batch may have to be made within the two seconds before SIGKILL.
+    """
+    found = preloads(policy, flush, memory_mb=memory_mb, import_ms=import_ms, free=free)
+    assert found is expected

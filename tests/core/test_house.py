@@ -26,6 +26,7 @@ LAYERS = (
     {"contents"},
     {"bootstrap", "receiver", "otlp_receiver", "spool", "destinations", "iceberg"},
     {"storage", "door", "serving"},
+    {"bodies", "http1"},
     {"web"},
     {"otlp"},
     {"mapping"},

@@ -552,7 +552,7 @@ def test_a_broken_library_leaves_the_function_alone(
     """Whatever stops us from collecting, `next` is answered until the end: fail open."""
     broken = tmp_path / "broken"
     broken.mkdir()
-    (broken / "aiohttp.py").write_text("raise RuntimeError('half a layer')")
+    (broken / "msgspec.py").write_text("raise RuntimeError('half a layer')")
     extension = scripted.start(tmp_path, PYTHONPATH=str(broken))
     for number in range(3):
         extension.until_next()
@@ -565,10 +565,10 @@ def test_a_broken_library_leaves_the_function_alone(
 
 
 def slow_library(folder: Path, seconds: float) -> str:
-    """Make an aiohttp that takes its time, and then does not work; return its folder."""
+    """Make a msgspec that takes its time, and then does not work; return its folder."""
     (folder / "slow").mkdir()
     code = f"import time\ntime.sleep({seconds})\nraise RuntimeError('slow and broken')"
-    (folder / "slow" / "aiohttp.py").write_text(code)
+    (folder / "slow" / "msgspec.py").write_text(code)
     return str(folder / "slow")
 
 

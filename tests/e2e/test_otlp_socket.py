@@ -80,7 +80,7 @@ def test_who_only_answers_next_refuses_exporters_at_once(
     That the second event is asked for tells that the first was answered without collecting.
     """
     (tmp_path / "broken").mkdir()
-    (tmp_path / "broken" / "aiohttp.py").write_text("raise RuntimeError('half a layer')")
+    (tmp_path / "broken" / "msgspec.py").write_text("raise RuntimeError('half a layer')")
     port = free_port()
     extension = scripted.start(
         tmp_path,

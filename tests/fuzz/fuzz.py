@@ -23,7 +23,11 @@ HERE = Path(__file__).parent
 TESTS = HERE.parent
 sys.path[:0] = [str(HERE), str(TESTS / "otlp")]
 BUILT = TESTS.parent / "build" / "fuzz"
-TARGETS = {"deliveries": "delivery_checks", "requests": "request_checks"}
+TARGETS = {
+    "deliveries": "delivery_checks",
+    "requests": "request_checks",
+    "http": "http_checks",
+}
 LONGEST_BYTES = 4_096
 AMPLIFIED_EVERY = 500
 SLOW_S = 20
@@ -59,9 +63,14 @@ def corpus(target: Target, folder: Path) -> Path:
     found.mkdir(parents=True, exist_ok=True)
     for name, seed in target.SEEDS.items():
         (found / name).write_bytes(seed)
-    quoted = (word.replace("\\", "\\\\").replace('"', '\\"') for word in target.WORDS)
-    (folder / "words").write_text("".join(f'"{word}"\n' for word in quoted))
+    (folder / "words").write_text("".join(f'"{quoted(word)}"\n' for word in target.WORDS))
     return found
+
+
+def quoted(word: str) -> str:
+    """Write a word as libFuzzer's dictionaries have them."""
+    plain = word.replace("\\", "\\\\").replace('"', '\\"')
+    return "".join(c if c.isprintable() else f"\\x{ord(c):02X}" for c in plain)
 
 
 def with_atheris(name: str, seconds: int) -> None:

@@ -1,0 +1,119 @@
+"""What the extension has loaded, and when: seen from outside, in its own maps and import log."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from scripted_lambda import LAUNCHER, LAYER, WAIT_S, Extension, ScriptedLambda, invoke, shutdown
+
+from otlp2parquet_ext import query
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = pytest.mark.e2e
+
+ROOT = Path(__file__).parents[2]
+LINES = json.dumps(
+    [{"time": "2026-03-14T09:26:53.540Z", "type": "function", "record": "hello"}]
+).encode()
+
+
+@pytest.fixture
+def scripted() -> Iterator[ScriptedLambda]:
+    """A Lambda that does as it should."""
+    lambda_ = ScriptedLambda()
+    yield lambda_
+    lambda_.close()
+
+
+def has_arrow(extension: Extension) -> bool:
+    """Tell whether the process has mapped Arrow."""
+    return "libarrow" in Path(f"/proc/{extension.process.pid}/maps").read_text()
+
+
+def start(scripted: ScriptedLambda, folder: Path, **variables: str) -> Extension:
+    """Start the extension so that nothing is flushed by itself, and wait until it serves."""
+    quiet = {"TIMEOUT_MS": "900000", "OTLP2PARQUET_FLUSH": "threshold"}
+    extension = scripted.start(folder, **(quiet | variables))
+    extension.until_next()
+    assert extension.post(LINES) == 200
+    return extension
+
+
+@pytest.mark.skipif(bool(LAYER), reason="the layer's launcher takes no options of Python's")
+def test_taking_deliveries_loads_nothing_a_flush_or_otlp_needs(
+    scripted: ScriptedLambda, tmp_path: Path
+) -> None:
+    """Each of these costs a small environment a tenth of a second or more, or megabytes."""
+    command = [sys.executable, "-X", "importtime", str(LAUNCHER)]
+    variables = {
+        "OTLP2PARQUET_FLUSH": "threshold",
+        "OTLP2PARQUET_PRELOAD": "lazy",
+        "TIMEOUT_MS": "900000",
+        "PYTHONPATH": str(ROOT),
+    }
+    extension = scripted.start(tmp_path, command=command, **variables)
+    extension.until_next()
+    assert extension.post(LINES) == 200
+    scripted.events.put(invoke("r-1"))
+    extension.until_next()
+    extension.process.kill()
+    extension.end()
+    imported = {
+        line.split("|")[-1].strip() for line in extension.lines if line.startswith("import time:")
+    }
+    assert {"asyncio", "msgspec", "otlp2parquet_ext.agent", "otlp2parquet_ext.http1"} <= imported
+    libraries = {name.split(".")[0] for name in imported}
+    unwanted = {
+        *("aiohttp", "boto3", "google", "multidict", "opentelemetry", "pyarrow", "pyiceberg"),
+        *("_hashlib", "_ssl", "hashlib", "http", "random", "requests", "sqlite3", "yarl"),
+    }  # `ssl` itself has a line, too: asyncio tries it, and is told that there is none
+    assert libraries & unwanted == set()
+    rooms = {name.split(".")[1] for name in imported if name.startswith("otlp2parquet_ext.")}
+    assert not rooms & {"iceberg", "mapping", "otlp", "serving", "storage", "tables", "web"}
+
+
+@pytest.mark.parametrize("policy", ["lazy", "auto"])
+def test_a_small_environment_loads_what_makes_batches_with_the_first_one(
+    scripted: ScriptedLambda, tmp_path: Path, policy: str
+) -> None:
+    """Until then it would only take memory from the function, and CPU from its start."""
+    variables = {"OTLP2PARQUET_PRELOAD": policy, "OTLP2PARQUET_FLUSH": "adaptive"}
+    extension = start(scripted, tmp_path, AWS_LAMBDA_FUNCTION_MEMORY_SIZE="128", **variables)
+    time.sleep(0.3)
+    assert not has_arrow(extension)
+    scripted.events.put(shutdown())
+    assert extension.end() == 0, extension.lines
+    rows = query.connect(f"file://{tmp_path}/lake").execute("SELECT Body FROM logs").fetchall()
+    assert rows == [("hello",)]
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"OTLP2PARQUET_PRELOAD": "init", "OTLP2PARQUET_FLUSH": "adaptive"},
+        {"AWS_LAMBDA_INITIALIZATION_TYPE": "snap-start", "OTLP2PARQUET_FLUSH": "adaptive"},
+        {"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "128", "OTLP2PARQUET_FLUSH": "threshold"},
+    ],
+    ids=["asked for", "in a snapshot", "where no hold would give it time"],
+)
+def test_what_makes_batches_can_be_there_before_the_first_event(
+    scripted: ScriptedLambda, tmp_path: Path, variables: dict[str, str]
+) -> None:
+    """What was rehearsed leaves no row and no file."""
+    extension = start(scripted, tmp_path, **({"OTLP2PARQUET_PRELOAD": "auto"} | variables))
+    until = time.monotonic() + WAIT_S
+    while not has_arrow(extension) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert has_arrow(extension)
+    assert not (tmp_path / "lake").exists()
+    scripted.events.put(shutdown())
+    assert extension.end() == 0, extension.lines
+    rows = query.connect(f"file://{tmp_path}/lake").execute("SELECT Body FROM logs").fetchall()
+    assert rows == [("hello",)]
