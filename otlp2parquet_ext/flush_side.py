@@ -11,6 +11,7 @@ stands in the segment.
 from __future__ import annotations
 
 import contextlib
+import sys
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -73,19 +74,27 @@ class FlushSide:
         Raises:
             DestinationError: it is not durable.
         """
+        try:
+            return self._store(segment, commit_follows=commit_follows, as_text=as_text)
+        finally:
+            _give_memory_back()
+
+    def _store(self, segment: Segment, *, commit_follows: bool, as_text: bool) -> Receipt:
         contents = read_contents(segment.read())
+        name, damaged_bytes = contents.name, contents.damaged_bytes
         change = None
         if as_text:
             tables = self._maker.make_text(contents)
         else:
             tables, change = self._maker.make(contents)
+        del contents  # its bytes are columns now, and a file of those is to come
         safe = True
         if tables:  # else nobody wants any of it
-            batch = Batch(contents.name, tables)
+            batch = Batch(name, tables)
             safe = self._open().store(batch, commit_follows=commit_follows).safe
         if change:
             self._maker.stored(change)
-        return Receipt(contents.damaged_bytes, safe)
+        return Receipt(damaged_bytes, safe)
 
     def commit(self, deadline_ms: int) -> int:
         """Make visible what is stored; return how many files became so.
@@ -124,3 +133,14 @@ class FlushSide:
     def _tell(self) -> None:
         if self.troubled is not None:
             self.troubled()
+
+
+def _give_memory_back() -> None:
+    """Return to the system what the allocator keeps of a batch: the function needs it more.
+
+    Where Arrow's pool is the system's, as in the layer, this is `malloc_trim`, for all of us.
+    """
+    if "pyarrow" in sys.modules:
+        import pyarrow as pa  # noqa: PLC0415 - it is there
+
+        pa.default_memory_pool().release_unused()

@@ -58,26 +58,23 @@ def has_fraction(text: str) -> bool:
 class Clock:
     """Reads times as `parse_time` does, quickly when many lie in the same second.
 
-    Remembers one second, how it was spelled, and milliseconds; nothing else.
+    Remembers one second and how it was spelled, nothing else.
     """
 
     def __init__(self) -> None:
         self._second = ""
         self._second_us = 0
-        self._millis: dict[str, int] = {}  # what three digits mean: a thousand at most
 
     def read(self, text: str) -> int | None:
         """Give Unix microseconds, or None; see `parse_time`."""
         if len(text) == _PLATFORM_LENGTH and text[:20] == self._second and text[23] == "Z":
-            millis_us = self._millis.get(text[20:23])
-            if millis_us is not None:
-                return self._second_us + millis_us
+            millis = text[20:23]
+            if millis.isascii() and millis.isdigit():
+                return self._second_us + int(millis) * 1000
         return self._learn(text)
 
     def _learn(self, text: str) -> int | None:
         time_us = parse_time(text)
         if time_us is not None and len(text) == _PLATFORM_LENGTH and text[19::4] == ".Z":
-            millis_us = time_us % SECOND_US
-            self._second, self._second_us = text[:20], time_us - millis_us
-            self._millis[text[20:23]] = millis_us
+            self._second, self._second_us = text[:20], time_us - time_us % SECOND_US
         return time_us
