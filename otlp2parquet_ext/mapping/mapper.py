@@ -202,7 +202,9 @@ class Mapper:
             invocation = self._invocations.by_id(request_id)
             if event_type == "platform.start":
                 self._ahead.discard(request_id)
-        own = envelope.unite(self._about(event_type, values, invocation), extra)
+        own = self._about(event_type, values, invocation)
+        if extra:
+            own = envelope.unite(own, extra)
         return Row(
             event_type,
             time_us,
