@@ -12,6 +12,7 @@ spool; what it needs to know of invocations stands in the segment.
 from __future__ import annotations
 
 import contextlib
+import sys
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from otlp2parquet_ext.contents import Contents
     from otlp2parquet_ext.destinations import Destination, Lost, Stored
     from otlp2parquet_ext.settings import Settings
     from otlp2parquet_ext.spool import Segment
@@ -92,9 +92,13 @@ class FlushSide:
         Raises:
             DestinationError: it is not durable.
         """
-        making = _Making(self, read_contents(segment.read()), as_text=as_text)
-        stored = self._open().store(making.batch, commit_follows=commit_follows)
-        return self._receipt(making, stored)
+        destination = self._open()
+        making = self._begin(segment, as_text=as_text)
+        try:
+            stored = destination.store(making.batch, commit_follows=commit_follows)
+            return self._receipt(making, stored)
+        finally:
+            _give_memory_back()
 
     def settle(self, segment: Segment, *, as_text: bool = False) -> Receipt:
         """Pass a segment to the destinations it is owed to; repeating it changes nothing.
@@ -106,7 +110,7 @@ class FlushSide:
 
         destination = self._open()
         assert isinstance(destination, Several)  # nobody else owes
-        making = _Making(self, read_contents(segment.read()), as_text=as_text)
+        making = self._begin(segment, as_text=as_text)
         self._settling = threading.get_ident()
         return self._receipt(making, destination.settle(making.batch))
 
@@ -119,6 +123,13 @@ class FlushSide:
         destination.forget(batch)
         if self._made_by is not None:
             self._made_by.forget(batch)  # without the lock, which is held for as long as a batch is
+
+    def _begin(self, segment: Segment, *, as_text: bool) -> _Making:
+        from otlp2parquet_ext.destinations.listed import forwards  # noqa: PLC0415 - as choose.py
+
+        contents = read_contents(segment.read())
+        keeps = forwards(self._settings.destination)
+        return _Making(self, contents, as_text=as_text, keeps_source=keeps)
 
     def _receipt(self, making: _Making, stored: Stored) -> Receipt:
         contents = making.contents
@@ -195,16 +206,30 @@ class FlushSide:
 
 
 class _Making:
-    """The tables of one batch, made when a destination first asks for them."""
+    """The tables of one batch, made when a destination first asks for them.
 
-    def __init__(self, side: FlushSide, contents: Contents, *, as_text: bool) -> None:
+    Args:
+        side: makes them.
+        contents: what they are made of.
+        as_text: see `FlushSide.store`.
+        keeps_source: somebody forwards what came as it came; else it goes as soon as it is
+            columns, for a file of those is still to come.
+    """
+
+    def __init__(
+        self, side: FlushSide, contents: Contents, *, as_text: bool, keeps_source: bool
+    ) -> None:
         self.contents = contents
         self.change: Change | None = None
         self._side = side
         self._as_text = as_text
         self._mapped: Tables | None = None
-        source = Source(contents.context, contents.deliveries, contents.requests)
-        self.batch = Batch(contents.name, self._all, source, self._of_lambda)
+        self._keeps_source = keeps_source
+        if keeps_source:
+            source = Source(contents.context, contents.deliveries, contents.requests)
+            self.batch = Batch(contents.name, self._all, source, self._of_lambda)
+        else:
+            self.batch = Batch(contents.name, self._all)
 
     def _of_lambda(self) -> Tables:
         """Make the tables of what came from Lambda."""
@@ -219,9 +244,26 @@ class _Making:
 
     def _all(self) -> Tables:
         """Make all tables."""
+        tables = self._made()
+        if not self._keeps_source:
+            self.contents.deliveries, self.contents.requests, self._mapped = [], {}, None
+        return tables
+
+    def _made(self) -> Tables:
         if self._as_text:
             with self._side._making:  # noqa: SLF001
                 return self._side._maker.make_text(self.contents)  # noqa: SLF001
         mapped = self._of_lambda()
         with self._side._making:  # noqa: SLF001
             return self._side._maker.with_requests(self.contents, mapped)  # noqa: SLF001
+
+
+def _give_memory_back() -> None:
+    """Return to the system what the allocator keeps of a batch: the function needs it more.
+
+    Where Arrow's pool is the system's, as in the layer, this is `malloc_trim`, for all of us.
+    """
+    if "pyarrow" in sys.modules:
+        import pyarrow as pa  # noqa: PLC0415 - it is there
+
+        pa.default_memory_pool().release_unused()

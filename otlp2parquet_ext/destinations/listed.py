@@ -32,6 +32,11 @@ def only_taps(text: str) -> bool:
     return all(url.startswith(("https://", "http://")) for url in split_list(text))
 
 
+def forwards(text: str) -> bool:
+    """Tell whether a list names somebody who takes telemetry as it came."""
+    return any(url.startswith(("https://", "http://", "otlp+")) for url in split_list(text))
+
+
 def parse_all(text: str) -> tuple[Address, ...]:
     """Return the destinations of a list, lakes first, each once.
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from json import JSONDecoder
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -30,7 +30,7 @@ _read_key = JSONDecoder().raw_decode
 _decode_raw = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
-class Fields(NamedTuple):
+class Fields(msgspec.Struct, gc=False, frozen=True):
     """The fields of one JSON object.
 
     Attributes:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from otlp2parquet_ext import __version__
 from otlp2parquet_ext.mapping.mapper import Mapper
 from otlp2parquet_ext.mapping.resource import resource
-from otlp2parquet_ext.mapping.rows import Row, constants, table
+from otlp2parquet_ext.mapping.rows import PORTION, Row, constants, table
 from otlp2parquet_ext.telemetry.decode import Event, Malformed, decode
 
 if TYPE_CHECKING:
@@ -98,7 +98,11 @@ def _log_table(
     return LogTable(made, mapper.malformed)
 
 
-def _rows(mapper: Mapper, decoded: Decoded, exclude: Exclusion | None) -> Iterator[list[Row]]:
+def _rows(
+    mapper: Mapper, decoded: Decoded, exclude: Exclusion | None
+) -> Iterator[tuple[list[Row], int]]:
     while decoded:  # and let go of each, so that events and columns are not all there at once
-        rows = mapper.rows(*decoded.popleft())
-        yield list(filter(exclude.keeps, rows)) if exclude else rows
+        events, observed_us = decoded.popleft()
+        for start in range(0, len(events), PORTION):
+            rows = mapper.rows(events[start : start + PORTION], observed_us)
+            yield (list(filter(exclude.keeps, rows)) if exclude else rows), observed_us

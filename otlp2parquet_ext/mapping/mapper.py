@@ -100,25 +100,22 @@ class Mapper:
 
     def rows(self, events: Iterable[Event | Malformed], observed_us: int) -> list[Row]:
         """Give one row for each part of a delivery."""
-        return [
-            self._malformed(event.text, observed_us)
-            if isinstance(event, Malformed)
-            else self._row(event, observed_us)
-            for event in events
-        ]
-
-    def _row(self, event: Event, observed_us: int) -> Row:
-        try:
-            row = self._mapped(event, observed_us)
-        except Exception:  # noqa: BLE001 -- one event never costs the batch, whatever is wrong
-            return self._malformed(encode(event).decode(), observed_us)
-        row.observed_us = observed_us
-        return row
+        rows: list[Row] = []
+        for event in events:
+            if isinstance(event, Malformed):
+                row = self._malformed(event.text, observed_us)
+            else:
+                try:
+                    row = self._mapped(event, observed_us)
+                except Exception:  # noqa: BLE001 -- one event never costs the batch
+                    row = self._malformed(encode(event).decode(), observed_us)
+            rows.append(row)
+        return rows
 
     def _malformed(self, text: str, observed_us: int) -> Row:
         self.malformed += 1
         attributes = self._attributes.write(MALFORMED, None)
-        return Row(MALFORMED, observed_us, text, attributes, observed_us=observed_us)
+        return Row(MALFORMED, observed_us, text, attributes)
 
     def _mapped(self, event: Event, observed_us: int) -> Row:
         event_type = event.type
@@ -164,7 +161,7 @@ class Mapper:
             request_id = invocation.request_id
         own = envelope.unite(reading.own, extra) if extra else reading.own
         level = reading.severity
-        if event_type == DROPPED and level is UNSPECIFIED:
+        if level is UNSPECIFIED and event_type == DROPPED:
             level = WARN
         return Row(
             event_type,
@@ -205,7 +202,9 @@ class Mapper:
             invocation = self._invocations.by_id(request_id)
             if event_type == "platform.start":
                 self._ahead.discard(request_id)
-        own = envelope.unite(self._about(event_type, values, invocation), extra)
+        own = self._about(event_type, values, invocation)
+        if extra:
+            own = envelope.unite(own, extra)
         return Row(
             event_type,
             time_us,

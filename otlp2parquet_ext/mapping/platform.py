@@ -52,7 +52,9 @@ def error(values: Values) -> Attributes:
 
     Source: reference otlp-mapping.md, section 7; OpenTelemetry semantic conventions, errors.
     """
-    kind = _text(values, "errorType") or (_text(values, "status") if _failed(values) else "")
+    kind = _text(values, "errorType") if "errorType" in values else ""
+    if not kind and _failed(values):
+        kind = _text(values, "status")
     return {"error.type": kind} if kind else {}
 
 
@@ -66,7 +68,8 @@ def is_cold_start(values: Values) -> bool:
 
 
 def _failed(values: Values) -> bool:
-    return (_text(values, "status") or "success") != "success"
+    status = values.get("status")
+    return isinstance(status, str) and status not in {"", "success"}
 
 
 def _text(values: Mapping[str, object], key: str) -> str:
@@ -76,7 +79,7 @@ def _text(values: Mapping[str, object], key: str) -> str:
 
 def _number(values: object, key: str) -> float | None:
     value = values.get(key) if isinstance(values, dict) else None
-    return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+    return value if type(value) in {int, float} else None
 
 
 def _list(values: Values, key: str) -> str:
@@ -112,9 +115,9 @@ def _report(values: Values, _: str) -> str | None:
     request_id = _text(values, "requestId")
     if not request_id:
         return None
-    text = f"REPORT RequestId: {request_id}"
+    text, metrics = f"REPORT RequestId: {request_id}", values.get("metrics")
     for name, key, form, unit in _REPORT:
-        number = _number(values.get("metrics"), key)
+        number = _number(metrics, key)
         if number is not None:
             text += f" {name}: {number:{form}} {unit}"
     return text + (f" Status: {_text(values, 'status')}" if _failed(values) else "")

@@ -75,7 +75,7 @@ class ObjectReader:
         """Read times with a clock of the same batch."""
         self._read_time = clock.read
         self._severity = cache(severity)
-        self._trace_id = cache(trace_id)
+        self._rooted = cache(_rooted)
 
     def read(self, fields: Fields, event_us: int) -> Reading:
         """Read a JSON object record; take what has its place in a column out of `fields.rest`.
@@ -86,72 +86,73 @@ class ObjectReader:
 
         Source: reference otlp-mapping.md, sections 4 to 8; telemetry-events.md, section 4.2.
         """
-        values = fields.values
+        values, rest = fields.values, fields.rest
         error = values
-        if "message" in values:
-            message = values["message"]
-            if isinstance(message, str):
-                body: str | bytes | None = message
-            else:
-                body = None if message is None else encode(fields.rest["message"])
-                error = _described(values, message)
-            del fields.rest["message"]
-        else:
+        message = values.get("message", values)  # itself where there is none
+        if isinstance(message, str):
+            body: str | bytes | None = message
+            del rest["message"]
+        elif message is values:
             body = _other_body(fields)
+        else:
+            body = None if message is None else encode(rest["message"])
+            error = _described(values, message)
+            del rest["message"]
         return Reading(
             body,
-            self._level(fields),
-            _request_id(fields),
-            self._time(fields, event_us),
-            self._trace(fields),
+            self._level(values, rest),
+            _request_id(values, rest),
+            self._time(values, rest, event_us),
+            self._trace(values, rest),
             exception(error),
         )
 
-    def _level(self, fields: Fields) -> Severity:
-        values = fields.values
+    def _level(self, values: Values, rest: Values) -> Severity:
         for key in _LEVEL_KEYS:
-            if key in values:
-                level = values[key]
-                if isinstance(level, str) and level:
-                    del fields.rest[key]
-                    return self._severity(level)
+            level = values.get(key)
+            if isinstance(level, str) and level:
+                del rest[key]
+                return self._severity(level)
         return UNSPECIFIED
 
-    def _time(self, fields: Fields, event_us: int) -> int | None:
+    def _time(self, values: Values, rest: Values, event_us: int) -> int | None:
         for key in _TIME_KEYS:
-            text = fields.values.get(key)
-            time_us = self._read_time(text) if isinstance(text, str) else None
-            if time_us is None:
+            text = values.get(key)
+            if not isinstance(text, str) or (time_us := self._read_time(text)) is None:
                 continue
-            if has_fraction(str(text)) or abs(time_us - event_us) >= SECOND_US:
-                del fields.rest[key]
+            if has_fraction(text) or abs(time_us - event_us) >= SECOND_US:
+                del rest[key]
                 return time_us
             if time_us == event_us - event_us % SECOND_US:
-                del fields.rest[key]  # the row's own time says as much
+                del rest[key]  # the row's own time says as much
             return None
         return None
 
-    def _trace(self, fields: Fields) -> Trace | None:
-        values = fields.values
+    def _trace(self, values: Values, rest: Values) -> Trace | None:
         for key in _TRACE_KEYS:
-            if key not in values:
-                continue
-            text = values[key]
-            trace = self._trace_id(text) if isinstance(text, str) else None
+            text = values.get(key)
+            trace = self._rooted(text) if isinstance(text, str) else None
             if trace is not None:
-                del fields.rest[key]
-                return _with_span(trace, fields)
+                del rest[key]
+                if "span_id" in values or "trace_flags" in values:
+                    return _with_span(trace, values, rest)
+                return trace
         return None
 
 
-def _with_span(trace: str, fields: Fields) -> Trace:
-    span = span_id(fields.values.get("span_id"))
+def _rooted(text: str) -> Trace | None:
+    found = trace_id(text)
+    return None if found is None else Trace(found)
+
+
+def _with_span(trace: Trace, values: Values, rest: Values) -> Trace:
+    span = span_id(values.get("span_id"))
     if span is not None:
-        del fields.rest["span_id"]
-    flags = trace_flags(fields.values.get("trace_flags"))
+        del rest["span_id"]
+    flags = trace_flags(values.get("trace_flags"))
     if flags is not None:
-        del fields.rest["trace_flags"]
-    return Trace(trace, span, flags or 0)
+        del rest["trace_flags"]
+    return Trace(trace.trace_id, span, flags or 0)
 
 
 def _described(values: Values, message: object) -> Values:
@@ -175,12 +176,10 @@ def _other_body(fields: Fields) -> str | bytes:
     return text if isinstance(text, str) else fields.text
 
 
-def _request_id(fields: Fields) -> str | None:
-    values = fields.values
+def _request_id(values: Values, rest: Values) -> str | None:
     for key in _REQUEST_KEYS:
-        if key in values:
-            request_id = values[key]
-            if isinstance(request_id, str) and request_id:
-                del fields.rest[key]
-                return request_id
+        request_id = values.get(key)
+        if isinstance(request_id, str) and request_id:
+            del rest[key]
+            return request_id
     return None

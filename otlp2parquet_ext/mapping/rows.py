@@ -1,4 +1,7 @@
-"""Rows → the logs table. Columns go to Arrow delivery by delivery; no row outlives that.
+"""Rows → the logs table. Columns go to Arrow a thousand rows at a time; no row outlives that.
+
+A portion is a portion however its rows were delivered: each chunk has a price of its own, here and
+in the Parquet writer. Numbers become typed arrays, whose memory Arrow takes over as it is.
 
 Columns that are the same on every row (resource, scope) cost nothing per row: one short chunk
 is repeated by reference.
@@ -6,6 +9,8 @@ is repeated by reference.
 
 from __future__ import annotations
 
+from array import array
+from itertools import repeat
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -17,11 +22,15 @@ from otlp2parquet_ext.mapping.trace import NO_TRACE, Trace
 from otlp2parquet_ext.tables.logs import LOGS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from otlp2parquet_ext.mapping.resource import Resource
 
-_CHUNK = 1024
+PORTION = 1024
+"""Rows that are objects at the same time."""
+
+_TEXT = pa.string()
+_TYPES = {field.name: field.type for field in LOGS}
 
 
 class Row(msgspec.Struct, gc=False):
@@ -35,7 +44,6 @@ class Row(msgspec.Struct, gc=False):
         severity: of the record.
         trace: its trace context.
         request_id: None when the record belongs to no invocation.
-        observed_us: Unix microseconds when its delivery was received.
     """
 
     event_name: str
@@ -45,17 +53,18 @@ class Row(msgspec.Struct, gc=False):
     severity: Severity = UNSPECIFIED
     trace: Trace = NO_TRACE
     request_id: str | None = None
-    observed_us: int = 0
 
 
-def table(deliveries: Iterable[Sequence[Row]], constants: dict[str, object]) -> pa.Table:
+def table(
+    deliveries: Iterable[tuple[Sequence[Row], int]], constants: dict[str, object]
+) -> pa.Table:
     """Give the rows as a table with the schema `LOGS`, in their order.
 
     Args:
-        deliveries: rows, in portions.
+        deliveries: rows, in portions, and Unix microseconds when each was received.
         constants: value of each column that is the same on every row.
     """
-    batches = [_varying(rows) for rows in deliveries if rows]
+    batches = [_varying(rows, observed) for rows, observed in _portions(deliveries)]
     length = sum(len(batch["Timestamp"]) for batch in batches)
     columns = [
         repeated(constants[field.name], length, field.type)
@@ -64,6 +73,21 @@ def table(deliveries: Iterable[Sequence[Row]], constants: dict[str, object]) -> 
         for field in LOGS
     ]
     return pa.table(columns, schema=LOGS)
+
+
+def _portions(
+    deliveries: Iterable[tuple[Sequence[Row], int]],
+) -> Iterator[tuple[list[Row], array[int]]]:
+    rows: list[Row] = []
+    observed = array("q")
+    for some, observed_us in deliveries:
+        rows += some
+        observed.extend(repeat(observed_us, len(some)))
+        if len(rows) >= PORTION:
+            yield rows, observed
+            rows, observed = [], array("q")
+    if rows:
+        yield rows, observed
 
 
 def constants(resource: Resource, scope_name: str, scope_version: str) -> dict[str, object]:
@@ -82,28 +106,39 @@ def constants(resource: Resource, scope_name: str, scope_version: str) -> dict[s
     }
 
 
-def _varying(rows: Sequence[Row]) -> dict[str, pa.Array]:
-    times = [row.time_us for row in rows]
-    values: dict[str, list[object]] = {
-        "Timestamp": [*times],
-        "TraceId": [row.trace[0] for row in rows],
-        "SpanId": [row.trace[1] for row in rows],
-        "TimestampTime": [time - time % SECOND_US for time in times],
-        "ObservedTimestamp": [row.observed_us for row in rows],
-        "TraceFlags": [row.trace[2] for row in rows],
-        "SeverityText": [row.severity[0] for row in rows],
-        "SeverityNumber": [row.severity[1] for row in rows],
-        "Body": [row.body for row in rows],
-        "LogAttributes": [row.attributes for row in rows],
-        "EventName": [row.event_name for row in rows],
-        "FaasInvocationId": [row.request_id for row in rows],
+def _varying(rows: Sequence[Row], observed: array[int]) -> dict[str, pa.Array]:
+    times = array("q", [row.time_us for row in rows])
+    seconds = array("q", [time - time % SECOND_US for time in times])
+    trace_ids, span_ids, flags = zip(*[row.trace for row in rows], strict=True)
+    levels, numbers = zip(*[row.severity for row in rows], strict=True)
+    return {
+        "Timestamp": _numbers("Timestamp", times),
+        "TraceId": _texts(trace_ids),
+        "SpanId": _texts(span_ids),
+        "TimestampTime": _numbers("TimestampTime", seconds),
+        "ObservedTimestamp": _numbers("ObservedTimestamp", observed),
+        "TraceFlags": _numbers("TraceFlags", array("i", flags)),
+        "SeverityText": _texts(levels),
+        "SeverityNumber": _numbers("SeverityNumber", array("i", numbers)),
+        "Body": _texts([row.body for row in rows]),
+        "LogAttributes": _texts([row.attributes for row in rows]),
+        "EventName": _texts([row.event_name for row in rows]),
+        "FaasInvocationId": _texts([row.request_id for row in rows]),
     }
-    return {name: pa.array(column, LOGS.field(name).type) for name, column in values.items()}
+
+
+def _numbers(name: str, values: array[int]) -> pa.Array:
+    """Give numbers as an array that lies where they lie."""
+    return pa.Array.from_buffers(_TYPES[name], len(values), [None, pa.py_buffer(values)])
+
+
+def _texts(values: Sequence[str | bytes | None]) -> pa.Array:
+    return pa.array(values, _TEXT)
 
 
 def repeated(value: object, length: int, type_: pa.DataType) -> pa.ChunkedArray:
     """Give a column of equal values; one short chunk is there, all others refer to it."""
-    chunk = pa.repeat(pa.scalar(value, type_), min(length, _CHUNK))
-    whole, rest = divmod(length, _CHUNK)
+    chunk = pa.repeat(pa.scalar(value, type_), min(length, PORTION))
+    whole, rest = divmod(length, PORTION)
     chunks = [chunk] * whole + ([chunk.slice(0, rest)] if rest else [])
     return pa.chunked_array(chunks, type_)

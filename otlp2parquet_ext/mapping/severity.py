@@ -54,6 +54,7 @@ _SPELLINGS = (
 NUMBERS: Mapping[str, int] = {
     word: number for number, row in enumerate(_SPELLINGS, start=1) for word in row.split()
 }
+_KNOWN: Mapping[str, Severity] = {word: Severity(word, NUMBERS[word]) for word in NUMBERS}
 
 
 def severity(level: str) -> Severity:
@@ -61,8 +62,7 @@ def severity(level: str) -> Severity:
 
     Source: reference otlp-mapping.md, section 5.
     """
-    number = NUMBERS.get(level)
-    return Severity(level, NUMBERS.get(level.strip().upper(), 0) if number is None else number)
+    return _KNOWN.get(level) or Severity(level, NUMBERS.get(level.strip().upper(), 0))
 
 
 class TextLine(NamedTuple):

@@ -67,12 +67,14 @@ class Clock:
 
     def read(self, text: str) -> int | None:
         """Give Unix microseconds, or None; see `parse_time`."""
-        second, millis = text[:20], text[20:23]
-        if len(text) == _PLATFORM_LENGTH and text[23] == "Z" and second[19] == ".":
-            if second == self._second and millis.isascii() and millis.isdigit():
+        if len(text) == _PLATFORM_LENGTH and text[:20] == self._second and text[23] == "Z":
+            millis = text[20:23]
+            if millis.isascii() and millis.isdigit():
                 return self._second_us + int(millis) * 1000
-            time_us = parse_time(text)
-            if time_us is not None:
-                self._second, self._second_us = second, time_us - int(millis) * 1000
-            return time_us
-        return parse_time(text)
+        return self._learn(text)
+
+    def _learn(self, text: str) -> int | None:
+        time_us = parse_time(text)
+        if time_us is not None and len(text) == _PLATFORM_LENGTH and text[19::4] == ".Z":
+            self._second, self._second_us = text[:20], time_us - time_us % SECOND_US
+        return time_us

@@ -20,6 +20,11 @@ class Trace(NamedTuple):
 
 NO_TRACE = Trace()
 _ROOT = re.compile(r"1-([0-9a-f]{8})-([0-9a-f]{24})")
+_HEADER = re.compile(
+    r"Root=(1-[0-9a-f]{8}-[0-9a-f]{24});Parent=([0-9a-f]{16});Sampled=([01])(?:;Lineage=[^;=]*)?"
+)
+"""How Lambda writes it; whatever else is a header, too, but read part by part."""
+
 _TRACE_ID = re.compile(r"[0-9a-f]{32}")
 _SPAN_ID = re.compile(r"[0-9a-f]{16}")
 _FLAGS = re.compile(r"[0-9a-f]{2}")
@@ -56,6 +61,9 @@ def parse_header(header: str) -> Trace:
 
     Source: reference otlp-mapping.md, section 8; telemetry-events.md, section 2.
     """
+    if match := _HEADER.fullmatch(header):
+        root = trace_id(match[1])
+        return Trace(root, span_id(match[2]), int(match[3])) if root else NO_TRACE
     parts = dict(part.strip().partition("=")[::2] for part in header.split(";"))
     root = trace_id(parts.get("Root"))
     if root is None:

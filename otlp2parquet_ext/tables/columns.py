@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
 import pyarrow as pa
@@ -139,6 +140,11 @@ def arrow_schema(columns: Sequence[Column]) -> pa.Schema:
     Args:
         columns: in table order.
     """
+    return _arrow_schema(tuple(columns))
+
+
+@lru_cache(maxsize=32)  # each batch asks for its tables', and they do not change
+def _arrow_schema(columns: tuple[Column, ...]) -> pa.Schema:
     return pa.schema(
         [
             _field(column.name, _arrow_type(column), column.field_id, nullable=column.nullable)

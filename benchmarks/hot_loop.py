@@ -1,0 +1,229 @@
+"""The flush side's loop: CPU of each phase by kind of event and volume, and memory that returns.
+
+    python benchmarks/hot_loop.py [EVENTS …]     10000 100000 1000000 for the table of the decision
+
+A batch is what the spool seals: at most 4 MiB or 10 000 events, in deliveries of 500. Volumes
+beyond a few batches repeat them, under other request ids only where the mix has others. CPU is that
+of the process, so a loaded machine inflates it; `calls` (of Python functions, an event) does not
+depend on the machine. Memory is that of a process of its own that stores full batches to a folder,
+with the allocator's settings of the layer.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from functools import cache
+from itertools import cycle, islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from benchmarks.reference_mix import BEGIN_S, FUNCTION, events
+from otlp2parquet_ext.contents import Contents, read_contents
+from otlp2parquet_ext.destinations.parquet_file import encode
+from otlp2parquet_ext.flush_side import FlushSide
+from otlp2parquet_ext.mapping.invocations import Invocations
+from otlp2parquet_ext.mapping.logs import SCOPE_NAME
+from otlp2parquet_ext.mapping.mapper import Mapper
+from otlp2parquet_ext.mapping.resource import resource
+from otlp2parquet_ext.mapping.rows import constants, table
+from otlp2parquet_ext.settings import load
+from otlp2parquet_ext.spool import Kind, Segment
+from otlp2parquet_ext.spool.frames import digest_of
+from otlp2parquet_ext.spool.spool import SEGMENT_BYTES, SEGMENT_ITEMS
+from otlp2parquet_ext.tables.logs import COLUMNS
+from otlp2parquet_ext.telemetry.decode import decode
+from otlp2parquet_ext.telemetry.values import Context
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+KINDS = ("text", "json", "platform", "mix")
+PHASES = ("read", "decode", "map", "columns", "encode")
+PER_DELIVERY = 500
+BATCHES = 3
+"""Different batches of each kind."""
+
+CONTEXT = Context(instance_id="5d41402abc4b2a76b9719d911017c592", function_name=FUNCTION)
+LAYER = {"ARROW_DEFAULT_MEMORY_POOL": "system", "MALLOC_ARENA_MAX": "1"}
+FLUSHES = 6
+
+
+def kind_of(event: dict[str, Any]) -> str:
+    """Tell which of `KINDS` an event is; each is one of the mix, too."""
+    if event["type"] != "function":
+        return "platform"
+    return "text" if isinstance(event["record"], str) else "json"
+
+
+@cache
+def _mix() -> list[dict[str, Any]]:
+    return events(60_000)
+
+
+@cache
+def batches(kind: str) -> list[list[bytes]]:
+    """Return the deliveries of `BATCHES` full batches of a kind, fewer where the mix has fewer."""
+    chosen = (e for e in _mix() if kind in {"mix", kind_of(e)})
+    made: list[list[bytes]] = [[]]
+    while some := list(islice(chosen, PER_DELIVERY)):
+        body = json.dumps(some, separators=(",", ":")).encode()
+        full = sum(map(len, made[-1])) + len(body) > SEGMENT_BYTES
+        if full or len(made[-1]) * PER_DELIVERY >= SEGMENT_ITEMS:
+            if len(made) == BATCHES:
+                break
+            made.append([])
+        made[-1].append(body)
+    return made
+
+
+def segment(bodies: list[bytes]) -> Segment:
+    """Return a segment in memory that holds these deliveries."""
+    made = Segment.in_memory()
+    for count, body in enumerate(bodies, 1):
+        received_us = int((BEGIN_S + count) * 1_000_000)
+        made.append(Kind.DELIVERY, body, received_us, digest_of(body), PER_DELIVERY)
+    return made
+
+
+def phases(data: bytes, invocations: Invocations) -> tuple[dict[str, float], int, int]:
+    """Take a segment's bytes all the way; return CPU seconds by phase, events, Parquet bytes."""
+    spent: dict[str, float] = {}
+    began = time.process_time()
+
+    def ended(phase: str) -> None:
+        nonlocal began
+        now = time.process_time()
+        spent[phase] = now - began
+        began = now
+
+    contents: Contents = read_contents(data)
+    ended("read")
+    decoded = [(decode(d.body), d.received_us) for d in contents.deliveries]
+    ended("decode")
+    mapper = Mapper(CONTEXT, invocations)
+    for parts, received_us in decoded:
+        mapper.learn(parts, received_us)
+    rows = [(mapper.rows(parts, received_us), received_us) for parts, received_us in decoded]
+    ended("map")
+    environment = resource(CONTEXT, invocations.function_arn, invocations.log_stream)
+    made = table(rows, constants(environment, SCOPE_NAME, "0"))
+    ended("columns")
+    file = encode(made, COLUMNS)
+    ended("encode")
+    return spent, made.num_rows, file.data.size
+
+
+def measure(kind: str, volume: int) -> dict[str, Any]:
+    """Return CPU microseconds an event of one kind by phase, when at least `volume` have passed."""
+    sealed = cycle([segment(bodies).read() for bodies in batches(kind)])
+    invocations, spent, done, size = Invocations(), dict.fromkeys(PHASES, 0.0), 0, 0
+    while done < volume:
+        some, rows, weight = phases(next(sealed), invocations)
+        spent = {phase: spent[phase] + some[phase] for phase in PHASES}
+        done, size = done + rows, size + weight
+    per_event = {phase: round(spent[phase] * 1e6 / done, 2) for phase in PHASES}
+    total = round(sum(spent.values()) * 1e6 / done, 2)
+    shape = {"kind": kind, "events": done, "bytes": round(size / done, 1), "calls": calls(kind)}
+    return {**shape, "us": per_event, "us_total": total}
+
+
+@cache
+def calls(kind: str) -> float:
+    """Return calls of functions, Python's and C's, an event of one batch; see `sys.setprofile`."""
+    seen = 0
+
+    def count(_frame: object, what: str, _argument: object) -> None:
+        nonlocal seen
+        seen += what in {"call", "c_call"}
+
+    data, invocations = segment(batches(kind)[0]).read(), Invocations()
+    phases(data, invocations)
+    sys.setprofile(count)
+    try:
+        _, rows, _ = phases(data, invocations)
+    finally:
+        sys.setprofile(None)
+    return round(seen / rows, 1)
+
+
+def memory() -> dict[str, Any]:
+    """Return MB of anonymous memory before, between and after flushes of full batches.
+
+    `peak` is resident, pages of files included, and so is `peak_before`.
+    """
+    command = [sys.executable, __file__, "--memory"]
+    done = subprocess.run(
+        command, env={**os.environ, **LAYER}, check=True, capture_output=True, text=True
+    )
+    figures: dict[str, Any] = json.loads(done.stdout)
+    return figures
+
+
+def _memory() -> dict[str, Any]:
+    """Measure it here: this process has done nothing else."""
+    with tempfile.TemporaryDirectory() as folder:
+        files = [Path(folder) / str(number) for number in range(BATCHES)]
+        # Making them takes memory that is none of the flush side's.
+        code = "from benchmarks.hot_loop import *; import sys; [open(f, 'wb').write(segment(b)"
+        code += ".read()) for f, b in zip(sys.argv[1:], batches('mix'))]"
+        environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+        subprocess.run([sys.executable, "-c", code, *map(str, files)], check=True, env=environ)
+        settings, _ = load({"OTLP2PARQUET_DESTINATION": f"file://{folder}/lake"})
+        side, found = FlushSide(settings, {}), {"idle": _now("Anonymous")}
+
+        def flush() -> None:
+            side.warm_up_store()
+            found["warm"], found["peak_before"] = _now("Anonymous"), _peak()
+            for number, file in enumerate(islice(cycle(files), FLUSHES), 1):
+                side.store(Segment.recover(file))
+                found[f"after_{number}"] = _now("Anonymous")
+
+        thread = threading.Thread(target=flush)
+        thread.start()
+        thread.join()
+        return {**found, "peak": _peak()}
+
+
+def _now(what: str) -> float:
+    return _kilobytes("/proc/self/smaps_rollup", what)
+
+
+def _peak() -> float:
+    return _kilobytes("/proc/self/status", "VmHWM")
+
+
+def _kilobytes(path: str, name: str) -> float:
+    match = re.search(rf"^{name}:\s+(\d+) kB", Path(path).read_text(), re.MULTILINE)
+    return round(int(match[1]) / 1024, 1) if match else 0.0
+
+
+def figures(volumes: tuple[int, ...] = (10_000,)) -> dict[str, Any]:
+    """Return all of it, as plain values."""
+    loop = [measure(kind, volume) for volume in volumes for kind in KINDS]
+    return {"loop": loop, "memory": memory()}
+
+
+def lines(found: dict[str, Any]) -> Iterator[str]:
+    """Yield a table of what `figures` found."""
+    yield f"| events | kind | {' | '.join(PHASES)} | µs an event | calls | bytes |"
+    yield "|---|---|" + "---|" * (len(PHASES) + 3)
+    for row in found["loop"]:
+        cells = [*row["us"].values(), row["us_total"], row["calls"], row["bytes"]]
+        yield f"| {row['events']} | {row['kind']} | {' | '.join(map(str, cells))} |"
+    yield f"anonymous MB, peaks resident: {found['memory']}"
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["--memory"]:
+        print(json.dumps(_memory()))
+    else:
+        print("\n".join(lines(figures(tuple(map(int, sys.argv[1:])) or (10_000,)))))
