@@ -80,3 +80,7 @@ $(LAYER_TOOLS)/.set-up: layer/requirements-test.txt
 .PHONY: test-faults
 test-faults: $(SETUP)  ## the fault matrix, about half an hour; FAULTS="--only outage --strategy end" for some of it
 	PYTHONPATH=tests:tests/servers $(BIN)/python -m faults $(FAULTS)
+
+.PHONY: bench
+bench: $(SETUP)  ## what it costs to be there, on the zip of `make layer`, as root; BENCH="--only start --quick"
+	$(BIN)/python benchmarks/performance.py $(BENCH)

@@ -174,9 +174,8 @@ def _whole_way(results: Results) -> Iterator[Row]:
 def _flat(results: Results) -> Iterator[Row]:
     of = at(results, "whole_way/mix") or {}
     sizes = sorted(of, key=int)
-    pairs = [(at(of, f"{sizes[-1]}/layer/cpu_us"), at(of, f"{sizes[0]}/layer/cpu_us"))] * (
-        len(sizes) > 1
-    )
+    costs = [at(of, f"{size}/layer/cpu_us") for size in sizes]
+    pairs = [(costs[-1], costs[0])] if len(costs) > 1 else []
     yield _ratio_row(
         "flat",
         "CPU an event of the largest volume, over that of the smallest",

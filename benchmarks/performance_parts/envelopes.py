@@ -67,7 +67,7 @@ def limited(envelope: Envelope | None) -> Iterator[Callable[[], None]]:
 
 def facts() -> dict[str, str]:
     """Say what limits this machine gives."""
-    found = {}
+    found: dict[str, str] = {}
     controllers: tuple[Controller, ...] = ("cpu", "memory")
     for controller in controllers:
         group = make_group(controller, _name())

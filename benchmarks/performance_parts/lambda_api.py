@@ -76,6 +76,7 @@ class LambdaApi:
 
     def close(self) -> None:
         """Accept nothing more."""
+        self._listener.shutdown(socket.SHUT_RDWR)  # wakes who waits in `accept`
         self._listener.close()
 
     @property

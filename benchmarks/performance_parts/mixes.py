@@ -10,17 +10,22 @@ request ids, for a body that came before would be taken for a repetition.
 from __future__ import annotations
 
 from contextlib import contextmanager
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 import reference_mix
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 MIXES: Final = ("mix", "text", "json", "platform")
 MADE: Final = 40_000
 PER_DELIVERY: Final = 500
-_CHANGES: Final = {"text": {"PLAIN": 1.0}, "json": {"PLAIN": 0.0}, "platform": {"LINES": (0, 0)}}
+_CHANGES: Final[Mapping[str, Mapping[str, object]]] = {
+    "text": {"PLAIN": 1.0},
+    "json": {"PLAIN": 0.0},
+    "platform": {"LINES": (0, 0)},
+}
 _VARIANTS: Final = [(version, variant) for variant in "89ab" for version in "12345678"]
 
 
@@ -35,8 +40,7 @@ def bodies(
         per_delivery: events of each.
         seed: another one gives other events.
     """
-    with _changed(mix):
-        made = list(reference_mix.bodies(min(events, MADE), per_delivery, seed))
+    made = _made(mix, min(events, MADE), per_delivery, seed)
     for number in range(events // per_delivery):
         again, which = divmod(number, len(made))
         body = made[which]
@@ -45,6 +49,12 @@ def bodies(
             body = body.replace(b"-4", b"-" + version.encode())
             body = body.replace(b"-a", b"-" + variant.encode())
         yield body
+
+
+@cache
+def _made(mix: str, events: int, per_delivery: int, seed: int) -> list[bytes]:
+    with _changed(mix):
+        return list(reference_mix.bodies(events, per_delivery, seed))
 
 
 @contextmanager

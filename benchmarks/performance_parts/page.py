@@ -92,9 +92,10 @@ def machine(results: Results) -> str:
     limits = it["limits"]
     said = (
         f"Measured on {it['date']} at commit {it['commit']}: {it['cpus']} cores of "
-        f"{it['processor']}, {it['memory_mb'] / 1_024:.0f} GB, Linux {it['kernel']}, {it['architecture']}, layer with "
-        f"Python {it['python']}, Node {it['node']}; limits by {limits['cpu']} (CPU) and "
-        f"{limits['memory']} (memory); load {min(loads):.1f} to {max(loads):.1f}."
+        f"{it['processor']}, {it['memory_mb'] / 1_024:.0f} GB, Linux {it['kernel']}, "
+        f"{it['architecture']}, layer with Python {it['python']}, Node {it['node']}; limits by "
+        f"{limits['cpu']} (CPU) and {limits['memory']} (memory); load {min(loads):.1f} to "
+        f"{max(loads):.1f}."
     )
     if any("none" in one for one in limits.values()):
         said += " **Without groups everything ran unlimited: envelopes do not differ.**"

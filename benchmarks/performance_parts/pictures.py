@@ -60,7 +60,7 @@ def _events(results: Results) -> str:
             if kind != "layer" and mix != "mix":
                 continue
             points = [
-                (int(size), us)
+                (float(size), us)
                 for size in sorted(by_size, key=int)
                 if (us := at(by_size, f"{size}/{kind}/cpu_us"))
             ]
@@ -73,7 +73,7 @@ def _bytes(results: Results) -> str:
     if not by_batch:
         return ""
     series = [
-        Series(name, [(int(batch), by_batch[batch][figure]) for batch in by_batch])
+        Series(name, [(float(batch), by_batch[batch][figure]) for batch in by_batch])
         for figure, name in (("parquet", "Parquet"), ("gzip_ndjson", "gzip NDJSON"))
     ]
     return chart("Bytes an event", "events in a file", "bytes", series)

@@ -30,6 +30,7 @@ class Sink:
 
     def close(self) -> None:
         """Accept nothing more."""
+        self._listener.shutdown(socket.SHUT_RDWR)  # wakes who waits in `accept`
         self._listener.close()
 
     def _accept(self) -> None:
