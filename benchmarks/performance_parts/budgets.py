@@ -32,6 +32,9 @@ BASELINE_MOMENTS = {
 FIRST_FLUSH_MS = {"512 MB": 600, "128 MB": 2_500}
 REQUESTS = {"s3": 1, "inbox": 2, "rest": 5}
 MIX_NAMES = {"mix": "the mix", "text": "text", "json": "JSON", "platform": "platform events"}
+RETURNED = 0.75
+"""What is anonymous after flushes may be so many times what it was at their peak."""
+
 FLAT = 1.25
 """An event of a million may cost so many times one of the first ten thousand."""
 
@@ -60,7 +63,7 @@ class Row:
 def rows(results: Results) -> list[Row]:
     """Return every budget, measured or not."""
     made: tuple[Callable[[Results], Iterator[Row]], ...] = (
-        _start, _memory, _first_flush, _requests, _receiver, _whole_way, _flat, _added, _layer,
+        _start, _memory, _returned, _first_flush, _requests, _receiver, _whole_way, _flat, _added, _layer,
     )  # fmt: skip
     return [row for make in made for row in make(results)]
 
@@ -106,6 +109,21 @@ def _memory(results: Results) -> Iterator[Row]:
             "",
             all(met) if met else None,
         )
+
+
+def _returned(results: Results) -> Iterator[Row]:
+    found = [at(results, f"memory/{envelope}") or {} for envelope in ENVELOPES]
+    pairs = [
+        (at(of, "flushed/anonymous_mb"), at(of, "flushing/anonymous_mb")) for of in found if of
+    ]
+    yield _ratio_row(
+        "memory-returned",
+        "anonymous a second after the flushes, over the peak",
+        f"≤ {RETURNED:g} times",
+        pairs,
+        limit=RETURNED,
+        unit="MB",
+    )
 
 
 def _first_flush(results: Results) -> Iterator[Row]:
