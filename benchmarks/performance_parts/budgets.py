@@ -63,7 +63,8 @@ class Row:
 def rows(results: Results) -> list[Row]:
     """Return every budget, measured or not."""
     made: tuple[Callable[[Results], Iterator[Row]], ...] = (
-        _start, _memory, _returned, _first_flush, _requests, _receiver, _whole_way, _flat, _added, _layer,
+        _start, _memory, _returned, _first_flush, _requests,
+        _receiver, _whole_way, _flat, _added, _layer,
     )  # fmt: skip
     return [row for make in made for row in make(results)]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from importlib import import_module, util
 from typing import Any
 
-MODULES = ("imports", "hot_loop")
+MODULES = ("imports", "hot_loop", "receiver")
 
 
 def measure(*, quick: bool) -> dict[str, Any]:
