@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import shutil
+import sys
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -19,7 +20,7 @@ from performance_parts import processes, sink, stats
 from performance_parts.processes import BASELINE
 from performance_parts.stage import CHECKOUT, EXTENSION
 
-RUNTIME = ("/usr/bin/env", "python3", "-I", "-S", str(CHECKOUT / "tests/faults/runtime.py"))
+RUNTIME = (sys.executable, "-I", "-S", str(CHECKOUT / "tests/faults/runtime.py"))
 STEPS = json.dumps({"steps": [["say", 10, 200], ["sleep", 30]]}).encode()
 STRATEGIES = ("adaptive", "end", "threshold")
 LATENCIES_MS = (0, 50, 500)

@@ -32,6 +32,7 @@ FROM read_json('{source}', format='newline_delimited',
 DUCKDB = """
 import duckdb, json, sys, time
 connection = duckdb.connect(config={"threads": 1})
+connection.execute("SET enable_progress_bar = false")
 connection.execute("SELECT 1").fetchall()
 started_s = time.process_time()
 connection.execute(sys.argv[1])
