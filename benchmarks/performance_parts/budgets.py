@@ -105,8 +105,8 @@ def _memory(results: Results) -> Iterator[Row]:
             f"memory-{moment}",
             f"{MOMENT_NAMES[moment]}, all / anonymous",
             f"≤ {all_mb} / {anonymous_mb} MB",
-            " · ".join(measured) + " MB" * bool(measured),
-            " · ".join(reference) + " MB" * bool(reference),
+            " · ".join(measured),
+            " · ".join(reference),
             "",
             all(met) if met else None,
         )
@@ -179,10 +179,11 @@ def _whole_way(results: Results) -> Iterator[Row]:
     for mix, name in MIX_NAMES.items():
         of = at(results, f"whole_way/{mix}") or {}
         events = max(of, key=int, default="0")
+        volume = f", {int(events):,} events" if of else ""
         pairs = [(at(of, f"{events}/layer/cpu_us"), at(of, f"{events}/baseline/cpu_us"))]
         yield _ratio_row(
             f"cpu-per-event-{mix}",
-            f"CPU an event, delivery to committed table ({name}, {int(events):,} events)",
+            f"CPU an event, delivery to committed table ({name}{volume})",
             "≤ 1 times forwarding it",
             pairs,
             limit=1.0,
@@ -269,4 +270,4 @@ def number(value: float) -> str:
 
 
 def _megabytes(memory: Mapping[str, float]) -> str:
-    return f"{memory['all_mb']:.0f} / {memory['anonymous_mb']:.0f}"
+    return f"{memory['all_mb']:.1f} / {memory['anonymous_mb']:.1f}"

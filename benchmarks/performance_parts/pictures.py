@@ -30,7 +30,7 @@ def _start(results: Results) -> str:
     series = []
     for kind, name in KINDS.items():
         points = [
-            (int(envelope.split()[0]) / MB_PER_VCPU, ms)
+            (round(int(envelope.split()[0]) / MB_PER_VCPU, 2), ms)
             for envelope in reversed(ENVELOPES)
             if (ms := at(start, f"{envelope}/{kind}/wall_ms"))
         ]

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 BASELINE: Final = CHECKOUT / "benchmarks" / "baseline" / "forward.mjs"
 LIMIT_S: Final = 120.0
 POLL_S: Final = 0.004
-SETTLED_MS: Final = 2.0
-"""Less CPU than this in a fifth of a second is rest."""
+LOOK_S, QUIET_LOOKS, SETTLED_MS = 0.1, 3, 2.0
+"""Rest is no more than so much CPU from look to look, so often in a row."""
 
 
 class Memory(NamedTuple):
@@ -111,11 +111,25 @@ class Running:
         return Memory(sizes["Rss"], sizes["Anonymous"])
 
     def settle(self, limit_s: float = LIMIT_S) -> None:
-        """Wait until it rests."""
-        until_s, used_ms = time.monotonic() + limit_s, -SETTLED_MS
-        while time.monotonic() < until_s and (now_ms := self.cpu_ms()) - used_ms >= SETTLED_MS:
+        """Wait until it rests: no thread wants to run, and hardly any CPU was used.
+
+        One that is throttled, or waits for a core, wants to run.
+        """
+        until_s, quiet = time.monotonic() + limit_s, 0
+        used_ms = self.cpu_ms()
+        while quiet < QUIET_LOOKS and time.monotonic() < until_s:
+            time.sleep(LOOK_S)
+            now_ms = self.cpu_ms()
+            quiet = 0 if self._wants_to_run() or now_ms - used_ms > SETTLED_MS else quiet + 1
             used_ms = now_ms
-            time.sleep(0.2)
+
+    def _wants_to_run(self) -> bool:
+        tasks = Path(f"/proc/{self.process.pid}/task")
+        try:
+            stats = [path.read_text() for path in tasks.glob("*/stat")]
+        except (FileNotFoundError, ProcessLookupError):  # a thread has ended meanwhile
+            return True
+        return any(text.rpartition(")")[2].split()[0] in "RD" for text in stats)
 
     def end(self, limit_s: float = LIMIT_S) -> float:
         """Wait for its end; return its CPU ms, user and system.

@@ -15,7 +15,7 @@ SIZES = {"full": 500, "small": 10}
 """Events of a delivery: the platform's own buffer is full, or an invocation has just ended."""
 
 CONNECTIONS = 2
-ROUNDS = 5
+ROUNDS = 4
 CORE = 1
 
 

@@ -20,7 +20,7 @@ SIZES = (10_000, 100_000, 1_000_000)
 QUICK_SIZES = (10_000,)
 WARM = 1_000
 FORWARD_EVERY = 10_000
-ROUNDS = {10_000: 3, 100_000: 1, 1_000_000: 1}
+ROUNDS = {10_000: 2, 100_000: 1, 1_000_000: 1}
 WINDOW_MS = 60_000
 COLUMNS = """
 SELECT "time"::TIMESTAMP AS time, "type", record ->> '$.requestId' AS request_id,
