@@ -28,8 +28,8 @@ LATENCIES_MS = (0, 50, 500)
 FREQUENT_GAP_MS, RARE_GAP_MS = 50, 10_200
 INVOCATIONS, QUICK_INVOCATIONS, RARE_INVOCATIONS = 40, 10, 7
 BESIDE, APART_S = 8, 1.2
-"""Rare invocations are frozen nearly all the time: so many environments live beside each other, each
-begun so much after the one before, that they do not wake together."""
+"""Rare invocations are frozen nearly all the time: so many environments live beside each other,
+each begun so much after the one before that they do not wake together."""
 
 
 @dataclass(frozen=True)

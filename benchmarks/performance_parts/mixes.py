@@ -26,7 +26,12 @@ _CHANGES: Final[Mapping[str, Mapping[str, object]]] = {
     "json": {"PLAIN": 0.0},
     "platform": {"LINES": (0, 0)},
 }
-_VARIANTS: Final = [(version, variant) for variant in "89ab" for version in "12345678"]
+_VARIANTS: Final = [
+    (version, variant)
+    for variant in "89ab"
+    for version in "12345678"
+    if (version, variant) != ("4", "a")  # that is how they are made
+]
 
 
 def bodies(
@@ -45,7 +50,7 @@ def bodies(
         again, which = divmod(number, len(made))
         body = made[which]
         if again:
-            version, variant = _VARIANTS[again]
+            version, variant = _VARIANTS[again - 1]
             body = body.replace(b"-4", b"-" + version.encode())
             body = body.replace(b"-a", b"-" + variant.encode())
         yield body
