@@ -32,13 +32,14 @@ FIRST, STEADY = 1_000, 10_000
 FLUSHES = (("first", FIRST), ("second", FIRST), ("steady", STEADY))
 ROUNDS = {1_769: 5, 512: 3, 128: 2}
 LIMIT_S = 120
+TROUBLES = (RuntimeError, ValueError, OSError, subprocess.SubprocessError)
 
 Flushes = dict[str, dict[str, dict[str, float]]]
 
 
 def measure(*, quick: bool) -> dict[str, Any]:
     """Return ms by destination, envelope, flush and phase; and requests by destination."""
-    found: dict[str, Any] = {"ms": {}, "requests": {}}
+    found: dict[str, Any] = {"ms": {}, "requests": {}, "problems": []}
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         _write_bodies(folder / "bodies")
@@ -46,20 +47,32 @@ def measure(*, quick: bool) -> dict[str, Any]:
         catalog, origin = ("", None) if quick else _rest(stack, folder, moto)
         makers = _makers(folder, moto, origin)
         for kind, make in makers.items():
-            place = make()
-            _probe(place, None, folder)  # makes the table, fills caches
-            found["ms"][kind] = {
-                envelope.name: _of_rounds(place, envelope, folder, 1 if quick else 0)
-                for envelope in (ENVELOPES[:1] if quick else ENVELOPES)
-            }
-            if place.url.startswith(("file", "sqlite")):
-                continue
-            found["requests"][kind] = _requests(place, (moto, catalog), folder)
-        if "glue" in makers:
-            glue = makers["glue"]()
-            inbox = replace(glue, environ={**glue.environ, "OTLP2PARQUET_COMMIT": "inbox"})
-            found["requests"]["inbox"] = _requests(inbox, (moto, catalog), folder)
+            try:
+                _measure_place(kind, make(), (moto, catalog), folder, found, quick=quick)
+            except TROUBLES as error:  # the others are worth measuring all the same
+                found["problems"].append(f"{kind}: {error}"[-1_500:])
     return found
+
+
+def _measure_place(
+    kind: str,
+    place: Place,
+    servers: tuple[str, ...],
+    folder: Path,
+    found: dict[str, Any],
+    *,
+    quick: bool,
+) -> None:
+    """Measure one destination; add what was found, envelope by envelope."""
+    _probe(place, None, folder)  # makes the table, fills caches
+    if not place.url.startswith(("file", "sqlite")):
+        found["requests"][kind] = _requests(place, servers, folder)
+    if kind == "glue":
+        inbox = replace(place, environ={**place.environ, "OTLP2PARQUET_COMMIT": "inbox"})
+        found["requests"]["inbox"] = _requests(inbox, servers, folder)
+    of = found["ms"].setdefault(kind, {})
+    for envelope in ENVELOPES[:1] if quick else ENVELOPES:
+        of[envelope.name] = _of_rounds(place, envelope, folder, 1 if quick else 0)
 
 
 def _makers(folder: Path, moto: str, origin: Place | None) -> dict[str, Callable[[], Place]]:

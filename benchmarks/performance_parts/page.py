@@ -104,4 +104,7 @@ def machine(results: Results) -> str:
     failed = [name for name, part in results.items() if "failed" in part]
     if failed:
         said += f" **Failed: {', '.join(failed)}.**"
+    incomplete = [name for name, part in results.items() if part.get("problems")]
+    if incomplete:
+        said += f" **Incomplete: {', '.join(incomplete)}; `performance.json` says why.**"
     return said
