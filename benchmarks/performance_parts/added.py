@@ -56,7 +56,11 @@ def measure(*, quick: bool) -> dict[str, Any]:
     spawn = multiprocessing.get_context("spawn")
     cells = list(_cells(quick=quick))
     rare = [cell for cell in cells if cell.pace == "rare"]
-    found = [{**asdict(cell), "pace": cell.pace, **run(cell)} for cell in cells if cell not in rare]
+    found = []
+    for cell in cells:
+        if cell not in rare:
+            found.append({**asdict(cell), "pace": cell.pace, **run(cell)})
+            stats.so_far({"cells": found})
     if rare:
         with ProcessPoolExecutor(BESIDE, mp_context=spawn) as pool:
             begun = []

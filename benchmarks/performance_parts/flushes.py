@@ -51,6 +51,7 @@ def measure(*, quick: bool) -> dict[str, Any]:
                 _measure_place(kind, make(), (moto, catalog), folder, found, quick=quick)
             except TROUBLES as error:  # the others are worth measuring all the same
                 found["problems"].append(f"{kind}: {error}"[-1_500:])
+            stats.so_far(found)
     return found
 
 

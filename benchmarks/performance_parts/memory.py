@@ -41,6 +41,7 @@ def measure(*, quick: bool) -> dict[str, Any]:
             ):
                 of.setdefault(moment, []).append(figures)
         found[envelope.name] = {moment: stats.medians(rounds) for moment, rounds in of.items()}
+        stats.so_far(found)
     flushing, course = _flushing(None, events)
     found["unlimited"] = flushing
     found["course"] = course

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import statistics
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -52,6 +54,12 @@ def in_turn(
             if number >= warm:
                 found[kind].append(figures)
     return {kind: medians(of_kind) for kind, of_kind in found.items()}
+
+
+def so_far(found: Mapping[str, Any]) -> None:
+    """Tell what a part has found by now: it stands if the part does not come to its end."""
+    sys.stdout.write(json.dumps(found) + "\n")
+    sys.stdout.flush()
 
 
 def ratio(ours: float | None, reference: float | None) -> float | None:

@@ -57,6 +57,7 @@ def measure(*, quick: bool) -> dict[str, Any]:
                 1 if quick else ROUNDS[events],
                 warm=0,
             )
+            stats.so_far(found)
     return found
 
 

@@ -12,6 +12,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from performance import figures_in
 from performance_parts import deliver, envelopes, mixes, processes, sink
 from performance_parts.lambda_api import LambdaApi
 
@@ -121,3 +122,11 @@ def test_the_api_tells_of_each_next_before_it_answers() -> None:
     api.wait_for_next()
     assert seen == ["next"]
     api.close()
+
+
+def test_a_part_that_does_not_come_to_its_end_keeps_what_it_had_told() -> None:
+    """Twenty minutes of measuring are not lost to the last of them."""
+    told = '{"a": 1}\n{"a": 1, "b": 2}\n'
+    assert figures_in(told, "") == {"a": 1, "b": 2}
+    assert figures_in(told, "not over") == {"a": 1, "b": 2, "problems": ["not over"]}
+    assert figures_in("", "Traceback") == {"failed": "Traceback"}
