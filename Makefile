@@ -119,3 +119,7 @@ $(DOCS_TOOLS)/.set-up: docs/requirements.txt
 	$(PYTHON) -m venv $(DOCS_TOOLS)
 	$(DOCS_TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	touch $@
+
+.PHONY: bench
+bench: $(SETUP)  ## what it costs to be there, on the zip of `make layer`, as root; BENCH="--only start --quick"
+	$(BIN)/python benchmarks/performance.py $(BENCH)

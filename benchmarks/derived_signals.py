@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from benchmarks.reference_mix import BEGIN_S, FUNCTION, bodies
+from reference_mix import BEGIN_S, FUNCTION, bodies
+
 from otlp2parquet_ext.destinations.parquet_file import encode
 from otlp2parquet_ext.mapping.derived import derive
 from otlp2parquet_ext.mapping.invocations import Invocations

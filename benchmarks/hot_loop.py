@@ -26,7 +26,8 @@ from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from benchmarks.reference_mix import BEGIN_S, FUNCTION, events
+from reference_mix import BEGIN_S, FUNCTION, events
+
 from otlp2parquet_ext.contents import Contents, read_contents
 from otlp2parquet_ext.destinations.parquet_file import encode
 from otlp2parquet_ext.flush_side import FlushSide

@@ -8,10 +8,17 @@ from __future__ import annotations
 
 import argparse
 import re
+from contextlib import suppress
 
 UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 LONGEST_S = 3_660 * 86_400
 """Ten years: more is a slip of the hand, and some of it no date."""
+
+MOST_ROWS = 5_000
+"""Looked at by `tail` in one poll, the newest: what bounds memory, whatever the table holds."""
+LINES = 200
+EVERY_S, LEAST_S, MOST_S = 5.0, 1.0, 3_600
+LEVELS = {"TRACE": 1, "DEBUG": 5, "INFO": 9, "WARN": 13, "ERROR": 17, "FATAL": 21}
 
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\^_])?")
 _CONTROLS = re.compile(
@@ -20,14 +27,83 @@ _CONTROLS = re.compile(
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 
-def add_arguments(parser: argparse.ArgumentParser, since: str) -> None:
+def report_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `report`."""
+    _common_arguments(parser, "24h")
+    parser.add_argument(
+        "--output",
+        default="report.html",
+        metavar="FILE",
+        help="where the page goes (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--arch",
+        choices=("x86_64", "arm64"),
+        default="x86_64",
+        metavar="ARCH",
+        help="for the prices: x86_64 or arm64 (default: %(default)s)",
+    )
+
+
+def tail_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `tail`."""
+    _common_arguments(parser, "5m")
+    add = parser.add_argument
+    add("--follow", "-f", action="store_true", help="go on with what becomes visible; Ctrl-C ends")
+    add(
+        "--every",
+        type=_pause,
+        default=EVERY_S,
+        metavar="S",
+        help="seconds between looks (default: %(default)g)",
+    )
+    add(
+        "--level",
+        type=str.upper,
+        choices=LEVELS,
+        metavar="LEVEL",
+        help=f"this severity and above: {', '.join(LEVELS).lower()}",
+    )
+    add(
+        "--grep",
+        default="",
+        metavar="REGEX",
+        help="in text, function or request id (RE2 syntax)",
+    )
+    add(
+        "--lines",
+        "-n",
+        type=_lines,
+        default=LINES,
+        metavar="N",
+        help="at most, of those that are there (default: %(default)s)",
+    )
+    add("--json", action="store_true", help="one JSON object a line, with all attributes")
+
+
+def _pause(text: str) -> float:
+    with suppress(ValueError):
+        if LEAST_S <= (found := float(text)) <= MOST_S:
+            return found
+    raise argparse.ArgumentTypeError(f"{text!r}: expected seconds, {LEAST_S:g} to {MOST_S}")
+
+
+def _lines(text: str) -> int:
+    if text.isdecimal() and 1 <= int(text) <= MOST_ROWS:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r}: expected a number, 1 to {MOST_ROWS}")
+
+
+def _common_arguments(parser: argparse.ArgumentParser, since: str) -> None:
     """Add what both commands ask.
 
     Args:
         parser: of the command.
         since: what `--since` is by default.
     """
-    parser.add_argument("destination", help="as in OTLP2PARQUET_DESTINATION")
+    parser.add_argument(
+        "destination", metavar="DESTINATION", help="a URL, as in OTLP2PARQUET_DESTINATION"
+    )
     parser.add_argument(
         "--since",
         type=seconds,

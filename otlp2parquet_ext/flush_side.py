@@ -92,13 +92,15 @@ class FlushSide:
         Raises:
             DestinationError: it is not durable.
         """
-        destination = self._open()
-        making = self._begin(segment, as_text=as_text)
         try:
-            stored = destination.store(making.batch, commit_follows=commit_follows)
-            return self._receipt(making, stored)
+            return self._store(segment, commit_follows=commit_follows, as_text=as_text)
         finally:
             _give_memory_back()
+
+    def _store(self, segment: Segment, *, commit_follows: bool, as_text: bool) -> Receipt:
+        making = self._begin(segment, as_text=as_text)
+        stored = self._open().store(making.batch, commit_follows=commit_follows)
+        return self._receipt(making, stored)
 
     def settle(self, segment: Segment, *, as_text: bool = False) -> Receipt:
         """Pass a segment to the destinations it is owed to; repeating it changes nothing.

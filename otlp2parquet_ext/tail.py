@@ -8,7 +8,6 @@ again at the last minutes and telling which rows are new, not asking for those a
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import re
@@ -20,22 +19,20 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, TextIO, TypeAlias
 
 from otlp2parquet_ext import asking, query
+from otlp2parquet_ext.asking import LEVELS, MOST_ROWS
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Iterable, Mapping, Sequence
 
     import duckdb
 
-SINCE = "5m"
 LATE_S = 900
 """How long after a row's time it may become visible and still be shown."""
-MOST_ROWS = 5_000
-"""Looked at in one poll, the newest: what bounds memory, whatever the table holds."""
-LINES, MOST_CHARS = 200, 2_000
-EVERY_S, LEAST_S, TRIES = 5.0, 1.0, 10
+MOST_CHARS = 2_000
+TRIES = 10
 CREDENTIALS_S = 600
 """After which a connection is opened anew: what it may read with does not last for ever."""
-LEVELS = {"TRACE": 1, "DEBUG": 5, "INFO": 9, "WARN": 13, "ERROR": 17, "FATAL": 21}
 COLUMNS = (
     "Timestamp",
     "SeverityNumber",
@@ -69,20 +66,6 @@ class Wanted(NamedTuple):
     function: str
     level: int
     grep: str
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's options."""
-    asking.add_arguments(parser, SINCE)
-    add = parser.add_argument
-    add("--follow", "-f", action="store_true", help="go on with what becomes visible; Ctrl-C ends")
-    add("--every", type=_pause, default=EVERY_S, metavar="S", help="seconds between looks "
-        "(default: %(default)g)")  # fmt: skip
-    add("--level", type=str.upper, choices=LEVELS, help="this severity and above")
-    add("--grep", default="", metavar="REGEX", help="in text, function or request id (RE2 syntax)")
-    add("--lines", "-n", type=_lines, default=LINES, metavar="N", help="at most, of those that are "
-        "there (default: %(default)s)")  # fmt: skip
-    add("--json", action="store_true", help="one JSON object a line, with all attributes")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -271,16 +254,3 @@ def _attributes(text: str) -> Mapping[str, Any] | str:
         found: Mapping[str, Any] = json.loads(text)
         return found
     return text
-
-
-def _pause(text: str) -> float:
-    with suppress(ValueError):
-        if LEAST_S <= (found := float(text)) <= 3_600:
-            return found
-    raise argparse.ArgumentTypeError(f"{text!r}: expected seconds, {LEAST_S:g} to 3600")
-
-
-def _lines(text: str) -> int:
-    if text.isdecimal() and 1 <= int(text) <= MOST_ROWS:
-        return int(text)
-    raise argparse.ArgumentTypeError(f"{text!r}: expected a number, 1 to {MOST_ROWS}")

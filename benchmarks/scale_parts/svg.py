@@ -1,6 +1,8 @@
-"""Lines in a picture, without a library: series over one axis of numbers, both scales logarithmic.
+"""Lines in a picture, without a library: series over one axis of numbers.
 
 chart("title", "x", "y", [Series("direct", [(2, 0.5), (8, 1.9)])])  -->  SVG as text
+
+Both scales are logarithmic, or, with `linear`, both linear and the upright one from 0.
 """
 
 from __future__ import annotations
@@ -16,10 +18,12 @@ WIDTH, HEIGHT = 640, 400
 LEFT, RIGHT, TOP, BOTTOM = 70, 170, 40, 50
 COLOURS = ("#1f77b4", "#d62728", "#2ca02c", "#9467bd", "#ff7f0e", "#8c564b")
 STEPS = (1, 2, 5)
+TICKS = 6
+"""About so many round numbers stand on a linear axis."""
 
 
 class Series(NamedTuple):
-    """One line: its name and its points, in order of x; all numbers are greater than 0."""
+    """One line: its name and its points, in order of x; for a logarithm, greater than 0."""
 
     name: str
     points: list[tuple[float, float]]
@@ -52,6 +56,27 @@ class Axis:
                     yield step * 10.0**power
 
 
+class LinearAxis:
+    """One linear axis; see `Axis`."""
+
+    def __init__(self, values: Sequence[float], start: float, end: float) -> None:
+        self._low, self._high = min(values), max(values)
+        self._start, self._end = start, end
+
+    def place(self, value: float) -> float:
+        """Return where a value lies."""
+        share = (value - self._low) / ((self._high - self._low) or 1.0)
+        return self._start + share * (self._end - self._start)
+
+    def ticks(self) -> Iterator[float]:
+        """Yield the multiples of a round number on the axis."""
+        rough = (self._high - self._low) / TICKS or 1.0
+        power = 10.0 ** math.floor(math.log10(rough))
+        step = next((power * s for s in (*STEPS, 10) if power * s >= rough), power)
+        for number in range(math.ceil(self._low / step), math.floor(self._high / step) + 1):
+            yield number * step
+
+
 HEAD = (
     f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
     'font-family="DejaVu Sans, Helvetica, sans-serif" font-size="12">'
@@ -59,12 +84,22 @@ HEAD = (
 )
 
 
-def chart(title: str, x_label: str, y_label: str, series: Sequence[Series]) -> str:
+def chart(
+    title: str, x_label: str, y_label: str, series: Sequence[Series], *, linear: bool = False
+) -> str:
     """Return a picture of the series; those without points are left out."""
     drawn = [one for one in series if one.points]
     x_values = sorted({x for one in drawn for x, _ in one.points})
-    x_axis = Axis(x_values, LEFT, WIDTH - RIGHT)
-    y_axis = Axis([y for one in drawn for _, y in one.points], HEIGHT - BOTTOM, TOP)
+    y_values = [y for one in drawn for _, y in one.points]
+    x_axis: Axis | LinearAxis
+    y_axis: Axis | LinearAxis
+    if linear:
+        x_axis = LinearAxis(x_values, LEFT, WIDTH - RIGHT)
+        y_axis = LinearAxis([0.0, *y_values], HEIGHT - BOTTOM, TOP)
+        x_values = list(x_axis.ticks())
+    else:
+        x_axis = Axis(x_values, LEFT, WIDTH - RIGHT)
+        y_axis = Axis(y_values, HEIGHT - BOTTOM, TOP)
     parts = [HEAD, _text(LEFT, TOP - 22, title, size=14)]
     parts.append(_text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 12, x_label, anchor="middle"))
     parts.append(_text(LEFT, TOP - 6, y_label, size=11))
@@ -74,7 +109,9 @@ def chart(title: str, x_label: str, y_label: str, series: Sequence[Series]) -> s
     return "\n".join([*parts, "</svg>\n"])
 
 
-def _grid(x_axis: Axis, y_axis: Axis, x_values: Sequence[float]) -> Iterator[str]:
+def _grid(
+    x_axis: Axis | LinearAxis, y_axis: Axis | LinearAxis, x_values: Sequence[float]
+) -> Iterator[str]:
     for value in x_values:
         x = x_axis.place(value)
         yield _stroke(x, TOP, x, HEIGHT - BOTTOM)
@@ -85,7 +122,9 @@ def _grid(x_axis: Axis, y_axis: Axis, x_values: Sequence[float]) -> Iterator[str
         yield _text(LEFT - 6, y + 4, f"{value:,.10g}", anchor="end")
 
 
-def _line(one: Series, number: int, x_axis: Axis, y_axis: Axis) -> Iterator[str]:
+def _line(
+    one: Series, number: int, x_axis: Axis | LinearAxis, y_axis: Axis | LinearAxis
+) -> Iterator[str]:
     colour = COLOURS[number % len(COLOURS)]
     places = [(x_axis.place(x), y_axis.place(y)) for x, y in one.points]
     style = f'stroke="{colour}" stroke-width="2"' + ' stroke-dasharray="5 4"' * one.dashed

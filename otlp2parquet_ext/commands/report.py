@@ -6,7 +6,12 @@ cost, and what to do about it. The three answers are printed, too.
 
 from __future__ import annotations
 
-from otlp2parquet_ext.report.command import add_arguments, run
+from typing import TYPE_CHECKING
+
+from otlp2parquet_ext.asking import report_arguments as add_arguments
+
+if TYPE_CHECKING:
+    import argparse
 
 __all__ = ["EXAMPLES", "add_arguments", "run"]
 
@@ -15,3 +20,10 @@ EXAMPLES = """\
   otlp2parquet-ext report "glue://otel?warehouse=s3://bucket/lake" --since 7d --function orders \\
     --output orders.html
 """
+
+
+def run(chosen: argparse.Namespace) -> int:
+    """See `report.command`."""
+    from otlp2parquet_ext.report.command import run  # noqa: PLC0415 - heavy
+
+    return run(chosen)

@@ -6,7 +6,12 @@ it is interrupted. Late and out-of-order rows are shown once.
 
 from __future__ import annotations
 
-from otlp2parquet_ext.tail import add_arguments, run
+from typing import TYPE_CHECKING
+
+from otlp2parquet_ext.asking import tail_arguments as add_arguments
+
+if TYPE_CHECKING:
+    import argparse
 
 __all__ = ["EXAMPLES", "add_arguments", "run"]
 
@@ -14,3 +19,10 @@ EXAMPLES = """\
   otlp2parquet-ext tail s3://bucket/prefix --since 1h --level warn
   otlp2parquet-ext tail s3://bucket/prefix --follow --function orders --grep "card declined"
 """
+
+
+def run(chosen: argparse.Namespace) -> int:
+    """See `tail`."""
+    from otlp2parquet_ext.tail import run  # noqa: PLC0415 - heavy
+
+    return run(chosen)

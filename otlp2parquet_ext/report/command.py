@@ -17,25 +17,10 @@ from otlp2parquet_ext.report.questions import Wanted, ask
 if TYPE_CHECKING:
     import argparse
 
-SINCE = "24h"
 NOTHING_THERE = (
     "Was a function invoked with this OTLP2PARQUET_DESTINATION? What waits in an inbox becomes "
     "visible with: otlp2parquet-ext commit"
 )
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's options."""
-    asking.add_arguments(parser, SINCE)
-    parser.add_argument(
-        "--output", default="report.html", metavar="FILE", help="default: %(default)s"
-    )
-    parser.add_argument(
-        "--arch",
-        choices=("x86_64", "arm64"),
-        default="x86_64",
-        help="for the prices (default: %(default)s)",
-    )
 
 
 def run(args: argparse.Namespace) -> int:

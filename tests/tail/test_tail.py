@@ -18,10 +18,11 @@ from uuid import uuid4
 import pytest
 from places import Place, plain_folder, soon, sqlite
 
+from otlp2parquet_ext.asking import MOST_ROWS
 from otlp2parquet_ext.destinations import Batch
 from otlp2parquet_ext.mapping.invocations import Invocations
 from otlp2parquet_ext.mapping.logs import log_table
-from otlp2parquet_ext.tail import LATE_S, MOST_ROWS, Window, as_line
+from otlp2parquet_ext.tail import LATE_S, Window, as_line
 from otlp2parquet_ext.telemetry.values import Context, Delivery
 
 if TYPE_CHECKING:

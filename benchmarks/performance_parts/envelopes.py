@@ -1,0 +1,91 @@
+"""Memory and CPU as Lambda gives them: groups that a process enters between fork and exec."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from otlp2parquet_ext.local.cgroups import Controller, Group, make_group
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+MB_PER_VCPU: Final = 1_769
+
+
+@dataclass(frozen=True)
+class Envelope:
+    """What one environment may use."""
+
+    memory_mb: int
+
+    @property
+    def vcpus(self) -> float:
+        """The share of a CPU that comes with the memory."""
+        return self.memory_mb / MB_PER_VCPU
+
+    @property
+    def name(self) -> str:
+        """As tables call it."""
+        return f"{self.memory_mb} MB"
+
+
+ENVELOPES: Final = (Envelope(1_769), Envelope(512), Envelope(128))
+
+
+@contextmanager
+def limited(envelope: Envelope | None) -> Iterator[Callable[[], None]]:
+    """Make an envelope; yield what a new process calls before it becomes its program.
+
+    Args:
+        envelope: None sets no limit. Where the machine lets us make no groups there is none either;
+            `facts` says so.
+    """
+    groups: dict[str, Group] = {}
+    with ExitStack() as stack:
+        for group in _groups(envelope) if envelope else ():
+            groups[str(group.path)] = group
+        doors = [group.door() for group in groups.values()]
+        for door in doors:
+            stack.callback(os.close, door)
+
+        def enter() -> None:
+            for door in doors:
+                os.write(door, b"0")
+
+        try:
+            yield enter
+        finally:
+            for group in groups.values():
+                for pid in group.pids():
+                    os.kill(pid, 9)
+                group.remove()
+
+
+def facts() -> dict[str, str]:
+    """Say what limits this machine gives."""
+    found: dict[str, str] = {}
+    controllers: tuple[Controller, ...] = ("cpu", "memory")
+    for controller in controllers:
+        group = make_group(controller, _name())
+        found[controller] = group.label if group else "none: unlimited"
+        if group:
+            group.remove()
+    return found
+
+
+def _groups(envelope: Envelope) -> Iterator[Group]:
+    name = _name()
+    if (cpu := make_group("cpu", name)) is not None:
+        cpu.limit_cpu(envelope.vcpus)
+        yield cpu
+    if (memory := make_group("memory", name)) is not None:
+        memory.limit_memory(envelope.memory_mb << 20)
+        yield memory
+
+
+def _name() -> str:
+    return f"otlp2parquet_bench_{os.getpid()}_{secrets.token_hex(3)}"

@@ -1,0 +1,160 @@
+"""Run by the layer's interpreter: flushes in a process in which only the hot side is loaded.
+
+    start flush_probe.py FOLDER NAME:FILES ...     a line of JSON for each flush
+
+Each flush takes the deliveries in FOLDER/bodies, FILES of them, through spool, flush side and
+commit, on one thread. `step` among the names makes it wait for a line before each. Time is counted
+once, where it is spent: imports wherever they happen, then reading, mapping, encoding, uploading
+the data file, and the commit with what it uploads.
+"""
+
+from __future__ import annotations
+
+import builtins
+import json
+import os
+import sys
+import threading
+import time
+from pathlib import Path
+
+try:
+    import lazily
+except ImportError:  # a checkout
+    pass
+else:
+    lazily.enable()
+
+from otlp2parquet_ext import agent, flush_side
+from otlp2parquet_ext.context import context_note
+from otlp2parquet_ext.settings import load
+from otlp2parquet_ext.spool import Spool
+from otlp2parquet_ext.telemetry.values import Context
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+COMMIT_MS = 300_000
+CAPACITY_BYTES = 1 << 30
+MANY = 1_000_000
+
+
+class Meter:
+    """Wall and CPU time by phase: of nested phases the innermost has it."""
+
+    def __init__(self) -> None:
+        self.spent: dict[str, list[float]] = {}
+        self.phases = ["rest"]
+        self._thread = threading.get_ident()
+        self._last = self._now()
+
+    def _now(self) -> tuple[float, float]:
+        return time.perf_counter(), time.process_time()
+
+    def turn(self) -> None:
+        """Give what was spent since the last turn to the phase that was on."""
+        now = self._now()
+        spent = self.spent.setdefault(self.phases[-1], [0.0, 0.0])
+        for number in (0, 1):
+            spent[number] += (now[number] - self._last[number]) * 1_000
+        self._last = now
+
+    def wrap(self, owner: Any, name: str, phase: str) -> None:
+        """Let calls of a function be a phase of their own, on this thread."""
+        real: Callable[..., Any] = getattr(owner, name)
+
+        def measured(*args: Any, **kwargs: Any) -> Any:
+            inside = phase != "import" and "commit" in self.phases  # its uploads are its own
+            if threading.get_ident() != self._thread or inside:
+                return real(*args, **kwargs)
+            self.turn()
+            self.phases.append(phase)
+            try:
+                return real(*args, **kwargs)
+            finally:
+                self.turn()
+                self.phases.pop()
+
+        setattr(owner, name, measured)
+
+    def figures(self) -> dict[str, dict[str, float]]:
+        """Return what was spent, and begin anew."""
+        self.turn()
+        found = {p: {"wall_ms": wall, "cpu_ms": cpu} for p, (wall, cpu) in self.spent.items()}
+        self.spent = {}
+        return found
+
+
+def hot_side() -> None:
+    """Load what is loaded while the function runs."""
+    from aiohttp import web  # noqa: PLC0415 - after lazy imports are on
+
+    for loaded in (agent.Agent, web.Server, web.Response):
+        assert loaded is not None
+
+
+def metered() -> Meter:
+    """Put a meter into the flush side."""
+    meter = Meter()
+    meter.wrap(builtins, "__import__", "import")
+    meter.wrap(flush_side, "read_contents", "read")
+    meter.wrap(flush_side.TableMaker, "make", "map")
+    meter.wrap(flush_side.FlushSide, "commit", "commit")
+    return meter
+
+
+def meter_lately(meter: Meter, destination: str) -> None:
+    """Meter what would be loaded by being looked at: only once the first import is under way."""
+    from otlp2parquet_ext.destinations import parquet_file  # noqa: PLC0415
+
+    meter.wrap(parquet_file, "encode", "encode")
+    if destination.startswith(("file", "sqlite")):
+        from otlp2parquet_ext.storage.local import LocalStorage as Storage  # noqa: PLC0415
+    else:
+        from otlp2parquet_ext.storage.s3 import S3Storage as Storage  # noqa: PLC0415
+    meter.wrap(Storage, "put", "upload")
+
+
+def main() -> None:
+    """Flush what is asked for."""
+    folder, *wanted = sys.argv[1:]
+    bodies = iter(sorted((Path(folder) / "bodies").iterdir()))
+    settings, problems = load(os.environ)
+    assert not problems, problems
+    spool = Spool(
+        Path(settings.spool_dir), CAPACITY_BYTES, 0, segment_bytes=CAPACITY_BYTES,
+        segment_items=MANY,
+    )  # fmt: skip
+    # Of another environment each time: else the files would be there, and the rows committed.
+    context = Context(instance_id=os.urandom(16).hex(), function_name="checkout-service-live")
+    spool.set_preamble([context_note(context)])
+    hot_side()
+    meter = metered()
+    side = flush_side.FlushSide(settings, os.environ)
+    step = wanted[:1] == ["step"]
+    for number, one in enumerate(wanted[step:]):
+        name, _, files = one.partition(":")
+        for path in (next(bodies) for _ in range(int(files))):
+            body = path.read_bytes()
+            spool.append(body, time.time_ns() // 1_000, body.count(b'"type":"'))
+        spool.seal()
+        if step:
+            sys.stdin.readline()
+        meter.figures()
+        started_s, cpu_s = time.perf_counter(), time.process_time()
+        if number == 0:
+            meter_lately(meter, settings.destination)
+        (segment,) = spool.sealed
+        side.store(segment, commit_follows=True)
+        side.commit(time.time_ns() // 1_000_000 + COMMIT_MS)
+        wall_s, cpu_s = time.perf_counter() - started_s, time.process_time() - cpu_s
+        spool.discard(segment)
+        total = {"wall_ms": wall_s * 1_000, "cpu_ms": cpu_s * 1_000}
+        found = {"total": total, **meter.figures()}
+        sys.stdout.write(json.dumps({"name": name, "phases": found}) + "\n")
+        sys.stdout.flush()
+
+
+main()

@@ -1,0 +1,67 @@
+"""Spawn to first `next`, counted in instructions: the same on a busy machine as on an idle one.
+
+Beside the bare interpreter of the same layer, so that a newer Python does not look like our doing.
+docs/performance.md has the times.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+from performance_parts import processes
+from performance_parts.lambda_api import LambdaApi
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from layer_roots import Root
+
+MOST = 1.5
+"""Measured: 1.39, of 23.5 million. A module more before `next` shows in the second digit."""
+
+ENTER = 'mount --bind "$1" /opt && shift && exec "$@"'
+COUNTED = ("valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null")
+PYTHON = ("/opt/otlp2parquet/python3", "-I", "-S", "-X", "utf8")  # as layer/start.c starts it
+
+
+def instructions(root: Root, arguments: tuple[str, ...], environ: Mapping[str, str]) -> int:
+    """Run the layer's interpreter at /opt; return how many instructions it takes."""
+    enter = ("unshare", "--mount", "sh", "-c", ENTER, "enter", str(root.path / "opt"))
+    done = subprocess.run(
+        [*enter, *COUNTED, *PYTHON, *arguments],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=100,
+        env={"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC0", **environ},
+    )
+    found = re.search(r"Collected : (\d+)", done.stderr)
+    assert found, done.stderr
+    return int(found[1])
+
+
+@pytest.mark.e2e
+@pytest.mark.timeout(120)
+def test_coming_to_the_first_next_takes_less_than_half_of_a_bare_start_more(
+    root: Root, tmp_path: Path
+) -> None:
+    """What is added here is added to every cold start of every function.
+
+    The subscription is answered 202, and the first event is SHUTDOWN: nothing comes after it.
+    """
+    if shutil.which("valgrind") is None:
+        pytest.skip("valgrind is not installed: apt-get install valgrind")
+    bare = instructions(root, ("-c", "pass"), {})
+    api = LambdaApi(lambda: None, subscribe_status=202)
+    api.shut_down()
+    subject = processes.layer(tmp_path, processes.free_port())
+    ours = instructions(
+        root, subject.command, {**subject.environ, "AWS_LAMBDA_RUNTIME_API": api.address}
+    )
+    api.close()
+    assert bare < ours <= MOST * bare, (bare, ours, ours / bare)
