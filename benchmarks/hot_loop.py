@@ -174,9 +174,9 @@ def _memory() -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         files = [Path(folder) / str(number) for number in range(BATCHES)]
         # Making them takes memory that is none of the flush side's.
-        code = "from benchmarks.hot_loop import *; import sys; [open(f, 'wb').write(segment(b)"
+        code = "from hot_loop import *; import sys; [open(f, 'wb').write(segment(b)"
         code += ".read()) for f, b in zip(sys.argv[1:], batches('mix'))]"
-        environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+        environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
         subprocess.run([sys.executable, "-c", code, *map(str, files)], check=True, env=environ)
         settings, _ = load({"OTLP2PARQUET_DESTINATION": f"file://{folder}/lake"})
         side, found = FlushSide(settings, {}), {"idle": _now("Anonymous")}

@@ -89,7 +89,11 @@ def test_a_command_without_its_extra_names_it_in_one_line(
     command: cli.Command, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Nobody has to read a traceback to know what to install."""
-    words = {"query": ["sqlite:///x", "SELECT 1"]}.get(command.name, [])
+    words = {
+        "query": ["sqlite:///x", "SELECT 1"],
+        "report": ["sqlite:///x"],
+        "tail": ["sqlite:///x"],
+    }.get(command.name, [])
     for name in command.needs:
         monkeypatch.setitem(sys.modules, name, None)
         assert cli.main([command.name, *words]) == cli.USAGE_ERROR

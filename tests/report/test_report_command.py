@@ -175,7 +175,7 @@ def test_a_page_shows_no_secret_of_its_destination(destination: str, shown: str)
 def commands() -> list[str]:
     """Return the commands the page shows."""
     text = (Path(__file__).parents[2] / "docs" / "report.md").read_text()
-    blocks = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
+    blocks = re.findall(r"```sh[^\n]*\n(.*?)```", text, re.DOTALL)
     return [line for block in blocks for line in block.splitlines() if "otlp2parquet-ext" in line]
 
 
