@@ -99,7 +99,7 @@ class FlushSide:
 
     def _store(self, segment: Segment, *, commit_follows: bool, as_text: bool) -> Receipt:
         making = self._begin(segment, as_text=as_text)
-        stored = self._open().store(making.batch, commit_follows=commit_follows)
+        stored = self._open().store(making.batch(), commit_follows=commit_follows)
         return self._receipt(making, stored)
 
     def settle(self, segment: Segment, *, as_text: bool = False) -> Receipt:
@@ -114,7 +114,7 @@ class FlushSide:
         assert isinstance(destination, Several)  # nobody else owes
         making = self._begin(segment, as_text=as_text)
         self._settling = threading.get_ident()
-        return self._receipt(making, destination.settle(making.batch))
+        return self._receipt(making, destination.settle(making.batch()))
 
     def forget(self, batch: str) -> None:
         """Note that an owed batch is gone."""
@@ -227,11 +227,14 @@ class _Making:
         self._as_text = as_text
         self._mapped: Tables | None = None
         self._keeps_source = keeps_source
-        if keeps_source:
-            source = Source(contents.context, contents.deliveries, contents.requests)
-            self.batch = Batch(contents.name, self._all, source, self._of_lambda)
-        else:
-            self.batch = Batch(contents.name, self._all)
+
+    def batch(self) -> Batch:
+        """Return what destinations are given; not kept here: a cycle would outlive the flush."""
+        contents = self.contents
+        if not self._keeps_source:
+            return Batch(contents.name, self._all)
+        source = Source(contents.context, contents.deliveries, contents.requests)
+        return Batch(contents.name, self._all, source, self._of_lambda)
 
     def _of_lambda(self) -> Tables:
         """Make the tables of what came from Lambda."""
