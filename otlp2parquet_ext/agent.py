@@ -75,8 +75,7 @@ class Agent:
         )
         flush_side = FlushSide(self._settings, booted.environ)
         self._batches = Batches(self._settings, flush_side, spool, booted.import_ms)
-        context = context_of(booted)
-        self._batches.set_context(context_note(context))
+        self._batches.set_context(context_note(context_of(booted)))
         self._receiver = Receiver(
             self._deliver,
             # Managed Instances post to the root, whatever path they were given.
@@ -85,13 +84,7 @@ class Agent:
             refused=self._batches.refused,
         )
         self._redactor = _redacting(self._settings.redact)
-        self._preloads = flushing.preloads(
-            self._settings.preload,
-            self._settings.flush,
-            memory_mb=context.memory_mb,
-            import_ms=booted.import_ms,
-            free=booted.managed or booted.snapshot,
-        )
+        self._preloaded = False
         self._otlp = OtlpSide(booted, self._batches, self._redactor)
         self._heard_ms = 0
         self._news = asyncio.Event()
@@ -106,8 +99,7 @@ class Agent:
         if self._booted.listener is not None:
             await self._receiver.start(socket.socket(fileno=self._booted.listener.detach()))
         await self._otlp.start()
-        if self._preloads:
-            self._batches.preload()
+        self._preload(delivered=False)
         if self._settings.check == "1":
             _begin_check(self._booted)
         shutdown = await self._until_shutdown()
@@ -170,9 +162,18 @@ class Agent:
         seen = peek(body)
         body = self._redactor.body(body) if self._redactor else body
         self._batches.append(body, max(1, seen.events))
+        self._preload(delivered=True)
         self._session.heard(seen.done, seen.reported)
         self._heard_ms = now_ms()
         self._news.set()
+
+    def _preload(self, *, delivered: bool) -> None:
+        """Import what makes batches, if it is time and not under way (docs/decisions/0019)."""
+        free = self._booted.managed or self._booted.snapshot
+        policy = self._settings.preload
+        if not self._preloaded and flushing.preloads(policy, free=free, delivered=delivered):
+            self._preloaded = True
+            self._batches.preload()
 
     def _note(self, event: Event) -> None:
         """Remember the facts of an event, whether it is still to be answered or not."""

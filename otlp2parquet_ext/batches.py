@@ -161,7 +161,8 @@ class Batches:
                 await (work if final else self._alarm.wait_for(work))
         except TimeoutError:
             # What is not stored is in the spool, what is not committed is in the inbox.
-            self._holding.ended(now_ms(), flushed=False)
+            loaded = self._flush_side.loaded
+            self._holding.ended(now_ms(), flushed=False, loaded=loaded)
         else:
             if work.done():
                 self._holding.ended(now_ms(), flushed=True)

@@ -65,11 +65,13 @@ class FlushSide:
         environ: variables of the process: credentials, regions, endpoints.
 
     Attributes:
+        loaded: what makes and stores batches is imported.
         troubled: told of each request that failed, whether it is tried again or not; on the
             thread that sent it.
     """
 
     def __init__(self, settings: Settings, environ: Mapping[str, str]) -> None:
+        self.loaded = False
         self.troubled: Callable[[], None] | None = None
         self._settings = settings
         self._environ = environ
@@ -100,6 +102,7 @@ class FlushSide:
     def _store(self, segment: Segment, *, commit_follows: bool, as_text: bool) -> Receipt:
         making = self._begin(segment, as_text=as_text)
         stored = self._open().store(making.batch(), commit_follows=commit_follows)
+        self.loaded = True
         return self._receipt(making, stored)
 
     def settle(self, segment: Segment, *, as_text: bool = False) -> Receipt:
@@ -178,6 +181,7 @@ class FlushSide:
         if not only_taps(self._settings.destination):
             with contextlib.suppress(Exception):
                 self._rehearse()
+        self.loaded = True
 
     def _rehearse(self) -> None:
         from otlp2parquet_ext.destinations.parquet_file import encode  # noqa: PLC0415 - heavy

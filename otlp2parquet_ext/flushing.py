@@ -39,10 +39,6 @@ where nothing has ever been delivered."""
 FINAL_PAUSES_MS = (100, 200, 400)
 """Before each further try of a last flush: one refused request may not cost what we hold."""
 
-ROOMY_MB, FAST_IMPORT_MS = 512, 400
-"""A function of that size, where the agent's imports took no longer, has CPU and memory to spare
-(docs/decisions/0019-when-to-import.md)."""
-
 MARGIN_MS = 100
 """Kept back from every deadline: the clock of who kills us is not ours."""
 
@@ -168,18 +164,13 @@ def drain_until_ms(
     return max(now_ms, min(wanted, latest))
 
 
-def preloads(policy: str, flush: str, *, memory_mb: int, import_ms: int, free: bool) -> bool:
-    """Tell whether what makes batches is imported before there is one.
+def preloads(policy: str, *, free: bool, delivered: bool) -> bool:
+    """Tell whether what makes batches is imported before there is one to make.
 
     Args:
-        policy: `init` or `lazy` is what it says; `auto` goes by the others.
-        flush: the strategy: where no invocation is ever held, the first batch may be stored in the
-            window before SIGKILL, which is too short for imports, too.
-        memory_mb: of the function, 0 where nobody said; its share of CPU follows from it.
-        import_ms: how long the agent's imports took: what CPU there is now.
+        policy: `init` is at once, `lazy` is never; `auto` is as soon as something is delivered,
+            for from then on SHUTDOWN may come, and its two seconds do not suffice to import it.
         free: nobody waits for this start: a snapshot is made of it, or it serves many at a time.
+        delivered: something was.
     """
-    if policy != "auto":
-        return policy == "init"
-    roomy = memory_mb >= ROOMY_MB or not memory_mb
-    return free or flush == "threshold" or (roomy and import_ms < FAST_IMPORT_MS)
+    return policy == "init" or (policy == "auto" and (free or delivered))

@@ -160,8 +160,6 @@ class ScriptedLambda:
             "OTLP2PARQUET_DESTINATION": f"file://{folder}/lake",
             "OTLP2PARQUET_SPOOL_DIR": str(folder / "tmp"),
             "RECEIVER_PORT": str(free_port()),
-            # How long imports take on a loaded machine is not what tests of windows are about.
-            "OTLP2PARQUET_PRELOAD": "init",
         } | variables
         process = subprocess.Popen(
             command,

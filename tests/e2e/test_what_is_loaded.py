@@ -79,13 +79,11 @@ def test_taking_deliveries_loads_nothing_a_flush_or_otlp_needs(
     assert not rooms & {"iceberg", "mapping", "otlp", "serving", "storage", "tables", "web"}
 
 
-@pytest.mark.parametrize("policy", ["lazy", "auto"])
-def test_a_small_environment_loads_what_makes_batches_with_the_first_one(
-    scripted: ScriptedLambda, tmp_path: Path, policy: str
+def test_who_wants_it_lazy_gets_what_makes_batches_with_the_first_one(
+    scripted: ScriptedLambda, tmp_path: Path
 ) -> None:
     """Until then it would only take memory from the function, and CPU from its start."""
-    variables = {"OTLP2PARQUET_PRELOAD": policy, "OTLP2PARQUET_FLUSH": "adaptive"}
-    extension = start(scripted, tmp_path, AWS_LAMBDA_FUNCTION_MEMORY_SIZE="128", **variables)
+    extension = start(scripted, tmp_path, OTLP2PARQUET_PRELOAD="lazy")
     time.sleep(0.3)
     assert not has_arrow(extension)
     scripted.events.put(shutdown())
@@ -97,13 +95,13 @@ def test_a_small_environment_loads_what_makes_batches_with_the_first_one(
 @pytest.mark.parametrize(
     "variables",
     [
-        {"OTLP2PARQUET_PRELOAD": "init", "OTLP2PARQUET_FLUSH": "adaptive"},
-        {"AWS_LAMBDA_INITIALIZATION_TYPE": "snap-start", "OTLP2PARQUET_FLUSH": "adaptive"},
-        {"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "128", "OTLP2PARQUET_FLUSH": "threshold"},
+        {"OTLP2PARQUET_PRELOAD": "init"},
+        {"AWS_LAMBDA_INITIALIZATION_TYPE": "snap-start"},
+        {},
     ],
-    ids=["asked for", "in a snapshot", "where no hold would give it time"],
+    ids=["asked for", "in a snapshot", "after a delivery"],
 )
-def test_what_makes_batches_can_be_there_before_the_first_event(
+def test_what_makes_batches_is_there_before_the_first_one(
     scripted: ScriptedLambda, tmp_path: Path, variables: dict[str, str]
 ) -> None:
     """What was rehearsed leaves no row and no file."""
