@@ -1,4 +1,4 @@
-"""A destination tried step by step, before a function depends on it.
+"""Destinations tried step by step, before a function depends on it.
 
     settings --> kinds.py: a list of trials --> trying.py: a verdict for each --> words.py
 
@@ -6,6 +6,10 @@
     identity.py     whose credentials, from where
     files.py        a tiny object: written, written once, read, listed, taken away again
     catalog.py      tables: there? do our columns fit? would a commit be taken?
+    collector.py    OTLP: a request without records, for each signal
+    data_tap.py     a Data Tap: its token, the server
+      jwt.py        when a token expires
+      server.py     what mends a server's refusal or silence
     remedies.py     what would mend a failure: a setting, or statements of IAM
       policies.py   the least-privilege policies, the same as in docs/iam
     at_start.py     the same in the layer, where OTLP2PARQUET_CHECK=1 asks for it

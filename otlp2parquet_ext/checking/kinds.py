@@ -5,20 +5,23 @@ file, s3             credentials, files
 sqlite               tables, files, inbox
 glue, s3tables       credentials, tables, files, inbox
 rest, catalog        tables, files, inbox; whose credentials, if any, the catalog may decide
+tap                  the token, the server; a line, if asked to
+otlp                 a request without records for each signal
+
+What reads pyarrow is imported where it is needed: who only forwards has no use for it.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from otlp2parquet_ext.checking.catalog import TableCheck, table_trials
+from otlp2parquet_ext.checking.collector import collector_trials
+from otlp2parquet_ext.checking.data_tap import tap_trials
 from otlp2parquet_ext.checking.files import PROBE, file_trials, waiting
 from otlp2parquet_ext.checking.identity import identity_trials
 from otlp2parquet_ext.checking.trying import Trial
-from otlp2parquet_ext.destinations.lakes import parts
 from otlp2parquet_ext.iceberg.inbox import FOLDER
 from otlp2parquet_ext.storage.lazily import LazyStorage
-from otlp2parquet_ext.tables.registry import TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -66,6 +69,10 @@ def _rest(subject: Subject) -> Iterator[Trial]:
 
 def _lake(subject: Subject, policy: str, needs: tuple[str, ...]) -> Iterator[Trial]:
     """Yield what is tried of Iceberg tables: each of them, and the files of the first."""
+    from otlp2parquet_ext.checking.catalog import TableCheck, table_trials  # noqa: PLC0415
+    from otlp2parquet_ext.destinations.lakes import parts  # noqa: PLC0415
+    from otlp2parquet_ext.tables.registry import TABLES  # noqa: PLC0415
+
     service = SERVICES.get(subject.address.kind, "the catalog")
     first = True
     for name in TABLES:
@@ -127,4 +134,6 @@ KINDS: Mapping[str, Callable[[Subject], Iterator[Trial]]] = {
     "s3tables": _s3_tables,
     "rest": _rest,
     "catalog": _rest,
+    "tap": tap_trials,
+    "otlp": collector_trials,
 }

@@ -18,6 +18,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+class CheckError(Exception):
+    """What a trial found wrong, where it knows itself what mends it.
+
+    Args:
+        message: what is wrong.
+        remedy: what to do.
+    """
+
+    def __init__(self, message: str, remedy: str = "") -> None:
+        super().__init__(message)
+        self.remedy = remedy
+
+
 class Cause(Enum):
     """Why a trial failed, as far as that decides what is tried next."""
 
@@ -69,6 +82,8 @@ def remedy(error: BaseException, cause: Cause, lacks: tuple[str, ...]) -> str:
         cause: of it.
         lacks: the actions that were refused.
     """
+    if isinstance(error, CheckError):
+        return error.remedy
     text = str(error)
     if cause is Cause.SILENT:
         return (

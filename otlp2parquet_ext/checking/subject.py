@@ -32,6 +32,7 @@ class Subject:
         others: look at other tables, too, if they are there.
         create: create what is wanted and missing.
         add_columns: add what a table lacks.
+        send: send a Data Tap a line.
         limit_ms: the most that one request takes, retries included.
     """
 
@@ -42,6 +43,7 @@ class Subject:
     others: bool = False
     create: bool = False
     add_columns: bool = False
+    send: bool = False
     limit_ms: int = 10_000
 
     @cached_property

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from otlp2parquet_ext.destinations.listed import shown_list
 from otlp2parquet_ext.settings import load
 from otlp2parquet_ext.settings.table import SETTINGS
-from otlp2parquet_ext.web.address import shown
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -60,4 +60,4 @@ def told(
 def _shown(setting: Setting, value: str) -> str:
     if setting.secret and value:
         return HIDDEN
-    return shown(value) if "://" in value else value
+    return shown_list(value) if "://" in value else value

@@ -56,6 +56,7 @@ class Verdict(NamedTuple):
         says: what was found out.
         remedy: what to do; "" when there is nothing.
         statements: of IAM, that allow what was refused.
+        destination: whose step it is, where there are several.
     """
 
     step: str
@@ -63,6 +64,12 @@ class Verdict(NamedTuple):
     says: str
     remedy: str = ""
     statements: tuple[Mapping[str, Any], ...] = ()
+    destination: str = ""
+
+    @property
+    def name(self) -> str:
+        """The step and whose it is."""
+        return f"{self.step} of {self.destination}" if self.destination else self.step
 
 
 def tried(

@@ -1,4 +1,4 @@
-"""The whole check of a destination: its settings, then one trial after the other."""
+"""The whole check: the settings, then of each destination one trial after the other."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from otlp2parquet_ext.checking.subject import Subject
 from otlp2parquet_ext.checking.told import told
 from otlp2parquet_ext.checking.trying import FAILED, Verdict, tried
 from otlp2parquet_ext.destinations.address import AddressError
-from otlp2parquet_ext.destinations.choose import checked
+from otlp2parquet_ext.destinations.choose import all_checked, names
 from otlp2parquet_ext.settings import load
-from otlp2parquet_ext.tables.registry import TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -27,6 +26,7 @@ class Wish(NamedTuple):
     others: bool = False
     create: bool = False
     add_columns: bool = False
+    send: bool = False
     limit_ms: int = 10_000
     total_ms: int = 120_000
 
@@ -46,7 +46,7 @@ def settings_of(
 
 
 def verdicts(environ: Mapping[str, str], wish: Wish = Wish()) -> Iterator[Verdict]:  # noqa: B008 - frozen
-    """Try the destination that variables name, step by step.
+    """Try the destinations that variables name, in their order, each step by step.
 
     Args:
         environ: settings and credentials.
@@ -62,18 +62,23 @@ def verdicts(environ: Mapping[str, str], wish: Wish = Wish()) -> Iterator[Verdic
         )
         return
     try:
-        subject = Subject(
-            checked(settings),
-            settings,
-            environ,
-            wish.wanted,
-            wish.others,
-            wish.create,
-            wish.add_columns,
-            wish.limit_ms,
-        )
         deadline_ms = time.time_ns() // 1_000_000 + wish.total_ms
-        yield from tried(trials_of(subject), subject.values, deadline_ms)
+        addresses = all_checked(settings)
+        labels = names(addresses) if len(addresses) > 1 else [""]
+        for address, label in zip(addresses, labels, strict=True):
+            subject = Subject(
+                address,
+                settings,
+                environ,
+                wish.wanted,
+                wish.others,
+                wish.create,
+                wish.add_columns,
+                wish.send,
+                wish.limit_ms,
+            )
+            for verdict in tried(trials_of(subject), subject.values, deadline_ms):
+                yield verdict._replace(destination=label)
     except AddressError as error:
         yield Verdict("destination", FAILED, str(error))
 
@@ -84,10 +89,12 @@ def wanted_tables(text: str) -> frozenset[str]:
     Raises:
         AddressError: there is no such table.
     """
-    names = frozenset(TABLES if text == "all" else (name.strip() for name in text.split(",")))
-    if unknown := names - TABLES.keys():
+    from otlp2parquet_ext.tables.registry import TABLES  # noqa: PLC0415 - it imports pyarrow
+
+    wanted = frozenset(TABLES if text == "all" else (name.strip() for name in text.split(",")))
+    if unknown := wanted - TABLES.keys():
         raise AddressError(
             f"--tables {text}: there is no table {min(unknown)!r}; expected a comma list of "
             f"{', '.join(TABLES)}, or all"
         )
-    return names
+    return wanted

@@ -43,6 +43,7 @@ def setting_lines(found: Sequence[Told], *, everything: bool) -> Iterator[str]:
 def as_json(verdict: Verdict) -> dict[str, Any]:
     """Return a verdict as values."""
     return {
+        "destination": without_secrets(verdict.destination),
         "step": verdict.step,
         "state": verdict.state,
         "says": without_secrets(verdict.says),
@@ -58,14 +59,14 @@ def setting_json(one: Told) -> dict[str, Any]:
 
 def sentence(verdict: Verdict) -> str:
     """Return a verdict in one line, statements included."""
-    parts = (f"check: {verdict.step}: {verdict.state}: {verdict.says}", verdict.remedy)
+    parts = (f"check: {verdict.name}: {verdict.state}: {verdict.says}", verdict.remedy)
     text = "; ".join(part for part in parts if part)
     return " ".join((text, *(json.dumps(statement) for statement in verdict.statements)))
 
 
 def summary(found: Sequence[Verdict], took_ms: int) -> str:
     """Return how it all went, in one line."""
-    failed = [verdict.step for verdict in found if verdict.state == FAILED]
+    failed = [verdict.name for verdict in found if verdict.state == FAILED]
     if not failed:
         return f"check: all {len(found)} steps are fine, in {took_ms} ms"
     return f"check: {len(failed)} of {len(found)} steps failed: {', '.join(dict.fromkeys(failed))}"

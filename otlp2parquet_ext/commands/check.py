@@ -1,10 +1,10 @@
 """`otlp2parquet-ext check`.
 
-Tries a destination step by step, before a function depends on it: whose credentials, can files be
-written, read and deleted, what tables are there, do our columns fit, would a commit be taken?
-Nothing is left behind. What fails is explained, with the statement of IAM that allows it. Without
-DESTINATION it is the variable OTLP2PARQUET_DESTINATION's. Status 0: all is fine; 1: something
-failed; see docs/check.md.
+Tries each destination step by step, before a function depends on it: whose credentials, can files
+be written, read and deleted, what tables are there, do our columns fit, would a commit be taken,
+does a collector answer, has a token expired? Nothing is left behind. What fails is explained, with
+the statement of IAM that allows it. Without DESTINATION it is the variable
+OTLP2PARQUET_DESTINATION's. Status 0: all is fine; 1: something failed; see docs/check.md.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ TABLES = ("logs", *(name for name, _ in OTHER_TABLES))
 EXAMPLES = """\
   otlp2parquet-ext check s3://bucket/prefix
   otlp2parquet-ext check "glue://otel?warehouse=s3://bucket/lake" --create --tables logs,traces
+  otlp2parquet-ext check "file:///tmp/lake, otlp+https://collector.example:4318"
   otlp2parquet-ext check --json
 """
 
@@ -46,6 +47,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--add-columns",
         action="store_true",
         help="add the columns of ours that tables of a catalog://… lack",
+    )
+    parser.add_argument(
+        "--send",
+        action="store_true",
+        help="send each Data Tap one line, of type otlp2parquet_ext.check: whether it takes the "
+        "token shows only so",
     )
     parser.add_argument(
         "--all", action="store_true", help="show settings left at their default, too"

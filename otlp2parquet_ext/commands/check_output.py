@@ -12,7 +12,7 @@ from otlp2parquet_ext.checking.trying import FAILED
 from otlp2parquet_ext.checking.whole import Wish, settings_of, verdicts, wanted_tables
 from otlp2parquet_ext.commands.check import DESTINATION
 from otlp2parquet_ext.destinations.address import AddressError
-from otlp2parquet_ext.say import hide
+from otlp2parquet_ext.say import hide, without_secrets
 from otlp2parquet_ext.settings import secrets_in
 
 if TYPE_CHECKING:
@@ -32,7 +32,13 @@ def run(chosen: argparse.Namespace) -> int:
         given["OTLP2PARQUET_CREATE_TABLE"] = "on"
     environ = {**os.environ, **given}
     hide(secrets_in(environ))
-    wish = Wish(wanted, others=True, create=chosen.create, add_columns=chosen.add_columns)
+    wish = Wish(
+        wanted,
+        others=True,
+        create=chosen.create,
+        add_columns=chosen.add_columns,
+        send=chosen.send,
+    )
     check = _as_json if chosen.json else _as_text
     return int(check(environ, given, wish, everything=chosen.all))
 
@@ -44,10 +50,13 @@ def _as_text(
     told, problems = settings_of(environ, given)
     for line in words.setting_lines(told, everything=everything):
         print(line)
-    failed = False
+    failed, destination = False, ""
     for verdict in problems:
         print("\n".join(words.lines(verdict)))
     for verdict in verdicts(environ, wish):
+        if verdict.destination != destination:
+            destination = verdict.destination
+            print(f"\n{without_secrets(destination)}")
         print("\n".join(words.lines(verdict)), flush=True)
         failed = failed or verdict.state == FAILED
     return failed or bool(problems)

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from otlp2parquet_ext.destinations import DestinationError
-from otlp2parquet_ext.destinations.address import AddressError, check_names
-from otlp2parquet_ext.destinations.listed import PLAIN, lake_of, parse_all
+from otlp2parquet_ext.destinations.address import FORWARDING, AddressError, check_names
+from otlp2parquet_ext.destinations.listed import PLAIN, as_written, lake_of, parse_all
 from otlp2parquet_ext.web.address import shown
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ OURSELVES = frozenset(
     {"127.0.0.1", "localhost", "::1", "0.0.0.0", "sandbox", "sandbox.localdomain"}
 )
 
-__all__ = ["PLAIN", "checked", "choose"]
+__all__ = ["PLAIN", "all_checked", "checked", "choose", "names"]
 
 
 def choose(
@@ -57,17 +57,17 @@ def choose(
         return members[0]
     from otlp2parquet_ext.destinations.several import Several  # noqa: PLC0415
 
-    return Several(dict(zip(_names(addresses), members, strict=True)))
+    return Several(dict(zip(names(addresses), members, strict=True)))
 
 
-def _names(addresses: tuple[Address, ...]) -> list[str]:
+def names(addresses: tuple[Address, ...]) -> list[str]:
     """Return a different name for each destination, as it may be said."""
-    names: list[str] = []
+    found: list[str] = []
     for address in addresses:
         prefix = "otlp+" if address.kind == "otlp" else ""
         name = prefix + shown(address.place)
-        names.append(name if name not in names else f"{name} ({len(names)})")
-    return names
+        found.append(name if name not in found else f"{name} ({len(found)})")
+    return found
 
 
 def checked(settings: Settings) -> Address:
@@ -78,14 +78,43 @@ def checked(settings: Settings) -> Address:
             catalog.
     """
     address = lake_of(parse_all(settings.destination))
-    _check_names(address, settings)
+    _check(address, settings)
     return address
 
 
-def _check_names(address: Address, settings: Settings) -> None:
-    from otlp2parquet_ext.tables.registry import TABLES  # noqa: PLC0415 - it imports pyarrow
+def all_checked(settings: Settings) -> tuple[Address, ...]:
+    """Return the addresses of all destinations, in the order they are written.
 
-    check_names(address, settings.namespace, {name: settings.table_name(name) for name in TABLES})
+    Raises:
+        AddressError: one is malformed, or the settings do not suit it.
+    """
+    addresses = as_written(settings.destination)
+    for address in addresses:
+        _check(address, settings)
+    return addresses
+
+
+def _check(address: Address, settings: Settings) -> None:
+    if address.kind == "otlp":
+        _check_not_ours(address, settings)
+    elif address.kind not in FORWARDING:
+        from otlp2parquet_ext.tables.registry import TABLES  # noqa: PLC0415 - it imports pyarrow
+
+        tables = {name: settings.table_name(name) for name in TABLES}
+        check_names(address, settings.namespace, tables)
+
+
+def _check_not_ours(address: Address, settings: Settings) -> None:
+    server = urlsplit(address.place)
+    if (
+        settings.otlp == "on"
+        and (server.hostname or "") in OURSELVES
+        and server.port == settings.otlp_port
+    ):
+        raise AddressError(
+            f"OTLP2PARQUET_DESTINATION names otlp+{address.place}: that is this extension's "
+            "own OTLP endpoint, which would be sent its own telemetry for ever"
+        )
 
 
 class _Opening:
@@ -107,11 +136,11 @@ class _Opening:
         self._patient = patient
 
     def __call__(self, address: Address) -> Destination:
+        _check(address, self._settings)
         if address.kind == "tap":
             return self._tap(address)
         if address.kind == "otlp":
             return self._otlp(address)
-        _check_names(address, self._settings)
         return self._plain(address) if address.kind in PLAIN else self._namespace(address)
 
     def _tap(self, address: Address) -> Destination:
@@ -130,16 +159,6 @@ class _Opening:
         from otlp2parquet_ext.destinations.otlp_http import otlp_http  # noqa: PLC0415
 
         settings = self._settings
-        server = urlsplit(address.place)
-        if (
-            settings.otlp == "on"
-            and (server.hostname or "") in OURSELVES
-            and server.port == settings.otlp_port
-        ):
-            raise AddressError(
-                f"OTLP2PARQUET_DESTINATION names otlp+{address.place}: that is this extension's "
-                "own OTLP endpoint, which would be sent its own telemetry for ever"
-            )
         return otlp_http(
             address.place,
             settings.otlp_headers,

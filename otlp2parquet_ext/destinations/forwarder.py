@@ -11,12 +11,12 @@ come is sent again.
 from __future__ import annotations
 
 import time
-import zlib
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from otlp2parquet_ext.destinations import DestinationError, Lost, Stored
 from otlp2parquet_ext.destinations.portions import fitting, without_first
+from otlp2parquet_ext.destinations.posting import post
 from otlp2parquet_ext.destinations.verdicts import LONGEST_WAIT_MS, Answer, Verdict
 from otlp2parquet_ext.pacing import left_ms
 from otlp2parquet_ext.say import say
@@ -45,8 +45,6 @@ LEAST_BYTES = 65_536
 
 REMEMBERED = 64
 """Batches that are known to be sent, should anybody ask for them again."""
-
-GZIP = 16 + zlib.MAX_WBITS
 
 
 class Dialect(Protocol):
@@ -156,15 +154,14 @@ class Forwarder:
         now = _now_ms()
         if now >= deadline_ms:
             raise DestinationError("it takes too long; the rest is sent with the next try")
-        url, headers = self._dialect.request(part)
-        body = part.body(self._head.tries)
-        if self._gzip:
-            packer = zlib.compressobj(wbits=GZIP)
-            body, headers = packer.compress(body) + packer.flush(), {**headers, **GZIPPED}
-        until_ms = min(deadline_ms, now + REQUEST_MS)
         try:
-            response = self._client().request(
-                "POST", url, headers=headers, body=body, deadline_ms=until_ms
+            response, sent = post(
+                self._client(),
+                self._dialect,
+                part,
+                attempt=self._head.tries,
+                gzip=self._gzip,
+                deadline_ms=min(deadline_ms, now + REQUEST_MS),
             )
         except WebError as error:
             raise DestinationError(str(error)) from error
@@ -172,7 +169,7 @@ class Forwarder:
         if answer.verdict is Verdict.LATER:
             self._not_before_ms = _now_ms() + answer.wait_ms
             raise DestinationError(answer.says)
-        return answer, len(body)
+        return answer, sent
 
     def _note_length(self, part: Portion, answer: Answer) -> None:
         """Remember that bodies of this length are too long."""
@@ -215,9 +212,6 @@ class Forwarder:
     def close(self) -> None:
         """See `Destination.close`."""
         self._client().close()
-
-
-GZIPPED: Mapping[str, str] = {"Content-Encoding": "gzip"}
 
 
 def _now_ms() -> int:

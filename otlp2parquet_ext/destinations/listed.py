@@ -12,6 +12,7 @@ import re
 from typing import TYPE_CHECKING
 
 from otlp2parquet_ext.destinations.address import FORWARDING, AddressError, parse
+from otlp2parquet_ext.web.address import shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,6 +42,15 @@ def parse_all(text: str) -> tuple[Address, ...]:
     """Return the destinations of a list, lakes first, each once.
 
     Raises:
+        AddressError: see `as_written`.
+    """
+    return tuple(sorted(as_written(text), key=lambda address: address.kind in FORWARDING))
+
+
+def as_written(text: str) -> tuple[Address, ...]:
+    """Return the destinations of a list in its order, each once.
+
+    Raises:
         AddressError: says which part names no destination; or two are Iceberg tables.
     """
     addresses = {_key(address): address for address in map(parse, split_list(text))}.values()
@@ -51,7 +61,15 @@ def parse_all(text: str) -> tuple[Address, ...]:
             f"OTLP2PARQUET_DESTINATION names two sets of Iceberg tables, {places}: expected one, "
             "for there is one namespace and one inbox"
         )
-    return tuple(sorted(addresses, key=lambda address: address.kind in FORWARDING))
+    return tuple(addresses)
+
+
+def shown_list(text: str) -> str:
+    """Return a list as it may be quoted; see `web.address.shown`."""
+    urls = split_list(text)
+    if any("@" in url and "//" not in url for url in urls):
+        return "***"  # a password that looks like the beginning of a URL was cut in two
+    return ", ".join(map(shown, urls))
 
 
 def lake_of(addresses: Sequence[Address]) -> Address:

@@ -71,11 +71,15 @@ def read_tap(response: Response, now_ms: int) -> Answer:
         response: the answer.
         now_ms: Unix ms, for a Retry-After that is a date.
     """
-    status = response.status
-    if 200 <= status < 300:
-        status = _status_inside(response.body) or status
+    status = tap_status(response)
     later = status in TAP_LATER or status >= 500
     return _answer(response, status, now_ms, later=later)
+
+
+def tap_status(response: Response) -> int:
+    """Return a Data Tap's status, wherever it stands."""
+    inside = _status_inside(response.body) if 200 <= response.status < 300 else 0
+    return inside or response.status
 
 
 def read_otlp(response: Response, now_ms: int) -> Answer:

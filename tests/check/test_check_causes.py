@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from otlp2parquet_ext.checking.remedies import Cause, cause_of, lacking, remedy
-from otlp2parquet_ext.checking.told import told
+from otlp2parquet_ext.checking.told import HIDDEN, told
 from otlp2parquet_ext.checking.trying import (
     FAILED,
     FROZEN_MS,
@@ -231,6 +231,25 @@ def test_settings_say_which_variable_they_come_from() -> None:
     assert by_name["OTLP2PARQUET_DESTINATION"].value == "rest+https://***@host/x?token=***"
     assert by_name["OTLP2PARQUET_REST_TOKEN"].value == "***"
     assert unknown == ["OTLP2PARQUET_DESTNATION: there is no such setting; it has no effect"]
+
+
+def test_no_secret_of_forwarding_is_shown() -> None:
+    """Tokens, headers, and what a list of URLs holds of them."""
+    environ = {
+        "OTLP2PARQUET_DESTINATION": "s3://b-1/p?region=x, https://h/?token=ab, otlp+https://c/base",
+        "BD_TAP_CLIENT_TOKEN": "tap",
+        "OTEL_EXPORTER_OTLP_HEADERS": "api-key=key",
+        "OTLP2PARQUET_INGEST_TOKEN": "in",
+    }
+    by_name = {one.name: one.value for one in told(environ)[0]}
+    assert by_name["OTLP2PARQUET_DESTINATION"] == (
+        "s3://b-1/p?region=x, https://h/?token=***, otlp+https://c/base"
+    )
+    assert by_name["BD_TAP_CLIENT_TOKEN"] == HIDDEN
+    assert by_name["OTLP2PARQUET_OTLP_HEADERS"] == HIDDEN
+    assert by_name["OTLP2PARQUET_INGEST_TOKEN"] == HIDDEN
+    cut = told({"OTLP2PARQUET_DESTINATION": "https://u:p,x:y@host"})[0]
+    assert {o.value for o in cut if o.name == "OTLP2PARQUET_DESTINATION"} == {"***"}
 
 
 def test_the_command_takes_the_destination_from_its_variable_too(

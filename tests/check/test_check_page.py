@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import places
 import pytest
+from telemetry_sinks import Collector, Tap, running
 
 from otlp2parquet_ext.checking.policies import statements_for
 from otlp2parquet_ext.checking.trying import FAILED, Verdict
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 PAGE = Path(__file__).parents[2] / "docs" / "check.md"
 STEP = re.compile(r"^\| ([a-z ,…]+) \| .* \| .* \| .* \|$", re.MULTILINE)
-BLOCK = re.compile(r"```sh\n(.*?)```", re.DOTALL)
+BLOCK = re.compile(r"```sh[^\n]*\n(.*?)```", re.DOTALL)
 
 
 def documented() -> set[str]:
@@ -37,9 +38,12 @@ def with_inbox(place: Place) -> Place:
 
 
 def test_the_page_lists_every_step(moto: str) -> None:
-    """Of a destination that has them all: Glue with an inbox elsewhere."""
+    """Of destinations that have them all: Glue with an inbox elsewhere, a collector, a Data Tap."""
     place = with_inbox(places.glue(moto))
-    found = {v.step for v in verdicts(place.variables, Wish(create=True))}
+    with running(Tap()) as tap, running(Collector()) as collector:
+        every = f"{place.url} otlp+{collector.url} {tap.url}"
+        variables = {**place.variables, "OTLP2PARQUET_DESTINATION": every}
+        found = {v.step for v in verdicts(variables, Wish(create=True, send=True))}
     assert {s for s in found if not s.startswith("inbox ")} <= documented()
     assert documented() <= found
 

@@ -19,7 +19,7 @@ NOT_IN_LAMBDA = {"local", "cost", "demo.py", "report", "cli.py"}
 SHOWN = re.compile(
     r"(Address|Destination|Busy|Commit|Committer|Conflict|OutcomeUnknown|Storage|NotThere|"
     r"ForeignAddress|Web|Credentials|Query|NoAnswer|Avro|Redact|Slow|Api|Malformed|Encoding|Otlp|"
-    r"Refused|Partial|Ingest)Error"
+    r"Refused|Partial|Ingest|Check)Error|NotTried"
 )
 ROW = re.compile(r"^\| (`[^|]+?`(?:, `[^|]+?`)*) \|", re.MULTILINE)
 

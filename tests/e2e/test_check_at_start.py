@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from scripted_lambda import Extension, ScriptedLambda, invoke, shutdown
+from telemetry_sinks import TOKEN, Tap, running
 
 from otlp2parquet_ext import query
 
@@ -75,6 +76,30 @@ def test_each_step_is_said_and_all_is_fine(environment: ScriptedLambda, tmp_path
     rows = query.connect(f"file://{tmp_path}/lake").execute("SELECT Body FROM logs").fetchall()
     assert rows == [("hello",)]
     assert not list((tmp_path / "lake").rglob("otlp2parquet-ext-check*"))
+
+
+def test_each_of_several_destinations_is_gone_through(
+    environment: ScriptedLambda, tmp_path: Path
+) -> None:
+    """Steps say whose they are; a Data Tap is sent the function's telemetry, and nothing else."""
+    with running(Tap()) as tap:
+        assert isinstance(tap, Tap)
+        extension = environment.start(
+            tmp_path,
+            OTLP2PARQUET_DESTINATION=f"{tap.url} file://{tmp_path}/lake",
+            BD_TAP_CLIENT_TOKEN=TOKEN,
+            OTLP2PARQUET_CHECK="1",
+        )
+        listener = Listener(extension)
+        extension.until_next()
+        assert extension.post(json.dumps(EVENT).encode()) == 200
+        listener.until("check: all 6 steps are fine")
+        assert listener.end() == 0
+        assert [line["record"] for line in tap.lines] == ["hello"]
+    said = "\n".join(listener.lines)
+    assert f"check: server of {tap.url}: ok" in said
+    assert f"check: write of {tmp_path}/lake: ok" in said
+    assert TOKEN not in said
 
 
 def test_a_failure_is_an_error_with_what_to_do(environment: ScriptedLambda, tmp_path: Path) -> None:

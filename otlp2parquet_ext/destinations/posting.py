@@ -1,0 +1,48 @@
+"""One body, sent to a server as it wants it: by whoever forwards, and by whoever tries first."""
+
+from __future__ import annotations
+
+import zlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from otlp2parquet_ext.destinations.forwarder import Dialect
+    from otlp2parquet_ext.destinations.portions import Portion
+    from otlp2parquet_ext.web import Response
+    from otlp2parquet_ext.web.client import Client
+
+GZIP = 16 + zlib.MAX_WBITS
+GZIPPED: Mapping[str, str] = {"Content-Encoding": "gzip"}
+
+
+def post(
+    client: Client,
+    dialect: Dialect,
+    part: Portion,
+    *,
+    attempt: int = 0,
+    gzip: bool,
+    deadline_ms: int,
+) -> tuple[Response, int]:
+    """Send one body; return the answer, and how long the body was.
+
+    Args:
+        client: sends it.
+        dialect: of the server.
+        part: what to send.
+        attempt: how often it was sent before.
+        gzip: compress it.
+        deadline_ms: Unix ms after which there is no answer.
+
+    Raises:
+        WebError: there is none.
+    """
+    url, headers = dialect.request(part)
+    body = part.body(attempt)
+    if gzip:
+        packer = zlib.compressobj(wbits=GZIP)
+        body, headers = packer.compress(body) + packer.flush(), {**headers, **GZIPPED}
+    response = client.request("POST", url, headers=headers, body=body, deadline_ms=deadline_ms)
+    return response, len(body)
