@@ -47,6 +47,7 @@ class ScriptedFlushSide:
         follows, as_text: for each store, whether a commit was to follow, and what was asked for.
         described: how often what no commit made safe was made so otherwise.
         troubled: what hears of requests that failed.
+        loaded: time a hold takes is the destination's, not our imports'.
         owes: to whom the next stores, and the next tries to settle, leave their batch owed.
         settled, forgotten: bodies that were settled; names of batches that never will be.
     """
@@ -64,6 +65,7 @@ class ScriptedFlushSide:
     as_text: list[bool] = field(default_factory=list)
     described: int = 0
     troubled: Callable[[], None] | None = None
+    loaded: bool = True
 
     def __post_init__(self) -> None:
         self.may_store.set()
