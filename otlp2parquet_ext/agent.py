@@ -188,7 +188,8 @@ class Agent:
 
     async def _hold(self, invoke: Invoke) -> None:
         """Let an invocation's telemetry be flushed before the next one, where that is worth it."""
-        reason = flushing.holds(self._settings.flush, self._session.typical_gap_ms)
+        gap_ms, loaded = self._session.typical_gap_ms, self._batches.loaded
+        reason = flushing.holds(self._settings.flush, gap_ms, loaded=loaded)
         if reason is None or self._batches.in_trouble or not self._session.ends_are_told:
             return
         if await self._until_done(invoke):

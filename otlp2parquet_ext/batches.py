@@ -20,7 +20,6 @@ from otlp2parquet_ext.alarm import Alarm
 from otlp2parquet_ext.committing import COMMIT_LIMIT_MS, Committing, describe
 from otlp2parquet_ext.intake import Intake
 from otlp2parquet_ext.lane import Lane, now_ms
-from otlp2parquet_ext.lifecycle.holding import LONGEST_HOLD_MS
 from otlp2parquet_ext.outbox import Outbox
 from otlp2parquet_ext.pacing import Commits, Holding
 from otlp2parquet_ext.say import say
@@ -85,10 +84,12 @@ class Batches:
     def in_trouble(self) -> bool:
         """True while no invocation is held: the destination failed, or a hold was in vain."""
         now = now_ms()
-        return self._holding.refuses(now) or any(
-            lane.fails or lane.retry.waits(now) or lane.busy_ms(now) > LONGEST_HOLD_MS
-            for lane in self._lanes
-        )
+        return self._holding.refuses(now) or any(lane.in_trouble(now) for lane in self._lanes)
+
+    @property
+    def loaded(self) -> bool:
+        """See `FlushSide`."""
+        return self._flush_side.loaded
 
     @property
     def more(self) -> bool:
@@ -159,15 +160,12 @@ class Batches:
         try:
             async with asyncio.timeout(max(0, deadline_ms - now_ms()) / 1_000):
                 await (work if final else self._alarm.wait_for(work))
-        except TimeoutError:
-            # What is not stored is in the spool, what is not committed is in the inbox.
-            loaded = self._flush_side.loaded
-            self._holding.ended(now_ms(), flushed=False, loaded=loaded)
+        except TimeoutError:  # what is not stored is in the spool, not committed: in the inbox
+            self._holding.ended(now_ms(), flushed=False, loaded=self.loaded)
         else:
+            self._holding.doubted |= not work.done()
             if work.done():
                 self._holding.ended(now_ms(), flushed=True)
-            else:
-                self._holding.doubted = True
         finally:
             work.cancel()
 

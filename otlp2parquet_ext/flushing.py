@@ -59,6 +59,7 @@ class Hold(enum.StrEnum):
     STRATEGY = "strategy end"
     FIRST = "first invocation: nobody knows when the next one comes"
     RARE = "invocations are rare"
+    LOADING = "frozen now, what stores batches would not be there in time for SHUTDOWN"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +103,18 @@ def due_in_ms(thresholds: Thresholds, buffered: Buffered, now_ms: int) -> int | 
     return left_ms(buffered.since_ms + thresholds.timeout_ms, now_ms, thresholds.timeout_ms)
 
 
-def holds(strategy: str, typical_gap_ms: int | None) -> Hold | None:
+def holds(strategy: str, typical_gap_ms: int | None, *, loaded: bool = True) -> Hold | None:
     """Return why this invocation is held until its telemetry is flushed, None when it is not.
 
     A held invocation costs the time until `platform.runtimeDone` has been delivered and the batch
     is flushed; the caller has its answer already. One that is not held leaves its last lines to
     the next invocation or to SHUTDOWN.
+
+    Args:
+        strategy: `adaptive`, `end` or `threshold`.
+        typical_gap_ms: between invocations, None while there was one only.
+        loaded: what makes and stores batches is imported. Who may hold for it is lent two holds
+            (pacing.py): the environment freezes in between, and SHUTDOWN leaves two seconds.
     """
     if strategy == "end":
         return Hold.STRATEGY
@@ -115,7 +122,9 @@ def holds(strategy: str, typical_gap_ms: int | None) -> Hold | None:
         return None
     if typical_gap_ms is None:
         return Hold.FIRST
-    return Hold.RARE if typical_gap_ms > FREQUENT_GAP_MS else None
+    if typical_gap_ms > FREQUENT_GAP_MS:
+        return Hold.RARE
+    return None if loaded else Hold.LOADING
 
 
 def wait_for_end_until_ms(started_ms: int, deadline_ms: int, *, heard_ms: int) -> int:

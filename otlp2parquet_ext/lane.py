@@ -14,6 +14,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
+from otlp2parquet_ext.lifecycle.holding import LONGEST_HOLD_MS
 from otlp2parquet_ext.pacing import FIRST_RETRY_MS, Retry
 from otlp2parquet_ext.say import say
 
@@ -72,6 +73,10 @@ class Lane:
     def busy_ms(self, now_ms: int) -> int:
         """Return for how long a job has been under way, frozen time left out; 0 when none is."""
         return now_ms - max(self._began_ms, self._thawed_ms) if self.busy else 0
+
+    def in_trouble(self, now_ms: int) -> bool:
+        """Tell whether nobody should be held for a job: the last one failed, or this one drags."""
+        return self.fails or self.retry.waits(now_ms) or self.busy_ms(now_ms) > LONGEST_HOLD_MS
 
     def thawed(self, now_ms: int) -> None:
         """Note that we were frozen until now, or may have been."""

@@ -81,6 +81,17 @@ def test_only_invocations_nobody_would_flush_for_are_held(
 
 
 @pytest.mark.parametrize(
+    ("strategy", "hold"),
+    [("adaptive", Hold.LOADING), ("end", Hold.STRATEGY), ("threshold", None)],
+)
+def test_frequent_invocations_are_held_while_what_stores_batches_is_not_there(
+    strategy: str, hold: Hold | None
+) -> None:
+    """Frozen in the middle of its imports, an environment can store nothing after SHUTDOWN."""
+    assert holds(strategy, 1, loaded=False) is hold
+
+
+@pytest.mark.parametrize(
     ("deadline_ms", "until_ms"), [(900_000, 1_000), (2_000, 1_000), (600, 300), (0, 0), (-50, 0)]
 )
 def test_a_hold_ends_well_before_the_function_would_time_out(
