@@ -81,8 +81,10 @@ layer-lock: $(SETUP)  ## resolve the layer's own requirements again (hashes, no 
 	  --no-emit-index-url --no-emit-find-links --no-header --no-annotate \
 	  layer/requirements-test.in --output-file layer/requirements-test.txt
 
-.PHONY: test-deploy deploy-lock
+.PHONY: test-tools test-deploy deploy-lock
 DEPLOY_TOOLS := build/deploy-tools
+
+test-tools: $(LAYER_TOOLS)/.set-up $(DEPLOY_TOOLS)/.set-up otelcol  ## what some tests skip without: AWS's command line, the CDK, a collector
 
 test-deploy: $(SETUP) $(LAYER_TOOLS)/.set-up $(DEPLOY_TOOLS)/.set-up  ## templates, snippets and scripts of deploy/
 	$(BIN)/pytest tests/deploy

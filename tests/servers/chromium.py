@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 PROGRAM = next(filter(None, map(shutil.which, NAMES)), None)
 needs_chromium = pytest.mark.skipif(
-    PROGRAM is None, reason="there is no Chromium: as root, tests/report/prepare"
+    PROGRAM is None, reason="there is no Chromium: as root, tests/prepare"
 )
 OPTIONS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
