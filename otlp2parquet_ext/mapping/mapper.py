@@ -28,7 +28,9 @@ from otlp2parquet_ext.mapping.rows import Row
 from otlp2parquet_ext.mapping.severity import UNSPECIFIED, WARN
 from otlp2parquet_ext.mapping.times import Clock
 from otlp2parquet_ext.mapping.trace import NO_TRACE, Trace, TracingReader
+from otlp2parquet_ext.mapping.usual import Usual
 from otlp2parquet_ext.telemetry.decode import Event, Malformed
+from otlp2parquet_ext.telemetry.exact import exact_integers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -67,6 +69,7 @@ class Mapper:
         self._objects = ObjectReader(self._clock)
         self._tracing = TracingReader()
         self._attributes = AttributeWriter()
+        self._usual = Usual(self._clock, self._invocation, self._attributes.opening)
         self._ahead: set[str] = set()  # starts in the batch that the second pass has not reached
 
     def learn(self, events: Iterable[Event | Malformed], observed_us: int) -> None:
@@ -77,7 +80,7 @@ class Mapper:
         for event in events:
             if isinstance(event, Malformed) or event.type not in _TELLING:
                 continue
-            values = read_values(bytes(event.record))
+            values = read_values(exact_integers(bytes(event.record)))
             if event.type == "platform.start":
                 time_us = self._clock.read(event.time)
                 self._learn_start(values, observed_us if time_us is None else time_us)
@@ -106,7 +109,7 @@ class Mapper:
                 row = self._malformed(event.text, observed_us)
             else:
                 try:
-                    row = self._mapped(event, observed_us)
+                    row = self._usual.row(event) or self._mapped(event, observed_us)
                 except Exception:  # noqa: BLE001 -- one event never costs the batch
                     row = self._malformed(encode(event).decode(), observed_us)
             rows.append(row)
@@ -125,6 +128,8 @@ class Mapper:
             extra = envelope.fields(event, time_us)
             time_us = envelope.read_time(event, time_us, observed_us)
         record = bytes(event.record)
+        if record[:1] != b'"':
+            record = exact_integers(record)
         kind = record[:1]
         if kind == b"{":
             fields = read_fields(record)
