@@ -90,6 +90,24 @@ def read_fields(text: bytes) -> Fields:
     return Fields(text, values, {**raw}, repeated)
 
 
+def read_proven(text: bytes, proof: bytearray) -> Values | None:
+    """Read a JSON object that is the same bytes when it is written again.
+
+    Args:
+        text: the object, as sent.
+        proof: room to write it; what was there does not count.
+
+    Returns:
+        Its fields; None when it is not such an object, or has an integer beyond 64 bits.
+    """
+    try:
+        values = decode_exactly(text)
+    except (msgspec.MsgspecError, RecursionError):
+        return None
+    encode_into(values, proof)
+    return values if proof == text else None
+
+
 def read_line(line: str) -> Fields | None:
     """Read a line of text that is a JSON object, as loggers write it in text log format.
 
@@ -109,8 +127,11 @@ def read_line(line: str) -> Fields | None:
 
 
 def read_values(text: bytes) -> Values:
-    """Read the values of a JSON object, to look at only; {} when it is none."""
+    """Read the values of a JSON object as sent, to look at only; {} when it is none."""
     with suppress(ValueError, RecursionError):
+        return decode_exactly(text)
+    with suppress(ValueError, RecursionError):
+        text = exact_integers(text)
         try:
             return _decode_values(text)
         except msgspec.ValidationError:  # a number beyond a double

@@ -21,6 +21,7 @@ from otlp2parquet_ext.mapping.fields import (
     encode,
     read_fields,
     read_line,
+    read_proven,
     read_values,
 )
 from otlp2parquet_ext.mapping.records import ObjectReader, Reading, read_text, without_line_break
@@ -66,6 +67,7 @@ class Mapper:
         self._invocations = invocations
         self._version = invocations.version or context.function_version
         self._clock = Clock()
+        self._proof = bytearray()
         self._objects = ObjectReader(self._clock)
         self._tracing = TracingReader()
         self._attributes = AttributeWriter()
@@ -80,7 +82,7 @@ class Mapper:
         for event in events:
             if isinstance(event, Malformed) or event.type not in _TELLING:
                 continue
-            values = read_values(exact_integers(bytes(event.record)))
+            values = read_values(bytes(event.record))
             if event.type == "platform.start":
                 time_us = self._clock.read(event.time)
                 self._learn_start(values, observed_us if time_us is None else time_us)
@@ -128,15 +130,20 @@ class Mapper:
             extra = envelope.fields(event, time_us)
             time_us = envelope.read_time(event, time_us, observed_us)
         record = bytes(event.record)
-        if record[:1] != b'"':
-            record = exact_integers(record)
         kind = record[:1]
         if kind == b"{":
-            fields = read_fields(record)
+            values = read_proven(record, self._proof)
+            if values is None:
+                fields = read_fields(exact_integers(record))
+            else:
+                fields = Fields(record, values, values)
             if event_type.startswith("platform."):
                 return self._platform(event_type, fields, extra, time_us)
             reading = self._objects.read(fields, time_us)
             return self._record(event_type, reading, fields, extra, time_us)
+        if kind != b'"':
+            record = exact_integers(record)
+            kind = record[:1]
         if kind == b'"':
             text = _decode_text(record)
             if event_type in _LINES:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from otlp2parquet_ext.mapping.fields import decode_exactly, encode, encode_into
+from otlp2parquet_ext.mapping.fields import encode, read_proven
 from otlp2parquet_ext.mapping.rows import Row
 from otlp2parquet_ext.mapping.severity import UNSPECIFIED, severity, text_line
 from otlp2parquet_ext.mapping.shapes import Shape, Shapes, learn_shape
@@ -87,16 +87,12 @@ class Usual:
         return Row(event_type, time_us, text, attributes, level, trace, request_id)
 
     def _object(self, event_type: str, record: bytes, event_time: str, event_us: int) -> Row | None:
-        try:
-            values = decode_exactly(record)
-        except (msgspec.MsgspecError, RecursionError):
+        values = read_proven(record, self._proof)
+        if values is None:
             return None
         keys = tuple(values)
         shape = self._shapes.get(keys) or learn_shape(self._shapes, keys)
         if shape is None:
-            return None
-        encode_into(values, self._proof)
-        if self._proof != record:
             return None
         return self._of_shape(shape, values, event_type, event_time, event_us)
 
