@@ -36,7 +36,7 @@ class AttributeWriter:
 
     def __init__(self) -> None:
         """Remember nothing yet."""
-        self._opening = cache(_opening)
+        self.opening = cache(_opening)
 
     def write(
         self,
@@ -54,7 +54,7 @@ class AttributeWriter:
             fields: what is left of the record; see `merge`.
         """
         if not own:
-            opening = self._opening(event_type, request_id)
+            opening = self.opening(event_type, request_id)
             if fields is None:
                 return opening + b"}"
             rest = fields.rest

@@ -22,7 +22,7 @@ from otlp2parquet_ext.mapping.mapper import Mapper
 from otlp2parquet_ext.mapping.resource import resource
 from otlp2parquet_ext.mapping.rows import constants
 from otlp2parquet_ext.mapping.spans import Span, Told, span_table, spans
-from otlp2parquet_ext.telemetry.decode import decode
+from otlp2parquet_ext.telemetry.decode import decode_as_sent
 
 if TYPE_CHECKING:
     from collections.abc import Container, Sequence
@@ -65,7 +65,7 @@ def derive(
     reader, mapper = FactReader(), Mapper(context, invocations)
     facts: list[Fact] = []
     for delivery in deliveries:
-        events = decode(delivery.body)
+        events = decode_as_sent(delivery.body)
         if LOGS not in signals:
             mapper.learn(events, delivery.received_us)
         facts += reader.read(events, delivery.received_us)

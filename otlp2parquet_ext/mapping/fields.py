@@ -12,12 +12,13 @@ from __future__ import annotations
 
 from contextlib import suppress
 from json import JSONDecoder
-from typing import TYPE_CHECKING
+from types import GenericAlias
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
 from otlp2parquet_ext.telemetry.decode import split_array
-from otlp2parquet_ext.telemetry.exact import exact, exact_integers
+from otlp2parquet_ext.telemetry.exact import INT64_MAX, INT64_MIN, exact, exact_integers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,9 +26,26 @@ if TYPE_CHECKING:
 Values = dict[str, object]
 
 encode: Callable[[object], bytes] = msgspec.json.Encoder().encode
+encode_into: Callable[[object, bytearray], None] = msgspec.json.Encoder().encode_into
 _decode_values = msgspec.json.Decoder(dict[str, object]).decode
 _read_key = JSONDecoder().raw_decode
 _decode_raw = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+_DEPTH = 6
+_INTEGER = Annotated[int, msgspec.Meta(ge=INT64_MIN, le=INT64_MAX)]
+
+
+def _values_of_depth(depth: int) -> Any:
+    scalar: Any = bool | _INTEGER | float | str | None
+    if not depth:
+        return scalar
+    inner = _values_of_depth(depth - 1)
+    return scalar | GenericAlias(list, (inner,)) | GenericAlias(dict, (str, inner))
+
+
+decode_exactly: Callable[[bytes], dict[str, Any]]
+decode_exactly = msgspec.json.Decoder(GenericAlias(dict, (str, _values_of_depth(_DEPTH)))).decode
+"""Reads an object; refuses integers beyond 64 bits, numbers beyond a double, and deep ones."""
 
 
 class Fields(msgspec.Struct, gc=False, frozen=True):
@@ -72,6 +90,24 @@ def read_fields(text: bytes) -> Fields:
     return Fields(text, values, {**raw}, repeated)
 
 
+def read_proven(text: bytes, proof: bytearray) -> Values | None:
+    """Read a JSON object that is the same bytes when it is written again.
+
+    Args:
+        text: the object, as sent.
+        proof: room to write it; what was there does not count.
+
+    Returns:
+        Its fields; None when it is not such an object, or has an integer beyond 64 bits.
+    """
+    try:
+        values = decode_exactly(text)
+    except (msgspec.MsgspecError, RecursionError):
+        return None
+    encode_into(values, proof)
+    return values if proof == text else None
+
+
 def read_line(line: str) -> Fields | None:
     """Read a line of text that is a JSON object, as loggers write it in text log format.
 
@@ -91,8 +127,11 @@ def read_line(line: str) -> Fields | None:
 
 
 def read_values(text: bytes) -> Values:
-    """Read the values of a JSON object, to look at only; {} when it is none."""
+    """Read the values of a JSON object as sent, to look at only; {} when it is none."""
     with suppress(ValueError, RecursionError):
+        return decode_exactly(text)
+    with suppress(ValueError, RecursionError):
+        text = exact_integers(text)
         try:
             return _decode_values(text)
         except msgspec.ValidationError:  # a number beyond a double

@@ -18,7 +18,7 @@ from otlp2parquet_ext import __version__
 from otlp2parquet_ext.mapping.mapper import Mapper
 from otlp2parquet_ext.mapping.resource import resource
 from otlp2parquet_ext.mapping.rows import PORTION, Row, constants, table
-from otlp2parquet_ext.telemetry.decode import Event, Malformed, decode
+from otlp2parquet_ext.telemetry.decode import Event, Malformed, decode_as_sent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -68,7 +68,9 @@ def log_table(
 
     Source: reference otlp-mapping.md; tables.md, section 2b.
     """
-    decoded = deque((decode(delivery.body), delivery.received_us) for delivery in deliveries)
+    decoded = deque(
+        (decode_as_sent(delivery.body), delivery.received_us) for delivery in deliveries
+    )
     return _log_table(decoded, context, invocations, exclude)
 
 

@@ -21,6 +21,7 @@ from otlp2parquet_ext.mapping.fields import (
     encode,
     read_fields,
     read_line,
+    read_proven,
     read_values,
 )
 from otlp2parquet_ext.mapping.records import ObjectReader, Reading, read_text, without_line_break
@@ -28,7 +29,9 @@ from otlp2parquet_ext.mapping.rows import Row
 from otlp2parquet_ext.mapping.severity import UNSPECIFIED, WARN
 from otlp2parquet_ext.mapping.times import Clock
 from otlp2parquet_ext.mapping.trace import NO_TRACE, Trace, TracingReader
+from otlp2parquet_ext.mapping.usual import Usual
 from otlp2parquet_ext.telemetry.decode import Event, Malformed
+from otlp2parquet_ext.telemetry.exact import exact_integers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -64,9 +67,11 @@ class Mapper:
         self._invocations = invocations
         self._version = invocations.version or context.function_version
         self._clock = Clock()
+        self._proof = bytearray()
         self._objects = ObjectReader(self._clock)
         self._tracing = TracingReader()
         self._attributes = AttributeWriter()
+        self._usual = Usual(self._clock, self._invocation, self._attributes.opening)
         self._ahead: set[str] = set()  # starts in the batch that the second pass has not reached
 
     def learn(self, events: Iterable[Event | Malformed], observed_us: int) -> None:
@@ -106,7 +111,7 @@ class Mapper:
                 row = self._malformed(event.text, observed_us)
             else:
                 try:
-                    row = self._mapped(event, observed_us)
+                    row = self._usual.row(event) or self._mapped(event, observed_us)
                 except Exception:  # noqa: BLE001 -- one event never costs the batch
                     row = self._malformed(encode(event).decode(), observed_us)
             rows.append(row)
@@ -127,11 +132,18 @@ class Mapper:
         record = bytes(event.record)
         kind = record[:1]
         if kind == b"{":
-            fields = read_fields(record)
+            values = read_proven(record, self._proof)
+            if values is None:
+                fields = read_fields(exact_integers(record))
+            else:
+                fields = Fields(record, values, values)
             if event_type.startswith("platform."):
                 return self._platform(event_type, fields, extra, time_us)
             reading = self._objects.read(fields, time_us)
             return self._record(event_type, reading, fields, extra, time_us)
+        if kind != b'"':
+            record = exact_integers(record)
+            kind = record[:1]
         if kind == b'"':
             text = _decode_text(record)
             if event_type in _LINES:

@@ -14,19 +14,9 @@ import msgspec
 from otlp2parquet_ext.mapping.attributes import Attributes, exception
 from otlp2parquet_ext.mapping.fields import Fields, Values, encode
 from otlp2parquet_ext.mapping.severity import UNSPECIFIED, Severity, severity, text_line
+from otlp2parquet_ext.mapping.shapes import LEVEL_KEYS, REQUEST_KEYS, TIME_KEYS, TRACE_KEYS
 from otlp2parquet_ext.mapping.times import SECOND_US, Clock, has_fraction
 from otlp2parquet_ext.mapping.trace import Trace, span_id, trace_flags, trace_id
-
-_LEVEL_KEYS = ("level", "log_level", "severity", "levelname")
-_TIME_KEYS = ("timestamp", "time", "ts")
-_REQUEST_KEYS = (
-    "requestId",
-    "AWSRequestId",
-    "awsRequestId",
-    "function_request_id",
-    "aws_request_id",
-)
-_TRACE_KEYS = ("trace_id", "xray_trace_id", "traceId")
 
 
 class Reading(msgspec.Struct, gc=False):
@@ -108,7 +98,7 @@ class ObjectReader:
         )
 
     def _level(self, values: Values, rest: Values) -> Severity:
-        for key in _LEVEL_KEYS:
+        for key in LEVEL_KEYS:
             level = values.get(key)
             if isinstance(level, str) and level:
                 del rest[key]
@@ -116,7 +106,7 @@ class ObjectReader:
         return UNSPECIFIED
 
     def _time(self, values: Values, rest: Values, event_us: int) -> int | None:
-        for key in _TIME_KEYS:
+        for key in TIME_KEYS:
             text = values.get(key)
             if not isinstance(text, str) or (time_us := self._read_time(text)) is None:
                 continue
@@ -129,7 +119,7 @@ class ObjectReader:
         return None
 
     def _trace(self, values: Values, rest: Values) -> Trace | None:
-        for key in _TRACE_KEYS:
+        for key in TRACE_KEYS:
             text = values.get(key)
             trace = self._rooted(text) if isinstance(text, str) else None
             if trace is not None:
@@ -177,7 +167,7 @@ def _other_body(fields: Fields) -> str | bytes:
 
 
 def _request_id(values: Values, rest: Values) -> str | None:
-    for key in _REQUEST_KEYS:
+    for key in REQUEST_KEYS:
         request_id = values.get(key)
         if isinstance(request_id, str) and request_id:
             del rest[key]

@@ -15,12 +15,13 @@ LATEST_US = 9_214_646_400 * SECOND_US
 """2262-01-01: beyond it OTLP's nanoseconds do not fit 64 bits."""
 
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
-_PLATFORM_LENGTH = len("2026-03-14T09:26:53.589Z")
 _TIME = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:[.,:](\d{1,6})\d*)?"
     r"(?:[Zz]|([+-])(\d\d):?(\d\d))",
     re.ASCII,
 )
+_ZONE = re.compile(r"[Zz]|[+-]\d\d:?\d\d", re.ASCII)
+_POINTS = frozenset(".,:")
 _MAX_HOUR, _MAX_MINUTE, _LEAP_SECOND = 23, 59, 60
 
 
@@ -52,29 +53,34 @@ def parse_time(text: str) -> int | None:
 
 def has_fraction(text: str) -> bool:
     """Tell whether a time that `parse_time` reads is written with a fraction of the second."""
-    return text[19:20] in {".", ",", ":"}
+    return text[19:20] in _POINTS
 
 
 class Clock:
-    """Reads times as `parse_time` does, quickly when many lie in the same second.
+    """Reads times as `parse_time` does, quickly when they differ in milliseconds only.
 
-    Remembers one second and how it was spelled, nothing else.
+    Remembers one time and how it was spelled around its milliseconds, nothing else.
     """
 
     def __init__(self) -> None:
-        self._second = ""
+        self._before = self._after = self._other = ""
         self._second_us = 0
+        self._other_us: int | None = None
 
     def read(self, text: str) -> int | None:
         """Give Unix microseconds, or None; see `parse_time`."""
-        if len(text) == _PLATFORM_LENGTH and text[:20] == self._second and text[23] == "Z":
+        if text[:20] == self._before and text[23:] == self._after:
             millis = text[20:23]
             if millis.isascii() and millis.isdigit():
                 return self._second_us + int(millis) * 1000
-        return self._learn(text)
+        return self._other_us if text == self._other else self._learn(text)
 
     def _learn(self, text: str) -> int | None:
         time_us = parse_time(text)
-        if time_us is not None and len(text) == _PLATFORM_LENGTH and text[19::4] == ".Z":
-            self._second, self._second_us = text[:20], time_us - time_us % SECOND_US
+        after = text[23:]
+        if time_us is None or text[19:20] not in _POINTS or not _ZONE.fullmatch(after):
+            self._other, self._other_us = text, time_us
+        else:
+            self._before, self._after = text[:20], after
+            self._second_us = time_us - time_us % SECOND_US
         return time_us

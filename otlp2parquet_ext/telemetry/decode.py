@@ -77,15 +77,22 @@ def decode(body: bytes) -> Sequence[Event | Malformed]:
 
     Source: reference telemetry-events.md, section 5; otlp-mapping.md, section 14.
     """
+    events = decode_as_sent(body)
+    return [_with_exact_integers(event) for event in events] if has_long_digits(body) else events
+
+
+def decode_as_sent(body: bytes) -> Sequence[Event | Malformed]:
+    """Read the body of one delivery; see `decode`.
+
+    The price of looking for them saved, integers beyond 64 bits are still there: `exact_integers`
+    is left to whoever reads a record.
+    """
     if not body.isascii():
         body = _valid_utf8(body)
     try:
-        events = _decode_events(body)
+        return _decode_events(body)
     except (msgspec.MsgspecError, RecursionError):
         return _parts(body.decode().strip("\ufeff \t\r\n"))
-    if has_long_digits(body):
-        return [_with_exact_integers(event) for event in events]
-    return events
 
 
 def _valid_utf8(body: bytes) -> bytes:
@@ -96,7 +103,9 @@ def _valid_utf8(body: bytes) -> bytes:
     return body
 
 
-def _with_exact_integers(event: Event) -> Event:
+def _with_exact_integers(event: Event | Malformed) -> Event | Malformed:
+    if not isinstance(event, Event) or isinstance(event, OddEvent):
+        return event  # made exact when it was read
     record = bytes(event.record)
     made = exact_integers(record)
     return event if made is record else Event(event.type, event.time, msgspec.Raw(made))

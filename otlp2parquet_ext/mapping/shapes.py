@@ -1,0 +1,60 @@
+"""Shapes of records: which of its keys say what, found once for all records with the same keys.
+
+A logger writes the same keys in the same order, thousands of times. What is told from keys alone
+is told once; the values are looked at in each record.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+LEVEL_KEYS = ("level", "log_level", "severity", "levelname")
+TIME_KEYS = ("timestamp", "time", "ts")
+REQUEST_KEYS = (
+    "requestId",
+    "AWSRequestId",
+    "awsRequestId",
+    "function_request_id",
+    "aws_request_id",
+)
+TRACE_KEYS = ("trace_id", "xray_trace_id", "traceId")
+MOST_SHAPES = 256
+"""Shapes remembered; whoever puts ids into keys has as many shapes as records."""
+
+# An error's parts, a span beside a trace, and keys that are ours: told by more than one key.
+_INVOLVED = frozenset(
+    {"errorType", "errorMessage", "span_id", "trace_flags", "type", "faas.invocation_id"}
+)
+
+
+class Shape(NamedTuple):
+    """The first key of each kind a record has; "" where it has none."""
+
+    level: str
+    time: str
+    request: str
+    trace: str
+
+
+Shapes = dict[tuple[str, ...], Shape | None]
+"""Shapes by keys in their order; None for records that need a closer look."""
+
+
+def find_shape(keys: Sequence[str]) -> Shape | None:
+    """Find the shape of records with these keys; None when keys alone do not tell it."""
+    present = set(keys)
+    if "message" not in present or not present.isdisjoint(_INVOLVED):
+        return None
+    kinds = (LEVEL_KEYS, TIME_KEYS, REQUEST_KEYS, TRACE_KEYS)
+    return Shape(*(next((key for key in kind if key in present), "") for kind in kinds))
+
+
+def learn_shape(shapes: Shapes, keys: tuple[str, ...]) -> Shape | None:
+    """Find a shape nobody has asked for yet; remember it while there is room."""
+    found = find_shape(keys)
+    if len(shapes) < MOST_SHAPES:
+        shapes[keys] = found
+    return found

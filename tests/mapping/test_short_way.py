@@ -1,0 +1,188 @@
+"""The short way from a usual record to its row, beside the long way every record can take."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from benchmarks import reference_mix
+from otlp2parquet_ext.mapping.invocations import Invocations
+from otlp2parquet_ext.mapping.logs import LogTable, log_table
+from otlp2parquet_ext.mapping.shapes import MOST_SHAPES, Shapes, learn_shape
+from otlp2parquet_ext.mapping.usual import Usual
+from otlp2parquet_ext.telemetry.values import Context, Delivery, Invoke
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+REQUEST = "8286a188-ba32-4475-8077-530cd35c09a9"
+ROOT = "1-69b52bcd-0f1e2d3c4b5a69788796a5b4"
+TRACE_ID = "0f1e2d3c4b5a69788796a5b469b52bcd"
+INVOKE_US = 1_773_480_413_500_000
+CAPTURED = [
+    case["event"]
+    for path in sorted((Path(__file__).parent / "events").glob("*.json"))
+    for case in json.loads(path.read_bytes())
+]
+
+TIMES = [
+    "2026-03-14T09:26:53.589Z",
+    "2026-03-14T09:26:53.58Z",
+    "2026-03-14T09:26:53.589123Z",
+    "2026-03-14 09:26:53,589+0000",
+    "2026-03-14 09:26:53,777+0000",
+    "2026-03-14T10:26:53.589+01:00",
+    "2026-03-14T09:26:53Z",
+    "2026-03-14T09:26:51Z",
+    "2026-03-14T09:26:53.5+9Z",
+    "2026-03-14T09:26:53.५८९Z",
+    "soon",
+    "",
+]
+VALUES: dict[str, list[Any]] = {
+    "message": ["Basket loaded", "", "naïve", None, {"errorType": "E", "b": 1}, 7],
+    "msg": ["m"],
+    "level": ["INFO", "warning", "", None, 30],
+    "severity": ["ERROR", ""],
+    "timestamp": [*TIMES, 1_773_480_413],
+    "time": TIMES,
+    "requestId": [REQUEST, "another", "", None],
+    "AWSRequestId": [REQUEST, ""],
+    "xray_trace_id": [ROOT, "1-0-0", None],
+    "trace_id": [TRACE_ID, "0" * 32, "no", 5],
+    "span_id": ["00f067aa0ba902b7"],
+    "errorType": ["LimitError", None],
+    "type": ["order"],
+    "faas.invocation_id": ["i"],
+    "a": [1.5, -0.0, 2**63 - 1, 2**63, 2**64, -(2**63) - 1, [[[[[[[[1]]]]]]]], {"b": [2**63]}, "ü"],
+    "b": [{"c": None}, [], {}, "\n", "</a>"],
+}
+RECORDS = st.lists(st.sampled_from(list(VALUES)), unique=True, max_size=8).flatmap(
+    lambda keys: st.fixed_dictionaries({key: st.sampled_from(VALUES[key]) for key in keys})
+)
+LINES = st.sampled_from(
+    [
+        f"[INFO]\t2026-03-14T09:26:53.589Z\t{REQUEST}\tBasket loaded\n",
+        f"[ODD]\t2026-03-14T09:26:53.589Z\t{REQUEST}\tBasket loaded\r\n",
+        "[INFO]\t2026-03-14T09:26:53.589Z\t\tno request\r",
+        f"2026-03-14T09:26:53.589Z\t{REQUEST}\tERROR\tnode",
+        "2026-03-14T09:26:53.589Z\tundefined\tINFO\tnode",
+        "[ERROR] KeyError: 'a'\nTraceback (most recent call last):\n",
+        "plain\n\n",
+        "",
+        "{not json",
+        '{"message": 1e400}',
+        '{"a":NaN}',
+    ]
+)
+
+
+def spelled(record: object, style: str) -> str:
+    """Write a record as loggers do: compact, with spaces, escaped, floats and keys their way."""
+    if style == "spaces":
+        return json.dumps(record)
+    text = json.dumps(record, separators=(",", ":"), ensure_ascii=style == "escaped")
+    if style == "numbers":
+        return text.replace("1.5", "1.50e0")
+    if style == "twice" and text.startswith('{"'):
+        return '{"a":1,"message":"first",' + text[1:]
+    return text
+
+
+STYLES = st.sampled_from(["compact", "compact", "compact", "spaces", "escaped", "numbers", "twice"])
+PAYLOADS = st.one_of(
+    st.builds(spelled, RECORDS, STYLES),
+    LINES.map(json.dumps),
+    st.builds(spelled, RECORDS, STYLES).map(json.dumps),
+)
+EVENTS = st.builds(
+    lambda time, kind, record: f'{{"time":{json.dumps(time)},"type":"{kind}","record":{record}}}',
+    st.sampled_from(TIMES),
+    st.sampled_from(["function", "function", "function", "extension", "news", "platform.news"]),
+    PAYLOADS,
+)
+STARTED = {
+    "time": "2026-03-14T09:26:53.400Z",
+    "type": "platform.start",
+    "record": {
+        "requestId": REQUEST,
+        "tracing": {"value": f"Root={ROOT};Parent=00f067aa0ba902b7;Sampled=1"},
+    },
+}
+
+
+def mapped(bodies: Sequence[bytes], **context: Any) -> LogTable:
+    """Map a batch by the short way where it serves."""
+    invocations = Invocations()
+    if not context:
+        invocations.invoked(Invoke(request_id="another", received_us=INVOKE_US))
+    deliveries = [Delivery(body, INVOKE_US + count) for count, body in enumerate(bodies)]
+    return log_table(deliveries, Context(instance_id="i", **context), invocations)
+
+
+def by_the_long_way(bodies: Sequence[bytes], **context: Any) -> LogTable:
+    """Map a batch as if no record were a usual one."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Usual, "row", lambda _self, _event: None)
+        return mapped(bodies, **context)
+
+
+def assert_equal_either_way(bodies: Sequence[bytes], **context: Any) -> None:
+    """Compare every column of every row."""
+    short, long = mapped(bodies, **context), by_the_long_way(bodies, **context)
+    assert short.table.to_pylist() == long.table.to_pylist()
+    assert short.malformed == long.malformed
+
+
+@settings(deadline=None, max_examples=400)
+@given(events=st.lists(EVENTS, min_size=1, max_size=6), managed=st.booleans())
+@example(events=['{"time":"","type":"function","record":"{}"}'], managed=False)
+def test_any_records_give_the_same_rows_either_way(*, events: list[str], managed: bool) -> None:
+    """Whatever loggers write, being quick may not change a byte of what is stored."""
+    for context in ({}, {"managed": managed}):
+        for first in ([], [json.dumps(STARTED)]):
+            body = f"[{','.join([*first, *events])}]".encode()
+            assert_equal_either_way([body], **context)
+
+
+def test_captured_events_give_the_same_rows_either_way() -> None:
+    """Each by itself and all of them in one batch, as runtimes and platforms really send them."""
+    bodies = [json.dumps([event], separators=(",", ":")).encode() for event in CAPTURED]
+    assert_equal_either_way([json.dumps(CAPTURED, separators=(",", ":")).encode(), *bodies])
+    for body in bodies:
+        assert_equal_either_way([body])
+
+
+@pytest.mark.parametrize("per_delivery", [1, 5, 500])
+def test_the_reference_mix_gives_the_same_rows_either_way(per_delivery: int) -> None:
+    """Invocations that begin and end between its lines are part of what is told."""
+    assert_equal_either_way(list(reference_mix.bodies(1_000, per_delivery)))
+
+
+def test_the_records_of_the_mix_take_the_short_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A change that sends them all the long way would break nothing but the price."""
+    taken: list[bool] = []
+    real = Usual.row
+
+    def row(self: Usual, event: Any) -> Any:
+        made = real(self, event)
+        taken.extend([made is not None] if event.type == "function" else [])
+        return made
+
+    monkeypatch.setattr(Usual, "row", row)
+    mapped(list(reference_mix.bodies(500)))
+    assert len(taken) > 300
+    assert all(taken)
+
+
+def test_shapes_are_remembered_up_to_a_bound() -> None:
+    """A logger that puts ids into keys makes a shape with each record."""
+    shapes: Shapes = {}
+    for number in range(MOST_SHAPES + 50):
+        assert learn_shape(shapes, ("message", f"order {number}")) is not None
+    assert len(shapes) == MOST_SHAPES
