@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import reference_mix
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from benchmarks import reference_mix
 from otlp2parquet_ext.mapping.invocations import Invocations
 from otlp2parquet_ext.mapping.logs import LogTable, log_table
 from otlp2parquet_ext.mapping.shapes import MOST_SHAPES, Shapes, learn_shape
