@@ -270,11 +270,10 @@ FORWARD_ONLY = """
 import os, sys
 from pathlib import Path
 from otlp2parquet_ext.agent import Agent
-from otlp2parquet_ext.flush_side import FlushSide, preload
+from otlp2parquet_ext.flush_side import FlushSide
 from otlp2parquet_ext.settings import load
 from otlp2parquet_ext.spool import Spool
 settings, _ = load(os.environ)
-preload(settings)
 spool = Spool(Path(sys.argv[1]), 1 << 20, 0)
 spool.append(b'[{"time":"t","type":"function","record":"x"}]', 1, 1)
 side = FlushSide(settings, os.environ)
