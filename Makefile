@@ -84,7 +84,8 @@ layer-lock: $(SETUP)  ## resolve the layer's own requirements again (hashes, no 
 .PHONY: test-tools test-deploy deploy-lock
 DEPLOY_TOOLS := build/deploy-tools
 
-test-tools: $(LAYER_TOOLS)/.set-up $(DEPLOY_TOOLS)/.set-up otelcol  ## what some tests skip without: AWS's command line, the CDK, a collector
+test-tools: $(SETUP) $(LAYER_TOOLS)/.set-up $(DEPLOY_TOOLS)/.set-up otelcol  ## what some tests skip or wait for: AWS's command line, the CDK, a collector, S3
+	PYTHONPATH=tests/servers $(BIN)/python -c 'import versitygw as v; print(v.installed(v.PACKAGE, v.VERSION))'
 
 test-deploy: $(SETUP) $(LAYER_TOOLS)/.set-up $(DEPLOY_TOOLS)/.set-up  ## templates, snippets and scripts of deploy/
 	$(BIN)/pytest tests/deploy
