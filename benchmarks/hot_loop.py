@@ -182,7 +182,7 @@ def _memory() -> dict[str, Any]:
         side, found = FlushSide(settings, {}), {"idle": _now("Anonymous")}
 
         def flush() -> None:
-            side.warm_up_store()
+            side.rehearse()
             found["warm"], found["peak_before"] = _now("Anonymous"), _peak()
             for number, file in enumerate(islice(cycle(files), FLUSHES), 1):
                 side.store(Segment.recover(file))

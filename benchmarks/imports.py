@@ -50,7 +50,7 @@ runs = []; early._import_agent(runs, os.pipe()[1]); assert callable(runs[0]), ru
 STORE = """
 from otlp2parquet_ext.flush_side import FlushSide
 from otlp2parquet_ext.settings import load
-FlushSide(load({"OTLP2PARQUET_DESTINATION": "file:///tmp/nowhere"})[0], {}).warm_up_store()
+FlushSide(load({"OTLP2PARQUET_DESTINATION": "file:///tmp/nowhere"})[0], {}).rehearse()
 """
 
 FUTURES = """

@@ -222,6 +222,7 @@ class Agent:
         """Spend the window before SIGKILL: listen, flush, and flush what came meanwhile."""
         deadline_ms = shutdown.deadline_ms or now_ms() + SHUTDOWN_WINDOW_MS
         self._heard_ms = now_ms()
+        self._preloaded = True  # there is no time left to rehearse
         self._batches.warm_up(deadline_ms)
         last_ms = deadline_ms - flushing.MARGIN_MS
         await self._drain(deadline_ms)

@@ -140,12 +140,12 @@ class Batches:
 
     def preload(self) -> None:
         """Let the storing thread import what a batch needs, before there is one."""
-        self._storing.submit(self._flush_side.warm_up_store)
+        self._storing.submit(self._flush_side.rehearse)
 
     def warm_up(self, deadline_ms: int) -> None:
         """Let the threads import what a last flush needs while the loop still listens."""
         self._let_go()
-        self.preload()
+        self._storing.submit(self._flush_side.warm_up_store)
         if self._committing.may(now_ms(), deadline_ms):
             self._committing.lane.submit(self._flush_side.warm_up_commit)
 

@@ -170,27 +170,32 @@ class FlushSide:
         self._open().describe()
 
     def warm_up_store(self) -> None:
-        """Import what storing needs; what is wrong is said when a batch is stored.
-
-        A batch of one event is made and thrown away: that loads what is loaded on first use, too.
-        """
+        """Import what storing needs; what is wrong is said when a batch is stored."""
         with contextlib.suppress(DestinationError):
             self._open()
-        from otlp2parquet_ext.destinations.listed import only_taps  # noqa: PLC0415 - as choose.py
-
-        if not only_taps(self._settings.destination):
-            with contextlib.suppress(Exception):
-                self._rehearse()
+        if not self._only_taps():
+            with self._making:
+                _ = self._maker
         self.loaded = True
 
-    def _rehearse(self) -> None:
-        from otlp2parquet_ext.destinations.parquet_file import encode  # noqa: PLC0415 - heavy
-        from otlp2parquet_ext.tables.registry import TABLES  # noqa: PLC0415
+    def rehearse(self) -> None:
+        """Do so, and make and drop a batch of one event: it loads what first use loads."""
+        self.warm_up_store()
+        if self._only_taps():
+            return
+        with contextlib.suppress(Exception):
+            from otlp2parquet_ext.destinations.parquet_file import encode  # noqa: PLC0415 - heavy
+            from otlp2parquet_ext.tables.registry import TABLES  # noqa: PLC0415
 
-        with self._making:
-            tables, _ = self._maker.make(Contents(deliveries=[SAMPLE]))
-        for name, table in tables.items():
-            encode(table, TABLES[name])
+            with self._making:
+                tables, _ = self._maker.make(Contents(deliveries=[SAMPLE]))
+            for name, table in tables.items():
+                encode(table, TABLES[name])
+
+    def _only_taps(self) -> bool:
+        from otlp2parquet_ext.destinations.listed import only_taps  # noqa: PLC0415 - as choose.py
+
+        return only_taps(self._settings.destination)
 
     def warm_up_commit(self) -> None:
         """Import what committing needs, likewise."""

@@ -277,7 +277,7 @@ settings, _ = load(os.environ)
 spool = Spool(Path(sys.argv[1]), 1 << 20, 0)
 spool.append(b'[{"time":"t","type":"function","record":"x"}]', 1, 1)
 side = FlushSide(settings, os.environ)
-side.warm_up_store()
+side.rehearse()
 print(side.store(spool.seal()).safe, side.commit(2**60), "pyarrow" in sys.modules)
 """
 

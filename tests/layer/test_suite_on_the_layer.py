@@ -17,6 +17,8 @@ NOT_THERE = (
     "import duckdb",
     "_any_bytes",
     "otlp2parquet_ext.cli",
+    "otlp2parquet_ext.commands",
+    "import hot_loop",
     "import local",
     "import query",
 )

@@ -111,7 +111,7 @@ class ScriptedFlushSide:
     def warm_up_store(self) -> None:
         """Import nothing."""
 
-    warm_up_commit = warm_up_store
+    warm_up_commit = rehearse = warm_up_store
 
     @property
     def bodies(self) -> list[bytes]:
