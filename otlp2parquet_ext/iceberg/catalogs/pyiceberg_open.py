@@ -72,7 +72,7 @@ def _extra_for(error: Exception) -> str:
     """
     if "AWS" in str(error):
         return "boto3: pip install 'otlp2parquet-ext[glue]'; glue://DATABASE does without"
-    return f"a library that is not installed: {error}"
+    return f"a library that is not installed: {explained(error)}"
 
 
 def _load(name: str, properties: dict[str, Any]) -> Catalog:
