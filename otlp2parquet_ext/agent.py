@@ -84,7 +84,6 @@ class Agent:
             refused=self._batches.refused,
         )
         self._redactor = _redacting(self._settings.redact)
-        self._preloaded = False
         self._otlp = OtlpSide(booted, self._batches, self._redactor)
         self._heard_ms = 0
         self._news = asyncio.Event()
@@ -99,7 +98,8 @@ class Agent:
         if self._booted.listener is not None:
             await self._receiver.start(socket.socket(fileno=self._booted.listener.detach()))
         await self._otlp.start()
-        self._preload(delivered=False)
+        if self._settings.preload != "lazy":
+            self._batches.preload()
         if self._settings.check == "1":
             _begin_check(self._booted)
         shutdown = await self._until_shutdown()
@@ -162,18 +162,9 @@ class Agent:
         seen = peek(body)
         body = self._redactor.body(body) if self._redactor else body
         self._batches.append(body, max(1, seen.events))
-        self._preload(delivered=True)
         self._session.heard(seen.done, seen.reported)
         self._heard_ms = now_ms()
         self._news.set()
-
-    def _preload(self, *, delivered: bool) -> None:
-        """Import what makes batches, if it is time and not under way (docs/decisions/0019)."""
-        free = self._booted.managed or self._booted.snapshot
-        policy = self._settings.preload
-        if not self._preloaded and flushing.preloads(policy, free=free, delivered=delivered):
-            self._preloaded = True
-            self._batches.preload()
 
     def _note(self, event: Event) -> None:
         """Remember the facts of an event, whether it is still to be answered or not."""
@@ -222,7 +213,6 @@ class Agent:
         """Spend the window before SIGKILL: listen, flush, and flush what came meanwhile."""
         deadline_ms = shutdown.deadline_ms or now_ms() + SHUTDOWN_WINDOW_MS
         self._heard_ms = now_ms()
-        self._preloaded = True  # there is no time left to rehearse
         self._batches.warm_up(deadline_ms)
         last_ms = deadline_ms - flushing.MARGIN_MS
         await self._drain(deadline_ms)

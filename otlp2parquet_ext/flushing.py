@@ -171,15 +171,3 @@ def drain_until_ms(
     latest = deadline_ms - MARGIN_MS - store_cost_ms
     wanted = latest if owes_report else heard_ms + QUIET_MS
     return max(now_ms, min(wanted, latest))
-
-
-def preloads(policy: str, *, free: bool, delivered: bool) -> bool:
-    """Tell whether what makes batches is imported before there is one to make.
-
-    Args:
-        policy: `init` is at once, `lazy` is never; `auto` is as soon as something is delivered,
-            for from then on SHUTDOWN may come, and its two seconds do not suffice to import it.
-        free: nobody waits for this start: a snapshot is made of it, or it serves many at a time.
-        delivered: something was.
-    """
-    return policy == "init" or (policy == "auto" and (free or delivered))

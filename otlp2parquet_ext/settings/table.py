@@ -52,7 +52,7 @@ SETTINGS: tuple[Setting, ...] = (
         (PREFIX + "PRELOAD",),
         "auto",
         "When what makes batches (pyarrow and the like) is imported: `init` beside the function's "
-        "own start, `lazy` with the first batch, `auto` with the first delivery.",
+        "own start, `lazy` with the first batch, `auto` as `init`: SHUTDOWN leaves no time for it.",
         choices=("auto", "init", "lazy"),
     ),
     Setting(

@@ -17,7 +17,6 @@ from otlp2parquet_ext.flushing import (
     due,
     due_in_ms,
     holds,
-    preloads,
     wait_for_end_until_ms,
 )
 from otlp2parquet_ext.lifecycle.holding import deadline_ms_in, hold_until_ms
@@ -156,20 +155,3 @@ def test_a_deadline_in_the_past_means_now() -> None:
 def test_an_expensive_flush_shortens_the_listening_and_not_itself() -> None:
     """What is in the spool already is worth more than what may still come."""
     assert drain(owes_report=True, now_ms=0, cost_ms=5_000) == 0
-
-
-@pytest.mark.parametrize(
-    ("policy", "free", "delivered", "expected"),
-    [
-        ("init", False, False, True),
-        ("lazy", True, True, False),
-        ("auto", False, False, False),
-        ("auto", True, False, True),
-        ("auto", False, True, True),
-    ],
-)
-def test_what_makes_batches_is_loaded_as_soon_as_there_may_be_something_to_lose(
-    policy: str, *, free: bool, delivered: bool, expected: bool
-) -> None:
-    """SHUTDOWN may follow any delivery, and a small function's share of its two seconds is less."""
-    assert preloads(policy, free=free, delivered=delivered) is expected

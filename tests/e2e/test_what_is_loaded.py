@@ -96,10 +96,9 @@ def test_who_wants_it_lazy_gets_what_makes_batches_with_the_first_one(
     "variables",
     [
         {"OTLP2PARQUET_PRELOAD": "init"},
-        {"AWS_LAMBDA_INITIALIZATION_TYPE": "snap-start"},
         {},
     ],
-    ids=["asked for", "in a snapshot", "after a delivery"],
+    ids=["asked for", "by default"],
 )
 def test_what_makes_batches_is_there_before_the_first_one(
     scripted: ScriptedLambda, tmp_path: Path, variables: dict[str, str]
