@@ -153,7 +153,8 @@ def _resource(group: Any, environment: Resource) -> Row:
         named = {pair.key: pair.value.string_value for pair in resource.attributes}.get(key)
         row[column] = rest.pop(key) if named else otherwise
     row["ServiceInstanceId"] = environment.service_instance_id
-    if environment.service_instance_id in {"", rest.get("service.instance.id")}:
+    own = environment.service_instance_id
+    if not own or rest.get("service.instance.id") == own:  # the attribute may be of any type
         named = {pair.key: pair.value.string_value for pair in resource.attributes}
         if named.get("service.instance.id"):
             row["ServiceInstanceId"] = rest.pop("service.instance.id")
