@@ -12,13 +12,13 @@ spool; what it needs to know of invocations stands in the segment.
 from __future__ import annotations
 
 import contextlib
-import sys
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from otlp2parquet_ext.contents import Contents, read_contents
 from otlp2parquet_ext.destinations import Batch, DestinationError, Source
+from otlp2parquet_ext.resident import give_back_code, give_back_heap
 from otlp2parquet_ext.telemetry.values import Delivery
 
 if TYPE_CHECKING:
@@ -97,12 +97,14 @@ class FlushSide:
         try:
             return self._store(segment, commit_follows=commit_follows, as_text=as_text)
         finally:
-            _give_memory_back()
+            give_back_heap()
 
     def _store(self, segment: Segment, *, commit_follows: bool, as_text: bool) -> Receipt:
         making = self._begin(segment, as_text=as_text)
         stored = self._open().store(making.batch(), commit_follows=commit_follows)
-        self.loaded = True
+        if not self.loaded:
+            self.loaded = True
+            give_back_code()
         return self._receipt(making, stored)
 
     def settle(self, segment: Segment, *, as_text: bool = False) -> Receipt:
@@ -191,6 +193,7 @@ class FlushSide:
                 tables, _ = self._maker.make(Contents(deliveries=[SAMPLE]))
             for name, table in tables.items():
                 encode(table, TABLES[name])
+        give_back_code()
 
     def _only_taps(self) -> bool:
         from otlp2parquet_ext.destinations.listed import only_taps  # noqa: PLC0415 - as choose.py
@@ -270,14 +273,3 @@ class _Making:
         mapped = self._of_lambda()
         with self._side._making:  # noqa: SLF001
             return self._side._maker.with_requests(self.contents, mapped)  # noqa: SLF001
-
-
-def _give_memory_back() -> None:
-    """Return to the system what the allocator keeps of a batch: the function needs it more.
-
-    Where Arrow's pool is the system's, as in the layer, this is `malloc_trim`, for all of us.
-    """
-    if "pyarrow" in sys.modules:
-        import pyarrow as pa  # noqa: PLC0415 - it is there
-
-        pa.default_memory_pool().release_unused()

@@ -35,7 +35,7 @@ LAYERS = (
     {"pacing"},
     {"lifecycle"},
     {"telemetry", "runtime_api"},
-    {"settings", "say"},
+    {"resident", "settings", "say"},
 )
 ALLOWED = {("destinations", "iceberg")}
 LEFT_OUT = {

@@ -1,0 +1,86 @@
+"""Memory given back to the system, because the function needs it more.
+
+    freed by a batch  --give_back_heap()-->  malloc's to keep no longer
+    touched by loading --give_back_code()--> in the page cache only, the first that the kernel drops
+
+Source: proc_pid_maps(5), proc_pid_pagemap(5), madvise(2).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+ENTRY_BYTES = 8
+FOLDER = b"/pyarrow/"
+MADV_DONTNEED = 4
+"""Of a private mapping of a file: what is touched again is read from the file again."""
+
+_FILE, _SWAPPED, _PRESENT = 0x20, 0x40, 0x80
+"""In the last byte of an entry of /proc/PID/pagemap."""
+
+
+def give_back_heap() -> None:
+    """Return what the allocator keeps of a batch.
+
+    Where Arrow's pool is the system's, as in the layer, this is `malloc_trim`, for all of us.
+    """
+    if "pyarrow" in sys.modules:
+        import pyarrow as pa  # noqa: PLC0415 - it is there
+
+        pa.default_memory_pool().release_unused()
+
+
+def give_back_code() -> None:
+    """Let go of the pages of Arrow's libraries; those in use come back as they are touched.
+
+    Loading them maps most of their files, for relocations and registrations that happen once.
+    Where the system cannot say what is mapped, or will not let it go, nothing happens.
+    """
+    if "pyarrow" not in sys.modules:
+        return
+    with contextlib.suppress(OSError, ImportError, AttributeError):
+        import ctypes  # noqa: PLC0415 - only once, and only here
+
+        madvise = ctypes.CDLL(None).madvise
+        madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
+        maps = Path("/proc/self/maps").read_bytes()
+        with Path("/proc/self/pagemap").open("rb", buffering=0) as pagemap:
+            for start, end in unwritable(maps, FOLDER):
+                pagemap.seek(start // PAGE_BYTES * ENTRY_BYTES)
+                entries = pagemap.read((end - start) // PAGE_BYTES * ENTRY_BYTES)
+                if not written(entries):
+                    madvise(start, end - start, MADV_DONTNEED)
+
+
+def unwritable(maps: bytes, folder: bytes) -> Iterator[tuple[int, int]]:
+    """Yield start and end of private mappings nobody may write to, of files below a folder.
+
+    Args:
+        maps: of /proc/PID/maps.
+        folder: any part of a path.
+    """
+    for line in maps.splitlines():
+        addresses, rights, _, _, _, *path = line.split(None, 5)
+        if b"w" not in rights and rights.endswith(b"p") and path and folder in path[0]:
+            start, _, end = addresses.partition(b"-")
+            yield int(start, 16), int(end, 16)
+
+
+def written(entries: bytes) -> bool:
+    """Return whether a page of these is not the file's any more, as relocated ones are not.
+
+    Args:
+        entries: of /proc/PID/pagemap, eight bytes a page.
+    """
+    return any(
+        flags & (_PRESENT | _SWAPPED) and not flags & _FILE
+        for flags in set(entries[ENTRY_BYTES - 1 :: ENTRY_BYTES])
+    )
