@@ -8,10 +8,10 @@ it, and however often.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec import Struct, field
 
 from otlp2parquet_ext.spool import BODIES, OTLP, Damage, Kind, batch_name, read_frames
 from otlp2parquet_ext.telemetry.values import Context, Delivery, Ending, Invoke
@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.spool import Frame
 
 
-@dataclass(slots=True)
-class Contents:
+class Contents(Struct):
     """What a segment holds, each in the order in which it came.
 
     Attributes:

@@ -15,6 +15,7 @@ Loaded before the first `next`: `_thread` and `select` are parts of the interpre
 from __future__ import annotations
 
 import _thread
+import gc
 import os
 import select
 import sys
@@ -38,6 +39,9 @@ SPARED = ("ssl", "typing_extensions")
 SWITCH_INTERVAL_S = 0.0005
 """Computing threads hand over this soon: else deliveries and events are answered late."""
 
+COLLECT_AFTER = 20_000
+"""New objects before the collector looks for garbage: imports make many, and none of it."""
+
 
 def run_when_imported(booted: Booted) -> None:
     """Import the agent beside answering events, then run it until SHUTDOWN.
@@ -46,6 +50,7 @@ def run_when_imported(booted: Booted) -> None:
         Exception: the import failed, or the agent did; `next` may be pending.
     """
     sys.setswitchinterval(SWITCH_INTERVAL_S)
+    gc.set_threshold(COLLECT_AFTER, *gc.get_threshold()[1:])
     ready, done = os.pipe()
     runs: list[Callable[[Booted], None] | Exception] = []
     started_ms = time.monotonic_ns() // 1_000_000

@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from otlp2parquet_ext.contents import Contents, read_contents
 from otlp2parquet_ext.destinations import Batch, DestinationError, Source
@@ -38,8 +39,7 @@ SAMPLE = Delivery(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(Struct, frozen=True):
     """What became of one batch.
 
     Attributes:

@@ -11,7 +11,8 @@ is the spool's affair.
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from otlp2parquet_ext.pacing import left_ms
 
@@ -62,8 +63,7 @@ class Hold(enum.StrEnum):
     LOADING = "frozen now, what stores batches would not be there in time for SHUTDOWN"
 
 
-@dataclass(frozen=True, slots=True)
-class Thresholds:
+class Thresholds(Struct, frozen=True):
     """Soft limits: events, bytes, and milliseconds since the oldest event came."""
 
     max_items: int
@@ -71,8 +71,7 @@ class Thresholds:
     timeout_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class Buffered:
+class Buffered(Struct, frozen=True):
     """What waits in the open segment; `since_ms` is Unix ms of the oldest event, 0 when empty."""
 
     items: int

@@ -10,7 +10,7 @@ goes on; a clock that was set back ends the wait, for nothing is known then.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from msgspec import Struct, field
 
 from otlp2parquet_ext.lifecycle.holding import LONGEST_HOLD_MS
 
@@ -35,8 +35,7 @@ def left_ms(until_ms: int, now_ms: int, longest_ms: int) -> int:
     return wait_ms if 0 < wait_ms <= longest_ms else 0
 
 
-@dataclass(slots=True)
-class Retry:
+class Retry(Struct):
     """How long something that fails is left alone: doubling, bounded, counted."""
 
     first_ms: int = FIRST_RETRY_MS
@@ -64,8 +63,7 @@ class Retry:
         return self.wait_ms(now_ms) > 0
 
 
-@dataclass(slots=True)
-class Holding:
+class Holding(Struct):
     """Whether a destination is good enough to hold an invocation for.
 
     One that has never answered is lent a hold, for somebody has to find out; what a hold is spent
@@ -104,8 +102,7 @@ class Holding:
         return self.doubted or self.in_vain.waits(now_ms)
 
 
-@dataclass(slots=True)
-class Commits:
+class Commits(Struct):
     """When what is stored becomes visible: at most one commit in `interval_ms`."""
 
     interval_ms: int

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from otlp2parquet_ext.destinations.access import Access
 from otlp2parquet_ext.destinations.address import parse
@@ -20,8 +21,7 @@ if TYPE_CHECKING:
 ANY = "*"
 
 
-@dataclass(frozen=True)
-class Subject:
+class Subject(Struct, frozen=True):
     """See the module.
 
     Attributes:

@@ -16,9 +16,10 @@ A variable may name several: `listed.py`.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
+
+from msgspec import Struct, field
 
 from otlp2parquet_ext.web.address import shown
 
@@ -67,8 +68,7 @@ class AddressError(Exception):
     """A URL that names no destination; says which part is wrong and what is valid."""
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(Struct, frozen=True):
     """A destination.
 
     Attributes:

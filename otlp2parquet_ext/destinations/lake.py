@@ -11,8 +11,9 @@ commit follows at once the descriptor is saved: the caller keeps the batch until
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from otlp2parquet_ext.destinations import BusyError, DestinationError, Stored
 from otlp2parquet_ext.destinations.parquet_file import encode, read_footer
@@ -53,8 +54,7 @@ SPARE_MS = 3_000
 """Time a commit must have left to take what others left behind: not in a shutdown window."""
 
 
-@dataclass(slots=True)
-class _Waiting:
+class _Waiting(Struct):
     """A file of ours that is in no snapshot, as far as we know."""
 
     file: DataFile

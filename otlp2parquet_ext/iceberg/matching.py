@@ -13,11 +13,11 @@ Source: Apache Iceberg table specification, "Schema Evolution", "Column Projecti
 
 from __future__ import annotations
 
-from dataclasses import replace
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from msgspec.structs import replace
 
 from otlp2parquet_ext.iceberg.format.new_table import field_type
 from otlp2parquet_ext.tables.columns import Column  # noqa: TC001 - msgspec reads the annotation

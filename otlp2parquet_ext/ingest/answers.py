@@ -12,10 +12,10 @@ Source: OpenTelemetry Protocol specification 1.10, "OTLP/HTTP Response".
 from __future__ import annotations
 
 import binascii
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
+from msgspec import Struct, field
 
 from otlp2parquet_ext.otlp.exchange import JSON, PROTOBUF
 from otlp2parquet_ext.otlp.requests import response, status
@@ -52,8 +52,7 @@ KINDS: Mapping[int, Kind] = {
 """Of these only 503 asks the client to send the same request again."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """One answer; `headers` holds its Content-Type, too."""
 
     status: int

@@ -9,9 +9,10 @@ Paths are matched by how they end: a custom domain may put anything in front of 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from otlp2parquet_ext.ingest.answers import HEALTHY, Answer, refusal
 from otlp2parquet_ext.otlp.encodings import ENCODINGS
@@ -59,8 +60,7 @@ COUNTED = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Struct, frozen=True):
     """What the head of a request that can be read says.
 
     Attributes:

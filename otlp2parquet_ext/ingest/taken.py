@@ -5,8 +5,9 @@ Taken --> store() --> success()
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,8 +24,7 @@ class TooManyError(Exception):
     """The body has more records than are taken: rows could take memory the function has not."""
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
+class Taken(Struct, frozen=True):
     """See the module.
 
     Attributes:

@@ -11,8 +11,9 @@ text, and is counted.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
+
+from msgspec import Struct
 
 from otlp2parquet_ext import __version__
 from otlp2parquet_ext.mapping.mapper import Mapper
@@ -35,8 +36,7 @@ Decoded: TypeAlias = "deque[tuple[Sequence[Event | Malformed], int]]"
 SCOPE_NAME = "otlp2parquet_ext"
 
 
-@dataclass(frozen=True, slots=True)
-class LogTable:
+class LogTable(Struct, frozen=True):
     """The rows of a batch.
 
     Attributes:

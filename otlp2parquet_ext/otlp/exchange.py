@@ -13,8 +13,9 @@ Source: OpenTelemetry Protocol specification 1.10, "OTLP/HTTP".
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from otlp2parquet_ext.otlp.encodings import ENCODINGS, EncodingError, OverLimitError, inflate
 from otlp2parquet_ext.otlp.requests import OtlpError, Signal, read_request, response, status
@@ -33,8 +34,7 @@ GRPC_CODES: Mapping[int, int] = {400: 3, 404: 12, 405: 12, 413: 8, 415: 3, 500: 
 """HTTP status to the code a gRPC server would give; the specification asks nobody to look at it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Struct, frozen=True):
     """What the head of a request that can be read says."""
 
     signal: Signal
@@ -42,8 +42,7 @@ class Call:
     encoding: str
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(Struct, frozen=True):
     """One answer; `headers` holds its Content-Type, too."""
 
     status: int

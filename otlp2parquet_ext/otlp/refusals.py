@@ -6,7 +6,7 @@ A `BadValueError` travels up to the record it was found in, which is then refuse
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from msgspec import Struct, field
 
 _MOST_REASONS = 3
 _LONGEST_VALUE, _LONGEST_REASON = 60, 400
@@ -26,8 +26,7 @@ class BadValueError(Exception):
     """A value that cannot be read or stored; somebody says where in the request it is."""
 
 
-@dataclass(slots=True)
-class Refusals:
+class Refusals(Struct):
     """The records of one request that were refused.
 
     Attributes:

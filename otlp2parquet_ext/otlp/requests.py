@@ -10,10 +10,10 @@ Nothing here imports the message classes before the first request.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from otlp2parquet_ext.otlp.checks import check
 from otlp2parquet_ext.otlp.json_request import read_json
@@ -30,8 +30,7 @@ _REJECTED = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(Struct, frozen=True):
     """What of a request is worth keeping.
 
     Attributes:

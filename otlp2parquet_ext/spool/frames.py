@@ -17,8 +17,9 @@ import zlib
 
 # What `hashlib` has it from. That module loads OpenSSL besides: 3 MB that nothing here needs.
 from _blake2 import blake2b
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -54,8 +55,7 @@ BODIES = frozenset({Kind.DELIVERY, Kind.ENDING, *OTLP})
 KINDS = frozenset(kind.value for kind in Kind)
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(Struct, frozen=True):
     """One frame read back; `received_us` is Unix microseconds."""
 
     kind: Kind
@@ -64,8 +64,7 @@ class Frame:
     payload: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Damage:
+class Damage(Struct, frozen=True):
     """Bytes between two frames, or behind the last one, that are no frame."""
 
     size_bytes: int

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import contextlib
 from collections import deque
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from otlp2parquet_ext.spool.digests import Digests
 from otlp2parquet_ext.spool.folders import Folders, size_of
@@ -35,15 +36,13 @@ Note = tuple[Kind, bytes, int]
 """A fact that is no delivery: kind, payload, Unix microseconds at which it was learned."""
 
 
-@dataclass(frozen=True, slots=True)
-class Appended:
+class Appended(Struct, frozen=True):
     """The body is in the spool, or was already (`duplicate`)."""
 
     duplicate: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Dropped:
+class Dropped(Struct, frozen=True):
     """The body is lost, and why."""
 
     reason: str
