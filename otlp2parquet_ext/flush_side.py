@@ -193,6 +193,7 @@ class FlushSide:
                 tables, _ = self._maker.make(Contents(deliveries=[SAMPLE]))
             for name, table in tables.items():
                 encode(table, TABLES[name])
+        give_back_heap()
         give_back_code()
 
     def _only_taps(self) -> bool:

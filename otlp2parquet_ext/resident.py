@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 ENTRY_BYTES = 8
-FOLDER = b"/pyarrow/"
 MADV_DONTNEED = 4
 """Of a private mapping of a file: what is touched again is read from the file again."""
 
@@ -40,9 +39,9 @@ def give_back_heap() -> None:
 
 
 def give_back_code() -> None:
-    """Let go of the pages of Arrow's libraries; those in use come back as they are touched.
+    """Let go of the pages of libraries; those in use come back as they are touched.
 
-    Loading them maps most of their files, for relocations and registrations that happen once.
+    Loading Arrow's maps most of their files, for relocations and registrations that happen once.
     Where the system cannot say what is mapped, or will not let it go, nothing happens.
     """
     if "pyarrow" not in sys.modules:
@@ -51,7 +50,7 @@ def give_back_code() -> None:
         madvise = _madvise()
         maps = Path("/proc/self/maps").read_bytes()
         with Path("/proc/self/pagemap").open("rb", buffering=0) as pagemap:
-            for start, end in unwritable(maps, FOLDER):
+            for start, end in unwritable(maps):
                 pagemap.seek(start // PAGE_BYTES * ENTRY_BYTES)
                 entries = pagemap.read((end - start) // PAGE_BYTES * ENTRY_BYTES)
                 if not written(entries):
@@ -80,16 +79,15 @@ def _madvise() -> Callable[[int, int, int], None]:
     return madvise
 
 
-def unwritable(maps: bytes, folder: bytes) -> Iterator[tuple[int, int]]:
-    """Yield start and end of private mappings nobody may write to, of files below a folder.
+def unwritable(maps: bytes) -> Iterator[tuple[int, int]]:
+    """Yield start and end of private mappings of files nobody may write to.
 
     Args:
         maps: of /proc/PID/maps.
-        folder: any part of a path.
     """
     for line in maps.splitlines():
         addresses, rights, _, _, _, *path = line.split(None, 5)
-        if b"w" not in rights and rights.endswith(b"p") and path and folder in path[0]:
+        if b"w" not in rights and rights.endswith(b"p") and path and path[0].startswith(b"/"):
             start, _, end = addresses.partition(b"-")
             yield int(start, 16), int(end, 16)
 

@@ -134,14 +134,25 @@ def _wall_and_cpu(of: Mapping[str, float] | None) -> str:
     return f"{of['wall_ms']:.0f} ({of['cpu_ms']:.0f})" if of else ""
 
 
+FEW = 4
+
+
+def _which(cell: Mapping[str, Any]) -> str:
+    """Say which invocations waited, where these are few."""
+    numbers = cell["over_2_ms"]
+    if len(numbers) > FEW:
+        return f"{len(numbers)} of {cell['invocations'] - 1}"
+    return ", ".join(f"no. {number}" for number in numbers) or "none"
+
+
 def added(results: Results) -> str:
     """What each invocation waits."""
     lines = [
         [c["strategy"], c["pace"], f"{c['memory_mb']} MB", f"{c['latency_ms']} ms",
-         *(f"{c[figure]:.1f}" for figure in ("first", "p50", "p99", "most"))]
+         *(f"{c[figure]:.1f}" for figure in ("first", "p50", "p99", "most")), _which(c)]
         for c in at(results, "added/cells") or ()
     ]  # fmt: skip
-    head = ["strategy", "pace", "memory", "destination", "first", "p50", "p99", "most"]
+    head = ["strategy", "pace", "memory", "destination", "first", "p50", "p99", "most", "over 2 ms"]
     return table(head, lines)
 
 

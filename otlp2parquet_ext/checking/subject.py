@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
-
-from msgspec import Struct
 
 from otlp2parquet_ext.destinations.access import Access
 from otlp2parquet_ext.destinations.address import parse
@@ -21,7 +20,8 @@ if TYPE_CHECKING:
 ANY = "*"
 
 
-class Subject(Struct, frozen=True):
+@dataclass(frozen=True)
+class Subject:
     """See the module.
 
     Attributes:

@@ -29,7 +29,8 @@ def memory(mb: float) -> dict[str, float]:
 def cell(strategy: str, latency_ms: int, ms: float) -> dict[str, Any]:
     """Return what one environment added to its invocations."""
     of = {"strategy": strategy, "latency_ms": latency_ms, "memory_mb": 512, "pace": "frequent"}
-    return of | {"first": 300.0, "p50": ms, "p99": ms, "most": ms}
+    waited = {"invocations": 101, "over_2_ms": [7] if ms > 2 else []}
+    return of | {"first": 300.0, "p50": ms, "p99": ms, "most": ms, **waited}
 
 
 def good() -> dict[str, Any]:
