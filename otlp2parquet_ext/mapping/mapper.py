@@ -30,6 +30,7 @@ from otlp2parquet_ext.mapping.severity import UNSPECIFIED, WARN
 from otlp2parquet_ext.mapping.times import Clock
 from otlp2parquet_ext.mapping.trace import NO_TRACE, Trace, TracingReader
 from otlp2parquet_ext.mapping.usual import Usual
+from otlp2parquet_ext.mapping.usual_platform import EVENTS, UsualPlatform
 from otlp2parquet_ext.telemetry.decode import Event, Malformed
 from otlp2parquet_ext.telemetry.exact import exact_integers
 
@@ -44,8 +45,6 @@ DROPPED = "otlp2parquet_ext.dropped"
 
 # What belongs to the invocation in whose window it happened, even if it does not say so.
 _LINES = frozenset({"function", "extension"})
-# What is about one invocation as a whole, and so names how it was invoked.
-_INVOCATION_EVENTS = frozenset({"platform.start", "platform.runtimeDone", "platform.report"})
 _VERSION_KEYS = {"platform.initStart": "functionVersion", "platform.start": "version"}
 # What the first pass looks at.
 _TELLING = frozenset({"platform.start", "platform.initStart", "platform.restoreStart"})
@@ -65,7 +64,7 @@ class Mapper:
         self.malformed = 0
         self._managed = context.managed
         self._invocations = invocations
-        self._version = invocations.version or context.function_version
+        self._version = context.function_version  # until an event names one
         self._clock = Clock()
         self._proof = bytearray()
         self._objects = ObjectReader(self._clock)
@@ -73,6 +72,9 @@ class Mapper:
         self._attributes = AttributeWriter()
         self._usual = Usual(self._clock, self._invocation, self._attributes.opening)
         self._ahead: set[str] = set()  # starts in the batch that the second pass has not reached
+        self._usual_platform = UsualPlatform(
+            self._clock, self._tracing, invocations, self._ahead, self._version
+        )
 
     def learn(self, events: Iterable[Event | Malformed], observed_us: int) -> None:
         """Note the invocations that start in a delivery, and what events tell of the environment.
@@ -82,36 +84,44 @@ class Mapper:
         for event in events:
             if isinstance(event, Malformed) or event.type not in _TELLING:
                 continue
-            values = read_values(bytes(event.record))
             if event.type == "platform.start":
-                time_us = self._clock.read(event.time)
-                self._learn_start(values, observed_us if time_us is None else time_us)
-            else:
-                stream = values.get("instanceId")
-                if isinstance(stream, str) and _LOG_STREAM.fullmatch(stream):
-                    self._invocations.told_stream(event.type, stream)
+                self._learn_start(event, observed_us)
+                continue
+            stream = read_values(bytes(event.record)).get("instanceId")
+            if isinstance(stream, str) and _LOG_STREAM.fullmatch(stream):
+                self._invocations.told_stream(event.type, stream)
 
-    def _learn_start(self, values: Values, time_us: int) -> None:
-        request_id = _request_id(values)
-        if request_id is None:
+    def _learn_start(self, event: Event, observed_us: int) -> None:
+        usual = self._usual_platform.start(event)
+        if usual is not None:
+            _, told, time_us, trace = usual
+            self._started(told.request_id, time_us, trace, told.function_arn)
             return
-        trace = self._tracing.read(values.get("tracing"))
+        values = read_values(bytes(event.record))
+        request_id, read_us = _request_id(values), self._clock.read(event.time)
+        if request_id is not None:
+            time_us = observed_us if read_us is None else read_us
+            trace = self._tracing.read(values.get("tracing"))
+            self._started(request_id, time_us, trace, values.get("functionArn"))
+
+    def _started(self, request_id: str, time_us: int, trace: Trace, arn: object) -> None:
         windows = not self._managed
         self._invocations.started(request_id, time_us, trace, opens_window=windows)
         self._ahead.add(request_id)
-        arn = values.get("functionArn")
         if isinstance(arn, str) and not self._invocations.function_arn:
             self._invocations.function_arn = arn
 
     def rows(self, events: Iterable[Event | Malformed], observed_us: int) -> list[Row]:
         """Give one row for each part of a delivery."""
         rows: list[Row] = []
+        usual, usual_platform = self._usual.row, self._usual_platform.row
         for event in events:
             if isinstance(event, Malformed):
                 row = self._malformed(event.text, observed_us)
             else:
+                way = usual_platform if event.type in EVENTS else usual
                 try:
-                    row = self._usual.row(event) or self._mapped(event, observed_us)
+                    row = way(event) or self._mapped(event, observed_us)
                 except Exception:  # noqa: BLE001 -- one event never costs the batch
                     row = self._malformed(encode(event).decode(), observed_us)
             rows.append(row)
@@ -206,7 +216,8 @@ class Mapper:
         self._see_version(event_type, values)
         text: str | bytes | None = fields.text
         if event_type in platform.KNOWN:
-            text = platform.body(event_type, values, self._version)
+            version = self._invocations.version or self._version
+            text = platform.body(event_type, values, version)
         trace = self._tracing.read(values.get("tracing"))
         request_id, invocation = _request_id(values), None
         if request_id is not None:
@@ -231,13 +242,13 @@ class Mapper:
         key = _VERSION_KEYS.get(event_type)
         version = values.get(key) if key else None
         if isinstance(version, str) and version:
-            self._version = self._invocations.version = version
+            self._invocations.version = version
 
     @staticmethod
     def _about(event_type: str, values: Values, invocation: Invocation | None) -> Attributes:
         found = platform.error(values)
         invoke = invocation.invoke if invocation else None
-        if event_type in _INVOCATION_EVENTS and invoke and invoke.invoked_function_arn:
+        if event_type in EVENTS and invoke and invoke.invoked_function_arn:
             found["aws.lambda.invoked_arn"] = invoke.invoked_function_arn
         # Whether an INVOKE was the first we know ourselves; a report may come from anybody.
         cold = invoke.first if invoke else platform.is_cold_start(values)

@@ -102,13 +102,14 @@ def _request(word: str, values: Values, version: str) -> str | None:
     return f"{word} RequestId: {request_id} Version: {version}"
 
 
-_REPORT = (
+REPORT_CLAUSES = (
     ("Duration", "durationMs", ".2f", "ms"),
     ("Billed Duration", "billedDurationMs", ".0f", "ms"),
     ("Memory Size", "memorySizeMB", ".0f", "MB"),
     ("Max Memory Used", "maxMemoryUsedMB", ".0f", "MB"),
     ("Init Duration", "initDurationMs", ".2f", "ms"),
 )
+"""What the text of a `platform.report` says of its metrics: name, key, form, unit."""
 
 
 def _report(values: Values, _: str) -> str | None:
@@ -116,7 +117,7 @@ def _report(values: Values, _: str) -> str | None:
     if not request_id:
         return None
     text, metrics = f"REPORT RequestId: {request_id}", values.get("metrics")
-    for name, key, form, unit in _REPORT:
+    for name, key, form, unit in REPORT_CLAUSES:
         number = _number(metrics, key)
         if number is not None:
             text += f" {name}: {number:{form}} {unit}"

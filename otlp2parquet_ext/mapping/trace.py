@@ -21,10 +21,11 @@ class Trace(NamedTuple):
 NO_TRACE = Trace()
 _ROOT = re.compile(r"1-([0-9a-f]{8})-([0-9a-f]{24})")
 _HEADER = re.compile(
-    r"Root=(1-[0-9a-f]{8}-[0-9a-f]{24});Parent=([0-9a-f]{16});Sampled=([01])(?:;Lineage=[^;=]*)?"
+    r"Root=1-([0-9a-f]{8})-([0-9a-f]{24});Parent=([0-9a-f]{16});Sampled=([01])(?:;Lineage=[^;=]*)?"
 )
 """How Lambda writes it; whatever else is a header, too, but read part by part."""
 
+_NO_TRACE_ID, _NO_SPAN_ID = "0" * 32, "0" * 16
 _TRACE_ID = re.compile(r"[0-9a-f]{32}")
 _SPAN_ID = re.compile(r"[0-9a-f]{16}")
 _FLAGS = re.compile(r"[0-9a-f]{2}")
@@ -62,8 +63,11 @@ def parse_header(header: str) -> Trace:
     Source: reference otlp-mapping.md, section 8; telemetry-events.md, section 2.
     """
     if match := _HEADER.fullmatch(header):
-        root = trace_id(match[1])
-        return Trace(root, span_id(match[2]), int(match[3])) if root else NO_TRACE
+        time, rest, parent, sampled = match.groups()
+        known = time + rest
+        if known == _NO_TRACE_ID:
+            return NO_TRACE
+        return Trace(known, None if parent == _NO_SPAN_ID else parent, int(sampled))
     parts = dict(part.strip().partition("=")[::2] for part in header.split(";"))
     root = trace_id(parts.get("Root"))
     if root is None:
@@ -83,9 +87,12 @@ class TracingReader:
 
     def read(self, tracing: object) -> Trace:
         """Read a platform event's `tracing`; anything that is no such object gives no trace."""
-        value = tracing.get("value") if isinstance(tracing, dict) else None
-        if not (isinstance(tracing, dict) and isinstance(value, str)):
+        if type(tracing) is not dict or type(value := tracing.get("value")) is not str:
             return NO_TRACE
         trace = self._header(value)
-        own = span_id(tracing.get("spanId"))
-        return trace if own is None or trace is NO_TRACE else trace._replace(span_id=own)
+        own = tracing.get("spanId")
+        if trace is NO_TRACE or type(own) is not str:
+            return trace
+        if own == _NO_SPAN_ID or _SPAN_ID.fullmatch(own) is None:
+            return trace
+        return Trace(trace.trace_id, own, trace.flags)

@@ -1,49 +1,27 @@
-"""The short way from a usual record to its row, beside the long way every record can take."""
+"""The short ways from a usual event to its row, beside the long way every event can take."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import reference_mix
+from either_way import REQUEST, ROOT, STARTED, TIMES, TRACE_ID, assert_equal_either_way, mapped
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from otlp2parquet_ext.mapping.invocations import Invocations
-from otlp2parquet_ext.mapping.logs import LogTable, log_table
 from otlp2parquet_ext.mapping.shapes import MOST_SHAPES, Shapes, learn_shape
 from otlp2parquet_ext.mapping.usual import Usual
-from otlp2parquet_ext.telemetry.values import Context, Delivery, Invoke
+from otlp2parquet_ext.mapping.usual_platform import UsualPlatform
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-REQUEST = "8286a188-ba32-4475-8077-530cd35c09a9"
-ROOT = "1-69b52bcd-0f1e2d3c4b5a69788796a5b4"
-TRACE_ID = "0f1e2d3c4b5a69788796a5b469b52bcd"
-INVOKE_US = 1_773_480_413_500_000
 CAPTURED = [
     case["event"]
     for path in sorted((Path(__file__).parent / "events").glob("*.json"))
     for case in json.loads(path.read_bytes())
 ]
 
-TIMES = [
-    "2026-03-14T09:26:53.589Z",
-    "2026-03-14T09:26:53.58Z",
-    "2026-03-14T09:26:53.589123Z",
-    "2026-03-14 09:26:53,589+0000",
-    "2026-03-14 09:26:53,777+0000",
-    "2026-03-14T10:26:53.589+01:00",
-    "2026-03-14T09:26:53Z",
-    "2026-03-14T09:26:51Z",
-    "2026-03-14T09:26:53.5+9Z",
-    "2026-03-14T09:26:53.५८९Z",
-    "soon",
-    "",
-]
 VALUES: dict[str, list[Any]] = {
     "message": ["Basket loaded", "", "naïve", None, {"errorType": "E", "b": 1}, 7],
     "msg": ["m"],
@@ -106,37 +84,6 @@ EVENTS = st.builds(
     st.sampled_from(["function", "function", "function", "extension", "news", "platform.news"]),
     PAYLOADS,
 )
-STARTED = {
-    "time": "2026-03-14T09:26:53.400Z",
-    "type": "platform.start",
-    "record": {
-        "requestId": REQUEST,
-        "tracing": {"value": f"Root={ROOT};Parent=00f067aa0ba902b7;Sampled=1"},
-    },
-}
-
-
-def mapped(bodies: Sequence[bytes], **context: Any) -> LogTable:
-    """Map a batch by the short way where it serves."""
-    invocations = Invocations()
-    if not context:
-        invocations.invoked(Invoke(request_id="another", received_us=INVOKE_US))
-    deliveries = [Delivery(body, INVOKE_US + count) for count, body in enumerate(bodies)]
-    return log_table(deliveries, Context(instance_id="i", **context), invocations)
-
-
-def by_the_long_way(bodies: Sequence[bytes], **context: Any) -> LogTable:
-    """Map a batch as if no record were a usual one."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Usual, "row", lambda _self, _event: None)
-        return mapped(bodies, **context)
-
-
-def assert_equal_either_way(bodies: Sequence[bytes], **context: Any) -> None:
-    """Compare every column of every row."""
-    short, long = mapped(bodies, **context), by_the_long_way(bodies, **context)
-    assert short.table.to_pylist() == long.table.to_pylist()
-    assert short.malformed == long.malformed
 
 
 @settings(deadline=None, max_examples=400)
@@ -164,19 +111,22 @@ def test_the_reference_mix_gives_the_same_rows_either_way(per_delivery: int) -> 
     assert_equal_either_way(list(reference_mix.bodies(1_000, per_delivery)))
 
 
-def test_the_records_of_the_mix_take_the_short_way(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("way", "least"), [(Usual, 300), (UsualPlatform, 70)])
+def test_the_events_of_the_mix_take_the_short_way(
+    way: type[Usual | UsualPlatform], least: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A change that sends them all the long way would break nothing but the price."""
     taken: list[bool] = []
-    real = Usual.row
+    real = way.row
 
-    def row(self: Usual, event: Any) -> Any:
+    def row(self: Any, event: Any) -> Any:
         made = real(self, event)
-        taken.extend([made is not None] if event.type == "function" else [])
+        taken.append(made is not None)
         return made
 
-    monkeypatch.setattr(Usual, "row", row)
+    monkeypatch.setattr(way, "row", row)
     mapped(list(reference_mix.bodies(500)))
-    assert len(taken) > 300
+    assert len(taken) > least
     assert all(taken)
 
 
