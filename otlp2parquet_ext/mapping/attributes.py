@@ -67,8 +67,10 @@ class AttributeWriter:
 
 
 def _opening(event_type: str, request_id: str | None) -> bytes:
-    known = {"type": event_type, "faas.invocation_id": request_id}
-    return encode({key: value for key, value in known.items() if value is not None})[:-1]
+    known = {"type": event_type}
+    if request_id is not None:
+        known["faas.invocation_id"] = request_id
+    return encode(known)[:-1]
 
 
 def merge(own: Mapping[str, object], fields: Fields | None = None) -> bytes:

@@ -101,8 +101,8 @@ class Invocations:
             opens_window: False where invocations run side by side (Managed Instances): only
                 the trace is noted then.
         """
-        known = self._by_id.get(request_id, [])
-        invoked = [window for window in known if window.invoke is not None]
+        known = self._by_id.get(request_id)
+        invoked = [window for window in known if window.invoke is not None] if known else None
         if not opens_window:
             self._by_id[request_id] = [Invocation(request_id, time_us, None, trace)]
             _shorten(self._by_id, self._capacity)
@@ -112,7 +112,7 @@ class Invocations:
             if time_us > self._unconfirmed.get(request_id, (0, trace))[0]:
                 self._unconfirmed[request_id] = (time_us, trace)
             _shorten(self._unconfirmed, self._capacity)
-        elif all(window.opened_us != time_us for window in known):
+        elif not known or all(window.opened_us != time_us for window in known):
             self._add(Invocation(request_id, time_us, None, trace, time_us))
 
     @property
@@ -172,8 +172,10 @@ class Invocations:
 
     def _add(self, invocation: Invocation) -> None:
         self._insert(invocation)
-        self._by_id.setdefault(invocation.request_id, []).append(invocation)
-        self._by_id[invocation.request_id].sort(key=attrgetter("opened_us"))
+        known = self._by_id.setdefault(invocation.request_id, [])
+        known.append(invocation)
+        if len(known) > 1:
+            known.sort(key=attrgetter("opened_us"))
         if len(self._windows) > self._capacity:
             self._remove(self._windows[0])
 

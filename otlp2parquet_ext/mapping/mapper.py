@@ -82,7 +82,7 @@ class Mapper:
         All deliveries of a batch are learnt before any is turned into rows.
         """
         for event in events:
-            if isinstance(event, Malformed) or event.type not in _TELLING:
+            if type(event) is Malformed or event.type not in _TELLING:
                 continue
             if event.type == "platform.start":
                 self._learn_start(event, observed_us)
@@ -94,7 +94,7 @@ class Mapper:
     def _learn_start(self, event: Event, observed_us: int) -> None:
         usual = self._usual_platform.start(event)
         if usual is not None:
-            _, told, time_us, trace = usual
+            _, told, time_us, trace, _ = usual
             self._started(told.request_id, time_us, trace, told.function_arn)
             return
         values = read_values(bytes(event.record))
@@ -116,7 +116,7 @@ class Mapper:
         rows: list[Row] = []
         usual, usual_platform = self._usual.row, self._usual_platform.row
         for event in events:
-            if isinstance(event, Malformed):
+            if type(event) is Malformed:
                 row = self._malformed(event.text, observed_us)
             else:
                 way = usual_platform if event.type in EVENTS else usual

@@ -72,6 +72,7 @@ class TextLine(NamedTuple):
     request_id: str
 
 
+_new = tuple.__new__  # what `TextLine` itself calls, by way of a function of Python's
 _UNKNOWN_LINE = TextLine(UNSPECIFIED, "")
 _TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
 _REQUEST = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
@@ -97,12 +98,12 @@ def text_line(text: str) -> TextLine:
     first = text[:1]
     if first == "[":
         if match := _PYTHON.match(text):
-            return TextLine(severity(match[1]), match[2] or "")
+            return _new(TextLine, (severity(match[1]), match[2] or ""))
         if match := _PYTHON_ERROR.match(text):
             return TextLine(severity(match[1]), "")
     elif first.isdigit():
         if match := _NODE_OR_DOTNET.match(text):
-            return TextLine(severity(match[2] or ""), match[1] or "")
+            return _new(TextLine, (severity(match[2] or ""), match[1] or ""))
     elif text[1:4] == ", [" and (match := _RUBY.match(text)):
         return TextLine(severity(match[1]), match[2] or "")
     return _UNKNOWN_LINE

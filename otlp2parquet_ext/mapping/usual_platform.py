@@ -12,7 +12,7 @@ with `faas.invocation_id` for `requestId`.
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
@@ -22,11 +22,10 @@ from otlp2parquet_ext.mapping.rows import Row
 from otlp2parquet_ext.mapping.severity import DEBUG, INFO, WARN
 from otlp2parquet_ext.mapping.trace import NO_TRACE, Trace
 from otlp2parquet_ext.telemetry.decode import Event
-from otlp2parquet_ext.telemetry.exact import INT64_MAX, INT64_MIN
 
 if TYPE_CHECKING:
     from otlp2parquet_ext.mapping.attributes import Attributes
-    from otlp2parquet_ext.mapping.invocations import Invocation, Invocations
+    from otlp2parquet_ext.mapping.invocations import Invocations
     from otlp2parquet_ext.mapping.times import Clock
     from otlp2parquet_ext.mapping.trace import TracingReader
 
@@ -36,9 +35,13 @@ MOST_STARTS = 1024
 """Starts remembered from the first pass to the second; those of a greater batch are read again."""
 
 _OPENINGS = {kind: b'{"type":"%b","faas.invocation_id":' % kind.encode() for kind in EVENTS}
-_FIRST = b'{"requestId":'
-_SKIP = len(_FIRST)
-_Number = Annotated[int, msgspec.Meta(ge=INT64_MIN, le=INT64_MAX)] | float
+_SKIP = len(b'{"requestId":')
+_R = ord("r")
+_NO_FAILURES = frozenset({"", "success"})
+_CLAUSES = [(key, f" {name}: ", form, f" {unit}") for name, key, form, unit in REPORT_CLAUSES]
+_EXACT = 2**53  # up to here a number without decimals is written as the integer is
+_Number = Annotated[int, msgspec.Meta(ge=-_EXACT, le=_EXACT)] | float
+Numbers = dict[str, _Number]
 
 
 class _Span(msgspec.Struct, forbid_unknown_fields=True, gc=False, rename="camel"):
@@ -60,18 +63,12 @@ class Told(msgspec.Struct, forbid_unknown_fields=True, gc=False, rename="camel")
     tenant_id: str = ""
     function_arn: str = ""
     tracing: dict[str, str] | None = None
-    metrics: dict[str, _Number] | None = None
+    metrics: Numbers | None = None
     spans: list[_Span] | None = None
 
 
-class Reading(NamedTuple):
-    """What an event tells; `time_us` in Unix microseconds."""
-
-    event: Event
-    told: Told
-    time_us: int
-    trace: Trace
-
+Reading = tuple[Event, Told, int, Trace, bytes]
+"""An event, what it tells, its time (Unix microseconds), its trace context, its record."""
 
 _decode = msgspec.json.Decoder(Told).decode
 
@@ -81,26 +78,28 @@ def read(record: bytes) -> Told | None:
 
     Returns:
         None when a field is unknown, empty, of another type or there twice, or another one than
-        the request id comes first; when a number is beyond 64 bits or a double; when the text has
-        white space or escapes.
+        the request id comes first; when an integer is beyond 2**53 or a number beyond a double;
+        when the text has white space or escapes.
     """
-    if b"\\" in record or b" " in record or b"\n" in record or b"\t" in record or b"\r" in record:
+    if 0x20 in record or 0x5C in record or 0x0A in record or 0x09 in record or 0x0D in record:
         return None
     try:
         told = _decode(record)
     except msgspec.MsgspecError:
         return None
-    fields = 1 + bool(told.version) + bool(told.status) + bool(told.error_type)
-    fields += bool(told.tenant_id) + bool(told.function_arn)
+    fields = 1 + (told.version != "") + (told.status != "") + (told.error_type != "")
+    fields += (told.tenant_id != "") + (told.function_arn != "")
     if told.tracing:
         fields += 1 + len(told.tracing)
     if told.metrics:
         fields += 1 + len(told.metrics)
     if told.spans:
         fields += 1 + 3 * len(told.spans)
-    # Without escapes and white space each field has one such mark; one more is a field twice.
-    plain = record.count(b'":') == fields and record[:_SKIP] == _FIRST
-    return told if plain and told.request_id and told.request_id.isascii() else None
+    # Without escapes and white space each field has one such mark; one more is a field twice. Of
+    # the known names one begins with r.
+    if record.count(b'":') != fields or record[2] != _R:
+        return None
+    return told if told.request_id and told.request_id.isascii() else None
 
 
 class UsualPlatform:
@@ -143,58 +142,65 @@ class UsualPlatform:
     def row(self, event: Event) -> Row | None:
         """Give the row of one of `EVENTS`, None when it is not one of the usual ones."""
         starts = self.starts
-        known = starts and starts[0].event is event
+        known = starts and starts[0][0] is event
         reading = starts.popleft() if known else self._read(event)
         if reading is None:
             return None
-        _, told, time_us, trace = reading
+        _, told, time_us, trace, record = reading
         event_type, request_id, status = event.type, told.request_id, told.status
-        failed = status not in {"", "success"}
+        failed = status not in _NO_FAILURES
+        failure = told.error_type or (status if failed else "")
+        invocation = self._invocations.by_id(request_id)
+        invoke = None
+        if invocation is not None:
+            invoke = invocation.invoke
+            if trace is NO_TRACE:
+                trace = invocation.trace
         body: str | None
+        cold = False
         if event_type == REPORT:
             level = WARN if failed else INFO
-            body = _report(told, failed=failed)
+            body = _report(request_id, told.metrics, status if failed else "")
+            cold = invoke.first if invoke is not None else _is_cold_start(told.metrics)
+        elif event_type == START:
+            level = INFO
+            body = self._started(request_id, told.version)
         else:
             level = WARN if failed else DEBUG
-            if event_type == START:
-                level = INFO
-                self._ahead.discard(request_id)
-                if told.version:
-                    self._invocations.version = told.version
             version = told.version or self._invocations.version or self._version
-            word = "START" if event_type == START else "END"
-            body = f"{word} RequestId: {request_id} Version: {version}" if version else None
-        invocation = self._invocations.by_id(request_id)
-        if trace is NO_TRACE and invocation is not None:
-            trace = invocation.trace
-        own = self._about(event_type, told, invocation)
-        text = bytes(event.record)
-        end = _SKIP + 2 + len(request_id)
-        attributes = _OPENINGS[event_type] + text[_SKIP:end] + own + text[end:]
+            body = f"END RequestId: {request_id} Version: {version}" if version else None
+        attributes = _OPENINGS[event_type]
+        if failure or cold or invoke is not None:
+            end = _SKIP + 2 + len(request_id)
+            own = self._about(failure, invoke.invoked_function_arn if invoke else "", cold=cold)
+            attributes += record[_SKIP:end] + own + record[end:]
+        else:
+            attributes += record[_SKIP:]
         return Row(event_type, time_us, body, attributes, level, trace, request_id)
 
-    def _read(self, event: Event) -> Reading | None:
-        told = read(bytes(event.record)) if type(event) is Event else None
-        if told is None or (time_us := self._read_time(event.time)) is None:
-            return None
-        return Reading(event, told, time_us, self._read_tracing(told.tracing))
-
-    def _about(self, event_type: str, told: Told, invocation: Invocation | None) -> bytes:
-        """Write the attributes we add; what most events have of them is how they were invoked."""
-        invoke = invocation.invoke if invocation else None
-        arn = invoke.invoked_function_arn if invoke else ""
-        failure = told.error_type or (told.status if told.status != "success" else "")
-        metrics = told.metrics or {}
-        if event_type != REPORT:
-            cold = False
-        elif invoke:
-            cold = invoke.first
+    def _started(self, request_id: str, version: str) -> str | None:
+        self._ahead.discard(request_id)
+        if version:
+            self._invocations.version = version
         else:
-            cold = "initDurationMs" in metrics or "restoreDurationMs" in metrics
+            version = self._invocations.version or self._version
+        return f"START RequestId: {request_id} Version: {version}" if version else None
+
+    def _read(self, event: Event) -> Reading | None:
+        if type(event) is not Event or (time_us := self._read_time(event.time)) is None:
+            return None
+        record = bytes(event.record)
+        told = read(record)
+        if told is None:
+            return None
+        return event, told, time_us, self._read_tracing(told.tracing), record
+
+    def _about(self, failure: str, arn: str, *, cold: bool) -> bytes:
+        """Write the attributes we add; most events have how they were invoked and nothing else."""
         if not (failure or cold):
             if arn != self._arn:
                 self._arn = arn
-                self._arn_text = _written({"aws.lambda.invoked_arn": arn} if arn else {})
+                self._arn_text = b',"aws.lambda.invoked_arn":' + encode(arn) if arn else b""
             return self._arn_text
         own: Attributes = {}
         if failure:
@@ -203,17 +209,21 @@ class UsualPlatform:
             own["aws.lambda.invoked_arn"] = arn
         if cold:
             own["faas.coldstart"] = True
-        return _written(own)
+        return b"," + encode(own)[1:-1]
 
 
-def _written(own: Attributes) -> bytes:
-    return b"," + encode(own)[1:-1] if own else b""
+def _is_cold_start(metrics: Numbers | None) -> bool:
+    return metrics is not None and ("initDurationMs" in metrics or "restoreDurationMs" in metrics)
 
 
-def _report(told: Told, *, failed: bool) -> str:
-    text, metrics = f"REPORT RequestId: {told.request_id}", told.metrics
+def _report(request_id: str, metrics: Numbers | None, failure: str) -> str:
+    text = f"REPORT RequestId: {request_id}"
     if metrics:
-        for name, key, form, unit in REPORT_CLAUSES:
+        for key, before, form, after in _CLAUSES:
             if key in metrics:
-                text += f" {name}: {metrics[key]:{form}} {unit}"
-    return f"{text} Status: {told.status}" if failed else text
+                number = metrics[key]
+                if form == ".0f" and type(number) is int:
+                    text += f"{before}{number}{after}"
+                else:
+                    text += f"{before}{number:{form}}{after}"
+    return f"{text} Status: {failure}" if failure else text

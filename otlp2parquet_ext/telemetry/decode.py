@@ -10,7 +10,7 @@ body that is no event, kept as it came. One bad part never costs its neighbours.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, final
 
 import msgspec
 
@@ -46,6 +46,7 @@ class OddEvent(Event, frozen=True, gc=False):
     extra: dict[str, msgspec.Raw] = {}
 
 
+@final
 class Malformed(msgspec.Struct, frozen=True, gc=False):
     """A part of a body that is no event; `text` is that part, invalid UTF-8 replaced."""
 
