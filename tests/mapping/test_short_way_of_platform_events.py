@@ -9,6 +9,7 @@ import pytest
 from either_way import ARN, HEADER, INVOKES, REQUEST, ROOT, STARTED, TIMES, assert_equal_either_way
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from otlp2parquet_ext.mapping.invocations import Invocations
 from otlp2parquet_ext.mapping.times import Clock
@@ -170,6 +171,15 @@ def test_one_oddity_at_a_time_changes_no_row(event_type: str, invokes: list[Invo
     for record in records:
         event = f'{{"time":"{TIMES[0]}","type":"{event_type}","record":{record}}}'
         assert_equal_either_way([f"[{event}]".encode()], invokes)
+
+
+def test_each_event_names_how_its_own_invocation_was_invoked() -> None:
+    """What is remembered of one alias must not be said of the next."""
+    other = replace(INVOKES[1], request_id="another", received_us=INVOKES[2].received_us)
+    records = [{"requestId": request_id} for request_id in (REQUEST, "another", REQUEST, "r1")]
+    events = [{"time": TIMES[0], "type": "platform.start", "record": each} for each in records]
+    body = json.dumps(events, separators=(",", ":")).encode()
+    assert_equal_either_way([body], [INVOKES[0], other])
 
 
 @settings(deadline=None, max_examples=400)
