@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import every_table
@@ -10,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import rest_fixture
+from msgspec.structs import replace
 from places import Place, rest, soon, sqlite
 from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.io.pyarrow import (

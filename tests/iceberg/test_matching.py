@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec.structs import replace
 
 from otlp2parquet_ext.iceberg.format.new_table import new_table
 from otlp2parquet_ext.iceberg.matching import PARKED, Clash, Matched, match
