@@ -10,11 +10,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import msgspec
 from msgspec import Struct, field
 
 from otlp2parquet_ext.spool import BODIES, OTLP, Damage, Kind, batch_name, read_frames
-from otlp2parquet_ext.telemetry.values import Context, Delivery, Ending, Invoke
+from otlp2parquet_ext.telemetry.values import (
+    Context,
+    Delivery,
+    Ending,
+    Invoke,
+    decode_context,
+    decode_ending,
+    decode_invoke,
+)
 
 if TYPE_CHECKING:
     from otlp2parquet_ext.spool import Frame
@@ -61,11 +68,11 @@ class Contents(Struct):
             requests = self.requests.setdefault(OTLP[frame.kind], [])
             requests.append((frame.payload, frame.received_us))
         elif frame.kind is Kind.CONTEXT:
-            self.context = msgspec.json.decode(frame.payload, type=Context)
+            self.context = decode_context(frame.payload)
         elif frame.kind is Kind.INVOKE:
-            self.invokes.append(msgspec.json.decode(frame.payload, type=Invoke))
+            self.invokes.append(decode_invoke(frame.payload))
         elif frame.kind is Kind.ENDING:
-            self.ending = msgspec.json.decode(frame.payload, type=Ending)
+            self.ending = decode_ending(frame.payload)
 
 
 def read_contents(data: bytes) -> Contents:

@@ -59,10 +59,11 @@ class Processes:
             if pid == 0:
                 return
             name = self.running.pop(pid)
-            if os.waitstatus_to_exitcode(status) == -signal.SIGKILL:
+            code = os.waitstatus_to_exitcode(status)
+            if code == -signal.SIGKILL:
                 self.start(name, self._jobs[name])
-            elif status:
-                raise RuntimeError(f"{name} failed")
+            elif code:
+                raise RuntimeError(f"{name} failed with {code}")
 
     def kill_one(self, prefixes: tuple[str, ...]) -> None:
         """Kill a random child whose name begins so."""

@@ -96,6 +96,9 @@ class Position(msgspec.Struct, frozen=True):
     ended: bool = False
 
 
+_decode_position = msgspec.json.Decoder(Position).decode
+
+
 def sweep(place: Place, handle: Handle, deadline_ms: int, options: Options) -> Swept:
     """Sweep until all was seen, or time is up.
 
@@ -212,7 +215,7 @@ class _Marks:
         """Return the position the last run has left; the beginning when there is none."""
         for path in sorted(self._storage.list(self._folder), reverse=True):
             try:
-                return msgspec.json.decode(self._storage.get(path), type=Position)
+                return _decode_position(self._storage.get(path))
             except (msgspec.MsgspecError, NotThereError):
                 continue
         return Position(0)

@@ -103,6 +103,10 @@ class DataFile(msgspec.Struct, frozen=True):
     fields: str = ""
 
 
+decode_data_file = msgspec.json.Decoder(DataFile).decode
+"""Made here, once: two threads that decode a type for the first time can crash msgspec 0.22."""
+
+
 class CommitTable(Protocol):
     """One Iceberg table to append to."""
 

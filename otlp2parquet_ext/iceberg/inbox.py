@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from otlp2parquet_ext.iceberg import DataFile
+from otlp2parquet_ext.iceberg import DataFile, decode_data_file
 from otlp2parquet_ext.storage import ForeignAddressError, NotThereError, StorageError
 from otlp2parquet_ext.storage.gather import gather
 
@@ -128,7 +128,7 @@ class Inbox:
     def read(self, path: str) -> DataFile | None:
         """Read an entry; None when it is not ours, or another committer was faster."""
         try:
-            file = msgspec.json.decode(self._storage.get(path), type=DataFile)
+            file = decode_data_file(self._storage.get(path))
         except (msgspec.MsgspecError, NotThereError):
             return None
         return file if _path(file) == path else None

@@ -63,6 +63,9 @@ class _Found(msgspec.Struct, rename="pascal"):
     parameter: _Parameter | None = None
 
 
+_decode_found = msgspec.json.Decoder(_Found).decode
+
+
 class Secret:
     """See the module.
 
@@ -138,7 +141,7 @@ class Secret:
 
 def _text(body: bytes) -> str:
     """Return the text of a secret; "" when it has none, which lets nobody in."""
-    found = msgspec.json.decode(body, type=_Found)
+    found = _decode_found(body)
     text = found.parameter.value if found.parameter else found.secret_string
     try:
         document = msgspec.json.decode(text)

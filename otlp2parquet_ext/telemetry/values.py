@@ -76,6 +76,11 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
     time_us: int
 
 
+decode_context = msgspec.json.Decoder(Context).decode
+decode_invoke = msgspec.json.Decoder(Invoke).decode
+decode_ending = msgspec.json.Decoder(Ending).decode
+
+
 class Delivery(msgspec.Struct, frozen=True):
     """One POST of the Telemetry API.
 

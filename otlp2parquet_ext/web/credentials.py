@@ -110,6 +110,9 @@ class _Document(msgspec.Struct):
     Expiration: datetime | None = None
 
 
+_decode_document = msgspec.json.Decoder(_Document).decode
+
+
 class CredentialSource:
     """See `Identity`: finds credentials, and finds them again; may be used by several threads.
 
@@ -218,7 +221,7 @@ class CredentialSource:
 
 def _parsed(uri: str, body: bytes) -> _Fetched:
     try:
-        document = msgspec.json.decode(body, type=_Document)
+        document = _decode_document(body)
     except msgspec.DecodeError as error:
         raise CredentialsError(
             f"{shown(uri)} answered something else than credentials: {error}"

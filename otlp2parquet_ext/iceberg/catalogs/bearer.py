@@ -112,7 +112,7 @@ class ClientCredentials:
                 sent=False,
             )
         try:
-            token = msgspec.json.decode(answer.body, type=_Token)
+            token = _decode_token(answer.body)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise WebError(f"{shown(self._uri)} gives no token: {error}", sent=False) from error
         return token.access_token, token.expires_in
@@ -121,6 +121,9 @@ class ClientCredentials:
 class _Token(msgspec.Struct):
     access_token: str
     expires_in: float = 3_600
+
+
+_decode_token = msgspec.json.Decoder(_Token).decode
 
 
 class BearerClient:

@@ -65,6 +65,10 @@ class Loaded(msgspec.Struct, frozen=True, rename="kebab"):
         return _about_files({**(self.config or {}), **(best.config if best else {})})
 
 
+decode_config = msgspec.json.Decoder(Config).decode
+decode_loaded = msgspec.json.Decoder(Loaded).decode
+
+
 def _about_files(properties: dict[str, Any]) -> dict[str, str]:
     """Return the properties that matter to storage; some catalogs send booleans and numbers."""
     return {

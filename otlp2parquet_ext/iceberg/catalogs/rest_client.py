@@ -17,7 +17,12 @@ from otlp2parquet_ext.iceberg import CommitError
 from otlp2parquet_ext.iceberg.catalog import OutcomeUnknownError
 from otlp2parquet_ext.iceberg.catalogs.answers import DONE, Failure, Outcome, failure, outcome
 from otlp2parquet_ext.iceberg.catalogs.remedies import Operation
-from otlp2parquet_ext.iceberg.catalogs.rest_answers import Config, Loaded
+from otlp2parquet_ext.iceberg.catalogs.rest_answers import (
+    Config,
+    Loaded,
+    decode_config,
+    decode_loaded,
+)
 from otlp2parquet_ext.iceberg.catalogs.rest_requests import (
     SEPARATOR,
     Request,
@@ -190,7 +195,7 @@ class RestClient:
             if answer.status not in DONE:
                 raise self._remedies.refusal(Operation.CONFIG, failure(answer))
             try:
-                self._config = msgspec.json.decode(answer.body, type=Config)
+                self._config = decode_config(answer.body)
             except (msgspec.MsgspecError, UnicodeDecodeError) as error:
                 raise CommitError(f"{request.url} is not a REST catalog's: {error}") from error
         return self._config
@@ -223,7 +228,7 @@ class RestClient:
 
 def _table(answer: Response) -> Loaded:
     try:
-        return msgspec.json.decode(answer.body, type=Loaded)
+        return decode_loaded(answer.body)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise CommitError(f"the catalog's answer is not a table's metadata: {error}") from error
 

@@ -42,6 +42,9 @@ class Note(msgspec.Struct, frozen=True):
     files: list[str] = msgspec.field(default_factory=list)
 
 
+_decode_note = msgspec.json.Decoder(Note).decode
+
+
 class Notes:
     """The notes of one table.
 
@@ -72,7 +75,7 @@ class Notes:
         """Read a note; None when it is gone, or is none of ours."""
         path = f"{self._folder}/{replaced_ms:013}-{snapshot_id}.json"
         try:
-            return msgspec.json.decode(self._storage.get(path), type=Note)
+            return _decode_note(self._storage.get(path))
         except (NotThereError, msgspec.MsgspecError):
             return None
 
