@@ -116,3 +116,22 @@ def test_modules_and_functions_stay_readable(path: Path) -> None:
 def test_every_module_says_what_it_is(path: Path) -> None:
     """Any file can be read alone."""
     assert ast.get_docstring(ast.parse(path.read_text()))
+
+
+PLAIN = {"dict[str, Any]", "Metadata"}
+ON_ONE_THREAD = {"context.py", "lifecycle/events.py", "local/delivery.py", "losses.py"}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_what_several_threads_decode_has_a_decoder_made_at_import(path: Path) -> None:
+    """msgspec 0.22 crashes where two threads are the first to decode a type by `json.decode`."""
+    calls = [
+        node.lineno
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func).endswith("json.decode")
+        and any(
+            word.arg == "type" and ast.unparse(word.value) not in PLAIN for word in node.keywords
+        )
+    ]
+    assert not calls or str(path.relative_to(PACKAGE)) in ON_ONE_THREAD
