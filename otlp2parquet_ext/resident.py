@@ -47,10 +47,12 @@ def give_back_code() -> None:
     if "pyarrow" not in sys.modules:
         return
     with contextlib.suppress(OSError, ImportError, AttributeError):
-        madvise = _madvise()
-        maps = Path("/proc/self/maps").read_bytes()
+        maps = Path("/proc/self/maps")
+        before, madvise = set(unwritable(maps.read_bytes())), _madvise()
+        # What another thread is just loading is not what it was a moment ago.
+        lasting = before.intersection(unwritable(maps.read_bytes()))
         with Path("/proc/self/pagemap").open("rb", buffering=0) as pagemap:
-            for start, end in unwritable(maps):
+            for start, end in lasting:
                 pagemap.seek(start // PAGE_BYTES * ENTRY_BYTES)
                 entries = pagemap.read((end - start) // PAGE_BYTES * ENTRY_BYTES)
                 if not written(entries):
@@ -82,12 +84,17 @@ def _madvise() -> Callable[[int, int, int], None]:
 def unwritable(maps: bytes) -> Iterator[tuple[int, int]]:
     """Yield start and end of private mappings of files nobody may write to.
 
+    The loader's cache is none of them: it is unmapped when a library is loaded, and others may get
+    its place.
+
     Args:
         maps: of /proc/PID/maps.
     """
     for line in maps.splitlines():
         addresses, rights, _, _, _, *path = line.split(None, 5)
-        if b"w" not in rights and rights.endswith(b"p") and path and path[0].startswith(b"/"):
+        if b"w" in rights or not rights.endswith(b"p") or not path:
+            continue
+        if path[0].startswith(b"/") and not path[0].endswith(b".cache"):
             start, _, end = addresses.partition(b"-")
             yield int(start, 16), int(end, 16)
 

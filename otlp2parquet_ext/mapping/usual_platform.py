@@ -4,9 +4,9 @@
     event --row()----> Row         second pass
                        or None     it is not that simple, and `Mapper` takes the long way
 
-Both ways give the same row (tests/mapping/test_short_way.py). Of a record whose fields are all
-known, each there once and spelled plainly, nothing is written anew: the attributes are its text,
-with `faas.invocation_id` for `requestId`.
+Both ways give the same row (tests/mapping/test_short_way_of_platform_events.py). Of a record whose
+fields are all known, each there once and spelled plainly, nothing is written anew: the attributes
+are its text, with `faas.invocation_id` for `requestId`.
 """
 
 from __future__ import annotations
