@@ -223,6 +223,7 @@ class Agent:
             await self._batches.flush_all(FlushReason.SHUTDOWN, last_ms)
         self._otlp.stop()
         self._receiver.stop()
+        self._batches.tell_left()
 
     def _note_end(self, shutdown: Shutdown) -> None:
         """Let what is derived of open invocations be closed, where anything is."""

@@ -60,6 +60,7 @@ class Batches:
         self._outbox = Outbox(spool)
         oldest = settings.spool_full == "oldest"
         self._intake = Intake(spool, self._outbox, flush_side.forget, drops_oldest=oldest)
+        self.tell_left = self._intake.tell_left
         self._holding = Holding()
         self._alarm = Alarm()
         flush_side.troubled = self._alarm.ring

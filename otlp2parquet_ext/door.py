@@ -76,6 +76,8 @@ class Door:
             self._drop(stranger)
 
     def _accept(self, listener: socket.socket) -> None:
+        if len(self._strangers) >= self._capacity:
+            self._evict()
         try:
             stranger, _ = listener.accept()
         except (BlockingIOError, ConnectionError):
@@ -85,8 +87,6 @@ class Door:
             self._loop.remove_reader(listener)
             self._loop.call_later(PAUSE_S, self._resume, listener)
             return
-        if len(self._strangers) >= self._capacity:
-            self._evict()
         stranger.setblocking(False)  # noqa: FBT003 - the socket's own signature
         self._strangers[stranger] = self._loop.call_later(self._patience_s, self._drop, stranger)
         self._look(stranger)

@@ -24,6 +24,7 @@ import time
 from otlp2parquet_ext.bootstrap import receive
 from otlp2parquet_ext.lifecycle import calls
 from otlp2parquet_ext.lifecycle.holding import deadline_ms_in, hold_until_ms
+from otlp2parquet_ext.say import say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -58,7 +59,8 @@ def run_when_imported(booted: Booted) -> None:
     _answer_until(ready, booted)
     booted.import_ms = time.monotonic_ns() // 1_000_000 - started_ms
     if not runs:
-        return  # the shutdown window ended before the imports did
+        say("error", "the end came while libraries were imported: what was delivered is lost")
+        return
     run = runs[0]
     if isinstance(run, Exception):
         raise run

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from otlp2parquet_ext.flushing import Buffered
 from otlp2parquet_ext.losses import Loss, Losses
+from otlp2parquet_ext.say import say
 from otlp2parquet_ext.spool import BODIES, OTLP, Dropped, Frame, Kind, read_frames
 from otlp2parquet_ext.telemetry.peek import peek
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 EVICTED = "the spool was full: the oldest made room"
 UNSETTLED = "in trouble until the spool was full"
+AT_END = "lost, unless Lambda starts this environment again with its /tmp"
 IN_MEMORY = "the process ended while it was in memory only: the disk was full, or none"
 
 
@@ -69,6 +71,19 @@ class Intake:
     def empty(self) -> bool:
         """True when there is nothing to seal, nor a loss to tell."""
         return self._spool.open is None and not self._losses
+
+    def tell_left(self) -> None:
+        """Say what has not arrived when nothing more is done: this process ends, /tmp may, too."""
+        waiting = sum(segment.size_bytes for segment in self._outbox.waiting)
+        waiting += self.buffered.size_bytes + self._spool.left_bytes
+        if waiting:
+            say("error", f"{waiting} bytes of telemetry were not stored before the end: {AT_END}")
+        owed: dict[str, int] = {}
+        for segment, (_, names) in self._outbox.owed.items():
+            for name in names:
+                owed[name] = owed.get(name, 0) + segment.size_bytes
+        for name, size in owed.items():
+            say("error", f"{size} bytes of telemetry did not reach {name} before the end: {AT_END}")
 
     def recover(self) -> int:
         """Take over what dead processes left, their losses too; return how many segments."""

@@ -674,7 +674,10 @@ def test_whatever_the_reason_of_a_shutdown_what_comes_in_its_window_is_stored(
 def test_a_shutdown_window_that_is_too_short_is_obeyed_and_loses_nothing(
     scripted: ScriptedLambda, tmp_path: Path, window_ms: int
 ) -> None:
-    """We are told late on a starved machine; what is not stored is in the spool, whole."""
+    """We are told late on a starved machine; what is not stored is in the spool, whole, and told.
+
+    In Lambda the spool may end with the environment: a loss that nobody is told of is the worst.
+    """
     (tmp_path / "lake").write_text("in the way")
     extension = scripted.start(tmp_path)
     extension.until_next()
@@ -683,8 +686,23 @@ def test_a_shutdown_window_that_is_too_short_is_obeyed_and_loses_nothing(
     scripted.events.put(shutdown(window_ms))
     assert extension.end() == 0, extension.lines
     assert time.monotonic() - started < 1.5
+    told = [line for line in extension.lines if "were not stored before the end" in line]
+    assert len(told) == 1, extension.lines
     (tmp_path / "lake").unlink()
     again = scripted.start(tmp_path)
     again.until_next()
     shut_down(again)
     assert bodies(tmp_path) == ["hello"]
+    assert "before the end" not in "".join(again.lines)
+
+
+def test_an_end_before_anything_can_be_read_is_told(
+    scripted: ScriptedLambda, tmp_path: Path
+) -> None:
+    """What the kernel has queued by then is lost: with it nobody would know where it went."""
+    scripted.events.put(shutdown(0))
+    extension = scripted.start(tmp_path)
+    assert extension.end() == 0
+    assert [json.loads(line)["message"] for line in extension.lines] == [
+        "the end came while libraries were imported: what was delivered is lost"
+    ]

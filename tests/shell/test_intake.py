@@ -13,7 +13,7 @@ import pytest
 
 from otlp2parquet_ext.intake import EVICTED, IN_MEMORY, Intake
 from otlp2parquet_ext.losses import REASONS, Losses
-from otlp2parquet_ext.outbox import TRUSTED_MS, Outbox
+from otlp2parquet_ext.outbox import TRUSTED_MS, Outbox, Owed
 from otlp2parquet_ext.spool import Frame, Kind, Spool, read_frames
 from otlp2parquet_ext.spool.folders import TALLY_BYTES
 from otlp2parquet_ext.spool.spool import RECOVERED
@@ -261,3 +261,31 @@ def test_a_segment_parked_for_long_is_stored_again(tmp_path: Path) -> None:
     assert outbox.waiting == []
     outbox.doubt(1_001 + TRUSTED_MS)
     assert outbox.waiting == [segment]
+
+
+def test_what_has_not_arrived_at_the_end_is_told_by_who_lacks_it(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The environment may take /tmp along: what waits, what is buffered, and what one lacks."""
+    spool = Spool(tmp_path, 1 << 20, 0)
+    outbox = Outbox(spool)
+    taken = Intake(spool, outbox, drops_oldest=False)
+    sizes = []
+    for number in range(3):
+        taken.append(padded(number), 1)
+        sizes.append(taken.buffered.size_bytes)
+        if number < 2:
+            taken.seal()
+    taken.tell_left()
+    assert f"{sum(sizes)} bytes of telemetry were not stored" in capfd.readouterr().err
+    owed, parked = spool.sealed
+    outbox.owed[owed] = Owed("batch", ("https://tap", "otlp+https://collector"))
+    outbox.parked[parked] = 1
+    taken.seal()
+    outbox.discard(spool.sealed[2])
+    taken.tell_left()
+    said = [json.loads(line)["message"] for line in capfd.readouterr().err.splitlines()]
+    assert [message.split(" before")[0] for message in said] == [
+        f"{sizes[0]} bytes of telemetry did not reach https://tap",
+        f"{sizes[0]} bytes of telemetry did not reach otlp+https://collector",
+    ]
