@@ -141,10 +141,11 @@ class Batches:
 
     def preload(self) -> None:
         """Let the storing thread import what a batch needs, before there is one."""
-        self._storing.submit(self._flush_side.rehearse)
+        self._storing.submit(self._flush_side.rehearse, self._flush_side.tidy)
 
     def warm_up(self, deadline_ms: int) -> None:
         """Let the threads import what a last flush needs while the loop still listens."""
+        self._flush_side.wanted = self._flush_side.ends = True
         self._let_go()
         self._storing.submit(self._flush_side.warm_up_store)
         if self._committing.may(now_ms(), deadline_ms):
@@ -241,6 +242,7 @@ class Batches:
 
         In the end one that breaks our own code is passed over: the others have no later chance.
         """
+        self._flush_side.wanted = True
         passed_over = 0
         while len(queue := self._outbox.waiting) > passed_over:
             segment = queue[passed_over]
@@ -278,12 +280,12 @@ class Batches:
         self._committing.commits.changed()
         self._storing.worked()
         self._holding.worked(took_ms)
+        self._storing.submit(self._flush_side.tidy)
         if receipt.damaged_bytes:
             self._intake.lose("the spool was damaged", 0, receipt.damaged_bytes)
 
     def _kept(self, segment: Segment, error: Exception) -> None:
-        size = segment.size_bytes
-        problem = f"{size} bytes of telemetry are kept for later: {describe(error)}"
+        problem = f"{segment.size_bytes} bytes of telemetry are kept for later: {describe(error)}"
         self._storing.failed(problem, now_ms())
 
     def _broken(self, segment: Segment, error: Exception) -> bool:

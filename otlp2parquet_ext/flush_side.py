@@ -66,12 +66,14 @@ class FlushSide:
 
     Attributes:
         loaded: what makes and stores batches is imported.
+        wanted: a batch waits, or the end is near: nothing is done that it can do without.
+        ends: there is no later for which memory would have to be given back.
         troubled: told of each request that failed, whether it is tried again or not; on the
             thread that sent it.
     """
 
     def __init__(self, settings: Settings, environ: Mapping[str, str]) -> None:
-        self.loaded = False
+        self.loaded = self.wanted = self.ends = self._tidy = False
         self.troubled: Callable[[], None] | None = None
         self._settings = settings
         self._environ = environ
@@ -102,9 +104,7 @@ class FlushSide:
     def _store(self, segment: Segment, *, commit_follows: bool, as_text: bool) -> Receipt:
         making = self._begin(segment, as_text=as_text)
         stored = self._open().store(making.batch(), commit_follows=commit_follows)
-        if not self.loaded:
-            self.loaded = True
-            give_back_code()
+        self.loaded = True
         return self._receipt(making, stored)
 
     def settle(self, segment: Segment, *, as_text: bool = False) -> Receipt:
@@ -181,9 +181,12 @@ class FlushSide:
         self.loaded = True
 
     def rehearse(self) -> None:
-        """Do so, and make and drop a batch of one event: it loads what first use loads."""
+        """Do so, and make and drop a batch of one event: it loads what first use loads.
+
+        Unless a real one waits for it by then.
+        """
         self.warm_up_store()
-        if self._only_taps():
+        if self.wanted or self._only_taps():
             return
         with contextlib.suppress(Exception):
             from otlp2parquet_ext.destinations.parquet_file import encode  # noqa: PLC0415 - heavy
@@ -194,7 +197,12 @@ class FlushSide:
             for name, table in tables.items():
                 encode(table, TABLES[name])
         give_back_heap()
-        give_back_code()
+
+    def tidy(self) -> None:
+        """Give back what loading has left, once; on a small share of a CPU it takes a while."""
+        if self.loaded and not (self._tidy or self.ends):
+            self._tidy = True
+            give_back_code()
 
     def _only_taps(self) -> bool:
         from otlp2parquet_ext.destinations.listed import only_taps  # noqa: PLC0415 - as choose.py

@@ -142,9 +142,18 @@ class Lane:
         self._running = work
         return await asyncio.wrap_future(work)
 
-    def submit(self, function: Callable[[], None]) -> None:
-        """Run a function on the lane's thread when nothing else does; nobody waits for it."""
-        self._thread.submit(function)
+    def submit(self, function: Callable[[], None], *then: Callable[[], None]) -> None:
+        """Run functions on the lane's thread, each behind what waits there by its turn.
+
+        Nobody waits for them.
+        """
+
+        def run() -> None:
+            function()
+            if then:
+                self.submit(*then)
+
+        self._thread.submit(run)
 
     def failed(self, problem: str, now_ms: int) -> None:
         """Wait before the next job; of several failures in a row only the first is said.

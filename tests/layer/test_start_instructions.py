@@ -45,6 +45,7 @@ from otlp2parquet_ext.settings import load
 lake = {"OTLP2PARQUET_DESTINATION": "sqlite:///tmp/none.db?warehouse=/tmp/none"}
 side = FlushSide(load(lake)[0], {})
 side.rehearse()
+side.tidy()
 side.warm_up_commit()
 assert side.loaded
 os._exit(0)

@@ -12,7 +12,7 @@ import pytest
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from otlp2parquet_ext import query
+from otlp2parquet_ext import flush_side, query
 from otlp2parquet_ext.context import context_note, ending_note
 from otlp2parquet_ext.flush_side import FlushSide
 from otlp2parquet_ext.losses import Losses
@@ -227,3 +227,41 @@ def test_who_sends_no_otlp_and_wants_no_spans_imports_nothing_of_either(tmp_path
         [sys.executable, "-c", code, tmp_path], check=True, capture_output=True, text=True
     )
     assert done.stdout.strip() == ""
+
+
+REHEARSAL = """
+import sys
+from otlp2parquet_ext.flush_side import FlushSide
+from otlp2parquet_ext.settings import load
+from otlp2parquet_ext.table_maker import TableMaker
+side = FlushSide(load({"OTLP2PARQUET_DESTINATION": "file:///tmp/nowhere"})[0], {})
+made, make = [], TableMaker.make
+TableMaker.make = lambda *a, **k: made.append(1) or make(*a, **k)
+side.wanted = sys.argv[1] == "wanted"
+side.rehearse()
+print(len(made), side.loaded)
+"""
+
+
+@pytest.mark.parametrize(("when", "made"), [("idle", "1"), ("wanted", "0")])
+def test_nothing_is_rehearsed_while_a_batch_waits_or_the_end_is_near(when: str, made: str) -> None:
+    """What it would load the real one loads, and nothing stands before that."""
+    command = [sys.executable, "-c", REHEARSAL, when]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert done.stdout.split() == [made, "True"]
+
+
+@pytest.mark.parametrize(("ends", "times"), [(False, 1), (True, 0)])
+def test_what_loading_left_is_given_back_once_and_not_at_the_end(
+    monkeypatch: pytest.MonkeyPatch, *, ends: bool, times: int
+) -> None:
+    """Twice would cost twice; in the shutdown window it would cost time that storing needs."""
+    given: list[None] = []
+    monkeypatch.setattr(flush_side, "give_back_code", lambda: given.append(None))
+    side = FlushSide(load({"OTLP2PARQUET_DESTINATION": "file:///tmp/nowhere"})[0], {})
+    side.tidy()
+    assert given == []  # nothing is loaded yet
+    side.loaded, side.ends = True, ends
+    side.tidy()
+    side.tidy()
+    assert len(given) == times
