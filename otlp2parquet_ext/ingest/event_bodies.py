@@ -21,7 +21,7 @@ from otlp2parquet_ext.ingest.taken import Taken, lines_of
 from otlp2parquet_ext.mapping.invocations import Invocations
 from otlp2parquet_ext.mapping.logs import log_table
 from otlp2parquet_ext.otlp.requests import Accepted, OtlpError
-from otlp2parquet_ext.spool.frames import batch_name, digest_of
+from otlp2parquet_ext.spool.frames import batch_name, strong_digest_of
 from otlp2parquet_ext.telemetry.values import Context, Delivery
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def take_events(
     for context, events in groups.items():
         bodies = [redactor.body(one) if redactor else one for one in _bodies(events)]
         deliveries = [Delivery(one, received_us) for one in bodies]
-        digests += [digest_of(_encode(context)), *map(digest_of, bodies)]
+        digests += [strong_digest_of(part) for part in (_encode(context), *bodies)]
         tables.append(log_table(deliveries, context, Invocations(), exclude).table)
     table = pa.concat_tables(tables)
     made = {LOGS: table} if table.num_rows else {}

@@ -13,7 +13,7 @@ from otlp2parquet_ext.mapping.invocations import Invocations
 from otlp2parquet_ext.mapping.resource import Resource
 from otlp2parquet_ext.otlp.requests import Accepted, OtlpError, Signal, read_request
 from otlp2parquet_ext.otlp.tables import otlp_tables
-from otlp2parquet_ext.spool.frames import batch_name, digest_of
+from otlp2parquet_ext.spool.frames import batch_name, strong_digest_of
 
 if TYPE_CHECKING:
     from otlp2parquet_ext.telemetry.redact import Redactor
@@ -53,7 +53,7 @@ def take_otlp(
         payloads = [redacted(signal, payload, redactor) for payload in payloads]
     received = [(payload, received_us) for payload in payloads]
     tables = otlp_tables(signal, received, NOBODY, Invocations()) if payloads else {}
-    name = batch_name([digest_of(signal.encode()), *map(digest_of, payloads)])
+    name = batch_name([strong_digest_of(part) for part in (signal.encode(), *payloads)])
     return Taken(name, tables, _together(accepted))
 
 
