@@ -95,6 +95,13 @@ def machine(results: Results) -> str:
         f"{limits['cpu']} (CPU) and {limits['memory']} (memory); load {min(loads):.1f} to "
         f"{max(loads):.1f}."
     )
+    later: dict[str, list[str]] = {}
+    for name, part in results.items():
+        commit = part["about"]["machine"]["commit"] if "about" in part else it["commit"]
+        if commit != it["commit"]:
+            later.setdefault(commit, []).append(name)
+    for commit, names in later.items():
+        said += f" Measured again at {commit}: {', '.join(names)}."
     if any("none" in one for one in limits.values()):
         said += " **Without groups everything ran unlimited: envelopes do not differ.**"
     if any(about["quick"] for about in abouts):

@@ -62,6 +62,15 @@ def test_a_machine_without_groups_is_said_to_have_run_unlimited() -> None:
     assert "everything ran unlimited" in page.page(results, {}, {})
 
 
+def test_parts_of_another_commit_are_named_with_it() -> None:
+    """A part may be measured again alone; its figures are not those of the commit above."""
+    results = good()
+    about = {**ABOUT, "machine": {**ABOUT["machine"], "commit": "1234567"}}  # type: ignore[dict-item]
+    results["receiver"]["about"] = results["whole_way"]["about"] = about
+    assert "Measured again at 1234567: receiver, whole_way." in page.machine(results)
+    assert "again" not in page.machine(good())
+
+
 def test_a_failed_part_is_named() -> None:
     """Its figures may be an older run's, or none."""
     results = good() | {"flushes": {"failed": "Traceback …", "about": ABOUT}}
