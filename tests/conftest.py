@@ -1,5 +1,7 @@
 """Fixtures for all tests; what they are is in `servers/server_fixtures.py`."""
 
+import signal
+
 from hypothesis import settings
 from server_fixtures import (
     iceberg_rest,
@@ -9,6 +11,10 @@ from server_fixtures import (
     s3_tables,
     seaweed,
 )
+
+# A shell that runs us in the background ignores Ctrl-C for us, and for all that tests interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # How long an example takes says what else the machine is doing.
 settings.register_profile("any machine", deadline=None)
