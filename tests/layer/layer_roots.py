@@ -50,6 +50,12 @@ class Root:
         """Say whether this machine needs an emulator for it."""
         return MACHINES[platform.machine()] != self.arch
 
+    def at_opt(self, *command: str) -> tuple[str, ...]:
+        """Return what runs a command of this machine where /opt is the layer's."""
+        enter = 'mount --bind "$1" /opt && shift && exec "$@"'
+        opt = str(self.path / "opt")
+        return ("unshare", "--mount", "sh", "-c", enter, "enter", opt, *command)
+
     def run(
         self,
         argv: Sequence[str],

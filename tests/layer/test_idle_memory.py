@@ -12,7 +12,6 @@ from performance_parts.processes import Subject
 if TYPE_CHECKING:
     from layer_roots import Root
 
-ENTER = 'mount --bind "$1" /opt && shift && exec "$@"'
 MOST_ANONYMOUS_MB, MOST_OF_FILES_MB = 20, 15
 """Measured: 17.8 and 5.8; 34 of files when the pages that loading touched were kept."""
 
@@ -24,8 +23,8 @@ def test_an_idle_environment_keeps_no_pages_that_only_loading_touched(
 ) -> None:
     """Everything that makes and stores a batch is loaded by then."""
     subject = processes.layer(tmp_path, processes.free_port())
-    enter = ("unshare", "--mount", "sh", "-c", ENTER, "enter", str(root.path / "opt"))
-    with processes.extension(Subject((*enter, *subject.command), subject.environ)) as (running, _):
+    command = root.at_opt(*subject.command)
+    with processes.extension(Subject(command, subject.environ)) as (running, _):
         running.settle()
         memory = running.memory()
         mapped = Path(f"/proc/{running.process.pid}/maps").read_text()

@@ -13,6 +13,7 @@ from layer_roots import PYTHON
 
 from otlp2parquet_ext import local
 from otlp2parquet_ext.local import ExtensionProgram, Faults, Plan
+from otlp2parquet_ext.local.plan import MEMORY_MB_PER_VCPU
 
 if TYPE_CHECKING:
     from layer_roots import Root
@@ -24,11 +25,10 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 
 SAMPLE = Path(local.__file__).parent / "sample"
 MAKERS = {"plain": places.plain_s3, "inbox": places.glue}
-MEMORY_MB, MEMORY_MB_PER_VCPU = 128, 1_769
+MEMORY_MB = 128
 ATTEMPTS = 3
-ENTER = 'mount --bind "$1" /opt && shift && exec "$@"'
 START_S = 0.020
-"""CPU of a bare start of the layer by `ENTER`: docs/performance.md's machine at its quickest."""
+"""CPU of a bare start of the layer at /opt: docs/performance.md's machine at its quickest."""
 
 
 def vcpus(root: Root) -> float:
@@ -36,8 +36,7 @@ def vcpus(root: Root) -> float:
 
     What takes 0.14 s there and 0.2 s here says nothing of us.
     """
-    opt = str(root.path / "opt")
-    command = ["unshare", "--mount", "sh", "-c", ENTER, "enter", opt, PYTHON, "-I", "-S", "-c", ""]
+    command = root.at_opt(PYTHON, "-I", "-S", "-c", "")
     starts_s = []
     for _ in range(5):
         before = resource.getrusage(resource.RUSAGE_CHILDREN)

@@ -51,16 +51,14 @@ assert side.loaded
 os._exit(0)
 """
 
-ENTER = 'mount --bind "$1" /opt && shift && exec "$@"'
 COUNTED = ("valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null")
 PYTHON = ("/opt/otlp2parquet/python3", "-I", "-S", "-X", "utf8")  # as layer/start.c starts it
 
 
 def instructions(root: Root, arguments: tuple[str, ...], environ: Mapping[str, str]) -> int:
     """Run the layer's interpreter at /opt; return how many instructions it takes."""
-    enter = ("unshare", "--mount", "sh", "-c", ENTER, "enter", str(root.path / "opt"))
     done = subprocess.run(
-        [*enter, *COUNTED, *PYTHON, *arguments],
+        root.at_opt(*COUNTED, *PYTHON, *arguments),
         capture_output=True,
         text=True,
         check=True,

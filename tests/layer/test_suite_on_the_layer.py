@@ -9,7 +9,6 @@ import sys
 import pytest
 from layer_roots import CHECKOUT, EXTENSION, START, Root
 
-ENTER = 'set -eu; mount --bind "$1" /opt; shift; exec "$@"'
 FOLDERS = ("core", "mapping", "tables", "telemetry", "shell")
 NOT_THERE = (
     "hypothesis",
@@ -42,9 +41,8 @@ def with_layer(
     root: Root, command: list[str], **variables: str
 ) -> subprocess.CompletedProcess[str]:
     """Run a command of this machine where /opt is the layer."""
-    enter = ["unshare", "--mount", "sh", "-c", ENTER, "enter", str(root.path / "opt")]
     return subprocess.run(
-        [*enter, *command],
+        root.at_opt(*command),
         capture_output=True,
         text=True,
         check=False,
