@@ -46,6 +46,12 @@ S3_TABLES_ARN = re.compile(
 IN_GLUE = re.compile(r"\d{12}:s3tablescatalog/.+")
 BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 CATALOG = re.compile(r"[A-Za-z0-9_-]+")
+FOLDER_NAME = re.compile(
+    r"(?!\.{1,2}$)[^\s/\\\x00-\x1f\x7f]([^/\\\x00-\x1f\x7f]*[^\s/\\\x00-\x1f\x7f])?"
+)
+"""Names of namespaces and tables: each is a folder of the warehouse."""
+
+FOLDER_NAME_BYTES = 255
 LOWER_NAME = re.compile(r"[a-z0-9]([a-z0-9_]{0,253}[a-z0-9])?")
 
 EXPECTED = (
@@ -232,7 +238,7 @@ READERS: Mapping[str, Callable[[SplitResult], Address]] = {
 
 
 def check_names(address: Address, namespace: str, tables: Mapping[str, str]) -> None:
-    """Refuse names the catalog cannot bear, and one name for two tables.
+    """Refuse names that are no folder or that the catalog cannot bear, and one name for two tables.
 
     Args:
         address: the destination.
@@ -252,6 +258,8 @@ def check_names(address: Address, namespace: str, tables: Mapping[str, str]) -> 
                 f"{variable}={name!r}: {other} names the same table; expected one of its own"
             )
     if not address.lower_case:
+        if address.kind not in ("file", "s3"):
+            _check_folders({"OTLP2PARQUET_NAMESPACE": namespace, **variables})
         return
     who = "S3 Tables" if address.in_table_bucket else "Glue"
     for variable, name in {"OTLP2PARQUET_NAMESPACE": namespace, **variables}.items():
@@ -259,4 +267,14 @@ def check_names(address: Address, namespace: str, tables: Mapping[str, str]) -> 
             raise AddressError(
                 f"{variable}={name!r}: {who} takes 1 to 255 lower-case letters, digits and "
                 "underscores, beginning and ending with a letter or digit, not with aws"
+            )
+
+
+def _check_folders(names: Mapping[str, str]) -> None:
+    """Refuse names that would leave the warehouse: each is one of its folders."""
+    for variable, name in names.items():
+        if not FOLDER_NAME.fullmatch(name) or len(name.encode()) > FOLDER_NAME_BYTES:
+            raise AddressError(
+                f"{variable}={name!r}: expected 1 to 255 bytes without slashes, control "
+                "characters and outer spaces, not . or .., for it names a folder"
             )

@@ -4,7 +4,7 @@
     traces/…, metrics/gauge/…, metrics/sum/…, …
 
 Rows go to their own service and the hour of their own time, so a batch across an hour boundary
-becomes two files.
+becomes two files. A service's folder is its name, escaped: `folders.py`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import time
 from typing import TYPE_CHECKING
 
 from otlp2parquet_ext.destinations import DestinationError, Stored
+from otlp2parquet_ext.destinations.folders import folder_of
 from otlp2parquet_ext.destinations.parquet_file import encode
 from otlp2parquet_ext.destinations.partition import HOUR_US, split, split_by_time, timestamps_us
 from otlp2parquet_ext.destinations.refit import fitted
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
 
     from otlp2parquet_ext.destinations import Batch
     from otlp2parquet_ext.storage import Storage
-
-SERVICE_UNSAFE = str.maketrans(dict.fromkeys('/\\ :*?"<>|\x7f' + "".join(map(chr, range(32))), "_"))
-SERVICE_LENGTH = 60  # characters; a folder's name may have 255 bytes
 
 
 class Hive:
@@ -84,7 +82,7 @@ def split_by_folder(name: str, table: pa.Table) -> Iterator[tuple[str, pa.Table]
     """
     nobody = "unknown" if name.startswith("metrics_") else "unknown-service"
     services = table.column("ServiceName").to_pylist()
-    folders = {service: _safe(service or nobody) for service in set(services)}
+    folders = {service: folder_of(service or nobody) for service in set(services)}
     for service, rows in split(table, [folders[service] for service in services]):
         for hour, part in split_by_time(rows, HOUR_US):
             hive = time.strftime("year=%Y/month=%m/day=%d/hour=%H", time.gmtime(hour * 3_600))
@@ -94,10 +92,3 @@ def split_by_folder(name: str, table: pa.Table) -> Iterator[tuple[str, pa.Table]
 def signal_folder(name: str) -> str:
     """Return the folder of a table: `logs`, `traces`, `metrics/gauge`, …."""
     return name.replace("_", "/", 1)
-
-
-def _safe(service: str) -> str:
-    """Return a service's folder."""
-    folder = service.translate(SERVICE_UNSAFE)[:SERVICE_LENGTH]
-    # `.` and `..` would leave the folder.
-    return folder if folder.strip(".") else "_" * len(folder)

@@ -241,7 +241,7 @@ def test_plain_files_lie_in_the_folder_of_their_signal_and_their_own_service(
     assert folders == {
         "traces/orders",
         "traces/unknown-service",
-        "traces/till_1",
+        "traces/till%2F1",
         "metrics/exponential_histogram/orders",
     }
     rows = query.connect(place.url).execute(
