@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import uuid
 from contextlib import asynccontextmanager
@@ -22,7 +21,7 @@ from otlp2parquet_ext.local.server import served
 from otlp2parquet_ext.local.states import ExtensionState, RuntimeState
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Coroutine
+    from collections.abc import AsyncIterator
 
     from otlp2parquet_ext.local.subscription import Subscription
 
@@ -84,11 +83,6 @@ async def bench(**plan: Any) -> AsyncIterator[Bench]:
         yield Bench(session, address, parties, taken)
 
 
-def run(test: Coroutine[Any, Any, None]) -> None:
-    """Run a test's coroutine."""
-    asyncio.run(asyncio.wait_for(test, 10))
-
-
 @pytest.mark.parametrize(
     ("name", "body", "error_type"),
     [
@@ -99,50 +93,38 @@ def run(test: Coroutine[Any, Any, None]) -> None:
         ("probe", {"events": ["INVOKED"]}, "Extension.InvalidEventType"),
     ],
 )
-def test_a_wrong_register_is_refused(name: str, body: Any, error_type: str) -> None:
+async def test_a_wrong_register_is_refused(name: str, body: Any, error_type: str) -> None:
     """All with 403, as the catalogue has it."""
-
-    async def test() -> None:
-        async with bench() as api:
-            headers = {"Lambda_Extension_Name": name} if name else {}
-            assert await api.refused("POST", REGISTER, body, **headers) == (403, error_type)
-
-    run(test())
+    async with bench() as api:
+        headers = {"Lambda_Extension_Name": name} if name else {}
+        assert await api.refused("POST", REGISTER, body, **headers) == (403, error_type)
 
 
-def test_an_extension_registers_once() -> None:
+async def test_an_extension_registers_once() -> None:
     """The second time the state is wrong; after INIT strangers are too late."""
-
-    async def test() -> None:
-        async with bench() as api:
-            await api.registered()
-            again = await api.refused("POST", REGISTER, BOTH, Lambda_Extension_Name="probe")
-            assert again == (403, "Extension.InvalidExtensionState")
-            api.parties.initialising = False
-            late = await api.refused("POST", REGISTER, BOTH, Lambda_Extension_Name="other")
-            assert late == (403, "Extension.RegistrationClosed")
-
-    run(test())
+    async with bench() as api:
+        await api.registered()
+        again = await api.refused("POST", REGISTER, BOTH, Lambda_Extension_Name="probe")
+        assert again == (403, "Extension.InvalidExtensionState")
+        api.parties.initialising = False
+        late = await api.refused("POST", REGISTER, BOTH, Lambda_Extension_Name="other")
+        assert late == (403, "Extension.RegistrationClosed")
 
 
-def test_the_account_id_is_given_to_those_who_ask() -> None:
+async def test_the_account_id_is_given_to_those_who_ask() -> None:
     """The feature header is a list."""
-
-    async def test() -> None:
-        async with bench(account_id="000000000042") as api:
-            _, content, _ = await api.call(
-                "POST",
-                REGISTER,
-                BOTH,
-                Lambda_Extension_Name="probe",
-                Lambda_Extension_Accept_Feature="other, accountId",
-            )
-            assert content["accountId"] == "000000000042"
-        async with bench() as api:
-            _, content, _ = await api.call("POST", REGISTER, BOTH, Lambda_Extension_Name="probe")
-            assert "accountId" not in content
-
-    run(test())
+    async with bench(account_id="000000000042") as api:
+        _, content, _ = await api.call(
+            "POST",
+            REGISTER,
+            BOTH,
+            Lambda_Extension_Name="probe",
+            Lambda_Extension_Accept_Feature="other, accountId",
+        )
+        assert content["accountId"] == "000000000042"
+    async with bench() as api:
+        _, content, _ = await api.call("POST", REGISTER, BOTH, Lambda_Extension_Name="probe")
+        assert "accountId" not in content
 
 
 @pytest.mark.parametrize(
@@ -153,119 +135,95 @@ def test_the_account_id_is_given_to_those_who_ask() -> None:
         (str(uuid.uuid4()), "Extension.UnknownExtensionIdentifier"),
     ],
 )
-def test_a_wrong_identifier_is_refused_everywhere(identifier: str, error_type: str) -> None:
+async def test_a_wrong_identifier_is_refused_everywhere(identifier: str, error_type: str) -> None:
     """By next, both errors, and the Telemetry API."""
-
-    async def test() -> None:
-        headers = {"Lambda_Extension_Identifier": identifier} if identifier else {}
-        async with bench() as api:
-            for method, path in (
-                ("GET", NEXT),
-                ("POST", "/2020-01-01/extension/init/error"),
-                ("POST", "/2020-01-01/extension/exit/error"),
-                ("PUT", TELEMETRY),
-            ):
-                assert await api.refused(method, path, **headers) == (403, error_type)
-
-    run(test())
+    headers = {"Lambda_Extension_Identifier": identifier} if identifier else {}
+    async with bench() as api:
+        for method, path in (
+            ("GET", NEXT),
+            ("POST", "/2020-01-01/extension/init/error"),
+            ("POST", "/2020-01-01/extension/exit/error"),
+            ("PUT", TELEMETRY),
+        ):
+            assert await api.refused(method, path, **headers) == (403, error_type)
 
 
-def test_errors_are_accepted_once_and_end_the_extension() -> None:
+async def test_errors_are_accepted_once_and_end_the_extension() -> None:
     """They need their error type, and after one every call is refused."""
-
-    async def test() -> None:
-        async with bench() as api:
-            me = {"Lambda_Extension_Identifier": await api.registered()}
-            path = "/2020-01-01/extension/init/error"
-            assert await api.refused("POST", path, **me) == (403, "Extension.MissingHeader")
-            me["Lambda_Extension_Function_Error_Type"] = "Extension.Reason"
-            status, content, _ = await api.call("POST", path, **me)
-            assert (status, content) == (202, {"status": "OK"})
-            assert api.parties.extensions[0].state is ExtensionState.INIT_ERROR
-            for method, after in (("GET", NEXT), ("POST", path)):
-                assert await api.refused(method, after, **me) == (
-                    403,
-                    "Extension.InvalidExtensionState",
-                )
-
-    run(test())
+    async with bench() as api:
+        me = {"Lambda_Extension_Identifier": await api.registered()}
+        path = "/2020-01-01/extension/init/error"
+        assert await api.refused("POST", path, **me) == (403, "Extension.MissingHeader")
+        me["Lambda_Extension_Function_Error_Type"] = "Extension.Reason"
+        status, content, _ = await api.call("POST", path, **me)
+        assert (status, content) == (202, {"status": "OK"})
+        assert api.parties.extensions[0].state is ExtensionState.INIT_ERROR
+        for method, after in (("GET", NEXT), ("POST", path)):
+            assert await api.refused(method, after, **me) == (
+                403,
+                "Extension.InvalidExtensionState",
+            )
 
 
-def test_a_subscription_is_accepted_once_and_only_during_init() -> None:
+async def test_a_subscription_is_accepted_once_and_only_during_init() -> None:
     """200 "OK", then 500 for a second one, 400 for nonsense, 403 after INIT."""
-
-    async def test() -> None:
-        async with bench() as api:
-            me = {"Lambda_Extension_Identifier": await api.registered()}
-            broken = SUBSCRIPTION | {"types": []}
-            assert await api.refused("PUT", TELEMETRY, broken, **me) == (400, "ValidationError")
-            status, content, _ = await api.call("PUT", TELEMETRY, SUBSCRIPTION, **me)
-            assert (status, content) == (200, "OK")
-            ((name, subscription),) = api.subscriptions
-            assert (name, subscription.port) == ("probe", 4243)
-            again = await api.refused("PUT", TELEMETRY, SUBSCRIPTION, **me)
-            assert again == (500, "InternalServerError")
-            api.parties.initialising = False
-            late = await api.refused("PUT", TELEMETRY, SUBSCRIPTION, **me)
-            assert late == (403, "Telemetry.SubscriptionClosed")
-
-    run(test())
+    async with bench() as api:
+        me = {"Lambda_Extension_Identifier": await api.registered()}
+        broken = SUBSCRIPTION | {"types": []}
+        assert await api.refused("PUT", TELEMETRY, broken, **me) == (400, "ValidationError")
+        status, content, _ = await api.call("PUT", TELEMETRY, SUBSCRIPTION, **me)
+        assert (status, content) == (200, "OK")
+        ((name, subscription),) = api.subscriptions
+        assert (name, subscription.port) == ("probe", 4243)
+        again = await api.refused("PUT", TELEMETRY, SUBSCRIPTION, **me)
+        assert again == (500, "InternalServerError")
+        api.parties.initialising = False
+        late = await api.refused("PUT", TELEMETRY, SUBSCRIPTION, **me)
+        assert late == (403, "Telemetry.SubscriptionClosed")
 
 
-def test_unknown_paths_are_404_and_not_json() -> None:
+async def test_unknown_paths_are_404_and_not_json() -> None:
     """The legacy Logs API among them."""
-
-    async def test() -> None:
-        async with bench() as api:
-            status, content, _ = await api.call("PUT", "/2020-08-15/logs", {})
-            assert status == 404
-            assert isinstance(content, str)
-
-    run(test())
+    async with bench() as api:
+        status, content, _ = await api.call("PUT", "/2020-08-15/logs", {})
+        assert status == 404
+        assert isinstance(content, str)
 
 
-def test_an_event_told_while_the_extension_is_busy_waits_for_its_next() -> None:
+async def test_an_event_told_while_the_extension_is_busy_waits_for_its_next() -> None:
     """SHUTDOWN may come while a flush is under way."""
-
-    async def test() -> None:
-        async with bench() as api:
-            me = {"Lambda_Extension_Identifier": await api.registered()}
-            (extension,) = api.parties.extensions
-            extension.tell(Answer(b'{"eventType":"SHUTDOWN"}', {"Content-Type": "text/plain"}))
-            _, content, headers = await api.call("GET", NEXT, **me)
-            assert content == {"eventType": "SHUTDOWN"}
-            assert headers["Content-Type"] == "text/plain"
-            assert extension.state is ExtensionState.RUNNING
-
-    run(test())
+    async with bench() as api:
+        me = {"Lambda_Extension_Identifier": await api.registered()}
+        (extension,) = api.parties.extensions
+        extension.tell(Answer(b'{"eventType":"SHUTDOWN"}', {"Content-Type": "text/plain"}))
+        _, content, headers = await api.call("GET", NEXT, **me)
+        assert content == {"eventType": "SHUTDOWN"}
+        assert headers["Content-Type"] == "text/plain"
+        assert extension.state is ExtensionState.RUNNING
 
 
-def test_the_runtime_answers_an_invocation_once_and_in_order() -> None:
+async def test_the_runtime_answers_an_invocation_once_and_in_order() -> None:
     """Unknown ids are 400, calls out of order 403, a bad streaming mode 400."""
-
-    async def test() -> None:
-        async with bench() as api:
-            runtime = api.parties.runtime
-            flight = Flight("id-1", Answer(b"{}", {"Lambda-Runtime-Aws-Request-Id": "id-1"}))
-            runtime.invoke(flight)
-            _, content, headers = await api.call("GET", f"{RUNTIME}/invocation/next")
-            assert (content, headers["Lambda-Runtime-Aws-Request-Id"]) == ({}, "id-1")
-            early = await api.refused("GET", f"{RUNTIME}/invocation/next")
-            assert early == (403, "InvalidStateTransition")
-            path = RUNTIME + "/invocation/{}/response"
-            unknown = await api.refused("POST", path.format("id-2"), b"x")
-            assert unknown == (400, "InvalidRequestID")
-            mode = {"Lambda_Runtime_Function_Response_Mode": "loud"}
-            bad = await api.refused("POST", path.format("id-1"), b"x", **mode)
-            assert bad == (400, "InvalidFunctionResponseMode")
-            status, content, _ = await api.call("POST", path.format("id-1"), b"x")
-            assert (status, content) == (202, {"status": "OK"})
-            assert flight.response == b"x"
-            assert runtime.state is RuntimeState.DONE
-            late = await api.refused("POST", f"{RUNTIME}/init/error", {})
-            assert late == (403, "InvalidStateTransition")
-
-    run(test())
+    async with bench() as api:
+        runtime = api.parties.runtime
+        flight = Flight("id-1", Answer(b"{}", {"Lambda-Runtime-Aws-Request-Id": "id-1"}))
+        runtime.invoke(flight)
+        _, content, headers = await api.call("GET", f"{RUNTIME}/invocation/next")
+        assert (content, headers["Lambda-Runtime-Aws-Request-Id"]) == ({}, "id-1")
+        early = await api.refused("GET", f"{RUNTIME}/invocation/next")
+        assert early == (403, "InvalidStateTransition")
+        path = RUNTIME + "/invocation/{}/response"
+        unknown = await api.refused("POST", path.format("id-2"), b"x")
+        assert unknown == (400, "InvalidRequestID")
+        mode = {"Lambda_Runtime_Function_Response_Mode": "loud"}
+        bad = await api.refused("POST", path.format("id-1"), b"x", **mode)
+        assert bad == (400, "InvalidFunctionResponseMode")
+        status, content, _ = await api.call("POST", path.format("id-1"), b"x")
+        assert (status, content) == (202, {"status": "OK"})
+        assert flight.response == b"x"
+        assert runtime.state is RuntimeState.DONE
+        late = await api.refused("POST", f"{RUNTIME}/init/error", {})
+        assert late == (403, "InvalidStateTransition")
 
 
 @pytest.mark.parametrize(
@@ -276,34 +234,26 @@ def test_the_runtime_answers_an_invocation_once_and_in_order() -> None:
         ("ValueError", "Function.Unknown"),
     ],
 )
-def test_error_types_are_rewritten_as_lambda_does(given: str, kept: str) -> None:
+async def test_error_types_are_rewritten_as_lambda_does(given: str, kept: str) -> None:
     """What is not `Runtime.Xxx` or `Function.Xxx` becomes unknown."""
-
-    async def test() -> None:
-        async with bench() as api:
-            flight = Flight("id", Answer(b"{}", {}))
-            api.parties.runtime.invoke(flight)
-            await api.call("GET", f"{RUNTIME}/invocation/next")
-            header = {"Lambda_Runtime_Function_Error_Type": given}
-            await api.call("POST", f"{RUNTIME}/invocation/id/error", {"errorType": "E"}, **header)
-            assert flight.error_type == kept
-
-    run(test())
+    async with bench() as api:
+        flight = Flight("id", Answer(b"{}", {}))
+        api.parties.runtime.invoke(flight)
+        await api.call("GET", f"{RUNTIME}/invocation/next")
+        header = {"Lambda_Runtime_Function_Error_Type": given}
+        await api.call("POST", f"{RUNTIME}/invocation/id/error", {"errorType": "E"}, **header)
+        assert flight.error_type == kept
 
 
-def test_a_response_too_large_is_413_unless_it_is_streamed() -> None:
+async def test_a_response_too_large_is_413_unless_it_is_streamed() -> None:
     """6 MiB and 100 bytes; streams have no such limit."""
-
-    async def test() -> None:
-        for mode, status in (
-            ({}, 413),
-            ({"Lambda_Runtime_Function_Response_Mode": "streaming"}, 202),
-        ):
-            async with bench() as api:
-                api.parties.runtime.invoke(Flight("id", Answer(b"{}", {})))
-                await api.call("GET", f"{RUNTIME}/invocation/next")
-                body = b"x" * ((6 << 20) + 101)
-                path = f"{RUNTIME}/invocation/id/response"
-                assert (await api.call("POST", path, body, **mode))[0] == status
-
-    run(test())
+    for mode, status in (
+        ({}, 413),
+        ({"Lambda_Runtime_Function_Response_Mode": "streaming"}, 202),
+    ):
+        async with bench() as api:
+            api.parties.runtime.invoke(Flight("id", Answer(b"{}", {})))
+            await api.call("GET", f"{RUNTIME}/invocation/next")
+            body = b"x" * ((6 << 20) + 101)
+            path = f"{RUNTIME}/invocation/id/response"
+            assert (await api.call("POST", path, body, **mode))[0] == status

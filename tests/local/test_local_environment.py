@@ -439,15 +439,11 @@ def _mentions(environ: Path, folder: Path) -> bool:
         return False
 
 
-async def _two_at_once(first: Path, second: Path) -> None:
+async def test_two_environments_do_not_collide(tmp_path: Path) -> None:
+    """Each has its own port, /tmp and cgroups."""
     outcomes = await asyncio.gather(
-        run_async(plan_with_probe(first, invocations=2)),
-        run_async(plan_with_probe(second, invocations=2)),
+        run_async(plan_with_probe(tmp_path / "a", invocations=2)),
+        run_async(plan_with_probe(tmp_path / "b", invocations=2)),
     )
     assert all(outcome.succeeded for outcome in outcomes)
     assert outcomes[0].tmp != outcomes[1].tmp
-
-
-def test_two_environments_do_not_collide(tmp_path: Path) -> None:
-    """Each has its own port, /tmp and cgroups."""
-    asyncio.run(_two_at_once(tmp_path / "a", tmp_path / "b"))

@@ -18,7 +18,7 @@ from otlp2parquet_ext.otlp.requests import Signal
 from otlp2parquet_ext.otlp_receiver import OtlpReceiver
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine
+    from collections.abc import AsyncIterator, Callable
 
     from otlp2parquet_ext.otlp.requests import Accepted
 
@@ -87,13 +87,8 @@ async def running(limit: int = LIMIT, tick_s: float = 1.0) -> AsyncIterator[Runn
         receiver.stop()
 
 
-def run(test: Callable[[], Coroutine[None, None, None]], within_s: float = 30) -> None:
-    """Run one asynchronous test body, bounded."""
-    asyncio.run(asyncio.wait_for(test(), within_s))
-
-
 async def until(true: Callable[[], bool]) -> None:
-    """Let the loop run until something is so."""
+    """Let the loop run until something is so; the time limit of a test bounds it."""
     while not true():  # noqa: ASYNC110 - what is waited for tells nobody
         await asyncio.sleep(0)
 

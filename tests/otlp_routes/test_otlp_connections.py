@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 
-from otlp_server import LIMIT, head, post, run, running, spans, until
+from otlp_server import LIMIT, head, post, running, spans, until
 
 from otlp2parquet_ext import serving
 from otlp2parquet_ext.otlp_receiver import CONNECTIONS
@@ -26,154 +26,119 @@ async def read_answer(reader: asyncio.StreamReader) -> bytes:
     return answer
 
 
-def test_one_connection_serves_many_requests_even_pipelined() -> None:
+async def test_one_connection_serves_many_requests_even_pipelined() -> None:
     """The specification asks for it, and a new connection costs the function's time."""
-
-    async def test() -> None:
-        async with running() as server:
-            reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
-            for name in ("a", "b"):
-                writer.write(request(name))
-                assert (await read_answer(reader)).startswith(b"HTTP/1.1 200")
-            writer.write(request("c") + request("d") + request("e"))
-            for _ in range(3):
-                assert (await read_answer(reader)).startswith(b"HTTP/1.1 200")
-            writer.close()
-            assert server.spans == ["a", "b", "c", "d", "e"]
-
-    run(test)
-
-
-def test_a_refused_request_does_not_cost_the_connection_where_its_body_was_read() -> None:
-    """What is closed on a refusal has to be opened again for the next request."""
-
-    async def test() -> None:
-        async with running() as server:
-            reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
-            server.refuse = "the spool is full"
-            writer.write(request("a"))
-            answer = await reader.readuntil(b"the spool is full")
-            assert answer.startswith(b"HTTP/1.1 503")
-            assert b"Connection: close" not in answer
-            server.refuse = None
-            writer.write(request("a"))
+    async with running() as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        for name in ("a", "b"):
+            writer.write(request(name))
             assert (await read_answer(reader)).startswith(b"HTTP/1.1 200")
-            writer.close()
-            unread = await server.exchange(head("/", "Content-Length: 9"))
-            assert b"Connection: close" in unread
+        writer.write(request("c") + request("d") + request("e"))
+        for _ in range(3):
+            assert (await read_answer(reader)).startswith(b"HTTP/1.1 200")
+        writer.close()
+        assert server.spans == ["a", "b", "c", "d", "e"]
 
-    run(test)
+
+async def test_a_refused_request_does_not_cost_the_connection_where_its_body_was_read() -> None:
+    """What is closed on a refusal has to be opened again for the next request."""
+    async with running() as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        server.refuse = "the spool is full"
+        writer.write(request("a"))
+        answer = await reader.readuntil(b"the spool is full")
+        assert answer.startswith(b"HTTP/1.1 503")
+        assert b"Connection: close" not in answer
+        server.refuse = None
+        writer.write(request("a"))
+        assert (await read_answer(reader)).startswith(b"HTTP/1.1 200")
+        writer.close()
+        unread = await server.exchange(head("/", "Content-Length: 9"))
+        assert b"Connection: close" in unread
 
 
-def test_an_idle_connection_outlives_a_freeze_of_any_length() -> None:
+async def test_an_idle_connection_outlives_a_freeze_of_any_length() -> None:
     """Its client froze with us. Our clock jumps, and nothing may follow from that.
 
     A loop that is kept from running sees what a frozen process sees: its timers are all late.
     """
-
-    async def test() -> None:
-        async with running(tick_s=0.01) as server:
-            reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
-            for name in ("before", "after"):
-                writer.write(request(name))
-                assert (await read_answer(reader)).startswith(b"HTTP/1.1 200")
-                time.sleep(3 * serving.PATIENCE_TICKS * 0.01)  # noqa: ASYNC251 - the freeze
-            writer.close()
-            assert server.spans == ["before", "after"]
-
-    run(test)
+    async with running(tick_s=0.01) as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        for name in ("before", "after"):
+            writer.write(request(name))
+            assert (await read_answer(reader)).startswith(b"HTTP/1.1 200")
+            time.sleep(3 * serving.PATIENCE_TICKS * 0.01)  # noqa: ASYNC251 - the freeze
+        writer.close()
+        assert server.spans == ["before", "after"]
 
 
-def test_a_request_frozen_half_way_is_completed() -> None:
+async def test_a_request_frozen_half_way_is_completed() -> None:
     """The usual moment: the handler has returned while its SDK's thread was exporting."""
-
-    async def test() -> None:
-        async with running(tick_s=0.02) as server:
-            reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
-            data = request("frozen")
-            for start in range(0, len(data), 40):
-                writer.write(data[start : start + 40])
-                await asyncio.sleep(0.001)
-                time.sleep(2 * serving.PATIENCE_TICKS * 0.02)  # noqa: ASYNC251 - the freeze
-            assert (await read_answer(reader)).startswith(b"HTTP/1.1 200")
-            writer.close()
-            assert server.spans == ["frozen"]
-
-    run(test)
+    async with running(tick_s=0.02) as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        data = request("frozen")
+        for start in range(0, len(data), 40):
+            writer.write(data[start : start + 40])
+            await asyncio.sleep(0.001)
+            time.sleep(2 * serving.PATIENCE_TICKS * 0.02)  # noqa: ASYNC251 - the freeze
+        assert (await read_answer(reader)).startswith(b"HTTP/1.1 200")
+        writer.close()
+        assert server.spans == ["frozen"]
 
 
-def test_a_client_that_owes_a_request_too_long_is_cut_off_without_an_answer() -> None:
+async def test_a_client_that_owes_a_request_too_long_is_cut_off_without_an_answer() -> None:
     """That tells an exporter to send it again; 408 would tell it to give up."""
-
-    async def test() -> None:
-        async with running(tick_s=0.01) as server:
-            for begun in (b"", b"POST /v1/tr", request("never whole")[:-1]):
-                assert await server.exchange(begun) == b""
-            assert server.taken == []
-
-    run(test)
+    async with running(tick_s=0.01) as server:
+        for begun in (b"", b"POST /v1/tr", request("never whole")[:-1]):
+            assert await server.exchange(begun) == b""
+        assert server.taken == []
 
 
-def test_a_thousand_connections_leave_room_for_one_that_means_it() -> None:
+async def test_a_thousand_connections_leave_room_for_one_that_means_it() -> None:
     """Lambda allows a process 1 024 descriptors, and deliveries need theirs."""
-
-    async def test() -> None:
-        async with running() as server:
-            idle = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(1_000)]
-            assert (await server.exchange(post("/v1/traces", spans("a")))).startswith(
-                b"HTTP/1.1 200"
-            )
-            assert server.receiver._server is not None
-            assert len(server.receiver._server._open) <= CONNECTIONS
-            assert len(server.receiver._server.connections) <= CONNECTIONS
-            closed = [await reader.read() for reader, _ in idle[: 1_000 - CONNECTIONS]]
-            assert not any(closed)
-            for _, writer in idle:
-                writer.close()
-
-    run(test)
+    async with running() as server:
+        idle = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(1_000)]
+        assert (await server.exchange(post("/v1/traces", spans("a")))).startswith(b"HTTP/1.1 200")
+        assert server.receiver._server is not None
+        assert len(server.receiver._server._open) <= CONNECTIONS
+        assert len(server.receiver._server.connections) <= CONNECTIONS
+        closed = [await reader.read() for reader, _ in idle[: 1_000 - CONNECTIONS]]
+        assert not any(closed)
+        for _, writer in idle:
+            writer.close()
 
 
-def test_an_exporters_idle_connection_goes_last() -> None:
+async def test_an_exporters_idle_connection_goes_last() -> None:
     """One that has sent a request before will send more; one that never has is the first to go."""
-
-    async def test() -> None:
-        async with running() as server:
-            reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
-            writer.write(request("a"))
-            await read_answer(reader)
-            others = [
-                await asyncio.open_connection("127.0.0.1", server.port)
-                for _ in range(2 * CONNECTIONS)
-            ]
-            writer.write(request("b"))
-            assert (await read_answer(reader)).startswith(b"HTTP/1.1 200")
-            for _, other in (*others, (reader, writer)):
-                other.close()
-
-    run(test)
+    async with running() as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(request("a"))
+        await read_answer(reader)
+        others = [
+            await asyncio.open_connection("127.0.0.1", server.port) for _ in range(2 * CONNECTIONS)
+        ]
+        writer.write(request("b"))
+        assert (await read_answer(reader)).startswith(b"HTTP/1.1 200")
+        for _, other in (*others, (reader, writer)):
+            other.close()
 
 
-def test_bodies_that_are_too_much_together_are_503_and_taken_later() -> None:
+async def test_bodies_that_are_too_much_together_are_503_and_taken_later() -> None:
     """Each is below the limit of one; what counts is what they take of memory at the same time."""
-
-    async def test() -> None:
-        async with running() as server:
-            halves = []
-            for _ in range(3):
-                half = await asyncio.open_connection("127.0.0.1", server.port)
-                length = f"Content-Length: {LIMIT}"
-                half[1].write(head("/v1/traces", ABOUT, length) + bytes(LIMIT * 9 // 10))
-                halves.append(half)
-            first = [asyncio.ensure_future(reader.readline()) for reader, _ in halves]
-            done, waiting = await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
-            assert [await line for line in done] == [b"HTTP/1.1 503 Service Unavailable\r\n"]
-            assert len(waiting) == 2
-            for (_, writer), line in zip(halves, first, strict=True):
-                writer.close()
-                line.cancel()
-            await until(lambda: server.receiver._bodies.held_bytes == 0)
-            answer = await server.exchange(post("/v1/traces", spans("a")))
-            assert answer.startswith(b"HTTP/1.1 200")
-
-    run(test)
+    async with running() as server:
+        halves = []
+        for _ in range(3):
+            half = await asyncio.open_connection("127.0.0.1", server.port)
+            length = f"Content-Length: {LIMIT}"
+            half[1].write(head("/v1/traces", ABOUT, length) + bytes(LIMIT * 9 // 10))
+            halves.append(half)
+        first = [asyncio.ensure_future(reader.readline()) for reader, _ in halves]
+        done, waiting = await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
+        assert [await line for line in done] == [b"HTTP/1.1 503 Service Unavailable\r\n"]
+        assert len(waiting) == 2
+        for (_, writer), line in zip(halves, first, strict=True):
+            writer.close()
+            line.cancel()
+        await until(lambda: server.receiver._bodies.held_bytes == 0)
+        answer = await server.exchange(post("/v1/traces", spans("a")))
+        assert answer.startswith(b"HTTP/1.1 200")

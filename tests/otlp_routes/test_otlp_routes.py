@@ -25,7 +25,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
 )
-from otlp_server import LIMIT, REQUESTS, head, logs, post, run, running, spans, until
+from otlp_server import LIMIT, REQUESTS, head, logs, post, running, spans, until
 
 from otlp2parquet_ext.otlp.requests import Signal
 
@@ -78,59 +78,48 @@ async def ask(
 
 
 @signals
-def test_protobuf_is_taken_as_it_came_and_answered_in_protobuf(signal: Signal) -> None:
+async def test_protobuf_is_taken_as_it_came_and_answered_in_protobuf(signal: Signal) -> None:
     """The whole of the specification's full success: 200, the right message, nothing in it."""
-
-    async def test() -> None:
-        async with running() as server:
-            answer = await ask(server, f"/v1/{signal}", REQUESTS[signal])
-            assert (answer.status, answer.body) == (200, b"")
-            assert answer.headers["Content-Type"] == "application/x-protobuf"
-            [(taken, accepted)] = server.taken
-            assert (taken, accepted.records) == (signal, 1)
-            request, _ = SHAPES[signal]
-            assert request.FromString(accepted.payload) == request.FromString(REQUESTS[signal])
-
-    run(test)
+    async with running() as server:
+        answer = await ask(server, f"/v1/{signal}", REQUESTS[signal])
+        assert (answer.status, answer.body) == (200, b"")
+        assert answer.headers["Content-Type"] == "application/x-protobuf"
+        [(taken, accepted)] = server.taken
+        assert (taken, accepted.records) == (signal, 1)
+        request, _ = SHAPES[signal]
+        assert request.FromString(accepted.payload) == request.FromString(REQUESTS[signal])
 
 
 @signals
-def test_json_is_taken_and_answered_in_json(signal: Signal) -> None:
+async def test_json_is_taken_and_answered_in_json(signal: Signal) -> None:
     """A client reads the answer with what it wrote the request with; parameters are allowed."""
     request, response = SHAPES[signal]
     message = request.FromString(REQUESTS[signal])
     text = MessageToJson(message).replace("AAECAwQFBgcICQoLDA0ODw==", bytes(range(16)).hex())
     text = text.replace("AAECAwQFBgc=", bytes(range(8)).hex())
 
-    async def test() -> None:
-        async with running() as server:
-            headers = {"Content-Type": "Application/JSON; charset=utf-8"}
-            answer = await ask(server, f"/v1/{signal}", text, headers)
-            assert answer.status == 200
-            assert answer.headers["Content-Type"] == "application/json"
-            assert Parse(answer.body, response()) == response()
-            assert request.FromString(server.taken[0][1].payload) == message
-
-    run(test)
+    async with running() as server:
+        headers = {"Content-Type": "Application/JSON; charset=utf-8"}
+        answer = await ask(server, f"/v1/{signal}", text, headers)
+        assert answer.status == 200
+        assert answer.headers["Content-Type"] == "application/json"
+        assert Parse(answer.body, response()) == response()
+        assert request.FromString(server.taken[0][1].payload) == message
 
 
 @signals
 @pytest.mark.parametrize(("headers", "body"), [(PROTOBUF, b""), (JSON, b"{}")])
-def test_a_request_without_records_is_a_success_and_no_work(
+async def test_a_request_without_records_is_a_success_and_no_work(
     signal: Signal, headers: dict[str, str], body: bytes
 ) -> None:
     """Exporters of metrics send them; in the spool they would be frames for nothing."""
-
-    async def test() -> None:
-        async with running() as server:
-            assert (await ask(server, f"/v1/{signal}", body, headers)).status == 200
-            assert server.taken == []
-
-    run(test)
+    async with running() as server:
+        assert (await ask(server, f"/v1/{signal}", body, headers)).status == 200
+        assert server.taken == []
 
 
 @pytest.mark.parametrize("headers", [PROTOBUF, JSON])
-def test_a_span_that_cannot_be_stored_costs_only_itself(headers: dict[str, str]) -> None:
+async def test_a_span_that_cannot_be_stored_costs_only_itself(headers: dict[str, str]) -> None:
     """Partial success: 200, so that the rest is not sent again, and how many were not taken."""
     request = ExportTraceServiceRequest.FromString(spans("good", "bad"))
     request.resource_spans[0].scope_spans[0].spans[1].trace_id = b"short"
@@ -142,20 +131,17 @@ def test_a_span_that_cannot_be_stored_costs_only_itself(headers: dict[str, str])
         bad |= {"traceId": "0102", "spanId": "0102030405060708"}
         body = json.dumps(tree).encode()
 
-    async def test() -> None:
-        async with running() as server:
-            answer = await ask(server, "/v1/traces", body, headers)
-            response = ExportTraceServiceResponse()
-            if headers is JSON:
-                Parse(answer.body, response)
-            else:
-                response.ParseFromString(answer.body)
-            assert answer.status == 200
-            assert response.partial_success.rejected_spans == 1
-            assert "trace" in response.partial_success.error_message
-            assert server.spans == ["good"]
-
-    run(test)
+    async with running() as server:
+        answer = await ask(server, "/v1/traces", body, headers)
+        response = ExportTraceServiceResponse()
+        if headers is JSON:
+            Parse(answer.body, response)
+        else:
+            response.ParseFromString(answer.body)
+        assert answer.status == 200
+        assert response.partial_success.rejected_spans == 1
+        assert "trace" in response.partial_success.error_message
+        assert server.spans == ["good"]
 
 
 @pytest.mark.parametrize("headers", [PROTOBUF, JSON])
@@ -172,60 +158,48 @@ def test_a_span_that_cannot_be_stored_costs_only_itself(headers: dict[str, str])
         ("POST /v1/logs", {"Content-Encoding": "gzip"}, 400, "Content-Encoding gzip: "),
     ],
 )
-def test_what_cannot_be_read_is_refused_with_a_status_in_the_requests_encoding(
+async def test_what_cannot_be_read_is_refused_with_a_status_in_the_requests_encoding(
     headers: dict[str, str], request_line: str, about: dict[str, str], status: int, says: str
 ) -> None:
     """None of these may be sent again; the message says what is wrong and what is valid."""
-
-    async def test() -> None:
-        async with running() as server:
-            method, _, path = request_line.partition(" ")
-            answer = await ask(server, path, b"[", headers | about, method)
-            assert answer.status == status
-            assert answer.headers["Content-Type"] == headers["Content-Type"]
-            assert says in answer.message
-            assert "Retry-After" not in answer.headers
-            assert answer.headers.get("Allow") == ("POST" if status == 405 else None)
-            assert server.taken == []
-
-    run(test)
+    async with running() as server:
+        method, _, path = request_line.partition(" ")
+        answer = await ask(server, path, b"[", headers | about, method)
+        assert answer.status == status
+        assert answer.headers["Content-Type"] == headers["Content-Type"]
+        assert says in answer.message
+        assert "Retry-After" not in answer.headers
+        assert answer.headers.get("Allow") == ("POST" if status == 405 else None)
+        assert server.taken == []
 
 
 @pytest.mark.parametrize(
     "content_type", ["", "text/plain", "application/grpc", "application/json5"]
 )
-def test_another_content_type_is_415_and_the_answer_says_which_there_are(
+async def test_another_content_type_is_415_and_the_answer_says_which_there_are(
     content_type: str,
 ) -> None:
     """Its sender is a person more often than an exporter, so the answer is JSON."""
-
-    async def test() -> None:
-        async with running() as server:
-            answer = await ask(server, "/v1/logs", b"x", {"Content-Type": content_type})
-            assert answer.status == 415
-            expected = "expected application/x-protobuf or application/json"
-            assert answer.message == f"Content-Type {content_type!r}: {expected}"
-
-    run(test)
+    async with running() as server:
+        answer = await ask(server, "/v1/logs", b"x", {"Content-Type": content_type})
+        assert answer.status == 415
+        expected = "expected application/x-protobuf or application/json"
+        assert answer.message == f"Content-Type {content_type!r}: {expected}"
 
 
 @signals
 @pytest.mark.parametrize(
     ("headers", "body"), [(PROTOBUF, b"\x0a\xff"), (JSON, b'{"resourceLogs":')]
 )
-def test_a_body_that_is_cut_off_is_400(
+async def test_a_body_that_is_cut_off_is_400(
     signal: Signal, headers: dict[str, str], body: bytes
 ) -> None:
     """Bad data stays bad: the client must not send it again."""
-
-    async def test() -> None:
-        async with running() as server:
-            answer = await ask(server, f"/v1/{signal}", body, headers)
-            assert answer.status == 400
-            assert answer.message
-            assert server.taken == []
-
-    run(test)
+    async with running() as server:
+        answer = await ask(server, f"/v1/{signal}", body, headers)
+        assert answer.status == 400
+        assert answer.message
+        assert server.taken == []
 
 
 def bare_deflate(data: bytes) -> bytes:
@@ -246,61 +220,49 @@ def bare_deflate(data: bytes) -> bytes:
         ("zstd", lambda data: pa.Codec("zstd").compress(data, asbytes=True)),
     ],
 )
-def test_every_encoding_an_exporter_knows_is_read(
+async def test_every_encoding_an_exporter_knows_is_read(
     encoding: str, compress: Callable[[bytes], bytes]
 ) -> None:
     """gzip is a must; the others cost nothing until they are used."""
-
-    async def test() -> None:
-        async with running() as server:
-            headers = PROTOBUF | {"Content-Encoding": encoding}
-            answer = await ask(server, "/v1/traces", compress(spans("a", "b")), headers)
-            assert answer.status == 200
-            assert server.spans == ["a", "b"]
-
-    run(test)
+    async with running() as server:
+        headers = PROTOBUF | {"Content-Encoding": encoding}
+        answer = await ask(server, "/v1/traces", compress(spans("a", "b")), headers)
+        assert answer.status == 200
+        assert server.spans == ["a", "b"]
 
 
-def test_a_body_over_the_limit_is_413_told_untold_or_inflated() -> None:
+async def test_a_body_over_the_limit_is_413_told_untold_or_inflated() -> None:
     """Its bound is ours, not the sender's; the message says which variable moves it."""
+    async with running() as server:
+        too_long = spans("x" * LIMIT)
+        told = await ask(server, "/v1/traces", too_long)
 
-    async def test() -> None:
-        async with running() as server:
-            too_long = spans("x" * LIMIT)
-            told = await ask(server, "/v1/traces", too_long)
+        async def chunks() -> object:
+            for start in range(0, len(too_long), 60_000):
+                yield too_long[start : start + 60_000]
 
-            async def chunks() -> object:
-                for start in range(0, len(too_long), 60_000):
-                    yield too_long[start : start + 60_000]
-
-            untold = await ask(server, "/v1/traces", chunks())
-            headers = PROTOBUF | {"Content-Encoding": "gzip"}
-            bomb = await ask(server, "/v1/traces", gzip.compress(too_long), headers)
-            for answer in (told, untold, bomb):
-                assert answer.status == 413
-                assert "more than 1000000 bytes" in answer.message
-                assert "OTLP2PARQUET_OTLP_MAX_BYTES" in answer.message
-            assert server.taken == []
-
-    run(test)
+        untold = await ask(server, "/v1/traces", chunks())
+        headers = PROTOBUF | {"Content-Encoding": "gzip"}
+        bomb = await ask(server, "/v1/traces", gzip.compress(too_long), headers)
+        for answer in (told, untold, bomb):
+            assert answer.status == 413
+            assert "more than 1000000 bytes" in answer.message
+            assert "OTLP2PARQUET_OTLP_MAX_BYTES" in answer.message
+        assert server.taken == []
 
 
-def test_what_the_spool_does_not_take_is_503_and_may_come_again_after_a_second() -> None:
+async def test_what_the_spool_does_not_take_is_503_and_may_come_again_after_a_second() -> None:
     """It stays the exporter's: nothing is lost, so nothing is counted as lost."""
-
-    async def test() -> None:
-        async with running() as server:
-            server.refuse = "the spool is full"
-            for headers, body in ((PROTOBUF, spans("a")), (JSON, TRACE)):
-                answer = await ask(server, "/v1/traces", body, headers)
-                assert answer.status == 503
-                assert answer.headers["Retry-After"] == "1"
-                assert answer.message == "the spool is full"
-            server.refuse = None
-            assert (await ask(server, "/v1/traces", spans("a"))).status == 200
-            assert server.spans == ["a"]
-
-    run(test)
+    async with running() as server:
+        server.refuse = "the spool is full"
+        for headers, body in ((PROTOBUF, spans("a")), (JSON, TRACE)):
+            answer = await ask(server, "/v1/traces", body, headers)
+            assert answer.status == 503
+            assert answer.headers["Retry-After"] == "1"
+            assert answer.message == "the spool is full"
+        server.refuse = None
+        assert (await ask(server, "/v1/traces", spans("a"))).status == 200
+        assert server.spans == ["a"]
 
 
 TRACE = json.dumps(
@@ -325,54 +287,42 @@ TRACE = json.dumps(
 )
 
 
-def test_a_bug_of_ours_costs_one_request(capfd: pytest.CaptureFixture[str]) -> None:
+async def test_a_bug_of_ours_costs_one_request(capfd: pytest.CaptureFixture[str]) -> None:
     """500 is not sent again: what broke us once would do so for ever."""
-
-    async def test() -> None:
-        async with running() as server:
-            taken, server.taken = server.taken, None  # type: ignore[assignment]
-            answer = await ask(server, "/v1/traces", spans("a"))
-            assert answer.status == 500
-            assert answer.message.startswith("AttributeError: ")
-            server.taken = taken
-            assert (await ask(server, "/v1/traces", spans("b"))).status == 200
-
-    run(test)
+    async with running() as server:
+        taken, server.taken = server.taken, None  # type: ignore[assignment]
+        answer = await ask(server, "/v1/traces", spans("a"))
+        assert answer.status == 500
+        assert answer.message.startswith("AttributeError: ")
+        server.taken = taken
+        assert (await ask(server, "/v1/traces", spans("b"))).status == 200
     assert "an OTLP request of" in capfd.readouterr().err
 
 
-def test_a_long_request_keeps_no_short_one_waiting() -> None:
+async def test_a_long_request_keeps_no_short_one_waiting() -> None:
     """Nor a delivery, nor `next`: what takes long is read on a thread."""
-
-    async def test() -> None:
-        async with running(limit=10_000_000) as server:
-            records = '{"body":{"stringValue":"hello"}},' * 100_000
-            text = f'{{"resourceLogs":[{{"scopeLogs":[{{"logRecords":[{records}{{}}]}}]}}]}}'
-            long = asyncio.create_task(ask(server, "/v1/logs", text, JSON))
-            await until(lambda: bool(server.receiver._reading._threads))  # it is being read
-            assert (await ask(server, "/v1/traces", spans("short"))).status == 200
-            assert not long.done()
-            assert (await long).status == 200
-            assert [accepted.records for _, accepted in server.taken] == [1, 100_001]
-
-    run(test)
+    async with running(limit=10_000_000) as server:
+        records = '{"body":{"stringValue":"hello"}},' * 100_000
+        text = f'{{"resourceLogs":[{{"scopeLogs":[{{"logRecords":[{records}{{}}]}}]}}]}}'
+        long = asyncio.create_task(ask(server, "/v1/logs", text, JSON))
+        await until(lambda: bool(server.receiver._reading._threads))  # it is being read
+        assert (await ask(server, "/v1/traces", spans("short"))).status == 200
+        assert not long.done()
+        assert (await long).status == 200
+        assert [accepted.records for _, accepted in server.taken] == [1, 100_001]
 
 
-def test_expect_100_continue_is_answered_before_the_body() -> None:
+async def test_expect_100_continue_is_answered_before_the_body() -> None:
     """curl and some exporters wait a second for it, in the function's time."""
-
-    async def test() -> None:
-        async with running() as server:
-            reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
-            body = logs("hello")
-            about = ("Content-Type: application/x-protobuf", f"Content-Length: {len(body)}")
-            writer.write(head("/v1/logs", *about, "Expect: 100-continue"))
-            assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
-            writer.write(body)
-            assert (await reader.readline()).startswith(b"HTTP/1.1 200")
-            writer.close()
-
-    run(test)
+    async with running() as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        body = logs("hello")
+        about = ("Content-Type: application/x-protobuf", f"Content-Length: {len(body)}")
+        writer.write(head("/v1/logs", *about, "Expect: 100-continue"))
+        assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+        writer.write(body)
+        assert (await reader.readline()).startswith(b"HTTP/1.1 200")
+        writer.close()
 
 
 @pytest.mark.parametrize(
@@ -384,14 +334,10 @@ def test_expect_100_continue_is_answered_before_the_body() -> None:
     ],
     ids=["gRPC", "TLS", "smuggling"],
 )
-def test_what_is_not_http_1_is_closed_at_once(data: bytes) -> None:
+async def test_what_is_not_http_1_is_closed_at_once(data: bytes) -> None:
     """An exporter of gRPC or for https learns at once that nobody here speaks that."""
-
-    async def test() -> None:
-        async with running() as server:
-            answer = await server.exchange(data)
-            assert answer.startswith((b"HTTP/1.1 400", b"HTTP/1.0 400")) or answer == b""
-            assert server.taken == []
-            assert (await ask(server, "/v1/traces", spans("a"))).status == 200
-
-    run(test)
+    async with running() as server:
+        answer = await server.exchange(data)
+        assert answer.startswith((b"HTTP/1.1 400", b"HTTP/1.0 400")) or answer == b""
+        assert server.taken == []
+        assert (await ask(server, "/v1/traces", spans("a"))).status == 200

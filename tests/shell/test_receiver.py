@@ -19,7 +19,7 @@ from otlp2parquet_ext.door import STRANGERS
 from otlp2parquet_ext.receiver import CONNECTIONS, Receiver, body_limit_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine
+    from collections.abc import AsyncIterator
     from typing import Any
 
 PATH = "/t/5f1c0e"
@@ -42,11 +42,6 @@ async def receiving(
         receiver.stop()
 
 
-def run(test: Callable[[], Coroutine[None, None, None]]) -> None:
-    """Run one asynchronous test body, bounded."""
-    asyncio.run(asyncio.wait_for(test(), 20))
-
-
 async def send(port: int, data: bytes) -> bytes:
     """Write raw bytes and return everything that comes back until the connection closes."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -57,115 +52,87 @@ async def send(port: int, data: bytes) -> bytes:
     return answer
 
 
-def test_a_delivery_is_handed_on_as_it_came_and_answered_200() -> None:
+async def test_a_delivery_is_handed_on_as_it_came_and_answered_200() -> None:
     """Whatever it holds: invalid UTF-8 is the mapping's problem, not the platform's."""
-
-    async def test() -> None:
-        bodies: list[bytes] = []
-        async with receiving(bodies) as port, aiohttp.ClientSession() as client:
-            for body in (b"[]", b"\xff not json", b""):
-                async with client.post(f"http://127.0.0.1:{port}{PATH}", data=body) as answer:
-                    assert answer.status == 200
-                    assert answer.headers["Connection"] == "close"
-        assert bodies == [b"[]", b"\xff not json", b""]
-
-    run(test)
+    bodies: list[bytes] = []
+    async with receiving(bodies) as port, aiohttp.ClientSession() as client:
+        for body in (b"[]", b"\xff not json", b""):
+            async with client.post(f"http://127.0.0.1:{port}{PATH}", data=body) as answer:
+                assert answer.status == 200
+                assert answer.headers["Connection"] == "close"
+    assert bodies == [b"[]", b"\xff not json", b""]
 
 
-def test_what_lambda_sends_before_the_server_runs_waits_in_the_kernel() -> None:
+async def test_what_lambda_sends_before_the_server_runs_waits_in_the_kernel() -> None:
     """The reason why a listening socket is enough at start-up."""
-
-    async def test() -> None:
-        bodies: list[bytes] = []
-        listener = socket.create_server(("127.0.0.1", 0))
-        early = socket.create_connection(listener.getsockname())
-        early.sendall(b"POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n[]" % PATH.encode())
-        receiver = Receiver(bodies.append, frozenset({PATH}), LIMIT, refused=lambda _: None)
-        await receiver.start(listener)
-        loop = asyncio.get_running_loop()
-        answer = await loop.run_in_executor(None, early.recv, 1_000)
-        assert answer.startswith(b"HTTP/1.1 200")
-        early.close()
-        receiver.stop()
-        assert bodies == [b"[]"]
-
-    run(test)
+    bodies: list[bytes] = []
+    listener = socket.create_server(("127.0.0.1", 0))
+    early = socket.create_connection(listener.getsockname())
+    early.sendall(b"POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n[]" % PATH.encode())
+    receiver = Receiver(bodies.append, frozenset({PATH}), LIMIT, refused=lambda _: None)
+    await receiver.start(listener)
+    loop = asyncio.get_running_loop()
+    answer = await loop.run_in_executor(None, early.recv, 1_000)
+    assert answer.startswith(b"HTTP/1.1 200")
+    early.close()
+    receiver.stop()
+    assert bodies == [b"[]"]
 
 
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [("POST", "/", 404), ("POST", "/t/guess", 404), ("GET", PATH, 405), ("PUT", PATH, 405)],
 )
-def test_only_a_post_to_the_path_is_taken(method: str, path: str, status: int) -> None:
+async def test_only_a_post_to_the_path_is_taken(method: str, path: str, status: int) -> None:
     """Any process of the sandbox can reach the port; the path is what it cannot guess."""
-
-    async def test() -> None:
-        bodies: list[bytes] = []
-        async with receiving(bodies) as port, aiohttp.ClientSession() as client:
-            url = f"http://127.0.0.1:{port}{path}"
-            async with client.request(method, url, data=b"[]") as answer:
-                assert answer.status == status
-        assert bodies == []
-
-    run(test)
+    bodies: list[bytes] = []
+    async with receiving(bodies) as port, aiohttp.ClientSession() as client:
+        url = f"http://127.0.0.1:{port}{path}"
+        async with client.request(method, url, data=b"[]") as answer:
+            assert answer.status == status
+    assert bodies == []
 
 
-def test_a_body_over_the_limit_is_413_whether_its_length_is_told_or_not() -> None:
+async def test_a_body_over_the_limit_is_413_whether_its_length_is_told_or_not() -> None:
     """A body is read into memory: its bound is ours, not the sender's."""
-
-    async def test() -> None:
-        bodies: list[bytes] = []
-        refused: list[int] = []
-        async with receiving(bodies, refused) as port:
-            head = b"POST %s HTTP/1.1\r\nHost: x\r\n" % PATH.encode()
-            told = await send(port, head + b"Content-Length: %d\r\n\r\n" % (LIMIT + 1))
-            chunk = b"%x\r\n%s\r\n" % (60_000, b"x" * 60_000)
-            untold = await send(
-                port, head + b"Transfer-Encoding: chunked\r\n\r\n" + chunk * 2 + b"0\r\n\r\n"
-            )
-            assert told.startswith(b"HTTP/1.1 413")
-            assert untold.startswith(b"HTTP/1.1 413")
-        assert refused == [LIMIT + 1, LIMIT + 1]
-        assert bodies == []
-
-    run(test)
+    bodies: list[bytes] = []
+    refused: list[int] = []
+    async with receiving(bodies, refused) as port:
+        head = b"POST %s HTTP/1.1\r\nHost: x\r\n" % PATH.encode()
+        told = await send(port, head + b"Content-Length: %d\r\n\r\n" % (LIMIT + 1))
+        chunk = b"%x\r\n%s\r\n" % (60_000, b"x" * 60_000)
+        untold = await send(
+            port, head + b"Transfer-Encoding: chunked\r\n\r\n" + chunk * 2 + b"0\r\n\r\n"
+        )
+        assert told.startswith(b"HTTP/1.1 413")
+        assert untold.startswith(b"HTTP/1.1 413")
+    assert refused == [LIMIT + 1, LIMIT + 1]
+    assert bodies == []
 
 
-def test_a_compressed_body_is_not_inflated() -> None:
+async def test_a_compressed_body_is_not_inflated() -> None:
     """Lambda sends none; inflating what others send would be unbounded."""
-
-    async def test() -> None:
-        bodies: list[bytes] = []
-        async with receiving(bodies) as port:
-            head = b"POST %s HTTP/1.1\r\nHost: x\r\nContent-Encoding: gzip\r\n" % PATH.encode()
-            answer = await send(port, head + b"Content-Length: 6\r\n\r\n\x1f\x8b raw")
-            assert answer.startswith(b"HTTP/1.1 200")
-        assert bodies == [b"\x1f\x8b raw"]
-
-    run(test)
+    bodies: list[bytes] = []
+    async with receiving(bodies) as port:
+        head = b"POST %s HTTP/1.1\r\nHost: x\r\nContent-Encoding: gzip\r\n" % PATH.encode()
+        answer = await send(port, head + b"Content-Length: 6\r\n\r\n\x1f\x8b raw")
+        assert answer.startswith(b"HTTP/1.1 200")
+    assert bodies == [b"\x1f\x8b raw"]
 
 
-def test_a_client_that_sends_no_header_is_dropped() -> None:
+async def test_a_client_that_sends_no_header_is_dropped() -> None:
     """A slow-loris holds a connection, and connections are file descriptors."""
-
-    async def test() -> None:
-        async with receiving([], header_timeout_s=0.2) as port:
-            assert await send(port, b"POST / HT") == b""
-
-    run(test)
+    async with receiving([], header_timeout_s=0.2) as port:
+        assert await send(port, b"POST / HT") == b""
 
 
-def test_a_client_that_sends_half_a_body_is_answered_408() -> None:
+async def test_a_client_that_sends_half_a_body_is_answered_408() -> None:
     """Half a body is no delivery; the platform sends it again."""
-
-    async def test() -> None:
-        bodies: list[bytes] = []
-        async with receiving(bodies, body_timeout_s=0.2) as port:
-            head = b"POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf" % PATH.encode()
-            assert (await send(port, head)).startswith(b"HTTP/1.1 408")
-        assert bodies == []
-
-    run(test)
+    bodies: list[bytes] = []
+    async with receiving(bodies, body_timeout_s=0.2) as port:
+        head = b"POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf" % PATH.encode()
+        assert (await send(port, head)).startswith(b"HTTP/1.1 408")
+    assert bodies == []
 
 
 def test_the_body_limit_leaves_room_for_everything_the_platform_may_send() -> None:
@@ -180,115 +147,95 @@ def post(body: bytes, more: bytes = b"", path: str = PATH) -> bytes:
     return head + b"Content-Length: %d\r\n\r\n" % len(body) + body
 
 
-def test_a_thousand_idle_connections_keep_no_delivery_out() -> None:
+async def test_a_thousand_idle_connections_keep_no_delivery_out() -> None:
     """Function code may open as many as it likes; Lambda allows 1 024 descriptors."""
-
-    async def test() -> None:
-        bodies: list[bytes] = []
-        async with receiving(bodies) as port:
-            before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - names are all we need
-            idle = []
-            for number in range(1_000):
-                _, writer = await asyncio.open_connection("127.0.0.1", port)
-                writer.write((b"", b"POST /t/", b"GET / HTTP/1.1\r\n\r\n")[number % 3])
-                idle.append(writer)
-                if number % 100 == 0:
-                    answer = await send(port, post(b"[%d]" % number))
-                    assert answer.startswith(b"HTTP/1.1 200")
-            ours = len(os.listdir("/proc/self/fd")) - before - len(idle)  # noqa: PTH208
-            assert ours <= STRANGERS + CONNECTIONS
-            for writer in idle:
-                writer.close()
-        assert bodies == [b"[%d]" % number for number in range(0, 1_000, 100)]
-
-    run(test)
-
-
-def test_who_named_the_path_before_a_flood_is_served_after_it() -> None:
-    """All of it lies in the kernel when we get to run again, as after a freeze."""
-
-    async def test() -> None:
-        bodies: list[bytes] = []
-        async with receiving(bodies) as port:
-            flood = [socket.create_connection(("127.0.0.1", port)) for _ in range(30)]
-            platform = socket.create_connection(("127.0.0.1", port))
-            platform.sendall(post(b"[1]"))
-            flood += [socket.create_connection(("127.0.0.1", port)) for _ in range(90)]
-            loop = asyncio.get_running_loop()
-            answer = await loop.run_in_executor(None, platform.recv, 1_000)
-            assert answer.startswith(b"HTTP/1.1 200")
-            for client in (*flood, platform):
-                client.close()
-        assert bodies == [b"[1]"]
-
-    run(test)
-
-
-def test_a_stranger_is_never_closed_once_its_request_line_is_here() -> None:
-    """It came first and wrote late; a flood would otherwise push out whom we wait for."""
-
-    async def test() -> None:
-        bodies: list[bytes] = []
-        async with receiving(bodies) as port:
-            reader, writer = await asyncio.open_connection("127.0.0.1", port)
-            await asyncio.sleep(0)
-            flood = [socket.create_connection(("127.0.0.1", port)) for _ in range(STRANGERS - 1)]
-            await asyncio.sleep(0.05)  # they are strangers now, and it is the oldest
-            writer.write(post(b"[1]"))
-            flood.append(socket.create_connection(("127.0.0.1", port)))
-            assert (await reader.read()).startswith(b"HTTP/1.1 200")
-            for client in flood:
-                client.close()
+    bodies: list[bytes] = []
+    async with receiving(bodies) as port:
+        before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - names are all we need
+        idle = []
+        for number in range(1_000):
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write((b"", b"POST /t/", b"GET / HTTP/1.1\r\n\r\n")[number % 3])
+            idle.append(writer)
+            if number % 100 == 0:
+                answer = await send(port, post(b"[%d]" % number))
+                assert answer.startswith(b"HTTP/1.1 200")
+        ours = len(os.listdir("/proc/self/fd")) - before - len(idle)  # noqa: PTH208
+        assert ours <= STRANGERS + CONNECTIONS
+        for writer in idle:
             writer.close()
-        assert bodies == [b"[1]"]
-
-    run(test)
+    assert bodies == [b"[%d]" % number for number in range(0, 1_000, 100)]
 
 
-def test_who_is_one_too_many_is_told_to_come_again() -> None:
+async def test_who_named_the_path_before_a_flood_is_served_after_it() -> None:
+    """All of it lies in the kernel when we get to run again, as after a freeze."""
+    bodies: list[bytes] = []
+    async with receiving(bodies) as port:
+        flood = [socket.create_connection(("127.0.0.1", port)) for _ in range(30)]
+        platform = socket.create_connection(("127.0.0.1", port))
+        platform.sendall(post(b"[1]"))
+        flood += [socket.create_connection(("127.0.0.1", port)) for _ in range(90)]
+        loop = asyncio.get_running_loop()
+        answer = await loop.run_in_executor(None, platform.recv, 1_000)
+        assert answer.startswith(b"HTTP/1.1 200")
+        for client in (*flood, platform):
+            client.close()
+    assert bodies == [b"[1]"]
+
+
+async def test_a_stranger_is_never_closed_once_its_request_line_is_here() -> None:
+    """It came first and wrote late; a flood would otherwise push out whom we wait for."""
+    bodies: list[bytes] = []
+    async with receiving(bodies) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        await asyncio.sleep(0)
+        flood = [socket.create_connection(("127.0.0.1", port)) for _ in range(STRANGERS - 1)]
+        await asyncio.sleep(0.05)  # they are strangers now, and it is the oldest
+        writer.write(post(b"[1]"))
+        flood.append(socket.create_connection(("127.0.0.1", port)))
+        assert (await reader.read()).startswith(b"HTTP/1.1 200")
+        for client in flood:
+            client.close()
+        writer.close()
+    assert bodies == [b"[1]"]
+
+
+async def test_who_is_one_too_many_is_told_to_come_again() -> None:
     """Only who learnt the path gets there; the platform repeats what was answered 503."""
-
-    async def test() -> None:
-        bodies: list[bytes] = []
-        async with receiving(bodies, connections=2) as port:
-            half = post(b"[1]")[:-1]
-            slow = [await asyncio.open_connection("127.0.0.1", port) for _ in range(2)]
-            for _, writer in slow:
-                writer.write(half)
-            await asyncio.sleep(0.05)
-            assert (await send(port, post(b"[2]"))).startswith(b"HTTP/1.1 503")
-            for reader, writer in slow:
-                writer.write(b"]")
-                assert (await reader.read()).startswith(b"HTTP/1.1 200")
-                writer.close()
-            assert (await send(port, post(b"[2]"))).startswith(b"HTTP/1.1 200")
-        assert bodies == [b"[1]", b"[1]", b"[2]"]
-
-    run(test)
+    bodies: list[bytes] = []
+    async with receiving(bodies, connections=2) as port:
+        half = post(b"[1]")[:-1]
+        slow = [await asyncio.open_connection("127.0.0.1", port) for _ in range(2)]
+        for _, writer in slow:
+            writer.write(half)
+        await asyncio.sleep(0.05)
+        assert (await send(port, post(b"[2]"))).startswith(b"HTTP/1.1 503")
+        for reader, writer in slow:
+            writer.write(b"]")
+            assert (await reader.read()).startswith(b"HTTP/1.1 200")
+            writer.close()
+        assert (await send(port, post(b"[2]"))).startswith(b"HTTP/1.1 200")
+    assert bodies == [b"[1]", b"[1]", b"[2]"]
 
 
-def test_bodies_in_flight_are_bounded_together() -> None:
+async def test_bodies_in_flight_are_bounded_together() -> None:
     """Thirty clients that each send all but the last byte would else hold thirty whole bodies."""
-
-    async def test() -> None:
-        bodies: list[bytes] = []
-        async with receiving(bodies) as port:
-            half = post(b"x" * LIMIT)[:-1]
-            slow = [await asyncio.open_connection("127.0.0.1", port) for _ in range(10)]
-            for _, writer in slow:
-                writer.write(half)
-            answers = await asyncio.gather(
-                *(asyncio.wait_for(reader.read(12), 0.5) for reader, _ in slow),
-                return_exceptions=True,
-            )
-            assert answers.count(b"HTTP/1.1 503") == 10 - BODIES_IN_FLIGHT
-            for _, writer in slow:
-                writer.close()
-            await asyncio.sleep(0.05)
-            assert (await send(port, post(b"x" * LIMIT))).startswith(b"HTTP/1.1 200")
-        assert bodies == [b"x" * LIMIT]
-
-    run(test)
+    bodies: list[bytes] = []
+    async with receiving(bodies) as port:
+        half = post(b"x" * LIMIT)[:-1]
+        slow = [await asyncio.open_connection("127.0.0.1", port) for _ in range(10)]
+        for _, writer in slow:
+            writer.write(half)
+        answers = await asyncio.gather(
+            *(asyncio.wait_for(reader.read(12), 0.5) for reader, _ in slow),
+            return_exceptions=True,
+        )
+        assert answers.count(b"HTTP/1.1 503") == 10 - BODIES_IN_FLIGHT
+        for _, writer in slow:
+            writer.close()
+        await asyncio.sleep(0.05)
+        assert (await send(port, post(b"x" * LIMIT))).startswith(b"HTTP/1.1 200")
+    assert bodies == [b"x" * LIMIT]
 
 
 @pytest.mark.parametrize(
@@ -300,20 +247,16 @@ def test_bodies_in_flight_are_bounded_together() -> None:
     ],
     ids=["one long header", "a hundred headers", "a header without end"],
 )
-def test_headers_are_bounded_in_length_and_number(head: bytes) -> None:
+async def test_headers_are_bounded_in_length_and_number(head: bytes) -> None:
     """The platform sends a handful of short ones."""
-
-    async def test() -> None:
-        bodies: list[bytes] = []
-        async with receiving(bodies) as port:
-            try:
-                answer = await send(port, post(b"[]", head + b"\r\n"))
-            except ConnectionError:
-                answer = b""
-            assert answer == b"" or answer.split()[1] == b"400"
-        assert bodies == []
-
-    run(test)
+    bodies: list[bytes] = []
+    async with receiving(bodies) as port:
+        try:
+            answer = await send(port, post(b"[]", head + b"\r\n"))
+        except ConnectionError:
+            answer = b""
+        assert answer == b"" or answer.split()[1] == b"400"
+    assert bodies == []
 
 
 async def dribble(port: int, first: bytes, more: bytes) -> tuple[bytes, float]:
@@ -346,68 +289,52 @@ async def dribble(port: int, first: bytes, more: bytes) -> tuple[bytes, float]:
     ],
     ids=["request line", "headers", "body", "chunks without end"],
 )
-def test_a_client_that_dribbles_is_cut_at_a_total_time(
+async def test_a_client_that_dribbles_is_cut_at_a_total_time(
     first: bytes, more: bytes, expected: bytes
 ) -> None:
     """A byte now and then would start any timer of idleness anew, for ever."""
-
-    async def test() -> None:
-        bodies: list[bytes] = []
-        async with receiving(bodies, header_timeout_s=0.3, body_timeout_s=0.3) as port:
-            answer, took_s = await dribble(port, first, more)
-            assert answer == expected
-            assert took_s < 3
-        assert bodies == []
-
-    run(test)
+    bodies: list[bytes] = []
+    async with receiving(bodies, header_timeout_s=0.3, body_timeout_s=0.3) as port:
+        answer, took_s = await dribble(port, first, more)
+        assert answer == expected
+        assert took_s < 3
+    assert bodies == []
 
 
-def test_a_client_that_asks_before_it_sends_is_told_to_go_on() -> None:
+async def test_a_client_that_asks_before_it_sends_is_told_to_go_on() -> None:
     """`Expect: 100-continue`: some clients wait seconds for it, others for ever."""
-
-    async def test() -> None:
-        bodies: list[bytes] = []
-        async with receiving(bodies) as port:
-            reader, writer = await asyncio.open_connection("127.0.0.1", port)
-            request = post(b"[1]", b"Expect: 100-continue\r\n")
-            writer.write(request[:-3])
-            assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
-            writer.write(request[-3:])
-            assert (await reader.read()).startswith(b"HTTP/1.1 200")
-            writer.close()
-            too_long = post(b"x" * (LIMIT + 1), b"Expect: 100-continue\r\n")
-            assert (await send(port, too_long[: -LIMIT - 1])).startswith(b"HTTP/1.1 413")
-        assert bodies == [b"[1]"]
-
-    run(test)
+    bodies: list[bytes] = []
+    async with receiving(bodies) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        request = post(b"[1]", b"Expect: 100-continue\r\n")
+        writer.write(request[:-3])
+        assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+        writer.write(request[-3:])
+        assert (await reader.read()).startswith(b"HTTP/1.1 200")
+        writer.close()
+        too_long = post(b"x" * (LIMIT + 1), b"Expect: 100-continue\r\n")
+        assert (await send(port, too_long[: -LIMIT - 1])).startswith(b"HTTP/1.1 413")
+    assert bodies == [b"[1]"]
 
 
-def test_of_pipelined_requests_the_first_is_answered_and_the_rest_are_not_taken() -> None:
+async def test_of_pipelined_requests_the_first_is_answered_and_the_rest_are_not_taken() -> None:
     """What has no answer was not taken: whoever sent it sends it again."""
-
-    async def test() -> None:
-        bodies: list[bytes] = []
-        async with receiving(bodies) as port:
-            answer = await send(port, b"".join(post(b"[%d]" % number) for number in range(50)))
-            assert answer.count(b"HTTP/1.1") == 1
-        assert bodies == [b"[0]"]
-
-    run(test)
+    bodies: list[bytes] = []
+    async with receiving(bodies) as port:
+        answer = await send(port, b"".join(post(b"[%d]" % number) for number in range(50)))
+        assert answer.count(b"HTTP/1.1") == 1
+    assert bodies == [b"[0]"]
 
 
-def test_a_bomb_is_kept_as_small_as_it_came() -> None:
+async def test_a_bomb_is_kept_as_small_as_it_came() -> None:
     """A hundred megabytes of nothing in a hundred kilobytes, and nobody inflates them."""
-
-    async def test() -> None:
-        bodies: list[bytes] = []
-        bomb = gzip.compress(bytes(50_000_000))
-        async with receiving(bodies) as port:
-            for coding in (b"gzip", b"deflate", b"br", b"zstd", b"gzip, gzip"):
-                more = b"Content-Encoding: %b\r\n" % coding
-                assert (await send(port, post(bomb, more))).startswith(b"HTTP/1.1 200")
-        assert bodies == [bomb] * 5
-
-    run(test)
+    bodies: list[bytes] = []
+    bomb = gzip.compress(bytes(50_000_000))
+    async with receiving(bodies) as port:
+        for coding in (b"gzip", b"deflate", b"br", b"zstd", b"gzip, gzip"):
+            more = b"Content-Encoding: %b\r\n" % coding
+            assert (await send(port, post(bomb, more))).startswith(b"HTTP/1.1 200")
+    assert bodies == [bomb] * 5
 
 
 @pytest.mark.parametrize(
@@ -422,17 +349,13 @@ def test_a_bomb_is_kept_as_small_as_it_came() -> None:
         ("no http", 404),
     ],
 )
-def test_the_path_is_all_that_opens_the_door(line: str, status: int) -> None:
+async def test_the_path_is_all_that_opens_the_door(line: str, status: int) -> None:
     """In every spelling a client may give it, and in no other."""
-
-    async def test() -> None:
-        bodies: list[bytes] = []
-        async with receiving(bodies) as port:
-            request = f"{line}\r\nHost: x\r\nContent-Length: 2\r\n\r\n[]".encode()
-            assert (await send(port, request)).startswith(b"HTTP/1.1 %d" % status)
-        assert bodies == ([b"[]"] if status == 200 else [])
-
-    run(test)
+    bodies: list[bytes] = []
+    async with receiving(bodies) as port:
+        request = f"{line}\r\nHost: x\r\nContent-Length: 2\r\n\r\n[]".encode()
+        assert (await send(port, request)).startswith(b"HTTP/1.1 %d" % status)
+    assert bodies == ([b"[]"] if status == 200 else [])
 
 
 @pytest.mark.parametrize(
@@ -447,95 +370,79 @@ def test_the_path_is_all_that_opens_the_door(line: str, status: int) -> None:
         ("Content-Length: 2\nX: x", 400),
     ],
 )
-def test_a_body_whose_end_is_not_sure_is_not_taken(head: str, status: int) -> None:
+async def test_a_body_whose_end_is_not_sure_is_not_taken(head: str, status: int) -> None:
     """Part of it could be a request of somebody else's; test_http1.py has more of them."""
-
-    async def test() -> None:
-        bodies: list[bytes] = []
-        async with receiving(bodies) as port:
-            request = f"POST {PATH} HTTP/1.1\r\n{head}\r\n\r\n[]".encode()
-            assert (await send(port, request)).startswith(b"HTTP/1.1 %d " % status)
-        assert bodies == []
-
-    run(test)
+    bodies: list[bytes] = []
+    async with receiving(bodies) as port:
+        request = f"POST {PATH} HTTP/1.1\r\n{head}\r\n\r\n[]".encode()
+        assert (await send(port, request)).startswith(b"HTTP/1.1 %d " % status)
+    assert bodies == []
 
 
-def test_a_bug_behind_the_receiver_costs_one_delivery_and_not_for_good() -> None:
+async def test_a_bug_behind_the_receiver_costs_one_delivery_and_not_for_good() -> None:
     """It is answered 500, so the platform sends it again; the next one is taken."""
+    bodies: list[bytes] = []
 
-    async def test() -> None:
-        bodies: list[bytes] = []
+    def deliver(body: bytes) -> None:
+        if body == b"[1]":
+            raise RuntimeError("a bug")
+        bodies.append(body)
 
-        def deliver(body: bytes) -> None:
-            if body == b"[1]":
-                raise RuntimeError("a bug")
-            bodies.append(body)
-
-        listener = socket.create_server(("127.0.0.1", 0))
-        receiver = Receiver(deliver, frozenset({PATH}), LIMIT, refused=lambda _: None)
-        port = listener.getsockname()[1]
-        await receiver.start(listener)
-        assert (await send(port, post(b"[1]"))).startswith(b"HTTP/1.1 500")
-        assert (await send(port, post(b"[2]"))).startswith(b"HTTP/1.1 200")
-        receiver.stop()
-        assert bodies == [b"[2]"]
-
-    run(test)
+    listener = socket.create_server(("127.0.0.1", 0))
+    receiver = Receiver(deliver, frozenset({PATH}), LIMIT, refused=lambda _: None)
+    port = listener.getsockname()[1]
+    await receiver.start(listener)
+    assert (await send(port, post(b"[1]"))).startswith(b"HTTP/1.1 500")
+    assert (await send(port, post(b"[2]"))).startswith(b"HTTP/1.1 200")
+    receiver.stop()
+    assert bodies == [b"[2]"]
 
 
-def test_whoever_sent_all_of_it_while_we_were_frozen_is_not_late() -> None:
+async def test_whoever_sent_all_of_it_while_we_were_frozen_is_not_late() -> None:
     """After a freeze every time limit is over, and what came meanwhile lies in the kernel.
 
     More of it than is read in one turn: the limit comes up before the last of it is read.
     """
-
-    async def test() -> None:
-        bodies: list[bytes] = []
-        body = b"x" * 1_500_000
-        listener = socket.create_server(("127.0.0.1", 0))
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_000_000)
-        port = listener.getsockname()[1]
-        receiver = Receiver(
-            bodies.append, frozenset({PATH}), 2_000_000, refused=lambda _: None, body_timeout_s=0.2
-        )
-        await receiver.start(listener)
-        platform = socket.create_connection(("127.0.0.1", port))
-        whole = post(body)
-        platform.sendall(whole[:100])
-        await asyncio.sleep(0.1)
-        platform.settimeout(0)
-        sent = 100
-        while sent < len(whole):
-            try:
-                sent += platform.send(whole[sent:])
-            except BlockingIOError:
-                break
-        time.sleep(0.3)  # noqa: ASYNC251 - as a freeze
-        in_kernel = sent == len(whole)
-        platform.settimeout(10)
-        loop = asyncio.get_running_loop()
-        answer = await loop.run_in_executor(None, platform.recv, 1_000)
-        platform.close()
-        receiver.stop()
-        if not in_kernel:
-            pytest.skip("this kernel keeps less of a connection")
-        assert answer.startswith(b"HTTP/1.1 200")
-        assert bodies == [body]
-
-    run(test)
+    bodies: list[bytes] = []
+    body = b"x" * 1_500_000
+    listener = socket.create_server(("127.0.0.1", 0))
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_000_000)
+    port = listener.getsockname()[1]
+    receiver = Receiver(
+        bodies.append, frozenset({PATH}), 2_000_000, refused=lambda _: None, body_timeout_s=0.2
+    )
+    await receiver.start(listener)
+    platform = socket.create_connection(("127.0.0.1", port))
+    whole = post(body)
+    platform.sendall(whole[:100])
+    await asyncio.sleep(0.1)
+    platform.settimeout(0)
+    sent = 100
+    while sent < len(whole):
+        try:
+            sent += platform.send(whole[sent:])
+        except BlockingIOError:
+            break
+    time.sleep(0.3)  # noqa: ASYNC251 - as a freeze
+    in_kernel = sent == len(whole)
+    platform.settimeout(10)
+    loop = asyncio.get_running_loop()
+    answer = await loop.run_in_executor(None, platform.recv, 1_000)
+    platform.close()
+    receiver.stop()
+    if not in_kernel:
+        pytest.skip("this kernel keeps less of a connection")
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert bodies == [body]
 
 
-def test_the_answer_to_a_refused_body_is_not_lost_in_a_reset() -> None:
+async def test_the_answer_to_a_refused_body_is_not_lost_in_a_reset() -> None:
     """Its sender reads the answer only when it has sent everything."""
-
-    async def test() -> None:
-        async with receiving([]) as port:
-            reader, writer = await asyncio.open_connection("127.0.0.1", port)
-            writer.write(post(b"x" * 1_000_000))
-            with contextlib.suppress(ConnectionError):
-                await writer.drain()
-            await asyncio.sleep(0.05)
-            assert (await reader.read()).startswith(b"HTTP/1.1 413")
-            writer.close()
-
-    run(test)
+    async with receiving([]) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(post(b"x" * 1_000_000))
+        with contextlib.suppress(ConnectionError):
+            await writer.drain()
+        await asyncio.sleep(0.05)
+        assert (await reader.read()).startswith(b"HTTP/1.1 413")
+        writer.close()
