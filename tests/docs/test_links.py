@@ -5,19 +5,18 @@ from __future__ import annotations
 import re
 import subprocess
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[2]
 PAGES = (ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md")))
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 CODE = re.compile(r"^( *)```.*?^\1```$|`[^`\n]*`", re.MULTILINE | re.DOTALL)
 MKDOCS = ROOT / "build" / "docs-tools" / "bin" / "mkdocs"
-
-
-def name(page: Path) -> str:
-    """Return a page's name."""
-    return str(page.relative_to(ROOT))
 
 
 def anchors(page: Path) -> set[str]:
@@ -28,17 +27,21 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w\s-]", "", h).strip().lower().replace(" ", "-") for h in headings}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=name)
-def test_every_link_leads_to_something(page: Path) -> None:
-    """Whoever follows one is in need of an answer."""
+def broken(page: Path) -> Iterator[str]:
+    """Yield each link of a page that leads to no file, or to no heading of it."""
     for target in LINK.findall(CODE.sub("", page.read_text())):
         if target.startswith(("https://", "http://")):
             continue
         file, _, anchor = target.partition("#")
         there = (page.parent / file).resolve() if file else page
-        assert there.exists(), target
-        if anchor:
-            assert anchor in anchors(there), target
+        if not there.exists() or (anchor and anchor not in anchors(there)):
+            yield f"{page.relative_to(ROOT)}: {target}"
+
+
+def test_every_link_leads_to_something() -> None:
+    """A reader follows a link in need of an answer."""
+    links = [link for page in PAGES for link in broken(page)]
+    assert not links, "\n".join(links)
 
 
 def test_every_page_is_reached_from_the_readme_or_the_site() -> None:

@@ -7,8 +7,6 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pytest
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -75,7 +73,12 @@ def patterns(page: str) -> list[re.Pattern[str]]:
 KNOWN = patterns(PAGE.read_text().replace("\\|", "¦"))
 
 
-@pytest.mark.parametrize(("module", "message"), SAID, ids=[f"{m}: {t[:60]}" for m, t in SAID])
-def test_every_message_is_explained(module: str, message: str) -> None:
-    """Who searches the page for a line of the log finds what to do about it."""
-    assert any(known.fullmatch(message) for known in KNOWN), f"{module} says {message!r}"
+def test_every_message_is_explained() -> None:
+    """A reader who searches the page for a line of the log finds what to do about it."""
+    assert len(SAID) > 100
+    missing = [
+        f"{module} says {message!r}"
+        for module, message in SAID
+        if not any(known.fullmatch(message) for known in KNOWN)
+    ]
+    assert not missing, "\n".join(missing)

@@ -16,11 +16,14 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
 from otlp2parquet_ext.settings import load
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[2]
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
@@ -73,20 +76,26 @@ def ids(page: Path) -> str:
     return str(page.relative_to(ROOT))
 
 
-@pytest.mark.parametrize("page", PAGES, ids=ids)
-def test_every_block_says_what_it_is(page: Path) -> None:
+def test_every_block_says_what_it_is() -> None:
     """A command nobody runs is a command that stopped working some time ago."""
-    for block in blocks(page):
-        assert block.language in TYPED | SHOWN | {"ini"}, block
-        if block.language in TYPED and block.title:
-            assert block.title.startswith(("needs ", "CI ")), block
+    unknown = [
+        f"{ids(page)}: {block}"
+        for page in PAGES
+        for block in blocks(page)
+        if block.language not in TYPED | SHOWN | {"ini"}
+        or (block.language in TYPED and not f"{block.title} ".startswith((" ", "needs ", "CI ")))
+    ]
+    assert not unknown, "\n".join(unknown)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=ids)
-def test_commands_stand_in_blocks_that_are_run(page: Path) -> None:
+def test_commands_stand_in_blocks_that_are_run() -> None:
     """An indented block has no first line to say whether it is run."""
-    outside = FENCE.sub("", page.read_text())
-    assert COMMAND.findall(outside) == []
+    outside = [
+        f"{ids(page)}: {command}"
+        for page in PAGES
+        for command in COMMAND.findall(FENCE.sub("", page.read_text()))
+    ]
+    assert not outside, "\n".join(outside)
 
 
 @pytest.mark.e2e
@@ -130,31 +139,38 @@ def run(text: str, folder: Path, environ: dict[str, str]) -> subprocess.Complete
     )
 
 
-@pytest.mark.parametrize("page", [p for p in PAGES if any(b.title for b in blocks(p))], ids=ids)
-def test_what_ci_is_said_to_run_it_runs(page: Path) -> None:
-    """A target that is gone, or a script, is not told to anybody."""
+def gone(text: str, makefile: str) -> Iterator[str]:
+    """Yield each target and script that a block names and the checkout has not."""
+    for target in re.findall(r"\bmake ([a-z-]+)", text):
+        if not re.search(rf"^{target}:", makefile, re.MULTILINE):
+            yield f"make {target}"
+    for script in re.findall(r"(?:^|\s|\./)((?:layer/|deploy/)?[a-z_]+\.sh|layer/prepare)", text):
+        if not os.access(ROOT / script, os.X_OK):
+            yield script
+
+
+def test_what_ci_is_said_to_run_it_runs() -> None:
+    """No page names a target or a script that is gone."""
     makefile = (ROOT / "Makefile").read_text()
-    for block in blocks(page):
-        if not block.title.startswith("CI "):
-            continue
-        for target in re.findall(r"\bmake ([a-z-]+)", block.text):
-            assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
-        for script in re.findall(
-            r"(?:^|\s|\./)((?:layer/|deploy/)?[a-z_]+\.sh|layer/prepare)", block.text
-        ):
-            assert os.access(ROOT / script, os.X_OK), script
+    run_by_ci = [(ids(p), b.text) for p in PAGES for b in blocks(p) if b.title.startswith("CI ")]
+    assert run_by_ci
+    missing = [f"{page}: {name}" for page, text in run_by_ci for name in gone(text, makefile)]
+    assert not missing, "\n".join(missing)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=ids)
-def test_variables_of_a_function_are_read_as_shown(page: Path) -> None:
+def problems(text: str) -> list[str]:
+    """Return what is wrong with the variables of a block."""
+    pairs = (line.partition("=") for line in text.splitlines() if line.strip())
+    environ = {name: value for name, _, value in pairs if not name.startswith("#")}
+    return load(environ)[1] if environ else ["no variables"]
+
+
+def test_variables_of_a_function_are_read_as_shown() -> None:
     """A misspelled name or a bad value would be copied a thousand times."""
-    for block in blocks(page):
-        if block.language != "ini":
-            continue
-        pairs = (line.partition("=") for line in block.text.splitlines() if line.strip())
-        environ = {name: value for name, _, value in pairs if not name.startswith("#")}
-        assert environ
-        assert load(environ)[1] == []
+    shown = [(ids(p), b.text) for p in PAGES for b in blocks(p) if b.language == "ini"]
+    assert shown
+    wrong = [f"{page}: {problem}" for page, text in shown for problem in problems(text)]
+    assert not wrong, "\n".join(wrong)
 
 
 def checkout(folder: Path) -> None:
