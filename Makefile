@@ -4,19 +4,30 @@ VENV := .venv
 BIN := $(VENV)/bin
 SETUP := $(VENV)/.set-up
 
-.PHONY: demo test check format docs fuzz lock clean
+.PHONY: demo test test-rest test-all lint check format docs fuzz lock clean
 
 demo: $(SETUP)  ## a sample function through 30 invocations, then its telemetry read back by DuckDB
 	$(BIN)/otlp2parquet-ext demo
 
-test: $(SETUP)  ## all tests
-	$(BIN)/pytest
+# ON=layer: end-to-end tests start the extension of the zip that `make layer` made, as root.
+ON ?= checkout
+SUITE := $(BIN)/python tests/suite/run.py
+QUICK := quick $(if $(filter layer,$(ON)),--on-layer)
 
-check: $(SETUP)  ## what CI runs: format, lint, types, tests
+test: $(SETUP)  ## the behaviour, on the embedded default and one server of each kind; TESTS="tests/e2e -k kill"
+	$(SUITE) $(QUICK) $(TESTS)
+
+test-rest: $(SETUP)  ## what `test` leaves out: more servers, engines, browsers, tools, and many examples
+	$(SUITE) rest $(TESTS)
+
+test-all: test test-rest  ## both
+
+lint: $(SETUP)  ## format, lint, types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/pytest
+
+check: lint test  ## before a commit: format, lint, types, tests
 
 format: $(SETUP)  ## rewrite the sources as `check` wants them
 	$(BIN)/ruff format .
@@ -70,7 +81,7 @@ layer: $(SETUP)  ## dist/otlp2parquet-ext-{x86_64,arm64}.zip; LAYER="--python 3.
 	$(BIN)/python -m layer $(LAYER)
 
 test-layer: $(SETUP) $(LAYER_TOOLS)/.set-up  ## the zips of `make layer`, in roots that contain nothing else
-	$(BIN)/pytest tests/layer
+	$(SUITE) layer $(TESTS)
 
 layer-lock: $(SETUP)  ## resolve the layer's own requirements again (hashes, no addresses)
 	$(BIN)/pip install --quiet uv

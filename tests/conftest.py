@@ -11,6 +11,9 @@ from server_fixtures import (
     s3_tables,
     seaweed,
 )
+from tiers import pytest_collection_modifyitems
+
+pytest_plugins = ["measuring"]
 
 # A shell that runs us in the background ignores Ctrl-C for us, and for all that tests interrupt.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -20,4 +23,12 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 settings.register_profile("any machine", deadline=None)
 settings.load_profile("any machine")
 
-__all__ = ["iceberg_rest", "iceberg_rest_on_s3", "moto", "postgresql", "s3_tables", "seaweed"]
+__all__ = [
+    "iceberg_rest",
+    "iceberg_rest_on_s3",
+    "moto",
+    "postgresql",
+    "pytest_collection_modifyitems",
+    "s3_tables",
+    "seaweed",
+]

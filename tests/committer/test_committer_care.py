@@ -12,6 +12,7 @@ import pytest
 from committer_bench import LAKES, committer, store
 from lake_bench import Home
 from places import Bucket, Folder, Place, soon, sqlite
+from tiers import tiered
 
 from otlp2parquet_ext.committer.care import care
 from otlp2parquet_ext.committer.sweeping import Options, Swept
@@ -32,7 +33,7 @@ KEPT = {"OTLP2PARQUET_SNAPSHOTS_KEPT": "2"}
 ALL = Options(older_than_ms=0)
 
 
-@pytest.fixture(params=LAKES)
+@pytest.fixture(params=tiered(LAKES))
 def lake(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     """Every kind of table."""
     return LAKES[request.param](tmp_path, request)

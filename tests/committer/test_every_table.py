@@ -11,6 +11,7 @@ import pytest
 from committer_bench import ALL_LAKES, store
 from lake_bench import bodies_at
 from places import Place, soon
+from tiers import tiered
 from wakes import SCHEDULE, s3_event, sqs_event
 
 from otlp2parquet_ext import query
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-@pytest.fixture(params=ALL_LAKES)
+@pytest.fixture(params=tiered(ALL_LAKES))
 def lake(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     """Every kind of table."""
     return ALL_LAKES[request.param](tmp_path, request)

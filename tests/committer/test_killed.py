@@ -19,6 +19,8 @@ from lake_bench import Home
 if TYPE_CHECKING:
     from places import Place
 
+pytestmark = pytest.mark.thorough
+
 PATHS = os.pathsep.join(path for path in sys.path if path)
 
 

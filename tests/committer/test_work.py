@@ -11,6 +11,7 @@ from committer_bench import ALL_LAKES, committer, store, table_of_others
 from lake_bench import Home, bodies_at
 from places import Folder, Place, soon
 from pyiceberg.types import StringType
+from tiers import tiered
 
 from otlp2parquet_ext.committer.work import Done, commit_waiting
 from otlp2parquet_ext.destinations import Batch, DestinationError
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 NAMES = [f"{number:02}" for number in range(25)]
 
 
-@pytest.fixture(params=ALL_LAKES)
+@pytest.fixture(params=tiered(ALL_LAKES))
 def lake(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     """Every kind of table."""
     return ALL_LAKES[request.param](tmp_path, request)

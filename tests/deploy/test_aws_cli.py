@@ -12,6 +12,8 @@ from typing import Any
 import boto3
 import pytest
 
+pytestmark = pytest.mark.thorough
+
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "deploy" / "aws-cli.sh"
 TOOLS = ROOT / "build" / "layer-tools" / "bin"

@@ -24,6 +24,8 @@ from otlp2parquet_ext.settings.table import SETTINGS
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+pytestmark = pytest.mark.thorough
+
 ROOT = Path(__file__).parents[2]
 TOOLS = ROOT / "build" / "deploy-tools" / "bin"
 MODULE = FOLDER / "terraform"

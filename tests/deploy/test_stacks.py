@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from places import Place
     from policy_documents import Policy
 
+pytestmark = pytest.mark.thorough
+
 TABLES_REGION = "us-east-1"  # moto has table buckets in few
 S3_TABLES = ["s3-tables", "inbox-apart"]
 ROLES = [

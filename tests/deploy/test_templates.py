@@ -14,6 +14,8 @@ from template_files import NAMES, nodes, path, resources, template
 from otlp2parquet_ext import __version__
 from otlp2parquet_ext.settings.table import SETTINGS
 
+pytestmark = pytest.mark.thorough
+
 PACKAGE = Path(__file__).parents[2] / "otlp2parquet_ext"
 KEPT = ("S3::Bucket", "S3::BucketPolicy", "S3Tables::TableBucket", "S3Tables::Namespace")
 RETAIN = {"DeletionPolicy": "Retain", "UpdateReplacePolicy": "Retain"}

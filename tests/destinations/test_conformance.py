@@ -17,6 +17,7 @@ import places
 import pyarrow as pa
 import pytest
 from places import Place, plain_folder, process_environ, soon, sqlite
+from tiers import tiered
 
 from otlp2parquet_ext import query
 from otlp2parquet_ext.destinations import Batch, DestinationError
@@ -79,13 +80,13 @@ LAKES: dict[str, Callable[[Path, pytest.FixtureRequest], Place]] = {
 }
 
 
-@pytest.fixture(params=[*PLAIN, *LAKES])
+@pytest.fixture(params=tiered([*PLAIN, *LAKES]))
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     """Every test runs against every destination."""
     return (PLAIN | LAKES)[request.param](tmp_path, request)
 
 
-@pytest.fixture(params=LAKES)
+@pytest.fixture(params=tiered(LAKES))
 def lake(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     """What has a catalog, whoever commits to it."""
     return LAKES[request.param](tmp_path, request)

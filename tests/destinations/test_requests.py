@@ -13,6 +13,7 @@ import pytest
 from counting_proxy import Pattern
 from lake_bench import bodies_at
 from places import Place, soon
+from tiers import tiered
 
 from otlp2parquet_ext.destinations import Batch
 
@@ -147,7 +148,7 @@ def test_a_commit_with_a_backlog_removes_all_descriptors_in_one_request(moto: st
         assert proxies[0].count("POST", "/lake-*") == 1
 
 
-@pytest.mark.parametrize("kind", ["glue", "rest on S3"])
+@pytest.mark.parametrize("kind", tiered(["glue", "rest on S3"]))
 def test_a_cold_direct_flush_takes_a_bounded_number_of_requests(
     kind: str, moto: str, iceberg_rest_on_s3: Place
 ) -> None:

@@ -100,6 +100,7 @@ def test_commands_stand_in_blocks_that_are_run() -> None:
 
 @pytest.mark.e2e
 @pytest.mark.parametrize("page", [p for p in PAGES if typed(p)], ids=ids)
+@pytest.mark.thorough
 def test_what_a_page_says_to_type_works(page: Path, tmp_path: Path, lake: str) -> None:
     """Each block after the other, in one folder, as who reads the page would."""
     checkout(tmp_path)

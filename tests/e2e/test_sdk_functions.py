@@ -22,7 +22,7 @@ from otlp2parquet_ext.local import ExtensionProgram, Faults, Outcome, Plan
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.thorough, pytest.mark.e2e]
 
 SAMPLES = Path(__file__).parents[1] / "otlp_routes"
 INVOCATIONS = 5

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
     from moto_iam import Server
 
+pytestmark = pytest.mark.thorough
+
 REFUSED = (DestinationError, CommitError, StorageError)
 INBOX_MODE = {"OTLP2PARQUET_COMMIT": "inbox"}
 NOBODY: Policy = {"Statement": []}

@@ -12,6 +12,7 @@ import pytest
 from catalog_bench import KINDS, Warehouse, variables
 from lake_bench import bodies_at, soon
 from pyiceberg_reference import PyIcebergReference
+from tiers import tiered
 
 from otlp2parquet_ext.iceberg import CommitError
 from otlp2parquet_ext.iceberg.expiry import SNAPSHOTS_KEPT
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.iceberg import DataFile
 
 
-@pytest.fixture(params=KINDS)
+@pytest.fixture(params=tiered(KINDS))
 def warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Warehouse]:
     """Every test runs against every catalog."""
     with KINDS[str(request.param)](tmp_path) as found:
@@ -145,7 +146,8 @@ for number in range(5):
 """
 
 
-@pytest.mark.parametrize("kind", ["sqlite", "postgresql", "glue", "rest"])
+@pytest.mark.parametrize("kind", tiered(["sqlite", "postgresql", "glue", "rest"]))
+@pytest.mark.thorough
 def test_racing_writers_lose_and_double_nothing(kind: str, tmp_path: Path) -> None:
     """Eight processes begin at once: tables of the catalog, namespace, table, snapshots.
 

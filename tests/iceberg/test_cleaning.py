@@ -72,6 +72,7 @@ def home(tmp_path: Path) -> Home:
     return home
 
 
+@pytest.mark.thorough
 def test_replaced_manifests_go_when_the_last_snapshot_that_needs_them_is_gone(home: Home) -> None:
     """Not before; and nothing else goes with them."""
     bodies = home.bodies()

@@ -17,6 +17,7 @@ HOST = MACHINES[platform.machine()]
 DOWNLOADS = CHECKOUT / "build/layer"
 
 
+@pytest.mark.layer
 def test_two_builds_from_the_same_inputs_are_byte_identical(tmp_path: Path) -> None:
     """Whoever doubts a published layer can build it and compare. (`make layer` first.)"""
     if not zip_file(HOST).exists() or not list(DOWNLOADS.glob("debs-*")):

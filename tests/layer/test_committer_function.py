@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import subprocess
     from pathlib import Path
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.layer, pytest.mark.e2e, pytest.mark.timeout(180)]
 
 BOOTSTRAP = """#!/opt/otlp2parquet/start
 from otlp2parquet_ext.committer.runtime import main

@@ -12,6 +12,8 @@ from layer_roots import zip_file
 
 from layer import archive, plan
 
+pytestmark = pytest.mark.layer
+
 
 @pytest.fixture
 def content(arch: str) -> zipfile.ZipFile:

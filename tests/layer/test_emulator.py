@@ -19,7 +19,7 @@ from otlp2parquet_ext import query
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.layer, pytest.mark.e2e, pytest.mark.timeout(120)]
 
 NAME = "aws-lambda-rie"
 EMULATED = {"AWS_LAMBDA_FUNCTION_NAME": "orders", "AWS_REGION": "eu-west-1"}

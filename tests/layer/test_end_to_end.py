@@ -13,6 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 from layer_roots import CHECKOUT, Root
 
+pytestmark = pytest.mark.layer
+
 HANDLER = """
 import os, sys
 

@@ -14,7 +14,7 @@ from test_suite_on_the_layer import with_layer
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.layer, pytest.mark.e2e, pytest.mark.timeout(180)]
 
 BOOTSTRAP = """#!/opt/otlp2parquet/start
 from otlp2parquet_ext.ingest.runtime import main

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from layer_roots import HERE, LAMBDA_UID, MEGABYTE, PYTHON, START, Root
 
+pytestmark = pytest.mark.layer
+
 EVIL = b"raise SystemExit('poisoned')\n"
 COMPILER = "x86_64-linux-gnu-gcc"
 LOOK_ALIKES = {

@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 from layer_roots import CHECKOUT, zip_file
 
+pytestmark = pytest.mark.layer
+
 SCRIPT = CHECKOUT / "publish_layer.sh"
 SMALL = b"PK\5\6" + bytes(18)  # an empty zip
 START_UP_S = 60

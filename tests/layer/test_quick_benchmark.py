@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from performance_parts import stage
 
+pytestmark = pytest.mark.layer
+
 ROOT = Path(__file__).parents[2]
 
 

@@ -4,7 +4,10 @@ The whole extension, end to end through `local`, has its place here too: a root'
 process in which /opt is the layer, which `local` can start as its extension.
 """
 
+import pytest
 from layer_roots import HERE, PYTHON, START, Root
+
+pytestmark = pytest.mark.layer
 
 
 def test_everything_the_extension_does_works(each_root: Root) -> None:

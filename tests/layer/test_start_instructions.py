@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from layer_roots import Root
 
+pytestmark = pytest.mark.layer
+
 MOST = 1.5
 """Measured: 1.39, of 23.5 million. A module more before `next` shows in the second digit."""
 

@@ -9,6 +9,8 @@ import sys
 import pytest
 from layer_roots import CHECKOUT, EXTENSION, START, Root
 
+pytestmark = pytest.mark.layer
+
 FOLDERS = ("core", "mapping", "tables", "telemetry", "shell")
 NOT_THERE = (
     "hypothesis",

@@ -23,7 +23,7 @@ from otlp2parquet_ext.otlp.requests import Signal
 if TYPE_CHECKING:
     from otlp_server import Running
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.thorough, pytest.mark.e2e]
 
 HERE = Path(__file__).parent
 DOCUMENT = (HERE.parents[1] / "docs" / "otlp.md").read_text()

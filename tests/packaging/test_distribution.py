@@ -23,6 +23,8 @@ from otlp2parquet_ext.iceberg.terms import USUAL
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+pytestmark = pytest.mark.thorough
+
 ROOT = Path(__file__).parents[2]
 SOURCES = ("pyproject.toml", "MANIFEST.in", "README.md", "CHANGELOG.md", "LICENSE")
 BUILD_SDIST = "import sys; from setuptools.build_meta import build_sdist; build_sdist(sys.argv[1])"

@@ -18,7 +18,7 @@ from otlp2parquet_ext.report.page import page as document
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = [needs_chromium, pytest.mark.e2e]
+pytestmark = [pytest.mark.thorough, needs_chromium, pytest.mark.e2e]
 
 LAYOUT = Path(__file__).parent / "layout.json"
 """Where each part lies, by width of the window; `OTLP2PARQUET_TEST_LAYOUT=write` writes it anew."""

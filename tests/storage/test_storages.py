@@ -14,6 +14,7 @@ import moto_glue
 import pytest
 import versitygw
 from s3_clients import BUCKET, aws_at, make_bucket, s3_at
+from tiers import tiered
 
 from otlp2parquet_ext.storage import NotThereError, Put, StorageError
 from otlp2parquet_ext.storage.local import LocalStorage
@@ -58,7 +59,7 @@ def s3_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[s
         yield url
 
 
-@pytest.fixture(params=["folder", *SERVERS, "SeaweedFS"])
+@pytest.fixture(params=tiered(["folder", *SERVERS, "SeaweedFS"]))
 def storage(
     request: pytest.FixtureRequest, s3_servers: Callable[[str], str], tmp_path: Path
 ) -> Storage:

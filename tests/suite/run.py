@@ -1,0 +1,116 @@
+"""Runs a tier of the tests, and says what it cost.
+
+    python tests/suite/run.py quick              what `make test` runs
+    python tests/suite/run.py rest               what `make test-all` runs after it
+    python tests/suite/run.py layer              tests of the built layer (`make test-layer`)
+    python tests/suite/run.py quick --on-layer   end-to-end tests start the layer's extension
+    python tests/suite/run.py quick tests/e2e    arguments that follow are pytest's
+
+1. Tests run in parallel, those of one server in one worker.
+2. Tests that measure wall time (`timing`) run alone.
+3. Tests of `quick` that took more than 5 s run again, alone: a neighbour may have slowed them down.
+   A test that takes more than 5 s alone, too, fails the run: it belongs to `thorough`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+sys.path.insert(0, str(Path(__file__).parent))
+import costs
+import measuring
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+CHECKOUT = Path(__file__).parents[2]
+BUILD = CHECKOUT / "build"
+WORKERS = 4
+NOTHING_RAN = 5
+"""pytest's status when a selection has no test."""
+
+
+class Tier(NamedTuple):
+    """A selection by markers, and how its properties are searched."""
+
+    marks: str
+    profile: str
+
+
+TIERS = {
+    "quick": Tier("not thorough and not layer", "quick"),
+    # A property that held for a few examples in `quick` is searched again with many.
+    "rest": Tier("(thorough or hypothesis) and not layer", "thorough"),
+    "layer": Tier("layer", "quick"),
+}
+
+
+def main() -> int:
+    """Run a tier; return 0 if all of it passed within its bounds."""
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("tier", choices=TIERS)
+    arguments.add_argument("--on-layer", action="store_true")
+    chosen, others = arguments.parse_known_args()
+    os.environ["HYPOTHESIS_PROFILE"] = TIERS[chosen.tier].profile
+    file = BUILD / f"test-costs-{chosen.tier}.jsonl"
+    file.unlink(missing_ok=True)
+    begun = time.monotonic()
+    with entering_layer() if chosen.on_layer else as_it_is() as prefix:
+        status = phases(chosen.tier, [*prefix, sys.executable, "-m", "pytest"], others, file)
+    found = measuring.read(file)
+    problems = costs.report(chosen.tier, found, time.monotonic() - begun, BUILD)
+    return status or bool(problems)
+
+
+def phases(tier: str, pytest: Sequence[str], others: Sequence[str], file: Path) -> int:
+    """Run the tests in parallel, then those that run alone, then the slow ones again."""
+    marks = TIERS[tier].marks
+    command = [*pytest, f"--cost-file={file}", *others]
+    parallel = ["-n", str(WORKERS), "--dist", "loadgroup", "-m", f"({marks}) and not timing"]
+    status = run([*command, *parallel])
+    status = run([*command, "-m", f"({marks}) and timing"]) or status
+    slow = [cost.test for cost in costs.too_slow(measuring.read(file))] if tier == "quick" else []
+    if slow and not status:
+        print(f"{len(slow)} tests took more than {costs.SLOW_S} s beside others: again, alone")  # noqa: T201
+        status = run([*pytest, f"--cost-file={file}", *slow])
+    return status
+
+
+def run(command: Sequence[str]) -> int:
+    """Run pytest; a selection without a test is no failure."""
+    status = subprocess.run(command, cwd=CHECKOUT, check=False).returncode
+    return 0 if status == NOTHING_RAN else status
+
+
+@contextmanager
+def as_it_is() -> Iterator[list[str]]:
+    """Run on this checkout."""
+    yield []
+
+
+@contextmanager
+def entering_layer() -> Iterator[list[str]]:
+    """Unpack the layer, and give what runs a command where /opt is the layer's."""
+    sys.path.insert(0, str(CHECKOUT / "tests" / "layer"))
+    import layer_roots  # noqa: PLC0415 - in the folder of the tests that use it most
+
+    folder = Path(tempfile.mkdtemp(prefix="layer-"))
+    try:
+        root = layer_roots.unpack(layer_roots.MACHINES[os.uname().machine], folder / "root")
+        os.environ["OTLP2PARQUET_TEST_EXTENSION"] = layer_roots.EXTENSION
+        yield list(root.at_opt())
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
