@@ -131,6 +131,7 @@ def test_a_file_whose_answer_was_lost_is_there_once(plain: Troubled, cut: Cut) -
     assert plain.place.bodies() == ["one"]
 
 
+@pytest.mark.timing
 def test_a_bucket_that_does_not_answer_is_given_up_in_time(plain: Troubled) -> None:
     """The storing thread has other batches; the error says who did not answer."""
     destination = plain.place.open()
@@ -229,6 +230,7 @@ def test_a_commit_of_unknown_outcome_is_looked_up_and_there_once(
     assert rest.place.bodies() == ["first", "second"]
 
 
+@pytest.mark.timing
 def test_a_catalog_that_hangs_costs_a_commit_its_deadline_and_no_more(rest: Troubled) -> None:
     """The batch goes to the inbox meanwhile; the next commit takes it."""
     destination = rest.place.open()

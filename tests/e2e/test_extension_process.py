@@ -419,6 +419,7 @@ def test_sigterm_is_a_shutdown(scripted: ScriptedLambda, tmp_path: Path) -> None
     assert bodies(tmp_path) == ["hello"]
 
 
+@pytest.mark.timing
 def test_sigterm_ends_the_hold_of_an_invocation(scripted: ScriptedLambda, tmp_path: Path) -> None:
     """A runner gives seconds between SIGTERM and SIGKILL, not the rest of a function's timeout."""
     extension = scripted.start(tmp_path, OTLP2PARQUET_FLUSH="end")
@@ -457,6 +458,7 @@ def test_an_unknown_event_is_passed_over(scripted: ScriptedLambda, tmp_path: Pat
     assert "unknown event, ignored" in extension.lines[-1]
 
 
+@pytest.mark.timing
 def test_telemetry_nobody_delivers_costs_one_second_once(
     scripted: ScriptedLambda, tmp_path: Path
 ) -> None:
@@ -471,6 +473,7 @@ def test_telemetry_nobody_delivers_costs_one_second_once(
     shut_down(extension)
 
 
+@pytest.mark.timing
 def test_without_platform_events_no_invocation_is_held(
     scripted: ScriptedLambda, tmp_path: Path
 ) -> None:
@@ -572,6 +575,7 @@ def slow_library(folder: Path, seconds: float) -> str:
     return str(folder / "slow")
 
 
+@pytest.mark.timing
 def test_threshold_holds_no_invocation_while_libraries_load(
     scripted: ScriptedLambda, tmp_path: Path
 ) -> None:
@@ -648,6 +652,7 @@ def test_environments_restored_from_one_snapshot_have_names_of_their_own(
     "reason", ["spindown", "TIMEOUT", "failure", "SandboxTerminated", "ReleaseFail", "", None]
 )
 @pytest.mark.parametrize("window_ms", [2_000, None])
+@pytest.mark.timing
 def test_whatever_the_reason_of_a_shutdown_what_comes_in_its_window_is_stored(
     scripted: ScriptedLambda, tmp_path: Path, reason: str | None, window_ms: int | None
 ) -> None:
@@ -671,6 +676,7 @@ def test_whatever_the_reason_of_a_shutdown_what_comes_in_its_window_is_stored(
 
 
 @pytest.mark.parametrize("window_ms", [-5_000, 0, 150])
+@pytest.mark.timing
 def test_a_shutdown_window_that_is_too_short_is_obeyed_and_loses_nothing(
     scripted: ScriptedLambda, tmp_path: Path, window_ms: int
 ) -> None:

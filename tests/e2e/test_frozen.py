@@ -126,6 +126,7 @@ def test_an_idle_connection_that_the_server_closed_in_the_freeze_is_replaced(
 
 
 @pytest.mark.parametrize("dies", ["silently", "with a reset"])
+@pytest.mark.timing
 def test_a_request_that_died_in_the_freeze_is_begun_anew_and_lands_once(
     scripted: ScriptedLambda, tmp_path: Path, lake: Place, proxy: Proxy, dies: str
 ) -> None:

@@ -180,6 +180,7 @@ def test_a_forged_end_ends_a_hold_early_and_loses_nothing(
     assert bodies(tmp_path) == ["0 first", "1 later"]
 
 
+@pytest.mark.timing
 def test_forged_ends_of_others_do_not_make_a_hold_longer(
     scripted: ScriptedLambda, tmp_path: Path
 ) -> None:

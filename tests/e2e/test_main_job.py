@@ -234,6 +234,7 @@ def test_all_lines_are_in_the_table_after_a_kill_between_two_invocations(job: Jo
 
 
 @pytest.mark.parametrize("status", [202, 400, 403])
+@pytest.mark.timing
 def test_a_refused_subscription_harms_no_invocation(job: Job, status: int) -> None:
     """No telemetry, but a function that runs as without us."""
     outcome = job.run(3, Faults(refuse_subscription=status))

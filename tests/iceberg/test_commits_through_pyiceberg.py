@@ -138,6 +138,7 @@ def test_a_lost_race_leaves_no_files(warehouse: Warehouse) -> None:
     assert sum(name.endswith(".metadata.json") for name in left) == 4
 
 
+@pytest.mark.timing
 def test_a_catalog_that_hangs_is_left_at_the_deadline_and_the_commit_may_land_late(
     warehouse: Warehouse,
 ) -> None:
@@ -213,6 +214,7 @@ def test_a_catalog_nobody_configured_says_which_variables_are_expected(tmp_path:
         ({"uri": "sqlite:////nowhere/catalog.db"}, "unable to open database file"),
     ],
 )
+@pytest.mark.timing
 def test_a_catalog_that_cannot_be_opened_says_why(
     properties: dict[str, str], problem: str, tmp_path: Path
 ) -> None:
@@ -391,6 +393,7 @@ def test_no_sdk_repeats_a_request(
 NOT_ANSWERED = "ClientError: An error occurred .500. when calling the (GetTable|DescribeTable)"
 
 
+@pytest.mark.timing
 def test_a_rest_catalog_that_accepts_and_is_silent_has_a_time_limit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -289,6 +289,7 @@ def test_a_catalog_that_was_removed_begins_anew(home: Home) -> None:
     assert home.bodies() == ["third"]
 
 
+@pytest.mark.timing
 def test_a_catalog_somebody_locks_is_waited_for_until_the_deadline(home: Home) -> None:
     """And no longer: two seconds after SHUTDOWN we are killed."""
     files = home.store(bodies_at(0, "second"), "second")

@@ -163,6 +163,7 @@ def test_a_cut_connection_is_unknown(server: Scripted) -> None:
     assert len(server.asked) == 3
 
 
+@pytest.mark.timing
 def test_silence_until_the_deadline_is_unknown(server: Scripted) -> None:
     """A catalog that hangs may still be at it."""
     server.answers = [CONFIG, TABLE, SILENCE]

@@ -298,6 +298,7 @@ def test_an_extension_that_is_no_program_is_a_launch_error(tmp_path: Path) -> No
     assert platform(outcome, "extension")[0]["state"] == "LaunchError"
 
 
+@pytest.mark.timing
 def test_time_of_the_extension_after_the_runtime_is_measured(tmp_path: Path) -> None:
     """The number that says whether an extension is in the way."""
     outcome = run(plan_with_probe(tmp_path, probe={"BUSY_S": 0.1}))

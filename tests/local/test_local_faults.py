@@ -176,6 +176,7 @@ def test_a_kill_after_a_delivery_leaves_that_delivery_acknowledged(tmp_path: Pat
     assert outcome.resets == 1
 
 
+@pytest.mark.timing
 def test_a_kill_during_shutdown_ends_the_run(tmp_path: Path) -> None:
     """SHUTDOWN was told; the process does not live to the end of its answer."""
     kill = Kill(point=KillPoint.SHUTDOWN, at=50)

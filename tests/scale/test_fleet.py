@@ -56,6 +56,7 @@ def test_direct_writers_that_are_killed_leave_every_row_exactly_once() -> None:
 
 
 @pytest.mark.e2e
+@pytest.mark.timing
 def test_direct_writers_become_visible_within_a_few_seconds() -> None:
     """A second until the flush, five until the next commit, the rest for a slow day."""
     found = fleet("direct", "4", "--flushes", "4", "--flush-ms", "1500")

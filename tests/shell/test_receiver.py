@@ -289,6 +289,7 @@ async def dribble(port: int, first: bytes, more: bytes) -> tuple[bytes, float]:
     ],
     ids=["request line", "headers", "body", "chunks without end"],
 )
+@pytest.mark.timing
 async def test_a_client_that_dribbles_is_cut_at_a_total_time(
     first: bytes, more: bytes, expected: bytes
 ) -> None:

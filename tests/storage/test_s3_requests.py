@@ -120,6 +120,7 @@ def test_a_server_that_says_both_yes_and_no_is_given_up(proxy: Proxy, lake: S3St
         lake.put("x", b"data")
 
 
+@pytest.mark.timing
 def test_a_server_that_hangs_costs_no_more_than_the_limit(proxy: Proxy) -> None:
     """The flush side must be able to say what became of a batch."""
     impatient = s3_at(proxy.url, limit_ms=500)

@@ -93,6 +93,7 @@ def test_retries_have_a_count() -> None:
         assert (got.status, got.body, len(server.requests)) == (503, b"busy", aws.ATTEMPTS)
 
 
+@pytest.mark.timing
 def test_retries_end_with_the_deadline() -> None:
     """There is no waiting for an attempt that could not be made any more."""
     with running(answering([answer(b"busy", 503)])) as server:

@@ -165,6 +165,7 @@ def dripping(server: Server, wire: socket.socket) -> None:
 
 
 @pytest.mark.parametrize("play", [silent, dripping])
+@pytest.mark.timing
 def test_a_slow_answer_ends_with_the_deadline(
     play: Callable[[Server, socket.socket], None],
 ) -> None:
@@ -173,6 +174,7 @@ def test_a_slow_answer_ends_with_the_deadline(
         Client().request("GET", server.url, deadline_ms=soon(300))
 
 
+@pytest.mark.timing
 def test_a_server_that_does_not_listen_to_the_end_is_given_up() -> None:
     """Sending waits, too."""
 
@@ -184,6 +186,7 @@ def test_a_server_that_does_not_listen_to_the_end_is_given_up() -> None:
         Client().request("PUT", server.url, body=bytes(30_000_000), deadline_ms=soon(300))
 
 
+@pytest.mark.timing
 def test_silence_ends_before_a_deadline_that_is_far(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that there is time for a retry on another connection."""
     monkeypatch.setattr(connection, "SILENCE_MS", 200)
@@ -191,6 +194,7 @@ def test_silence_ends_before_a_deadline_that_is_far(monkeypatch: pytest.MonkeyPa
         Client().request("GET", server.url, deadline_ms=soon(60_000))
 
 
+@pytest.mark.timing
 def test_a_deadline_in_the_past_is_kept() -> None:
     """A thaw brings many of them."""
     with running(silent) as server:
@@ -214,6 +218,7 @@ def test_a_server_in_trouble_is_told_of(status: int, told: int) -> None:
     assert len(heard) == told + 1
 
 
+@pytest.mark.timing
 def test_an_idle_connection_that_died_without_a_sign_is_given_up_early(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -291,6 +296,7 @@ def test_a_name_nobody_knows_is_told(name: str) -> None:
         Client().request("GET", f"http://{name}/", deadline_ms=soon())
 
 
+@pytest.mark.timing
 def test_a_resolver_that_hangs_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """The C library's knows no deadline; ours holds all the same."""
     done = threading.Event()

@@ -73,6 +73,7 @@ def test_a_bundle_that_is_none_is_named(tmp_path: Path, content: str | None) -> 
         Client(ca_file=str(file)).request("GET", "https://127.0.0.1:1/", deadline_ms=soon())
 
 
+@pytest.mark.timing
 def test_a_handshake_that_hangs_ends_with_the_deadline() -> None:
     """Something listens, but speaks no TLS."""
 
