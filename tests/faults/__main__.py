@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from faults import report
 from faults.judging import Row, judged
 from faults.runner import ROOT, SkippedError, run_cell
-from faults.scenario import ALL, STRATEGIES, Cell
+from faults.scenario import EVERY, STRATEGIES, Cell
 from faults.table import scenarios
 from faults.targets import Targets
 
@@ -38,7 +38,7 @@ def arguments() -> argparse.Namespace:
     add = parser.add_argument
     add("--only", action="append", metavar="PATTERN", help="scenarios, by part or shell pattern")
     add("--strategy", action="append", choices=STRATEGIES)
-    add("--destination", action="append", choices=ALL)
+    add("--destination", action="append", choices=EVERY)
     add("--seed", type=int, help="of the random kills; told at the start")
     add("--list", action="store_true", help="name the cells and run none")
     add("--merge", action="store_true", help="put the rows of a selection into the docs, too")

@@ -6,43 +6,59 @@
     spool     events of frames that lie in /tmp
     dropped   records the extension's own rows say it has lost
 
+Records of OTLP have no names of their own: those of one request are known by its scope, and by how
+many they are. A row of text is as many events or records as the body it holds.
+
 Nothing here knows how a row came about; `runner.py` does.
 """
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import duckdb
+import pyarrow as pa
 import pyarrow.parquet as pq
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from places import Place
 
 from otlp2parquet_ext import query
 from otlp2parquet_ext.committer.opening import open_place
 from otlp2parquet_ext.spool import Frame, Kind, read_frames
+from otlp2parquet_ext.storage import StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from places import Place
-
+    from faults.sinks import Sunk
     from otlp2parquet_ext.local import Outcome
 
 Keys = Counter[str]
 
 ALL_FILES = 100_000
 DROPPED = "otlp2parquet_ext.dropped"
+TEXT = "otlp2parquet_ext.malformed"
+OTLP_TEXT = "OTLP logs "
+FORGED = "forged"
 KEYS = f"""
-    SELECT CASE EventName
-        WHEN 'function' THEN split_part(Body, ' ', 1)
+    SELECT CASE
+        WHEN ScopeName LIKE 'otlp-%' THEN ScopeName
+        WHEN EventName = 'function' THEN split_part(Body, ' ', 1)
         ELSE concat_ws(' ', EventName, strftime(Timestamp, '%Y-%m-%dT%H:%M:%S.%gZ'),
                        coalesce(FaasInvocationId, ''))
     END, count(*)
-    FROM logs WHERE EventName <> '{DROPPED}' GROUP BY 1
+    FROM logs
+    WHERE coalesce(EventName, '') NOT IN ('{DROPPED}', '{TEXT}', '{FORGED}')
+    GROUP BY 1
+"""  # noqa: S608 - a constant
+TEXTS = f"""
+    SELECT Body FROM logs WHERE EventName = '{TEXT}'
 """  # noqa: S608 - a constant
 DROPS = f"""
     SELECT LogAttributes FROM logs WHERE EventName = '{DROPPED}'
@@ -51,10 +67,17 @@ DROPS = f"""
 
 @dataclass(frozen=True)
 class Table:
-    """What is visible: rows by key, and the rows that tell of losses."""
+    """What is visible: rows by key, and the rows that tell of losses.
+
+    Attributes:
+        claimed: rows the table's snapshot says there are more than a reader finds.
+        unreadable: why nothing of it can be read, if that is so.
+    """
 
     keys: Keys
     losses: tuple[Mapping[str, Any], ...]
+    claimed: int = 0
+    unreadable: str = ""
 
     @property
     def dropped(self) -> int:
@@ -73,6 +96,9 @@ class Books:
         dropped: told of by rows, in the end.
         lost: neither committed nor dropped, in the end.
         twice: rows there are too many of, in the end.
+        overcounted: records that rows say were dropped, and were not.
+        claimed: rows the table speaks of and has not.
+        unreadable: why the table cannot be read in the end, if it cannot.
     """
 
     sent: int
@@ -82,10 +108,34 @@ class Books:
     dropped: int
     lost: int
     twice: int
+    overcounted: int = 0
+    claimed: int = 0
+    unreadable: str = ""
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """OTLP requests of a function: records by scope, of those it sent, and of those taken."""
+
+    sent: Keys = field(default_factory=Keys)
+    taken: Keys = field(default_factory=Keys)
+
+
+def ledger_of(path: Path) -> Ledger:
+    """Read what a function wrote down of its exports."""
+    ledger = Ledger()
+    for line in path.read_text().splitlines() if path.exists() else ():
+        what, marker, records = line.split(" ")
+        (ledger.taken if what == "+" else ledger.sent)[marker] += int(records)
+    return ledger
 
 
 def books(
-    outcomes: Iterable[Outcome], sent: Keys, after: tuple[Table, Keys, Keys], final: Table
+    outcomes: Iterable[Outcome],
+    sent: Keys,
+    after: tuple[Table, Keys, Keys],
+    final: Table,
+    ledger: Ledger | None = None,
 ) -> Books:
     """Close the books.
 
@@ -94,11 +144,20 @@ def books(
         sent: of the first one.
         after: table, inbox and spool when that had ended.
         final: the table after the recovery.
+        ledger: of the function's exports, if it exports anything.
     """
-    table, inbox, spool = after
+    ledger = ledger or Ledger()
     runs = list(outcomes)
-    acknowledged = sum((acknowledged_keys(run) for run in runs), Keys())
-    generated = sum((generated_keys(run) for run in runs), Keys())
+    acknowledged = sum((acknowledged_keys(run) for run in runs), ledger.taken)
+    generated = sum((generated_keys(run) for run in runs), ledger.sent)
+    return closed(sent + ledger.taken, acknowledged, generated, after, final)
+
+
+def closed(
+    sent: Keys, acknowledged: Keys, generated: Keys, after: tuple[Table, Keys, Keys], final: Table
+) -> Books:
+    """Close the books over what was sent, acknowledged in all, and could be known at all."""
+    table, inbox, spool = after
     waiting = inbox - table.keys
     missing = acknowledged - final.keys
     return Books(
@@ -109,6 +168,9 @@ def books(
         dropped=final.dropped,
         lost=max(0, missing.total() - final.dropped),
         twice=(final.keys - generated).total(),
+        overcounted=max(0, final.dropped - (generated - final.keys).total()),
+        claimed=final.claimed,
+        unreadable=final.unreadable,
     )
 
 
@@ -138,27 +200,35 @@ def _key(kind: str, time: str, record: object) -> str:
     return f"{kind} {time} {request_id}"
 
 
-def table_of(place: Place) -> Table:
+def table_of(place: Place | Sunk) -> Table:
     """Read what is visible."""
+    if not isinstance(place, Place):
+        return place.table()
     if not any(name.endswith(".parquet") for name in place.objects.names()):
         return Table(Keys(), ())
     try:
         connection = query.connect(place.url, environ=place.variables)
     except query.QueryError:  # files, but no table yet
         return Table(Keys(), ())
-    with connection:
-        return Table(_keys(connection), _losses(connection))
+    try:
+        with connection:
+            return Table(_keys(connection), _losses(connection), _claimed(place, connection))
+    except duckdb.Error as error:
+        return Table(Keys(), (), unreadable=str(error))
 
 
-def inbox_of(place: Place) -> Keys:
-    """Read the files whose descriptors wait."""
+def inbox_of(place: Place | Sunk) -> Keys:
+    """Read the files whose descriptors wait; what is forged describes none."""
     found = Keys()
-    if not place.has_catalog:
+    if not isinstance(place, Place) or not place.has_catalog:
         return found
     inbox = open_place(place.variables).inbox
     for file in inbox.take(ALL_FILES):
-        storage = inbox.storage_of(file)
-        logs = pq.read_table(io.BytesIO(storage.get(storage.path(file.path))))
+        try:
+            storage = inbox.storage_of(file)
+            logs = pq.read_table(io.BytesIO(storage.get(storage.path(file.path))))
+        except (StorageError, pa.ArrowException):
+            continue
         with duckdb.connect() as connection:
             connection.execute("SET TimeZone = 'UTC'")
             connection.register("logs", logs)
@@ -172,13 +242,40 @@ def spool_of(tmp: Path) -> Keys:
         part.digest: part.payload
         for path in tmp.rglob("*.seg")
         for part in read_frames(path.read_bytes())
-        if isinstance(part, Frame) and part.kind is Kind.DELIVERY
+        if isinstance(part, Frame) and part.kind in (Kind.DELIVERY, Kind.OTLP_LOGS)
     }
-    return Keys(key_of(event) for body in bodies.values() for event in json.loads(body))
+    return sum((_body_keys(body) for body in bodies.values()), Keys())
+
+
+def _body_keys(body: bytes) -> Keys:
+    """Count what a delivery or a request holds."""
+    if body.startswith(b"["):
+        return Keys(key_of(event) for event in json.loads(body))
+    found = Keys()
+    for resource in ExportLogsServiceRequest.FromString(body).resource_logs:
+        for scope in resource.scope_logs:
+            found[scope.scope.name] += len(scope.log_records)
+    return found
 
 
 def _keys(connection: duckdb.DuckDBPyConnection) -> Keys:
-    return Keys(dict(connection.execute(KEYS).fetchall()))
+    found = Keys(dict(connection.execute(KEYS).fetchall()))
+    for (text,) in connection.execute(TEXTS).fetchall():
+        otlp = text.startswith(OTLP_TEXT)
+        found += _body_keys(base64.b64decode(text[len(OTLP_TEXT) :]) if otlp else text.encode())
+    return found
+
+
+def _claimed(place: Place, connection: duckdb.DuckDBPyConnection) -> int:
+    """Return how many rows more than there are the table's own summary speaks of."""
+    if not place.has_catalog:
+        return 0
+    metadata = place.metadata()
+    current = metadata.get("current-snapshot-id")
+    summaries = (it["summary"] for it in metadata["snapshots"] if it["snapshot-id"] == current)
+    said = sum(int(summary["total-records"]) for summary in summaries)
+    (found,) = connection.execute("SELECT count(ObservedTimestamp) FROM logs").fetchone() or (0,)
+    return said - int(found)
 
 
 def _losses(connection: duckdb.DuckDBPyConnection) -> tuple[Mapping[str, Any], ...]:

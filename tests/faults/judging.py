@@ -105,15 +105,8 @@ def figures(result: Result) -> Figures:
 
 
 def _broken(result: Result, growth: tuple[float, int] | None) -> Iterator[str]:
-    promise, counted, outcome = result.cell.scenario.promise, result.books, result.outcome
-    if counted.lost:
-        yield f"{counted.lost} of {counted.sent} events are lost without a row"
-    if counted.twice:
-        yield f"{counted.twice} rows are there twice"
-    if counted.dropped and not promise.may_drop:
-        yield f"{counted.dropped} events were dropped"
-    if counted.spool and promise.durable:
-        yield f"{counted.spool} events were still in the spool after SHUTDOWN"
+    promise, outcome = result.cell.scenario.promise, result.outcome
+    yield from broken_books(result.books, may_drop=promise.may_drop, durable=promise.durable)
     failed = sum(it.status != "success" for it in outcome.invocations)
     if promise.failed not in (None, failed):
         yield f"{failed} invocations failed, not {promise.failed}"
@@ -123,10 +116,34 @@ def _broken(result: Result, growth: tuple[float, int] | None) -> Iterator[str]:
     peak_bytes = max(run.peak_rss_bytes or 0 for run in outcome.extensions)
     if peak_bytes > PEAK_MB * MIB:
         yield f"{peak_bytes / MIB:.0f} MB were resident, more than {PEAK_MB}"
+    yield from result.problems
     yield from _broken_by_times(result)
     if growth and (growth[0] > GROWTH_MB or growth[1] > GROWTH_DESCRIPTORS):
         yield f"it grew by {growth[0]:.1f} MB and {growth[1]} descriptors"
     yield from _not_done(result)
+
+
+def broken_books(counted: Books, *, may_drop: bool, durable: bool) -> Iterator[str]:
+    """Yield the promises that the books say were broken.
+
+    Args:
+        counted: the books.
+        may_drop, durable: see `Promise`.
+    """
+    if counted.lost:
+        yield f"{counted.lost} of {counted.sent} events are lost without a row"
+    if counted.twice:
+        yield f"{counted.twice} rows are there twice"
+    if counted.overcounted:
+        yield f"rows say of {counted.overcounted} events that they are lost, and they are not"
+    if counted.unreadable:
+        yield f"the table cannot be read: {counted.unreadable}"
+    if counted.claimed:
+        yield f"the table speaks of {counted.claimed} rows more than it has"
+    if counted.dropped and not may_drop:
+        yield f"{counted.dropped} events were dropped"
+    if counted.spool and durable:
+        yield f"{counted.spool} events were still in the spool after SHUTDOWN"
 
 
 def _broken_by_times(result: Result) -> Iterator[str]:
@@ -147,6 +164,8 @@ def _not_done(result: Result) -> Iterator[str]:
     redelivered = sum(it.redelivery for it in outcome.deliveries)
     if redelivered < promise.redelivered:
         yield f"only {redelivered} deliveries were sent again, not {promise.redelivered}"
+    if result.struck < promise.struck:
+        yield f"the adversary struck only {result.struck} times, not {promise.struck}"
     if not result.books.sent:
         yield "nothing was sent"
 

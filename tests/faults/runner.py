@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -20,10 +21,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from places import Place
 from server_process import free_port
 
 from faults import accounting
+from faults.forging import Forger
+from faults.poison import Adversary, Poison
+from faults.runtime import LEDGER
+from faults.scenario import Adversaries
 from otlp2parquet_ext.committer.command import commit_quietly
+from otlp2parquet_ext.destinations import DestinationError
 from otlp2parquet_ext.local import ExtensionProgram, Faults, Outcome, Plan
 from otlp2parquet_ext.local.environment import Environment
 
@@ -34,6 +41,7 @@ if TYPE_CHECKING:
     from faults.scenario import Cell, Scenario
     from faults.targets import Target, Targets
     from otlp2parquet_ext.local.outcome import Invocation
+    from otlp2parquet_ext.local.processes import Program
 
 ROOT = Path(__file__).parents[2]
 RUNTIME = (sys.executable, "-I", "-S", str(Path(__file__).with_name("runtime.py")))
@@ -42,6 +50,11 @@ COMMAND = (LAYER,) if LAYER else (sys.executable, str(ROOT / "extension" / "otlp
 RECOVERIES = 5
 COMMIT_S = 60
 SAMPLES = 200
+ADVERSARIES = {
+    Adversaries.NOBODY: Adversary,
+    Adversaries.POISON: Poison,
+    Adversaries.FORGER: Forger,
+}
 
 
 class SkippedError(Exception):
@@ -59,7 +72,12 @@ class Sample:
 
 @dataclass(frozen=True)
 class Result:
-    """What one cell showed."""
+    """What one cell showed.
+
+    Attributes:
+        struck: how often the adversary has.
+        problems: promises that were broken besides those the books tell of, in words.
+    """
 
     cell: Cell
     outcome: Outcome
@@ -67,6 +85,8 @@ class Result:
     books: Books
     samples: tuple[Sample, ...]
     seconds: float
+    struck: int = 0
+    problems: tuple[str, ...] = ()
 
 
 class Run:
@@ -106,6 +126,15 @@ class Run:
         assert self._environment is not None
         self._outcome = await self._environment.run()
 
+    def kill(self) -> None:
+        """Kill the extension of this moment; called by any thread."""
+        if program := self._program():
+            program.signal(signal.SIGKILL)
+
+    def _program(self) -> Program | None:
+        sandbox = self._environment.sandbox if self._environment else None
+        return sandbox.parties.extensions[0].program if sandbox else None
+
     def _after(self, _: Invocation) -> None:
         self._done += 1
         if self._trouble and self._done == self._trouble.after:
@@ -116,8 +145,7 @@ class Run:
             self._sample()
 
     def _sample(self) -> None:
-        sandbox = self._environment.sandbox if self._environment else None
-        program = sandbox.parties.extensions[0].program if sandbox else None
+        program = self._program()
         usage = program.usage() if program else None
         if program and usage:
             with contextlib.suppress(OSError):
@@ -145,12 +173,19 @@ def plan_of(cell: Cell, target: Target, tmp: Path, port: int) -> Plan:
             "ARROW_DEFAULT_MEMORY_POOL": "system",
             "OTLP2PARQUET_FLUSH": cell.strategy,
             "RECEIVER_PORT": str(port),
+            "OTLP2PARQUET_OTLP_PORT": str(free_port()),
+            LEDGER: str(ledger_path(tmp)),
             **scenario.env,
         },
         tmp=tmp,
         faults=scenario.faults,
     )
     return replace(plan, **scenario.plan)
+
+
+def ledger_path(tmp: Path) -> Path:
+    """Return where the function enters its exports: not where it may empty or fill."""
+    return tmp.parent / "ledger"
 
 
 def run_cell(cell: Cell, targets: Targets, folder: Path) -> Result:
@@ -162,8 +197,10 @@ def run_cell(cell: Cell, targets: Targets, folder: Path) -> Result:
     started_s = time.monotonic()
     healthy = _healthy(cell, targets, folder) if cell.scenario.promise.added else None
     target = targets.new(cell.destination, folder)
-    with _tmp_of(cell.scenario, folder / "tmp") as tmp:
+    adversary = ADVERSARIES[cell.scenario.adversary](target)
+    with _tmp_of(cell.scenario, folder / "tmp") as tmp, adversary:
         run = Run(cell, target, tmp)
+        adversary.meets(run)
         outcome = run.to_its_end()
         after = (
             accounting.table_of(target.place),
@@ -171,7 +208,9 @@ def run_cell(cell: Cell, targets: Targets, folder: Path) -> Result:
             accounting.spool_of(tmp),
         )
         target.end()
-        recoveries = list(_recover(cell, target, tmp, waits=after[1] + after[2]))
+        adversary.rest()
+        recoveries, left = _recovered(cell, target, tmp, adversary, waits=after[1] + after[2])
+        ledger = accounting.ledger_of(ledger_path(tmp))
     return Result(
         cell,
         outcome,
@@ -181,9 +220,12 @@ def run_cell(cell: Cell, targets: Targets, folder: Path) -> Result:
             accounting.acknowledged_keys(outcome),
             after,
             accounting.table_of(target.place),
+            ledger,
         ),
         tuple(run.samples),
         time.monotonic() - started_s,
+        adversary.struck,
+        (*left, *adversary.problems()),
     )
 
 
@@ -199,8 +241,14 @@ def _healthy(cell: Cell, targets: Targets, folder: Path) -> Outcome:
     return targets.healthy[like]
 
 
-def _recover(cell: Cell, target: Target, tmp: Path, *, waits: Keys) -> Iterator[Outcome]:
-    """Let fresh processes with the same /tmp, then a committer, take what was kept."""
+def _recovered(
+    cell: Cell, target: Target, tmp: Path, adversary: Adversary, *, waits: Keys
+) -> tuple[list[Outcome], list[str]]:
+    """Let fresh processes with the same /tmp, then a committer, take what was kept.
+
+    Returns:
+        What those runs did, and what the committer complains of.
+    """
     calm = replace(
         cell.scenario,
         steps=((("sleep", 300),),),
@@ -208,14 +256,23 @@ def _recover(cell: Cell, target: Target, tmp: Path, *, waits: Keys) -> Iterator[
         faults=Faults(),
         trouble=None,
         port_taken=False,
-        plan={"timeout_s": 60},
+        # No larger than it was: more memory would mend what a function's own size does not.
+        plan={**cell.scenario.plan, "timeout_s": 60},
     )
+    runs: list[Outcome] = []
     for _ in range(RECOVERIES if waits else 0):
-        yield Run(replace(cell, scenario=calm, strategy="end"), target, tmp).to_its_end()
+        run = Run(replace(cell, scenario=calm, strategy="end"), target, tmp)
+        adversary.meets(run)
+        runs.append(run.to_its_end())
         if not accounting.spool_of(tmp):
             break
-    if target.place.has_catalog:
+    if not isinstance(target.place, Place) or not target.place.has_catalog:
+        return runs, []
+    try:
         commit_quietly(target.place.variables, COMMIT_S)
+    except DestinationError as error:
+        return runs, [f"the last commit failed: {error}"]
+    return runs, []
 
 
 @contextlib.contextmanager

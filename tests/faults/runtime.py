@@ -16,8 +16,11 @@ import sys
 import time
 from pathlib import Path
 
+LEDGER = "FAULTS_LEDGER"
+OTLP_S = 10
 API = "/2018-06-01/runtime/invocation"
 FULL = "full"
+POISON = "kills"
 NOISE = os.urandom(1 << 19).hex()  # nothing compresses it away
 
 
@@ -32,6 +35,28 @@ def call(method: str, path: str, body: bytes = b"") -> tuple[dict[str, str], byt
     lines, _, answer = data.partition(b"\r\n\r\n")
     pairs = (line.partition(": ") for line in lines.decode().split("\r\n")[1:])
     return {name.lower(): value for name, _, value in pairs}, answer
+
+
+def field(number: int, payload: bytes) -> bytes:
+    """Return a field of a protobuf message whose wire type is a length and bytes."""
+    length, head = len(payload), bytes([number << 3 | 2])
+    while length > 0x7F:
+        head += bytes([length & 0x7F | 0x80])
+        length >>= 7
+    return head + bytes([length]) + payload
+
+
+def export(body: bytes) -> bool:
+    """Export logs to the extension's endpoint; tell whether it has taken them."""
+    head = "POST /v1/logs HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n"
+    head += f"Content-Type: application/x-protobuf\r\nContent-Length: {len(body)}\r\n\r\n"
+    address = ("127.0.0.1", int(os.environ["OTLP2PARQUET_OTLP_PORT"]))
+    try:
+        with socket.create_connection(address, OTLP_S) as connection:
+            connection.sendall(head.encode() + body)
+            return connection.recv(65_536).startswith(b"HTTP/1.1 200 ")
+    except OSError:
+        return False
 
 
 class Steps:
@@ -49,6 +74,33 @@ class Steps:
             marker = f"m{self._request_id}-{self._said}"
             sys.stdout.write(f"{marker} {NOISE[start : start + size_bytes - len(marker) - 2]}\n")
         sys.stdout.flush()
+
+    def poison(self, lines: int) -> None:
+        """Print lines that say of themselves that a process that stores them is to die."""
+        for _ in range(lines):
+            self._said += 1
+            sys.stdout.write(f"m{self._request_id}-{self._said} {POISON}\n")
+        sys.stdout.flush()
+
+    def otlp(self, records: int, attribute_bytes: int) -> None:
+        """Export one request: records without a word, a resource attribute of so many bytes.
+
+        Its scope's name is its marker, and each record is a row of that scope.
+        """
+        self._said += 1
+        marker = f"otlp-{self._request_id}-{self._said}"
+        resource = field(1, field(1, b"wide") + field(2, field(1, b"w" * attribute_bytes)))
+        scope = field(1, field(1, marker.encode())) + field(2, b"") * records
+        self._note("?", marker, records)
+        if export(field(1, field(1, resource if attribute_bytes else b"") + field(2, scope))):
+            self._note("+", marker, records)
+
+    def _note(self, what: str, marker: str, records: int) -> None:
+        """Enter a request into the ledger, which outlives us: `?` before it is sent, `+` after."""
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+        file = os.open(os.environ[LEDGER], flags, 0o600)
+        os.write(file, f"{what} {marker} {records}\n".encode())
+        os.close(file)
 
     def sleep(self, duration_ms: int) -> None:
         """Sleep."""

@@ -14,15 +14,25 @@ from otlp2parquet_ext.local import Faults
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from counting_proxy import Cut
+    from counting_proxy import Cut, Flood
 
 Step = tuple[str | int, ...]
 """A method of `runtime.Steps` and its arguments."""
 
 STRATEGIES = ("adaptive", "end", "threshold")
 FILE, SQLITE, S3, GLUE = "file", "sqlite", "s3", "glue"
+TAP, OTLP = "tap", "otlp"
 ALL = (FILE, SQLITE, S3, GLUE)
 NETWORKED = (S3, GLUE)
+EVERY = (*ALL, TAP, OTLP)
+
+
+class Adversaries(Enum):
+    """Who works against a run from outside; see `poison.py` and `forging.py`."""
+
+    NOBODY = "nobody"
+    POISON = "a batch that kills the process that has it in hand"
+    FORGER = "somebody who may put into the inbox"
 
 
 class Down(Enum):
@@ -37,13 +47,14 @@ class Trouble:
     """What happens to requests to the destination for a while.
 
     Attributes:
-        what: a status it answers, where its connections are cut, or how it is down.
+        what: a status it answers, where its connections are cut, how it is down, or how much too
+            long its answers are.
         target: shell pattern of the `X-Amz-Target` of those it happens to; `*`: to all.
         after: it begins after this invocation; 0 is before the first.
         until: it is over after this invocation; None: not before SHUTDOWN is over.
     """
 
-    what: int | Cut | Down
+    what: int | Cut | Down | Flood
     after: int
     until: int | None = None
     target: str = "*"
@@ -62,6 +73,7 @@ class Promise:
         flat: memory and descriptors do not grow.
         kills: how many extensions the plan has to have killed.
         redelivered: how many copies of deliveries were to be sent, at least.
+        struck: how often the adversary was to strike, at least.
     """
 
     failed: int | None = 0
@@ -72,6 +84,7 @@ class Promise:
     flat: bool = False
     kills: int = 0
     redelivered: int = 0
+    struck: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +100,7 @@ class Scenario:
         faults, plan, env, trouble: what it is run with.
         tmpfs_kb: /tmp is a file system of its own of this size; 0: a folder.
         port_taken: somebody listens on the receiver's port.
+        adversary: who works against it.
         promise: what must hold.
         quick: (strategy, destination) that the ordinary tests run.
     """
@@ -103,6 +117,7 @@ class Scenario:
     trouble: Trouble | None = None
     tmpfs_kb: int = 0
     port_taken: bool = False
+    adversary: Adversaries = Adversaries.NOBODY
     promise: Promise = Promise()
     quick: tuple[tuple[str, str], ...] = ()
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from counting_proxy import Cut
 
+from faults.hostile import HOSTILE
 from faults.scenario import (
     FILE,
     GLUE,
@@ -50,7 +51,8 @@ def scenarios(seed: int) -> tuple[Scenario, ...]:
     Args:
         seed: decides when the random kills strike.
     """
-    return (*SHUTDOWNS, *ENDS, _kills(seed), *PLATFORM, *OUTAGES, *SPOOLS, *TMP, *VOLUMES, *SOAKS)
+    lives = (*SHUTDOWNS, *ENDS, _kills(seed), *PLATFORM)
+    return (*lives, *OUTAGES, *SPOOLS, *TMP, *VOLUMES, *SOAKS, *HOSTILE)
 
 
 SHUTDOWNS = (

@@ -19,9 +19,12 @@ from typing import TYPE_CHECKING, Self
 import counting_proxy
 import moto_glue
 import places
+import telemetry_sinks
 from counting_proxy import Latency
+from telemetry_sinks import Collector, Tap
 
-from faults.scenario import FILE, GLUE, S3, SQLITE, Down
+from faults.scenario import FILE, GLUE, OTLP, S3, SQLITE, TAP, Down
+from faults.sinks import Sunk
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,7 +51,7 @@ class Target:
         proxy: None where there is no network.
     """
 
-    place: Place
+    place: Place | Sunk
     variables: Mapping[str, str]
     proxy: Proxy | None
 
@@ -95,15 +98,22 @@ class Targets:
             return _plain(places.plain_folder(folder))
         if kind == SQLITE:
             return _plain(places.sqlite(folder))
+        if kind in (TAP, OTLP):
+            return self._sunk(Sunk(Tap() if kind == TAP else Collector()))
         server = self._server()
         proxy = self._stack.enter_context(counting_proxy.running(server))
         if kind == S3:
             place = places.plain_s3(server)
             url = place.url.replace(server, proxy.url)
             return Target(place, {**place.environ, "OTLP2PARQUET_DESTINATION": url}, proxy)
-        assert kind == GLUE, f"{kind!r}: expected one of file, sqlite, s3, glue"
+        assert kind == GLUE, f"{kind!r}: expected one of file, sqlite, s3, glue, tap, otlp"
         place = places.glue(server)
         return Target(place, {**place.variables, "AWS_ENDPOINT_URL": proxy.url}, proxy)
+
+    def _sunk(self, sunk: Sunk) -> Target:
+        served = self._stack.enter_context(telemetry_sinks.running(sunk.sink))
+        proxy = self._stack.enter_context(counting_proxy.running(served.url))
+        return Target(sunk, sunk.variables(proxy), proxy)
 
     def _server(self) -> str:
         if not self._moto:

@@ -26,14 +26,14 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from proxy_passage import LIMIT_BYTES, Passage
-from proxy_plan import ANY, Cut, Fault, Latency, Pattern, Request
+from proxy_plan import ANY, Cut, Fault, Flood, Latency, Pattern, Request
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 
     from http_messages import Message
 
-__all__ = ["ANY", "Cut", "Fault", "Latency", "Pattern", "Proxy", "Request", "running"]
+__all__ = ["ANY", "Cut", "Fault", "Flood", "Latency", "Pattern", "Proxy", "Request", "running"]
 
 START_S = 5.0
 TARGET = "x-amz-target"  # names the operation where every request goes to the same path
@@ -46,6 +46,10 @@ class Proxy:
         target: `http://host:port` of the server.
         latencies: the first that matches a request delays it.
         mount: path below which clients find the server; it is told in `X-Forwarded-Prefix`.
+
+    Attributes:
+        witness: sees each whole request before the server does; the connection ends there if it
+            returns True.
     """
 
     def __init__(self, target: str, latencies: Sequence[Latency], mount: str = "") -> None:
@@ -58,6 +62,7 @@ class Proxy:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._server: asyncio.Server | None = None
         self._clients: set[asyncio.StreamWriter] = set()
+        self.witness: Callable[[Message], bool] | None = None
         self.port = 0
 
     @property
@@ -90,7 +95,7 @@ class Proxy:
 
     def fault(
         self,
-        what: Cut | int,
+        what: Cut | Flood | int,
         *,
         method: str = "*",
         path: str = "*",
@@ -103,7 +108,8 @@ class Proxy:
         """Let something happen to the `nth` request from now on that is meant, counted from 1.
 
         Args:
-            what: where it is cut, or the status that is answered in the server's place.
+            what: where it is cut, the status that is answered in the server's place, or how much
+                too long the answer is.
             method, path, target: which requests are meant.
             nth, times: which of those are hit.
             headers, body: of the answer.

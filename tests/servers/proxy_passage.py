@@ -7,13 +7,14 @@ import time
 from typing import TYPE_CHECKING
 
 from http_messages import Message, read_body, read_head, unmounted
-from proxy_plan import Cut, Fault
+from proxy_plan import Cut, Fault, Flood
 
 if TYPE_CHECKING:
     from counting_proxy import Proxy
 
 LIMIT_BYTES = 1 << 27
 NO_BODY = (204, 304)
+SPACES = b" " * 65_536
 HANGS = (Cut.HANG, Cut.HANG_AFTER)
 
 
@@ -45,6 +46,9 @@ class Passage:
     async def _pass_on(self, request: Message) -> bool:
         """Let one request have its answer, or its fault; tell whether more may follow."""
         started_s = time.perf_counter()
+        if self._proxy.witness is not None and self._proxy.witness(request):
+            self._writer.transport.abort()
+            return False
         fault = self._fault
         cut = fault.what if fault and isinstance(fault.what, Cut) else None
         answer: Message | None = None
@@ -58,9 +62,37 @@ class Passage:
                 pass
         if answer is None or cut not in (None, Cut.HALF):
             return False
+        if fault and isinstance(fault.what, Flood) and _has_body(request, answer):
+            await self._flood(answer, fault.what)
+            return False
         self._writer.write(answer.head + answer.body[: len(answer.body) // 2 if cut else None])
         await self._writer.drain()
         return cut is None and not (answer.closes or request.closes)
+
+    async def _flood(self, answer: Message, flood: Flood) -> None:
+        """Send an answer and spaces behind it, until the client has had enough."""
+        lines = [
+            line
+            for line in answer.head.decode("latin-1").split("\r\n")
+            if line and not line.lower().startswith(("content-length:", "transfer-encoding:"))
+        ]
+        chunked = flood.framing == "chunks"
+        if chunked:
+            lines.append("Transfer-Encoding: chunked")
+        elif flood.framing == "length":
+            lines.append(f"Content-Length: {max(flood.size_bytes, len(answer.body))}")
+        else:
+            lines.append("Connection: close")
+        self._writer.write(("\r\n".join(lines) + "\r\n\r\n").encode("latin-1"))
+        sent = 0
+        while sent < flood.size_bytes:
+            part = SPACES[: flood.size_bytes - sent] if sent else answer.body or SPACES
+            self._writer.write(b"%x\r\n%s\r\n" % (len(part), part) if chunked else part)
+            await self._writer.drain()
+            sent += len(part)
+        if chunked:
+            self._writer.write(b"0\r\n\r\n")
+        await self._writer.drain()
 
     async def _next_request(self) -> Message | None:
         """Return the next request; None when the client or the idle server has hung up."""
@@ -96,6 +128,9 @@ class Passage:
             answer = await self._forward(request)
         elif isinstance(fault.what, int):
             answer = _made_up(fault, fault.what)
+        elif isinstance(fault.what, Flood):
+            status = fault.what.status
+            answer = _made_up(fault, status) if status else await self._forward(request)
         else:
             return None
         await asyncio.sleep(delay_s / 2)
@@ -113,7 +148,7 @@ class Passage:
                 break
         if answer is None:
             raise ConnectionResetError
-        if request.first[0] != "HEAD" and int(answer.first[1]) not in NO_BODY:
+        if _has_body(request, answer):
             answer.body = await read_body(reader, answer, ends_with_connection=True)
         return answer
 
@@ -127,3 +162,8 @@ def _made_up(fault: Fault, status: int) -> Message:
     ]
     head = ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
     return Message(head, fault.body, ["HTTP/1.1", str(status)])
+
+
+def _has_body(request: Message, answer: Message) -> bool:
+    """Tell whether an answer may have a body at all."""
+    return request.first[0] != "HEAD" and int(answer.first[1]) not in NO_BODY

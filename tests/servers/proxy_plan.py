@@ -22,6 +22,21 @@ class Cut(enum.Enum):
     HANG_AFTER = "never answered; the server has acted"
 
 
+@dataclass(frozen=True, slots=True)
+class Flood:
+    """An answer whose body is far longer than anybody needs.
+
+    Attributes:
+        size_bytes: of the body: what the answer says without the fault, then spaces.
+        status: answered in the server's place; 0: the server acts, and its own status is answered.
+        framing: `length`, `chunks`, or `close`, where the end of the connection ends the body.
+    """
+
+    size_bytes: int
+    status: int = 0
+    framing: str = "length"
+
+
 class Request(NamedTuple):
     """One request as it passed; `status` 0 when the client got no whole answer."""
 
@@ -65,7 +80,7 @@ class Latency:
 class Fault:
     """What happens to the n-th request that is meant, and to the ones after it, `times` in all."""
 
-    what: Cut | int
+    what: Cut | Flood | int
     pattern: Pattern
     nth: int
     times: int

@@ -15,7 +15,7 @@ import counting_proxy
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
-from counting_proxy import Cut, Latency, Pattern, Proxy
+from counting_proxy import Cut, Flood, Latency, Pattern, Proxy
 from moto.server import ThreadedMotoServer
 
 if TYPE_CHECKING:
@@ -179,6 +179,32 @@ def test_answers_can_be_made_up(proxy: Proxy) -> None:
         assert ask(connection, "GET", "/a").startswith("200")
     assert len(Server.arrived) == 1
     assert [r.status for r in proxy.requests] == [503, 503, 200]
+
+
+@pytest.mark.parametrize("framing", ["length", "chunks", "close"])
+@pytest.mark.parametrize("status", [0, 500])
+def test_an_answer_can_be_far_too_long(proxy: Proxy, framing: str, status: int) -> None:
+    """With status 0 the server acts and says so, and only then come the spaces."""
+    proxy.fault(Flood(1_000_000, status, framing), body=b"<Error/>")
+    with client(proxy) as connection:
+        told = ask(connection, "PUT", "/a", "x")
+    start = f"{status} <Error/>" if status else "200 {"
+    assert told.startswith(start)
+    assert len(told) == 1_000_000 + len("200 ")
+    assert told.rstrip()[-1] in "}>"
+    assert len(Server.arrived) == (0 if status else 1)
+
+
+def test_a_witness_can_end_a_connection_before_the_server_hears_of_the_request(
+    proxy: Proxy,
+) -> None:
+    """It sees the whole body: what it stands for is a client that dies while it stores."""
+    proxy.witness = lambda request: b"deadly" in request.body
+    with client(proxy) as connection:
+        assert ask(connection, "PUT", "/a", "harmless").startswith("200")
+        with pytest.raises((OSError, http.client.HTTPException)):
+            ask(connection, "PUT", "/a", "deadly")
+    assert Server.arrived == ["PUT /a"]
 
 
 def test_only_what_is_meant_is_delayed(server: str) -> None:

@@ -1,0 +1,114 @@
+"""Scenarios of people who mean it: batches that kill, answers without end, forged descriptors."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from counting_proxy import Flood
+
+from faults.forging import KINDS
+from faults.scenario import (
+    GLUE,
+    NETWORKED,
+    OTLP,
+    S3,
+    SQLITE,
+    TAP,
+    Adversaries,
+    Promise,
+    Scenario,
+    Step,
+    Trouble,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+TALK: tuple[Step, ...] = (("say", 20, 100), ("sleep", 100))
+EAGER = {"TIMEOUT_MS": "100", "OTLP2PARQUET_COMMIT_INTERVAL_MS": "300"}
+SMALLEST = {"memory_mb": 128}
+FLOOD_BYTES = 260_000_000
+
+
+def _deadly(name: str, says: str, records: int, attribute_bytes: int) -> Scenario:
+    return Scenario(
+        name=name,
+        says=f"{says}, at 128 MB, with innocent lines before, beside and after it",
+        steps=(TALK, (*TALK, ("otlp", records, attribute_bytes), *TALK), TALK, TALK, TALK),
+        invocations=10,
+        destinations=(SQLITE, S3, GLUE),
+        plan=SMALLEST,
+        env={**EAGER, "OTLP2PARQUET_OTLP": "on"},
+    )
+
+
+BATCHES = (
+    _deadly(
+        "deadly-attribute",
+        "an OTLP request of one resource attribute of 200 KB and 2 000 records, twice",
+        2_000,
+        200_000,
+    ),
+    _deadly("deadly-empty", "an OTLP request of 200 000 empty records, twice", 200_000, 0),
+    Scenario(
+        name="deadly-segment",
+        says="SIGKILL whenever a batch with three certain lines is in hand, as columns or as text; "
+        "innocent lines before, beside and after it",
+        steps=(TALK, (*TALK, ("poison", 3)), *((TALK,) * 10)),
+        invocations=12,
+        destinations=NETWORKED,
+        plan=SMALLEST,
+        env=EAGER,
+        adversary=Adversaries.POISON,
+        promise=Promise(failed=None, may_drop=True, kills=3, struck=3),
+    ),
+)
+
+FLOODS: Mapping[str, tuple[str, Flood, tuple[str, ...], str]] = {
+    "done": ("each request is done", Flood(FLOOD_BYTES), (*NETWORKED, TAP, OTLP), "*"),
+    "done-chunked": (
+        "each request is done, and the answer's length is not told",
+        Flood(FLOOD_BYTES, framing="chunks"),
+        (*NETWORKED, TAP, OTLP),
+        "*",
+    ),
+    "500": ("HTTP 500", Flood(FLOOD_BYTES, 500, "close"), (*NETWORKED, TAP, OTLP), "*"),
+    "403": ("HTTP 403", Flood(FLOOD_BYTES, 403), (*NETWORKED, TAP, OTLP), "*"),
+    "catalog": ("the catalog alone; it does its work", Flood(FLOOD_BYTES), (GLUE,), "AWSGlue.*"),
+}
+
+
+ANSWERS = tuple(
+    Scenario(
+        name=f"flood-{name}",
+        says=f"answers of 260 MB at 128 MB, from the 4th to the 16th of 24 invocations: {says}",
+        steps=((("say", 5, 100), ("sleep", 50)),),
+        invocations=24,
+        destinations=destinations,
+        strategies=("adaptive", "end"),  # `threshold` is `adaptive` after the first invocation
+        plan=SMALLEST,
+        env={**EAGER, "OTLP2PARQUET_PLATFORM_TIMEOUT_MS": "25"},
+        trouble=Trouble(what=flood, after=3, until=16, target=target),
+        promise=Promise(may_drop=name == "403"),
+    )
+    for name, (says, flood, destinations, target) in FLOODS.items()
+)
+
+DESCRIPTORS = tuple(
+    Scenario(
+        name=f"forged-{commit}",
+        says=f"somebody puts forged descriptors of {len(KINDS)} kinds into the inbox, twenty in a "
+        f"second, while a committer of 512 MB runs all the time; OTLP2PARQUET_COMMIT={commit}",
+        steps=((("say", 5, 100), ("sleep", 100)),),
+        invocations=100,
+        destinations=(SQLITE, GLUE),
+        strategies=("adaptive",),
+        plan=SMALLEST,
+        env={**EAGER, "OTLP2PARQUET_COMMIT": commit},
+        adversary=Adversaries.FORGER,
+        promise=Promise(struck=len(KINDS)),
+    )
+    for commit in ("direct", "inbox")
+)
+
+HOSTILE = (*BATCHES, *ANSWERS, *DESCRIPTORS)
