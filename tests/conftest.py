@@ -2,7 +2,7 @@
 
 import signal
 
-from hypothesis import settings
+import hypothesis_profiles
 from server_fixtures import (
     iceberg_rest,
     iceberg_rest_on_s3,
@@ -19,9 +19,7 @@ pytest_plugins = ["measuring"]
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# How long an example takes says what else the machine is doing.
-settings.register_profile("any machine", deadline=None)
-settings.load_profile("any machine")
+hypothesis_profiles.load()
 
 __all__ = [
     "iceberg_rest",

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import duckdb
 import pyarrow.dataset as pads
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
+from hypothesis_profiles import examples
 from lake_bench import NOON_US, log_rows
 from places import plain_s3
 
@@ -73,7 +74,7 @@ def store(root: Path, services: Sequence[str]) -> None:
 
 
 @given(st.lists(NAMES, min_size=1, max_size=6, unique=True))
-@settings(max_examples=40, deadline=None)
+@examples(0.1)
 @example(HOSTILE)
 def test_rows_of_any_service_are_read_back_by_the_hive_convention(services: list[str]) -> None:
     """`_x` and `.y` were left out, and one `a=b` failed the query over all of them."""
@@ -94,7 +95,7 @@ def test_rows_of_any_service_are_read_back_by_the_hive_convention(services: list
 
 
 @given(st.one_of(NAMES, st.text(st.characters(), min_size=1)))
-@settings(max_examples=500)
+@examples(1.25)
 def test_a_folder_is_one_name_and_leads_back_to_its_service(service: str) -> None:
     """Whoever lists the folders learns the services; a name that was cut says so."""
     folder = folder_of(service)
@@ -108,7 +109,7 @@ def test_a_folder_is_one_name_and_leads_back_to_its_service(service: str) -> Non
 
 
 @given(st.text(min_size=1), st.text(min_size=1), st.text(min_size=201))
-@settings(max_examples=200)
+@examples(0.5)
 def test_different_services_have_different_folders(one: str, other: str, long: str) -> None:
     """Also those that begin alike for longer than a folder's name may be."""
     names = {one, other, long, long + one, long + other}

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 from as_seen import as_seen, with_little, without
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
+from hypothesis_profiles import examples
 from lake_bench import DAY_US, NOON_US, Home, bodies_at, log_rows, soon
 
 from otlp2parquet_ext import query
@@ -69,9 +70,7 @@ def home(request: pytest.FixtureRequest, tmp_path: Path) -> Home:
     return found
 
 
-@settings(
-    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@examples(0.03, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(BATCHES)
 def test_a_table_after_our_append_is_the_one_after_pyicebergs(
     tmp_path: Path, batches: list[list[dict[str, object]]]

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from expected_rows import comparable, expected, without_json_bodies
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
+from hypothesis import strategies as st
+from hypothesis_profiles import examples
 from requests_strategies import as_json, requests
 
 from otlp2parquet_ext.ingest.event_bodies import EVENTS_A_DELIVERY, take_events
@@ -56,24 +58,21 @@ def rows(body: bytes) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("signal", Signal)
-def test_any_request_is_stored_as_its_client_means_it(signal: Signal) -> None:
+@examples(0.1, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_any_request_is_stored_as_its_client_means_it(signal: Signal, data: st.DataObject) -> None:
     """No attribute of ours is added, in whichever of three encodings it comes."""
-
-    @settings(max_examples=40, suppress_health_check=list(HealthCheck))
-    @given(requests(signal))
-    def test(request: Any) -> None:
-        wanted = without_json_bodies(expected(signal, request, RECEIVED_US, NOBODY))
-        text = json.dumps(as_json(request, names=False)).encode()
-        for format_, body in (
-            (Format.PROTOBUF, request.SerializeToString()),
-            (Format.JSON, text),
-            (Format.JSON_LINES, b"\n" + text + b"\r\n\n"),
-        ):
-            found = take_otlp(signal, format_, body, RECEIVED_US, None).tables
-            read = {name: comparable(table.to_pylist()) for name, table in found.items()}
-            assert without_json_bodies(read) == wanted
-
-    test()
+    request = data.draw(requests(signal))
+    wanted = without_json_bodies(expected(signal, request, RECEIVED_US, NOBODY))
+    text = json.dumps(as_json(request, names=False)).encode()
+    for format_, body in (
+        (Format.PROTOBUF, request.SerializeToString()),
+        (Format.JSON, text),
+        (Format.JSON_LINES, b"\n" + text + b"\r\n\n"),
+    ):
+        found = take_otlp(signal, format_, body, RECEIVED_US, None).tables
+        read = {name: comparable(table.to_pylist()) for name, table in found.items()}
+        assert without_json_bodies(read) == wanted
 
 
 def envelope(*bodies: str, service: str = "shop") -> dict[str, Any]:

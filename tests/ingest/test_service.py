@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from gateway_events import GATEWAYS, answered, function_url
 from google.rpc.status_pb2 import Status
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
+from hypothesis_profiles import examples
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import (
     ExportLogsServiceRequest,
     ExportLogsServiceResponse,
@@ -344,7 +345,7 @@ def test_the_destination_of_the_ingest_function_comes_first(lake: Place, tmp_pat
     assert list(elsewhere.rglob("*.parquet"))
 
 
-@settings(max_examples=300, suppress_health_check=list(HealthCheck), deadline=None)
+@examples(0.75, suppress_health_check=list(HealthCheck))
 @given(
     st.sampled_from([*PATHS, "/", "/health", "/other"]),
     st.sampled_from(["", "application/x-protobuf", "application/json", "application/x-ndjson"]),

@@ -6,8 +6,9 @@ from typing import Any
 
 import msgspec
 from derivations import BASE_US, Environment, Rows, event, invocation, time_text
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis_profiles import examples
 
 from otlp2parquet_ext.mapping.facts import STEPS
 from otlp2parquet_ext.mapping.known import BEHIND, CAPACITY, REMEMBERED, Known
@@ -66,7 +67,7 @@ def derived(batches: list[list[dict[str, object]]], *, managed: bool = False) ->
     return environment.rows
 
 
-@settings(deadline=None, max_examples=150)
+@examples(0.4)
 @given(data=st.data())
 def test_batches_and_order_do_not_matter(data: st.DataObject) -> None:
     """Lambda promises no order, and we seal batches for reasons of our own."""
@@ -81,7 +82,7 @@ def test_batches_and_order_do_not_matter(data: st.DataObject) -> None:
     assert comparable(derived(batches, managed=managed)) == comparable(in_order)
 
 
-@settings(deadline=None, max_examples=50)
+@examples(0.15)
 @given(batches=st.lists(st.lists(st.sampled_from(EVENTS), max_size=8), max_size=4))
 def test_mapping_a_batch_again_gives_the_same_tables(batches: list[list[Any]]) -> None:
     """A batch that could not be stored is mapped again; file names follow from content."""
@@ -95,7 +96,7 @@ def test_mapping_a_batch_again_gives_the_same_tables(batches: list[list[Any]]) -
         environment.store(batch)
 
 
-@settings(deadline=None, max_examples=50)
+@examples(0.15)
 @given(events=st.lists(st.sampled_from(EVENTS), max_size=12), managed=st.booleans())
 def test_what_is_known_can_be_written_down_and_read_again(
     *, events: list[Any], managed: bool
@@ -107,7 +108,7 @@ def test_what_is_known_can_be_written_down_and_read_again(
     assert msgspec.json.decode(msgspec.json.encode(known), type=Known) == known
 
 
-@settings(deadline=None, max_examples=200)
+@examples(0.5)
 @given(
     kinds=st.lists(st.sampled_from(sorted(STEPS)), min_size=1, max_size=6),
     records=st.lists(RECORDS, min_size=6, max_size=6),

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis_profiles import examples
 
 from otlp2parquet_ext.mapping.invocations import Invocations
 from otlp2parquet_ext.mapping.logs import log_table
@@ -48,7 +49,7 @@ def said_by_a_column(value: object, row: dict[str, Any]) -> bool:
     return row["Body"] is not None and json.dumps(value) == json.dumps(json.loads(row["Body"]))
 
 
-@settings(deadline=None, max_examples=300)
+@examples(0.75)
 @given(record=RECORDS, type_=TYPES, compact=st.booleans())
 def test_every_field_is_in_the_row(*, record: dict[str, object], type_: str, compact: bool) -> None:
     """Published mappers lose a user's `type`, or all fields of a record without `message`."""

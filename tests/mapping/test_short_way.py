@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import reference_mix
 from either_way import REQUEST, ROOT, STARTED, TIMES, TRACE_ID, assert_equal_either_way, mapped
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from otlp2parquet_ext.mapping.shapes import MOST_SHAPES, Shapes, learn_shape
@@ -86,7 +86,6 @@ EVENTS = st.builds(
 )
 
 
-@settings(deadline=None, max_examples=400)
 @given(events=st.lists(EVENTS, min_size=1, max_size=6), managed=st.booleans())
 @example(events=['{"time":"","type":"function","record":"{}"}'], managed=False)
 def test_any_records_give_the_same_rows_either_way(*, events: list[str], managed: bool) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from either_way import ARN, HEADER, INVOKES, REQUEST, ROOT, STARTED, TIMES, assert_equal_either_way
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -182,7 +182,6 @@ def test_each_event_names_how_its_own_invocation_was_invoked() -> None:
     assert_equal_either_way([body], [INVOKES[0], other])
 
 
-@settings(deadline=None, max_examples=400)
 @given(
     events=st.lists(st.one_of(PLATFORM_EVENTS, PLATFORM_EVENTS, OTHERS), min_size=1, max_size=6),
     invokes=st.lists(st.sampled_from(INVOKES), unique_by=lambda invoke: invoke.request_id),

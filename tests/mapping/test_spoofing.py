@@ -12,8 +12,9 @@ from itertools import chain
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis_profiles import examples
 
 from otlp2parquet_ext.mapping.invocations import Invocations
 from otlp2parquet_ext.mapping.logs import log_table
@@ -188,7 +189,7 @@ FORGED = st.lists(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@examples(0.5)
 @given(st.builds(Told, st.just([]), FORGED, FORGED))
 def test_no_mixture_of_forged_events_moves_a_line_to_another_invocation(told: Told) -> None:
     """Whenever they are delivered."""

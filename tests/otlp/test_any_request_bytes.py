@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from requests_strategies import requests
 
@@ -68,14 +68,12 @@ def test_any_bytes_are_read_or_refused(body: bytes, signal: Signal, *, as_json: 
     check(signal, body, as_json=as_json)
 
 
-@settings(deadline=None)
 @given(json_values, st.sampled_from(Signal))
 def test_any_json_is_read_or_refused(value: object, signal: Signal) -> None:
     """Names that mean something, with values that do not."""
     check(signal, json.dumps(value).encode(), as_json=True)
 
 
-@settings(deadline=None)
 @given(st.data(), json_values)
 def test_a_real_request_with_one_value_replaced_is_read_or_refused(
     data: st.DataObject, value: object
@@ -94,7 +92,6 @@ def test_a_real_request_with_one_value_replaced_is_read_or_refused(
 
 
 @pytest.mark.parametrize("signal", Signal)
-@settings(deadline=None)
 @given(data=st.data())
 def test_damaged_requests_are_read_or_refused(signal: Signal, data: st.DataObject) -> None:
     """Real requests with bytes cut out, overwritten or put in."""

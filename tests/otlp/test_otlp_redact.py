@@ -6,8 +6,9 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis_profiles import examples
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from requests_strategies import requests
 
@@ -134,7 +135,7 @@ def test_without_a_match_the_payload_is_the_very_bytes_that_came() -> None:
 
 
 @pytest.mark.parametrize("signal", Signal)
-@settings(deadline=None, max_examples=40)
+@examples(0.1)
 @given(data=st.data())
 def test_nothing_that_matches_remains_in_any_request(signal: Signal, data: st.DataObject) -> None:
     """Wherever a text may stand; what is left is as storable, and is itself when masked again."""

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from expected_rows import comparable, expected, without_json_bodies
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis_profiles import examples
 from requests_strategies import as_json, requests
 
 from otlp2parquet_ext.mapping.invocations import Invocations
@@ -43,7 +44,7 @@ def rows(found: dict[str, pa.Table]) -> dict[str, list[dict[str, Any]]]:
 
 
 @pytest.mark.parametrize("signal", Signal)
-@settings(deadline=None, max_examples=60)
+@examples(0.15)
 @given(data=st.data())
 def test_a_request_gives_the_rows_it_says(signal: Signal, data: st.DataObject) -> None:
     """Nothing an SDK may send gets lost between its bytes and the table."""
@@ -58,7 +59,7 @@ def test_a_request_gives_the_rows_it_says(signal: Signal, data: st.DataObject) -
 
 
 @pytest.mark.parametrize("signal", Signal)
-@settings(deadline=None, max_examples=60)
+@examples(0.15)
 @given(data=st.data(), names=st.booleans())
 def test_json_and_protobuf_of_one_request_give_the_same_tables(
     signal: Signal, data: st.DataObject, *, names: bool
@@ -76,7 +77,7 @@ def test_json_and_protobuf_of_one_request_give_the_same_tables(
 
 
 @pytest.mark.parametrize("signal", Signal)
-@settings(deadline=None, max_examples=30)
+@examples(0.1)
 @given(data=st.data())
 def test_requests_together_give_what_each_gives(signal: Signal, data: st.DataObject) -> None:
     """What one request's records share must not spread to the next request."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from request_checks import SEEDS, any_bytes, check, check_amplified, mutated
 
@@ -39,14 +39,12 @@ def test_a_request_takes_time_in_proportion_to_its_length(name: str) -> None:
     check_amplified(SEEDS[name])
 
 
-@settings(deadline=None)
 @given(any_bytes())
 def test_whatever_comes_is_stored_and_masked_or_refused(data: bytes) -> None:
     """What `make fuzz` goes on with."""
     check(data)
 
 
-@settings(deadline=None)
 @given(st.sampled_from(sorted(SEEDS.values())), st.integers(0, 2**32))
 def test_a_real_request_with_one_thing_changed_is_stored_and_masked_or_refused(
     data: bytes, seed: int

@@ -16,9 +16,11 @@ import zlib
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from expected_rows import Row, comparable, expected, without_json_bodies
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, given
 from hypothesis import strategies as st
+from hypothesis_profiles import examples
 from requests_strategies import as_json, requests
 from test_encodings import bare_deflate, zstd
 
@@ -39,8 +41,7 @@ if TYPE_CHECKING:
 
     from otlp2parquet_ext.otlp.requests import Accepted
 
-REQUESTS = 600
-FLUSH_EVERY = 100
+FLUSH_EVERY = 50
 RECEIVED_US = 1_773_482_400_000_000
 CONTEXT = Context(instance_id="i-1", function_name="orders", region="eu-west-1")
 COMPRESSED = {
@@ -137,15 +138,15 @@ def in_order(rows: list[Row]) -> list[str]:
     return sorted(json.dumps(row, sort_keys=True) for row in rows)
 
 
+@pytest.mark.hypothesis
 def test_every_field_of_any_request_is_read_back_by_another_engine(tmp_path: Path) -> None:
     """The promise of the whole: nothing an SDK may send is changed, lost or doubled on the way."""
     way = WholeWay(tmp_path)
     count = itertools.count(1)
     ways = {signal: itertools.cycle(WAYS) for signal in Signal}
 
-    @settings(
-        max_examples=REQUESTS,
-        deadline=None,
+    @examples(
+        1.5,
         database=None,
         phases=[Phase.generate],
         suppress_health_check=[HealthCheck.too_slow],

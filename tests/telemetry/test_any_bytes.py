@@ -6,8 +6,9 @@ import json
 
 import pytest
 from delivery_checks import BODY, CAPTURED, check, check_amplified
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis_profiles import examples
 from mutating import mutated
 
 from otlp2parquet_ext.mapping.invocations import Invocations
@@ -57,7 +58,6 @@ def test_anything_like_json_gives_rows(body: str) -> None:
     check(body.encode())
 
 
-@settings(deadline=None)
 @given(made_up=st.lists(events, max_size=4), compact=st.booleans())
 def test_any_records_give_a_row_each_and_none_is_malformed(
     *, made_up: list[dict[str, object]], compact: bool
@@ -71,7 +71,7 @@ def test_any_records_give_a_row_each_and_none_is_malformed(
     assert made.table.column("EventName").to_pylist() == wanted
 
 
-@settings(deadline=None, max_examples=200)
+@examples(0.5)
 @given(st.data())
 def test_damaged_bodies_give_rows(data: st.DataObject) -> None:
     """Real bodies with bytes cut out, overwritten or put in."""
@@ -87,7 +87,6 @@ def test_damaged_bodies_give_rows(data: st.DataObject) -> None:
     check(bytes(body))
 
 
-@settings(deadline=None)
 @given(st.integers(0, len(BODY)))
 def test_a_body_cut_short_loses_at_most_its_last_event(length: int) -> None:
     """What came whole is read whole; the rest is one row with its text."""
@@ -95,7 +94,7 @@ def test_a_body_cut_short_loses_at_most_its_last_event(length: int) -> None:
     assert all(not isinstance(part, Malformed) for part in parts[:-1])
 
 
-@settings(deadline=None, max_examples=200)
+@examples(0.5)
 @given(st.sampled_from(CAPTURED), st.lists(st.integers(0, 2**32), min_size=1, max_size=6))
 def test_real_events_with_odd_values_give_rows(event: dict[str, object], seeds: list[int]) -> None:
     """What AWS documents with something else in its place: wherever, and whatever it is."""
@@ -112,7 +111,6 @@ any_body = (
 )
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(any_body, st.integers(0, 2**52)), max_size=5))
 def test_each_delivery_of_a_batch_gives_its_rows_in_its_place(
     delivered: list[tuple[bytes, int]],
@@ -129,7 +127,6 @@ def test_each_delivery_of_a_batch_gives_its_rows_in_its_place(
     ]
 
 
-@settings(deadline=None)
 @given(any_body)
 def test_a_glance_sees_the_ends_of_invocations_that_reading_sees(body: bytes) -> None:
     """The hot side waits for what the glance tells; one that it misses costs billed seconds."""

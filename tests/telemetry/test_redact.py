@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis_profiles import examples
 
 from otlp2parquet_ext.telemetry.decode import Event, decode
 from otlp2parquet_ext.telemetry.redact import MASK_ALL, RedactError, compile_rules
@@ -181,7 +182,7 @@ def test_what_is_allowed_is_fast_on_hostile_text(text: str) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning")  # of Python's, about sets in sets
-@settings(max_examples=300, deadline=None)
+@examples(0.75)
 @given(st.text(alphabet="ab.*+?()[]{}|1,\\d^$", max_size=12))
 def test_any_expression_is_refused_or_fast(text: str) -> None:
     """There is no third."""
@@ -238,7 +239,7 @@ DELIVERIES = st.builds(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@examples(0.75)
 @given(DELIVERIES)
 def test_nothing_that_matches_remains_and_json_stays_json(delivery: bytes) -> None:
     """However it is escaped, nested or repeated; and all other values are what they were."""
@@ -255,14 +256,14 @@ def test_nothing_that_matches_remains_and_json_stays_json(delivery: bytes) -> No
         assert redacted is delivery
 
 
-@settings(max_examples=300, deadline=None)
+@examples(0.75)
 @given(st.one_of(DELIVERIES, st.binary(max_size=60), DELIVERIES.map(lambda d: d[: len(d) // 2])))
 def test_without_a_match_the_body_is_the_same_object(delivery: bytes) -> None:
     """Whatever the bytes are."""
     assert compile_rules("no such thing").body(delivery) is delivery
 
 
-@settings(max_examples=300, deadline=None)
+@examples(0.75)
 @given(DELIVERIES)
 def test_masking_everything_leaves_no_text_and_no_number(delivery: bytes) -> None:
     """The envelope is still an envelope."""
