@@ -49,15 +49,6 @@ fuzz: $(SETUP)  ## look for FUZZ_S seconds each for a delivery, an OTLP request,
 	PYTHONPATH=$(FUZZER) $(BIN)/python tests/fuzz/fuzz.py requests $(FUZZ_S)
 	PYTHONPATH=$(FUZZER) $(BIN)/python tests/fuzz/fuzz.py http $(FUZZ_S)
 
-OTELCOL := build/servers/otelcol
-
-.PHONY: otelcol
-otelcol: $(OTELCOL)  ## the real OpenTelemetry collector that tests forward to; some minutes, needs Go
-
-$(OTELCOL): tests/servers/otelcol/main.go tests/servers/otelcol/go.mod tests/servers/otelcol/go.sum
-	mkdir -p $(@D)
-	cd tests/servers/otelcol && go build -trimpath -ldflags="-s -w" -o $(CURDIR)/$@ .
-
 lock: $(SETUP)  ## resolve pyproject.toml again and write requirements.txt (hashes, no addresses)
 	$(BIN)/pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
@@ -75,12 +66,12 @@ $(SETUP): requirements.txt pyproject.toml
 	touch $@
 
 .PHONY: layer test-layer layer-lock
-LAYER_TOOLS := build/layer-tools
 
 layer: $(SETUP)  ## dist/otlp2parquet-ext-{x86_64,arm64}.zip; LAYER="--python 3.13" for another interpreter
 	$(BIN)/python -m layer $(LAYER)
 
-test-layer: $(SETUP) $(LAYER_TOOLS)/.set-up  ## the zips of `make layer`, in roots that contain nothing else
+test-layer: $(SETUP)  ## the zips of `make layer`, in roots that contain nothing else
+	$(BUILD_TOOLS) aws
 	$(SUITE) layer $(TESTS)
 
 layer-lock: $(SETUP)  ## resolve the layer's own requirements again (hashes, no addresses)
@@ -93,12 +84,13 @@ layer-lock: $(SETUP)  ## resolve the layer's own requirements again (hashes, no 
 	  layer/requirements-test.in --output-file layer/requirements-test.txt
 
 .PHONY: test-tools test-deploy deploy-lock
-DEPLOY_TOOLS := build/deploy-tools
+BUILD_TOOLS := PYTHONPATH=tests:tests/servers $(BIN)/python -m tools
 
-test-tools: $(SETUP) $(LAYER_TOOLS)/.set-up $(DEPLOY_TOOLS)/.set-up otelcol  ## what some tests skip or wait for: AWS's command line, the CDK, a collector, S3
-	PYTHONPATH=tests/servers $(BIN)/python -c 'import versitygw as v; print(v.installed(v.PACKAGE, v.VERSION))'
+test-tools: $(SETUP)  ## what tests skip without: servers of Go and Java, the AWS CLI, the CDK, a wheel; TOOLS="rest node" for some
+	$(BUILD_TOOLS) $(TOOLS)
 
-test-deploy: $(SETUP) $(LAYER_TOOLS)/.set-up $(DEPLOY_TOOLS)/.set-up  ## templates, snippets and scripts of deploy/
+test-deploy: $(SETUP)  ## templates, snippets and scripts of deploy/
+	$(BUILD_TOOLS) aws deploy
 	$(BIN)/pytest tests/deploy
 
 deploy-lock: $(SETUP)  ## resolve what `test-deploy` checks with again (hashes, no addresses)
@@ -107,32 +99,14 @@ deploy-lock: $(SETUP)  ## resolve what `test-deploy` checks with again (hashes, 
 	  --no-emit-index-url --no-emit-find-links --no-header --no-annotate \
 	  tests/deploy/requirements.in --output-file tests/deploy/requirements.txt
 
-$(DEPLOY_TOOLS)/.set-up: tests/deploy/requirements.txt
-	$(PYTHON) -m venv $(DEPLOY_TOOLS)
-	$(DEPLOY_TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
-	touch $@
-
-# The AWS command line and a stand-in for AWS: apart, because their own needs contradict ours.
-$(LAYER_TOOLS)/.set-up: layer/requirements-test.txt
-	$(PYTHON) -m venv $(LAYER_TOOLS)
-	$(LAYER_TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
-	touch $@
-
 .PHONY: test-faults
 test-faults: $(SETUP)  ## the fault matrix, about half an hour; FAULTS="--only outage --strategy end" for some of it
 	PYTHONPATH=tests:tests/servers $(BIN)/python -m faults $(FAULTS)
 
 .PHONY: site
-DOCS_TOOLS := build/docs-tools
-
-site: $(DOCS_TOOLS)/.set-up  ## the documentation as a site, in build/site
-	$(DOCS_TOOLS)/bin/mkdocs build --quiet
-
-# MkDocs and its theme: apart, because nothing else needs them.
-$(DOCS_TOOLS)/.set-up: docs/requirements.txt
-	$(PYTHON) -m venv $(DOCS_TOOLS)
-	$(DOCS_TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
-	touch $@
+site: $(SETUP)  ## the documentation as a site, in build/site
+	$(BUILD_TOOLS) docs
+	build/docs-tools/bin/mkdocs build --quiet
 
 .PHONY: bench
 bench: $(SETUP)  ## what it costs to be there, on the zip of `make layer`, as root; BENCH="--only start --quick"

@@ -40,7 +40,7 @@ def layer_zip() -> Path:
 def why_not() -> str:
     """Return what keeps the layer from being measured here; "" when nothing does."""
     if not layer_zip().exists():
-        return f"{layer_zip().name} is not built: make layer"
+        return f"{layer_zip().name} is not built: layer/prepare && make layer"
     if os.geteuid() != 0:
         return "mounting the layer at /opt needs root"
     done = subprocess.run(["unshare", "--mount", "true"], check=False, capture_output=True)

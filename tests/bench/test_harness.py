@@ -75,7 +75,7 @@ def test_a_delivery_that_is_refused_is_an_error() -> None:
 def test_the_baseline_forwards_every_event_it_was_given() -> None:
     """A reference that loses events is cheaper than it should be."""
     if shutil.which("node") is None:
-        pytest.skip("Node is not installed")
+        pytest.skip("Node is not installed: apt-get install nodejs")
     port = processes.free_port()
     with (
         sink.running() as where,

@@ -35,7 +35,7 @@ CASES = [
 def script(shell: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> Path:
     """Write a shell's script; skip without the shell."""
     if shutil.which(shell) is None:
-        pytest.skip(f"{shell} is not installed")
+        pytest.skip(f"{shell} is not installed: as root, tests/prepare")
     assert main(["completion", shell]) == 0
     file = folder / "script"
     file.write_text(capsys.readouterr().out)

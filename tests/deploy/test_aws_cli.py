@@ -11,12 +11,12 @@ from typing import Any
 
 import boto3
 import pytest
+from built_tools import needed
 
 pytestmark = pytest.mark.thorough
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "deploy" / "aws-cli.sh"
-TOOLS = ROOT / "build" / "layer-tools" / "bin"
 REGION = "eu-central-1"
 TRUST = {
     "Version": "2012-10-17",
@@ -52,7 +52,7 @@ class Aws:
     def environment(self) -> dict[str, str]:
         """Return what a shell with credentials has; nothing of this machine's own."""
         return {
-            "PATH": f"{TOOLS}:/usr/bin:/bin",
+            "PATH": f"{needed('aws')}/bin:/usr/bin:/bin",
             "HOME": str(self.home),
             "AWS_ENDPOINT_URL": self.url,
             "AWS_ACCESS_KEY_ID": "testing",
@@ -108,8 +108,7 @@ class Aws:
 @pytest.fixture
 def aws(moto: str, tmp_path: Path) -> Aws:
     """Give the command line and a server."""
-    if not (TOOLS / "aws").exists():
-        pytest.skip("the AWS CLI is not installed: make test-deploy")
+    needed("aws")
     return Aws(moto, tmp_path)
 
 
@@ -229,6 +228,6 @@ def test_the_script_is_sound() -> None:
     """As shellcheck sees it."""
     checker = shutil.which("shellcheck")
     if checker is None:
-        pytest.skip("shellcheck is not installed")
+        pytest.skip("shellcheck is not installed: as root, tests/prepare")
     done = subprocess.run([checker, str(SCRIPT)], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "")

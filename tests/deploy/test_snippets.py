@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from built_tools import needed
 from policy_documents import document
 from template_files import FOLDER, template
 
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.thorough
 
 ROOT = Path(__file__).parents[2]
-TOOLS = ROOT / "build" / "deploy-tools" / "bin"
 MODULE = FOLDER / "terraform"
 OURS = {name for setting in SETTINGS for name in setting.names}
 
@@ -43,11 +43,10 @@ def run(command: list[str], **environ: str) -> str:
 
 def module() -> dict[str, list[dict[str, Any]]]:
     """Read the module: blocks by type."""
-    if not (TOOLS / "hcl2tojson").exists():
-        pytest.skip("a parser of HCL is not installed: make test-deploy")
+    program = needed("deploy") / "bin" / "hcl2tojson"
     blocks: dict[str, list[dict[str, Any]]] = {}
     for file in sorted(MODULE.glob("*.tf")):
-        for kind, found in json.loads(run([str(TOOLS / "hcl2tojson"), str(file)])).items():
+        for kind, found in json.loads(run([str(program), str(file)])).items():
             if isinstance(found, list):
                 blocks.setdefault(kind, []).extend(found)
     return blocks
@@ -109,18 +108,19 @@ def test_the_module_is_written_as_terraform_writes_it() -> None:
     """Terraform's own reader finds no mistake, and its formatter nothing to change."""
     terraform = shutil.which("terraform") or shutil.which("tofu")
     if terraform is None:
-        pytest.skip("neither terraform nor tofu is installed")
+        pytest.skip("Terraform is not installed: see opentofu.org/docs/intro/install")
     run([terraform, "fmt", "-check", "-diff", str(MODULE)], CHECKPOINT_DISABLE="1")
 
 
 @pytest.fixture(scope="module")
 def synthesized(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Run the CDK app; return the template it makes."""
-    if not (TOOLS / "python").exists() or shutil.which("node") is None:
-        pytest.skip("the CDK or Node is not installed: make test-deploy")
+    python = needed("deploy") / "bin" / "python"
+    if shutil.which("node") is None:
+        pytest.skip("Node is not installed: apt-get install nodejs")
     made = tmp_path_factory.mktemp("cdk")
     about = {"CDK_OUTDIR": str(made), "PYTHONDONTWRITEBYTECODE": "1"}
-    run([str(TOOLS / "python"), str(FOLDER / "cdk" / "app.py")], **about)
+    run([str(python), str(FOLDER / "cdk" / "app.py")], **about)
     return made / "telemetry-sample.template.json"
 
 

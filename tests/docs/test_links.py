@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pytest
+from built_tools import needed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,7 +16,6 @@ ROOT = Path(__file__).parents[2]
 PAGES = (ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md")))
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 CODE = re.compile(r"^( *)```.*?^\1```$|`[^`\n]*`", re.MULTILINE | re.DOTALL)
-MKDOCS = ROOT / "build" / "docs-tools" / "bin" / "mkdocs"
 
 
 def anchors(page: Path) -> set[str]:
@@ -53,10 +52,9 @@ def test_every_page_is_reached_from_the_readme_or_the_site() -> None:
 
 def test_the_site_is_built_without_a_warning(tmp_path: Path) -> None:
     """MkDocs finds links and anchors that are right in a checkout and wrong on a site."""
-    if not MKDOCS.exists():
-        pytest.skip("MkDocs is not installed: make site")
+    mkdocs = needed("docs") / "bin" / "mkdocs"
     site = tmp_path / "site"
-    command = [str(MKDOCS), "build", "--quiet", "--strict", "--site-dir", str(site)]
+    command = [str(mkdocs), "build", "--quiet", "--strict", "--site-dir", str(site)]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     page = (site / "index.html").read_text()

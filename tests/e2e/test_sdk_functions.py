@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from node_packages import installed
+from built_tools import needed
 from scripted_lambda import COMMAND, free_port
 
 from otlp2parquet_ext import local, query
@@ -36,7 +36,7 @@ def in_python(plan: Plan) -> Plan:
 
 def in_node(plan: Plan) -> Plan:
     """Run the function of Node."""
-    return replace(plan, command=("node", "runtime.mjs"), code=installed(SAMPLES / "node"))
+    return replace(plan, command=("node", "runtime.mjs"), code=needed("node"))
 
 
 each_language = pytest.mark.parametrize("language", [in_python, in_node])

@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from built_tools import needed
 from layer_roots import EMULATOR, MACHINES, Root, Roots, zip_file
 
 ARCHES = ("x86_64", "arm64")
@@ -16,7 +17,7 @@ HOST = MACHINES[platform.machine()]
 def why_not(arch: str) -> str:
     """Return what keeps tests of an architecture from running here; nothing keeps them: empty."""
     if not zip_file(arch).exists():
-        return f"{zip_file(arch).name} is not built: make layer"
+        return f"{zip_file(arch).name} is not built: layer/prepare && make layer"
     if os.geteuid() != 0:
         return "changing the root needs root"
     if subprocess.run(["unshare", "--mount", "--pid", "--fork", "true"], check=False).returncode:
@@ -27,7 +28,7 @@ def why_not(arch: str) -> str:
 def why_not_emulated() -> str:
     """Return what keeps programs of another architecture from running here."""
     if shutil.which(EMULATOR) is None:
-        return f"{EMULATOR} is not installed: layer/prepare"
+        return f"{EMULATOR} is not installed: as root, layer/prepare"
     private = ["unshare", "--user", "--map-root-user", "--mount"]
     mount = ["mount", "-t", "binfmt_misc", "none", "/proc/sys/fs/binfmt_misc"]
     if subprocess.run([*private, *mount], check=False, capture_output=True).returncode:
@@ -46,7 +47,7 @@ def arch(request: pytest.FixtureRequest) -> str:
     """Give each architecture in turn, if its zip is there to be read."""
     name = str(request.param)
     if not zip_file(name).exists():
-        pytest.skip(f"{zip_file(name).name} is not built: make layer")
+        pytest.skip(f"{zip_file(name).name} is not built: layer/prepare && make layer")
     return name
 
 
@@ -69,7 +70,4 @@ def root(roots: Roots) -> Root:
 @pytest.fixture
 def tools() -> Path:
     """Give the folder of the AWS command line and moto, in a virtual environment of their own."""
-    folder = Path(__file__).parents[2] / "build/layer-tools/bin"
-    if not (folder / "moto_server").exists():
-        pytest.skip("the AWS CLI and moto are not installed: make test-layer")
-    return folder
+    return needed("aws") / "bin"

@@ -21,7 +21,7 @@ DOWNLOADS = CHECKOUT / "build/layer"
 def test_two_builds_from_the_same_inputs_are_byte_identical(tmp_path: Path) -> None:
     """Whoever doubts a published layer can build it and compare. (`make layer` first.)"""
     if not zip_file(HOST).exists() or not list(DOWNLOADS.glob("debs-*")):
-        pytest.skip("needs the zip and the downloads of `make layer`")
+        pytest.skip("no zip, or none of its downloads: layer/prepare && make layer")
     again = tmp_path / "elsewhere/build"
     for kind in ("debs-*", "wheels-*"):
         for folder in DOWNLOADS.glob(kind):

@@ -31,10 +31,10 @@ def emulator() -> str:
     """Give AWS's emulator, if it is on the path or named by a variable."""
     found = os.environ.get("AWS_LAMBDA_RIE") or shutil.which(NAME)
     if not found:
-        pytest.skip(f"{NAME} is neither on the path nor named by AWS_LAMBDA_RIE")
-    for program in ("ip", "curl"):
+        pytest.skip(f"{NAME} is not on the PATH: AWS_LAMBDA_RIE=FILE names AWS's emulator")
+    for program, package in (("ip", "iproute2"), ("curl", "curl")):
         if shutil.which(program) is None:
-            pytest.skip(f"`{program}` is not installed")
+            pytest.skip(f"{program} is not installed: apt-get install {package}")
     return found
 
 

@@ -117,7 +117,7 @@ def test_a_python_function_with_another_pyarrow_runs_as_without_us(
 def test_a_node_function_runs_beside_it(root: Root, tmp_path: Path) -> None:
     """No Python in its image is needed, and it sees nothing of ours."""
     if (node := shutil.which("node")) is None:
-        pytest.skip("`node` is not installed")
+        pytest.skip("Node is not installed: apt-get install nodejs")
     lines = check(*run(root, tmp_path, command=(node, str(HERE / "programs/bootstrap.mjs"))))
     assert lines == [f'from node {{"n": {n}}} 0' for n in (1, 2, 3)]
 
@@ -125,7 +125,7 @@ def test_a_node_function_runs_beside_it(root: Root, tmp_path: Path) -> None:
 def test_a_shell_function_runs_beside_it(root: Root, tmp_path: Path) -> None:
     """A custom runtime of twelve lines."""
     if shutil.which("curl") is None:
-        pytest.skip("`curl` is not installed")
+        pytest.skip("curl is not installed: apt-get install curl")
     lines = check(*run(root, tmp_path, command=(str(HERE / "programs/bootstrap.sh"),)))
     assert lines == [f'from the shell {{"n": {n}}}' for n in (1, 2, 3)]
 

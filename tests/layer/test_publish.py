@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from built_tools import needed
 from layer_roots import CHECKOUT, zip_file
 
 pytestmark = pytest.mark.layer
@@ -85,9 +86,7 @@ def free_port() -> int:
 @pytest.fixture(scope="module")
 def server() -> Iterator[tuple[Path, str]]:
     """Start moto for this file's tests."""
-    tools = CHECKOUT / "build/layer-tools/bin"
-    if not (tools / "moto_server").exists():
-        pytest.skip("the AWS CLI and moto are not installed: make test-layer")
+    tools = needed("aws") / "bin"
     port = free_port()
     command = [str(tools / "moto_server"), "-H", "127.0.0.1", "-p", str(port)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

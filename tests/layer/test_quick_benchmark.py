@@ -27,7 +27,7 @@ def test_a_quick_run_on_the_built_layer_ends_with_a_page(tmp_path: Path) -> None
     if problem := stage.why_not():
         pytest.skip(problem)
     if shutil.which("node") is None:
-        pytest.skip("Node is not installed")
+        pytest.skip("Node is not installed: apt-get install nodejs")
     command = [sys.executable, str(ROOT / "benchmarks/performance.py"), "--quick"]
     done = subprocess.run(
         [*command, "--docs", str(tmp_path)],

@@ -82,7 +82,7 @@ def test_coming_to_the_first_next_takes_less_than_half_of_a_bare_start_more(
     The subscription is answered 202, and the first event is SHUTDOWN: nothing comes after it.
     """
     if shutil.which("valgrind") is None:
-        pytest.skip("valgrind is not installed: apt-get install valgrind")
+        pytest.skip("valgrind is not installed: as root, tests/prepare")
     bare = instructions(root, ("-c", "pass"), {})
     api = LambdaApi(lambda: None, subscribe_status=202)
     api.shut_down()
@@ -99,7 +99,7 @@ def test_coming_to_the_first_next_takes_less_than_half_of_a_bare_start_more(
 def test_being_ready_for_a_first_batch_takes_what_it_took(root: Root) -> None:
     """On a fourteenth of a CPU ten million instructions are a tenth of a second, in each INIT."""
     if shutil.which("valgrind") is None:
-        pytest.skip("valgrind is not installed: apt-get install valgrind")
+        pytest.skip("valgrind is not installed: as root, tests/prepare")
     bare = instructions(root, ("-c", "pass"), {})
     loaded = instructions(root, ("-c", LOAD), {})
     assert 5 * bare < loaded <= MOST_LOADED * bare, (bare, loaded, loaded / bare)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from node_packages import installed
+from built_tools import needed
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceRequest,
@@ -102,7 +102,7 @@ async def test_the_sdk_of_python_sends_again_what_the_spool_did_not_take() -> No
 @pytest.fixture(scope="module")
 def node_function() -> Path:
     """The folder of the function of Node, with the packages its lock names."""
-    return installed(HERE / "node")
+    return needed("node")
 
 
 @pytest.mark.parametrize("compression", ["none", "gzip"])

@@ -1,11 +1,12 @@
-"""What `pip install` gets: built, looked into, installed, run, and checked by a type checker."""
+"""What `pip install` gets: looked into, run, and checked by a type checker.
+
+`make test-tools TOOLS=dist` builds and installs it.
+"""
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
-import sysconfig
 import tarfile
 import zipfile
 from email import message_from_string
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from built_tools import CONTENTS, needed
 from places import soon
 
 from otlp2parquet_ext import __version__, cli
@@ -26,8 +28,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.thorough
 
 ROOT = Path(__file__).parents[2]
-SOURCES = ("pyproject.toml", "MANIFEST.in", "README.md", "CHANGELOG.md", "LICENSE")
-BUILD_SDIST = "import sys; from setuptools.build_meta import build_sdist; build_sdist(sys.argv[1])"
 TYPED_CLIENT = """\
 from otlp2parquet_ext.settings import Settings, load
 
@@ -47,42 +47,23 @@ def run(*command: str | Path, folder: Path | None = None) -> str:
 
 
 @pytest.fixture(scope="module")
-def sdist(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build the source distribution, from a copy: a build leaves things behind."""
-    checkout, dist = tmp_path_factory.mktemp("checkout"), tmp_path_factory.mktemp("sdist")
-    for name in SOURCES:
-        shutil.copy(ROOT / name, checkout / name)
-    for folder in ("otlp2parquet_ext", "docs", "layer"):
-        ignored = shutil.ignore_patterns("__pycache__")
-        shutil.copytree(ROOT / folder, checkout / folder, ignore=ignored)
-    (checkout / "tests").mkdir()
-    (checkout / "tests" / "test_something.py").touch()
-    run(sys.executable, "-c", BUILD_SDIST, dist, folder=checkout)
-    (found,) = dist.iterdir()
+def sdist() -> Path:
+    """Give the source distribution."""
+    (found,) = (needed("dist") / "sdist").iterdir()
     return found
 
 
 @pytest.fixture(scope="module")
-def wheel(sdist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build the wheel from the source distribution, as pip does where there is no wheel."""
-    folder = tmp_path_factory.mktemp("wheel")
-    pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "wheel", "--no-index")
-    run(*pip, "--no-build-isolation", "--no-deps", "--wheel-dir", folder, sdist)
-    (found,) = folder.iterdir()
+def wheel() -> Path:
+    """Give the wheel, built from the source distribution."""
+    (found,) = (needed("dist") / "wheel").iterdir()
     return found
 
 
 @pytest.fixture(scope="module")
-def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Install the wheel into a fresh environment that sees this one's libraries."""
-    folder = tmp_path_factory.mktemp("venv") / "venv"
-    run(sys.executable, "-m", "venv", "--without-pip", folder)
-    python = folder / "bin" / "python"
-    pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", python)
-    run(*pip, "install", "--no-index", "--no-deps", wheel)
-    inside = run(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))").strip()
-    Path(inside, "libraries.pth").write_text(sysconfig.get_path("purelib") + "\n")
-    return folder
+def installed() -> Path:
+    """Give an environment with the wheel in it; it sees this one's libraries."""
+    return needed("dist") / "installed"
 
 
 def metadata(wheel: Path) -> Mapping[str, list[str]]:
@@ -111,7 +92,7 @@ def test_the_source_distribution_has_what_a_wheel_is_built_from(sdist: Path) -> 
     with tarfile.open(sdist) as opened:
         names = {name.partition("/")[2] for name in opened.getnames()}
     top = {name.partition("/")[0] for name in names} - {"", "PKG-INFO", "setup.cfg"}
-    assert top == {*SOURCES, "otlp2parquet_ext", "otlp2parquet_ext.egg-info"}
+    assert top == {*CONTENTS, "otlp2parquet_ext", "otlp2parquet_ext.egg-info"}
 
 
 def test_the_metadata_says_what_an_index_shows(wheel: Path) -> None:

@@ -1,6 +1,6 @@
 // Reads a table with Iceberg's Java library, through its REST catalog: one line of JSON for a row.
 //
-//   java -cp 'lib/*' ReadTable.java http://localhost:8181 otel logs [filter column] [value]
+//   java -cp 'classes:lib/*' ReadTable http://localhost:8181 otel logs [filter column] [value]
 
 import java.util.ArrayList;
 import java.util.List;

@@ -1,20 +1,19 @@
-"""The real OpenTelemetry collector: OTLP in, a file out; built by `make otelcol`."""
+"""The real OpenTelemetry collector: OTLP in, a file out; `make test-tools TOOLS=otelcol`."""
 
 from __future__ import annotations
 
 import json
 import time
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pytest
+from built_tools import needed
 from server_process import free_port, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
-PROGRAM = Path(__file__).parents[2] / "build" / "servers" / "otelcol"
 WAIT_S = 20
 CONFIG = """
 receivers:
@@ -37,12 +36,11 @@ service:
 @contextmanager
 def running(folder: Path) -> Iterator[str]:
     """Start the collector; yields its base endpoint; `taken` has what it took."""
-    if not PROGRAM.exists():
-        pytest.skip("the collector is not built: make otelcol (some minutes, needs Go)")
+    program = needed("otelcol")
     port = free_port()
     config = folder / "config.yaml"
     config.write_text(CONFIG.format(port=port, file=folder / "taken.json"))
-    command = [str(PROGRAM), "--config", f"file:{config}"]
+    command = [str(program), "--config", f"file:{config}"]
     with serving(command, port, folder / "otelcol.log"):
         yield f"http://127.0.0.1:{port}"
 

@@ -54,7 +54,7 @@ def _programs() -> Path:
     for folder in reversed(found):
         if (folder / "initdb").exists() and (folder / "postgres").exists():
             return folder
-    pytest.skip(f"PostgreSQL is not installed: no initdb and postgres in {PLACES} or on the PATH")
+    pytest.skip(f"no initdb and postgres in {PLACES} or on the PATH: as root, tests/prepare")
 
 
 def _user() -> dict[str, Any]:

@@ -107,7 +107,9 @@ def running(folder: Path) -> Iterator[Server]:
     """
     program = os.environ.get(VARIABLE) or shutil.which("weed")
     if not program:
-        pytest.skip(f"SeaweedFS is not installed: {VARIABLE} names no program, and PATH no weed")
+        pytest.skip(
+            f"SeaweedFS is not installed: put `weed` on the PATH, or {VARIABLE}=FILE names it"
+        )
     (folder / "data").mkdir(parents=True, exist_ok=True)
     identities = [
         _identity("lake", CREDENTIALS),

@@ -9,15 +9,13 @@ import subprocess
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from go_program import installed
+from built_tools import needed
 from server_process import free_port, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-PACKAGE = "github.com/versity/versitygw/cmd/versitygw"
-VERSION = "v1.8.0"
 REGION = "eu-central-1"
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "root", "AWS_SECRET_ACCESS_KEY": "root+secret/key="}
 
@@ -30,7 +28,7 @@ def running(folder: Path, *, tls: tuple[Path, Path] | None = None) -> Iterator[s
         folder: for objects, accounts and the log.
         tls: files of a certificate and its key, for https.
     """
-    program = installed(PACKAGE, VERSION)
+    program = needed("versitygw")
     for name in ("objects", "about", "accounts"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     port = free_port()
@@ -61,7 +59,7 @@ def add_user(url: str, environ: Mapping[str, str], role: str = "user") -> None:
         environ: its keys.
         role: `user`, who may do what policies of buckets allow, or `admin`.
     """
-    command = [str(installed(PACKAGE, VERSION)), "admin"]
+    command = [str(needed("versitygw")), "admin"]
     command += ["--access", CREDENTIALS["AWS_ACCESS_KEY_ID"]]
     command += ["--secret", CREDENTIALS["AWS_SECRET_ACCESS_KEY"]]
     command += ["--endpoint-url", url, "--region", REGION, "create-user", "--role", role]
