@@ -38,6 +38,7 @@ from otlp2parquet_ext.mapping.resource import resource
 from otlp2parquet_ext.mapping.rows import constants, table
 from otlp2parquet_ext.settings import load
 from otlp2parquet_ext.spool import Kind, Segment
+from otlp2parquet_ext.spool.directories import Folder
 from otlp2parquet_ext.spool.frames import digest_of
 from otlp2parquet_ext.spool.spool import SEGMENT_BYTES, SEGMENT_ITEMS
 from otlp2parquet_ext.tables.logs import COLUMNS
@@ -172,7 +173,9 @@ def memory() -> dict[str, Any]:
 def _memory() -> dict[str, Any]:
     """Measure it here: this process has done nothing else."""
     with tempfile.TemporaryDirectory() as folder:
-        files = [Path(folder) / str(number) for number in range(BATCHES)]
+        place = Folder(Path(folder), "segments")
+        place.path.mkdir()
+        files = [place.path / str(number) for number in range(BATCHES)]
         # Making them takes memory that is none of the flush side's.
         code = "from hot_loop import *; import sys; [open(f, 'wb').write(segment(b)"
         code += ".read()) for f, b in zip(sys.argv[1:], batches('mix'))]"
@@ -185,7 +188,7 @@ def _memory() -> dict[str, Any]:
             side.rehearse()
             found["warm"], found["peak_before"] = _now("Anonymous"), _peak()
             for number, file in enumerate(islice(cycle(files), FLUSHES), 1):
-                side.store(Segment.recover(file))
+                side.store(Segment.recover(place, file.name, file.stat().st_size))
                 found[f"after_{number}"] = _now("Anonymous")
 
         thread = threading.Thread(target=flush)

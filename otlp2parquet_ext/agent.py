@@ -43,6 +43,9 @@ if TYPE_CHECKING:
 
 SIGTERM_GRACE_MS = 1_500
 SHUTDOWN_WINDOW_MS = 2_000
+RECOVERY_WAIT_MS = 500
+"""How long deliveries wait in the kernel for what dead processes left, which names known bodies."""
+
 FREEZE_MS = 1_000
 """Who waits this long for an event may have been frozen meanwhile."""
 
@@ -66,12 +69,14 @@ class Agent:
         self._api = ExtensionsApi(booted)
         types = self._settings.telemetry_types.split(",")
         self._session = Session(hears_platform=booted.subscribed and "platform" in types)
+        limit_bytes = body_limit_bytes(calls.platform_max_bytes(self._settings))
         spool = Spool(
             Path(self._settings.spool_dir),
             self._settings.spool_capacity_bytes,
             self._settings.memory_capacity_bytes,
             segment_bytes=max(SEGMENT_BYTES, self._settings.max_bytes),
             segment_items=max(SEGMENT_ITEMS, self._settings.max_items),
+            body_bytes=max(limit_bytes, self._settings.otlp_max_bytes),
         )
         flush_side = FlushSide(self._settings, booted.environ)
         self._batches = Batches(self._settings, flush_side, spool, booted.import_ms)
@@ -80,7 +85,7 @@ class Agent:
             self._deliver,
             # Managed Instances post to the root, whatever path they were given.
             frozenset({booted.path, "/"} if booted.managed else {booted.path}),
-            body_limit_bytes(calls.platform_max_bytes(self._settings)),
+            limit_bytes,
             refused=self._batches.refused,
         )
         self._redactor = _redacting(self._settings.redact)
@@ -94,7 +99,8 @@ class Agent:
         loop = asyncio.get_running_loop()
         self._terminated = loop.create_future()
         loop.add_signal_handler(signal.SIGTERM, self._terminate)
-        self._batches.recover()
+        recovery = asyncio.ensure_future(self._batches.recover())
+        await asyncio.wait({recovery}, timeout=RECOVERY_WAIT_MS / 1_000)
         if self._booted.listener is not None:
             await self._receiver.start(socket.socket(fileno=self._booted.listener.detach()))
         await self._otlp.start()

@@ -18,21 +18,20 @@ from typing import TYPE_CHECKING
 from otlp2parquet_ext import flushing
 from otlp2parquet_ext.alarm import Alarm
 from otlp2parquet_ext.committing import COMMIT_LIMIT_MS, Committing, describe
+from otlp2parquet_ext.dropping import Dropping
 from otlp2parquet_ext.intake import Intake
 from otlp2parquet_ext.lane import Lane, now_ms
+from otlp2parquet_ext.leftovers import Leftovers
 from otlp2parquet_ext.outbox import Outbox
 from otlp2parquet_ext.pacing import Commits, Holding
 from otlp2parquet_ext.say import say
-from otlp2parquet_ext.settling import PASSING, Settling, somehow
+from otlp2parquet_ext.settling import Settling, somehow
 
 if TYPE_CHECKING:
     from otlp2parquet_ext.flush_side import FlushSide, Receipt
     from otlp2parquet_ext.flushing import FlushReason
     from otlp2parquet_ext.settings import Settings
     from otlp2parquet_ext.spool import Kind, Note, Segment, Spool
-
-BUG_ATTEMPTS = 3
-"""Tries before a batch that cannot be stored even as text is given up: it may block no other."""
 
 
 class Batches:
@@ -60,7 +59,8 @@ class Batches:
         self._outbox = Outbox(spool)
         oldest = settings.spool_full == "oldest"
         self._intake = Intake(spool, self._outbox, flush_side.forget, drops_oldest=oldest)
-        self.tell_left = self._intake.tell_left
+        self._dropping = Dropping(self._outbox, self._intake)
+        self._leftovers = Leftovers(spool, self._outbox, self._intake, self._storing)
         self._holding = Holding()
         self._alarm = Alarm()
         flush_side.troubled = self._alarm.ring
@@ -107,13 +107,17 @@ class Batches:
         """See that no dead request keeps others from being sent."""
         self._letting_go = asyncio.ensure_future(self._settling.let_go(self._storing))
 
-    def recover(self) -> None:
-        """Take over what a dead process left, and flush it first."""
-        found = self._intake.recover()
-        if found:
+    async def recover(self) -> None:
+        """Take over what dead processes left, and flush it first; the loop goes on meanwhile."""
+        if found := await self._leftovers.take_over():
             say("info", f"{found} segments were left by an earlier process; flushing them")
             self._committing.commits.changed()
         self._pump()
+
+    def tell_left(self) -> None:
+        """Say what has not arrived; nothing that ends this process from now on is a batch's."""
+        self._outbox.put_down()
+        self._intake.tell_left()
 
     def set_context(self, note: Note) -> None:
         """Say where what comes from now on comes from."""
@@ -240,17 +244,21 @@ class Batches:
     async def _store_sealed(self) -> None:
         """Store segments, oldest first, until none is left or one has to wait.
 
-        In the end one that breaks our own code is passed over: the others have no later chance.
+        In the end one that is to blame itself is passed over: the others have no later chance.
         """
         self._flush_side.wanted = True
-        passed_over = 0
-        while len(queue := self._outbox.waiting) > passed_over:
-            segment = queue[passed_over]
-            if await self._store(segment):
+        passed_over: set[Segment] = set()
+        while True:
+            segment = next((s for s in self._outbox.waiting if s not in passed_over), None)
+            if self._leftovers.go_ahead_of(segment) and await self._leftovers.take_over():
                 continue
-            if not (self._ending and self._outbox.tries(segment)):
+            if segment is None:
                 break
-            passed_over += 1
+            if self._dropping.crashed(segment) or await self._store(segment):
+                continue
+            if not (self._ending and self._outbox.is_to_blame(segment)):
+                break
+            passed_over.add(segment)
 
     async def _store(self, segment: Segment) -> bool:
         """Store one segment; True when it is out of the queue."""
@@ -259,12 +267,13 @@ class Batches:
         try:
             follows = not self._ending and self._committing.follows(started)
             store = partial(self._flush_side.store, segment, commit_follows=follows)
-            receipt = await somehow(self._storing, store, segment.size_bytes)
-        except PASSING as error:
+            as_text = self._outbox.as_text(segment)
+            receipt = await somehow(self._storing, store, segment.size_bytes, as_text=as_text)
+        except Exception as error:  # noqa: BLE001 - one batch may not block all others for ever
+            if self._dropping.failed(segment, error, ending=self._ending):
+                return True
             self._kept(segment, error)
             return False
-        except Exception as error:  # noqa: BLE001 - one batch may not block all others for ever
-            return self._broken(segment, error)
         finally:
             self._outbox.in_hand = None
         self._stored(segment, receipt, now_ms() - started)
@@ -287,14 +296,3 @@ class Batches:
     def _kept(self, segment: Segment, error: Exception) -> None:
         problem = f"{segment.size_bytes} bytes of telemetry are kept for later: {describe(error)}"
         self._storing.failed(problem, now_ms())
-
-    def _broken(self, segment: Segment, error: Exception) -> bool:
-        """Count a failure that is no destination's fault; give the batch up after some tries."""
-        if self._outbox.broke(segment) < BUG_ATTEMPTS or self._ending:
-            self._kept(segment, error)
-            return False
-        problem = f"cannot be mapped: {describe(error)}"
-        say("error", f"{segment.size_bytes} bytes of telemetry are lost: {problem}")
-        self._intake.lose(problem, segment.items, segment.size_bytes)
-        self._outbox.discard(segment)
-        return True

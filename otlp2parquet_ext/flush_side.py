@@ -19,6 +19,7 @@ from msgspec import Struct
 
 from otlp2parquet_ext.contents import Contents, read_contents
 from otlp2parquet_ext.destinations import Batch, DestinationError, Source
+from otlp2parquet_ext.in_hand import InHand
 from otlp2parquet_ext.resident import give_back_code, give_back_heap
 from otlp2parquet_ext.telemetry.values import Delivery
 
@@ -82,6 +83,7 @@ class FlushSide:
         self._making = threading.Lock()
         self._made_by: TableMaker | None = None
         self._settling = 0
+        self._in_hand = InHand()
 
     def store(
         self, segment: Segment, *, commit_follows: bool = False, as_text: bool = False
@@ -96,8 +98,10 @@ class FlushSide:
         Raises:
             DestinationError: it is not durable.
         """
+        self._import()
         try:
-            return self._store(segment, commit_follows=commit_follows, as_text=as_text)
+            with self._in_hand.holding(segment):
+                return self._store(segment, commit_follows=commit_follows, as_text=as_text)
         finally:
             give_back_heap()
 
@@ -117,9 +121,10 @@ class FlushSide:
 
         destination = self._open()
         assert isinstance(destination, Several)  # nobody else owes
-        making = self._begin(segment, as_text=as_text)
         self._settling = threading.get_ident()
-        return self._receipt(making, destination.settle(making.batch()))
+        with self._in_hand.holding(segment):
+            making = self._begin(segment, as_text=as_text)
+            return self._receipt(making, destination.settle(making.batch()))
 
     def forget(self, batch: str) -> None:
         """Note that an owed batch is gone."""
@@ -135,6 +140,7 @@ class FlushSide:
         from otlp2parquet_ext.destinations.listed import forwards  # noqa: PLC0415 - as choose.py
 
         contents = read_contents(segment.read())
+        contents.damaged_bytes += segment.beyond_bytes
         keeps = forwards(self._settings.destination)
         return _Making(self, contents, as_text=as_text, keeps_source=keeps)
 
@@ -173,12 +179,15 @@ class FlushSide:
 
     def warm_up_store(self) -> None:
         """Import what storing needs; what is wrong is said when a batch is stored."""
+        self._import()
+        self.loaded = True
+
+    def _import(self) -> None:
         with contextlib.suppress(DestinationError):
             self._open()
         if not self._only_taps():
             with self._making:
                 _ = self._maker
-        self.loaded = True
 
     def rehearse(self) -> None:
         """Do so, and make and drop a batch of one event: it loads what first use loads.
@@ -219,7 +228,9 @@ class FlushSide:
             if self._destination is None:
                 from otlp2parquet_ext.destinations.choose import choose  # noqa: PLC0415
 
-                self._destination = choose(self._settings, self._environ, troubled=self._tell)
+                self._destination = choose(
+                    self._settings, self._environ, troubled=self._tell, sent=self._in_hand.sent
+                )
         return self._destination
 
     def _tell(self) -> None:

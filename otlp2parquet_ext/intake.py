@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from otlp2parquet_ext.outbox import Outbox
-    from otlp2parquet_ext.spool import Spool
+    from otlp2parquet_ext.spool import Found, Segment, Spool
 
 EVICTED = "the spool was full: the oldest made room"
 UNSETTLED = "in trouble until the spool was full"
@@ -85,11 +85,11 @@ class Intake:
         for name, size in owed.items():
             say("error", f"{size} bytes of telemetry did not reach {name} before the end: {AT_END}")
 
-    def recover(self) -> int:
-        """Take over what dead processes left, their losses too; return how many segments."""
-        found = self._spool.recover()
+    def adopt(self, found: Found) -> int:
+        """Own what dead processes left, their losses too; return how many segments."""
+        adopted = self._spool.adopt(found)
         self.settle()
-        return found
+        return adopted
 
     def append(self, body: bytes, items: int) -> None:
         """Take a body of `items` events: in the spool when this returns, or counted as lost."""
@@ -101,6 +101,7 @@ class Intake:
             result = self._spool.append(body, now_us, items)
         if isinstance(result, Dropped):
             self.lose(result.reason, items, len(body))
+            self._spool.remember(body)  # sent again, it is not counted again
 
     def offer(self, kind: Kind, payload: bytes, items: int) -> str | None:
         """Take a body that stays whose it is when there is no room: return why, None when taken."""
@@ -149,14 +150,32 @@ class Intake:
         victim = self._outbox.oldest_idle
         if victim is None:
             return False
-        frames = [f for f in read_frames(victim.read()) if isinstance(f, Frame)]
-        self._outbox.discard(victim)
-        for frame in frames:
-            # What was to be told of other losses still is.
-            if frame.kind in BODIES and not self._losses.learn(frame.payload):
-                self._losses.add(EVICTED, _records_in(frame), len(frame.payload))
-        self._tally()
+        self.drop(victim, EVICTED, read=not self._outbox.handling(victim).dropped)
         return True
+
+    def drop(self, segment: Segment, reason: str, *, read: bool) -> None:
+        """Count what is in a segment as lost, and forget it.
+
+        Args:
+            segment: sealed, in nobody's hand.
+            reason: of the loss.
+            read: count records, too; False where that ended a process.
+        """
+        if read:
+            with segment.in_hand():
+                self._count(segment, reason)
+        else:
+            self._losses.add(reason, 0, segment.size_bytes)
+        self._tally()
+        self._outbox.discard(segment)
+
+    def _count(self, segment: Segment, reason: str) -> None:
+        for part in read_frames(segment.read()):
+            if not isinstance(part, Frame) or part.kind not in BODIES:
+                continue
+            # What was to be told of other losses still is.
+            if not self._losses.learn(part.payload):
+                self._losses.add(reason, _records_in(part), len(part.payload))
 
     def settle(self) -> None:
         """Bring the tally up to date after anything came or went.

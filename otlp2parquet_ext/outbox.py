@@ -8,12 +8,16 @@
 
     stored, but not everywhere --> owed --settled--> discarded, once it is not parked either
 
+A segment that may have ended a process (attempts.py) waits behind all others.
+
 The spool owns the segments; here is only what is known of their way.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
+
+from otlp2parquet_ext.attempts import Handling, handling
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -49,6 +53,7 @@ class Outbox:
     def __init__(self, spool: Spool) -> None:
         self._spool = spool
         self._tries: dict[Segment, int] = {}
+        self._memory_errors: dict[Segment, int] = {}
         self.parked: dict[Segment, int] = {}
         self.owed: dict[Segment, Owed] = {}
         self.in_hand: Segment | None = None
@@ -56,14 +61,41 @@ class Outbox:
 
     @property
     def waiting(self) -> list[Segment]:
-        """Segments that are not stored yet, oldest first."""
+        """Segments that are not stored yet: oldest first, then those that are suspicious."""
+        return sorted(self._unstored, key=lambda s: self.handling(s).suspicious)
+
+    @property
+    def _unstored(self) -> list[Segment]:
         stored = self.parked.keys() | self.owed.keys()
         return [segment for segment in self._spool.sealed if segment not in stored]
+
+    def handling(self, segment: Segment) -> Handling:
+        """Return what is done with a segment when its turn comes."""
+        working, sending = segment.crashes
+        errors = self._memory_errors.get(segment, 0)
+        return handling(working=working, sending=sending, memory_errors=errors)
+
+    def as_text(self, segment: Segment) -> bool:
+        """Tell whether a segment is stored as text, for mapping it was too much."""
+        return self.handling(segment) is Handling.TEXT
+
+    def is_to_blame(self, segment: Segment) -> bool:
+        """Tell whether a segment itself, and no destination, may be why it is not stored."""
+        return bool(self.tries(segment)) or self.handling(segment).suspicious
+
+    def memory_was_short(self, segment: Segment) -> None:
+        """Note that there was too little memory for a segment."""
+        self._memory_errors[segment] = self._memory_errors.get(segment, 0) + 1
+
+    def put_down(self) -> None:
+        """Let no segment count as one that ended this process: it ends because it is told to."""
+        for segment in self._spool.sealed:
+            segment.put_down()
 
     @property
     def oldest_idle(self) -> Segment | None:
         """The oldest segment that is neither stored nor being stored; None when there is none."""
-        return next((s for s in self.waiting if s is not self.in_hand), None)
+        return next((s for s in self._unstored if s is not self.in_hand), None)
 
     @property
     def oldest_owed(self) -> Segment | None:
@@ -91,11 +123,10 @@ class Outbox:
         return self._tries.get(segment, 0)
 
     def discard(self, segment: Segment) -> None:
-        """Forget a segment; after the last of many that were left, take over more."""
+        """Forget a segment."""
         self._spool.discard(segment)
         self._tries.pop(segment, None)
-        if not self._spool.sealed and self._spool.left_bytes:
-            self._spool.recover()
+        self._memory_errors.pop(segment, None)
 
     def discard_parked(self, segments: Iterable[Segment]) -> None:
         """Forget those of `segments` that are parked: they are safe now."""

@@ -30,14 +30,21 @@ PASSING = (DestinationError, ImportError, MemoryError, OSError)
 """What may be better in a moment; anything else is a bug of ours."""
 
 
-async def somehow(lane: Lane, work: Callable[..., Receipt], size_bytes: int) -> Receipt:
+async def somehow(
+    lane: Lane, work: Callable[..., Receipt], size_bytes: int, *, as_text: bool = False
+) -> Receipt:
     """Store or settle a segment on a lane; as text where mapping it breaks our own code.
 
     Args:
         lane: where.
         work: takes `as_text`.
         size_bytes: of the segment.
+        as_text: mapping it ended processes, or took more memory than there was.
     """
+    if as_text:
+        cause = "ended processes or took more memory than there was"
+        say("error", f"{size_bytes} bytes of telemetry are kept as text: mapping them {cause}")
+        return await lane.on_thread(work, as_text=True)
     try:
         return await lane.on_thread(work)
     except PASSING:
@@ -111,7 +118,8 @@ class Settling:
         self._outbox.settling = segment
         try:
             settle = partial(self._flush_side.settle, segment)
-            receipt = await somehow(self.lane, settle, segment.size_bytes)
+            as_text = self._outbox.as_text(segment)
+            receipt = await somehow(self.lane, settle, segment.size_bytes, as_text=as_text)
         except Exception as error:  # noqa: BLE001 - a bug of ours may not end the loop
             # Who got into trouble was told then.
             self.lane.retry.failed(now_ms())

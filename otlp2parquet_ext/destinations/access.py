@@ -10,6 +10,7 @@ Source: AWS SDKs and Tools reference guide, "Service-specific endpoints".
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from contextlib import AbstractContextManager
 
     from otlp2parquet_ext.storage import Storage
     from otlp2parquet_ext.web.aws import AwsClient
@@ -38,6 +40,7 @@ class Access:
         limit_ms: the most one operation on a bucket takes, retries included.
         origin: whose connections and credentials are used, too.
         troubled: told of each request that failed.
+        sent: entered for as long as a request is out.
     """
 
     def __init__(
@@ -49,6 +52,7 @@ class Access:
         origin: Access | None = None,
         *,
         troubled: Callable[[], None] | None = None,
+        sent: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         self._environ = environ
         self._options = options
@@ -56,6 +60,7 @@ class Access:
         self._limit_ms = limit_ms
         self._origin = origin
         self._troubled = troubled
+        self._sent = sent
 
     @cached_property
     def client(self) -> Client:
@@ -65,7 +70,7 @@ class Access:
         # A destination on disk pays for none of this.
         from otlp2parquet_ext.web.client import new_client  # noqa: PLC0415
 
-        return new_client(self._environ, self._troubled)
+        return new_client(self._environ, self._troubled, self._sent)
 
     @cached_property
     def credentials(self) -> Identity:

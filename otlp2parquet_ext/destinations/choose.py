@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -12,6 +13,7 @@ from otlp2parquet_ext.web.address import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from contextlib import AbstractContextManager
 
     from otlp2parquet_ext.destinations import Destination
     from otlp2parquet_ext.destinations.access import Access
@@ -31,6 +33,7 @@ def choose(
     *,
     patient: bool = False,
     troubled: Callable[[], None] | None = None,
+    sent: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> Destination:
     """Return the destination, or all of them as one, that `OTLP2PARQUET_DESTINATION` names.
 
@@ -39,6 +42,7 @@ def choose(
         environ: variables of the process: credentials, regions, endpoints.
         patient: whoever commits has time to try again: a committer, not an environment.
         troubled: told of each request that failed, whether it is tried again or not.
+        sent: entered on the thread that asks, for as long as a request is out.
 
     Raises:
         DestinationError: a malformed address or name; says which part is wrong and what is valid.
@@ -48,7 +52,7 @@ def choose(
     # Each kind imports what it needs, and nobody pays for another's libraries.
     try:
         addresses = parse_all(settings.destination)
-        access = Access(environ, {}, troubled=troubled)
+        access = Access(environ, {}, troubled=troubled, sent=sent)
         open_one = _Opening(addresses, settings, environ, access, patient=patient)
         members = [open_one(address) for address in addresses]
     except AddressError as error:

@@ -3,11 +3,14 @@
     receiver --append()--> Segment (open) --seal()--> Segment (sealed) --discard()--> gone
                               segments of a dead process --recover()--^
 
-    frames.py    one body as bytes with length and digest; reading what a crash left (no I/O)
-    folders.py   which folder is whose, by locks; what a process had lost when it died
-    digests.py   bodies that came before
-    segment.py   one file of frames, on disk or, where there is none, in memory
-    spool.py     the owner: which segment is open, which are sealed, what it will hold
+    frames.py       one body as bytes with length and digest; reading what a crash left (no I/O)
+    directories.py  opened by descriptor, never through a link; trusted when they are ours alone
+    folders.py      which folder is whose, by locks; what a process had lost when it died
+    recovery.py     segments of dead processes, a bounded part at a time
+    crashes.py      how many processes ended with a segment in hand, in its file's name (no I/O)
+    digests.py      bodies that came before
+    segment.py      one file of frames, on disk or, where there is none, in memory
+    spool.py        the owner: which segment is open, which are sealed, what it will hold
 
 Nothing here knows what the bodies mean. Two limits, never confused: `Thresholds` (flushing.py)
 say when a segment is *worth flushing* (soft); the capacities say what the spool will *hold* (hard).
@@ -23,15 +26,10 @@ from otlp2parquet_ext.spool.frames import (
     digest_of,
     read_frames,
 )
+from otlp2parquet_ext.spool.recovery import Found
 from otlp2parquet_ext.spool.segment import Segment
-from otlp2parquet_ext.spool.spool import (
-    SEGMENT_BYTES,
-    SEGMENT_ITEMS,
-    Appended,
-    Dropped,
-    Note,
-    Spool,
-)
+from otlp2parquet_ext.spool.spool import SEGMENT_BYTES, SEGMENT_ITEMS, Spool
+from otlp2parquet_ext.spool.values import Appended, Dropped, Note
 
 __all__ = [
     "BODIES",
@@ -41,6 +39,7 @@ __all__ = [
     "Appended",
     "Damage",
     "Dropped",
+    "Found",
     "Frame",
     "Kind",
     "Note",

@@ -6,23 +6,34 @@
 A folder whose lock is free belongs to a dead process. The lock's file has room for a *tally*: a
 few hundred bytes about what was lost, set aside before the disk is full, that outlive their
 process as segments do.
+
+Where something that is not ours alone lies in place of the root (directories.py), the root has
+another name; after `ROOTS` names there is none, and segments lie in memory.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
+import stat
 import time
 from typing import TYPE_CHECKING
 
+from otlp2parquet_ext.say import say
+from otlp2parquet_ext.spool.directories import Folder, UntrustedError, listed, open_trusted
 from otlp2parquet_ext.spool.frames import Frame, Kind, digest_of, encode_header, read_frames
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
+ROOTS = 3
+"""Names a root may have: somebody who takes one of them leaves the others."""
+
 TALLY_BYTES = 24_576
+LOCK = "lock"
+SUFFIX = ".seg"
 
 
 class Folders:
@@ -36,69 +47,163 @@ class Folders:
     """
 
     def __init__(self, root: Path) -> None:
-        self._root = root
-        self._locks: dict[Path, int] = {}
-        self.own: Path | None = None
+        numbers = range(2, ROOTS + 1)
+        self._roots = [root, *(root.with_name(f"{root.name}-{number}") for number in numbers)]
+        self._locks: dict[Folder, int] = {}
+        self._told = False
+        self.own: Folder | None = None
 
-    def make_own(self) -> Path:
+    def make_own(self) -> Folder:
         """Return this process's folder, another one if somebody removed it.
 
         Raises:
             OSError: there can be none.
         """
-        if self.own is not None and not self.own.is_dir():
+        if self.own is not None and not self._is_there(self.own):
             os.close(self._locks.pop(self.own))  # a lock on a file whose name is gone
             self.own = None
         if self.own is None:
             self.own = self._make()
         return self.own
 
-    def _make(self) -> Path:
-        self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for attempt in range(1_000):
-            folder = self._root / f"{os.getpid()}-{attempt}"
-            folder.mkdir(mode=0o700, exist_ok=True)
-            if folder in self._locks or not self.lock(folder):
-                continue
-            if not any(folder.glob("*.seg")) and not self.tally_of(folder):
-                with contextlib.suppress(OSError):  # no room for it, perhaps for segments
-                    os.posix_fallocate(self._locks[folder], 0, TALLY_BYTES)
-                return folder
-            os.close(self._locks.pop(folder))  # of an earlier process with our number
-        raise OSError(f"no free folder below {self._root}")
-
-    def others(self) -> Iterator[Path]:
-        """Yield the folders that are not ours, the one changed last first."""
-        folders = sorted(self._root.glob("*/"), key=_modified, reverse=True)
-        return (folder for folder in folders if folder not in self._locks)
-
-    def lock(self, folder: Path) -> bool:
-        """Try to become the owner of `folder`; the kernel gives the lock up when we die."""
-        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+    def _is_there(self, folder: Folder) -> bool:
         try:
-            descriptor = os.open(folder / "lock", flags, 0o600)
+            with folder.opened():
+                return True
         except OSError:
             return False
+
+    def _make(self) -> Folder:
+        root = self._make_root()
+        for attempt in range(1_000):
+            folder = Folder(root, f"{os.getpid()}-{attempt}")
+            if self._mkdir(folder) and self._take(folder):
+                return folder
+        raise OSError(errno.EEXIST, "no free folder", str(root))
+
+    def _mkdir(self, folder: Folder) -> bool:
+        """Make a folder unless there is one; False when it is not to be trusted."""
+        root = open_trusted(folder.root)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # A lock on a file that its last owner removed meanwhile locks nothing.
-            mine = os.fstat(descriptor).st_ino == os.stat(folder / "lock").st_ino  # noqa: PTH116
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(folder.name, 0o700, dir_fd=root)
+            os.close(open_trusted(folder.name, root))
+        except UntrustedError:
+            return False
+        finally:
+            os.close(root)
+        return True
+
+    def _take(self, folder: Folder) -> bool:
+        """Make a folder ours; False when it is another process's, or has something in it."""
+        if folder in self._locks or not self.lock(folder):
+            return False
+        if not self.segments_in(folder) and not self.tally_of(folder):
+            with contextlib.suppress(OSError):  # no room for it, perhaps for segments
+                os.posix_fallocate(self._locks[folder], 0, TALLY_BYTES)
+            return True
+        os.close(self._locks.pop(folder))  # of an earlier process with our number
+        return False
+
+    def _make_root(self) -> Path:
+        """Return the first root that is ours alone; the others are named in one line.
+
+        Raises:
+            OSError: there is none.
+        """
+        problems: list[UntrustedError] = []
+        for root in self._roots:
+            try:
+                with contextlib.suppress(FileExistsError):
+                    root.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                    root.mkdir(mode=0o700)
+                os.close(open_trusted(root))
+            except UntrustedError as error:
+                problems.append(error)
+            else:
+                self._tell(problems, f"telemetry is kept in {root}")
+                return root
+        self._tell(problems, "telemetry is kept in memory and ends with this process")
+        raise problems[-1]
+
+    def _tell(self, problems: list[UntrustedError], instead: str) -> None:
+        if problems and not self._told:
+            self._told = True
+            reasons = "; ".join(f"{error.filename}: {error.strerror}" for error in problems)
+            say("warning", f"the spool does not trust {reasons}; {instead}")
+
+    def others(self) -> tuple[list[Folder], bool]:
+        """Return folders that are not ours, the one changed last at the end; and are there more?"""
+        found: list[tuple[int, Folder]] = []
+        more = False
+        for root in self._roots:
+            with contextlib.suppress(OSError):  # there is none, or it is not to be trusted
+                directory = open_trusted(root)
+                try:
+                    entries, beyond = listed(directory)
+                    found += [
+                        (_modified(entry), Folder(root, entry.name))
+                        for entry in entries
+                        if entry.is_dir(follow_symlinks=False)
+                    ]
+                finally:
+                    os.close(directory)
+                more |= beyond
+        found.sort(key=lambda one: one[0])
+        return [folder for _, folder in found if folder not in self._locks], more
+
+    def is_used(self, folder: Folder) -> bool:
+        """Tell whether a process of ours made a folder: nothing is made or removed in others."""
+        try:
+            with folder.opened() as directory:
+                os.stat(LOCK, dir_fd=directory, follow_symlinks=False)
+        except FileNotFoundError:
+            return bool(self.segments_in(folder))
         except OSError:
-            mine = False
+            return False
+        return True
+
+    def lock(self, folder: Folder) -> bool:
+        """Try to become the owner of `folder`; the kernel gives the lock up when we die."""
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+        try:
+            with folder.opened() as directory:
+                descriptor = os.open(LOCK, flags, 0o600, dir_fd=directory)
+                mine = _lock(descriptor, directory)
+        except OSError:
+            return False
         if mine:
             self._locks[folder] = descriptor
         else:
             os.close(descriptor)
         return mine
 
-    def release(self, folder: Path) -> None:
+    def release(self, folder: Folder) -> None:
         """Remove a dead process's folder, whose segments and tally are taken over."""
         descriptor = self._locks.pop(folder, None)
-        with contextlib.suppress(OSError):  # somebody's file lies in it, or it is gone already
-            (folder / "lock").unlink(missing_ok=True)
-            folder.rmdir()
+        with contextlib.suppress(OSError), folder.opened() as directory:
+            os.unlink(LOCK, dir_fd=directory)
+        self._remove(folder)
         if descriptor is not None:
             os.close(descriptor)
+
+    def _remove(self, folder: Folder) -> None:
+        with contextlib.suppress(OSError):  # somebody's file lies in it, or it is gone already
+            root = open_trusted(folder.root)
+            try:
+                os.rmdir(folder.name, dir_fd=root)
+            finally:
+                os.close(root)
+
+    def segments_in(self, folder: Folder) -> dict[str, int]:
+        """Return the names of a folder's segments, in order, and the bytes each takes on disk."""
+        try:
+            with folder.opened() as directory:
+                entries, _ = listed(directory)
+                names = sorted(entry.name for entry in entries if entry.name.endswith(SUFFIX))
+                return {name: _disk_bytes(name, directory) for name in names}
+        except OSError:
+            return {}
 
     def write_tally(self, body: bytes) -> bool:
         """Replace our tally; False when there is no place for it: it dies with us.
@@ -113,13 +218,13 @@ class Folders:
             return False
         return True
 
-    def clear_tally(self, folder: Path) -> None:
+    def clear_tally(self, folder: Folder) -> None:
         """Empty the tally of a dead process's folder, if it is still there."""
         if folder in self._locks:
             with contextlib.suppress(OSError):
                 os.pwrite(self._locks[folder], bytes(TALLY_BYTES), 0)
 
-    def tally_of(self, folder: Path) -> bytes:
+    def tally_of(self, folder: Folder) -> bytes:
         """Return the tally of a folder we hold the lock of, b"" when there is none."""
         try:
             data = os.pread(self._locks[folder], TALLY_BYTES, 0)
@@ -131,22 +236,33 @@ class Folders:
         return b""
 
 
-def _modified(path: Path) -> int:
+def _lock(descriptor: int, directory: int) -> bool:
+    """Lock a file that still is the folder's lock; False when it is not, or not free."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # A lock on a file that its last owner removed meanwhile locks nothing.
+        named = os.stat(LOCK, dir_fd=directory, follow_symlinks=False)
+    except OSError:
+        return False
+    return stat.S_ISREG(named.st_mode) and os.fstat(descriptor).st_ino == named.st_ino
+
+
+def _modified(entry: os.DirEntry[str]) -> int:
     """Return when a folder last changed, 0 when it is gone."""
     try:
-        return path.stat().st_mtime_ns
+        return entry.stat(follow_symlinks=False).st_mtime_ns
     except OSError:
         return 0
 
 
-def size_of(folder: Path) -> int:
-    """Return the bytes of a folder's segments, as far as they are there."""
-    return sum(map(_size, folder.glob("*.seg")))
-
-
-def _size(path: Path) -> int:
-    """Return the bytes of a file, 0 when it is gone."""
+def _disk_bytes(name: str, directory: int) -> int:
+    """Return the bytes a file takes, holes left out; 0 when it is gone."""
     try:
-        return path.stat().st_size
+        return taken_bytes(os.stat(name, dir_fd=directory, follow_symlinks=False))
     except OSError:
         return 0
+
+
+def taken_bytes(status: os.stat_result) -> int:
+    """Return the bytes a file takes: no more than it has, and nothing for holes in it."""
+    return min(status.st_size, status.st_blocks * 512)

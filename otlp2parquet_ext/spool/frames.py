@@ -33,6 +33,12 @@ SEARCHED = 16
 """As many times its own length of a segment is hashed, at most, in search of frames behind damage:
 bytes made to look like frames in each other would take hours. What is left then is damage."""
 
+LOOK_BYTES = 512
+"""Bytes that could be hashed in the time a look at what may be a header takes."""
+
+SEARCHED_BYTES = 1_048_576
+"""Bytes that are hashed in any case, however short the segment is."""
+
 
 class Kind(enum.IntEnum):
     """What a frame's payload is; the spool only carries it."""
@@ -107,7 +113,7 @@ def read_frames(data: bytes) -> Iterator[Frame | Damage]:
         data: a segment as it lies on disk; its last frame may be torn.
     """
     position = damaged_from = 0
-    hashed, most = 0, SEARCHED * len(data)
+    hashed, most = 0, SEARCHED * len(data) + SEARCHED_BYTES
     while 0 <= position < len(data) and hashed <= most:
         header = _header_at(data, position)
         if header is not None:
@@ -121,6 +127,7 @@ def read_frames(data: bytes) -> Iterator[Frame | Damage]:
                 position = damaged_from = start + length
                 continue
             hashed += length
+        hashed += LOOK_BYTES
         position = data.find(MAGIC, position + 1)
     if damaged_from < len(data):
         yield Damage(len(data) - damaged_from)

@@ -3,6 +3,8 @@
 The file stays open from its first byte until it is discarded: a function that empties /tmp takes
 the name, not the bytes. Where no file can be written the segment lives in anonymous memory, with
 the same code on top.
+
+While a thread stores a segment, the name of its file says so (crashes.py).
 """
 
 from __future__ import annotations
@@ -11,13 +13,18 @@ import contextlib
 import errno
 import os
 import stat
+import threading
 from typing import TYPE_CHECKING
 
+from otlp2parquet_ext.spool.crashes import Crashes, Phase, file_name, split_name
+from otlp2parquet_ext.spool.folders import taken_bytes
 from otlp2parquet_ext.spool.frames import BODIES, encode_header
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
+    from otlp2parquet_ext.spool.directories import Folder
     from otlp2parquet_ext.spool.frames import Kind
 
 
@@ -25,31 +32,42 @@ class Segment:
     """Frames in the order in which they came.
 
     Attributes:
-        path: where it lies, None for one in memory.
+        folder: in which its file lies, None for one in memory.
         items: events and records in its bodies, as counted by whoever appended them; 0 for a
             recovered one.
         deliveries: bodies in it; 0 for a recovered one, too: nobody has read it yet.
-        size_bytes: bytes of all frames.
+        size_bytes: bytes of all frames; of a recovered one, at most what is read of it.
+        beyond_bytes: bytes of a recovered file that are not read: no segment of ours is that long.
         since_us: Unix microseconds of its oldest delivery, of its last change for a recovered one.
+        crashes: of the processes that had it before this one.
     """
 
-    def __init__(self, descriptor: int, path: Path | None) -> None:
+    def __init__(self, descriptor: int, folder: Folder | None, name: str = "") -> None:
         self._descriptor = descriptor
-        self.path = path
+        self._name = name
+        self._stem, self.crashes = split_name(name)
+        self._phases: dict[int, Phase] = {}  # by thread: one that was given up may still work
+        self._lock = threading.Lock()
+        self._final = False
+        self._holes_bytes = 0
+        self.folder = folder
         self.items = 0
         self.deliveries = 0
         self.size_bytes = 0
+        self.beyond_bytes = 0
         self.since_us = 0
 
     @classmethod
-    def create(cls, path: Path) -> Segment:
+    def create(cls, folder: Folder, stem: str) -> Segment:
         """Create an empty segment file, readable by nobody else.
 
         Raises:
             OSError: the folder is gone, full or not writable, or the name is taken.
         """
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        return cls(os.open(path, flags, 0o600), path)
+        name = file_name(stem, Crashes())
+        with folder.opened() as directory:
+            return cls(os.open(name, flags, 0o600, dir_fd=directory), folder, name)
 
     @classmethod
     def in_memory(cls) -> Segment:
@@ -57,26 +75,45 @@ class Segment:
         return cls(os.memfd_create("otlp2parquet-segment"), None)
 
     @classmethod
-    def recover(cls, path: Path) -> Segment:
+    def recover(cls, folder: Folder, name: str, largest_bytes: int) -> Segment:
         """Open a segment that an earlier process left, to be read and discarded only.
+
+        Args:
+            folder: in which it lies.
+            name: of its file.
+            largest_bytes: what is read of it; what lies beyond is no segment of ours.
 
         Raises:
             OSError: it is gone, or not ours to read.
         """
         # A pipe of that name would be waited for, and the function with us.
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-        segment = cls(os.open(path, flags), path)
+        with folder.opened() as directory:
+            segment = cls(os.open(name, flags, dir_fd=directory), folder, name)
         status = os.fstat(segment._descriptor)
         if not stat.S_ISREG(status.st_mode):
             os.close(segment._descriptor)
-            raise OSError(errno.EINVAL, "this is no file", str(path))
-        segment.size_bytes, segment.since_us = status.st_size, status.st_mtime_ns // 1_000
+            raise OSError(errno.EINVAL, "this is no file", str(segment.path))
+        segment.size_bytes = min(status.st_size, largest_bytes)
+        segment.beyond_bytes = status.st_size - segment.size_bytes
+        segment._holes_bytes = status.st_size - taken_bytes(status)
+        segment.since_us = status.st_mtime_ns // 1_000
         return segment
+
+    @property
+    def path(self) -> Path | None:
+        """Where it lies, None for one in memory."""
+        return None if self.folder is None else self.folder.path / self._name
 
     @property
     def on_disk(self) -> bool:
         """False for a segment in memory."""
-        return self.path is not None
+        return self.folder is not None
+
+    @property
+    def disk_bytes(self) -> int:
+        """What takes room of `size_bytes`: a recovered file may have holes."""
+        return max(0, self.size_bytes - self._holes_bytes)
 
     def append(
         self, kind: Kind, payload: bytes, received_us: int, digest: bytes, items: int
@@ -106,12 +143,58 @@ class Segment:
 
     def read(self) -> bytes:
         """Return the segment's bytes, from the open file: its name may be gone."""
-        return os.pread(self._descriptor, os.fstat(self._descriptor).st_size, 0)
+        return os.pread(self._descriptor, self.size_bytes, 0)
+
+    @contextlib.contextmanager
+    def in_hand(self) -> Iterator[None]:
+        """Mark that this thread works on the segment, for the next process if this one ends."""
+        self._enter(Phase.WORKING)
+        try:
+            yield
+        finally:
+            self._enter(None)
+
+    @contextlib.contextmanager
+    def sent(self) -> Iterator[None]:
+        """Mark that this thread only waits for a destination; it has the segment in hand."""
+        self._enter(Phase.SENDING)
+        try:
+            yield
+        finally:
+            self._enter(Phase.WORKING)
+
+    def put_down(self) -> None:
+        """Take all marks back, for good: this process is about to end, whatever threads do."""
+        with self._lock:
+            self._final = True
+            self._rename(self.crashes)
+
+    def _enter(self, phase: Phase | None) -> None:
+        with self._lock:
+            if phase is None:
+                self._phases.pop(threading.get_ident(), None)
+            else:
+                self._phases[threading.get_ident()] = phase
+            if not self._final:
+                self._rename(self.crashes.during(max(self._phases.values(), default=None)))
+
+    def _rename(self, crashes: Crashes) -> None:
+        name = file_name(self._stem, crashes)
+        if self.folder is None or name == self._name:
+            return
+        with contextlib.suppress(OSError):  # the name is gone: so are the bytes, when we are
+            with self.folder.opened() as directory:
+                os.rename(self._name, name, src_dir_fd=directory, dst_dir_fd=directory)
+            self._name = name
 
     def discard(self) -> None:
         """Forget the segment and free its space; its batch is safe elsewhere."""
-        os.close(self._descriptor)
-        self._descriptor = -1  # whoever reads it late may not read what has the number next
-        if self.path is not None:
-            with contextlib.suppress(OSError):  # the function may have put anything in its place
-                self.path.unlink(missing_ok=True)
+        with self._lock:
+            self._final = True
+            os.close(self._descriptor)
+            self._descriptor = -1  # whoever reads it late may not read what has the number next
+            # The function may have put anything in its place.
+            with contextlib.suppress(OSError):
+                if self.folder is not None:
+                    with self.folder.opened() as directory:
+                        os.unlink(self._name, dir_fd=directory)

@@ -10,42 +10,34 @@ import contextlib
 from collections import deque
 from typing import TYPE_CHECKING
 
-from msgspec import Struct
-
 from otlp2parquet_ext.spool.digests import Digests
-from otlp2parquet_ext.spool.folders import Folders, size_of
-from otlp2parquet_ext.spool.frames import BODIES, Frame, Kind, digest_of, read_frames
+from otlp2parquet_ext.spool.folders import Folders
+from otlp2parquet_ext.spool.frames import Kind, digest_of
+from otlp2parquet_ext.spool.recovery import Recovery
 from otlp2parquet_ext.spool.segment import Segment
+from otlp2parquet_ext.spool.values import Appended, Dropped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    from otlp2parquet_ext.spool.directories import Folder
+    from otlp2parquet_ext.spool.recovery import Found
+    from otlp2parquet_ext.spool.values import Note
+
 FOLDER = "otlp2parquet_ext"
 NOTES = 1_000
+NOTES_BYTES = 1_048_576
+"""What the facts in one segment may take, generously: recovery reads no more than a segment's."""
+
 CARRIED = 16
-RECOVERED = 100
-"""Segments taken over at a time: each is an open file, and Lambda allows 1 024."""
 
 SEGMENT_BYTES = 4_194_304
+BODY_BYTES = 67_108_864
+"""The longest body that any setting lets in."""
+
 SEGMENT_ITEMS = 10_000
 """Short lines take ten times their bytes as columns: 40 000 of them were 100 MB resident."""
-
-
-Note = tuple[Kind, bytes, int]
-"""A fact that is no delivery: kind, payload, Unix microseconds at which it was learned."""
-
-
-class Appended(Struct, frozen=True):
-    """The body is in the spool, or was already (`duplicate`)."""
-
-    duplicate: bool
-
-
-class Dropped(Struct, frozen=True):
-    """The body is lost, and why."""
-
-    reason: str
 
 
 class Spool:
@@ -57,11 +49,14 @@ class Spool:
         memory_capacity_bytes: what all segments in memory may take.
         segment_bytes, segment_items: a segment is sealed at this size even when nobody can flush
             it: it bounds the memory of a flush.
+        body_bytes: the longest body that is appended: nothing longer than a full segment and one
+            of these is read of what dead processes left.
 
     Attributes:
-        open: the segment appended to, None while nothing waits.
+        open: the segment appended to, None where nothing waits.
         sealed: immutable segments that are not safe elsewhere yet, oldest first.
-        left_bytes: bytes of dead processes' segments that wait for another `recover`.
+        left_bytes, left_more: bytes of dead processes' segments that wait for another `recover`,
+            as far as was looked, and whether there are some.
         left_tallies: what dead processes had lost and not told, by their folders.
     """
 
@@ -73,8 +68,10 @@ class Spool:
         *,
         segment_bytes: int = SEGMENT_BYTES,
         segment_items: int = SEGMENT_ITEMS,
+        body_bytes: int = BODY_BYTES,
     ) -> None:
         self._folders = Folders(folder / FOLDER)
+        self._recovery = Recovery(self._folders, segment_bytes + body_bytes + NOTES_BYTES)
         self._capacity_bytes = capacity_bytes
         self._memory_capacity_bytes = memory_capacity_bytes
         self._memory_part_bytes = memory_capacity_bytes // 4
@@ -87,7 +84,8 @@ class Spool:
         self.open: Segment | None = None
         self.sealed: list[Segment] = []
         self.left_bytes = 0
-        self.left_tallies: dict[Path, bytes] = {}
+        self.left_more = False
+        self.left_tallies: dict[Folder, bytes] = {}
 
     @property
     def size_bytes(self) -> int:
@@ -139,6 +137,10 @@ class Spool:
         if isinstance(result, Appended):
             self._digests.add(digest)
         return result
+
+    def remember(self, payload: bytes) -> None:
+        """Know a body that was dropped and counted: sent again, it is a duplicate."""
+        self._digests.add(digest_of(payload))
 
     def _append_somewhere(
         self, kind: Kind, payload: bytes, received_us: int, digest: bytes, items: int
@@ -205,40 +207,28 @@ class Spool:
         """Forget a sealed segment whose batch is safe."""
         self.sealed.remove(segment)
         segment.discard()
-        if segment.path is not None and segment.path.parent != self._folders.own:
-            self._release(segment.path.parent)
+        if segment.folder is not None and segment.folder != self._folders.own:
+            self._release(segment.folder)
 
     def recover(self) -> int:
-        """Take over the segments of dead processes; return how many.
+        """Take over segments of dead processes, the newest first; return how many.
 
-        Only about `RECOVERED` of them, the newest, where a function that crashes again and again
-        has left more: the rest are `left_bytes`, for a call when these are discarded.
+        At most `RECOVERED` at a time; the rest, `left_more`, when these are discarded.
         """
-        found: list[Segment] = []
-        self.left_bytes = 0
-        for folder in self._folders.others():
-            if len(found) >= RECOVERED:
-                self.left_bytes += size_of(folder)
-            elif self._folders.lock(folder):
-                found += self._recover_folder(folder)
-        found.sort(key=lambda s: s.since_us)
-        # What was acknowledged last may be sent again, because the answer died with the process.
-        for frame in read_frames(found[-1].read()) if found else ():
-            if isinstance(frame, Frame) and frame.kind in BODIES:
-                self._digests.add(frame.digest)
-        self.sealed = found + self.sealed
-        return len(found)
+        return self.adopt(self.find_left())
 
-    def _recover_folder(self, folder: Path) -> list[Segment]:
-        found: list[Segment] = []
-        if tally := self._folders.tally_of(folder):
-            self.left_tallies[folder] = tally
-        for path in sorted(folder.glob("*.seg")):
-            with contextlib.suppress(OSError):
-                found.append(Segment.recover(path))
-        if not found:
-            self._release(folder)
-        return found
+    def find_left(self) -> Found:
+        """Return what dead processes left, for `adopt`; on any thread, one at a time."""
+        return self._recovery.find()
+
+    def adopt(self, found: Found) -> int:
+        """Own what was found; return how many segments."""
+        for digest in found.digests:
+            self._digests.add(digest)
+        self.left_tallies |= found.tallies
+        self.left_bytes, self.left_more = found.left_bytes, found.more
+        self.sealed = found.segments + self.sealed
+        return len(found.segments)
 
     def _close_open(self) -> None:
         segment, self.open = self.open, None
@@ -267,7 +257,7 @@ class Spool:
         Raises:
             OSError: there is no room for one.
         """
-        segment = Segment.create(self._next_path()) if on_disk else Segment.in_memory()
+        segment = self._create() if on_disk else Segment.in_memory()
         try:
             for kind, payload, received_us in self._preamble:
                 segment.append(kind, payload, received_us, digest_of(payload), 0)
@@ -276,14 +266,14 @@ class Spool:
             raise
         return segment
 
-    def _next_path(self) -> Path:
+    def _create(self) -> Segment:
         folder = self._folders.make_own()
         self._count += 1
-        return folder / f"{self._count:08d}.seg"
+        return Segment.create(folder, f"{self._count:08d}")
 
-    def _release(self, folder: Path) -> None:
-        """Let go of a recovered folder once its last segment is gone."""
-        if all(s.path is None or s.path.parent != folder for s in self.sealed):
+    def _release(self, folder: Folder) -> None:
+        """Give up a recovered folder once its last segment is gone."""
+        if all(s.folder != folder for s in self.sealed) and not self._recovery.holds(folder):
             self._folders.release(folder)
 
     def _room(self, size_bytes: int, *, on_disk: bool) -> bool:
@@ -291,7 +281,7 @@ class Spool:
         return self._held_bytes(on_disk=on_disk) + size_bytes <= capacity
 
     def _held_bytes(self, *, on_disk: bool) -> int:
-        held = sum(s.size_bytes for s in self._segments(on_disk=on_disk))
+        held = sum(s.disk_bytes for s in self._segments(on_disk=on_disk))
         return held + self.left_bytes if on_disk else held
 
     def _segments(self, *, on_disk: bool) -> list[Segment]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, NamedTuple
 
 from otlp2parquet_ext.web import WebError, answer
@@ -22,6 +23,7 @@ from otlp2parquet_ext.web.connection import Connection, tls_context, unreachable
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Mapping
+    from contextlib import AbstractContextManager
 
     from otlp2parquet_ext.web import BytesLike, Response
     from otlp2parquet_ext.web.address import Address, Origin
@@ -52,6 +54,7 @@ class Client:
         body_bytes: the longest answer to take.
         troubled: told, on the thread that asked, of each request that was not answered, or with
             429 or a server's error.
+        sent: entered, on the thread that asks, for as long as a request is out.
     """
 
     def __init__(
@@ -60,8 +63,10 @@ class Client:
         ca_file: str | None = None,
         body_bytes: int = BODY_BYTES,
         troubled: Callable[[], None] | None = None,
+        sent: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         self._troubled = troubled
+        self._sent = sent
         self._ca_file = ca_file
         self._body_bytes = body_bytes
         self._lock = threading.Lock()
@@ -92,7 +97,8 @@ class Client:
         address = split(url)
         head = _head(method, address, headers or {}, len(memoryview(body).cast("B")))
         try:
-            response = self._request(address.origin, method, head, body, deadline_ms)
+            with self._sent():
+                response = self._request(address.origin, method, head, body, deadline_ms)
         except WebError:
             self._tell()
             raise
@@ -188,10 +194,14 @@ class Client:
             self._forget(float("inf"))
 
 
-def new_client(environ: Mapping[str, str], troubled: Callable[[], None] | None = None) -> Client:
+def new_client(
+    environ: Mapping[str, str],
+    troubled: Callable[[], None] | None = None,
+    sent: Callable[[], AbstractContextManager[None]] = nullcontext,
+) -> Client:
     """Return a client that trusts the certificates AWS's and OpenSSL's variables name, if any."""
     ca_file = environ.get("AWS_CA_BUNDLE") or environ.get("SSL_CERT_FILE") or None
-    return Client(ca_file=ca_file, troubled=troubled)
+    return Client(ca_file=ca_file, troubled=troubled, sent=sent)
 
 
 def _head(method: str, address: Address, headers: Mapping[str, str], length: int) -> bytes:

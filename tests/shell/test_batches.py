@@ -25,7 +25,7 @@ from otlp2parquet_ext.lane import GIVEN_UP, STUCK_MS, now_ms
 from otlp2parquet_ext.settings import load
 from otlp2parquet_ext.spool import Frame, Kind, Segment, Spool, digest_of, read_frames
 from otlp2parquet_ext.spool.frames import encode_header
-from otlp2parquet_ext.spool.spool import RECOVERED
+from otlp2parquet_ext.spool.recovery import RECOVERED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -176,7 +176,7 @@ async def test_all_of_hundreds_of_leftovers_are_flushed(tmp_path: Path) -> None:
         (folder / "00000001.seg").write_bytes(header + body)
 
     at = bench(tmp_path)
-    at.batches.recover()
+    await at.batches.recover()
     await until(lambda: len(at.flush_side.bodies) == count)
     assert sorted(map(int, at.flush_side.bodies)) == list(range(count))
 

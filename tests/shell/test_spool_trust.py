@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from otlp2parquet_ext.spool import Spool
+from otlp2parquet_ext.spool import (
+    Appended,
+    Damage,
+    Frame,
+    Kind,
+    Spool,
+    digest_of,
+    directories,
+    frames,
+    read_frames,
+)
+from otlp2parquet_ext.spool.directories import reason_against
+from otlp2parquet_ext.spool.frames import MAGIC, encode_header
+from otlp2parquet_ext.spool.recovery import RECOVERED, SIZED, VISITED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 BODY = b'[{"type":"function","record":"hello"}]'
@@ -67,18 +80,227 @@ def test_a_segment_is_not_written_through_a_link(tmp_path: Path) -> None:
     assert victim.read_text() == "of the function"
 
 
-@pytest.mark.parametrize("link", [False, True], ids=["a file", "a link to nowhere"])
-def test_what_lies_where_our_folder_should_be_does_not_stop_us(
-    tmp_path: Path, *, link: bool
+@pytest.mark.parametrize("planted", ["a file", "a link to nowhere", "a link", "mode 0777"])
+def test_a_root_that_is_not_ours_alone_is_not_used_and_one_line_says_so(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], planted: str
 ) -> None:
-    """Telemetry stays in memory."""
-    place = tmp_path / "otlp2parquet_ext"
-    if link:
-        place.symlink_to(tmp_path / "nowhere" / "at all")
-    else:
-        place.write_text("of the function")
+    """The name is known to everybody: the spool has another one, and the next process finds it."""
+    place, elsewhere = tmp_path / "otlp2parquet_ext", tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    reason = plant(place, planted, elsewhere)
     spool = Spool(tmp_path, 1 << 20, 1 << 20)
     assert spool.recover() == 0
-    spool.append(BODY, 1, 1)
+    for number in range(3):
+        spool.append(b"%d" % number, 1, 1)
+        spool.seal()
+    said = capfd.readouterr().err.splitlines()
+    assert len(said) == 1
+    assert f"does not trust {place}: {reason}" in said[0]
+    assert f"telemetry is kept in {place}-2" in said[0]
+    assert all(segment.on_disk for segment in spool.sealed)
+    assert list(elsewhere.iterdir()) == []
+    die(spool)
+    following = Spool(tmp_path, 1 << 20, 1 << 20)
+    assert following.recover() == 3
+
+
+def plant(place: Path, what: str, elsewhere: Path) -> str:
+    """Put something where our root should be; return what is wrong with it."""
+    if what == "a file":
+        place.write_text("of the function")
+        return "it is no directory"
+    if what == "mode 0777":
+        place.mkdir()
+        place.chmod(0o777)
+        return "its mode is 0777: other users may write into it"
+    place.symlink_to(elsewhere if what == "a link" else elsewhere / "nowhere")
+    return "it is a link"
+
+
+def die(spool: Spool) -> None:
+    """Do what the kernel does when a process dies: its locks are given up."""
+    for descriptor in spool._folders._locks.values():
+        os.close(descriptor)
+
+
+def test_where_every_root_is_somebody_elses_telemetry_stays_in_memory(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """And the line says what that means."""
+    for suffix in ("", "-2", "-3"):
+        (tmp_path / f"otlp2parquet_ext{suffix}").symlink_to(tmp_path / "nowhere")
+    spool = Spool(tmp_path, 1 << 20, 1 << 20)
+    assert spool.recover() == 0
+    for number in range(3):
+        spool.append(b"%d" % number, 1, 1)
     assert spool.open is not None
     assert not spool.open.on_disk
+    (line,) = capfd.readouterr().err.splitlines()
+    assert "telemetry is kept in memory and ends with this process" in line
+
+
+def test_a_folder_of_another_user_or_open_to_all_is_not_trusted() -> None:
+    """Decided by what the descriptor says, not by a path that may be swapped meanwhile."""
+    mine = (0, 0, 0, 0, 1_000, 0, 0, 0, 0, 0)
+    modes = {0o40700: None, 0o40755: None, 0o40770: "0770", 0o41777: "1777", 0o100700: "directory"}
+    for mode, word in modes.items():
+        reason = reason_against(os.stat_result((mode, *mine[1:])), 1_000)
+        assert (reason is None) if word is None else word in str(reason)
+    assert "belongs to user 1000" in str(reason_against(os.stat_result((0o40700, *mine[1:])), 0))
+
+
+def test_a_linked_folder_of_a_process_is_neither_read_nor_written(tmp_path: Path) -> None:
+    """It leads where we have no business: a lock would be made there, and segments removed."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "00000001.seg").write_bytes(framed(BODY))
+    root = tmp_path / "otlp2parquet_ext"
+    root.mkdir(mode=0o700)
+    (root / "1-0").symlink_to(elsewhere)
+    (root / f"{os.getpid()}-0").symlink_to(elsewhere)
+    spool = Spool(tmp_path, 1 << 20, 1 << 20)
+    assert spool.recover() == 0
+    spool.append(b"mine", 1, 1)
+    spool.seal()
+    assert spool.sealed[0].on_disk
+    assert [path.name for path in elsewhere.iterdir()] == ["00000001.seg"]
+
+
+def test_our_own_folder_swapped_for_a_link_is_given_up(tmp_path: Path) -> None:
+    """Between two segments; nothing is written through it, and nothing removed."""
+    spool = Spool(tmp_path, 1 << 20, 1 << 20)
+    spool.append(BODY, 1, 1)
+    first = spool.seal()
+    assert first is not None
+    assert first.path is not None
+    folder, elsewhere = first.path.parent, tmp_path / "elsewhere"
+    folder.rename(elsewhere)
+    folder.symlink_to(elsewhere)
+    before = sorted(path.name for path in elsewhere.iterdir())
+    with first.in_hand():
+        assert sorted(path.name for path in elsewhere.iterdir()) == before
+    spool.append(b"later", 1, 1)
+    spool.seal()
+    spool.discard(first)
+    assert sorted(path.name for path in elsewhere.iterdir()) == before
+    assert spool.sealed[0].path is not None
+    assert spool.sealed[0].path.parent != folder
+
+
+def framed(body: bytes) -> bytes:
+    """Lay a body down as a segment does."""
+    return encode_header(Kind.DELIVERY, 1, body, digest_of(body)) + body
+
+
+def test_a_segment_with_holes_is_not_read_to_its_apparent_end(tmp_path: Path) -> None:
+    """One `truncate` makes a terabyte: what no segment of ours can have is damage, and counted."""
+    folder = tmp_path / "otlp2parquet_ext" / "1-0"
+    folder.mkdir(parents=True)
+    with (folder / "00000001.seg").open("wb") as file:
+        file.write(framed(BODY))
+        file.truncate(1 << 40)
+    spool = Spool(tmp_path, 1 << 20, 0, segment_bytes=4_096, body_bytes=4_096)
+    assert spool.recover() == 1
+    segment = spool.sealed[0]
+    data = segment.read()
+    assert len(data) == segment.size_bytes < 2 << 20
+    assert len(data) + segment.beyond_bytes == 1 << 40
+    assert [p.payload for p in read_frames(data) if isinstance(p, Frame)] == [BODY]
+    # Holes take no room: they may not keep out what comes in.
+    assert spool.append(b"x" * 500_000, 1, 1) == Appended(duplicate=False)
+    assert spool.append(BODY, 1, 1) == Appended(duplicate=True)
+
+
+def test_thousands_of_planted_segments_are_taken_over_a_part_at_a_time(tmp_path: Path) -> None:
+    """Each would be a descriptor, and Lambda allows 1 024: also where one folder has them all."""
+    folder = tmp_path / "otlp2parquet_ext" / "1-0"
+    folder.mkdir(parents=True)
+    for number in range(3_000):
+        (folder / f"{number:08d}.seg").write_bytes(framed(b"%d" % number))
+    spool = Spool(tmp_path, 1 << 30, 0)
+    before, found = open_descriptors(), set()
+    while spool.recover():
+        assert open_descriptors() - before <= RECOVERED + 2
+        for segment in list(spool.sealed):
+            found |= {p.payload for p in read_frames(segment.read()) if isinstance(p, Frame)}
+            spool.discard(segment)
+    assert found == {b"%d" % number for number in range(3_000)}
+    assert not folder.exists()
+    assert open_descriptors() == before
+
+
+def open_descriptors() -> int:
+    """Count what this process has open."""
+    return len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - names are all we need
+
+
+@pytest.mark.parametrize("content", [[], ["data"]], ids=["empty", "a file of the function's"])
+def test_thousands_of_planted_folders_cost_a_bounded_part_of_a_second_each_round(
+    tmp_path: Path, content: list[str]
+) -> None:
+    """Counted in calls of the system: their time is the machine's."""
+    root = tmp_path / "otlp2parquet_ext"
+    root.mkdir(mode=0o700)
+    for number in range(4_000):
+        (root / f"{number}-0").mkdir(mode=0o700)
+        for name in content:
+            (root / f"{number}-0" / name).touch()
+    spool = Spool(tmp_path, 1 << 20, 0)
+    opened = count_opens(spool.recover)
+    assert opened <= 6 * (VISITED + SIZED) + 10
+    rounds = 1
+    while spool.left_more:
+        assert count_opens(spool.recover) <= 6 * (VISITED + SIZED) + 10
+        rounds += 1
+    assert rounds == 4_000 // VISITED
+
+
+def count_opens(work: Callable[[], object]) -> int:
+    """Return how many files and directories are opened meanwhile."""
+    opened = 0
+    real = os.open
+
+    def counting(*arguments: Any, **named: Any) -> int:
+        nonlocal opened
+        opened += 1
+        return real(*arguments, **named)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "open", counting)
+        work()
+    return opened
+
+
+def test_more_folders_than_are_looked_at_are_told_of_in_one_line(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What lies in them stays there."""
+    monkeypatch.setattr(directories, "LISTED", 20)
+    root = tmp_path / "otlp2parquet_ext"
+    for number in range(30):
+        folder = root / f"{number}-0"
+        folder.mkdir(parents=True)
+        (folder / "00000001.seg").write_bytes(framed(b"%d" % number))
+    spool = Spool(tmp_path, 1 << 20, 0)
+    assert spool.recover() == 20
+    assert spool.recover() == 0
+    (line,) = capfd.readouterr().err.splitlines()
+    assert "more than 4096 folders" in line
+
+
+def test_a_segment_of_nothing_but_beginnings_of_frames_is_given_up_in_time() -> None:
+    """Four bytes each: to look behind every one of them took a second a megabyte."""
+    made = MAGIC * (1 << 20)
+    looked = 0
+    real = frames._header_at
+
+    def counting(data: bytes, position: int) -> tuple[Kind, int, int, bytes] | None:
+        nonlocal looked
+        looked += 1
+        return real(data, position)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(frames, "_header_at", counting)
+        parts = list(read_frames(framed(b"before") + made))
+    assert [type(part) for part in parts] == [Frame, Damage]
+    assert looked < len(made) / 20

@@ -1,0 +1,118 @@
+"""Directories of the spool, opened component by component and never through a link.
+
+    <spool folder>  --O_NOFOLLOW-->  root  --dir_fd, O_NOFOLLOW-->  folder  --dir_fd-->  a file
+
+The function may write to /tmp before we do, and so may any other user of a machine. A root or a
+folder is trusted only when it is a directory, belongs to our user, and nobody else may write into
+it. The spool folder itself is the user's setting and may be a link.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
+DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+LISTED = 4_096
+"""Entries of one directory that are looked at: anybody may make millions of them."""
+
+
+class UntrustedError(OSError):
+    """Something that is not ours alone lies where a directory of ours should be."""
+
+
+def reason_against(status: os.stat_result, user: int) -> str | None:
+    """Return why a directory is not to be trusted, None when it is.
+
+    Args:
+        status: of the directory itself, not of what a link leads to.
+        user: our own.
+    """
+    if stat.S_ISLNK(status.st_mode):
+        return "it is a link"
+    if not stat.S_ISDIR(status.st_mode):
+        return "it is no directory"
+    if status.st_uid != user:
+        return f"it belongs to user {status.st_uid}, and we are user {user}"
+    if status.st_mode & OTHERS_MAY_WRITE:
+        return f"its mode is {status.st_mode & 0o7777:04o}: other users may write into it"
+    return None
+
+
+def open_trusted(path: str | Path, parent: int | None = None) -> int:
+    """Return a descriptor of a directory that is ours alone.
+
+    Args:
+        path: its last component is not followed when it is a link.
+        parent: descriptor of the directory that `path` is relative to.
+
+    Raises:
+        UntrustedError: it is a link, no directory, another user's, or open to other users.
+        OSError: it is not there, or may not be opened.
+    """
+    try:
+        descriptor = os.open(path, DIRECTORY, dir_fd=parent)
+    except OSError as error:
+        if error.errno not in (errno.ELOOP, errno.ENOTDIR):
+            raise
+        status = os.stat(path, dir_fd=parent, follow_symlinks=False)
+        refused = reason_against(status, os.geteuid()) or str(error.strerror)
+        raise UntrustedError(errno.EPERM, refused, str(path)) from error
+    reason = reason_against(os.fstat(descriptor), os.geteuid())
+    if reason is not None:
+        os.close(descriptor)
+        raise UntrustedError(errno.EPERM, reason, str(path))
+    return descriptor
+
+
+class Folder(NamedTuple):
+    """One process's folder: `name` below `root`."""
+
+    root: Path
+    name: str
+
+    @property
+    def path(self) -> Path:
+        """The folder as a path, to be shown and compared; files are opened by descriptor."""
+        return self.root / self.name
+
+    @contextlib.contextmanager
+    def opened(self) -> Iterator[int]:
+        """Lend a descriptor of the folder, for `dir_fd`.
+
+        Raises:
+            OSError: it is gone, or not to be trusted (`UntrustedError`).
+        """
+        root = open_trusted(self.root)
+        try:
+            folder = open_trusted(self.name, root)
+        finally:
+            os.close(root)
+        try:
+            yield folder
+        finally:
+            os.close(folder)
+
+
+def listed(directory: int) -> tuple[list[os.DirEntry[str]], bool]:
+    """Return entries of a directory, and whether there are more than `LISTED`.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    found: list[os.DirEntry[str]] = []
+    with os.scandir(directory) as entries:
+        for entry in entries:
+            if len(found) == LISTED:
+                return found, True
+            found.append(entry)
+    return found, False
