@@ -103,6 +103,12 @@ deploy-lock: $(SETUP)  ## resolve what `test-deploy` checks with again (hashes, 
 test-faults: $(SETUP)  ## the fault matrix, about half an hour; FAULTS="--only outage --strategy end" for some of it
 	PYTHONPATH=tests:tests/servers $(BIN)/python -m faults $(FAULTS)
 
+SOAK_S ?= 900
+
+.PHONY: soak
+soak: $(SETUP)  ## SOAK_S seconds of kills, freezes, endless answers and forgeries; SOAK="--seed 7 --merge"
+	PYTHONPATH=tests:tests/servers $(BIN)/python -m faults --soak $(SOAK_S) $(SOAK)
+
 .PHONY: site
 site: $(SETUP)  ## the documentation as a site, in build/site
 	$(BUILD_TOOLS) docs

@@ -3,7 +3,8 @@
     make test-faults FAULTS="--only shutdown --strategy end --destination sqlite"
 
 A run of everything writes docs/reliability.json and the table of docs/reliability.md; `--merge`
-replaces in them the rows of a selection.
+replaces in them the rows of a selection. `--soak 900` soaks for so many seconds instead; `--merge`
+puts its figures into the page.
 """
 
 from __future__ import annotations
@@ -19,10 +20,11 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from faults import report
+from faults import report, soak_report
 from faults.judging import Row, judged
 from faults.runner import ROOT, SkippedError, run_cell
 from faults.scenario import EVERY, STRATEGIES, Cell
+from faults.soak import ENVIRONMENTS, soak
 from faults.table import scenarios
 from faults.targets import Targets
 
@@ -42,6 +44,7 @@ def arguments() -> argparse.Namespace:
     add("--seed", type=int, help="of the random kills; told at the start")
     add("--list", action="store_true", help="name the cells and run none")
     add("--merge", action="store_true", help="put the rows of a selection into the docs, too")
+    add("--soak", type=float, metavar="SECONDS", help="soak, with --destination if not of all")
     add("--lines", action="store_true", help="show what the extension said")
     return parser.parse_args()
 
@@ -69,6 +72,8 @@ def selected(args: argparse.Namespace, seed: int) -> list[Cell]:
 def main() -> int:
     """Run what is selected; return the exit status."""
     args = arguments()
+    if args.soak is not None:
+        return _soak(args)
     old: dict[str, Any] = {"seed": random.randrange(1_000_000)}
     if args.merge:
         old = report.measured(DOCS)
@@ -93,6 +98,25 @@ def main() -> int:
         facts = _facts(seed, minutes, rows[0].figures.isolation, skipped)
         report.write(DOCS, {**facts, "cells": found}, scenarios(seed))
     return int(failures > 0)
+
+
+def _soak(args: argparse.Namespace) -> int:
+    """Soak; return the exit status."""
+    seed = random.randrange(1_000_000) if args.seed is None else args.seed
+    kinds = [kind for kind in ENVIRONMENTS if not args.destination or kind in args.destination]
+    print(f"{args.soak:.0f} s of chaos at {', '.join(kinds)}, seed {seed}", flush=True)
+    started_s = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="soak-") as folder:
+        results = soak(seed, args.soak, Path(folder), kinds)
+    print("\n".join(soak_report.lines(results)))
+    if args.merge:
+        facts = _facts(seed, (time.monotonic() - started_s) / 60, "", [])
+        head = (
+            f"{args.soak:.0f} s of chaos, and what it took to put right, in {facts['minutes']:.0f} "
+            f"minutes on {facts['machine']}; seed {seed}; {facts['date']}."
+        )
+        soak_report.write(DOCS, results, head)
+    return int(any(result.broken for result in results))
 
 
 def _run(cells: list[Cell], *, show_lines: bool) -> tuple[list[Row], list[str]]:

@@ -139,7 +139,7 @@ def broken_books(counted: Books, *, may_drop: bool, durable: bool) -> Iterator[s
     if counted.unreadable:
         yield f"the table cannot be read: {counted.unreadable}"
     if counted.claimed:
-        yield f"the table speaks of {counted.claimed} rows more than it has"
+        yield f"the rows the table speaks of are {counted.claimed:+} against those it has"
     if counted.dropped and not may_drop:
         yield f"{counted.dropped} events were dropped"
     if counted.spool and durable:

@@ -106,10 +106,15 @@ def measured(folder: Path) -> dict[str, Any]:
 def write(folder: Path, found: dict[str, Any], scenarios: Iterable[Scenario]) -> None:
     """Write the JSON, and the same between the markers of the prose."""
     (folder / JSON).write_text(json.dumps(found, indent=1) + "\n")
-    path = folder / "reliability.md"
-    before, _, rest = path.read_text().partition(BEGIN)
-    after = rest.partition(END)[2]
-    path.write_text(f"{before}{BEGIN}\n{_markdown(found, scenarios)}\n{END}{after}")
+    put_between(folder / "reliability.md", (BEGIN, END), _markdown(found, scenarios))
+
+
+def put_between(page: Path, markers: tuple[str, str], text: str) -> None:
+    """Replace what stands between two markers of a page."""
+    begin, end = markers
+    before, found, rest = page.read_text().partition(begin)
+    assert found, f"{page} has no {begin}"
+    page.write_text(f"{before}{begin}\n{text}\n{end}{rest.partition(end)[2]}")
 
 
 def _markdown(found: dict[str, Any], scenarios: Iterable[Scenario]) -> str:

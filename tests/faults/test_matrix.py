@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from faults import report
-from faults.accounting import Keys, Table, acknowledged_keys, books
+from faults.accounting import Keys, Table, acknowledged_keys, books, ledger_of, spool_of
 from faults.judging import figures, judged
 from faults.runner import Result, run_cell
+from faults.runtime import field
 from faults.scenario import Cell, Promise, Scenario
 from faults.table import scenarios
 from faults.targets import Targets
+from otlp2parquet_ext.spool import Kind, Spool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -97,6 +99,43 @@ def test_a_row_too_many_is_there_twice(calm: Result) -> None:
     assert figures(recounted(calm, Table(sent + Keys({one: 1}), ()))).broken == (
         "1 rows are there twice",
     )
+
+
+def test_a_loss_that_is_none_breaks_a_promise(calm: Result) -> None:
+    """Who adds up the rows of losses would look for events that are there."""
+    sent, _ = spoilt(calm)
+    found = recounted(calm, Table(sent, ({"droppedRecords": "3"},)), may_drop=True)
+    assert figures(found).broken == ("rows say of 3 events that they are lost, and they are not",)
+
+
+def test_a_table_that_is_not_what_it_says_breaks_a_promise(calm: Result) -> None:
+    """Rows that a snapshot counts and no reader finds; or a file no reader can open."""
+    sent, _ = spoilt(calm)
+    found = recounted(calm, Table(sent, (), claimed=10))
+    assert figures(found).broken == ("the rows the table speaks of are +10 against those it has",)
+    found = recounted(calm, Table(sent, (), unreadable="no magic bytes"))
+    assert figures(found).broken == ("the table cannot be read: no magic bytes",)
+
+
+def test_what_an_adversary_brings_about_breaks_a_promise(calm: Result) -> None:
+    """And one that did nothing proves nothing."""
+    found = replace(calm, problems=("a committer ended with status 1: no",))
+    assert figures(found).broken == ("a committer ended with status 1: no",)
+    scenario = replace(calm.cell.scenario, promise=Promise(struck=2))
+    found = replace(calm, struck=1, cell=replace(calm.cell, scenario=scenario))
+    assert figures(found).broken == ("the adversary struck only 1 times, not 2",)
+
+
+def test_records_of_a_request_are_counted_by_its_scope(tmp_path: Path) -> None:
+    """They have no names of their own, in the spool as in the ledger of who sent them."""
+    ledger = tmp_path / "ledger"
+    ledger.write_text("? otlp-a-1 3\n+ otlp-a-1 3\n? otlp-a-2 5\n")
+    found = ledger_of(ledger)
+    assert (found.sent, found.taken) == ({"otlp-a-1": 3, "otlp-a-2": 5}, {"otlp-a-1": 3})
+    scope = field(1, field(1, b"otlp-a-1")) + field(2, b"") * 3
+    spool = Spool(tmp_path / "spool", 1 << 20, 0)
+    spool.append(field(1, field(2, scope)), 1, 3, Kind.OTLP_LOGS)
+    assert spool_of(tmp_path) == {"otlp-a-1": 3}
 
 
 def test_what_is_only_in_the_spool_after_shutdown_breaks_a_promise(calm: Result) -> None:
