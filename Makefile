@@ -12,13 +12,13 @@ demo: $(SETUP)  ## a sample function through 30 invocations, then its telemetry 
 # ON=layer: end-to-end tests start the extension of the zip that `make layer` made, as root.
 ON ?= checkout
 SUITE := $(BIN)/python tests/suite/run.py
-QUICK := quick $(if $(filter layer,$(ON)),--on-layer)
+WHERE := $(if $(filter layer,$(ON)),--on-layer)
 
 test: $(SETUP)  ## the behaviour, on the embedded default and one server of each kind; TESTS="tests/e2e -k kill"
-	$(SUITE) $(QUICK) $(TESTS)
+	$(SUITE) quick $(WHERE) $(TESTS)
 
 test-rest: $(SETUP)  ## what `test` leaves out: more servers, engines, browsers, tools, and many examples
-	$(SUITE) rest $(TESTS)
+	$(SUITE) rest $(WHERE) $(TESTS)
 
 test-all: test test-rest  ## both
 

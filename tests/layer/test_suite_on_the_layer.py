@@ -1,4 +1,7 @@
-"""The project's own tests once more, on what is shipped: interpreter, libraries, lazy imports."""
+"""The tests of the core on what is shipped: interpreter, libraries, lazy imports.
+
+The end-to-end tests run on the layer's process by `make test ON=layer`.
+"""
 
 from __future__ import annotations
 
@@ -7,23 +10,11 @@ import subprocess
 import sys
 
 import pytest
-from layer_roots import CHECKOUT, EXTENSION, START, Root
+from layer_roots import CHECKOUT, START, Root
+from portable import portable_files
 
 pytestmark = pytest.mark.layer
 
-FOLDERS = ("core", "mapping", "tables", "telemetry", "shell")
-NOT_THERE = (
-    "hypothesis",
-    "opentelemetry",
-    "import duckdb",
-    "_any_bytes",
-    "otlp2parquet_ext.cli",
-    "otlp2parquet_ext.commands",
-    "import hot_loop",
-    "import local",
-    "import query",
-)
-"""What some test files need and the layer has not: native libraries, rooms that stay out of it."""
 RUN = """
 import sys
 import lazily
@@ -55,26 +46,14 @@ def with_layer(
 
 
 @pytest.mark.timeout(420)
-def test_the_extension_of_the_layer_passes_every_end_to_end_test(root: Root) -> None:
-    """Kills, freezes, late telemetry, refusals: with the layer's process instead of ours."""
-    pytest_ = [sys.executable, "-m", "pytest", "tests/e2e", "-p", "no:cacheprovider"]
-    done = with_layer(root, pytest_, OTLP2PARQUET_TEST_EXTENSION=EXTENSION)
-    assert done.returncode == 0, done.stdout[-5_000:]
-    assert " passed" in done.stdout
-
-
-@pytest.mark.timeout(420)
 def test_the_tests_of_the_core_pass_on_the_layers_interpreter(root: Root) -> None:
     """With its lazy imports on, and its libraries before any other."""
     tools = [path for path in sys.path if path.endswith("site-packages")]
     # pytest needs modules of the standard library that the layer leaves out.
     whole = CHECKOUT.glob(f"build/layer/distribution-*-{root.arch}/usr/lib/python3.*")
     tools += [str(path) for path in whole]
-    files = [f for name in FOLDERS for f in (CHECKOUT / "tests" / name).glob("test_*.py")]
-    portable = [str(f) for f in files if not any(word in f.read_text() for word in NOT_THERE)]
-    assert len(portable) >= len(files) // 2
     arguments = [
-        *portable,
+        *map(str, portable_files()),
         "-q",
         "--noconftest",  # its servers are for tests of destinations
         "-p",

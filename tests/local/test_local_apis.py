@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import uuid
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -132,7 +131,7 @@ async def test_the_account_id_is_given_to_those_who_ask() -> None:
     [
         ("", "Extension.MissingExtensionIdentifier"),
         ("me", "Extension.InvalidExtensionIdentifier"),
-        (str(uuid.uuid4()), "Extension.UnknownExtensionIdentifier"),
+        ("7d444840-9dc0-11d1-b245-5ffdce74fad2", "Extension.UnknownExtensionIdentifier"),
     ],
 )
 async def test_a_wrong_identifier_is_refused_everywhere(identifier: str, error_type: str) -> None:

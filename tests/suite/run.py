@@ -61,11 +61,14 @@ def main() -> int:
     arguments.add_argument("--on-layer", action="store_true")
     chosen, others = arguments.parse_known_args()
     os.environ["HYPOTHESIS_PROFILE"] = TIERS[chosen.tier].profile
+    # Five processes would each compile all tests again, and every extension they start its modules.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     file = BUILD / f"test-costs-{chosen.tier}.jsonl"
     file.unlink(missing_ok=True)
     begun = time.monotonic()
     with entering_layer() if chosen.on_layer else as_it_is() as prefix:
-        status = phases(chosen.tier, [*prefix, sys.executable, "-m", "pytest"], others, file)
+        pytest = [*prefix, sys.executable, "-m", "pytest", *(left_to_layer() if prefix else ())]
+        status = phases(chosen.tier, pytest, others, file)
     found = measuring.read(file)
     problems = costs.report(chosen.tier, found, time.monotonic() - begun, BUILD)
     return status or bool(problems)
@@ -89,6 +92,13 @@ def run(command: Sequence[str]) -> int:
     """Run pytest; a selection without a test is no failure."""
     status = subprocess.run(command, cwd=CHECKOUT, check=False).returncode
     return 0 if status == NOTHING_RAN else status
+
+
+def left_to_layer() -> list[str]:
+    """Return what leaves out the tests that `make test-layer` runs on the layer's interpreter."""
+    import portable  # noqa: PLC0415 - see `entering_layer`
+
+    return [f"--ignore={file}" for file in portable.portable_files()]
 
 
 @contextmanager

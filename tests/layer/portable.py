@@ -1,0 +1,31 @@
+"""Which tests run on the interpreter of the layer, too.
+
+CI runs them there only (`make test ON=layer` leaves them out, `make test-layer` has them); a
+checkout without a layer runs them on its own interpreter.
+"""
+
+from pathlib import Path
+from typing import Final
+
+TESTS: Final = Path(__file__).parents[1]
+FOLDERS: Final = ("core", "mapping", "tables", "telemetry", "shell")
+NOT_THERE: Final = (
+    "hypothesis",
+    "opentelemetry",
+    "import duckdb",
+    "_any_bytes",
+    "otlp2parquet_ext.cli",
+    "otlp2parquet_ext.commands",
+    "import hot_loop",
+    "import local",
+    "import query",
+)
+"""What some test files need and the layer has not: native libraries, rooms that stay out of it."""
+
+
+def portable_files() -> list[Path]:
+    """Return the files of tests that need nothing the layer leaves out."""
+    files = [file for name in FOLDERS for file in sorted((TESTS / name).glob("test_*.py"))]
+    found = [file for file in files if not any(word in file.read_text() for word in NOT_THERE)]
+    assert len(found) >= len(files) // 2
+    return found
