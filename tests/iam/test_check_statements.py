@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from moto_iam import Server
     from policy_steps import Stage
 
+pytestmark = [pytest.mark.thorough, pytest.mark.xdist_group("iam")]
+
 CREATES = ("glue:CreateTable", "glue:CreateDatabase")
 FILES = "0a1b2c3d--table-s3"
 ARN = f"arn:aws:s3tables:{moto_iam.REGION}:{moto_iam.ACCOUNT}:bucket/lake"

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from moto_iam import Server
 
-pytestmark = pytest.mark.thorough
+pytestmark = [pytest.mark.xdist_group("iam"), pytest.mark.thorough]
 
 REFUSED = (DestinationError, CommitError, StorageError)
 INBOX_MODE = {"OTLP2PARQUET_COMMIT": "inbox"}

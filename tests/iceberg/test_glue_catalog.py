@@ -150,6 +150,7 @@ class Interrupted(LocalStorage):
         return super().put(path, data)
 
 
+@pytest.mark.thorough
 def test_many_writers_lose_and_double_nothing(home: GlueHome) -> None:
     """Eight processes, five commits each, on one table that none of them finds."""
     code = (

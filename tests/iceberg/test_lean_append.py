@@ -72,6 +72,7 @@ def home(request: pytest.FixtureRequest, tmp_path: Path) -> Home:
 
 @examples(0.03, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(BATCHES)
+@pytest.mark.thorough
 def test_a_table_after_our_append_is_the_one_after_pyicebergs(
     tmp_path: Path, batches: list[list[dict[str, object]]]
 ) -> None:
@@ -217,6 +218,7 @@ def test_neither_storing_nor_committing_imports_a_catalog_library(tmp_path: Path
     assert run.stdout == "[]\n"
 
 
+@pytest.mark.thorough
 def test_many_writers_lose_and_double_nothing(tmp_path: Path) -> None:
     """Eight processes, ten commits each, on one table: who is too late reads again."""
     code = (

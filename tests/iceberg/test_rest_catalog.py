@@ -362,6 +362,7 @@ def test_a_credential_gets_its_token_from_the_catalog(home: RestHome, proxy: Pro
     assert asked(proxy) == ["POST 200", "GET 200", "GET 200"]
 
 
+@pytest.mark.thorough
 def test_a_catalog_that_dies_says_so_and_is_used_again_when_it_is_back(tmp_path: Path) -> None:
     """On another port, as behind a load balancer: what was known is not lost with it."""
     with (

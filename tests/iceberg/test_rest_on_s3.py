@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.iceberg import CommitTable, DataFile
     from otlp2parquet_ext.iceberg.catalogs.rest_catalog import RestCatalog
 
-pytestmark = pytest.mark.thorough
+pytestmark = [pytest.mark.xdist_group("jvm"), pytest.mark.thorough]
 
 NAMES = count()
 KEYS = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from counting_proxy import Proxy
     from pyiceberg.table import Table
 
+pytestmark = [pytest.mark.thorough, pytest.mark.xdist_group("jvm")]
+
 REGION = AWS["AWS_REGION"]
 ARN = f"arn:aws:s3tables:{REGION}:123456789012:bucket/lake"
 FILES = "63a8e430-6e0b-46f5--table-s3"
