@@ -65,7 +65,15 @@ $(SETUP): requirements.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch $@
 
-.PHONY: layer test-layer layer-lock
+.PHONY: layer layer-again test-layer layer-lock
+
+LAYER_AGAIN := build/layer-again
+
+layer-again: $(SETUP)  ## this machine's zip once more, from the same downloads: a test compares both
+	rm -rf $(LAYER_AGAIN) && mkdir -p $(LAYER_AGAIN)/build
+	for folder in build/layer/debs-* build/layer/wheels-*; do ln -s $(CURDIR)/$$folder $(LAYER_AGAIN)/build/; done
+	$(BIN)/python -m layer $(LAYER) --arch $(subst aarch64,arm64,$(shell uname -m)) \
+	  --build $(LAYER_AGAIN)/build --output $(LAYER_AGAIN)
 
 layer: $(SETUP)  ## dist/otlp2parquet-ext-{x86_64,arm64}.zip; LAYER="--python 3.13" for another interpreter
 	$(BIN)/python -m layer $(LAYER)
