@@ -17,6 +17,10 @@ TEXT_AFTER = 2
 DROPPED_AFTER = 3
 """Crashes after which a segment is dropped and counted: the last one while it was kept as text."""
 
+SENT_PER_CRASH = 3
+"""Processes that ended while a request was out, for each that counts: the destination or a kill
+from outside is the likelier cause, but not for ever."""
+
 
 class Handling(enum.Enum):
     """What is done with a segment when its turn comes."""
@@ -42,16 +46,16 @@ def handling(*, working: int, sending: int, memory_errors: int) -> Handling:
     """Return what is done with a segment.
 
     Args:
-        working: processes that ended while it was read, mapped or encoded. Only these cost data.
-        sending: processes that ended while a request with it was out. The destination, SHUTDOWN or
-            a timeout is as likely the cause as the segment: it waits behind the others.
+        working: processes that ended while it was read, mapped or encoded.
+        sending: processes that ended while a request with it was out.
         memory_errors: times that this process had too little memory for it, and lived on. They
             never drop it: another time there may be more.
     """
-    if working > DROPPED_AFTER:
+    crashes = working + sending // SENT_PER_CRASH
+    if crashes > DROPPED_AFTER:
         return Handling.DROP_UNREAD
-    if working == DROPPED_AFTER:
+    if crashes == DROPPED_AFTER:
         return Handling.DROP
-    if max(working, memory_errors) >= TEXT_AFTER:
+    if max(crashes, memory_errors) >= TEXT_AFTER:
         return Handling.TEXT
     return Handling.LAST if working or sending or memory_errors else Handling.NORMAL

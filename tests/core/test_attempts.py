@@ -5,7 +5,13 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otlp2parquet_ext.attempts import DROPPED_AFTER, TEXT_AFTER, Handling, handling
+from otlp2parquet_ext.attempts import (
+    DROPPED_AFTER,
+    SENT_PER_CRASH,
+    TEXT_AFTER,
+    Handling,
+    handling,
+)
 from otlp2parquet_ext.spool.crashes import MOST, Crashes, Phase, file_name, split_name
 
 counts = st.integers(0, MOST)
@@ -17,23 +23,30 @@ def test_what_was_never_in_hand_at_a_crash_is_stored_in_its_order() -> None:
     assert handling(working=0, sending=0, memory_errors=0) is Handling.NORMAL
 
 
-@given(counts, counts)
+few = st.integers(0, SENT_PER_CRASH - 1)
+
+
+@given(few, st.integers(0, 1))
 def test_one_crash_costs_nothing_but_the_place_in_the_queue(sending: int, errors: int) -> None:
     """A SIGKILL at SHUTDOWN, or a reset, says nothing of the batch it met."""
-    assert handling(working=1, sending=sending, memory_errors=min(errors, 1)) is Handling.LAST
+    assert handling(working=1, sending=sending, memory_errors=errors) is Handling.LAST
 
 
-@given(counts)
-def test_crashes_while_a_request_was_out_never_cost_data(sending: int) -> None:
-    """A destination that hangs at every SHUTDOWN is no reason to drop what it should get."""
-    found = handling(working=0, sending=sending, memory_errors=0)
-    assert found is (Handling.LAST if sending else Handling.NORMAL)
+@given(st.integers(1, SENT_PER_CRASH * TEXT_AFTER - 1))
+def test_kills_while_a_request_was_out_cost_no_data_for_long(sending: int) -> None:
+    """The destination hung each time: that is no reason to drop what it should get."""
+    assert handling(working=0, sending=sending, memory_errors=0) is Handling.LAST
 
 
-@given(counts, counts)
-def test_too_little_memory_never_drops_what_did_not_end_a_process(
-    sending: int, errors: int
-) -> None:
+def test_kills_while_a_request_was_out_have_an_end_too() -> None:
+    """Else a batch that cannot be sent would reset the function for ever."""
+    sent = SENT_PER_CRASH * DROPPED_AFTER
+    assert handling(working=0, sending=sent - 1, memory_errors=0) is Handling.TEXT
+    assert handling(working=0, sending=sent, memory_errors=0) is Handling.DROP
+
+
+@given(few, counts)
+def test_too_little_memory_drops_nothing_that_ended_no_process(sending: int, errors: int) -> None:
     """There may be more of it another time: a function of its own had it."""
     found = handling(working=0, sending=sending, memory_errors=errors)
     assert not found.dropped
@@ -50,7 +63,7 @@ def test_a_further_crash_is_never_a_step_back(working: int, sending: int, errors
     assert steps == sorted(steps)
 
 
-@given(counts, counts)
+@given(few, counts)
 def test_every_segment_ends_after_four_crashes(sending: int, errors: int) -> None:
     """Two as it is, one as text, and one while its records were counted."""
     ends = [
