@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 
 from otlp2parquet_ext import bootstrap, early
-from otlp2parquet_ext.say import say
+from otlp2parquet_ext.say import quote, say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def main(name: str | None = None) -> NoReturn:
     try:
         collect(booted)
     except Exception as error:  # noqa: BLE001 - a bug of ours may not fail the function
-        say("error", f"stopped collecting: {type(error).__name__}: {error}")
+        say("error", f"stopped collecting: {type(error).__name__}: {quote(error)}")
         bootstrap.idle(booted)
     # Worker threads may still wait for a destination; what they hold is in the spool.
     os._exit(0)

@@ -1,7 +1,6 @@
-"""What `report` and `tail` ask their users, and how both show text that strangers wrote.
+"""What `report` and `tail` ask their users.
 
 --since 24h --> 86400 seconds
-a log line  --> the same without what would move a cursor, colour a screen or turn text around
 """
 
 from __future__ import annotations
@@ -19,12 +18,6 @@ MOST_ROWS = 5_000
 LINES = 200
 EVERY_S, LEAST_S, MOST_S = 5.0, 1.0, 3_600
 LEVELS = {"TRACE": 1, "DEBUG": 5, "INFO": 9, "WARN": 13, "ERROR": 17, "FATAL": 21}
-
-_ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\^_])?")
-_CONTROLS = re.compile(
-    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]"
-)
-REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 
 def report_arguments(parser: argparse.ArgumentParser) -> None:
@@ -127,12 +120,3 @@ def seconds(text: str) -> int:
             f"{text!r}: expected a number and a unit (s, m, h, d, w), for example 24h"
         )
     return found
-
-
-def clean(text: str) -> str:
-    """Return a text that only shows: no terminal sequences, no control or direction characters.
-
-    Line ends and tabs stay; a carriage return before a line end goes, any other becomes a line end.
-    """
-    text = _ESCAPES.sub("", text).replace("\r\n", "\n").replace("\r", "\n")
-    return _CONTROLS.sub(REPLACEMENT, text)

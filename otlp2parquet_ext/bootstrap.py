@@ -19,7 +19,7 @@ import _socket
 import os
 
 from otlp2parquet_ext.lifecycle import calls
-from otlp2parquet_ext.say import hide, say
+from otlp2parquet_ext.say import hide, quote, say
 from otlp2parquet_ext.settings import DEFAULT_NAME, load, secrets_in
 
 TYPE_CHECKING = False
@@ -126,7 +126,8 @@ def start(environ: Mapping[str, str], name: str | None) -> Booted:
     """
     settings, problems = load(environ)
     booted = Booted(settings, problems, environ)
-    hide((*secrets_in(environ), booted.path))
+    hide(secrets_in(environ))
+    hide((booted.path,))
     _register(booted, name or settings.extension_name)
     if settings.destination:
         booted.listener = _listen(settings)
@@ -151,7 +152,7 @@ def _register(booted: Booted, name: str) -> None:
         say("warning", f"{name!r} is not this file's name; registering as {DEFAULT_NAME!r}")
         answer = _try_register(booted, DEFAULT_NAME, managed=booted.managed)
     if answer.status != 200:
-        say("error", f"register was refused with HTTP {answer.status} {_text(answer.body)}")
+        say("error", f"register was refused with HTTP {answer.status} {quote(answer.body)}")
         raise SystemExit(1)
     booted.identifier = answer.headers[calls.IDENTIFIER_HEADER]
     booted.registration = answer.body
@@ -164,7 +165,10 @@ def _try_register(booted: Booted, name: str, *, managed: bool) -> calls.Response
         return booted.call(request, INIT_DEADLINE_S)
     except (OSError, ValueError) as error:
         address = f"AWS_LAMBDA_RUNTIME_API={booted.environ.get('AWS_LAMBDA_RUNTIME_API', '')!r}"
-        say("error", f"register failed: {error}; {address}: expected what Lambda sets, host:port")
+        say(
+            "error",
+            f"register failed: {quote(error)}; {address}: expected what Lambda sets, host:port",
+        )
         raise SystemExit(1) from None
 
 
@@ -192,7 +196,7 @@ def _listen_on(host: str, port: int) -> _socket.socket | None:
         listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
-        say("warning", f"cannot listen on {host}:{port}: {error}")
+        say("warning", f"cannot listen on {host}:{port}: {quote(error)}")
         return None
     return listener
 
@@ -203,14 +207,14 @@ def _subscribe(booted: Booted, listener: _socket.socket) -> bool:
     try:
         answer = booted.call(request, INIT_DEADLINE_S)
     except (OSError, ValueError) as error:
-        say("error", f"subscribe failed: {error}; no telemetry is collected")
+        say("error", f"subscribe failed: {quote(error)}; no telemetry is collected")
         return False
     if answer.status == 200:
         return True
     # 202 is how local emulators say that they deliver nothing; not a failure, but no telemetry.
     say(
         "warning" if answer.status == 202 else "error",
-        f"subscribe was answered with HTTP {answer.status} {_text(answer.body)}; "
+        f"subscribe was answered with HTTP {answer.status} {quote(answer.body)}; "
         "no telemetry is collected",
     )
     return False
@@ -221,10 +225,6 @@ def _fail_init(booted: Booted) -> None:
     request = calls.failed(booted.settings, calls.Call.INIT_ERROR, booted.identifier, reason)
     booted.call(request, INIT_DEADLINE_S)
     raise SystemExit(1)
-
-
-def _text(body: bytes) -> str:
-    return body[:500].decode("utf-8", "replace")
 
 
 def idle(booted: Booted) -> None:

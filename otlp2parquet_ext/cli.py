@@ -12,10 +12,15 @@ from __future__ import annotations
 import argparse
 import importlib
 import importlib.util
+import os
 import sys
 from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
 
 from otlp2parquet_ext import __version__
+from otlp2parquet_ext.say import hide
+from otlp2parquet_ext.settings import secrets_in
+from otlp2parquet_ext.terminal import show_error
+from otlp2parquet_ext.urls import secrets_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -95,11 +100,13 @@ class Module(Protocol):
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit status."""
     given = sys.argv[1:] if arguments is None else arguments
+    hide(secrets_in(os.environ))
+    hide([secret for one in given if "://" in one for secret in secrets_of(one, paths=True)])
     chosen = parser_for(next((a for a in given if not a.startswith("-")), "")).parse_args(given)
     command: Command = chosen.otlp2parquet_command
     if missing := [name for name in command.needs if importlib.util.find_spec(name) is None]:
         extra = f"pip install '{PROGRAM}[{command.extra}]'"
-        print(f"{PROGRAM} {command.name} needs {missing[0]}: {extra}", file=sys.stderr)
+        show_error(f"{PROGRAM} {command.name} needs {missing[0]}: {extra}")
         return USAGE_ERROR
     return module_of(command).run(chosen)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from otlp2parquet_ext.destinations import BusyError, DestinationError
 from otlp2parquet_ext.lane import Lane, now_ms
-from otlp2parquet_ext.say import say
+from otlp2parquet_ext.say import quote, say
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -108,5 +108,6 @@ class Committing:
 
 def describe(error: Exception) -> str:
     """Say what went wrong; an error of ours needs its type, one of a destination says it all."""
-    text = str(error)
-    return text if isinstance(error, DestinationError) else f"{type(error).__name__}: {text}"
+    if isinstance(error, DestinationError):
+        return str(error)
+    return f"{type(error).__name__}: {quote(error)}"

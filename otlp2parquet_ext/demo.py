@@ -14,6 +14,7 @@ from pathlib import Path
 from otlp2parquet_ext import local, query
 from otlp2parquet_ext.local.plan import LogFormat, Plan
 from otlp2parquet_ext.report import command as report
+from otlp2parquet_ext.terminal import show, show_error
 
 GAP_MS = 150
 MEMORY_MB = 1_769  # one whole CPU: a laptop's patience is shorter than Lambda's
@@ -25,10 +26,11 @@ SELECT EventName AS event, count(*) AS rows, count(DISTINCT FaasInvocationId) AS
 FROM logs GROUP BY 1 ORDER BY 2 DESC"""
 
 SLOWEST = """
-SELECT FaasInvocationId AS request, (LogAttributes->'metrics'->>'durationMs')::DOUBLE AS ms,
-       (LogAttributes->'metrics'->>'maxMemoryUsedMB')::INT AS memory_mb,
-       coalesce((LogAttributes->>'faas.coldstart')::BOOLEAN, false) AS cold_start
-FROM logs WHERE EventName = 'platform.report' ORDER BY ms DESC LIMIT 3"""
+SELECT FaasInvocationId AS request, TRY_CAST(seen->'metrics'->>'durationMs' AS DOUBLE) AS ms,
+       TRY_CAST(seen->'metrics'->>'maxMemoryUsedMB' AS INT) AS memory_mb,
+       coalesce(TRY_CAST(seen->>'faas.coldstart' AS BOOLEAN), false) AS cold_start
+FROM (SELECT *, TRY_CAST(LogAttributes AS JSON) AS seen FROM logs)
+WHERE EventName = 'platform.report' ORDER BY ms DESC LIMIT 3"""
 
 ERROR = """
 SELECT FaasInvocationId, TraceId, Body FROM logs
@@ -51,20 +53,20 @@ def demo(lake: str, invocations: int) -> int:
     shutil.rmtree(folder / "warehouse", ignore_errors=True)
     (folder / "catalog.db").unlink(missing_ok=True)
     destination = f"sqlite://{folder}/catalog.db?warehouse={folder}/warehouse"
-    print(f"Running a sample function {invocations} times, frozen in between …", flush=True)
+    show(f"Running a sample function {invocations} times, frozen in between …", flush=True)
     outcome = local.run(_plan(destination, invocations))
     if not outcome.invocations or not outcome.events:
-        print("The local environment delivered nothing; run it with its own messages:")
-        print("  otlp2parquet-ext local --handler app.handler --destination", destination)
+        show("The local environment delivered nothing; run it with its own messages:")
+        show(f"  otlp2parquet-ext local --handler app.handler --destination {destination}")
         return 1
     try:
         _show(destination)
         written, said = report.write(destination, folder / "report.html", REPORT_S)
     except (query.QueryError, OSError) as error:
-        print(error, file=sys.stderr)
+        show_error(error)
         return 1
-    print("\n" + "\n".join(said))
-    print(f"The report, for a browser: {written}")
+    show("\n" + "\n".join(said))
+    show(f"The report, for a browser: {written}")
     return 0
 
 
@@ -83,12 +85,12 @@ def _plan(destination: str, invocations: int) -> Plan:
 
 def _show(destination: str) -> None:
     connection = query.connect(destination)
-    print("\nRows by event type\n" + query.table_text(connection, COUNTS))
-    print("\nSlowest invocations\n" + query.table_text(connection, SLOWEST))
+    show("\nRows by event type\n" + query.table_text(connection, COUNTS))
+    show("\nSlowest invocations\n" + query.table_text(connection, SLOWEST))
     error = connection.execute(ERROR).fetchone()
     if error is not None:
-        print(f"\nFirst error, request {error[0]}, trace {error[1]}\n{error[2]}")
+        show(f"\nFirst error, request {error[0]}, trace {error[1]}\n{error[2]}")
     table = Path(query.metadata_location(destination)).parents[1]
-    print(f"\nThe table: {table} (Iceberg; catalog {destination})")
+    show(f"\nThe table: {table} (Iceberg; catalog {destination})")
     program = shlex.quote(sys.argv[0])
-    print(f'Try next:\n  {program} query {shlex.quote(destination)} "{NEXT}"')
+    show(f'Try next:\n  {program} query {shlex.quote(destination)} "{NEXT}"')

@@ -11,6 +11,7 @@ import socket
 from typing import TYPE_CHECKING
 
 from otlp2parquet_ext.lifecycle import calls
+from otlp2parquet_ext.say import quote
 
 if TYPE_CHECKING:
     from otlp2parquet_ext.bootstrap import Booted
@@ -46,11 +47,11 @@ class ExtensionsApi:
             try:
                 answer = await self._next_once()
             except (OSError, ValueError) as error:
-                problem = str(error)
+                problem = quote(error)
                 continue
             if answer.status == 200:
                 return answer.body
-            problem = f"HTTP {answer.status} {answer.body[:200].decode('utf-8', 'replace')}"
+            problem = f"HTTP {answer.status} {quote(answer.body)}"
         raise ApiError(f"next failed {ATTEMPTS} times, last with: {problem}")
 
     async def _next_once(self) -> calls.Response:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from otlp2parquet_ext.lifecycle.holding import LONGEST_HOLD_MS
 from otlp2parquet_ext.pacing import FIRST_RETRY_MS, Retry
-from otlp2parquet_ext.say import say
+from otlp2parquet_ext.say import quote, say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -181,7 +181,7 @@ class Lane:
     def _ended(self, job: asyncio.Task[None]) -> None:
         if not job.cancelled():
             if (error := job.exception()) is not None:
-                say("error", f"{self._what} broke: {type(error).__name__}: {error}")
+                say("error", f"{self._what} broke: {type(error).__name__}: {quote(error)}")
                 self.retry.failed(now_ms())
             self._idle()
 

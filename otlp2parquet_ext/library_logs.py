@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 
-from otlp2parquet_ext.say import say
+from otlp2parquet_ext.say import quote, say
 
 DIFFERENT_LINES = 50
 
@@ -27,8 +27,8 @@ class SayOnce(logging.Handler):
         if kind in self._said or len(self._said) >= DIFFERENT_LINES:
             return
         self._said.add(kind)
-        cause = f": {type(error).__name__}: {error}" if error else ""
-        say("warning", f"{record.name}: {record.getMessage()}{cause}")
+        cause = f": {type(error).__name__}: {quote(error)}" if error else ""
+        say("warning", f"{record.name}: {quote(record.getMessage())}{cause}")
 
 
 def say_what_libraries_log() -> None:

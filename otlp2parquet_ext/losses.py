@@ -9,6 +9,8 @@ from typing import Literal
 
 import msgspec
 
+from otlp2parquet_ext.say import quote
+
 EVENT_TYPE: Literal["otlp2parquet_ext.dropped"] = "otlp2parquet_ext.dropped"
 REASONS = 16
 REASON_LENGTH = 200
@@ -42,7 +44,7 @@ class Losses:
 
     def add(self, reason: str, records: int, size_bytes: int) -> None:
         """Count a loss; 0 records where nobody knows how many they were."""
-        reason = reason[:REASON_LENGTH]
+        reason = quote(reason, REASON_LENGTH)
         if reason not in self._losses and len(self._losses) >= REASONS:
             reason = "other reasons"
         loss = self._losses.setdefault(reason, Loss(reason))

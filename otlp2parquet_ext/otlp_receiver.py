@@ -22,7 +22,7 @@ from otlp2parquet_ext.bodies import Bodies, TooLongError, TooMuchError
 from otlp2parquet_ext.otlp import exchange
 from otlp2parquet_ext.otlp.exchange import Call, Reply, read_head, refusal, reply, too_long
 from otlp2parquet_ext.otlp.requests import Signal
-from otlp2parquet_ext.say import say
+from otlp2parquet_ext.say import quote, say
 from otlp2parquet_ext.serving import TICK_S, Server, read_body
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ class OtlpReceiver:
         try:
             return await self._take(call, body)
         except Exception as error:  # noqa: BLE001 - a bug of ours costs one request
-            problem = f"{type(error).__name__}: {error}"
+            problem = f"{type(error).__name__}: {quote(error)}"
             say("error", f"an OTLP request of {len(body)} bytes is refused: {problem}")
             return refusal(500, problem, json=call.json)
         finally:

@@ -19,7 +19,9 @@ from otlp2parquet_ext.destinations.address import AddressError
 from otlp2parquet_ext.destinations.choose import PLAIN, checked
 from otlp2parquet_ext.destinations.hive import signal_folder
 from otlp2parquet_ext.destinations.lakes import parts
+from otlp2parquet_ext.destinations.listed import shown_list
 from otlp2parquet_ext.iceberg import CommitError
+from otlp2parquet_ext.say import quote
 from otlp2parquet_ext.settings import Settings, load
 from otlp2parquet_ext.storage import StorageError
 from otlp2parquet_ext.tables.registry import TABLES
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.destinations.lakes import Parts
 
 LOAD_MS = 30_000
+SAID_CHARACTERS = 1_000
 SERVICES = {"glue": "glue", "s3tables": "s3tables"}
 """What the option `endpoint` is the endpoint of, where it is not S3."""
 
@@ -80,7 +83,7 @@ def connect(
     except (AddressError, CommitError, StorageError) as error:
         raise QueryError(str(error)) from error
     except duckdb.Error as error:
-        raise QueryError(f"{destination}: {_said(error)}") from error
+        raise QueryError(f"{shown_list(destination)}: {_said(error)}") from error
     return connection
 
 
@@ -121,7 +124,8 @@ def _tables(
     if not places:
         label = made["logs"].label
         raise NothingThereError(
-            f"{settings.destination}: there is no table yet, neither {label} nor another"
+            f"{shown_list(settings.destination)}: there is no table yet, neither {label} nor "
+            "another"
         )
     _load(connection, "avro", "iceberg")
     _reach(connection, next(iter(places.values())), address, environ)
@@ -164,7 +168,7 @@ def metadata_location(destination: str, environ: Mapping[str, str] | None = None
     except (AddressError, CommitError, StorageError) as error:
         raise QueryError(str(error)) from error
     if not place:
-        raise NothingThereError(f"{destination}: there is no table {made.label} yet")
+        raise NothingThereError(f"{shown_list(destination)}: there is no table {made.label} yet")
     return place
 
 
@@ -249,7 +253,8 @@ def rows(
 
 def _said(error: Exception) -> str:
     """Return what DuckDB says, without the statement, which is ours."""
-    return f"DuckDB: {str(error).partition(chr(10) + chr(10) + 'LINE ')[0]}"
+    text = str(error).partition("\n\nLINE ")[0]
+    return f"DuckDB: {quote(text, SAID_CHARACTERS)}"
 
 
 def table_text(connection: duckdb.DuckDBPyConnection, sql: str) -> str:
@@ -263,4 +268,4 @@ def table_text(connection: duckdb.DuckDBPyConnection, sql: str) -> str:
     try:
         return str(connection.sql(sql) or "").rstrip()
     except duckdb.Error as error:
-        raise QueryError(f"{sql}: {error}") from error
+        raise QueryError(f"{sql}: {quote(error, SAID_CHARACTERS)}") from error

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 from otlp2parquet_ext.bodies import Bodies, Body, TooLongError, TooMuchError
 from otlp2parquet_ext.door import LINGERING_S, READ_BYTES, Door
 from otlp2parquet_ext.http1 import ANSWERS, CONTINUE, BadRequestError, RequestReader
-from otlp2parquet_ext.say import say
+from otlp2parquet_ext.say import quote, say
 
 if TYPE_CHECKING:
     import socket
@@ -219,7 +219,8 @@ class Receiver:
         except Exception as error:  # noqa: BLE001 - a bug of ours costs one delivery; it comes again
             say(
                 "error",
-                f"a delivery of {len(body)} bytes is refused: {type(error).__name__}: {error}",
+                f"a delivery of {len(body)} bytes is refused: {type(error).__name__}: "
+                f"{quote(error)}",
             )
             return 500
         return 200

@@ -11,13 +11,14 @@ import json
 from http.client import HTTPConnection
 from typing import TYPE_CHECKING, Any
 
-from otlp2parquet_ext.say import without_secrets
+from otlp2parquet_ext.say import quote
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from http.client import HTTPResponse
 
 VERSION = "/2018-06-01/runtime"
+MESSAGE_CHARACTERS = 4_000
 ERROR_TYPE = "Lambda-Runtime-Function-Error-Type"
 NONE: Mapping[str, str] = {}
 
@@ -45,7 +46,11 @@ class RuntimeApi:
     def fail(self, where: str, error: Exception) -> None:
         """Say that an event (`invocation/ID`), or the start (`init`), has failed."""
         kind = type(error).__name__
-        told = {"errorMessage": without_secrets(str(error)), "errorType": kind, "stackTrace": []}
+        told = {
+            "errorMessage": quote(error, MESSAGE_CHARACTERS),
+            "errorType": kind,
+            "stackTrace": [],
+        }
         self._call("POST", f"/{where}/error", json.dumps(told), {ERROR_TYPE: f"Function.{kind}"})
 
     def _call(

@@ -5,6 +5,11 @@ subscribe to the `extension` stream unless asked to. Runs before the first `next
 
 What may never be said is known here, the one place through which everything goes: a server may
 quote our own token in its refusal, and a library the address it was given.
+
+    a foreign text --quote()--> masked, then cut, on one line --> a message --say()--> a line
+
+The forms in which secrets are looked for are computed with the first message (`masking`): an
+environment that has nothing to say does not pay for them.
 """
 
 from __future__ import annotations
@@ -15,26 +20,76 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from otlp2parquet_ext.masking import Masker
+
 ESCAPES = {i: f"\\u{i:04x}" for i in range(32)} | {34: '\\"', 92: "\\\\", 127: "\\u007f"}
 
-HIDDEN = "***"
-SHORTEST_HIDDEN = 6
-"""What is shorter would be found in ordinary words."""
+QUOTED_CHARACTERS = 300
+MOST_FETCHED = 32
+"""Secrets that came while we run, of which the latest are remembered: each replaces another."""
 
+_pending: list[Iterable[str]] = []
 _secrets: list[str] = []
+_fetched: list[str] = []
+_maskers: list[Masker] = []
 
 
 def hide(secrets: Iterable[str]) -> None:
-    """Say `***` instead of these from now on."""
-    longest_first = sorted({*_secrets, *secrets}, key=len, reverse=True)
-    _secrets[:] = [secret for secret in longest_first if len(secret) >= SHORTEST_HIDDEN]
+    """Say `***` instead of these from now on; they are looked at with the next message."""
+    _pending.append(secrets)
+
+
+def hide_fetched(*secrets: str | None) -> None:
+    """Say `***` instead of these, which were fetched and are replaced by others in time."""
+    new = [secret for secret in secrets if secret and secret not in _fetched]
+    if new:
+        _fetched[:] = [*_fetched, *new][-MOST_FETCHED:]
+        _maskers.clear()
+
+
+def _masker() -> Masker:
+    """Return what masks; made anew when there are other secrets."""
+    while _pending:
+        _secrets.extend(_pending[0])
+        _maskers.clear()
+        del _pending[0]
+    found = next(iter(_maskers), None)
+    if found is None:
+        from otlp2parquet_ext.masking import Masker  # noqa: PLC0415 - with the first message
+
+        found = Masker((*_secrets, *_fetched))
+        _maskers[:] = [found]
+    return found
 
 
 def without_secrets(text: str) -> str:
-    """Return a text with `***` instead of what is hidden."""
-    for secret in _secrets:
-        text = text.replace(secret, HIDDEN)
-    return text
+    """Return a text of ours with `***` instead of what is hidden, and URLs as they may be shown."""
+    from otlp2parquet_ext.urls import shown_in  # noqa: PLC0415 - with the first message
+
+    return shown_in(_masker().mask(text), web_paths=True)
+
+
+def quote(text: object, characters: int = QUOTED_CHARACTERS) -> str:
+    """Return what others wrote as it may be quoted: on one line, masked, and only then cut.
+
+    A part of a secret at its beginning or end is hidden, too: the text may have been cut before.
+
+    Args:
+        text: a text, an exception, or bytes in UTF-8.
+        characters: to show, at most.
+    """
+    from otlp2parquet_ext.urls import shown_in  # noqa: PLC0415 - with the first message
+
+    masker = _masker()
+    near = characters + masker.margin + QUOTED_CHARACTERS
+    whole = (
+        bytes(text[: 4 * near]).decode("utf-8", "replace").replace("\ufffd", "")
+        if isinstance(text, bytes | bytearray | memoryview)
+        else str(text)
+    )
+    masked = shown_in(masker.mask(whole[:near], edges=True), web_paths=False)
+    line = "".join(char if char.isprintable() else " " for char in masked)
+    return " ".join(line.split())[:characters]
 
 
 def line(level: str, message: str) -> str:

@@ -14,7 +14,7 @@ from otlp2parquet_ext.destinations import DestinationError
 from otlp2parquet_ext.lane import Lane, now_ms
 from otlp2parquet_ext.outbox import Owed
 from otlp2parquet_ext.pacing import Retry
-from otlp2parquet_ext.say import say
+from otlp2parquet_ext.say import quote, say
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,7 +50,9 @@ async def somehow(
     except PASSING:
         raise
     except Exception as error:  # noqa: BLE001 - a bug of ours costs columns, not telemetry
-        problem = f"{size_bytes} bytes of telemetry cannot be mapped, kept as text: {error!r}"
+        problem = (
+            f"{size_bytes} bytes of telemetry cannot be mapped, kept as text: {quote(repr(error))}"
+        )
         say("error", problem)
         return await lane.on_thread(work, as_text=True)
 
@@ -124,7 +126,7 @@ class Settling:
             # Who got into trouble was told then.
             self.lane.retry.failed(now_ms())
             if not isinstance(error, PASSING):
-                say("error", f"settling broke: {type(error).__name__}: {error}")
+                say("error", f"settling broke: {type(error).__name__}: {quote(error)}")
             return False
         finally:
             self._outbox.settling = None

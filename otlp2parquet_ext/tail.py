@@ -18,8 +18,9 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, TextIO, TypeAlias
 
-from otlp2parquet_ext import asking, query
+from otlp2parquet_ext import query
 from otlp2parquet_ext.asking import LEVELS, MOST_ROWS
+from otlp2parquet_ext.terminal import clean, clean_line, show_error
 
 if TYPE_CHECKING:
     import argparse
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 LATE_S = 900
 """How long after a row's time it may become visible and still be shown."""
+LAST_S = 253_402_300_799
+"""The end of the year 9999; a forged row may be later."""
 MOST_CHARS = 2_000
 TRIES = 10
 CREDENTIALS_S = 600
@@ -81,7 +84,7 @@ def run(args: argparse.Namespace) -> int:
         # Whoever read has gone; nothing is to be said when the interpreter ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except query.QueryError as error:
-        sys.stderr.write(f"otlp2parquet-ext tail: {error}\n")
+        show_error(f"otlp2parquet-ext tail: {error}")
         return 1
     return 0
 
@@ -217,33 +220,38 @@ class _Screen:
     def note(self, text: str) -> None:
         """Say something that is no row, once until it is something else."""
         if text != self._noted:
-            sys.stderr.write(f"otlp2parquet-ext tail: {text}\n")
+            show_error(f"otlp2parquet-ext tail: {text}")
         self._noted = text
 
 
 def as_line(row: Row, *, colours: bool) -> str:
     """Return a row for people: time (UTC), level, function, the request's first 8, its text."""
     at_us, number, level, function, request, event, body = row[:7]
-    at = datetime.fromtimestamp(at_us / 1e6, UTC)
-    text = asking.clean(body or "")
+    at = _moment(at_us)
+    text = clean(body or "")
     text = _PREFIX.sub("", text, count=1) if event == "function" else text
     if len(text) > MOST_CHARS:
         text = f"{text[:MOST_CHARS]} … {len(text) - MOST_CHARS:,} more characters"
     text = text.rstrip("\n").replace("\n", "\n    ")
-    text = text or asking.clean(event or "")
+    text = text or clean_line(event or "")
     head = f"{at:%H:%M:%S}.{at.microsecond // 1_000:03}"
-    who = f"{asking.clean(function)} {asking.clean(request or '-')[:8]:8}"
-    level = asking.clean(level)[:5] or "-"
+    who = f"{clean_line(function)} {clean_line(request or '-')[:8]:8}"
+    level = clean_line(level)[:5] or "-"
     if not colours:
         return f"{head} {level:5} {who} {text}"
     colour = next(code for least, code in COLOURS if number >= least)
     return f"{DIM}{head}{RESET} {colour}{level:5}{RESET} {DIM}{who}{RESET} {colour}{text}{RESET}"
 
 
+def _moment(at_us: int) -> datetime:
+    """Return a time; one that no calendar has is the last that it has."""
+    return datetime.fromtimestamp(min(max(at_us, 0) / 1e6, LAST_S), UTC)
+
+
 def as_json(row: Row) -> str:
     """Return a row for programs; the time as RFC 3339, attributes as an object."""
     found: dict[str, Any] = dict(zip(COLUMNS, row, strict=True))
-    at = datetime.fromtimestamp(found["Timestamp"] // 1_000_000, UTC)
+    at = _moment(found["Timestamp"] // 1_000_000 * 1_000_000)
     found["Timestamp"] = f"{at:%Y-%m-%dT%H:%M:%S}.{found['Timestamp'] % 1_000_000:06}Z"
     found["LogAttributes"] = _attributes(found["LogAttributes"])
     return json.dumps(found, ensure_ascii=True)

@@ -13,7 +13,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from otlp2parquet_ext.say import say
+from otlp2parquet_ext.say import quote, say
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,7 +41,7 @@ def _check(settings: Settings, environ: Mapping[str, str]) -> None:
     try:
         _say_all(settings, environ)
     except Exception as error:  # noqa: BLE001 - a check may not break what it checks
-        say("error", f"check: broke: {type(error).__name__}: {error}")
+        say("error", f"check: broke: {type(error).__name__}: {quote(error)}")
 
 
 def _say_all(settings: Settings, environ: Mapping[str, str]) -> None:

@@ -17,8 +17,9 @@ from otlp2parquet_ext.destinations.posting import post
 from otlp2parquet_ext.destinations.verdicts import Verdict
 from otlp2parquet_ext.otlp.messages import Signal
 from otlp2parquet_ext.otlp.sending import Export
+from otlp2parquet_ext.say import quote
+from otlp2parquet_ext.urls import shown
 from otlp2parquet_ext.web import WebError
-from otlp2parquet_ext.web.address import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -91,8 +92,11 @@ def _ask(
     return dialect.read(response, part, time.time_ns() // 1_000_000), response
 
 
+KIND_CHARACTERS = 80
+
+
 def _taken(answer: Answer, response: Response, url: str, signal: Signal) -> str:
-    kind = response.headers.get("content-type", "")
+    kind = quote(response.headers.get("content-type", ""), KIND_CHARACTERS)
     if kind.startswith("text/html"):
         raise CheckError(
             f"{shown(url)} answers with a page for people (HTTP {response.status}, {kind})",

@@ -24,8 +24,8 @@ from otlp2parquet_ext.destinations.ndjson import Lines, lines, moment
 from otlp2parquet_ext.destinations.posting import post
 from otlp2parquet_ext.destinations.verdicts import read_tap, tap_status
 from otlp2parquet_ext.telemetry.values import Context, Delivery
+from otlp2parquet_ext.urls import shown
 from otlp2parquet_ext.web import WebError
-from otlp2parquet_ext.web.address import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

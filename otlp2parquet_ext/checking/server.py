@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from otlp2parquet_ext.checking.remedies import CheckError, causes
-from otlp2parquet_ext.web.address import shown
+from otlp2parquet_ext.say import quote
+from otlp2parquet_ext.urls import shown
 from otlp2parquet_ext.web.answer import MalformedError
 
 if TYPE_CHECKING:
@@ -125,6 +126,6 @@ def _is_aws(url: str) -> bool:
 
 def _advice(status: int, location: str) -> str:
     if 300 <= status < 400:
-        to = f" to {shown(location)!r}" if location else ""
+        to = f" to {quote(location)!r}" if location else ""
         return f"it redirects{to}, which is not followed: write the address it leads to"
     return ADVICE.get(status, "look at the server's own log" if status >= 500 else "")

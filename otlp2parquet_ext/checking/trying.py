@@ -13,11 +13,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from otlp2parquet_ext.checking.policies import actions_of, statements_for
 from otlp2parquet_ext.checking.remedies import Cause, cause_of, lacking, remedy
+from otlp2parquet_ext.say import quote
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
 OK, NOTE, FAILED, SKIPPED = "ok", "note", "failed", "skipped"
+
+SAID_CHARACTERS = 1_000
 
 FROZEN_MS = 25_000
 """Longer than any trial takes: an environment that was frozen meanwhile tries once more."""
@@ -118,7 +121,7 @@ def _tried(trial: Trial, values: Mapping[str, str]) -> tuple[Verdict, Cause | No
                 raise
             return Verdict(trial.step, OK, trial.run()), None
     except NotTried as error:
-        return Verdict(trial.step, NOTE, str(error)), None
+        return Verdict(trial.step, NOTE, quote(error, SAID_CHARACTERS)), None
     except Exception as error:  # noqa: BLE001 - whatever it is, the other trials say more
         return _failure(trial, error, values)
 
@@ -129,9 +132,11 @@ def _failure(
     cause, lacks = cause_of(error), lacking(error)
     needed = actions_of(trial.policy)
     if not trial.matters or (lacks and needed and not needed & set(lacks)):
-        return Verdict(trial.step, NOTE, f"{error}; the extension works without"), cause
+        return Verdict(
+            trial.step, NOTE, f"{quote(error, SAID_CHARACTERS)}; the extension works without"
+        ), cause
     statements = statements_for(trial.policy, lacks, values)
-    said = str(error) or type(error).__name__
+    said = quote(error, SAID_CHARACTERS) or type(error).__name__
     advice = remedy(error, cause, lacks)
     return Verdict(trial.step, FAILED, said, advice, statements), cause
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from typing import TYPE_CHECKING
 
 from otlp2parquet_ext.checking import words
@@ -14,6 +13,7 @@ from otlp2parquet_ext.commands.check import DESTINATION
 from otlp2parquet_ext.destinations.address import AddressError
 from otlp2parquet_ext.say import hide, without_secrets
 from otlp2parquet_ext.settings import secrets_in
+from otlp2parquet_ext.terminal import show, show_error
 
 if TYPE_CHECKING:
     import argparse
@@ -25,7 +25,7 @@ def run(chosen: argparse.Namespace) -> int:
     try:
         wanted = wanted_tables(chosen.tables)
     except AddressError as error:
-        print(error, file=sys.stderr)
+        show_error(error)
         return 1
     given = {DESTINATION: chosen.destination} if chosen.destination else {}
     if chosen.create:
@@ -49,15 +49,15 @@ def _as_text(
     """Print a line as soon as it is known; return whether something failed."""
     told, problems = settings_of(environ, given)
     for line in words.setting_lines(told, everything=everything):
-        print(line)
+        show(line)
     failed, destination = False, ""
     for verdict in problems:
-        print("\n".join(words.lines(verdict)))
+        show("\n".join(words.lines(verdict)))
     for verdict in verdicts(environ, wish):
         if verdict.destination != destination:
             destination = verdict.destination
-            print(f"\n{without_secrets(destination)}")
-        print("\n".join(words.lines(verdict)), flush=True)
+            show(f"\n{without_secrets(destination)}")
+        show("\n".join(words.lines(verdict)), flush=True)
         failed = failed or verdict.state == FAILED
     return failed or bool(problems)
 
@@ -75,5 +75,5 @@ def _as_json(
         "settings": [words.setting_json(one) for one in told],
         "check": [words.as_json(verdict) for verdict in found],
     }
-    print(json.dumps(document, indent=2))
+    show(json.dumps(document, indent=2))
     return failed

@@ -8,11 +8,11 @@ Runtime, Extensions and Telemetry APIs, freezes between invocations, limits, fau
 from __future__ import annotations
 
 import os
-import sys
 from typing import TYPE_CHECKING
 
 from otlp2parquet_ext.local.command import add_arguments
 from otlp2parquet_ext.local.command import run as run_function
+from otlp2parquet_ext.terminal import show, show_error
 
 if TYPE_CHECKING:
     import argparse
@@ -46,6 +46,6 @@ def _commit_after(destination: str) -> None:
         if all(a.kind in PLAIN | FORWARDING for a in parse_all(destination)):
             return
         if files := commit_quietly(environ, COMMIT_LIMIT_S):
-            print(f"{files} files that waited in the inbox are in the table now")
+            show(f"{files} files that waited in the inbox are in the table now")
     except (AddressError, DestinationError) as error:
-        print(error, file=sys.stderr)
+        show_error(error)

@@ -7,8 +7,9 @@ metrics_exponential_histogram, metrics_summary. Times are in UTC.
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
+
+from otlp2parquet_ext.terminal import show, show_error
 
 if TYPE_CHECKING:
     import argparse
@@ -33,8 +34,8 @@ def run(chosen: argparse.Namespace) -> int:
     from otlp2parquet_ext.query import QueryError, connect, table_text  # noqa: PLC0415 - heavy
 
     try:
-        print(table_text(connect(chosen.destination), chosen.sql))
+        show(table_text(connect(chosen.destination), chosen.sql))
     except QueryError as error:
-        print(error, file=sys.stderr)
+        show_error(error)
         return 1
     return 0

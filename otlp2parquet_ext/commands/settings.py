@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from otlp2parquet_ext.settings.table import SETTINGS
+from otlp2parquet_ext.terminal import show
 
 if TYPE_CHECKING:
     import argparse
@@ -26,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(chosen: argparse.Namespace) -> int:
     """Print them."""
-    print(markdown() if chosen.markdown else plain())
+    show(markdown() if chosen.markdown else plain())
     return 0
 
 

@@ -27,7 +27,7 @@ from otlp2parquet_ext.committer.opening import open_places
 from otlp2parquet_ext.committer.sweeping import Options
 from otlp2parquet_ext.committer.tables import care_for_all, commit_all, together
 from otlp2parquet_ext.iceberg.upkeep.handle import now_ms
-from otlp2parquet_ext.say import say
+from otlp2parquet_ext.say import quote, say
 from otlp2parquet_ext.storage import StorageError
 
 if TYPE_CHECKING:
@@ -135,4 +135,4 @@ def _care(places: Sequence[Place], deadline_ms: int) -> None:
             for problem in cared.problems:
                 say("warning", problem)
     except Exception as error:  # noqa: BLE001 - what is committed may not be reported as failed
-        say("error", f"the care of the tables ended with a bug of ours: {error!r}")
+        say("error", f"the care of the tables ended with a bug of ours: {quote(repr(error))}")

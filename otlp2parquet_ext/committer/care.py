@@ -17,6 +17,7 @@ from otlp2parquet_ext.iceberg.format.avro import AvroError
 from otlp2parquet_ext.iceberg.upkeep.cleaning import GRACE_MS, Cleaned, clean
 from otlp2parquet_ext.iceberg.upkeep.handle import now_ms
 from otlp2parquet_ext.iceberg.upkeep.merging import Merging, merge_manifests
+from otlp2parquet_ext.say import quote
 from otlp2parquet_ext.storage import StorageError
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
+PROBLEM_CHARACTERS = 1_000
 LEAST_MS = 5_000
 """A part is not begun with less time than this."""
 
@@ -76,7 +78,7 @@ def care(
         try:
             return work(handle)
         except (AvroError, CommitError, StorageError, TimeoutError) as error:
-            cared.problems.append(f"{what} ended early: {error}")
+            cared.problems.append(f"{what} ended early: {quote(error, PROBLEM_CHARACTERS)}")
             return None
 
     cared.merging = attempt(

@@ -17,6 +17,7 @@ from otlp2parquet_ext.committer.tables import care_for_all, commit_all, count_wa
 from otlp2parquet_ext.destinations import DestinationError
 from otlp2parquet_ext.iceberg.upkeep.handle import now_ms
 from otlp2parquet_ext.storage import StorageError
+from otlp2parquet_ext.terminal import show, show_error
 
 if TYPE_CHECKING:
     import argparse
@@ -38,12 +39,12 @@ def run(chosen: argparse.Namespace) -> int:
         places = open_places(environ)
         waiting, problems = count_waiting(places, deadline_ms)
     except (DestinationError, StorageError) as error:
-        print(error, file=sys.stderr)
+        show_error(error)
         return 1
     if chosen.dry_run:
-        print(f"{waiting} files wait in the inbox")
+        show(f"{waiting} files wait in the inbox")
         for problem in problems:
-            print(problem, file=sys.stderr)
+            show_error(problem)
         status = int(bool(problems))
     else:
         status = _commit(places, chosen, waiting, deadline_ms)
@@ -69,9 +70,9 @@ def _commit(
     )
     done = together(dones)
     progress.end()
-    print(summary(done, time.monotonic() - started_s))
+    show(summary(done, time.monotonic() - started_s))
     if done.problem:
-        print(done.problem, file=sys.stderr)
+        show_error(done.problem)
     return int(bool(done.problem))
 
 
@@ -96,9 +97,9 @@ def _care(places: Sequence[Place], chosen: argparse.Namespace, deadline_ms: int)
     failed = False
     for place, cared in care_for_all(places, deadline_ms, sweeping=wanted, dry_run=chosen.dry_run):
         for line in report(cared, dry_run=chosen.dry_run):
-            print(line if place.is_first else f"{place.label}: {line}")
+            show(line if place.is_first else f"{place.label}: {line}")
         for problem in cared.problems:
-            print(problem, file=sys.stderr)
+            show_error(problem)
         failed = failed or bool(cared.problems)
     return int(failed)
 

@@ -21,7 +21,7 @@ from otlp2parquet_ext.committer import MARGIN_MS, answer
 from otlp2parquet_ext.committer.opening import open_places
 from otlp2parquet_ext.destinations import DestinationError
 from otlp2parquet_ext.runtime_api import RuntimeApi
-from otlp2parquet_ext.say import say
+from otlp2parquet_ext.say import quote, say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +35,7 @@ def serve_one(api: RuntimeApi, places: Sequence[Place]) -> None:
     try:
         found = answer(places, event, deadline_ms - MARGIN_MS)
     except Exception as error:  # noqa: BLE001 - Lambda is told, and asks again
-        say("error", f"{type(error).__name__}: {error}")
+        say("error", f"{type(error).__name__}: {quote(error)}")
         api.fail(f"invocation/{request_id}", error)
     else:
         api.respond(request_id, found)

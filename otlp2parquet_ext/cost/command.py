@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,9 @@ from otlp2parquet_ext.cost.workload import (
     Workload,
     WorkloadError,
 )
+from otlp2parquet_ext.say import quote
 from otlp2parquet_ext.settings import Settings, load
+from otlp2parquet_ext.terminal import show, show_error
 
 EXAMPLES = """\
   otlp2parquet-ext cost --per-second 20
@@ -81,9 +82,9 @@ def run(args: argparse.Namespace) -> int:
         prices, region = _prices(args.prices)
         found = bill(_workload(args), _settings(args), prices, region)
     except (AddressError, PriceError, WorkloadError) as error:
-        print(f"otlp2parquet-ext cost: {error}", file=sys.stderr)
+        show_error(f"otlp2parquet-ext cost: {error}")
         return USAGE_ERROR
-    print(json.dumps(report.as_json(found), indent=2) if args.json else report.text(found))
+    show(json.dumps(report.as_json(found), indent=2) if args.json else report.text(found))
     return 0
 
 
@@ -137,9 +138,11 @@ def _read(file: Path) -> dict[str, Any]:
         text = file.read_text(encoding="utf-8")
         entries = tomllib.loads(text) if file.suffix == ".toml" else json.loads(text)
     except OSError as error:
-        raise PriceError(f"--prices {str(file)!r}: {error.strerror or error}") from error
+        raise PriceError(f"--prices {str(file)!r}: {quote(error.strerror or error)}") from error
     except ValueError as error:  # of either parser, and of a file that is no text
-        raise PriceError(f"--prices {str(file)!r}: neither JSON nor TOML: {error}") from error
+        raise PriceError(
+            f"--prices {str(file)!r}: neither JSON nor TOML: {quote(error)}"
+        ) from error
     if not isinstance(entries, dict):
         raise PriceError(f"--prices {str(file)!r}: expected an object, a price by each name")
     return entries

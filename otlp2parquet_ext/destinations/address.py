@@ -21,7 +21,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 from msgspec import Struct, field
 
-from otlp2parquet_ext.web.address import shown
+from otlp2parquet_ext.say import quote
+from otlp2parquet_ext.urls import UNKNOWN, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -52,6 +53,9 @@ FOLDER_NAME = re.compile(
 """Names of namespaces and tables: each is a folder of the warehouse."""
 
 FOLDER_NAME_BYTES = 255
+OPTION = re.compile(r"[A-Za-z][A-Za-z_-]{0,23}")
+"""Anything else in a query may be a secret without a name, and is not quoted."""
+
 LOWER_NAME = re.compile(r"[a-z0-9]([a-z0-9_]{0,253}[a-z0-9])?")
 
 EXPECTED = (
@@ -117,8 +121,10 @@ def parse(text: str, variable: str = "OTLP2PARQUET_DESTINATION") -> Address:
         url = urlsplit(text)
         return READERS.get(url.scheme, _unknown)(url)
     except (ValueError, AddressError) as error:
-        # With an @ in it, what is wrong may quote what stands before that.
-        why = NO_SECRETS if "@" in text else error
+        quoted = UNKNOWN in shown(text) if isinstance(error, AddressError) else "'" in str(error)
+        # What is wrong may quote what stands before an @, or a password that looks like a port.
+        why = "its host or port is malformed" if quoted else quote(error)
+        why = NO_SECRETS if "@" in text else why
         raise AddressError(f"{variable}={shown(text)!r}: {why}; expected {EXPECTED}") from None
 
 
@@ -129,13 +135,17 @@ def _unknown(url: SplitResult) -> Address:
 def _options(url: SplitResult, known: frozenset[str]) -> dict[str, str]:
     options = dict(parse_qsl(url.query, keep_blank_values=True))
     if unknown := options.keys() - known:
+        name = min(unknown)
+        which = repr(name) if OPTION.fullmatch(name) else "something in the query"
         raise AddressError(
-            f"{min(unknown)!r} is not an option; there are {', '.join(sorted(known)) or 'none'}"
+            f"{which} is not an option; there are {', '.join(sorted(known)) or 'none'}"
         )
     if options.get("path-style", "true") not in ("true", "false"):
         raise AddressError(f"path-style={options['path-style']!r} is neither true nor false")
     if not options.get("endpoint", "http://").startswith(("http://", "https://")):
-        raise AddressError(f"endpoint={options['endpoint']!r} is no http:// or https:// address")
+        raise AddressError(
+            f"endpoint={shown(options['endpoint'])!r} is no http:// or https:// address"
+        )
     return options
 
 
@@ -175,7 +185,7 @@ def _glue(url: SplitResult) -> Address:
         raise AddressError(f"{url.netloc + url.path!r} is no lower-case name of a Glue database")
     warehouse = urlsplit(options.get("warehouse", ""))
     if warehouse.scheme != "s3" or not BUCKET.fullmatch(warehouse.netloc):
-        raise AddressError(f"warehouse={warehouse.geturl()!r} is no s3://bucket/prefix")
+        raise AddressError(f"warehouse={shown(warehouse.geturl())!r} is no s3://bucket/prefix")
     return Address("glue", url.netloc, options)
 
 

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from otlp2parquet_ext.destinations import DestinationError
 from otlp2parquet_ext.destinations.address import FORWARDING, AddressError, check_names
 from otlp2parquet_ext.destinations.listed import PLAIN, as_written, lake_of, parse_all
-from otlp2parquet_ext.web.address import shown
+from otlp2parquet_ext.urls import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -12,7 +12,7 @@ from otlp2parquet_ext.destinations.forwarder import Forwarder
 from otlp2parquet_ext.destinations.ndjson import lines
 from otlp2parquet_ext.destinations.verdicts import read_tap
 from otlp2parquet_ext.say import say
-from otlp2parquet_ext.web.address import shown
+from otlp2parquet_ext.urls import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

@@ -22,7 +22,7 @@ from otlp2parquet_ext.iceberg.inbox import Inbox, NoInbox
 from otlp2parquet_ext.iceberg.terms import MANY, Terms
 from otlp2parquet_ext.storage.lazily import LazyStorage
 from otlp2parquet_ext.storage.local import LocalStorage
-from otlp2parquet_ext.web.address import shown
+from otlp2parquet_ext.urls import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -12,7 +12,7 @@ import re
 from typing import TYPE_CHECKING
 
 from otlp2parquet_ext.destinations.address import FORWARDING, AddressError, parse
-from otlp2parquet_ext.web.address import shown
+from otlp2parquet_ext.urls import shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,7 +56,7 @@ def as_written(text: str) -> tuple[Address, ...]:
     addresses = {_key(address): address for address in map(parse, split_list(text))}.values()
     iceberg = [a for a in addresses if a.kind not in PLAIN | FORWARDING]
     if len(iceberg) > 1:
-        places = " and ".join(a.place for a in iceberg[:2])
+        places = " and ".join(shown(a.place) for a in iceberg[:2])
         raise AddressError(
             f"OTLP2PARQUET_DESTINATION names two sets of Iceberg tables, {places}: expected one, "
             "for there is one namespace and one inbox"
@@ -80,7 +80,7 @@ def lake_of(addresses: Sequence[Address]) -> Address:
     """
     lakes = [address for address in addresses if address.kind not in FORWARDING]
     if not lakes:
-        places = ", ".join(address.place for address in addresses)
+        places = ", ".join(shown(address.place) for address in addresses)
         raise AddressError(
             f"OTLP2PARQUET_DESTINATION names no tables: to {places} telemetry is only forwarded"
         )

@@ -18,7 +18,7 @@ from otlp2parquet_ext.destinations.verdicts import Verdict, read_otlp
 from otlp2parquet_ext.otlp.messages import Signal
 from otlp2parquet_ext.otlp.sending import Export, rejected
 from otlp2parquet_ext.say import hide, say
-from otlp2parquet_ext.web.address import shown
+from otlp2parquet_ext.urls import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping

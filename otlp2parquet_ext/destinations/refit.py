@@ -16,7 +16,7 @@ from otlp2parquet_ext.destinations.parquet_file import encode
 from otlp2parquet_ext.iceberg import ClashError, MisfitError
 from otlp2parquet_ext.iceberg.format.bounds import statistics
 from otlp2parquet_ext.iceberg.matching import Matched, written
-from otlp2parquet_ext.say import say
+from otlp2parquet_ext.say import quote, say
 from otlp2parquet_ext.storage import StorageError
 from otlp2parquet_ext.tables.columns import arrow_schema
 
@@ -55,7 +55,9 @@ def fit_of(footer: Any, columns: Sequence[Column]) -> Matched:
     try:
         return written(columns, [(f.name, _id(f), _element_id(f)) for f in fields])
     except (KeyError, TypeError, ValueError) as error:
-        raise StorageError(f"a file of the same name has other columns: {error!r}") from error
+        raise StorageError(
+            f"a file of the same name has other columns: {quote(repr(error))}"
+        ) from error
 
 
 def _id(field: pa.Field) -> int:
@@ -90,7 +92,7 @@ def refit(storage: Storage, file: DataFile, fit: Matched) -> DataFile:
         rows = pq.ParquetFile(pa.BufferReader(storage.get(path))).read()
         rows = fitted(rows, fit.columns)
     except (pa.ArrowException, ValueError) as error:
-        raise StorageError(f"{file.path} cannot be written anew: {error}") from error
+        raise StorageError(f"{file.path} cannot be written anew: {quote(error)}") from error
     data, footer = encode(rows, fit.columns)
     target = f"{path.removesuffix('.parquet')}-{fit.tag}.parquet"
     put = storage.put(target, data)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
+from otlp2parquet_ext.say import quote
 from otlp2parquet_ext.web.dates import http_date_ms
 
 if TYPE_CHECKING:
@@ -124,5 +125,4 @@ def _status_inside(body: bytes) -> int:
 
 def _text(body: bytes) -> str:
     """Return what can be read of an answer in any form: a `google.rpc.Status`, JSON, a page."""
-    text = body[:BODY_BYTES].decode("utf-8", "replace").replace("\ufffd", "")
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:SHOWN]
+    return quote(body[:BODY_BYTES], SHOWN)

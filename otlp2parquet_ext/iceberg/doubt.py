@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from otlp2parquet_ext.iceberg import CommitError
 from otlp2parquet_ext.iceberg.format.avro import AvroError
 from otlp2parquet_ext.iceberg.format.contents import lines, live, may_have, original
+from otlp2parquet_ext.say import quote
 from otlp2parquet_ext.storage import StorageError
 
 if TYPE_CHECKING:
@@ -53,5 +54,6 @@ def committed(
         return {by_path[original(path)] for path in found}
     except (AvroError, StorageError, TimeoutError) as error:
         raise CommitError(
-            f"whether {len(doubtful)} files were committed long ago cannot be found out: {error}"
+            f"whether {len(doubtful)} files were committed long ago cannot be found out: "
+            f"{quote(error)}"
         ) from error

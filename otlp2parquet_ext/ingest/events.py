@@ -16,6 +16,8 @@ from __future__ import annotations
 import binascii
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from otlp2parquet_ext.say import quote
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -89,7 +91,7 @@ def body_of(request: Request) -> bytes:
     try:
         return binascii.a2b_base64(request.text, strict_mode=True) if request.text else b""
     except ValueError as error:  # binascii.Error, or a character that is not ASCII
-        raise BodyError(f"the body is no base64: {error}") from None
+        raise BodyError(f"the body is no base64: {quote(error)}") from None
 
 
 def _path(path: str, stage: object) -> str:
@@ -119,5 +121,7 @@ def _object(value: object) -> dict[str, Any]:
 def _shown(event: object) -> str:
     keys = ", ".join(sorted(map(str, event))[:8]) if isinstance(event, dict) else ""
     return (
-        f"an event with {keys or 'nothing in it'}" if isinstance(event, dict) else repr(event)[:60]
+        f"an event with {quote(keys) or 'nothing in it'}"
+        if isinstance(event, dict)
+        else quote(repr(event), 60)
     )

@@ -16,7 +16,7 @@ from otlp2parquet_ext.destinations import DestinationError
 from otlp2parquet_ext.ingest import MARGIN_MS
 from otlp2parquet_ext.ingest.service import Service
 from otlp2parquet_ext.runtime_api import RuntimeApi
-from otlp2parquet_ext.say import say
+from otlp2parquet_ext.say import quote, say
 
 
 def serve_one(api: RuntimeApi, service: Service) -> None:
@@ -25,7 +25,7 @@ def serve_one(api: RuntimeApi, service: Service) -> None:
     try:
         answer = service.answer(event, deadline_ms - MARGIN_MS)
     except Exception as error:  # noqa: BLE001 - whoever invoked us is told
-        say("error", f"{type(error).__name__}: {error}")
+        say("error", f"{type(error).__name__}: {quote(error)}")
         api.fail(f"invocation/{request_id}", error)
     else:
         api.respond(request_id, answer)

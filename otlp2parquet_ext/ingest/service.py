@@ -25,7 +25,7 @@ from otlp2parquet_ext.mapping.exclude import exclusion
 from otlp2parquet_ext.otlp.encodings import EncodingError, OverLimitError, inflate
 from otlp2parquet_ext.otlp.messages import request_class
 from otlp2parquet_ext.otlp.requests import OtlpError, Signal
-from otlp2parquet_ext.say import hide, say
+from otlp2parquet_ext.say import hide, quote, say
 from otlp2parquet_ext.settings import Settings, load, secrets_in
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.ingest.secrets import Secret
     from otlp2parquet_ext.telemetry.redact import Redactor
 
+PROBLEM_CHARACTERS = 1_000
 PASSING = (DestinationError, SecretError, ImportError, MemoryError, OSError)
 """What may be better in a moment: the client is asked to come again."""
 
@@ -90,12 +91,17 @@ class Service:
         try:
             answer = self._answer(request, deadline_ms)
         except PASSING as error:
-            say("error", f"a request is not stored: {error}; its client is asked to send it again")
+            say(
+                "error",
+                f"a request is not stored: {quote(error, PROBLEM_CHARACTERS)}; its client is asked "
+                "to send it again",
+            )
             problem = "the destination did not take it; the function's log says why"
             answer = refusal(503, problem, json=wants_json(request))
         except Exception as error:  # noqa: BLE001 - a bug of ours costs one request
             say(
-                "error", f"a request is refused, for a bug of ours: {type(error).__name__}: {error}"
+                "error",
+                f"a request is refused, for a bug of ours: {type(error).__name__}: {quote(error)}",
             )
             problem = "it could not be read, which is our fault; the function's log says why"
             answer = refusal(500, problem, json=wants_json(request))

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from otlp2parquet_ext.destinations import BusyError, Destination, DestinationError
 from otlp2parquet_ext.destinations.choose import choose
 from otlp2parquet_ext.pacing import FIRST_RETRY_MS, Retry
-from otlp2parquet_ext.say import say
+from otlp2parquet_ext.say import quote, say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -93,7 +93,7 @@ class Store:
             return False
         except Exception as error:  # noqa: BLE001 - a bug of ours may not undo what is stored
             if not self._retry.failures:
-                problem = error if isinstance(error, DestinationError) else repr(error)
+                problem = error if isinstance(error, DestinationError) else quote(repr(error))
                 say("error", f"{problem}; what is stored waits in the inbox")
             self._retry.failed(self._now_ms())
             return False

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import msgspec
 
+from otlp2parquet_ext.say import quote
 from otlp2parquet_ext.telemetry.values import Invoke
 
 
@@ -60,11 +61,11 @@ def parse_event(body: bytes, now_us: int, *, first: bool) -> Event:
     try:
         event = msgspec.json.decode(body, type=_Event, strict=False)
     except (msgspec.MsgspecError, UnicodeDecodeError):
-        return Unknown(body[:200].decode("utf-8", "replace"))
+        return Unknown(quote(body))
     if event.event_type == "SHUTDOWN":
         return Shutdown(event.shutdown_reason.lower(), event.deadline_ms)
     if event.event_type != "INVOKE" or not event.request_id:
-        return Unknown(body[:200].decode("utf-8", "replace"))
+        return Unknown(quote(body))
     return Invoke(
         request_id=event.request_id,
         received_us=now_us,

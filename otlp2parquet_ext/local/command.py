@@ -13,7 +13,6 @@ import contextlib
 import importlib.util
 import json
 import signal
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +26,7 @@ from otlp2parquet_ext.local.plan import (
     LogFormat,
     Plan,
 )
+from otlp2parquet_ext.terminal import show, show_error
 
 if TYPE_CHECKING:
     from otlp2parquet_ext.local.outcome import Invocation, Outcome
@@ -57,16 +57,16 @@ def run(args: argparse.Namespace) -> int:
     try:
         plan = plan_of(args)
     except ValueError as error:
-        print(f"otlp2parquet-ext local: {error}", file=sys.stderr)
+        show_error(f"otlp2parquet-ext local: {error}")
         return _BAD_INPUT
     try:
         outcome = asyncio.run(_run_until_told(plan, quiet=args.quiet))
     except (KeyboardInterrupt, asyncio.CancelledError):
-        print("interrupted; all processes have been ended", file=sys.stderr)
+        show_error("interrupted; all processes have been ended")
         return _INTERRUPTED
-    print(summary(plan, outcome))
+    show(summary(plan, outcome))
     if plan.tmp or plan.keep_tmp:
-        print(f"{'kept':<12}{outcome.tmp}")
+        show(f"{'kept':<12}{outcome.tmp}")
     return 0 if outcome.succeeded else _FAILED
 
 
@@ -162,11 +162,11 @@ class _Progress:
         if now_s - self._said_s >= _PROGRESS_EVERY_S and self._done < self._total:
             self._said_s = now_s
             text = f"{self._done} of {self._total} invocations, {self._failed} not successful"
-            print(text, file=sys.stderr, flush=True)
+            show_error(text)
 
 
 def _print_line(source: str, line: str) -> None:
-    print(f"{source:<12}{line}", flush=True)
+    show(f"{source:<12}{line}", flush=True)
 
 
 def _add_function_options(group: argparse._ArgumentGroup) -> None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from msgspec import Struct, field
 
+from otlp2parquet_ext.say import quote
+
 _MOST_REASONS = 3
 _LONGEST_VALUE, _LONGEST_REASON = 60, 400
 
@@ -59,5 +61,7 @@ def shown(value: object) -> str:
 
 def _cut(reason: str) -> str:
     """Leave out the middle of a reason whose path goes very deep."""
+    if len(reason) <= _LONGEST_REASON:
+        return quote(reason, _LONGEST_REASON)
     half = _LONGEST_REASON // 2
-    return reason if len(reason) <= _LONGEST_REASON else f"{reason[:half]}…{reason[-half:]}"
+    return f"{quote(reason, half)}…{quote(reason[-half:], half)}"

@@ -19,6 +19,7 @@ from otlp2parquet_ext.otlp.messages import (
     response_class,
     scopes,
 )
+from otlp2parquet_ext.say import quote
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -112,4 +113,4 @@ def rejected(signal: Signal, body: bytes) -> tuple[int, str]:
     except DecodeError:
         return 0, ""
     told = partial.partial_success
-    return max(0, getattr(told, _REJECTED[signal])), str(told.error_message)
+    return max(0, getattr(told, _REJECTED[signal])), quote(told.error_message)

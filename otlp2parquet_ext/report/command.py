@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
-import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from otlp2parquet_ext import asking, query
+from otlp2parquet_ext import query
 from otlp2parquet_ext.report.answers import answers
 from otlp2parquet_ext.report.page import page
 from otlp2parquet_ext.report.questions import Wanted, ask
+from otlp2parquet_ext.say import quote
+from otlp2parquet_ext.terminal import clean, show, show_error
 
 if TYPE_CHECKING:
     import argparse
@@ -34,13 +35,13 @@ def run(args: argparse.Namespace) -> int:
     except query.QueryError as error:
         return _refuse(str(error))
     except OSError as error:
-        return _refuse(f"--output {args.output!r}: {error.strerror or error}")
-    sys.stdout.write("\n".join([*said, f"Report: {written}", ""]))
+        return _refuse(f"--output {args.output!r}: {quote(error.strerror or error)}")
+    show("\n".join([*said, f"Report: {written}"]))
     return 0
 
 
 def _refuse(why: str) -> int:
-    sys.stderr.write(f"otlp2parquet-ext report: {why}\n")
+    show_error(f"otlp2parquet-ext report: {why}")
     return 1
 
 
@@ -68,7 +69,7 @@ def write(
     output = output.absolute()
     _replace(output, page(found))
     empty = [] if found.rows else ["Nothing to report: the page says what to check."]
-    return output, [asking.clean(answer.text) for answer in answers(found)] or empty
+    return output, [clean(answer.text) for answer in answers(found)] or empty
 
 
 def _replace(output: Path, text: str) -> None:

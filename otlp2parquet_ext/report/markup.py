@@ -8,7 +8,7 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-from otlp2parquet_ext.asking import clean
+from otlp2parquet_ext.terminal import clean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -17,7 +17,7 @@ from otlp2parquet_ext.settings.table import SETTINGS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 DEFAULT_NAME = "otlp2parquet"
 """The launcher's file name in the layer."""
@@ -137,18 +137,22 @@ def names_secret(name: str) -> bool:
     return any(word in name.lower() for word in SECRET_WORDS)
 
 
-def secrets_in(environ: Mapping[str, str]) -> list[str]:
-    """Return the secrets in `environ`: whole values, and what URLs hold of them."""
+PLACES_OF_SECRETS = (PREFIX, "BD_TAP_", "OTEL_EXPORTER_", "AWS_CONTAINER_")
+
+
+def secrets_in(environ: Mapping[str, str]) -> Iterator[str]:
+    """Yield the secrets in `environ`: whole values, and what URLs hold of them."""
     own = {name for setting in SETTINGS if setting.secret for name in setting.spellings()}
-    found: list[str] = []
+    places = {name for setting in SETTINGS for name in setting.spellings()}
     for name, value in environ.items():
         catalog = name.startswith("PYICEBERG_CATALOG__") and names_secret(name)
+        found: list[str] = []
         if catalog or name in own or name in SECRETS:
             found += (value.strip(), value.partition(":")[2].strip())
             found += (pair.partition("=")[2].strip() for pair in value.split(","))
         elif "://" in value:
-            who = value.partition("://")[2].partition("?")[0].rpartition("@")[0]
-            options = [pair.partition("=") for pair in value.replace("?", "&").split("&")[1:]]
-            found += (who, who.partition(":")[2])
-            found += (said for option, _, said in options if names_secret(option))
-    return [secret for secret in found if secret]
+            from otlp2parquet_ext.urls import secrets_of  # noqa: PLC0415 - with the first message
+
+            paths = name in places or name.startswith(PLACES_OF_SECRETS)
+            found += secrets_of(value, paths=paths)
+        yield from filter(None, found)

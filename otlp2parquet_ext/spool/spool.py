@@ -10,6 +10,7 @@ import contextlib
 from collections import deque
 from typing import TYPE_CHECKING
 
+from otlp2parquet_ext.say import quote
 from otlp2parquet_ext.spool.digests import Digests
 from otlp2parquet_ext.spool.folders import Folders
 from otlp2parquet_ext.spool.frames import Kind, digest_of
@@ -155,7 +156,7 @@ class Spool:
                 segment = self._segment(on_disk=on_disk)
                 segment.append(kind, payload, received_us, digest, items)
             except OSError as error:
-                reason = f"the spool cannot be written: {error.strerror or error}"
+                reason = f"the spool cannot be written: {quote(error.strerror or error)}"
                 self._close_open()
             else:
                 if self._is_full(segment):

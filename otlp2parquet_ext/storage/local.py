@@ -8,6 +8,7 @@ from pathlib import Path
 from threading import get_ident
 from typing import TYPE_CHECKING
 
+from otlp2parquet_ext.say import quote
 from otlp2parquet_ext.storage import Entry, ForeignAddressError, NotThereError, Put, StorageError
 
 if TYPE_CHECKING:
@@ -42,7 +43,9 @@ class LocalStorage:
                 os.link(unfinished, target)
             return _put(target, new=target.samefile(unfinished))
         except OSError as error:
-            raise StorageError(f"{target} cannot be written: {error.strerror or error}") from error
+            raise StorageError(
+                f"{target} cannot be written: {quote(error.strerror or error)}"
+            ) from error
         finally:
             with contextlib.suppress(OSError):
                 unfinished.unlink(missing_ok=True)

@@ -10,6 +10,7 @@ from html import escape
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote_plus
 
+from otlp2parquet_ext.say import quote
 from otlp2parquet_ext.storage import Entry, StorageError
 from otlp2parquet_ext.web.dates import iso_date_ms
 
@@ -82,7 +83,7 @@ def _parsed(body: bytes, expected: str) -> Element:
     try:
         root = ET.fromstring(body)  # noqa: S314 - as above
     except ET.ParseError as error:
-        raise StorageError(f"S3's answer is not {expected}: {error}") from error
+        raise StorageError(f"S3's answer is not {expected}: {quote(error)}") from error
     for element in root.iter():
         element.tag = element.tag.rpartition("}")[2]
     if root.tag != expected:

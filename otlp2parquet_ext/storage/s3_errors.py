@@ -10,16 +10,17 @@ import re
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from otlp2parquet_ext.say import quote
 from otlp2parquet_ext.storage import NotThereError, StorageError
 from otlp2parquet_ext.storage.s3_address import TABLE_BUCKET
-from otlp2parquet_ext.web.errors import error_of, expired, skewed, throttled
+from otlp2parquet_ext.web.errors import code_of, error_of, expired, skewed, throttled
 
 if TYPE_CHECKING:
     from otlp2parquet_ext.storage.s3_address import Place, Service
     from otlp2parquet_ext.web import Response
 
+REGION_CHARACTERS = 40
 REGION = re.compile(rb"<Region>([a-z0-9-]+)</Region>")
-SAID_CHARACTERS = 300
 
 
 class Action(Enum):
@@ -41,7 +42,7 @@ def refusal(action: Action, place: Place, service: Service, response: Response) 
     advice = _advice(action, place, service, response)
     said = " ".join(f"HTTP {response.status} {code}".split())
     if message:
-        said += f": {' '.join(message.split())[:SAID_CHARACTERS]}"
+        said += f": {quote(message)}"
     error = StorageError(f"{what}: {advice} ({said})" if advice else f"{what}: {said}")
     if response.status == 403 and advice == _permission(action, place, service):
         error.lacks = _lacking(action, place)
@@ -50,7 +51,7 @@ def refusal(action: Action, place: Place, service: Service, response: Response) 
 
 def _advice(action: Action, place: Place, service: Service, response: Response) -> str:
     """Return the cause, and what to do about it; "" when nobody knows."""
-    code, _ = error_of(response)
+    code = code_of(response)
     region = region_of(response)
     if region and region != service.region:
         return (
@@ -113,4 +114,6 @@ def region_of(response: Response) -> str:
     if response.status not in (301, 307, 400, 403):
         return ""
     found = REGION.search(response.body)
-    return response.headers.get("x-amz-bucket-region", "") or (found[1].decode() if found else "")
+    return quote(response.headers.get("x-amz-bucket-region", ""), REGION_CHARACTERS) or (
+        found[1].decode() if found else ""
+    )

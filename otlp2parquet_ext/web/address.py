@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote, urlsplit
 
-from otlp2parquet_ext.settings import names_secret
+from otlp2parquet_ext.urls import shown
 from otlp2parquet_ext.web import WebError
 
 if TYPE_CHECKING:
@@ -62,24 +62,6 @@ def split(url: str) -> Address:
     if not parts.hostname or parts.username is not None or not WIRE.fullmatch(url):
         raise _malformed(url)
     return Address(Origin(parts.scheme, parts.hostname, port), parts.path or "/", parts.query)
-
-
-def shown(url: str) -> str:
-    """Return a URL as it may be quoted: without user name, password, fragment, secret options.
-
-    Whatever it is: who mistypes a URL may have mistyped one with a password.
-    """
-    place, fragment, _ = url.partition("#")
-    place, mark, query = place.partition("?")
-    scheme, slashes, rest = place.partition("//")
-    if "@" in rest:
-        rest = f"***@{rest.rpartition('@')[2]}"
-    options = (pair.partition("=") for pair in query.split("&"))
-    query = "&".join(
-        name + equals + ("***" if names_secret(name) or "@" in value else value)
-        for name, equals, value in options
-    )
-    return f"{scheme}{slashes}{rest}{mark}{query}{fragment}{'***' if fragment else ''}"
 
 
 def _malformed(url: str) -> WebError:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from otlp2parquet_ext.say import quote
 from otlp2parquet_ext.web import Response
 
 if TYPE_CHECKING:
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 HEAD_BYTES = 65_536
 """The most that a status line and headers may take."""
+
+QUOTED = 80
+"""Characters of what is malformed, in a message."""
 
 LENGTH = re.compile(r"[0-9]{1,18}")
 CHUNK_SIZE = re.compile(rb"[0-9A-Fa-f]{1,16}")
@@ -113,12 +117,12 @@ def _head(source: _Source) -> tuple[int, bytes, dict[str, str]]:
     version, _, rest = first.partition(b" ")
     code = rest[:3]
     if version not in (b"HTTP/1.1", b"HTTP/1.0") or not (len(code) == 3 and code.isdigit()):
-        raise MalformedError(f"it begins with {first[:80]!r}, which is not HTTP/1.1")
+        raise MalformedError(f"it begins with {quote(first, QUOTED)!r}, which is not HTTP/1.1")
     headers: dict[str, str] = {}
     while line := source.line():
         name, colon, value = line.decode("latin-1").partition(":")
         if not colon or name != name.strip():
-            raise MalformedError(f"{line[:80]!r} is not a header")
+            raise MalformedError(f"{quote(line, QUOTED)!r} is not a header")
         name, value = name.lower(), value.strip()
         headers[name] = f"{headers[name]}, {value}" if name in headers else value
     return int(code), version, headers
@@ -129,12 +133,12 @@ def _body(source: _Source, method: str, status: int, headers: dict[str, str]) ->
     if method == "HEAD" or status in (204, 304):
         return b"", True
     if (coding := headers.get("transfer-encoding", "").lower()) not in ("", "chunked"):
-        raise MalformedError(f"its transfer encoding {coding!r} was not asked for")
+        raise MalformedError(f"its transfer encoding {quote(coding, QUOTED)!r} was not asked for")
     if coding:
         return _chunks(source), True
     if (length := headers.get("content-length")) is not None:
         if not LENGTH.fullmatch(length):
-            raise MalformedError(f"its Content-Length is {length[:80]!r}")
+            raise MalformedError(f"its Content-Length is {quote(length, QUOTED)!r}")
         return source.block(int(length)), True
     return source.rest(), False
 
@@ -144,7 +148,7 @@ def _chunks(source: _Source) -> bytes:
     while True:
         size = source.line().partition(b";")[0].strip()
         if not CHUNK_SIZE.fullmatch(size):
-            raise MalformedError(f"{size[:80]!r} is not a chunk's length")
+            raise MalformedError(f"{quote(size, QUOTED)!r} is not a chunk's length")
         length = int(size, 16)
         if length == 0:
             break

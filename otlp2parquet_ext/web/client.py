@@ -16,6 +16,7 @@ import time
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, NamedTuple
 
+from otlp2parquet_ext.say import quote
 from otlp2parquet_ext.web import WebError, answer
 from otlp2parquet_ext.web.address import split
 from otlp2parquet_ext.web.connection import Connection, tls_context, unreachable
@@ -162,7 +163,7 @@ class Client:
                 try:
                     self._tls = tls_context(self._ca_file)
                 except OSError as error:
-                    message = f"the certificates in {self._ca_file} cannot be used: {error}"
+                    message = f"the certificates in {self._ca_file} cannot be used: {quote(error)}"
                     raise WebError(message, sent=False) from error
             return self._tls
 
@@ -231,7 +232,9 @@ def _send(connection: Connection, head: bytes, body: BytesLike, deadline_ms: int
 
 
 def _unanswered(origin: Origin, method: str, error: Exception) -> WebError:
-    cause = "no answer within the time there was" if isinstance(error, TimeoutError) else error
+    cause = (
+        "no answer within the time there was" if isinstance(error, TimeoutError) else quote(error)
+    )
     return WebError(
         f"{method} at {origin.scheme}://{origin.authority} was not answered: {cause}", sent=True
     )

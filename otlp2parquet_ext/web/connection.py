@@ -17,6 +17,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+from otlp2parquet_ext.say import quote
 from otlp2parquet_ext.web import WebError
 
 if TYPE_CHECKING:
@@ -188,5 +189,6 @@ def _connect(found: Sequence[Found], deadline_ms: float) -> socket.socket:
 
 def unreachable(origin: Origin, error: OSError) -> WebError:
     """Say why there is no connection; nothing was sent."""
-    cause = "no connection within the time there was" if isinstance(error, TimeoutError) else error
+    late = isinstance(error, TimeoutError)
+    cause = "no connection within the time there was" if late else quote(error)
     return WebError(f"{origin.scheme}://{origin.authority} cannot be reached: {cause}", sent=False)

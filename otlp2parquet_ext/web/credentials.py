@@ -21,8 +21,10 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import msgspec
 
+from otlp2parquet_ext.say import hide_fetched, quote
+from otlp2parquet_ext.urls import shown
 from otlp2parquet_ext.web import WebError
-from otlp2parquet_ext.web.address import shown, split
+from otlp2parquet_ext.web.address import split
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -147,7 +149,9 @@ class CredentialSource:
                 if known is None or now_s >= known.expires_s:
                     raise
                 return known.credentials  # good for a few minutes yet
-            return self._fetched.credentials
+            found = self._fetched.credentials
+            hide_fetched(found.secret_access_key, found.session_token)
+            return found
 
     def refused(self) -> bool:
         """See `Identity.refused`; those of the environment never change."""
@@ -177,10 +181,8 @@ class CredentialSource:
         except WebError as error:
             raise CredentialsError(f"no credentials from {shown(uri)}: {error}") from error
         if response.status != 200:
-            said = response.body[:200].decode("utf-8", "replace")
-            raise CredentialsError(
-                f"no credentials from {shown(uri)}: HTTP {response.status} {said}"
-            )
+            said = f"HTTP {response.status} {quote(response.body)}".rstrip()
+            raise CredentialsError(f"no credentials from {shown(uri)}: {said}")
         return _parsed(uri, response.body)
 
     def _authorization(self) -> dict[str, str]:
@@ -188,8 +190,11 @@ class CredentialSource:
         if path := self._environ.get(TOKEN_FILE):
             try:  # read each time: it is rotated
                 token = Path(path).read_text("utf-8").strip()
+                hide_fetched(token)
             except (OSError, UnicodeError) as error:
-                raise CredentialsError(f"{TOKEN_FILE}={path!r} cannot be read: {error}") from error
+                raise CredentialsError(
+                    f"{TOKEN_FILE}={path!r} cannot be read: {quote(error)}"
+                ) from error
         return {"Authorization": token} if token else {}
 
     def _from_boto3(self) -> _Fetched:
@@ -205,7 +210,7 @@ class CredentialSource:
             found = None
             more = ", or pip install 'otlp2parquet-ext[glue]' for profiles, SSO and instance roles"
         except Exception as error:
-            raise CredentialsError(f"boto3 finds no credentials: {error}") from error
+            raise CredentialsError(f"boto3 finds no credentials: {quote(error)}") from error
         else:
             more = "; boto3 finds none in profiles, SSO or instance roles either"
         if found is None:
@@ -224,7 +229,7 @@ def _parsed(uri: str, body: bytes) -> _Fetched:
         document = _decode_document(body)
     except msgspec.DecodeError as error:
         raise CredentialsError(
-            f"{shown(uri)} answered something else than credentials: {error}"
+            f"{shown(uri)} answered something else than credentials: {quote(error)}"
         ) from None
     expires = document.Expiration.timestamp() if document.Expiration else float("inf")
     return _Fetched(

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from otlp2parquet_ext.say import quote
+
 if TYPE_CHECKING:
     from otlp2parquet_ext.web import Response
 
@@ -38,20 +40,28 @@ SKEWED = frozenset({"RequestTimeTooSkewed", "RequestExpired", "RequestInTheFutur
 # Services without a code for it say it in the message.
 SKEWED_MESSAGE = re.compile(r"Signature (expired|not yet current)")
 STATUSES = frozenset({429, 500, 502, 503, 504})
-SHOWN = 300
-"""As many characters of an answer nobody understands are quoted."""
-
 READ_BYTES = 65_536
 """As many bytes of a refusal are looked at."""
 
 
 def error_of(response: Response) -> tuple[str, str]:
-    """Return the code and the message of an answer that is an error.
+    """Return the code and the message of an answer that is an error, as they may be quoted.
 
     Returns:
         For example `("NoSuchBucket", "The specified bucket does not exist")`. What the answer
         does not say is empty; one in no known form is its own message, shortened.
     """
+    code, message = _as_written(response)
+    return quote(code), quote(message)
+
+
+def code_of(response: Response) -> str:
+    """Return the code alone, as it was written: to decide by, not to show."""
+    return _as_written(response)[0]
+
+
+def _as_written(response: Response) -> tuple[str, str]:
+    """Return code and message, neither masked nor cut."""
     text = response.body[:READ_BYTES].decode("utf-8", "replace")
     if found := XML_CODE.search(text):
         message = XML_MESSAGE.search(text)
@@ -60,13 +70,13 @@ def error_of(response: Response) -> tuple[str, str]:
     try:
         document = msgspec.json.decode(response.body)
     except msgspec.DecodeError:
-        return _bare(header), text[:SHOWN].strip()
+        return _bare(header), text
     if isinstance(document, dict) and isinstance(document.get("error"), dict):
         document = document["error"]  # Iceberg REST
     if not isinstance(document, dict):
-        return _bare(header), text[:SHOWN].strip()
+        return _bare(header), text
     code = header or _first(document, "__type", "type", "Code", "code")
-    return _bare(code), _first(document, "message", "Message", "errorMessage") or text[:SHOWN]
+    return _bare(code), _first(document, "message", "Message", "errorMessage") or text
 
 
 def _bare(code: str) -> str:
@@ -80,24 +90,24 @@ def _first(document: dict[str, object], *names: str) -> str:
 
 def throttled(response: Response) -> bool:
     """Say whether the server asks for patience."""
-    return response.status == 429 or error_of(response)[0] in THROTTLED
+    return response.status == 429 or code_of(response) in THROTTLED
 
 
 def passing(response: Response) -> bool:
     """Say whether the same request may well succeed a moment later."""
     if response.status < 400:
         return False
-    return response.status in STATUSES or error_of(response)[0] in THROTTLED | TRY_AGAIN
+    return response.status in STATUSES or code_of(response) in THROTTLED | TRY_AGAIN
 
 
 def expired(response: Response) -> bool:
     """Say whether other credentials are needed."""
-    return response.status in (400, 401, 403) and error_of(response)[0] in EXPIRED
+    return response.status in (400, 401, 403) and code_of(response) in EXPIRED
 
 
 def skewed(response: Response) -> bool:
     """Say whether the server's clock and ours differ by too much."""
     if response.status not in (400, 401, 403):
         return False
-    code, message = error_of(response)
+    code, message = _as_written(response)
     return code in SKEWED or bool(SKEWED_MESSAGE.search(message))

@@ -111,7 +111,7 @@ def test_what_only_the_functions_sdk_may_send_is_no_failure(collector: Collector
         (
             Reply(301, headers={"Location": "https://u:hush@else.example/?token=hush"}),
             {},
-            "redirects to 'https://***@else.example/?token=***'",
+            "redirects to 'https://else.example'",
         ),
         (Reply(200, b"<html>", {"Content-Type": "text/html"}), {}, "that is no collector"),
         (
@@ -339,7 +339,7 @@ def test_destinations_are_gone_through_in_their_order_and_told_apart(
     assert list(dict.fromkeys(v.destination for v in found)) == [
         f"otlp+{collector.url}",
         lake,
-        f"{tap.url}/?token=***",
+        tap.url,
     ]
     assert {v.state for v in found if v.destination == lake} == {OK}
     assert [v.name for v in found if v.state == FAILED] == [f"takes logs of otlp+{collector.url}"]

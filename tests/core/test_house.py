@@ -38,7 +38,9 @@ LAYERS = (
     {"pacing"},
     {"lifecycle"},
     {"telemetry", "runtime_api"},
+    {"terminal"},
     {"resident", "settings", "say"},
+    {"masking", "urls"},
 )
 ALLOWED = {("destinations", "iceberg")}
 LEFT_OUT = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -18,10 +18,13 @@ if TYPE_CHECKING:
 @pytest.fixture(autouse=True)
 def nothing_hidden() -> Iterator[None]:
     """What a test hides is hidden in that test only."""
-    before = list(say._secrets)
-    say._secrets.clear()
+    kept: list[list[Any]] = [say._pending, say._secrets, say._fetched, say._maskers]
+    before = [list(one) for one in kept]
+    for one in kept:
+        one.clear()
     yield
-    say._secrets[:] = before
+    for one, was in zip(kept, before, strict=True):
+        one[:] = was
 
 
 def said(message: str) -> str:

@@ -6,6 +6,7 @@ what they were sent, or cannot be understood.
 
 from __future__ import annotations
 
+import base64
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -46,6 +47,17 @@ VARIABLES = {
 }
 
 
+FORMS = (
+    *(
+        base64.b64encode(b"x" * shift + WORD.encode())[shift + 1 : -4].decode()
+        for shift in (0, 1, 2)
+    ),
+    "".join(f"%{byte:02x}" for byte in WORD.encode()),
+    WORD[1:],
+)
+"""Pieces of the word as some of the servers below quote it."""
+
+
 def echo_text(request: bytes) -> bytes:
     """Refuse with everything that was sent, as debugging proxies do."""
     return scripted_http.answer(request, 403)
@@ -67,6 +79,23 @@ def echo_xml(request: bytes) -> bytes:
 def echo_busy(request: bytes) -> bytes:
     """Ask for patience, as a server in trouble."""
     return scripted_http.answer(request, 503)
+
+
+def echo_in_base64(request: bytes) -> bytes:
+    """Refuse with what was sent, encoded, behind so many words that a short quotation cuts it."""
+    return scripted_http.answer(b"not accepted: " * 13 + base64.b64encode(request), 503)
+
+
+def echo_percent_encoded(request: bytes) -> bytes:
+    """Refuse with each byte of what was sent percent-encoded."""
+    text = "".join(f"%{byte:02x}" for byte in request)
+    return scripted_http.answer(text.encode(), 503)
+
+
+def echo_cut(request: bytes) -> bytes:
+    """Refuse with what was sent so that a quotation of 200 characters ends within a secret."""
+    at = request.find(WORD.encode())
+    return scripted_http.answer(b"x" * (170 - at % 170) + request, 503)
 
 
 @dataclass(frozen=True)
@@ -130,6 +159,16 @@ TROUBLES = {
     "a token in a fragment": Trouble(f"s4://bucket/p#{IN_URL}"),
     "a Data Tap in trouble that echoes": Trouble("{server}/", echo_busy),
     "a Data Tap with a key in its URL": Trouble(f"{{server}}/?key={IN_URL}", echo_busy),
+    "a Data Tap at a webhook's path": Trouble(f"{{server}}/services/T0/{IN_URL}-1", echo_busy),
+    "a Data Tap with a signature in its URL": Trouble(f"{{server}}/a?sig={IN_URL}", echo_busy),
+    "a Data Tap with a code in its URL": Trouble(f"{{server}}/a?code={IN_URL}&x=1", echo_busy),
+    "a collector at a secret path": Trouble(f"otlp+{{server}}/{IN_URL}-1", echo_busy),
+    "a catalog with an unknown option": Trouble(f"rest+https://host/c?sig={IN_URL}"),
+    "a Data Tap that echoes in base64": Trouble("{server}/", echo_in_base64),
+    "a Data Tap that echoes percent-encoded": Trouble("{server}/", echo_percent_encoded),
+    "a Data Tap that echoes across the cut": Trouble("{server}/", echo_cut),
+    "a collector that echoes in base64": Trouble("otlp+{server}/", echo_in_base64),
+    "a collector that echoes percent-encoded": Trouble("otlp+{server}/", echo_percent_encoded),
     "a collector in trouble that echoes": Trouble("otlp+{server}/base", echo_busy),
     "a password in a Data Tap": Trouble(f"https://user:{IN_URL}@host/"),
     "a password in a collector": Trouble(f"otlp+https://user:{IN_URL}@host/"),
@@ -184,6 +223,7 @@ def test_no_secret_is_said_or_stored_whatever_fails(
     assert any("telemetry are kept for later" in line for line in lines), lines
     for line in lines:
         assert WORD not in line
+        assert not any(form in line for form in FORMS)
         assert path not in line
     for file in tmp_path.rglob("*"):
         if file.is_file():

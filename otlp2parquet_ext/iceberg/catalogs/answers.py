@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from otlp2parquet_ext.say import quote
 from otlp2parquet_ext.web.errors import error_of
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
     from otlp2parquet_ext.web import Response
 
-SHOWN_CHARACTERS = 300
 DONE = frozenset({200, 201, 204})
 """The statuses of success: anything else, 202 included, is a `Failure` to find out about."""
 
@@ -61,7 +61,7 @@ class Failure(msgspec.Struct, frozen=True):
 def failure(answer: Response) -> Failure:
     """Read the error in an answer, in the form of Iceberg's specification or in one of AWS's."""
     type_, message = error_of(answer)
-    return Failure(answer.status, type_, " ".join(message.split())[:SHOWN_CHARACTERS])
+    return Failure(answer.status, type_, quote(message))
 
 
 WORDS: Mapping[Outcome, str] = {

@@ -17,8 +17,9 @@ from urllib.parse import urlencode
 import msgspec
 
 from otlp2parquet_ext.iceberg.catalogs.answers import DONE, failure
+from otlp2parquet_ext.say import hide_fetched, quote
+from otlp2parquet_ext.urls import shown
 from otlp2parquet_ext.web import WebError
-from otlp2parquet_ext.web.address import shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -114,7 +115,10 @@ class ClientCredentials:
         try:
             token = _decode_token(answer.body)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            raise WebError(f"{shown(self._uri)} gives no token: {error}", sent=False) from error
+            raise WebError(
+                f"{shown(self._uri)} gives no token: {quote(error)}", sent=False
+            ) from error
+        hide_fetched(token.access_token)
         return token.access_token, token.expires_in
 
 

@@ -17,6 +17,7 @@ from otlp2parquet_ext.iceberg import CommitError
 from otlp2parquet_ext.iceberg.catalog import Version
 from otlp2parquet_ext.iceberg.format.snapshot import Metadata, applied
 from otlp2parquet_ext.iceberg.leftovers import Leftovers
+from otlp2parquet_ext.say import quote
 from otlp2parquet_ext.storage import NotThereError, StorageError
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ class FileCatalog:
                 raise CommitError(f"the table's metadata is gone: {error}") from error
             return self._read(now, deadline_ms)
         except (StorageError, msgspec.MsgspecError) as error:
-            raise CommitError(f"the table's metadata cannot be read: {error}") from error
+            raise CommitError(f"the table's metadata cannot be read: {quote(error)}") from error
 
     def _write(self, metadata: Metadata, version: int) -> str:
         location = f"{metadata_folder(metadata)}/{version:05}-{uuid4()}.metadata.json"

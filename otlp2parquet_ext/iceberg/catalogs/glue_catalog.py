@@ -27,6 +27,7 @@ from otlp2parquet_ext.iceberg.catalogs.glue_requests import (
     new_input,
 )
 from otlp2parquet_ext.iceberg.catalogs.remedies import Operation, Remedies
+from otlp2parquet_ext.say import quote
 from otlp2parquet_ext.web import WebError
 
 if TYPE_CHECKING:
@@ -175,4 +176,6 @@ class GluePointer:
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             if commit:
                 return {}
-            raise CommitError(f"{operation.value}: Glue's answer is not JSON: {error}") from error
+            raise CommitError(
+                f"{operation.value}: Glue's answer is not JSON: {quote(error)}"
+            ) from error

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from otlp2parquet_ext.iceberg import CommitError
 from otlp2parquet_ext.iceberg.catalogs.patience import NoAnswerError, Patience
+from otlp2parquet_ext.say import quote
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,7 +54,7 @@ class Connection:
             except CommitError:
                 raise
             except NoAnswerError as error:
-                raise CommitError(f"{error}: {what}") from error
+                raise CommitError(f"{quote(error)}: {what}") from error
             except Exception as error:  # whatever SDK or driver is behind it
                 if time == TIMES:
                     text = f"{self.label}: {what} failed: {explained(error)}"
@@ -96,7 +97,7 @@ class Connection:
 
 def explained(error: BaseException) -> str:
     """Return an error as text that says what kind it is; a driver's first line suffices."""
-    text = str(error).strip().partition("\n")[0]
+    text = quote(str(error).strip().partition("\n")[0])
     kind = type(error).__name__
-    cause = f" ({error.__cause__})" if isinstance(error.__cause__, ImportError) else ""
+    cause = f" ({quote(error.__cause__)})" if isinstance(error.__cause__, ImportError) else ""
     return (text if text.startswith(kind) else f"{kind}: {text}") + cause

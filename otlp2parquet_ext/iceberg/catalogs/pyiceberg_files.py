@@ -16,6 +16,7 @@ from pyiceberg.io import load_file_io
 
 from otlp2parquet_ext.iceberg.catalogs import pyiceberg_s3
 from otlp2parquet_ext.iceberg.catalogs.pyiceberg_foreign import ForeignStorage
+from otlp2parquet_ext.say import quote
 from otlp2parquet_ext.storage import StorageError, s3_address
 from otlp2parquet_ext.storage.local import LocalStorage
 from otlp2parquet_ext.web.client import new_client
@@ -75,7 +76,8 @@ class Files:
             return ForeignStorage(load_file_io(self._foreign(properties), address))
         except Exception as error:  # what it needs may not be there, or be no file access at all
             raise StorageError(
-                f"{address} cannot be reached: neither by us nor by PyIceberg, which says: {error}"
+                f"{address} cannot be reached: neither by us nor by PyIceberg, which says: "
+                f"{quote(error)}"
             ) from error
 
     def _bucket(self, properties: Mapping[str, Any]) -> Storage:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from otlp2parquet_ext.say import quote
 from otlp2parquet_ext.storage import NotThereError, Put, StorageError
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ class ForeignStorage:
             with self._io.new_output(path).create(overwrite=True) as stream:
                 stream.write(bytes(data))
         except Exception as error:  # each kind of store has its own
-            raise StorageError(f"{path} cannot be written: {error}") from error
+            raise StorageError(f"{path} cannot be written: {quote(error)}") from error
         now_ms = time.time_ns() // 1_000_000
         return Put(new=True, size_bytes=len(memoryview(data)), stored_ms=now_ms)
 
@@ -44,7 +45,7 @@ class ForeignStorage:
         except FileNotFoundError as error:
             raise NotThereError(f"{path} is not there") from error
         except Exception as error:
-            raise StorageError(f"{path} cannot be read: {error}") from error
+            raise StorageError(f"{path} cannot be read: {quote(error)}") from error
 
     def delete(self, path: str) -> None:
         """See `Storage.delete`."""
@@ -53,7 +54,7 @@ class ForeignStorage:
         except FileNotFoundError:
             return
         except Exception as error:
-            raise StorageError(f"{path} cannot be removed: {error}") from error
+            raise StorageError(f"{path} cannot be removed: {quote(error)}") from error
 
     def delete_many(self, paths: Sequence[str]) -> None:
         """See `Storage.delete_many`."""
@@ -67,7 +68,7 @@ class ForeignStorage:
         except FileNotFoundError:
             return None
         except Exception as error:
-            raise StorageError(f"{path} cannot be read: {error}") from error
+            raise StorageError(f"{path} cannot be read: {quote(error)}") from error
 
     def list(self, prefix: str) -> Iterable[str]:
         """See `Storage.list`: PyIceberg has no such call."""

@@ -19,6 +19,7 @@ from otlp2parquet_ext.iceberg.catalogs.pyiceberg_config import known_catalogs, v
 from otlp2parquet_ext.iceberg.catalogs.pyiceberg_connection import explained
 from otlp2parquet_ext.iceberg.catalogs.pyiceberg_files import FILES, IO_IMPL
 from otlp2parquet_ext.iceberg.catalogs.pyiceberg_io import OUR_IO
+from otlp2parquet_ext.say import quote
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -54,7 +55,7 @@ def open_catalog(
         catalog = _load(name, {**region, **properties, **ours})
     except ValueError as error:
         if properties:
-            raise CommitError(f"catalog://{name}: {error}") from error
+            raise CommitError(f"catalog://{name}: {quote(error)}") from error
         raise CommitError(_unknown(name, known_catalogs(environ))) from error
     except NotInstalledError as error:
         raise CommitError(f"catalog://{name} needs {_extra_for(error)}") from error
@@ -157,7 +158,7 @@ def _botocore_session() -> object:
         from botocore.session import get_session  # noqa: PLC0415
     except ImportError as error:
         raise CommitError(
-            f"the catalog is one of AWS's: boto3 is needed, and cannot be loaded: {error}"
+            f"the catalog is one of AWS's: boto3 is needed, and cannot be loaded: {quote(error)}"
         ) from error
     session = get_session()
     session.set_default_client_config(

@@ -34,6 +34,8 @@ from otlp2parquet_ext.iceberg.catalogs.rest_requests import (
     load_request,
     namespace_request,
 )
+from otlp2parquet_ext.say import quote
+from otlp2parquet_ext.urls import shown
 from otlp2parquet_ext.web import WebError
 
 if TYPE_CHECKING:
@@ -197,7 +199,9 @@ class RestClient:
             try:
                 self._config = decode_config(answer.body)
             except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-                raise CommitError(f"{request.url} is not a REST catalog's: {error}") from error
+                raise CommitError(
+                    f"{shown(request.url)} is not a REST catalog's: {quote(error)}"
+                ) from error
         return self._config
 
     def _table(self, deadline_ms: int) -> Table:
@@ -230,7 +234,9 @@ def _table(answer: Response) -> Loaded:
     try:
         return decode_loaded(answer.body)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise CommitError(f"the catalog's answer is not a table's metadata: {error}") from error
+        raise CommitError(
+            f"the catalog's answer is not a table's metadata: {quote(error)}"
+        ) from error
 
 
 def _table_or_none(answer: Response) -> Loaded | None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from otlp2parquet_ext.iceberg import CommitError
 from otlp2parquet_ext.iceberg.catalog import OutcomeUnknownError
+from otlp2parquet_ext.say import quote
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -99,7 +100,7 @@ class SqlitePointer:
                 done = connection.execute(SWAP, (new, old, *self._key, old))
                 return done.rowcount == 1
         except sqlite3.Error as error:
-            raise OutcomeUnknownError(f"{self._database}: {error}") from error
+            raise OutcomeUnknownError(f"{self._database}: {quote(error)}") from error
 
     def try_swap(self, deadline_ms: int) -> None:
         """See `TryingPointer`: the right to write is asked for, and given back."""
@@ -121,4 +122,6 @@ class SqlitePointer:
         try:
             yield
         except (sqlite3.Error, OSError) as error:
-            raise CommitError(f"the catalog {self._database} cannot be used: {error}") from error
+            raise CommitError(
+                f"the catalog {self._database} cannot be used: {quote(error)}"
+            ) from error

@@ -11,6 +11,7 @@ import time
 from typing import TYPE_CHECKING, Protocol
 
 from otlp2parquet_ext.iceberg import CommitError
+from otlp2parquet_ext.say import hide_fetched
 from otlp2parquet_ext.web.credentials import Credentials, CredentialsError
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ class VendedCredentials:
         if not lends(found):
             raise CredentialsError("the catalog lends no credentials for the table's files")
         self._again = False
+        hide_fetched(found[SECRET], found.get(TOKEN))
         return Credentials(found[KEY_ID], found[SECRET], found.get(TOKEN))
 
     def refused(self) -> bool:

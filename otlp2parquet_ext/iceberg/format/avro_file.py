@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from otlp2parquet_ext.iceberg.format.avro import AvroError, encoder, put_bytes, put_long, put_string
+from otlp2parquet_ext.say import quote
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -106,7 +107,7 @@ def open_file(data: bytes) -> AvroFile:
         metadata = {key: value.decode() for key, value in header.items()}
         return AvroFile(metadata, schema, codec, sync, data[position + SYNC_BYTES :])
     except (IndexError, KeyError, ValueError, msgspec.MsgspecError) as error:
-        raise AvroError(f"the header of an Avro file is damaged: {error!r}") from error
+        raise AvroError(f"the header of an Avro file is damaged: {quote(repr(error))}") from error
 
 
 def _read_header(data: bytes, position: int) -> tuple[dict[str, bytes], int]:

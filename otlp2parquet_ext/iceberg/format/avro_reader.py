@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from otlp2parquet_ext.iceberg.format.avro import AvroError
 from otlp2parquet_ext.iceberg.format.avro_decode import decoder
 from otlp2parquet_ext.iceberg.format.avro_file import SYNC_BYTES, read_long
+from otlp2parquet_ext.say import quote
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Mapping
@@ -86,7 +87,7 @@ def guarded(decode: Decode, data: bytes, position: int) -> tuple[Any, int]:
     try:
         return decode(data, position)
     except (IndexError, ValueError) as error:
-        raise AvroError(f"an Avro file is damaged: {error}") from error
+        raise AvroError(f"an Avro file is damaged: {quote(error)}") from error
 
 
 def decompressed(block: Block, codec: str) -> bytes:
@@ -102,7 +103,7 @@ def decompressed(block: Block, codec: str) -> bytes:
     try:
         return zlib.decompress(block.data, wbits=-zlib.MAX_WBITS)
     except zlib.error as error:
-        raise AvroError(f"a block of an Avro file is damaged: {error}") from error
+        raise AvroError(f"a block of an Avro file is damaged: {quote(error)}") from error
 
 
 def _two_longs(data: bytes, position: int) -> tuple[tuple[int, int], int]:

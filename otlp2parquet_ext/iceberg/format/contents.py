@@ -21,6 +21,7 @@ from otlp2parquet_ext.iceberg import CommitError
 from otlp2parquet_ext.iceberg.format.avro import AvroError
 from otlp2parquet_ext.iceberg.format.avro_file import open_file
 from otlp2parquet_ext.iceberg.format.avro_reader import records
+from otlp2parquet_ext.say import quote
 from otlp2parquet_ext.storage.gather import gather
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def lines(listing: AvroFile) -> list[Line]:
     try:
         return [_line(record) for record in records(listing, OF_A_LINE)]
     except (KeyError, TypeError) as error:
-        raise AvroError(f"a manifest list lacks field {error}") from error
+        raise AvroError(f"a manifest list lacks field {quote(error)}") from error
 
 
 def _line(record: Record) -> Line:
@@ -205,7 +206,7 @@ def entries(storage: Storage, line: Line) -> list[tuple[str, int]]:
         found = [record.values for record in records(manifest, OF_AN_ENTRY)]
         return [(values[2][100], values[0]) for values in found]
     except (AvroError, KeyError) as error:
-        raise AvroError(f"the manifest {line.path} cannot be read: {error}") from error
+        raise AvroError(f"the manifest {line.path} cannot be read: {quote(error)}") from error
 
 
 def plain(address: str) -> str:
