@@ -1,6 +1,7 @@
 -- Which exceptions did spans record?
 -- Lists of one span are of equal length: together they are its events.
-SELECT ServiceName AS function, attributes ->> 'exception.type' AS exception, count(*) AS times
+SELECT ServiceName AS function, TRY_CAST(attributes AS JSON) ->> 'exception.type' AS exception,
+       count(*) AS times
 FROM (
     SELECT ServiceName, unnest(EventsName) AS event, unnest(EventsAttributes) AS attributes
     FROM traces

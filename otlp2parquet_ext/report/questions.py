@@ -36,6 +36,8 @@ MOST_TROUBLES, MOST_LOSSES = 20, 10
 MOST_LINES, MOST_CHARS = 40, 500
 LONGEST_MS = 900_000
 """No invocation is longer: its first lines may be before the window, its report within."""
+AHEAD_MS = 86_400_000
+"""Rows that are later than this are forged: there would be bars up to the year 9999."""
 DURATIONS = [n * 10.0**e for e in range(-1, 7) for n in (1, 1.5, 2, 3, 5, 7)]
 SHARES = [float(percent) for percent in range(10, 101, 10)]
 
@@ -64,12 +66,20 @@ def ask(connection: duckdb.DuckDBPyConnection, wanted: Wanted, scratch: str) -> 
     return _Asking(connection, wanted, scratch).report()
 
 
-def window(since_ms: int, function: str) -> str:
-    """Return the condition each statement over `logs` begins with."""
-    since = datetime.fromtimestamp(since_ms / 1_000, UTC).isoformat(sep=" ")
-    found = f"Timestamp >= TIMESTAMPTZ '{since}'"
+def window(since_ms: int, until_ms: int, function: str) -> str:
+    """Return the condition each statement over `logs` begins with; a clock may be a day ahead."""
+    found = f"Timestamp >= {_moment(since_ms)} AND {before(until_ms)}"
     name = function.replace("'", "''")
     return f"{found} AND ServiceName = '{name}'" if function else found
+
+
+def before(until_ms: int) -> str:
+    """Return the condition that leaves out rows of the future."""
+    return f"Timestamp < {_moment(until_ms + AHEAD_MS)}"
+
+
+def _moment(at_ms: int) -> str:
+    return f"TIMESTAMPTZ '{datetime.fromtimestamp(at_ms / 1_000, UTC).isoformat(sep=' ')}'"
 
 
 class _Asking:
@@ -92,7 +102,7 @@ class _Asking:
         asked = {r.request for r in slowest} | {t.request for t in troubles}
         lines = self._lines(asked - {""})
         total = self._functions("'all functions'")
-        ((newest,),) = self._rows(sql.NEWEST)
+        ((newest,),) = self._rows(sql.NEWEST.replace("{until}", before(self._wanted.until_ms)))
         wanted = self._wanted
         return Report(
             destination=wanted.destination,
@@ -120,7 +130,8 @@ class _Asking:
     def _logs(
         self, statement: str, *, earlier_ms: int = 0, **parameters: Any
     ) -> list[tuple[Any, ...]]:
-        condition = window(self._wanted.since_ms - earlier_ms, self._wanted.function)
+        wanted = self._wanted
+        condition = window(wanted.since_ms - earlier_ms, wanted.until_ms, wanted.function)
         text = statement.replace("{window}", condition).replace("{long}", str(sql.LONG_TEXT))
         return self._rows(text, **parameters)
 

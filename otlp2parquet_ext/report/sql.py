@@ -22,6 +22,8 @@ _UUID = r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F
 _HEX = r"\b[0-9a-fA-F]{12,}\b"
 
 MACROS = {
+    # Attributes are an object, or they are nothing: a forged row may hold any text.
+    "attribute(attributes, name)": "TRY_CAST(attributes AS JSON) ->> name",
     # What a report says is a number is one, or it is nothing.
     "figure(x)": (
         "CASE WHEN TRY_CAST(x AS DOUBLE) BETWEEN 0 AND 1e15 THEN TRY_CAST(x AS DOUBLE) END"
@@ -42,9 +44,9 @@ MACROS = {
         rf"'{_HEX}', '…', 'g'), '\d+', '#', 'g'), 240)"
     ),
     "message(body, attributes)": (
-        "folded(CASE WHEN coalesce(attributes ->> 'exception.type', '') = '' "
-        "OR contains(body, attributes ->> 'exception.type') THEN short(said(body)) "
-        "ELSE concat(attributes ->> 'exception.type', ': ', short(said(body))) END)"
+        "folded(CASE WHEN coalesce(attribute(attributes, 'exception.type'), '') = '' "
+        "OR contains(body, attribute(attributes, 'exception.type')) THEN short(said(body)) "
+        "ELSE concat(attribute(attributes, 'exception.type'), ': ', short(said(body))) END)"
     ),
 }
 """Macros by their names and parameters, in the order in which they need each other."""
@@ -59,7 +61,8 @@ SELECT DISTINCT ON (function, request, ended_ms)
        nullif(figure(said[6]), 0) AS memory_size, figure(said[7]) AS memory_used,
        coalesce(figure(said[8]), figure(said[9])) AS init_ms, false AS has_error,
 FROM (
-    SELECT ServiceName, FaasInvocationId, Timestamp, json_extract_string(LogAttributes, [
+    SELECT ServiceName, FaasInvocationId, Timestamp,
+           json_extract_string(TRY_CAST(LogAttributes AS JSON), [
         '$.status', '$.errorType', '$.metrics.durationMs', '$.metrics.billedDurationMs',
         '$.metrics.billedRestoreDurationMs', '$.metrics.memorySizeMB',
         '$.metrics.maxMemoryUsedMB', '$.metrics.initDurationMs', '$.metrics.restoreDurationMs'
@@ -84,7 +87,7 @@ UPDATE reports SET outcome = CASE WHEN status NOT IN ('', 'success') THEN 'faile
 WHERE has_error OR status NOT IN ('', 'success')"""
 
 ROWS = "SELECT count(*) FROM logs WHERE {window}"
-NEWEST = "SELECT epoch_ms(max(Timestamp)) FROM logs"
+NEWEST = "SELECT epoch_ms(max(Timestamp)) FROM logs WHERE {until}"
 
 FUNCTIONS = """
 SELECT {name} AS name, count(*), count(*) FILTER (WHERE outcome = 'failed'),
@@ -142,7 +145,8 @@ FROM reports WHERE outcome = 'failed'
 GROUP BY reason, status ORDER BY times DESC, reason, status LIMIT $limit"""
 
 INITS_FAILED = """
-SELECT coalesce(LogAttributes ->> 'errorType', LogAttributes ->> 'status') AS reason,
+SELECT coalesce(attribute(LogAttributes, 'errorType'), attribute(LogAttributes, 'status'))
+           AS reason,
        mode(ServiceName), count(DISTINCT ServiceName), count(*) AS times,
        epoch_ms(min(Timestamp)), epoch_ms(max(Timestamp)),
        max_by(left(Body, {long}), Timestamp)
@@ -160,8 +164,8 @@ QUALIFY row_number() OVER (PARTITION BY FaasInvocationId ORDER BY Timestamp, Eve
 ORDER BY 1, Timestamp, EventName"""
 
 LOSSES = """
-SELECT coalesce(LogAttributes ->> 'reason', ''),
-       coalesce(sum(figure(LogAttributes ->> 'droppedRecords')), 0)::BIGINT AS records
+SELECT coalesce(attribute(LogAttributes, 'reason'), ''),
+       coalesce(sum(figure(attribute(LogAttributes, 'droppedRecords'))), 0)::BIGINT AS records
 FROM logs
 WHERE {window} AND EventName IN ('otlp2parquet_ext.dropped', 'platform.logsDropped')
 GROUP BY ALL ORDER BY records DESC, 1 LIMIT $limit"""
