@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from otlp2parquet_ext.say import say
+from otlp2parquet_ext.say import quote, say
 from otlp2parquet_ext.spool.recovery import RECOVERED
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class Leftovers:
             try:
                 found = await self._storing.on_thread(self._spool.find_left)
             except Exception as error:  # noqa: BLE001 - a bug of ours may not end the loop
-                say("error", f"what an earlier process left stays there: {error!r}")
+                say("error", f"what an earlier process left stays there: {quote(repr(error))}")
                 return 0
             adopted = self._intake.adopt(found)
             if adopted or not found.more:
