@@ -14,20 +14,11 @@ from telemetry_sinks import TOKEN, Tap, running
 from otlp2parquet_ext import query
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 pytestmark = pytest.mark.e2e
 
 EVENT = [{"time": "2026-03-14T09:26:53.540Z", "type": "function", "record": "hello"}]
-
-
-@pytest.fixture
-def environment() -> Iterator[ScriptedLambda]:
-    """A Lambda that does as it should."""
-    lambda_ = ScriptedLambda()
-    yield lambda_
-    lambda_.close()
 
 
 class Listener:
@@ -61,9 +52,9 @@ class Listener:
         return status
 
 
-def test_each_step_is_said_and_all_is_fine(environment: ScriptedLambda, tmp_path: Path) -> None:
+def test_each_step_is_said_and_all_is_fine(scripted: ScriptedLambda, tmp_path: Path) -> None:
     """One line a step, and one for the whole; telemetry goes its way."""
-    extension = environment.start(tmp_path, OTLP2PARQUET_CHECK="1", MAX_ITEMS="7")
+    extension = scripted.start(tmp_path, OTLP2PARQUET_CHECK="1", MAX_ITEMS="7")
     listener = Listener(extension)
     extension.until_next()
     assert extension.post(json.dumps(EVENT).encode()) == 200
@@ -79,12 +70,12 @@ def test_each_step_is_said_and_all_is_fine(environment: ScriptedLambda, tmp_path
 
 
 def test_each_of_several_destinations_is_gone_through(
-    environment: ScriptedLambda, tmp_path: Path
+    scripted: ScriptedLambda, tmp_path: Path
 ) -> None:
     """Steps say whose they are; a Data Tap is sent the function's telemetry, and nothing else."""
     with running(Tap()) as tap:
         assert isinstance(tap, Tap)
-        extension = environment.start(
+        extension = scripted.start(
             tmp_path,
             OTLP2PARQUET_DESTINATION=f"{tap.url} file://{tmp_path}/lake",
             BD_TAP_CLIENT_TOKEN=TOKEN,
@@ -102,24 +93,24 @@ def test_each_of_several_destinations_is_gone_through(
     assert TOKEN not in said
 
 
-def test_a_failure_is_an_error_with_what_to_do(environment: ScriptedLambda, tmp_path: Path) -> None:
+def test_a_failure_is_an_error_with_what_to_do(scripted: ScriptedLambda, tmp_path: Path) -> None:
     """The function goes on."""
     lambda_role = {"OTLP2PARQUET_DESTINATION": "s3://bucket/x", "OTLP2PARQUET_CHECK": "1"}
-    extension = environment.start(tmp_path, **lambda_role)
+    extension = scripted.start(tmp_path, **lambda_role)
     listener = Listener(extension)
     extension.until_next()
     listener.until("steps failed: credentials")
-    environment.events.put(invoke("r-1"))
+    scripted.events.put(invoke("r-1"))
     extension.until_next()
     assert listener.end() == 0
     assert any("does the function have an execution role?" in line for line in listener.lines)
 
 
-def test_a_destination_that_hangs_holds_nobody(environment: ScriptedLambda, tmp_path: Path) -> None:
+def test_a_destination_that_hangs_holds_nobody(scripted: ScriptedLambda, tmp_path: Path) -> None:
     """Invocations come and go while the check waits for its first answer; so does SHUTDOWN."""
     with socket.create_server(("127.0.0.1", 0), backlog=64) as silent:
         url = f"s3://bucket/x?endpoint=http://127.0.0.1:{silent.getsockname()[1]}"
-        extension = environment.start(
+        extension = scripted.start(
             tmp_path,
             OTLP2PARQUET_DESTINATION=url,
             OTLP2PARQUET_CHECK="1",
@@ -131,17 +122,15 @@ def test_a_destination_that_hangs_holds_nobody(environment: ScriptedLambda, tmp_
         extension.until_next()
         listener.until("check: credentials: ok")
         for number in range(3):
-            environment.events.put(invoke(f"r-{number}"))
+            scripted.events.put(invoke(f"r-{number}"))
             extension.until_next()
         assert not any("steps failed" in line for line in listener.lines)
         assert listener.end() == 0
 
 
-def test_without_the_variable_nothing_is_checked(
-    environment: ScriptedLambda, tmp_path: Path
-) -> None:
+def test_without_the_variable_nothing_is_checked(scripted: ScriptedLambda, tmp_path: Path) -> None:
     """Who does not ask pays nothing."""
-    extension = environment.start(tmp_path)
+    extension = scripted.start(tmp_path)
     listener = Listener(extension)
     extension.until_next()
     assert extension.post(json.dumps(EVENT).encode()) == 200

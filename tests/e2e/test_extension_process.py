@@ -9,7 +9,6 @@ import socket
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from scripted_lambda import (
@@ -17,17 +16,15 @@ from scripted_lambda import (
     LAYER,
     REGISTERED,
     Answer,
-    Extension,
     ScriptedLambda,
+    event,
     invoke,
+    shut_down,
     shutdown,
 )
 
 from otlp2parquet_ext import query
 from otlp2parquet_ext.query import QueryError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 pytestmark = pytest.mark.e2e
 
@@ -37,19 +34,6 @@ INVALID_NAME = Answer(403, b'{"errorType":"Extension.InvalidExtensionName"}')
 NOT_SUPPORTED = Answer(202, b'{"errorType":"Telemetry.NotSupported"}')
 
 
-@pytest.fixture
-def scripted() -> Iterator[ScriptedLambda]:
-    """A Lambda that does as it should until told otherwise."""
-    lambda_ = ScriptedLambda()
-    yield lambda_
-    lambda_.close()
-
-
-def event(body: str, kind: str = "function", at: str = "2026-03-14T09:26:53.540Z") -> bytes:
-    """Make a delivery of one event."""
-    return json.dumps([{"time": at, "type": kind, "record": body}]).encode()
-
-
 def bodies(folder: Path) -> list[str]:
     """Read the lake back."""
     try:
@@ -57,12 +41,6 @@ def bodies(folder: Path) -> list[str]:
     except QueryError:
         return []
     return [r[0] for r in connection.execute("SELECT Body FROM logs ORDER BY Body").fetchall()]
-
-
-def shut_down(extension: Extension) -> None:
-    """Send SHUTDOWN and expect a clean end."""
-    extension.lambda_.events.put(shutdown())
-    assert extension.end() == 0, extension.lines
 
 
 def test_before_the_first_next_only_the_standard_library_is_imported(tmp_path: Path) -> None:

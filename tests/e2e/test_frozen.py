@@ -6,7 +6,6 @@ destination is S3 on moto behind a proxy, which does to connections what network
 
 from __future__ import annotations
 
-import json
 import signal
 import time
 from dataclasses import replace
@@ -16,7 +15,7 @@ import counting_proxy
 import places
 import pytest
 from counting_proxy import Cut
-from scripted_lambda import Extension, ScriptedLambda, invoke, shutdown
+from scripted_lambda import Extension, ScriptedLambda, event, invoke, shut_down
 
 from otlp2parquet_ext.query import QueryError
 
@@ -31,14 +30,6 @@ pytestmark = pytest.mark.e2e
 
 FREEZE_S = 1.2  # as long as the extension takes for a freeze
 SILENCE_S = 20.0  # what a new connection may be silent for: nothing here takes so long
-
-
-@pytest.fixture
-def scripted() -> Iterator[ScriptedLambda]:
-    """A Lambda that does as it should."""
-    lambda_ = ScriptedLambda()
-    yield lambda_
-    lambda_.close()
 
 
 @pytest.fixture
@@ -68,12 +59,6 @@ def start(scripted: ScriptedLambda, folder: Path, lake: Place) -> Extension:
     return extension
 
 
-def line(text: str) -> bytes:
-    """Make a delivery of one line."""
-    event = {"time": "2026-03-14T09:26:53.540Z", "type": "function", "record": text}
-    return json.dumps([event]).encode()
-
-
 def bodies(lake: Place) -> list[str]:
     """Read the lake back; there may be nothing yet."""
     try:
@@ -98,18 +83,12 @@ def until(condition: Callable[[], object]) -> None:
         time.sleep(0.02)
 
 
-def shut_down(extension: Extension) -> None:
-    """Send SHUTDOWN and expect a clean end."""
-    extension.lambda_.events.put(shutdown())
-    assert extension.end() == 0, extension.lines
-
-
 def test_an_idle_connection_that_the_server_closed_in_the_freeze_is_replaced(
     scripted: ScriptedLambda, tmp_path: Path, lake: Place, proxy: Proxy
 ) -> None:
     """S3 closes after some twenty seconds; the next batch goes out on a new one, once."""
     extension = start(scripted, tmp_path, lake)
-    assert extension.post(line("before")) == 200
+    assert extension.post(event("before")) == 200
     until(lambda: bodies(lake) == ["before"])
 
     def close_all() -> None:
@@ -118,7 +97,7 @@ def test_an_idle_connection_that_the_server_closed_in_the_freeze_is_replaced(
 
     freeze(extension, close_all)
     scripted.events.put(invoke("r-1"))
-    assert extension.post(line("after")) == 200
+    assert extension.post(event("after")) == 200
     until(lambda: bodies(lake) == ["after", "before"])
     shut_down(extension)
     assert proxy.count("PUT", "*.parquet") == 2
@@ -133,7 +112,7 @@ def test_a_request_that_died_in_the_freeze_is_begun_anew_and_lands_once(
     """Half sent when we were frozen: nobody waits for its twenty seconds of silence."""
     extension = start(scripted, tmp_path, lake)
     hangs = proxy.fault(Cut.HANG, method="PUT")
-    assert extension.post(line("hello")) == 200
+    assert extension.post(event("hello")) == 200
     until(lambda: hangs.seen)
     thawed = time.monotonic()
 
@@ -159,7 +138,7 @@ def test_many_freezes_in_a_row_fire_each_timer_once(
     """Hours pass between two invocations; what was due in them is due once, not hourly."""
     extension = start(scripted, tmp_path, lake)
     for number in range(8):
-        assert extension.post(line(f"line {number}")) == 200
+        assert extension.post(event(f"line {number}")) == 200
         freeze(extension, lambda: None) if number == 0 else _blink(extension)
         scripted.events.put(invoke(f"r-{number}"))
         extension.until_next()

@@ -9,33 +9,15 @@ import socket
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
-from scripted_lambda import WAIT_S, Extension, ScriptedLambda, invoke, shutdown
+from scripted_lambda import WAIT_S, Extension, ScriptedLambda, event, invoke, shut_down
 
 from otlp2parquet_ext import query
 from otlp2parquet_ext.door import STRANGERS
 from otlp2parquet_ext.receiver import BODY_TIMEOUT_S, CONNECTIONS
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 pytestmark = pytest.mark.e2e
-
-
-@pytest.fixture
-def scripted() -> Iterator[ScriptedLambda]:
-    """A Lambda that does as it should."""
-    lambda_ = ScriptedLambda()
-    yield lambda_
-    lambda_.close()
-
-
-def event(record: object, kind: str = "function") -> bytes:
-    """Make a delivery of one event."""
-    at = "2026-03-14T09:26:53.540Z"
-    return json.dumps([{"time": at, "type": kind, "record": record}]).encode()
 
 
 def bodies(folder: Path) -> list[str]:
@@ -43,12 +25,6 @@ def bodies(folder: Path) -> list[str]:
     connection = query.connect(f"file://{folder}/lake")
     rows = connection.execute("SELECT Body FROM logs WHERE EventName = 'function' ORDER BY Body")
     return [row[0] for row in rows.fetchall()]
-
-
-def end(extension: Extension, window_ms: int = 2_000) -> None:
-    """Send SHUTDOWN and expect a clean end."""
-    extension.lambda_.events.put(shutdown(window_ms))
-    assert extension.end() == 0, extension.lines
 
 
 def anonymous_kb(extension: Extension) -> int:
@@ -106,7 +82,7 @@ def test_a_flood_of_connections_and_bodies_leaves_deliveries_memory_and_descript
     for client in idle:
         client.close()
     deliver(extension, event("after"))
-    end(extension)
+    shut_down(extension)
     expected = ["0 first", *(f"{number:03} idle" for number in range(99, 1_000, 100)), "after"]
     assert bodies(tmp_path) == sorted(expected)
 
@@ -142,7 +118,7 @@ def test_a_delivery_frozen_half_way_is_taken_once_or_sent_again(
             if not answer.startswith(b"HTTP/1.1 200"):
                 assert extension.post(body) == 200
     assert extension.post(event("last")) == 200
-    end(extension)
+    shut_down(extension)
     cuts = [f"{s} cut at {cut}" for s in (0.3, BODY_TIMEOUT_S + 0.5) for cut in (0, 20, -10, None)]
     assert bodies(tmp_path) == sorted(["0 first", *cuts, "last"])
 
@@ -155,7 +131,7 @@ def test_what_is_posted_elsewhere_is_404_and_stored_nowhere(
     _, path = scripted.destination()
     for wrong in ("/", "/t/", path[:-1], path + "0", "/v1/logs", path.upper()):
         assert extension.post(event("forged"), path=wrong) == 404
-    end(extension)
+    shut_down(extension)
     assert bodies(tmp_path) == ["0 first"]
 
 
@@ -176,7 +152,7 @@ def test_a_forged_end_ends_a_hold_early_and_loses_nothing(
     assert extension.post(event("1 later")) == 200
     assert extension.post(platform("runtimeDone", "r-1")) == 200
     assert extension.post(platform("report", "r-1")) == 200
-    end(extension)
+    shut_down(extension)
     assert bodies(tmp_path) == ["0 first", "1 later"]
 
 
@@ -208,5 +184,5 @@ def test_forged_ends_of_others_do_not_make_a_hold_longer(
     assert time.monotonic() - started < 10
     stop.set()
     thread.join()
-    end(extension)
+    shut_down(extension)
     assert bodies(tmp_path) == ["0 first"]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from scripted_lambda import WAIT_S, ScriptedLambda, free_port, shutdown
+from scripted_lambda import WAIT_S, ScriptedLambda, free_port, shut_down
 
 from otlp2parquet_ext import query
 
@@ -67,11 +67,6 @@ class Sandbox:
         connection.close()
         return status
 
-    def end(self, extension: Extension) -> None:
-        """Send SHUTDOWN and expect a clean end."""
-        extension.lambda_.events.put(shutdown())
-        assert extension.end() == 0, extension.lines
-
     def spans(self) -> Counter[str]:
         """Count the spans in the lake by name."""
         rows = query.connect(f"file://{self.folder}/lake").execute("SELECT SpanName FROM traces")
@@ -92,7 +87,7 @@ def test_a_shutdown_right_after_an_export_loses_nothing(sandbox: Sandbox) -> Non
     extension = sandbox.start()
     names = [f"span {number}" for number in range(50)]
     assert [sandbox.export(span(name)) for name in names] == [200] * 50
-    sandbox.end(extension)
+    shut_down(extension)
     assert sandbox.spans() == Counter(names)
 
 
@@ -105,7 +100,7 @@ def test_a_kill_right_after_the_answer_loses_nothing(sandbox: Sandbox) -> None:
     extension.end()
     extension = sandbox.start()
     assert sandbox.export(span("after it")) == 200
-    sandbox.end(extension)
+    shut_down(extension)
     assert sandbox.spans() == Counter([*names, "after it"])
 
 
@@ -113,7 +108,7 @@ def test_a_request_whose_answer_got_lost_is_stored_once(sandbox: Sandbox) -> Non
     """An exporter sends it again, byte for byte, and is told that it is taken."""
     extension = sandbox.start()
     assert [sandbox.export(span("again")) for _ in range(3)] == [200] * 3
-    sandbox.end(extension)
+    shut_down(extension)
     assert sandbox.spans() == {"again": 1}
 
 
@@ -140,7 +135,7 @@ def test_what_a_full_spool_refuses_comes_again_and_is_stored_once(sandbox: Sandb
     said = function.communicate(timeout=60)[1]
     assert function.returncode == 0, said
     assert "Failed" not in said, said
-    sandbox.end(extension)
+    shut_down(extension)
     spans = sandbox.spans()
     assert spans.pop("handle order") == 1
     assert sum(spans.values()) == taken

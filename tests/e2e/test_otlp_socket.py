@@ -9,23 +9,13 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from scripted_lambda import LAYER, WAIT_S, Answer, ScriptedLambda, free_port, shutdown
+from scripted_lambda import LAYER, WAIT_S, Answer, ScriptedLambda, free_port, shut_down
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-    from scripted_lambda import Extension
 
 pytestmark = pytest.mark.e2e
-
-
-@pytest.fixture
-def scripted() -> Iterator[ScriptedLambda]:
-    """A Lambda that does as it should."""
-    lambda_ = ScriptedLambda()
-    yield lambda_
-    lambda_.close()
 
 
 def connects(port: int, address: str = "127.0.0.1") -> bool:
@@ -35,12 +25,6 @@ def connects(port: int, address: str = "127.0.0.1") -> bool:
     except OSError:
         return False
     return True
-
-
-def shut_down(extension: Extension) -> None:
-    """Send SHUTDOWN and expect a clean end."""
-    extension.lambda_.events.put(shutdown())
-    assert extension.end() == 0, extension.lines
 
 
 @pytest.mark.parametrize(("otlp", "listens"), [("on", True), ("off", False), ("", False)])

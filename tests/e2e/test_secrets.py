@@ -17,7 +17,7 @@ from scripted_lambda import Extension, ScriptedLambda, shutdown
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
 pytestmark = pytest.mark.e2e
@@ -180,14 +180,6 @@ TROUBLES = {
         (("OTLP2PARQUET_INBOX", f"s4://user:{IN_URL}@bucket?token={IN_URL}"),),
     ),
 }
-
-
-@pytest.fixture
-def scripted() -> Iterator[ScriptedLambda]:
-    """A Lambda that does as it should."""
-    lambda_ = ScriptedLambda()
-    yield lambda_
-    lambda_.close()
 
 
 def run(extension: Extension) -> list[str]:

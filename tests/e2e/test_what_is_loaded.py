@@ -6,15 +6,11 @@ import json
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from scripted_lambda import LAUNCHER, LAYER, WAIT_S, Extension, ScriptedLambda, invoke, shutdown
 
 from otlp2parquet_ext import query
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 pytestmark = pytest.mark.e2e
 
@@ -22,14 +18,6 @@ ROOT = Path(__file__).parents[2]
 LINES = json.dumps(
     [{"time": "2026-03-14T09:26:53.540Z", "type": "function", "record": "hello"}]
 ).encode()
-
-
-@pytest.fixture
-def scripted() -> Iterator[ScriptedLambda]:
-    """A Lambda that does as it should."""
-    lambda_ = ScriptedLambda()
-    yield lambda_
-    lambda_.close()
 
 
 def has_arrow(extension: Extension) -> bool:

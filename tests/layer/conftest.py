@@ -1,39 +1,12 @@
 """Fixtures: roots made of the built zips; tests say why they cannot run where they cannot."""
 
-import os
-import platform
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 from built_tools import needed
-from layer_roots import EMULATOR, MACHINES, Root, Roots, zip_file
+from layer_roots import HOST, Root, Roots, why_not, zip_file
 
 ARCHES = ("x86_64", "arm64")
-HOST = MACHINES[platform.machine()]
-
-
-def why_not(arch: str) -> str:
-    """Return what keeps tests of an architecture from running here; nothing keeps them: empty."""
-    if not zip_file(arch).exists():
-        return f"{zip_file(arch).name} is not built: layer/prepare && make layer"
-    if os.geteuid() != 0:
-        return "changing the root needs root"
-    if subprocess.run(["unshare", "--mount", "--pid", "--fork", "true"], check=False).returncode:
-        return "this machine gives no namespaces"
-    return "" if arch == HOST else why_not_emulated()
-
-
-def why_not_emulated() -> str:
-    """Return what keeps programs of another architecture from running here."""
-    if shutil.which(EMULATOR) is None:
-        return f"{EMULATOR} is not installed: as root, layer/prepare"
-    private = ["unshare", "--user", "--map-root-user", "--mount"]
-    mount = ["mount", "-t", "binfmt_misc", "none", "/proc/sys/fs/binfmt_misc"]
-    if subprocess.run([*private, *mount], check=False, capture_output=True).returncode:
-        return "emulating needs Linux 6.7, where binfmt_misc belongs to a user namespace"
-    return ""
 
 
 @pytest.fixture(scope="session")

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from lake_bench import bodies_at
-from layer_roots import EXTENSION, Root
+from layer_roots import EXTENSION, Root, with_layer
 from places import sqlite
-from test_suite_on_the_layer import with_layer
 
 from otlp2parquet_ext.destinations import Batch
 from otlp2parquet_ext.destinations.choose import choose

@@ -12,7 +12,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
-from layer_roots import HERE, Root
+from layer_roots import PROGRAMS, Root
 
 from otlp2parquet_ext import query
 
@@ -43,14 +43,14 @@ def emulate(root: Root, folder: Path, emulator: str, **variables: str) -> tuple[
     task, lake = folder / "task", folder / "lake"
     task.mkdir()
     lake.mkdir()
-    shutil.copy(HERE / "programs/bootstrap.sh", task / "bootstrap")
+    shutil.copy(PROGRAMS / "bootstrap.sh", task / "bootstrap")
     for path in (folder, task, lake):
         path.chmod(0o777)
     for parent in folder.parents:
         if parent.name.startswith("pytest-"):
             parent.chmod(0o755)
     namespaces = ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child"]
-    program = [str(HERE / "programs/emulate.sh"), str(root.path / "opt"), str(task), emulator, "3"]
+    program = [str(PROGRAMS / "emulate.sh"), str(root.path / "opt"), str(task), emulator, "3"]
     env = {
         "PATH": os.environ["PATH"],
         "OTLP2PARQUET_DESTINATION": f"file://{lake}",

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pytest
-from layer_roots import CHECKOUT, HERE, LAMBDA_UID, MEGABYTE, Root
+from layer_roots import CHECKOUT, LAMBDA_UID, MEGABYTE, PROGRAMS, Root, why_not
 
 from otlp2parquet_ext import local, query
 from otlp2parquet_ext.local import ExtensionProgram, Outcome, Plan
@@ -118,7 +118,7 @@ def test_a_node_function_runs_beside_it(root: Root, tmp_path: Path) -> None:
     """No Python in its image is needed, and it sees nothing of ours."""
     if (node := shutil.which("node")) is None:
         pytest.skip("Node is not installed: apt-get install nodejs")
-    lines = check(*run(root, tmp_path, command=(node, str(HERE / "programs/bootstrap.mjs"))))
+    lines = check(*run(root, tmp_path, command=(node, str(PROGRAMS / "bootstrap.mjs"))))
     assert lines == [f'from node {{"n": {n}}} 0' for n in (1, 2, 3)]
 
 
@@ -126,20 +126,18 @@ def test_a_shell_function_runs_beside_it(root: Root, tmp_path: Path) -> None:
     """A custom runtime of twelve lines."""
     if shutil.which("curl") is None:
         pytest.skip("curl is not installed: apt-get install curl")
-    lines = check(*run(root, tmp_path, command=(str(HERE / "programs/bootstrap.sh"),)))
+    lines = check(*run(root, tmp_path, command=(str(PROGRAMS / "bootstrap.sh"),)))
     assert lines == [f'from the shell {{"n": {n}}}' for n in (1, 2, 3)]
 
 
 def test_arm64_does_the_same_under_an_emulator(roots: Any, tmp_path: Path) -> None:
     """A smaller claim: the emulator is slow, so nothing is frozen and nothing is limited."""
-    from conftest import why_not  # noqa: PLC0415 - beside this file
-
     if reason := why_not("arm64"):
         pytest.skip(reason)
     outcome, destination = run(
         roots.of("arm64"),
         tmp_path,
-        command=(str(HERE / "programs/bootstrap.sh"),),
+        command=(str(PROGRAMS / "bootstrap.sh"),),
         timeout_s=60,
         gap_ms=6_000,
         limited=False,
@@ -160,14 +158,14 @@ def test_hostile_variables_and_an_unprivileged_user_change_nothing(
         (evil / name).write_text("raise SystemExit('poisoned')\n")
     (evil / "libssl.so.3").write_text("no library")
     hostile = {name: value.format(evil=evil) for name, value in HOSTILE.items()}
-    function = (str(HERE / "programs/bootstrap.sh"),)
+    function = (str(PROGRAMS / "bootstrap.sh"),)
     outcome, destination = run(root, tmp_path, uid=LAMBDA_UID, hostile=hostile, command=function)
     assert len(check(outcome, destination)) == 3
 
 
 def test_a_full_tmp_changes_nothing(root: Root, tmp_path: Path) -> None:
     """The function has filled it: telemetry is kept in memory, and flushed as ever."""
-    function = (str(HERE / "programs/bootstrap.sh"),)
+    function = (str(PROGRAMS / "bootstrap.sh"),)
     env = {"OTLP2PARQUET_SPOOL_DIR": "/tmp"}
     outcome, destination = run(root, tmp_path, tmp_bytes=4_096, command=function, env=env)
     assert len(check(outcome, destination)) == 3
@@ -183,7 +181,7 @@ def test_a_second_extension_on_the_port_harms_neither(root: Root, tmp_path: Path
     ours = ExtensionProgram(name="otlp2parquet", command=tuple(root.extension(shared)))
     plan = Plan(
         extensions=(other, ours),
-        command=(str(HERE / "programs/bootstrap.sh"),),
+        command=(str(PROGRAMS / "bootstrap.sh"),),
         invocations=3,
         memory_mb=1_769,
         destination=f"file://{shared}/lake",

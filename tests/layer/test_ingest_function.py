@@ -7,9 +7,8 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from layer_roots import EXTENSION, Root
+from layer_roots import EXTENSION, Root, with_layer
 from places import sqlite
-from test_suite_on_the_layer import with_layer
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from layer_roots import HERE, LAMBDA_UID, MEGABYTE, PYTHON, START, Root
+from layer_roots import LAMBDA_UID, MEGABYTE, PROGRAMS, PYTHON, START, Root
 
 pytestmark = pytest.mark.layer
 
@@ -20,7 +20,7 @@ LOOK_ALIKES = {
     "/tmp/evil/libc.so.6": b"no library",
     "/tmp/evil/libstdc++.so.6": b"no library",
     "/tmp/evil/openssl.cnf": b"openssl_conf = x\n[x]\nproviders = y\n[y]\nz = w\n",
-    "/tmp/everything.py": (HERE / "programs/everything.py").read_bytes(),
+    "/tmp/everything.py": (PROGRAMS / "everything.py").read_bytes(),
 }
 HOSTILE = {
     "PYTHONPATH": "/tmp/evil",

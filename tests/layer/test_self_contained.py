@@ -5,7 +5,7 @@ process in which /opt is the layer, which `local` can start as its extension.
 """
 
 import pytest
-from layer_roots import HERE, PYTHON, START, Root
+from layer_roots import PROGRAMS, PYTHON, START, Root
 
 pytestmark = pytest.mark.layer
 
@@ -24,7 +24,7 @@ def test_nothing_is_written_to_standard_error(root: Root) -> None:
 def test_everything_works_with_lazy_imports(each_root: Root) -> None:
     """The extension turns them on; packages that look at their own modules are left alone."""
     run = "import runpy; runpy.run_path('/tmp/everything.py', run_name='__main__')"
-    source = (HERE / "programs/everything.py").read_bytes()
+    source = (PROGRAMS / "everything.py").read_bytes()
     ended = each_root.python(
         f"import lazily; lazily.enable(); {run}", files={"/tmp/everything.py": source}
     )

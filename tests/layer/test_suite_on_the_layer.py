@@ -5,12 +5,10 @@ The end-to-end tests run on the layer's process by `make test ON=layer`.
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 
 import pytest
-from layer_roots import CHECKOUT, START, Root
+from layer_roots import CHECKOUT, START, Root, with_layer
 from portable import portable_files
 
 pytestmark = pytest.mark.layer
@@ -28,21 +26,6 @@ sys.set_lazy_imports_filter(
 sys.set_lazy_imports("all")
 sys.exit(pytest.main({arguments!r}))
 """
-
-
-def with_layer(
-    root: Root, command: list[str], **variables: str
-) -> subprocess.CompletedProcess[str]:
-    """Run a command of this machine where /opt is the layer."""
-    return subprocess.run(
-        root.at_opt(*command),
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=CHECKOUT,
-        env=os.environ | variables,
-        timeout=400,
-    )
 
 
 @pytest.mark.timeout(420)

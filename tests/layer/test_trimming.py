@@ -1,9 +1,10 @@
 """What the layer leaves out is not missed: each rule of trim.toml names the test that shows it."""
 
 import re
+from pathlib import Path
 
 import pytest
-from layer_roots import HERE, PYTHON, START, Root
+from layer_roots import PROGRAMS, PYTHON, START, Root
 
 from layer import plan, trim
 
@@ -12,7 +13,7 @@ TRIMMED = "test_everything_the_extension_does_works"
 
 def proves(name: str, root: Root, env: dict[str, str] | None = None) -> None:
     """Run one function of `programs/behaviour.py`."""
-    files = {"/tmp/behaviour.py": (HERE / "programs/behaviour.py").read_bytes()}
+    files = {"/tmp/behaviour.py": (PROGRAMS / "behaviour.py").read_bytes()}
     ended = root.run([START, "/tmp/behaviour.py", name], files=files, env=env)
     assert (ended.code, ended.out, ended.err) == (0, "done\n", ""), ended.err
 
@@ -26,7 +27,7 @@ def test_every_rule_names_a_test_that_exists() -> None:
 
 def read_tests() -> list[str]:
     """Return the texts of this folder's tests."""
-    return [file.read_text() for file in sorted(HERE.glob("test_*.py"))]
+    return [file.read_text() for file in sorted(Path(__file__).parent.glob("test_*.py"))]
 
 
 def test_every_shim_is_asked_for_by_a_rule() -> None:
@@ -88,7 +89,7 @@ def test_every_library_trusts_the_certificates_of_the_layer(root: Root) -> None:
 
 def test_no_symbol_is_missing_from_the_libraries_left(root: Root) -> None:
     """pyarrow's modules name libraries of queries; what they use of these is in a stub."""
-    files = {"/tmp/behaviour.py": (HERE / "programs/behaviour.py").read_bytes()}
+    files = {"/tmp/behaviour.py": (PROGRAMS / "behaviour.py").read_bytes()}
     ended = root.run(
         [PYTHON, "/tmp/behaviour.py", "symbols"], files=files, env={"LD_BIND_NOW": "1"}
     )

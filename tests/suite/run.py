@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, NamedTuple
 sys.path.insert(0, str(Path(__file__).parent))
 import costs
 import measuring
+import portable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -96,8 +97,6 @@ def run(command: Sequence[str]) -> int:
 
 def left_to_layer() -> list[str]:
     """Return what leaves out the tests that `make test-layer` runs on the layer's interpreter."""
-    import portable  # noqa: PLC0415 - see `entering_layer`
-
     return [f"--ignore={file}" for file in portable.portable_files()]
 
 
@@ -110,8 +109,8 @@ def as_it_is() -> Iterator[list[str]]:
 @contextmanager
 def entering_layer() -> Iterator[list[str]]:
     """Unpack the layer, and give what runs a command where /opt is the layer's."""
-    sys.path.insert(0, str(CHECKOUT / "tests" / "layer"))
-    import layer_roots  # noqa: PLC0415 - in the folder of the tests that use it most
+    sys.path.insert(0, str(CHECKOUT / "tests" / "servers"))
+    import layer_roots  # noqa: PLC0415 - what else runs has no layer
 
     folder = Path(tempfile.mkdtemp(prefix="layer-"))
     try:

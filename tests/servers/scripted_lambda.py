@@ -62,6 +62,11 @@ def shutdown(window_ms: int | None = 2_000, reason: str | None = "SPINDOWN") -> 
     return Answer(body=json.dumps(event).encode(), headers={"Content-Type": "text/plain"})
 
 
+def event(record: object, kind: str = "function", at: str = "2026-03-14T09:26:53.540Z") -> bytes:
+    """Make a delivery of one event."""
+    return json.dumps([{"time": at, "type": kind, "record": record}]).encode()
+
+
 def now_ms() -> int:
     """Return Unix milliseconds."""
     return time.time_ns() // 1_000_000
@@ -206,3 +211,9 @@ class Extension:
         _, errors = self.process.communicate(timeout=WAIT_S)
         self.lines = errors.splitlines()
         return self.process.returncode
+
+
+def shut_down(extension: Extension, window_ms: int = 2_000) -> None:
+    """Send SHUTDOWN and expect a clean end."""
+    extension.lambda_.events.put(shutdown(window_ms))
+    assert extension.end() == 0, extension.lines

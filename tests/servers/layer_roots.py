@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-HERE: Final = Path(__file__).parent
-CHECKOUT: Final = HERE.parents[1]
+CHECKOUT: Final = Path(__file__).parents[2]
+PROGRAMS: Final = CHECKOUT / "tests/layer/programs"
+ENTER: Final = Path(__file__).with_name("enter.py")
 DIST: Final = Path(os.environ.get("OTLP2PARQUET_DIST", CHECKOUT / "dist"))
 START: Final = "/opt/otlp2parquet/start"
 EXTENSION: Final = "/opt/extensions/otlp2parquet"
@@ -22,6 +23,7 @@ EMULATOR: Final = "qemu-aarch64-static"
 LAMBDA_UID: Final = 993
 MEGABYTE: Final = 1_048_576
 MACHINES: Final = {"x86_64": "x86_64", "aarch64": "arm64"}
+HOST: Final = MACHINES[platform.machine()]
 
 
 def zip_file(arch: str) -> Path:
@@ -48,7 +50,7 @@ class Root:
     @property
     def emulated(self) -> bool:
         """Say whether this machine needs an emulator for it."""
-        return MACHINES[platform.machine()] != self.arch
+        return self.arch != HOST
 
     def at_opt(self, *command: str) -> tuple[str, ...]:
         """Return what runs a command of this machine where /opt is the layer's."""
@@ -98,7 +100,7 @@ class Root:
 
     def entering(self, what: Mapping[str, object]) -> list[str]:
         """Return the command that becomes a program inside the root; see `enter.py`."""
-        return [*self.namespaces(), sys.executable, str(HERE / "enter.py"), json.dumps(what)]
+        return [*self.namespaces(), sys.executable, str(ENTER), json.dumps(what)]
 
     def extension(
         self,
@@ -145,8 +147,23 @@ class Root:
 
     def program(self, name: str, **how: object) -> Ended:
         """Run a file of `programs/` through the launcher."""
-        files = {f"/tmp/{name}": (HERE / "programs" / name).read_bytes()}
+        files = {f"/tmp/{name}": (PROGRAMS / name).read_bytes()}
         return self.run([START, f"/tmp/{name}"], files=files, **how)  # type: ignore[arg-type]
+
+
+def with_layer(
+    root: Root, command: Sequence[str], **variables: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a command of this machine where /opt is the layer."""
+    return subprocess.run(
+        root.at_opt(*command),
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=CHECKOUT,
+        env=os.environ | variables,
+        timeout=400,
+    )
 
 
 def unpack(arch: str, path: Path) -> Root:
@@ -175,3 +192,25 @@ class Roots:
         if arch not in self.made:
             self.made[arch] = unpack(arch, self.below / arch)
         return self.made[arch]
+
+
+def why_not(arch: str) -> str:
+    """Return what keeps tests of an architecture from running here; nothing keeps them: empty."""
+    if not zip_file(arch).exists():
+        return f"{zip_file(arch).name} is not built: layer/prepare && make layer"
+    if os.geteuid() != 0:
+        return "changing the root needs root"
+    if subprocess.run(["unshare", "--mount", "--pid", "--fork", "true"], check=False).returncode:
+        return "this machine gives no namespaces"
+    return "" if arch == HOST else why_not_emulated()
+
+
+def why_not_emulated() -> str:
+    """Return what keeps programs of another architecture from running here."""
+    if shutil.which(EMULATOR) is None:
+        return f"{EMULATOR} is not installed: as root, layer/prepare"
+    private = ["unshare", "--user", "--map-root-user", "--mount"]
+    mount = ["mount", "-t", "binfmt_misc", "none", "/proc/sys/fs/binfmt_misc"]
+    if subprocess.run([*private, *mount], check=False, capture_output=True).returncode:
+        return "emulating needs Linux 6.7, where binfmt_misc belongs to a user namespace"
+    return ""
