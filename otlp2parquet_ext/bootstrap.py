@@ -109,6 +109,8 @@ def receive(connection: _socket.socket) -> calls.Response:
     while True:
         chunk = connection.recv(RECEIVE_BYTES)
         data += chunk
+        if len(data) > RECEIVE_BYTES:  # Lambda's answers have a few hundred
+            raise ValueError(f"an answer exceeds {RECEIVE_BYTES} bytes")
         response = calls.parse_response(data, closed=not chunk)
         if response is not None:
             return response

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.bootstrap import Booted
 
 RECEIVE_BYTES = 65_536
+ANSWER_BYTES = 65_536
+"""Bytes of one answer of Lambda's; an event has a few hundred."""
+
 ATTEMPTS = 3
 WAIT_S = 0.1
 
@@ -76,6 +79,8 @@ class ExtensionsApi:
             while True:
                 chunk = await loop.sock_recv(connection, RECEIVE_BYTES)
                 data += chunk
+                if len(data) > ANSWER_BYTES:
+                    raise ValueError(f"an answer exceeds {ANSWER_BYTES} bytes")
                 response = calls.parse_response(data, closed=not chunk)
                 if response is not None:
                     return response

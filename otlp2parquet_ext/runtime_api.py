@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 VERSION = "/2018-06-01/runtime"
 MESSAGE_CHARACTERS = 4_000
 ERROR_TYPE = "Lambda-Runtime-Function-Error-Type"
+EVENT_BYTES = 8_388_608
+"""Bytes of an event that are read: Lambda allows six megabytes, and its JSON escapes some."""
+
+ACKNOWLEDGED_BYTES = 65_536
 NONE: Mapping[str, str] = {}
 
 
@@ -35,7 +39,7 @@ class RuntimeApi:
 
     def next(self) -> tuple[str, int, object]:
         """Wait for the next event, however long; return its request id, its deadline and it."""
-        response, body = self._call("GET", "/invocation/next")
+        response, body = self._call("GET", "/invocation/next", limit_bytes=EVENT_BYTES)
         id_ = response.headers["Lambda-Runtime-Aws-Request-Id"]
         return id_, int(response.headers["Lambda-Runtime-Deadline-Ms"]), json.loads(body)
 
@@ -54,13 +58,21 @@ class RuntimeApi:
         self._call("POST", f"/{where}/error", json.dumps(told), {ERROR_TYPE: f"Function.{kind}"})
 
     def _call(
-        self, method: str, path: str, body: str | None = None, headers: Mapping[str, str] = NONE
+        self,
+        method: str,
+        path: str,
+        body: str | None = None,
+        headers: Mapping[str, str] = NONE,
+        limit_bytes: int = ACKNOWLEDGED_BYTES,
     ) -> tuple[HTTPResponse, bytes]:
         # A connection each: one that was kept may have died while we were frozen.
         connection = HTTPConnection(self._address)
         try:
             connection.request(method, VERSION + path, body, dict(headers))
             response = connection.getresponse()
-            return response, response.read()
+            data = response.read(limit_bytes + 1)
+            if len(data) > limit_bytes:
+                raise ValueError(f"{method} {path}: the answer exceeds {limit_bytes} bytes")
+            return response, data
         finally:
             connection.close()

@@ -26,6 +26,7 @@ from otlp2parquet_ext.destinations.verdicts import read_tap, tap_status
 from otlp2parquet_ext.telemetry.values import Context, Delivery
 from otlp2parquet_ext.urls import shown
 from otlp2parquet_ext.web import WebError
+from otlp2parquet_ext.web.limits import ACKNOWLEDGED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -86,7 +87,11 @@ def _server(subject: Subject, dialect: DataTap) -> str:
     response = _answered(
         url,
         lambda: subject.access.client.request(
-            "GET", url, headers=headers, deadline_ms=subject.deadline_ms()
+            "GET",
+            url,
+            headers=headers,
+            deadline_ms=subject.deadline_ms(),
+            limit=ACKNOWLEDGED,
         ),
     )
     status = tap_status(response)

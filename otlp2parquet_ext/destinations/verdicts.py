@@ -20,6 +20,7 @@ import msgspec
 
 from otlp2parquet_ext.say import quote
 from otlp2parquet_ext.web.dates import http_date_ms
+from otlp2parquet_ext.web.errors import UNREADABLE, note
 
 if TYPE_CHECKING:
     from otlp2parquet_ext.web import Response
@@ -73,6 +74,9 @@ def read_tap(response: Response, now_ms: int) -> Answer:
         now_ms: Unix ms, for a Retry-After that is a date.
     """
     status = tap_status(response)
+    if status < 300 and response.cut and _begins_document(response.body):
+        # The status may stand in the part that is missing.
+        return Answer(Verdict.LATER, f"HTTP {status}{note(response)}", f"HTTP {status}")
     later = status in TAP_LATER or status >= 500
     return _answer(response, status, now_ms, later=later)
 
@@ -92,7 +96,7 @@ def _answer(response: Response, status: int, now_ms: int, *, later: bool) -> Ans
     reason = f"HTTP {status}"
     if 200 <= status < 300:
         return Answer(Verdict.TAKEN)
-    text = _text(response.body)
+    text = f"{_text(response.body)}{note(response)}".strip()
     says = f"{reason}: {text}" if text else reason
     if later:
         wait_ms = retry_after_ms(response.headers.get("retry-after", ""), now_ms)
@@ -112,15 +116,19 @@ def retry_after_ms(text: str, now_ms: int) -> int:
 
 def _status_inside(body: bytes) -> int:
     """Return `statusCode` of a JSON object, 0 when there is none that refuses."""
-    if body.lstrip()[:1] != b"{" or len(body) > BODY_BYTES:
+    if not _begins_document(body):
         return 0
     try:
         document = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         return 0
     status = document.get("statusCode") if isinstance(document, dict) else None
     refuses = isinstance(status, int) and 300 <= status < 600
     return status if refuses and isinstance(status, int) else 0
+
+
+def _begins_document(body: bytes) -> bool:
+    return body.lstrip()[:1] == b"{" and len(body) <= BODY_BYTES
 
 
 def _text(body: bytes) -> str:

@@ -19,7 +19,8 @@ from otlp2parquet_ext.destinations.access import Access
 from otlp2parquet_ext.ingest.tokens import SecretError, Tokens, split_tokens
 from otlp2parquet_ext.say import hide, say
 from otlp2parquet_ext.web import WebError
-from otlp2parquet_ext.web.errors import error_of
+from otlp2parquet_ext.web.errors import UNREADABLE, error_of
+from otlp2parquet_ext.web.limits import DOCUMENT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -127,6 +128,7 @@ class Secret:
                 },
                 body=msgspec.json.encode({keeper.key: self._arn, **keeper.more}),
                 deadline_ms=deadline_ms,
+                limit=DOCUMENT,
             )
         except WebError as error:
             raise SecretError(f"{VARIABLE}: the tokens cannot be fetched: {error}") from error
@@ -141,10 +143,13 @@ class Secret:
 
 def _text(body: bytes) -> str:
     """Return the text of a secret; "" when it has none, which lets nobody in."""
-    found = _decode_found(body)
+    try:
+        found = _decode_found(body)
+    except UNREADABLE as error:
+        raise SecretError(f"{VARIABLE}: the answer is not a secret's: {error}") from error
     text = found.parameter.value if found.parameter else found.secret_string
     try:
         document = msgspec.json.decode(text)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return text
     return str(document.get("token", "")) if isinstance(document, dict) else text

@@ -23,6 +23,7 @@ from otlp2parquet_ext.storage.s3_errors import Action, refusal
 from otlp2parquet_ext.web import WebError
 from otlp2parquet_ext.web.dates import http_date_ms
 from otlp2parquet_ext.web.errors import error_of
+from otlp2parquet_ext.web.limits import ACKNOWLEDGED, LISTING, OBJECT, AnswerLimit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -91,7 +92,7 @@ class S3Storage:
     def get(self, path: str) -> bytes:
         """See `Storage.get`."""
         place = self._place(path)
-        response = self._send("GET", place)
+        response = self._send("GET", place, limit=OBJECT)
         if response.status == 200:
             return response.body
         raise refusal(Action.GET, place, self._service, response)
@@ -130,7 +131,9 @@ class S3Storage:
         left = keys
         if len(keys) > 1:
             body = deletion(keys)
-            response = self._send("POST", bucket, _md5(body), body, (("delete", ""),))
+            response = self._send(
+                "POST", bucket, _md5(body), body, (("delete", ""),), limit=LISTING
+            )
             if response.status == 200:
                 left = not_deleted(response.body)
         for key in left:  # one by one: each is tried again, and says what is wrong with it
@@ -162,7 +165,7 @@ class S3Storage:
         response = self._send("HEAD", place)
         if response.status == 200:
             return response
-        words = self._send("GET", place, {"Range": "bytes=0-0"})
+        words = self._send("GET", place, {"Range": "bytes=0-0"}, limit=ACKNOWLEDGED)
         if words.status in (200, 206, 416):  # 416: it is there, and empty
             again = self._send("HEAD", place)
             if again.status == 200:
@@ -189,7 +192,7 @@ class S3Storage:
         }
         while True:
             pairs = tuple((name, value) for name, value in asked.items() if value)
-            response = self._send("GET", folder._replace(key=""), {}, b"", pairs)
+            response = self._send("GET", folder._replace(key=""), {}, b"", pairs, limit=LISTING)
             if response.status != 200:
                 raise refusal(Action.LIST, folder, self._service, response)
             page = read_page(response.body)
@@ -207,6 +210,8 @@ class S3Storage:
         headers: Mapping[str, str] | None = None,
         body: BytesLike = b"",
         pairs: tuple[tuple[str, str], ...] = (),
+        *,
+        limit: AnswerLimit = ACKNOWLEDGED,
     ) -> Response:
         deadline_ms = round(time.time() * 1_000) + self._limit_ms
         try:
@@ -216,6 +221,7 @@ class S3Storage:
                 headers=headers,
                 body=body,
                 deadline_ms=deadline_ms,
+                limit=limit,
             )
         except WebError as error:
             raise StorageError(f"{place}: {error}") from error

@@ -4,6 +4,7 @@
 
     address.py   a URL, taken apart once          answer.py   bytes in, one response out
     errors.py    what a refusal says                 dates.py    times as servers write them
+    limits.py    how much of an answer is read
 
 A `Response` is an answer, whatever its status; a `WebError` means there is none.
 """
@@ -33,12 +34,18 @@ class WebError(Exception):
         self.sent = sent
 
 
+class TooLongError(WebError):
+    """The server answered with success, and with more than the limit; it is not read."""
+
+
 class Response(NamedTuple):
-    """An answer, read to its end.
+    """An answer.
 
     `headers` has lower-case names; a header that came twice has both values, joined by ", ".
+    `cut` is empty where the body is whole, else it says what of it was not read, and why.
     """
 
     status: int
     headers: Mapping[str, str]
     body: bytes
+    cut: str = ""

@@ -15,7 +15,7 @@ import os
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from otlp2parquet_ext.web import Response, WebError
+from otlp2parquet_ext.web import Response, TooLongError, WebError
 from otlp2parquet_ext.web.address import split
 from otlp2parquet_ext.web.credentials import CredentialsError
 from otlp2parquet_ext.web.dates import http_date_ms
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.web import BytesLike
     from otlp2parquet_ext.web.client import Client
     from otlp2parquet_ext.web.credentials import Identity
+    from otlp2parquet_ext.web.limits import AnswerLimit
 
 ATTEMPTS = 5
 """The most times a request is sent, corrections aside."""
@@ -65,6 +66,7 @@ class AwsClient:
         body: BytesLike = b"",
         deadline_ms: int,
         retry: bool = True,
+        limit: AnswerLimit | None = None,
     ) -> Response:
         """Return the answer, whatever its status: the last one, where there were several.
 
@@ -76,12 +78,13 @@ class AwsClient:
             deadline_ms: Unix ms; no attempt begins that could not end before.
             retry: False sends again only what surely was not acted upon: never sent, or refused
                 for its signature.
+            limit: see `Client.request`.
 
         Raises:
             WebError: no attempt was answered; `sent` speaks for all attempts together.
         """
         split(url)  # what is malformed stays so
-        request = _Request(method, url, headers or {}, body, sha256_hex(body), deadline_ms)
+        request = _Request(method, url, headers or {}, body, sha256_hex(body), deadline_ms, limit)
         sent = False
         for attempt in range(1, ATTEMPTS + 1):
             result = self._attempt(request)
@@ -92,7 +95,7 @@ class AwsClient:
             time.sleep(wait_ms / 1_000)
         if isinstance(result, Response):
             return result
-        raise WebError(f"{result} (attempt {attempt})", sent=sent) from result
+        raise type(result)(f"{result} (attempt {attempt})", sent=sent) from result
 
     def _attempt(self, request: _Request) -> Response | WebError:
         """Send a request, and again after each of the two corrections."""
@@ -128,6 +131,7 @@ class AwsClient:
             headers=headers,
             body=request.body,
             deadline_ms=request.deadline_ms,
+            limit=request.limit,
         )
 
     def _adjust(self, response: Response) -> bool:
@@ -148,6 +152,7 @@ class _Request(NamedTuple):
     body: BytesLike
     body_sha256: str
     deadline_ms: int
+    limit: AnswerLimit | None
 
 
 def backoff_ms(attempt: int, *, slow: bool) -> float:
@@ -165,6 +170,8 @@ def backoff_ms(attempt: int, *, slow: bool) -> float:
 
 def _wait_ms(attempt: int, result: Response | WebError) -> float | None:
     """Return how long to wait before the next attempt; None when there should be none."""
+    if isinstance(result, TooLongError):
+        return None  # as long the next time, and as expensive
     if isinstance(result, WebError):
         return backoff_ms(attempt, slow=False)
     return backoff_ms(attempt, slow=throttled(result)) if passing(result) else None

@@ -17,9 +17,16 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING, NamedTuple
 
 from otlp2parquet_ext.say import quote
-from otlp2parquet_ext.web import WebError, answer
+from otlp2parquet_ext.web import TooLongError, WebError, answer
 from otlp2parquet_ext.web.address import split
-from otlp2parquet_ext.web.connection import Connection, tls_context, unreachable
+from otlp2parquet_ext.web.connection import Connection, steady_ms, tls_context, unreachable
+from otlp2parquet_ext.web.limits import (
+    DECODED_TIMES,
+    OBJECT_BYTES,
+    decoded_bytes,
+    memory_limit_bytes,
+    usual_limit,
+)
 
 if TYPE_CHECKING:
     import ssl
@@ -28,6 +35,7 @@ if TYPE_CHECKING:
 
     from otlp2parquet_ext.web import BytesLike, Response
     from otlp2parquet_ext.web.address import Address, Origin
+    from otlp2parquet_ext.web.limits import AnswerLimit
 
 IDLE_CONNECTIONS = 8
 """The most that are kept, all servers together."""
@@ -35,16 +43,31 @@ IDLE_CONNECTIONS = 8
 IDLE_MS = 15_000
 """How long one is kept: S3 closes after some twenty seconds; one frozen for long is not trusted."""
 
-BODY_BYTES = 268_435_456
-"""The longest answer that is taken, unless told otherwise."""
+DECIDED_MS = 1_000
+"""The most that reading on takes once the status has decided: the rest is text for people."""
 
 JOINED_BYTES = 16_384
 """Up to here head and body go in one packet; beyond it the copy costs more than the packet."""
 
 
+_Request = tuple[str, bytes, "BytesLike", "AnswerLimit"]
+"""Method, head, body, and the limit of the answer."""
+
+
 class _Idle(NamedTuple):
+    """A connection, and since when it is idle.
+
+    The wall clock goes on through a freeze; the monotonic one is set by nobody.
+    """
+
     connection: Connection
     since_ms: float
+    since_steady_ms: float
+
+    def old(self, now_ms: float, now_steady_ms: float) -> bool:
+        """Tell whether it was idle for too long by either clock, or the wall clock went back."""
+        quiet_ms = now_ms - self.since_ms
+        return not 0 <= quiet_ms <= IDLE_MS or now_steady_ms - self.since_steady_ms > IDLE_MS
 
 
 class Client:
@@ -52,7 +75,7 @@ class Client:
 
     Args:
         ca_file: a file of certificates to trust instead of the usual ones, as `AWS_CA_BUNDLE`.
-        body_bytes: the longest answer to take.
+        body_bytes: the longest answer to take, whatever it is for.
         troubled: told, on the thread that asked, of each request that was not answered, or with
             429 or a server's error.
         sent: entered, on the thread that asks, for as long as a request is out.
@@ -62,7 +85,7 @@ class Client:
         self,
         *,
         ca_file: str | None = None,
-        body_bytes: int = BODY_BYTES,
+        body_bytes: int = OBJECT_BYTES,
         troubled: Callable[[], None] | None = None,
         sent: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
@@ -82,8 +105,11 @@ class Client:
         headers: Mapping[str, str] | None = None,
         body: BytesLike = b"",
         deadline_ms: int,
+        limit: AnswerLimit | None = None,
     ) -> Response:
         """Send a request once and read the answer, whatever its status; redirects are answers.
+
+        The wall clock is read once, for the deadline: should it be set meanwhile, nothing changes.
 
         Args:
             method: in capitals.
@@ -91,32 +117,39 @@ class Client:
             headers: Host, Content-Length and Connection are ours.
             body: what to send.
             deadline_ms: Unix ms after which there is no answer.
+            limit: of a successful answer; None for what is usual.
 
         Raises:
+            TooLongError: the answer exceeds its limit.
             WebError: there is none; nothing was sent again.
         """
-        address = split(url)
+        address, limit = split(url), limit or usual_limit(method)
+        limit = limit._replace(size_bytes=min(limit.size_bytes, self._body_bytes))
+        until_ms = steady_ms() + deadline_ms - time.time() * 1_000
         head = _head(method, address, headers or {}, len(memoryview(body).cast("B")))
         try:
             with self._sent():
-                response = self._request(address.origin, method, head, body, deadline_ms)
+                response = self._request(address.origin, (method, head, body, limit), until_ms)
         except WebError:
             self._tell()
             raise
         if response.status == 429 or response.status >= 500:
             self._tell()
+        most_bytes = DECODED_TIMES * self._body_bytes
+        if limit.decoded and decoded_bytes(response.body) > most_bytes:
+            problem = f"decoded, its body would exceed the limit of {most_bytes} bytes"
+            where = f"{method} at {_at(address.origin)}"
+            raise TooLongError(f"{where} was not answered: {problem}", sent=True)
         return response
 
     def _tell(self) -> None:
         if self._troubled is not None:
             self._troubled()
 
-    def _request(
-        self, origin: Origin, method: str, head: bytes, body: BytesLike, deadline_ms: int
-    ) -> Response:
-        connection = self._connected(origin, deadline_ms)
+    def _request(self, origin: Origin, request: _Request, until_ms: float) -> Response:
+        connection = self._connected(origin, until_ms)
         try:
-            answered = self._exchange(connection, method, head, body, deadline_ms)
+            answered = _exchange(connection, request, until_ms)
         except BaseException:
             connection.close()
             raise
@@ -126,25 +159,7 @@ class Client:
             connection.close()
         return answered.response
 
-    def _exchange(
-        self, connection: Connection, method: str, head: bytes, body: BytesLike, deadline_ms: int
-    ) -> answer.Answered:
-        broken: OSError | None = None
-        try:
-            _send(connection, head, body, deadline_ms)
-        except TimeoutError as error:
-            raise _unanswered(connection.origin, method, error) from error
-        except OSError as error:
-            broken = error  # a server may answer, and hang up, before it has heard everything
-        try:
-            answered = answer.read(
-                lambda: connection.receive(deadline_ms), method, self._body_bytes
-            )
-        except (OSError, answer.MalformedError) as error:
-            raise _unanswered(connection.origin, method, broken or error) from error
-        return answered if broken is None else answered._replace(reusable=False)
-
-    def _connected(self, origin: Origin, deadline_ms: int) -> Connection:
+    def _connected(self, origin: Origin, until_ms: float) -> Connection:
         """Return an idle connection that still lives, or a new one."""
         while (connection := self._take(origin)) is not None:
             if connection.quiet():
@@ -153,7 +168,7 @@ class Client:
             connection.close()
         try:
             tls = self._context() if origin.scheme == "https" else None
-            return Connection(origin, tls, deadline_ms)
+            return Connection(origin, tls, until_ms)
         except OSError as error:
             raise unreachable(origin, error) from error
 
@@ -170,29 +185,32 @@ class Client:
     def _take(self, origin: Origin) -> Connection | None:
         """Return the idle connection used last, which is the likeliest to live."""
         with self._lock:
-            self._forget(time.time() * 1_000 - IDLE_MS)
+            self._forget()
             for number in reversed(range(len(self._idle))):
                 if self._idle[number].connection.origin == origin:
                     return self._idle.pop(number).connection
         return None
 
     def _keep(self, connection: Connection) -> None:
-        now_ms = time.time() * 1_000
         with self._lock:
-            self._forget(now_ms - IDLE_MS)
-            self._idle.append(_Idle(connection, now_ms))
+            self._forget()
+            self._idle.append(_Idle(connection, time.time() * 1_000, steady_ms()))
             while len(self._idle) > IDLE_CONNECTIONS:
                 self._idle.pop(0).connection.close()
 
-    def _forget(self, before_ms: float) -> None:
-        """Close what has been idle since before then; the oldest come first."""
-        while self._idle and self._idle[0].since_ms < before_ms:
-            self._idle.pop(0).connection.close()
+    def _forget(self) -> None:
+        """Close what has been idle for too long."""
+        now_ms, now_steady_ms = time.time() * 1_000, steady_ms()
+        for idle in self._idle:
+            if idle.old(now_ms, now_steady_ms):
+                idle.connection.close()
+        self._idle = [idle for idle in self._idle if not idle.old(now_ms, now_steady_ms)]
 
     def close(self) -> None:
         """Close idle connections; the client can be used again."""
         with self._lock:
-            self._forget(float("inf"))
+            while self._idle:
+                self._idle.pop().connection.close()
 
 
 def new_client(
@@ -202,7 +220,8 @@ def new_client(
 ) -> Client:
     """Return a client that trusts the certificates AWS's and OpenSSL's variables name, if any."""
     ca_file = environ.get("AWS_CA_BUNDLE") or environ.get("SSL_CERT_FILE") or None
-    return Client(ca_file=ca_file, troubled=troubled, sent=sent)
+    most = memory_limit_bytes(environ)
+    return Client(ca_file=ca_file, body_bytes=most, troubled=troubled, sent=sent)
 
 
 def _head(method: str, address: Address, headers: Mapping[str, str], length: int) -> bytes:
@@ -223,18 +242,43 @@ def _head(method: str, address: Address, headers: Mapping[str, str], length: int
     return "\r\n".join([*lines, "\r\n"]).encode("latin-1", "replace")
 
 
-def _send(connection: Connection, head: bytes, body: BytesLike, deadline_ms: int) -> None:
+def _exchange(connection: Connection, request: _Request, until_ms: float) -> answer.Answered:
+    """Send a request and read its answer, until a moment of the monotonic clock."""
+    method, head, body, limit = request
+    broken: OSError | None = None
+    try:
+        _send(connection, head, body, until_ms)
+    except TimeoutError as error:
+        raise _unanswered(connection.origin, method, error) from error
+    except OSError as error:
+        broken = error  # a server may answer, and hang up, before it has heard everything
+
+    def decided() -> None:
+        nonlocal until_ms
+        until_ms = min(until_ms, steady_ms() + DECIDED_MS)
+
+    try:
+        answered = answer.read(lambda: connection.receive(until_ms), method, limit, decided)
+    except (OSError, answer.MalformedError) as error:
+        raise _unanswered(connection.origin, method, broken or error) from error
+    return answered if broken is None else answered._replace(reusable=False)
+
+
+def _send(connection: Connection, head: bytes, body: BytesLike, until_ms: float) -> None:
     if len(memoryview(body).cast("B")) <= JOINED_BYTES:
-        connection.send(head + bytes(body), deadline_ms)
+        connection.send(head + bytes(body), until_ms)
     else:
-        connection.send(head, deadline_ms)
-        connection.send(body, deadline_ms)
+        connection.send(head, until_ms)
+        connection.send(body, until_ms)
 
 
 def _unanswered(origin: Origin, method: str, error: Exception) -> WebError:
     cause = (
         "no answer within the time there was" if isinstance(error, TimeoutError) else quote(error)
     )
-    return WebError(
-        f"{method} at {origin.scheme}://{origin.authority} was not answered: {cause}", sent=True
-    )
+    kind = TooLongError if isinstance(error, answer.BodyTooLongError) else WebError
+    return kind(f"{method} at {_at(origin)} was not answered: {cause}", sent=True)
+
+
+def _at(origin: Origin) -> str:
+    return f"{origin.scheme}://{origin.authority}"

@@ -2,8 +2,9 @@
 
     resolve (in a thread, because it cannot be told to stop) → connect → TLS → send, receive
 
-Deadlines are Unix ms. They hold for the whole of what is done, not for each byte of it: a server
-that sends one byte a second is out of time when it should be.
+Deadlines are ms of the monotonic clock (`steady_ms`): the wall clock may be set while we wait.
+They hold for the whole of what is done, not for each byte of it: a server that sends one byte a
+second is out of time when it should be.
 """
 
 from __future__ import annotations
@@ -45,13 +46,18 @@ KNOWN_BUNDLES = (
 )
 
 
+def steady_ms() -> float:
+    """Return ms of the clock that nobody sets; it may stand still through a freeze."""
+    return time.monotonic() * 1_000
+
+
 def seconds_until(deadline_ms: float) -> float:
     """Return the seconds that are left.
 
     Raises:
         TimeoutError: none.
     """
-    left_s = deadline_ms / 1_000 - time.time()
+    left_s = (deadline_ms - steady_ms()) / 1_000
     if left_s <= 0:
         raise TimeoutError("no answer within the time there was")
     return left_s
@@ -84,7 +90,7 @@ class Connection:
     Args:
         origin: where to.
         tls: None for plain `http`.
-        deadline_ms: when to give up.
+        deadline_ms: when to give up, of `steady_ms`.
 
     Raises:
         OSError: there is no connection (also TimeoutError, socket.gaierror, ssl.SSLError).

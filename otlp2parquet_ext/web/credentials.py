@@ -25,6 +25,8 @@ from otlp2parquet_ext.say import hide_fetched, quote
 from otlp2parquet_ext.urls import shown
 from otlp2parquet_ext.web import WebError
 from otlp2parquet_ext.web.address import split
+from otlp2parquet_ext.web.errors import UNREADABLE, note
+from otlp2parquet_ext.web.limits import DOCUMENT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -177,11 +179,13 @@ class CredentialSource:
         deadline_ms = min(deadline_ms, round(time.time() * 1_000) + FETCH_MS)
         try:
             headers = self._authorization()
-            response = self._client.request("GET", uri, headers=headers, deadline_ms=deadline_ms)
+            response = self._client.request(
+                "GET", uri, headers=headers, deadline_ms=deadline_ms, limit=DOCUMENT
+            )
         except WebError as error:
             raise CredentialsError(f"no credentials from {shown(uri)}: {error}") from error
         if response.status != 200:
-            said = f"HTTP {response.status} {quote(response.body)}".rstrip()
+            said = f"HTTP {response.status} {quote(response.body)}{note(response)}".rstrip()
             raise CredentialsError(f"no credentials from {shown(uri)}: {said}")
         return _parsed(uri, response.body)
 
@@ -227,7 +231,7 @@ class CredentialSource:
 def _parsed(uri: str, body: bytes) -> _Fetched:
     try:
         document = _decode_document(body)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise CredentialsError(
             f"{shown(uri)} answered something else than credentials: {quote(error)}"
         ) from None

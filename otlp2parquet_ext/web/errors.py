@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from otlp2parquet_ext.say import quote
+from otlp2parquet_ext.say import QUOTED_CHARACTERS, quote
 
 if TYPE_CHECKING:
     from otlp2parquet_ext.web import Response
@@ -43,16 +43,21 @@ STATUSES = frozenset({429, 500, 502, 503, 504})
 READ_BYTES = 65_536
 """As many bytes of a refusal are looked at."""
 
+UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""Errors of decoding a document: no JSON, no UTF-8, nested too deeply. All are the server's."""
+
 
 def error_of(response: Response) -> tuple[str, str]:
     """Return the code and the message of an answer that is an error, as they may be quoted.
 
     Returns:
         For example `("NoSuchBucket", "The specified bucket does not exist")`. What the answer
-        does not say is empty; one in no known form is its own message, shortened.
+        does not say is empty; one in no known form is its own message, shortened. A message
+        ends with a note where the body was cut.
     """
     code, message = _as_written(response)
-    return quote(code), quote(message)
+    cut = note(response)
+    return quote(code), f"{quote(message, QUOTED_CHARACTERS - len(cut))}{cut}".strip()
 
 
 def code_of(response: Response) -> str:
@@ -68,8 +73,8 @@ def _as_written(response: Response) -> tuple[str, str]:
         return html.unescape(found[1]), html.unescape(message[1]) if message else ""
     header = response.headers.get("x-amzn-errortype", "")
     try:
-        document = msgspec.json.decode(response.body)
-    except msgspec.DecodeError:
+        document = msgspec.json.decode(response.body[:READ_BYTES])
+    except UNREADABLE:
         return _bare(header), text
     if isinstance(document, dict) and isinstance(document.get("error"), dict):
         document = document["error"]  # Iceberg REST
@@ -91,6 +96,11 @@ def _first(document: dict[str, object], *names: str) -> str:
 def throttled(response: Response) -> bool:
     """Say whether the server asks for patience."""
     return response.status == 429 or code_of(response) in THROTTLED
+
+
+def note(response: Response) -> str:
+    """Return what to add to a quotation of a body that was cut; empty for a whole one."""
+    return f" (cut: {response.cut})" if response.cut else ""
 
 
 def passing(response: Response) -> bool:

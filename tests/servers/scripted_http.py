@@ -22,6 +22,7 @@ class Server:
         self.url = f"{scheme}://127.0.0.1:{listener.getsockname()[1]}"
         self.requests: list[bytes] = []
         self.connections = 0
+        self.sent_bytes = 0
         self.done = threading.Event()
 
     def receive(self, connection: socket.socket) -> bytes:

@@ -11,6 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otlp2parquet_ext.web.answer import Answered, MalformedError, read
+from otlp2parquet_ext.web.errors import error_of
+from otlp2parquet_ext.web.limits import ACKNOWLEDGED, ERROR_BYTES, AnswerLimit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +24,7 @@ def reading(data: bytes, pieces: Sequence[int] = (), method: str = "GET") -> Ans
     """Read an answer that comes in pieces, then ends."""
     cuts = sorted({0, len(data), *(p % (len(data) + 1) for p in pieces)})
     parts = iter([data[a:b] for a, b in pairwise(cuts)])
-    return read(lambda: next(parts, b""), method, LIMIT)
+    return read(lambda: next(parts, b""), method, AnswerLimit(LIMIT, needed=True))
 
 
 PLAIN = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX-A: 1\r\nx-a:  2 \r\n\r\nhello"
@@ -136,3 +138,53 @@ def test_no_bytes_break_anything(data: bytes) -> None:
     """Any answer, or the one error the client expects."""
     with contextlib.suppress(MalformedError):
         reading(data)
+
+
+def chunked(*chunks: bytes) -> bytes:
+    """Return an answer in chunks, without the last one."""
+    return b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"".join(chunks)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (chunked(b"1\r\nx\r\n" * 5_000), "too many chunks"),
+        (chunked(*[b"1;%b\r\nx\r\n" % (b"e" * 60_000)] * 3), "its head is longer"),
+        (chunked(b"0\r\n" + b"T: t\r\n" * 20_000), "its head is longer"),
+    ],
+    ids=["chunks", "extensions", "trailers"],
+)
+def test_what_frames_a_body_has_bounds_of_its_own(data: bytes, message: str) -> None:
+    """A body within its limit may not cost a thousand times its bytes."""
+    parts = iter([data[at : at + 65_536] for at in range(0, len(data), 65_536)])
+    with pytest.raises(MalformedError, match=message):
+        read(lambda: next(parts, b""), "GET", AnswerLimit(1_000_000, needed=True))
+
+
+@pytest.mark.parametrize("status", [200, 500])
+def test_a_body_nobody_needs_is_cut_where_it_breaks(status: int) -> None:
+    """The status has decided, and stands."""
+    data = b"HTTP/1.1 %d Said\r\nContent-Length: 100\r\n\r\nhalf" % status
+    parts = iter([data])
+    response, reusable = read(lambda: next(parts, b""), "PUT", ACKNOWLEDGED)
+    assert (response.status, response.body, reusable) == (status, b"half", False)
+    assert response.cut == "the connection ended before the answer did"
+
+
+def test_the_error_names_the_limit_that_cut_it() -> None:
+    """Who reads half a message knows that it is half."""
+    data = b"HTTP/1.1 500 Said\r\n\r\n" + b"no " * ERROR_BYTES
+    parts = iter([data])
+    response, _ = read(lambda: next(parts, b""), "GET", AnswerLimit(10, needed=True))
+    code, message = error_of(response)
+    assert (code, message[:5]) == ("", "no no")
+    assert message.endswith("(cut: its body is longer than the limit of 65536 bytes)")
+
+
+@pytest.mark.parametrize("body", [b"[" * 60_000, b'{"a":' * 9_000, b'{"message":"\xff"}'])
+def test_an_error_that_cannot_be_decoded_is_quoted(body: bytes) -> None:
+    """Nested beyond any stack, or not UTF-8: the server's mistake, and no bug of ours."""
+    data = b"HTTP/1.1 400 Said\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+    parts = iter([data])
+    response, _ = read(lambda: next(parts, b""), "GET", ACKNOWLEDGED)
+    assert error_of(response)[1].startswith(body[:5].decode())

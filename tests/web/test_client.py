@@ -10,10 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
-from scripted_http import Server, answer, answering, running
+from scripted_http import TIMEOUT_S, Server, answer, answering, running
 
-from otlp2parquet_ext.web import WebError, client, connection
+from otlp2parquet_ext.web import TooLongError, WebError, client, connection
 from otlp2parquet_ext.web.client import Client
+from otlp2parquet_ext.web.limits import METADATA, OBJECT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -46,7 +47,7 @@ def test_a_request_goes_over_the_wire_as_given() -> None:
             body=memoryview(b"data"),
             deadline_ms=soon(),
         )
-        assert got == (200, {"content-length": "2", "etag": '"x"'}, b"ok")
+        assert got == (200, {"content-length": "2", "etag": '"x"'}, b"ok", "")
         port = server.url.rpartition(":")[2]
         assert server.requests == [
             b"PUT /a%20b/%C3%A9?x=1&x=&y HTTP/1.1\r\n"
@@ -332,6 +333,66 @@ def test_a_header_that_would_be_another_one_is_not_sent(headers: dict[str, str])
 def test_an_answer_longer_than_we_take_is_refused() -> None:
     """Before the memory is gone, not after."""
     with running(answering([answer(b"12345678901")])) as server:
-        with fails("longer than we take", sent=True):
+        with fails("its body is longer than the limit of 10 bytes", sent=True):
             Client(body_bytes=10).request("GET", server.url, deadline_ms=soon())
         assert Client(body_bytes=11).request("GET", server.url, deadline_ms=soon()).status == 200
+
+
+def test_a_client_takes_what_the_memory_of_its_function_allows() -> None:
+    """Decoded, an object takes as much again; the function needs the rest."""
+    environ = {"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "128"}
+    with running(answering([answer(b"x" * (16 * 1_048_576 + 1))])) as server:
+        web = client.new_client(environ)
+        with pytest.raises(TooLongError, match="the limit of 16777216 bytes"):
+            web.request("GET", server.url, deadline_ms=soon(), limit=OBJECT)
+
+
+def test_a_document_that_would_not_fit_into_memory_once_decoded_is_refused() -> None:
+    """Two megabytes of empty lists are eighty of objects."""
+    web = Client(body_bytes=16 * 1_048_576)
+    with (
+        running(answering([answer(b"[" + b"[]," * 700_000 + b"[]]")])) as server,
+        pytest.raises(TooLongError, match="decoded, its body would exceed the limit"),
+    ):
+        web.request("GET", server.url, deadline_ms=soon(), limit=METADATA)
+
+
+def test_a_dripping_body_does_not_hold_what_its_status_has_decided(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A batch is stored once a server says so, even if it never stops talking."""
+    monkeypatch.setattr(client, "DECIDED_MS", 50)
+
+    def play(server: Server, wire: socket.socket) -> None:
+        server.receive(wire)
+        wire.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n")
+        while not server.done.wait(0.01):
+            wire.sendall(b"x")
+
+    with running(play) as server:
+        got = Client().request("PUT", server.url, deadline_ms=soon(60_000))
+        assert (got.status, bool(got.cut)) == (200, True)
+
+
+@pytest.mark.parametrize("jump_s", [-3_600, 3_600])
+def test_a_clock_that_is_set_meanwhile_changes_no_deadline(
+    monkeypatch: pytest.MonkeyPatch, jump_s: int
+) -> None:
+    """After a thaw the time service may correct the clock in the middle of a request."""
+    real = time.time
+
+    def play(server: Server, wire: socket.socket) -> None:
+        server.receive(wire)
+        monkeypatch.setattr(time, "time", lambda: real() + jump_s)
+        if jump_s > 0:
+            wire.sendall(answer(b"late"))
+        else:
+            server.done.wait(TIMEOUT_S)  # nothing comes: the deadline still ends it
+
+    with running(play) as server:
+        web = Client()
+        if jump_s > 0:
+            assert web.request("GET", server.url, deadline_ms=soon()).body == b"late"
+        else:
+            with fails("no answer within the time there was", sent=True):
+                web.request("GET", server.url, deadline_ms=soon(300))

@@ -19,13 +19,16 @@ import msgspec
 from otlp2parquet_ext.iceberg.catalogs.answers import DONE, failure
 from otlp2parquet_ext.say import hide_fetched, quote
 from otlp2parquet_ext.urls import shown
-from otlp2parquet_ext.web import WebError
+from otlp2parquet_ext.web import TooLongError, WebError
+from otlp2parquet_ext.web.errors import UNREADABLE
+from otlp2parquet_ext.web.limits import DOCUMENT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from otlp2parquet_ext.web import BytesLike, Response
     from otlp2parquet_ext.web.client import Client
+    from otlp2parquet_ext.web.limits import AnswerLimit
 
 SCOPE = "catalog"
 """What Iceberg's own clients ask for unless told otherwise."""
@@ -104,7 +107,7 @@ class ClientCredentials:
         }
         body = urlencode(form).encode()
         answer = self._client.request(
-            "POST", self._uri, headers=FORM, body=body, deadline_ms=deadline_ms
+            "POST", self._uri, headers=FORM, body=body, deadline_ms=deadline_ms, limit=DOCUMENT
         )
         if answer.status not in DONE:
             raise WebError(
@@ -114,7 +117,7 @@ class ClientCredentials:
             )
         try:
             token = _decode_token(answer.body)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except UNREADABLE as error:
             raise WebError(
                 f"{shown(self._uri)} gives no token: {quote(error)}", sent=False
             ) from error
@@ -151,6 +154,7 @@ class BearerClient:
         body: BytesLike = b"",
         deadline_ms: int,
         retry: bool = True,
+        limit: AnswerLimit | None = None,
     ) -> Response:
         """Send a request.
 
@@ -162,6 +166,7 @@ class BearerClient:
             deadline_ms: Unix ms after which nothing is sent or waited for.
             retry: repeat what failed. Without it a request is repeated only if it surely was not
                 acted upon: never sent, or sent with a token that was not accepted.
+            limit: see `Client.request`.
 
         Raises:
             WebError: there is no answer.
@@ -179,9 +184,10 @@ class BearerClient:
                     headers={**(headers or {}), **who},
                     body=body,
                     deadline_ms=deadline_ms,
+                    limit=limit,
                 )
             except WebError as error:
-                if last or (error.sent and not retry):
+                if last or (error.sent and not retry) or isinstance(error, TooLongError):
                     raise
             else:
                 if answer.status in UNIDENTIFIED and not renewed and self._tokens.refused():

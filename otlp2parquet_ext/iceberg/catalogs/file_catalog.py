@@ -19,6 +19,7 @@ from otlp2parquet_ext.iceberg.format.snapshot import Metadata, applied
 from otlp2parquet_ext.iceberg.leftovers import Leftovers
 from otlp2parquet_ext.say import quote
 from otlp2parquet_ext.storage import NotThereError, StorageError
+from otlp2parquet_ext.web.errors import UNREADABLE
 
 if TYPE_CHECKING:
     from otlp2parquet_ext.iceberg.format.snapshot import Change
@@ -113,7 +114,7 @@ class FileCatalog:
             if now is None or now == location:
                 raise CommitError(f"the table's metadata is gone: {error}") from error
             return self._read(now, deadline_ms)
-        except (StorageError, msgspec.MsgspecError) as error:
+        except (StorageError, *UNREADABLE) as error:
             raise CommitError(f"the table's metadata cannot be read: {quote(error)}") from error
 
     def _write(self, metadata: Metadata, version: int) -> str:

@@ -29,6 +29,8 @@ from otlp2parquet_ext.iceberg.catalogs.glue_requests import (
 from otlp2parquet_ext.iceberg.catalogs.remedies import Operation, Remedies
 from otlp2parquet_ext.say import quote
 from otlp2parquet_ext.web import WebError
+from otlp2parquet_ext.web.errors import UNREADABLE
+from otlp2parquet_ext.web.limits import ACKNOWLEDGED, DOCUMENT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -164,6 +166,7 @@ class GluePointer:
                 body=msgspec.json.encode({**account, **asked}),
                 deadline_ms=deadline_ms,
                 retry=not commit,
+                limit=ACKNOWLEDGED if commit else DOCUMENT,
             )
         except WebError as error:
             if commit and error.sent:
@@ -173,7 +176,7 @@ class GluePointer:
             return failure(answer)
         try:
             return msgspec.json.decode(answer.body or b"{}", type=dict[str, Any])
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except UNREADABLE as error:
             if commit:
                 return {}
             raise CommitError(

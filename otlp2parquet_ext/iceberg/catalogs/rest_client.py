@@ -36,7 +36,9 @@ from otlp2parquet_ext.iceberg.catalogs.rest_requests import (
 )
 from otlp2parquet_ext.say import quote
 from otlp2parquet_ext.urls import shown
-from otlp2parquet_ext.web import WebError
+from otlp2parquet_ext.web import TooLongError, WebError
+from otlp2parquet_ext.web.errors import UNREADABLE
+from otlp2parquet_ext.web.limits import ACKNOWLEDGED, DOCUMENT, METADATA
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,9 +46,20 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.iceberg.catalogs.remedies import Remedies
     from otlp2parquet_ext.iceberg.format.snapshot import Change, Metadata
     from otlp2parquet_ext.web import BytesLike, Response
+    from otlp2parquet_ext.web.limits import AnswerLimit
 
 JSON = {"content-type": "application/json", "accept": "application/json"}
 DELEGATION = {"x-iceberg-access-delegation": "vended-credentials"}
+
+
+LIMITS = {
+    Operation.CONFIG: DOCUMENT,
+    Operation.LOAD: METADATA,
+    Operation.NAMESPACE: ACKNOWLEDGED,
+    Operation.CREATE: METADATA,
+    Operation.COMMIT: METADATA,
+}
+"""How much of each answer is read: only a table's metadata may be long."""
 
 
 class Sender(Protocol):
@@ -61,6 +74,7 @@ class Sender(Protocol):
         body: BytesLike = ...,
         deadline_ms: int,
         retry: bool = ...,
+        limit: AnswerLimit | None = ...,
     ) -> Response:
         """Send a request; `retry` allows more than one attempt. Raises `WebError`."""
 
@@ -164,7 +178,10 @@ class RestClient:
             CommitError: it surely has not, and not because of others.
         """
         request = commit_request(self._table(deadline_ms), base, change)
-        answer = self._send(Operation.COMMIT, request, deadline_ms)
+        try:
+            answer = self._send(Operation.COMMIT, request, deadline_ms)
+        except _LandedError:
+            return Committed(landed=True)
         if answer.status in DONE:
             return Committed(landed=True, table=_table_or_none(answer))
         found = failure(answer)
@@ -198,7 +215,7 @@ class RestClient:
                 raise self._remedies.refusal(Operation.CONFIG, failure(answer))
             try:
                 self._config = decode_config(answer.body)
-            except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            except UNREADABLE as error:
                 raise CommitError(
                     f"{shown(request.url)} is not a REST catalog's: {quote(error)}"
                 ) from error
@@ -223,17 +240,24 @@ class RestClient:
                 body=request.body,
                 deadline_ms=deadline_ms,
                 retry=operation is not Operation.COMMIT,
+                limit=LIMITS[operation],
             )
         except WebError as error:
+            if operation is Operation.COMMIT and isinstance(error, TooLongError):
+                raise _LandedError(str(error)) from error
             if operation is Operation.COMMIT and error.sent:
                 raise OutcomeUnknownError(f"the commit: {error}") from error
             raise CommitError(f"{operation.value}: {error}") from error
 
 
+class _LandedError(CommitError):
+    """The commit has landed, but its answer is too long to be read."""
+
+
 def _table(answer: Response) -> Loaded:
     try:
         return decode_loaded(answer.body)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise CommitError(
             f"the catalog's answer is not a table's metadata: {quote(error)}"
         ) from error
