@@ -82,7 +82,7 @@ class FlushSide:
         self._opening = threading.Lock()
         self._making = threading.Lock()
         self._made_by: TableMaker | None = None
-        self._settling = 0
+        self._settling = threading.local()  # an ident would be another thread's after its end
         self._in_hand = InHand()
 
     def store(
@@ -121,10 +121,13 @@ class FlushSide:
 
         destination = self._open()
         assert isinstance(destination, Several)  # nobody else owes
-        self._settling = threading.get_ident()
-        with self._in_hand.holding(segment):
-            making = self._begin(segment, as_text=as_text)
-            return self._receipt(making, destination.settle(making.batch()))
+        self._settling.under_way = True
+        try:
+            with self._in_hand.holding(segment):
+                making = self._begin(segment, as_text=as_text)
+                return self._receipt(making, destination.settle(making.batch()))
+        finally:
+            self._settling.under_way = False
 
     def forget(self, batch: str) -> None:
         """Note that an owed batch is gone."""
@@ -235,7 +238,7 @@ class FlushSide:
 
     def _tell(self) -> None:
         # Nobody waits for what is settled.
-        if self.troubled is not None and threading.get_ident() != self._settling:
+        if self.troubled is not None and not getattr(self._settling, "under_way", False):
             self.troubled()
 
 

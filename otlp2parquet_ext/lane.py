@@ -41,6 +41,26 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+class _Clock:
+    """The CPU time of one thread; each thread has its own, so that a late one is not another's."""
+
+    def __init__(self) -> None:
+        self._id: int | None = None
+
+    def started(self) -> None:
+        """Take the time of the thread that calls."""
+        self._id = time.pthread_getcpuclockid(threading.get_ident())
+
+    def used_ms(self) -> float:
+        """Return the CPU time, 0 before the thread has started."""
+        return 0.0 if self._id is None else time.clock_gettime(self._id) * 1_000
+
+
+def _new_thread(what: str) -> tuple[_Clock, ThreadPoolExecutor]:
+    clock = _Clock()
+    return clock, ThreadPoolExecutor(1, thread_name_prefix=what, initializer=clock.started)
+
+
 class Lane:
     """See the module.
 
@@ -56,10 +76,9 @@ class Lane:
     def __init__(self, what: str, idle: Callable[[], None]) -> None:
         self._what = what
         self._idle = idle
-        self._clock: int | None = None
         self._running: Future[Any] | None = None
         self._given_up: list[Future[Any]] = []
-        self._thread = self._new_thread()
+        self._clock, self._thread = _new_thread(what)
         self._job: asyncio.Task[None] | None = None
         self.fails = False
         self._began_ms = self._thawed_ms = 0
@@ -109,19 +128,13 @@ class Lane:
             job.cancel()
             if self._running is not None:
                 self._given_up.append(self._running)
-            self._job, self._clock = None, None
-            self._thread = self._new_thread()
+            self._job = None
+            self._clock, self._thread = _new_thread(self._what)
             self._idle()
-
-    def _new_thread(self) -> ThreadPoolExecutor:
-        return ThreadPoolExecutor(1, thread_name_prefix=self._what, initializer=self._started)
-
-    def _started(self) -> None:
-        self._clock = time.pthread_getcpuclockid(threading.get_ident())
 
     def _cpu_ms(self) -> float:
         """Return the CPU time of the lane's thread."""
-        return 0.0 if self._clock is None else time.clock_gettime(self._clock) * 1_000
+        return self._clock.used_ms()
 
     async def until_idle(self) -> None:
         """Wait for the job under way and those begun when it ended; how they end is told there."""

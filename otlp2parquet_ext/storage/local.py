@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 from pathlib import Path
-from threading import get_ident
 from typing import TYPE_CHECKING
 
 from otlp2parquet_ext.say import quote
@@ -33,7 +32,7 @@ class LocalStorage:
     def put(self, path: str, data: BytesLike) -> Put:
         """See `Storage.put`."""
         target = self.root / path
-        unfinished = target.with_name(f".{target.name}.{os.getpid()}-{get_ident()}")
+        unfinished = target.with_name(f".{target.name}.{os.urandom(8).hex()}")
         try:
             if target.exists():
                 return _put(target, new=False)

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import subprocess
 import sys
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from scripted_http import answer, answering, running
 
 from otlp2parquet_ext import flush_side, query
 from otlp2parquet_ext.context import context_note, ending_note
+from otlp2parquet_ext.destinations import DestinationError
 from otlp2parquet_ext.flush_side import FlushSide
 from otlp2parquet_ext.losses import Losses
 from otlp2parquet_ext.query import QueryError
@@ -22,6 +26,7 @@ from otlp2parquet_ext.spool import Kind, Spool
 from otlp2parquet_ext.telemetry.values import Context
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 BODY = b'[{"time":"2026-03-14T09:26:53.540Z","type":"function","record":"starting"}]'
@@ -265,3 +270,42 @@ def test_what_loading_left_is_given_back_once_and_not_at_the_end(
     side.tidy()
     side.tidy()
     assert len(given) == times
+
+
+def test_a_thread_that_comes_after_a_settling_one_rings_the_alarm(tmp_path: Path) -> None:
+    """The system gives a new thread the ident of one that has ended."""
+    environ = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
+    rung: list[str] = []
+    with running(answering([answer(b"later", status=503)])) as server:
+        destination = f"file://{tmp_path}/lake,{server.url}/tap"
+        spool = Spool(tmp_path / "spool", 1 << 20, 0)
+        spool.append(BODY, 1, 1)
+        segment = spool.seal()
+        assert segment is not None
+        side = FlushSide(load({"OTLP2PARQUET_DESTINATION": destination})[0], environ)
+        assert side.store(segment).owed == (f"{server.url}/tap",)
+        side.troubled = lambda: rung.append(threading.current_thread().name)
+
+        def settle() -> int:
+            with contextlib.suppress(DestinationError):
+                side.settle(segment)
+            return threading.get_ident()
+
+        def tell() -> int:
+            side._tell()
+            return threading.get_ident()
+
+        idents = [run_on_thread("settling", settle)]
+        assert rung == []
+        idents += [run_on_thread("storing", tell) for _ in range(20)]
+    assert idents[0] in idents[1:]
+    assert rung == ["storing"] * 20
+
+
+def run_on_thread(name: str, work: Callable[[], int]) -> int:
+    """Run something on a thread of its own; return what it does."""
+    found: list[int] = []
+    thread = threading.Thread(target=lambda: found.append(work()), name=name)
+    thread.start()
+    thread.join()
+    return found[0]
