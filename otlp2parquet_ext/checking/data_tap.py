@@ -3,7 +3,7 @@
 It keeps whatever is posted, an empty body, too, so nothing is, unless one line is asked for: a GET
 shows that it is there. Whether it takes the token shows with a line only.
 
-Source: reference seed-systems.md, part B.
+Source: README of data-taps-template; docs/forwarding.md, "Data Tap".
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@
 `record` goes on as it came, less line breaks between its tokens: a line is a line. Fields of an
 event that are none of these three are left out.
 
-Source: reference seed-systems.md, A4.
+Source: data-taps-lambda-extension, what it posts; docs/forwarding.md, "Data Tap".
 """
 
 from __future__ import annotations

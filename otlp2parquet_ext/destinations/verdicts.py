@@ -7,7 +7,7 @@
     SPLIT     something in them is refused: halves are tried, to find out what
     NEVER     whatever was sent would be refused: a wrong token, a wrong URL
 
-Source: OTLP specification, "OTLP/HTTP Response"; reference seed-systems.md, part B; RFC 9110,
+Source: OTLP specification, "OTLP/HTTP Response"; data-taps-template, client examples; RFC 9110,
 sections 10.2.3 and 15.
 """
 

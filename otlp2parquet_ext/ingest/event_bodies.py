@@ -7,7 +7,7 @@
 Events are read as the extension reads its own, each environment's by themselves. What is left out
 makes a batch that is sent again the same batch.
 
-Source: reference seed-systems.md, A4.
+Source: data-taps-lambda-extension, what it posts; docs/forwarding.md, "Data Tap".
 """
 
 from __future__ import annotations

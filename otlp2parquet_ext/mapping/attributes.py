@@ -16,7 +16,7 @@ Attributes = dict[str, object]
 def exception(values: Mapping[str, object]) -> Attributes | None:
     """Give `exception.*` for a record that carries an error, None for one that does not.
 
-    Source: reference otlp-mapping.md, section 7; OpenTelemetry semantic conventions, exceptions.
+    Source: OpenTelemetry semantic conventions, "Exceptions in logs".
     """
     if "errorType" not in values and "errorMessage" not in values:
         return None

@@ -58,7 +58,8 @@ def derive(
         Tables by name (keys of `tables.registry.TABLES`), only those with rows, and what is known
         after the batch. With neither signal wanted: nothing, and `known` as it was.
 
-    Source: reference otlp-mapping.md, sections 12 and 13.
+    Source: AWS Lambda developer guide, "Converting Lambda Telemetry API Event objects to
+    OpenTelemetry Spans"; OpenTelemetry semantic conventions, "FaaS metrics"; docs/signals.md.
     """
     if TRACES not in signals and METRICS not in signals:
         return {}, known

@@ -78,7 +78,8 @@ def points(news: News, *, managed: bool) -> Iterator[Point]:
         news: the fact, and the activity before it: a failure counts once, though told twice.
         managed: on Managed Instances the report says what elsewhere the runtimeDone says.
 
-    Source: reference otlp-mapping.md, section 13.
+    Source: OpenTelemetry semantic conventions, "FaaS metrics"; AWS Lambda developer guide,
+    "Telemetry API Event schema reference".
     """
     fact = news.fact
     if fact.failed and not news.before.failure:

@@ -56,7 +56,8 @@ class Invocations:
         log_stream: the log stream's name, if an event told it; else "". What came first counts:
             the platform tells it before the function's code can tell anything.
 
-    Source: reference otlp-mapping.md, sections 10 and 14 (rule 15).
+    Source: AWS Lambda developer guide, "Telemetry API", "Lambda execution environment
+    lifecycle" (one invocation at a time); docs/security.md (any process can post to the listener).
     """
 
     def __init__(self, capacity: int = 1000) -> None:

@@ -123,7 +123,8 @@ def absorb(known: Known, facts: Iterable[Fact], *, managed: bool) -> Change:
         facts: in any order.
         managed: on Managed Instances invocations run side by side and have no runtimeDone.
 
-    Source: reference otlp-mapping.md, section 12; telemetry-events.md, section 3.
+    Source: AWS Lambda developer guide, "Telemetry API Event schema reference";
+    docs/signals.md, "Spans".
     """
     ledger = _Ledger(known)
     for fact in sorted(facts, key=attrgetter("time_us", "step")):

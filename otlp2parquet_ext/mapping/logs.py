@@ -66,7 +66,8 @@ def log_table(
         A table whose schema is `LOGS`, nullability included; no events give no rows. The same
         arguments (invocations in the same state) give the same table.
 
-    Source: reference otlp-mapping.md; tables.md, section 2b.
+    Source: OpenTelemetry, "Logs Data Model"; AWS Lambda developer guide, "Telemetry API Event
+    schema reference"; docs/schema.md.
     """
     decoded = deque(
         (decode_as_sent(delivery.body), delivery.received_us) for delivery in deliveries

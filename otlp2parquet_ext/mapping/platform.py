@@ -25,7 +25,7 @@ def body(event_type: str, values: Values, version: str) -> str | None:
         values: its record.
         version: the function version last seen, for events that do not name one.
 
-    Source: reference otlp-mapping.md, section 11.
+    Source: the telemetryapireceiver of opentelemetry-lambda, whose spelling is kept.
     """
     return _BODIES[event_type](values, version)
 
@@ -33,7 +33,7 @@ def body(event_type: str, values: Values, version: str) -> str | None:
 def severity(event_type: str, values: Values) -> Severity:
     """Give the severity AWS assigns to a system log event.
 
-    Source: reference otlp-mapping.md, section 5 (AWS, "Log-level filtering").
+    Source: AWS Lambda developer guide, "Log-level filtering".
     """
     if event_type in _BY_STATUS:
         return WARN if _failed(values) else _BY_STATUS[event_type]
@@ -50,7 +50,7 @@ def severity(event_type: str, values: Values) -> Severity:
 def error(values: Values) -> Attributes:
     """Give `error.type` for a failed event, {} for any other.
 
-    Source: reference otlp-mapping.md, section 7; OpenTelemetry semantic conventions, errors.
+    Source: OpenTelemetry semantic conventions, "Recording errors".
     """
     kind = _text(values, "errorType") if "errorType" in values else ""
     if not kind and _failed(values):

@@ -42,7 +42,7 @@ class Reading(msgspec.Struct, gc=False):
 def read_text(text: str) -> Reading:
     """Read a text record; at most one trailing line break is dropped from its body.
 
-    Source: reference otlp-mapping.md, sections 5, 6, 10; telemetry-events.md, section 4.1.
+    Source: `severity.text_line`, which names the runtimes' formats.
     """
     level, request_id = text_line(text)
     return Reading(without_line_break(text), level, request_id or None)
@@ -74,7 +74,8 @@ class ObjectReader:
             fields: the record.
             event_us: the event's own time.
 
-        Source: reference otlp-mapping.md, sections 4 to 8; telemetry-events.md, section 4.2.
+        Source: OpenTelemetry, "Logs Data Model"; AWS Lambda developer guide, "Configuring
+        JSON and plain text log formats"; decision 0016.
         """
         values, rest = fields.values, fields.rest
         error = values

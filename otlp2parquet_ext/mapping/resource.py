@@ -43,7 +43,8 @@ def resource(context: Context, function_arn: str = "", log_stream: str = "") -> 
         function_arn: as invoked, alias or version suffix and all; "" when not yet known.
         log_stream: the log stream's full name; "" when not known.
 
-    Source: reference otlp-mapping.md, section 2.
+    Source: OpenTelemetry semantic conventions, "Instrumenting AWS Lambda", "Function as a Service"
+    (resource), "Cloud".
     """
     own = parse_attributes(context.resource_attributes)
     attributes: dict[str, object] = {**_aws(context, function_arn, log_stream), **own}

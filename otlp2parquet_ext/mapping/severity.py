@@ -60,7 +60,8 @@ _KNOWN: Mapping[str, Severity] = {word: Severity(word, NUMBERS[word]) for word i
 def severity(level: str) -> Severity:
     """Give the severity of a level word; case and surrounding space do not matter.
 
-    Source: reference otlp-mapping.md, section 5.
+    Source: OpenTelemetry, "Logs Data Model", "Field: SeverityNumber" and "Appendix B"; the level
+    words of the runtimes' own loggers.
     """
     return _KNOWN.get(level) or Severity(level, NUMBERS.get(level.strip().upper(), 0))
 
@@ -92,8 +93,8 @@ _RUBY = re.compile(
 def text_line(text: str) -> TextLine:
     """Recognise the default text lines of Python, Node, .NET and Ruby by their exact shape.
 
-    Source: reference telemetry-events.md, section 4.1; otlp-mapping.md, sections 5 and 10; the
-    runtime interface clients of .NET (DefaultLogMessageFormatter) and Ruby (LogFormatter).
+    Source: AWS's runtime interface clients of Python (awslambdaric, `bootstrap`), Node
+    (`LogPatch`), .NET (DefaultLogMessageFormatter) and Ruby (LogFormatter).
     """
     first = text[:1]
     if first == "[":

@@ -99,7 +99,8 @@ def span_table(spans: Sequence[Span], same: dict[str, object]) -> pa.Table:
 def spans(activity: Activity, told: Told) -> Iterator[Span]:
     """Give the span of an activity, then those of its parts.
 
-    Source: reference otlp-mapping.md, section 12.
+    Source: AWS Lambda developer guide, "Converting Lambda Telemetry API Event objects to
+    OpenTelemetry Spans"; OpenTelemetry semantic conventions, "FaaS spans".
     """
     whole = _whole(activity, told)
     yield whole

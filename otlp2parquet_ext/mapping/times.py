@@ -31,7 +31,8 @@ def parse_time(text: str) -> int | None:
     Returns:
         Unix microseconds, or None when the text is no such time, or none from 1970 to 2261.
 
-    Source: reference otlp-mapping.md, section 4; telemetry-events.md, section 1.
+    Source: RFC 3339, section 5.6; AWS Lambda developer guide, "Telemetry API Event schema
+    reference".
     """
     match = _TIME.fullmatch(text)
     if match is None:

@@ -62,7 +62,8 @@ def parse_header(header: str) -> Trace:
     Args:
         header: "" or any text; without a valid Root nothing is set.
 
-    Source: reference otlp-mapping.md, section 8; telemetry-events.md, section 2.
+    Source: AWS X-Ray developer guide, "Tracing header"; AWS Lambda developer guide,
+    "Telemetry API Event schema reference", TracingContext.
     """
     if match := _HEADER.fullmatch(header):
         time, rest, parent, sampled = match.groups()

@@ -53,7 +53,7 @@ class _Span(msgspec.Struct, forbid_unknown_fields=True, gc=False, rename="camel"
 class Told(msgspec.Struct, forbid_unknown_fields=True, gc=False, rename="camel"):
     """The record of one of the three events; what is absent is "" or None.
 
-    Source: reference telemetry-events.md, section 3.
+    Source: AWS Lambda developer guide, "Telemetry API Event schema reference".
     """
 
     request_id: str

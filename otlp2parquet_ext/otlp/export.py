@@ -6,7 +6,7 @@ Only rows mapped from Lambda's telemetry come here: what an SDK exported goes on
 there are no links, no exemplars, no exponential histograms. `FaasInvocationId` is an attribute of
 log records and spans already; of points it is none, for each request would be a series of its own.
 
-Source: opentelemetry-proto; reference tables.md, sections 2 to 4.
+Source: opentelemetry-proto; docs/schema.md.
 """
 
 from __future__ import annotations

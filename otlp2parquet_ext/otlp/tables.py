@@ -48,7 +48,7 @@ def otlp_tables(
     Raises:
         google.protobuf.message.DecodeError: a bug of ours; `read_request` read the payload.
 
-    Source: reference tables.md, sections 2b to 5; docs/otlp-fields.md.
+    Source: opentelemetry-proto; docs/schema.md; docs/otlp-fields.md.
     """
     filler = _Filler(Origins(environment), Belonging(invocations))
     for payload, received_us in payloads:

@@ -3,7 +3,7 @@
 Attributes are read once: as a dict, to look at, and as text, to store. Where a column cannot hold
 a value exactly, the value is an attribute whose name begins with `otel.`; see docs/otlp-fields.md.
 
-Source: reference tables.md, sections 1 and 5; OTLP common.proto.
+Source: opentelemetry-proto, common.proto; docs/otlp-fields.md, "Attributes and values".
 """
 
 from __future__ import annotations

@@ -6,7 +6,8 @@
 
 Imported before the first `next`, but only where one of them is set; imports nothing itself.
 
-Source: reference seed-systems.md, A2 and C3.
+Source: README of data-taps-lambda-extension; otlp2parquet v0.3.0, its configuration;
+docs/migrating-from-data-taps.md, docs/migrating-from-otlp2parquet.md.
 """
 
 from __future__ import annotations

@@ -69,7 +69,8 @@ class Column(Struct, frozen=True):
         added: the first version of its table had no such column: there the id may have been given
             to somebody else's.
 
-    Source: reference tables.md, sections 1 to 4.
+    Source: otlp2parquet v0.3.0, its Arrow schemas; Apache Iceberg table specification, "Schemas and
+    Data Types".
     """
 
     field_id: int
@@ -127,7 +128,7 @@ def arrow_type(word: str) -> pa.DataType:
 def named(columns: Sequence[Column], *, lower_case: bool) -> tuple[Column, ...]:
     """Give columns in the case a catalog can bear: `servicename` for S3 Tables and Glue.
 
-    Source: reference tables.md, section 8.
+    Source: Amazon S3 user guide, "Amazon S3 table bucket, table, and namespace naming rules".
     """
     if not lower_case:
         return tuple(columns)

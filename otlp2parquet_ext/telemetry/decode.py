@@ -28,7 +28,7 @@ class Event(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
         time: as sent, normally `2026-03-14T09:26:53.589Z`; "" when absent.
         record: strict JSON text of any JSON value, white space and all; `null` when absent.
 
-    Source: reference telemetry-events.md, section 1.
+    Source: AWS Lambda developer guide, "Telemetry API Event schema reference".
     """
 
     type: str
@@ -76,7 +76,8 @@ def decode(body: bytes) -> Sequence[Event | Malformed]:
     Returns:
         Events and malformed parts in the order of the body. Nothing but white space gives [].
 
-    Source: reference telemetry-events.md, section 5; otlp-mapping.md, section 14.
+    Source: AWS Lambda developer guide, "Telemetry API Event schema reference";
+    RFC 8259, section 9 (what a parser may accept).
     """
     events = decode_as_sent(body)
     return [_with_exact_integers(event) for event in events] if has_long_digits(body) else events

@@ -39,7 +39,7 @@ def exact(text: str) -> bytes:
         ValueError: the text is not JSON even so.
         RecursionError: it is nested too deeply to read.
 
-    Source: reference tables.md, section 5; otlp-mapping.md, section 14, rule 12.
+    Source: RFC 8259, section 6 (numbers); OTLP specification, "JSON Protobuf Encoding".
     """
     return _dump(_LENIENT.decode(text))
 

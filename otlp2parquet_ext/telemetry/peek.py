@@ -52,7 +52,7 @@ _decode_request = msgspec.json.Decoder(_Request).decode
 def peek(body: bytes) -> Peek:
     """Look at the body of one delivery. Never raises, whatever the bytes.
 
-    Source: reference telemetry-events.md, sections 1 and 3.
+    Source: AWS Lambda developer guide, "Telemetry API Event schema reference".
     """
     try:
         elements = _decode_elements(body)

@@ -22,7 +22,10 @@ DATA_TAPS = {
     "AWS_LAMBDA_RUNTIME_TELEMETRY_API_VERSION": ("2022-07-01", "telemetry_api_version", None),
     "AWS_LAMBDA_RUNTIME_TELEMETRY_SCHEMA_VERSION": ("2022-12-13", "telemetry_schema_version", None),
 }
-"""Seed-systems A2: each variable with its default, our attribute, its value (None: the text)."""
+"""Each variable of data-taps-lambda-extension: its default, our attribute, its value.
+
+A value of None is the text itself. Source: README of data-taps-lambda-extension.
+"""
 
 
 @pytest.mark.parametrize("name", DATA_TAPS)
