@@ -135,7 +135,9 @@ def books(
     sent: Keys,
     after: tuple[Table, Keys, Keys],
     final: Table,
+    *,
     ledger: Ledger | None = None,
+    kept: Keys | None = None,
 ) -> Books:
     """Close the books.
 
@@ -145,11 +147,13 @@ def books(
         after: table, inbox and spool when that had ended.
         final: the table after the recovery.
         ledger: of the function's exports, if it exports anything.
+        kept: what is in the spool for good, and not lost.
     """
     ledger = ledger or Ledger()
     runs = list(outcomes)
     acknowledged = sum((acknowledged_keys(run) for run in runs), ledger.taken)
     generated = sum((generated_keys(run) for run in runs), ledger.sent)
+    acknowledged -= kept or Keys()
     return closed(sent + ledger.taken, acknowledged, generated, after, final)
 
 
@@ -236,12 +240,19 @@ def inbox_of(place: Place | Sunk) -> Keys:
     return found
 
 
-def spool_of(tmp: Path) -> Keys:
-    """Read every whole frame below a folder; one that lies there twice counts once."""
+def spool_of(tmp: Path, *, without: str = "") -> Keys:
+    """Read every whole frame below a folder; one that lies there twice counts once.
+
+    Args:
+        tmp: the folder.
+        without: text that segments are passed over for; "" for none.
+    """
+    data = (path.read_bytes() for path in tmp.rglob("*.seg"))
     bodies = {
         part.digest: part.payload
-        for path in tmp.rglob("*.seg")
-        for part in read_frames(path.read_bytes())
+        for segment in data
+        if not without or without.encode() not in segment
+        for part in read_frames(segment)
         if isinstance(part, Frame) and part.kind in (Kind.DELIVERY, Kind.OTLP_LOGS)
     }
     return sum((_body_keys(body) for body in bodies.values()), Keys())

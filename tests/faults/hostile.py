@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import signal
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from counting_proxy import Flood
 
 from faults.forging import KINDS
 from faults.scenario import (
+    FILE,
     GLUE,
     NETWORKED,
     OTLP,
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
 
 TALK: tuple[Step, ...] = (("say", 20, 100), ("sleep", 100))
 EAGER = {"TIMEOUT_MS": "100", "OTLP2PARQUET_COMMIT_INTERVAL_MS": "300"}
+DEADLY: tuple[tuple[Step, ...], ...] = (TALK, (*TALK, ("poison", 3)), *((TALK,) * 10))
 SMALLEST = {"memory_mb": 128}
 FLOOD_BYTES = 260_000_000
 
@@ -51,16 +55,34 @@ BATCHES = (
     ),
     _deadly("deadly-empty", "an OTLP request of 200 000 empty records, twice", 200_000, 0),
     Scenario(
-        name="deadly-segment",
-        says="SIGKILL whenever a batch with three certain lines is in hand, as columns or as text; "
+        name="deadly-mapping",
+        says="SIGKILL whenever a batch with three certain lines is mapped, as columns or as text; "
         "innocent lines before, beside and after it",
-        steps=(TALK, (*TALK, ("poison", 3)), *((TALK,) * 10)),
+        steps=DEADLY,
+        invocations=12,
+        destinations=(FILE, SQLITE, S3, GLUE),
+        plan=SMALLEST,
+        env={**EAGER, "PYTHONPATH": str(Path(__file__).with_name("deadly"))},
+        # The third may die after SHUTDOWN, with what came in last: not durable.
+        promise=Promise(
+            failed=None,
+            exits=frozenset({0, -signal.SIGKILL}),
+            durable=False,
+            may_drop=True,
+            deaths=3,
+        ),
+    ),
+    Scenario(
+        name="deadly-request",
+        says="SIGKILL whenever a file with three certain lines is put; innocent lines before, "
+        "beside and after it",
+        steps=DEADLY,
         invocations=12,
         destinations=NETWORKED,
         plan=SMALLEST,
         env=EAGER,
         adversary=Adversaries.POISON,
-        promise=Promise(failed=None, may_drop=True, kills=3, struck=3),
+        promise=Promise(failed=None, kills=3, struck=3, durable=False, kept=True),
     ),
 )
 

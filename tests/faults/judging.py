@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import statistics
 from collections import Counter
 from dataclasses import dataclass
@@ -117,6 +118,9 @@ def _broken(result: Result, growth: tuple[float, int] | None) -> Iterator[str]:
     if peak_bytes > PEAK_MB * MIB:
         yield f"{peak_bytes / MIB:.0f} MB were resident, more than {PEAK_MB}"
     yield from result.problems
+    deaths = sum(run.exit_code == -signal.SIGKILL and not run.killed for run in result.runs)
+    if promise.deaths not in (None, deaths):
+        yield f"{deaths} extensions died of a batch, not {promise.deaths}"
     yield from _broken_by_times(result)
     if growth and (growth[0] > GROWTH_MB or growth[1] > GROWTH_DESCRIPTORS):
         yield f"it grew by {growth[0]:.1f} MB and {growth[1]} descriptors"

@@ -1,4 +1,4 @@
-"""A batch that kills the process that has it in hand, and the adversaries' common shape.
+"""A batch whose every request kills the process that sends it; the adversaries' common shape.
 
     PUT of a file with such a line --> the proxy tells --> SIGKILL --> the connection ends
 
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from http_messages import Message
 
     from faults.targets import Target
-
-DEATHS = 3
-"""After so many a batch may be tried no more."""
 
 
 class Victim(Protocol):
@@ -75,12 +72,6 @@ class Poison(Adversary):
     def __exit__(self, *_: object) -> None:
         assert self._target.proxy is not None
         self._target.proxy.witness = None
-
-    def problems(self) -> list[str]:
-        """See `Adversary.problems`."""
-        if self.struck > DEATHS:
-            return [f"one batch killed {self.struck} processes, not {DEATHS} at most"]
-        return []
 
     def _sees(self, request: Message) -> bool:
         """Kill who stores a poisonous batch; tell whether it was one."""

@@ -25,9 +25,10 @@ from places import Place
 from server_process import free_port
 
 from faults import accounting
+from faults.accounting import Keys
 from faults.forging import Forger
 from faults.poison import Adversary, Poison
-from faults.runtime import LEDGER
+from faults.runtime import LEDGER, POISON
 from faults.scenario import Adversaries
 from otlp2parquet_ext.committer.command import commit_quietly
 from otlp2parquet_ext.destinations import DestinationError
@@ -37,10 +38,10 @@ from otlp2parquet_ext.local.environment import Environment
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from faults.accounting import Books, Keys
+    from faults.accounting import Books
     from faults.scenario import Cell, Scenario
     from faults.targets import Target, Targets
-    from otlp2parquet_ext.local.outcome import Invocation
+    from otlp2parquet_ext.local.outcome import ExtensionRun, Invocation
     from otlp2parquet_ext.local.processes import Program
 
 ROOT = Path(__file__).parents[2]
@@ -77,6 +78,7 @@ class Result:
     Attributes:
         struck: how often the adversary has.
         problems: promises that were broken besides those the books tell of, in words.
+        recoveries: what fresh processes did afterwards.
     """
 
     cell: Cell
@@ -87,6 +89,12 @@ class Result:
     seconds: float
     struck: int = 0
     problems: tuple[str, ...] = ()
+    recoveries: tuple[Outcome, ...] = ()
+
+    @property
+    def runs(self) -> list[ExtensionRun]:
+        """All processes of the extension, those of the recovery included."""
+        return [run for outcome in (self.outcome, *self.recoveries) for run in outcome.extensions]
 
 
 class Run:
@@ -211,6 +219,9 @@ def run_cell(cell: Cell, targets: Targets, folder: Path) -> Result:
         adversary.rest()
         recoveries, left = _recovered(cell, target, tmp, adversary, waits=after[1] + after[2])
         ledger = accounting.ledger_of(ledger_path(tmp))
+        kept, behind = _kept(tmp, recoveries) if cell.scenario.promise.kept else (Keys(), Keys())
+        if behind:
+            left.append(f"{behind.total()} innocent events are kept for good")
     return Result(
         cell,
         outcome,
@@ -220,13 +231,24 @@ def run_cell(cell: Cell, targets: Targets, folder: Path) -> Result:
             accounting.acknowledged_keys(outcome),
             after,
             accounting.table_of(target.place),
-            ledger,
+            ledger=ledger,
+            kept=kept,
         ),
         tuple(run.samples),
         time.monotonic() - started_s,
         adversary.struck,
         (*left, *adversary.problems()),
+        tuple(recoveries),
     )
+
+
+def _kept(tmp: Path, recoveries: list[Outcome]) -> tuple[Keys, Keys]:
+    """Return what stays in the spool, and what of it has no reason to.
+
+    What the last process heard of itself, before a batch killed it, would be stored by the next.
+    """
+    own = sum((accounting.generated_keys(run) for run in recoveries[-1:]), Keys())
+    return accounting.spool_of(tmp), accounting.spool_of(tmp, without=POISON) - own
 
 
 def _healthy(cell: Cell, targets: Targets, folder: Path) -> Outcome:

@@ -31,7 +31,7 @@ class Adversaries(Enum):
     """Who works against a run from outside; see `poison.py` and `forging.py`."""
 
     NOBODY = "nobody"
-    POISON = "a batch that kills the process that has it in hand"
+    POISON = "a batch whose every request kills the process that sends it"
     FORGER = "somebody who may put into the inbox"
 
 
@@ -74,6 +74,9 @@ class Promise:
         kills: how many extensions the plan has to have killed.
         redelivered: how many copies of deliveries were to be sent, at least.
         struck: how often the adversary was to strike, at least.
+        deaths: how many extensions may die of a batch, and have to; None: as many as do.
+        kept: what is still in the spool when all is put right is not lost; but only batches that
+            kill may be there.
     """
 
     failed: int | None = 0
@@ -85,6 +88,8 @@ class Promise:
     kills: int = 0
     redelivered: int = 0
     struck: int = 0
+    deaths: int | None = None
+    kept: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
