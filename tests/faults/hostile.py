@@ -82,7 +82,7 @@ BATCHES = (
         plan=SMALLEST,
         env=EAGER,
         adversary=Adversaries.POISON,
-        promise=Promise(failed=None, kills=3, struck=3, durable=False, kept=True),
+        promise=Promise(failed=None, kills=3, struck=3, durable=False, may_drop=True, kept=True),
     ),
 )
 

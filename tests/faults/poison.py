@@ -15,6 +15,9 @@ import pyarrow.parquet as pq
 
 from faults.runtime import POISON
 
+DEATHS = 9
+"""After so many a batch may be sent no more."""
+
 if TYPE_CHECKING:
     from http_messages import Message
 
@@ -73,6 +76,12 @@ class Poison(Adversary):
         assert self._target.proxy is not None
         self._target.proxy.witness = None
 
+    def problems(self) -> list[str]:
+        """See `Adversary.problems`."""
+        if self.struck > DEATHS:
+            return [f"sending one batch killed {self.struck} processes, not {DEATHS} at most"]
+        return []
+
     def _sees(self, request: Message) -> bool:
         """Kill who stores a poisonous batch; tell whether it was one."""
         if request.first[0] != "PUT" or not _is_deadly(request.body):
@@ -92,4 +101,4 @@ def _is_deadly(body: bytes) -> bool:
     except pa.ArrowException:
         return False
     bodies = rows.column(next(name for name in rows.column_names if name.lower() == "body"))
-    return any(text is not None and POISON in text.split() for text in bodies.to_pylist())
+    return any(f" {POISON}" in (text or "") for text in bodies.to_pylist())
