@@ -15,9 +15,11 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from reserved_port import ReservedPort
+
 from otlp2parquet_ext import local
 from otlp2parquet_ext.local import ExtensionProgram, Plan
-from performance_parts import processes, sink, stats
+from performance_parts import sink, stats
 from performance_parts.processes import BASELINE
 from performance_parts.stage import CHECKOUT, EXTENSION
 
@@ -89,8 +91,9 @@ def _cells(*, quick: bool) -> list[Cell]:
 
 def run(cell: Cell) -> dict[str, Any]:
     """Live one environment's life."""
+    port = ReservedPort()
     with sink.running(cell.latency_ms) as where:
-        outcome = local.run(_plan(cell, where.url))
+        outcome = local.run(_plan(cell, where.url, port.number))
     bad = [one.status for one in outcome.invocations if one.status != "success"]
     assert not bad, (bad, outcome.extension_lines)
     added = [one.post_runtime_extension_ms for one in outcome.invocations]
@@ -104,7 +107,7 @@ def run(cell: Cell) -> dict[str, Any]:
     }
 
 
-def _plan(cell: Cell, sink_url: str) -> Plan:
+def _plan(cell: Cell, sink_url: str, port: int) -> Plan:
     layer = ExtensionProgram(name="otlp2parquet", command=(EXTENSION,))
     node = shutil.which("node") or "node"
     forwarder = ExtensionProgram(name=BASELINE.name, command=(node, str(BASELINE)))
@@ -112,7 +115,7 @@ def _plan(cell: Cell, sink_url: str) -> Plan:
     environ = {
         "AWS_ACCESS_KEY_ID": "testing",
         "AWS_SECRET_ACCESS_KEY": "testing",
-        "RECEIVER_PORT": str(processes.free_port()),
+        "RECEIVER_PORT": str(port),
         **(
             {"FORWARD_TO": sink_url, "EXTENSION_NAME": BASELINE.name}
             if baseline

@@ -54,9 +54,7 @@ def _collecting(envelope: Envelope, events: int) -> dict[str, dict[str, float]]:
     """Measure the hot side alone: everything is spooled, nothing flushed."""
     with (
         tempfile.TemporaryDirectory() as name,
-        processes.extension(
-            processes.layer(Path(name), processes.free_port(), **HOLD), envelope
-        ) as (running, api),
+        processes.extension(processes.layer(Path(name), **HOLD), envelope) as (running, api),
     ):
         running.settle()
         found = {"idle": running.memory().figures}
@@ -67,11 +65,11 @@ def _collecting(envelope: Envelope, events: int) -> dict[str, dict[str, float]]:
 
 def _forwarding(envelope: Envelope, events: int) -> dict[str, dict[str, float]]:
     """Measure the baseline at the same moments."""
-    port = processes.free_port()
     with (
         sink.running() as where,
-        processes.extension(processes.baseline(where.url, port), envelope) as (running, api),
+        processes.extension(processes.baseline(where.url), envelope) as (running, api),
     ):
+        port, _ = api.receiver
         running.settle()
         found = {"baseline idle": running.memory().figures}
         try:
@@ -93,7 +91,7 @@ def _flushing(
     """Measure flushes with commits, with the defaults, and what is left of them."""
     with (
         tempfile.TemporaryDirectory() as name,
-        processes.extension(processes.layer(Path(name), processes.free_port()), envelope) as (
+        processes.extension(processes.layer(Path(name)), envelope) as (
             running,
             api,
         ),

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
+from reserved_port import ReservedPort
+
 from performance_parts.envelopes import limited
 from performance_parts.lambda_api import LambdaApi
 from performance_parts.stage import CHECKOUT, EXTENSION, START
@@ -43,10 +45,17 @@ class Memory(NamedTuple):
 
 @dataclass(frozen=True)
 class Subject:
-    """A program to measure."""
+    """A program to measure.
+
+    Attributes:
+        command: the program and its arguments.
+        environ: its variables.
+        port: where it receives telemetry, reserved for it; None where it receives none.
+    """
 
     command: tuple[str, ...]
     environ: Mapping[str, str] = field(default_factory=dict)
+    port: ReservedPort | None = None
 
 
 def python() -> Subject:
@@ -59,26 +68,28 @@ def node() -> Subject:
     return Subject((shutil.which("node") or "node", "-e", "0"))
 
 
-def layer(folder: Path, port: int, **environ: str) -> Subject:
+def layer(folder: Path, **environ: str) -> Subject:
     """Return the layer's extension.
 
     Args:
         folder: for its lake and spool.
-        port: of its receiver.
         environ: further variables.
     """
+    port = ReservedPort()
     variables = {
         "OTLP2PARQUET_DESTINATION": f"sqlite://{folder}/catalog.db?warehouse={folder}/lake",
         "OTLP2PARQUET_SPOOL_DIR": str(folder / "tmp"),
         "RECEIVER_PORT": str(port),
     }
-    return Subject((EXTENSION,), {**_FUNCTION, **variables, **environ})
+    return Subject((EXTENSION,), {**_FUNCTION, **variables, **environ}, port)
 
 
-def baseline(sink_url: str, port: int) -> Subject:
+def baseline(sink_url: str) -> Subject:
     """Return the extension that only forwards."""
+    port = ReservedPort()
     variables = {"FORWARD_TO": sink_url, "RECEIVER_PORT": str(port)}
-    return Subject((shutil.which("node") or "node", str(BASELINE)), {**_FUNCTION, **variables})
+    command = (shutil.which("node") or "node", str(BASELINE))
+    return Subject(command, {**_FUNCTION, **variables}, port)
 
 
 _FUNCTION: Final = {
@@ -253,14 +264,6 @@ class Watch:
             except (OSError, KeyError):
                 return
             self.samples.append((time.perf_counter() - self._began_s, memory))
-
-
-def free_port() -> int:
-    """Return a port nobody listens on."""
-    import socket  # noqa: PLC0415 - `lambda_api` has it
-
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 def call(command: Sequence[str], limit_s: float = LIMIT_S, **environ: str) -> str:

@@ -41,13 +41,13 @@ def measure(*, quick: bool) -> dict[str, Any]:
 
 def _layer(bodies: list[bytes], events: int) -> stats.Figures:
     with tempfile.TemporaryDirectory() as name:
-        subject = processes.layer(Path(name), processes.free_port(), **HOLD)
+        subject = processes.layer(Path(name), **HOLD)
         return _received(subject, bodies, events)
 
 
 def _baseline(bodies: list[bytes], events: int) -> stats.Figures:
     with sink.running() as where:
-        return _received(processes.baseline(where.url, processes.free_port()), bodies, events)
+        return _received(processes.baseline(where.url), bodies, events)
 
 
 def _received(subject: processes.Subject, bodies: list[bytes], events: int) -> stats.Figures:

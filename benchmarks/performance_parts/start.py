@@ -27,12 +27,12 @@ def measure(*, quick: bool) -> dict[str, Any]:
     """Return ms by envelope, kind and `wall_ms`/`cpu_ms`; and what of it imports are."""
     found: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as name, sink.running() as where:
-        folder, port = Path(name), processes.free_port()
+        folder = Path(name)
         kinds = {
             "python": processes.python(),
-            "layer": processes.layer(folder, port),
+            "layer": processes.layer(folder),
             "node": processes.node(),
-            "baseline": processes.baseline(where.url, processes.free_port()),
+            "baseline": processes.baseline(where.url),
         }
         for envelope in ENVELOPES[:1] if quick else ENVELOPES:
             rounds = QUICK_ROUNDS if quick else ROUNDS[envelope.memory_mb]

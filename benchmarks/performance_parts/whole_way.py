@@ -64,7 +64,7 @@ def measure(*, quick: bool) -> dict[str, Any]:
 def _layer(mix: str, events: int) -> stats.Figures:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        subject = processes.layer(folder, processes.free_port())
+        subject = processes.layer(folder)
         with processes.extension(subject) as (running, api):
             deliver.post_all(*api.receiver, mixes.bodies(mix, WARM, seed=1))
             spool.wait_below(folder / "tmp", 0)
@@ -100,11 +100,11 @@ def _rows(destination: str) -> int:
 
 
 def _baseline(mix: str, events: int) -> stats.Figures:
-    port = processes.free_port()
     with (
         sink.running() as where,
-        processes.extension(processes.baseline(where.url, port)) as (running, api),
+        processes.extension(processes.baseline(where.url)) as (running, api),
     ):
+        port, _ = api.receiver
         deliver.post_all(port, "/", mixes.bodies(mix, WARM, seed=1))
         api.invoke("warm")
         api.wait_for_next()

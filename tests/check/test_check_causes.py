@@ -7,6 +7,7 @@ import socket
 from typing import TYPE_CHECKING
 
 import pytest
+from reserved_port import ReservedPort
 
 from otlp2parquet_ext.checking.remedies import Cause, cause_of, lacking, remedy
 from otlp2parquet_ext.checking.told import HIDDEN, told
@@ -73,8 +74,7 @@ def test_a_destination_that_does_not_answer_is_asked_once(
 def test_nobody_listens(tmp_path: object) -> None:
     """A wrong port, a wrong host: said at once, with the same advice."""
     del tmp_path
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
+    port = ReservedPort()
     url = f"s3://bucket/x?endpoint=http://127.0.0.1:{port}"
     found = check({**KEYS, "OTLP2PARQUET_DESTINATION": url}, limit_ms=500)
     assert "cannot be reached" in found["write"].says

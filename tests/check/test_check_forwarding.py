@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import socket
 import subprocess
 import sys
 import time
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from certificates import made
+from reserved_port import ReservedPort
 from scripted_http import answer, answering
 from scripted_http import running as scripted
 from telemetry_sinks import TOKEN, Collector, Reply, Tap, running
@@ -25,6 +25,7 @@ from otlp2parquet_ext.checking.whole import Wish, verdicts
 from otlp2parquet_ext.cli import main
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
@@ -168,8 +169,7 @@ def test_a_collector_that_hangs_costs_one_requests_time(collector: Collector) ->
 
 def test_where_nobody_listens_the_port_is_doubted() -> None:
     """4317 is gRPC's."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
+    port = ReservedPort()
     (found,) = check(f"otlp+http://127.0.0.1:{port}")
     assert "or look at the port (collectors take OTLP/HTTP at 4318" in found.remedy
 

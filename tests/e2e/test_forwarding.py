@@ -12,7 +12,8 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
-from scripted_lambda import COMMAND, free_port
+from reserved_port import ReservedPort
+from scripted_lambda import COMMAND
 from telemetry_sinks import FIELDS, TOKEN, Collector, Reply, Tap, running
 
 from otlp2parquet_ext import local, query
@@ -40,6 +41,7 @@ def handler(event, context):
 def run(folder: Path, invocations: int, variables: Mapping[str, str], gap_ms: int = 20) -> Outcome:
     """Run the function in a local execution environment with one whole CPU."""
     (folder / "app.py").write_text(HANDLER)
+    port = ReservedPort()
     plan = Plan(
         handler="app.handler",
         code=folder,
@@ -47,7 +49,7 @@ def run(folder: Path, invocations: int, variables: Mapping[str, str], gap_ms: in
         timeout_s=10,
         invocations=invocations,
         gap_ms=gap_ms,
-        env=variables,
+        env={"RECEIVER_PORT": str(port), **variables},
         extensions=(ExtensionProgram(name="otlp2parquet", command=COMMAND),),
     )
     outcome = local.run(plan)
@@ -112,7 +114,6 @@ def test_the_variables_of_a_data_taps_user_are_enough(tap: Tap, tmp_path: Path) 
         "BD_TAP_CLIENT_TOKEN": TOKEN,
         "EXTENSION_NAME": "data-taps-lambda-extension",
         "RECEIVER_ADDRESS": "sandbox",
-        "RECEIVER_PORT": str(free_port()),
         "MAX_ITEMS": "10000",
         "MAX_BYTES": "262144",
         "TIMEOUT_MS": "1000",

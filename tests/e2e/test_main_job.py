@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from reserved_port import ReservedPort
 from scripted_lambda import COMMAND
 
 from otlp2parquet_ext import local, query
@@ -66,6 +67,7 @@ class Job:
     def run(self, invocations: int, faults: Faults | None = None, **changes: Any) -> Outcome:
         """Run the function in a local execution environment with one whole CPU."""
         (self.folder / "app.py").write_text(HANDLER)
+        port = ReservedPort()
         plan = Plan(
             handler="app.handler",
             code=self.folder,
@@ -77,7 +79,8 @@ class Job:
             extensions=(ExtensionProgram(name="otlp2parquet", command=COMMAND),),
             faults=faults or Faults(),
         )
-        return local.run(replace(plan, **changes))
+        plan = replace(plan, **changes)
+        return local.run(replace(plan, env={"RECEIVER_PORT": str(port), **plan.env}))
 
     def rows(self) -> Counter[tuple[str, str, str]]:
         """Count the rows by (event type, millisecond, request id of the row)."""

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from scripted_lambda import WAIT_S, ScriptedLambda, free_port, shut_down
+from reserved_port import ReservedPort
+from scripted_lambda import WAIT_S, ScriptedLambda, shut_down
 
 from otlp2parquet_ext import query
 
@@ -48,7 +49,7 @@ class Sandbox:
     """
 
     folder: Path
-    port: int = field(default_factory=free_port)
+    port: ReservedPort = field(default_factory=ReservedPort)
     lambdas: list[ScriptedLambda] = field(default_factory=list)
 
     def start(self, **variables: str) -> Extension:
@@ -61,7 +62,7 @@ class Sandbox:
 
     def export(self, body: bytes) -> int:
         """Export a request of spans; return the status."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=WAIT_S)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port.number, timeout=WAIT_S)
         connection.request("POST", "/v1/traces", body, {"Content-Type": "application/x-protobuf"})
         status = connection.getresponse().status
         connection.close()

@@ -9,7 +9,8 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from scripted_lambda import LAYER, WAIT_S, Answer, ScriptedLambda, free_port, shut_down
+from reserved_port import ReservedPort
+from scripted_lambda import LAYER, WAIT_S, Answer, ScriptedLambda, shut_down
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,12 +33,12 @@ def test_the_socket_listens_before_the_first_next_where_it_is_on(
     scripted: ScriptedLambda, tmp_path: Path, otlp: str, *, listens: bool
 ) -> None:
     """An SDK may export while the function initialises: the kernel queues until we are there."""
-    port = free_port()
+    port = ReservedPort()
     variables = {"OTLP2PARQUET_OTLP": otlp, "OTLP2PARQUET_OTLP_PORT": str(port)}
     extension = scripted.start(tmp_path, **variables)
     extension.until_next()
-    assert connects(port) is listens
-    assert not connects(port, "127.0.0.2")  # loopback, but not the address it is bound to
+    assert connects(port.number) is listens
+    assert not connects(port.number, "127.0.0.2")  # loopback, but not the address it is bound to
     shut_down(extension)
 
 
@@ -65,7 +66,7 @@ def test_who_only_answers_next_refuses_exporters_at_once(
     """
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "msgspec.py").write_text("raise RuntimeError('half a layer')")
-    port = free_port()
+    port = ReservedPort()
     extension = scripted.start(
         tmp_path,
         OTLP2PARQUET_OTLP="on",
@@ -77,7 +78,7 @@ def test_who_only_answers_next_refuses_exporters_at_once(
     assert "stopped collecting" in extension.process.stderr.readline()
     scripted.events.put(Answer(body=b'{"eventType":"INVOKE","requestId":"1","deadlineMs":1}'))
     extension.until_next()
-    assert not connects(port)
+    assert not connects(port.number)
     shut_down(extension)
 
 
@@ -85,11 +86,11 @@ def test_who_only_answers_next_refuses_exporters_at_once(
 def test_exporters_are_heard_where_lambda_delivers_nothing(tmp_path: Path, status: int) -> None:
     """What the function itself says needs no subscription."""
     lambda_ = ScriptedLambda(subscribe=[Answer(status)])
-    port = free_port()
+    port = ReservedPort()
     variables = {"OTLP2PARQUET_OTLP": "on", "OTLP2PARQUET_OTLP_PORT": str(port)}
     extension = lambda_.start(tmp_path, **variables)
     extension.until_next()
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=WAIT_S)
+    connection = http.client.HTTPConnection("127.0.0.1", port.number, timeout=WAIT_S)
     connection.request("POST", "/v1/logs", b"", {"Content-Type": "application/x-protobuf"})
     assert connection.getresponse().status == 200
     connection.close()

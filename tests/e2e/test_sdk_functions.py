@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from built_tools import needed
-from scripted_lambda import COMMAND, free_port
+from reserved_port import ReservedPort
+from scripted_lambda import COMMAND
 
 from otlp2parquet_ext import local, query
 from otlp2parquet_ext.committer.command import commit_quietly
@@ -52,8 +53,9 @@ class Job:
         self, language: Callable[[Plan], Plan], faults: Faults | None = None, **variables: str
     ) -> Outcome:
         """Invoke a function, frozen in between; what SHUTDOWN had no time for is made visible."""
-        port = free_port()
+        port, receiver = ReservedPort(), ReservedPort()
         ours = {"OTLP2PARQUET_OTLP": "on", "OTLP2PARQUET_OTLP_PORT": str(port)}
+        ours |= {"RECEIVER_PORT": str(receiver)}
         sdk = {
             "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{port}",
             "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE": "delta",

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from places import Place
-from server_process import free_port
+from reserved_port import ReservedPort
 
 from faults import accounting
 from faults.accounting import Keys
@@ -120,8 +120,9 @@ class Run:
 
     def to_its_end(self) -> Outcome:
         """Run it."""
+        otlp = ReservedPort()
         with _port(taken=self._scenario.port_taken) as port:
-            plan = plan_of(self._cell, self._target, self._tmp, port)
+            plan = plan_of(self._cell, self._target, self._tmp, port, otlp.number)
             self._environment = Environment(plan, self._tmp.resolve(), progress=self._after)
             if self._trouble and self._trouble.after == 0:
                 self._target.begin(self._trouble)
@@ -161,7 +162,7 @@ class Run:
                 self.samples.append(Sample(self._done, usage.rss_bytes, descriptors))
 
 
-def plan_of(cell: Cell, target: Target, tmp: Path, port: int) -> Plan:
+def plan_of(cell: Cell, target: Target, tmp: Path, port: int, otlp_port: int) -> Plan:
     """Return what the local environment is told to run."""
     scenario = cell.scenario
     plan = Plan(
@@ -181,7 +182,7 @@ def plan_of(cell: Cell, target: Target, tmp: Path, port: int) -> Plan:
             "ARROW_DEFAULT_MEMORY_POOL": "system",
             "OTLP2PARQUET_FLUSH": cell.strategy,
             "RECEIVER_PORT": str(port),
-            "OTLP2PARQUET_OTLP_PORT": str(free_port()),
+            "OTLP2PARQUET_OTLP_PORT": str(otlp_port),
             LEDGER: str(ledger_path(tmp)),
             **scenario.env,
         },
@@ -320,7 +321,8 @@ def _tmp_of(scenario: Scenario, tmp: Path) -> Iterator[Path]:
 def _port(*, taken: bool) -> Iterator[int]:
     """Give a port for the receiver, with somebody listening on it where that is the fault."""
     if not taken:
-        yield free_port()
+        reserved = ReservedPort()
+        yield reserved.number
         return
     with socket.socket() as squatter:
         squatter.bind(("0.0.0.0", 0))

@@ -17,7 +17,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from server_process import free_port
+from reserved_port import ReservedPort
 
 from faults import accounting
 from faults.accounting import Keys
@@ -64,6 +64,7 @@ class Slot:
         peak_bytes: the most an extension had resident.
         exits: exit codes of extensions nobody killed.
         environment: the one that runs, if any does.
+        receiver_port, otlp_port: what each of its extensions listens on.
     """
 
     folder: Path
@@ -73,6 +74,8 @@ class Slot:
     peak_bytes: int = 0
     exits: Counter[int | None] = field(default_factory=Counter)
     environment: Environment | None = None
+    receiver_port: ReservedPort = field(default_factory=ReservedPort)
+    otlp_port: ReservedPort = field(default_factory=ReservedPort)
 
     @property
     def tmp(self) -> Path:
@@ -178,8 +181,8 @@ class Lane:
                 "OTLP2PARQUET_FLUSH": strategy,
                 "OTLP2PARQUET_COMMIT_INTERVAL_MS": "1000",
                 "OTLP2PARQUET_OTLP": "on",
-                "OTLP2PARQUET_OTLP_PORT": str(free_port()),
-                "RECEIVER_PORT": str(free_port()),
+                "OTLP2PARQUET_OTLP_PORT": str(slot.otlp_port),
+                "RECEIVER_PORT": str(slot.receiver_port),
                 "TIMEOUT_MS": "200",
                 LEDGER: str(slot.folder / "ledger"),
             },

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pytest
 from layer_roots import CHECKOUT, LAMBDA_UID, MEGABYTE, PROGRAMS, Root, why_not
+from reserved_port import ReservedPort
 
 from otlp2parquet_ext import local, query
 from otlp2parquet_ext.local import ExtensionProgram, Outcome, Plan
@@ -176,7 +177,7 @@ def test_a_second_extension_on_the_port_harms_neither(root: Root, tmp_path: Path
     other = ExtensionProgram(
         name="other", command=(sys.executable, str(CHECKOUT / "tests/layer/programs/squatter.py"))
     )
-    shared = tmp_path / "shared"
+    shared, port = tmp_path / "shared", ReservedPort()
     shared.mkdir()
     ours = ExtensionProgram(name="otlp2parquet", command=tuple(root.extension(shared)))
     plan = Plan(
@@ -185,10 +186,10 @@ def test_a_second_extension_on_the_port_harms_neither(root: Root, tmp_path: Path
         invocations=3,
         memory_mb=1_769,
         destination=f"file://{shared}/lake",
-        env={"OTLP2PARQUET_SPOOL_DIR": str(shared), "RECEIVER_PORT": "4299"},
+        env={"OTLP2PARQUET_SPOOL_DIR": str(shared), "RECEIVER_PORT": str(port)},
     )
     outcome = local.run(plan)
     assert [i.status for i in outcome.invocations] == ["success"] * 3
-    assert "cannot listen on 0.0.0.0:4299" in outcome.extension_lines[0]
+    assert f"cannot listen on 0.0.0.0:{port}" in outcome.extension_lines[0]
     rows = query.connect(plan.destination).execute("SELECT count(*) FROM logs").fetchone()
     assert rows == (sum(event.type != "extension" for event in outcome.events),)

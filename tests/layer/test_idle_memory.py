@@ -24,7 +24,7 @@ def test_an_idle_environment_keeps_no_pages_that_only_loading_touched(
     root: Root, tmp_path: Path
 ) -> None:
     """Everything that makes and stores a batch is loaded by then."""
-    subject = processes.layer(tmp_path, processes.free_port())
+    subject = processes.layer(tmp_path)
     command = root.at_opt(*subject.command)
     with processes.extension(Subject(command, subject.environ)) as (running, _):
         running.settle()

@@ -4,9 +4,7 @@ import base64
 import hashlib
 import json
 import os
-import socket
 import subprocess
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +13,12 @@ from typing import Any
 import pytest
 from built_tools import needed
 from layer_roots import CHECKOUT, zip_file
+from server_process import serving
 
 pytestmark = pytest.mark.layer
 
 SCRIPT = CHECKOUT / "publish_layer.sh"
 SMALL = b"PK\5\6" + bytes(18)  # an empty zip
-START_UP_S = 60
 
 
 @dataclass(frozen=True)
@@ -75,38 +73,15 @@ class Aws:
         return answer
 
 
-def free_port() -> int:
-    """Return a port nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 @pytest.fixture(scope="module")
-def server() -> Iterator[tuple[Path, str]]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
     """Start moto for this file's tests."""
     tools = needed("aws") / "bin"
-    port = free_port()
-    command = [str(tools / "moto_server"), "-H", "127.0.0.1", "-p", str(port)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        wait_for(port, process)
+    with serving(
+        lambda port: [str(tools / "moto_server"), "-H", "127.0.0.1", "-p", str(port)],
+        tmp_path_factory.mktemp("moto") / "server.log",
+    ) as port:
         yield tools, f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
-    """Wait until somebody listens."""
-    deadline = time.monotonic() + START_UP_S
-    while time.monotonic() < deadline and process.poll() is None:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.1)
-    pytest.fail("moto_server did not start")
 
 
 @pytest.fixture

@@ -86,7 +86,7 @@ def test_coming_to_the_first_next_takes_less_than_half_of_a_bare_start_more(
     bare = instructions(root, ("-c", "pass"), {})
     api = LambdaApi(lambda: None, subscribe_status=202)
     api.shut_down()
-    subject = processes.layer(tmp_path, processes.free_port())
+    subject = processes.layer(tmp_path)
     ours = instructions(
         root, subject.command, {**subject.environ, "AWS_LAMBDA_RUNTIME_API": api.address}
     )

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from moto.core.exceptions import JsonRESTError
 from moto.glue.responses import GlueResponse
-from server_process import free_port, serving
+from server_process import serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,9 +55,10 @@ def running(folder: Path) -> Iterator[str]:
     Args:
         folder: for the log.
     """
-    port = free_port()
-    command = [sys.executable, __file__, "-H", "127.0.0.1", "-p", str(port)]
-    with serving(command, port, folder / "moto.log"):
+    with serving(
+        lambda port: [sys.executable, __file__, "-H", "127.0.0.1", "-p", str(port)],
+        folder / "moto.log",
+    ) as port:
         yield f"http://127.0.0.1:{port}"
 
 

@@ -36,7 +36,7 @@ from moto.iam.access_control import IAMRequest, S3IAMRequest
 from moto.s3.exceptions import S3ClientError
 from moto.s3.responses import S3Response
 from moto_glue import honour_versions
-from server_process import free_port, serving
+from server_process import serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -108,11 +108,12 @@ def running(folder: Path, program: str = __file__) -> Iterator[Server]:
         folder: for the log.
         program: this one, or one that adds to it.
     """
-    port = free_port()
-    url = f"http://127.0.0.1:{port}"
     nobody = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}
-    command = [sys.executable, program, "-H", "127.0.0.1", "-p", str(port)]
-    with serving(command, port, folder / "moto.log"):
+    with serving(
+        lambda port: [sys.executable, program, "-H", "127.0.0.1", "-p", str(port)],
+        folder / "moto.log",
+    ) as port:
+        url = f"http://127.0.0.1:{port}"
         administrator = _user(client("iam", url, nobody), EVERYTHING)
         switch = urllib.request.Request(  # noqa: S310 - ours
             f"{url}/moto-api/reset-auth", data=b"0", headers={"content-type": "text/plain"}

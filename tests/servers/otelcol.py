@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from built_tools import needed
-from server_process import free_port, serving
+from server_process import serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,11 +37,13 @@ service:
 def running(folder: Path) -> Iterator[str]:
     """Start the collector; yields its base endpoint; `taken` has what it took."""
     program = needed("otelcol")
-    port = free_port()
     config = folder / "config.yaml"
-    config.write_text(CONFIG.format(port=port, file=folder / "taken.json"))
-    command = [str(program), "--config", f"file:{config}"]
-    with serving(command, port, folder / "otelcol.log"):
+
+    def command(port: int) -> list[str]:
+        config.write_text(CONFIG.format(port=port, file=folder / "taken.json"))
+        return [str(program), "--config", f"file:{config}"]
+
+    with serving(command, folder / "otelcol.log") as port:
         yield f"http://127.0.0.1:{port}"
 
 

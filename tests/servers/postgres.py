@@ -6,7 +6,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from reserved_port import ReservedPort
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,9 +81,7 @@ def _make_database(programs: Path, folder: Path, user: dict[str, Any]) -> None:
 
 @contextmanager
 def _server(programs: Path, folder: Path, user: dict[str, Any]) -> Iterator[int]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = int(free.getsockname()[1])
+    port = ReservedPort()
     settings = {
         "listen_addresses": "127.0.0.1",
         "unix_socket_directories": str(folder),
@@ -101,8 +99,8 @@ def _server(programs: Path, folder: Path, user: dict[str, Any]) -> Iterator[int]
         **user,
     )
     try:
-        _wait_until_ready(programs, port, server)
-        yield port
+        _wait_until_ready(programs, port.number, server)
+        yield port.number
     finally:
         server.send_signal(signal.SIGINT)  # "fast": open transactions are rolled back
         try:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from built_tools import needed
-from server_process import free_port, serving
+from server_process import serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -40,15 +40,17 @@ def running(folder: Path, options: Mapping[str, str] = {}) -> Iterator[str]:
         folder: for the catalog's database, the tables' files and the log.
         options: further properties of the catalog, as environment variables `CATALOG_…`.
     """
-    port = free_port()
     environment = {
         "CATALOG_URI": f"jdbc:sqlite:{folder}/catalog.db",
         "CATALOG_WAREHOUSE": str(folder / "warehouse"),
-        "CATALOG_REST_PORT": str(port),
         **options,
     }
     server = [*JAVA, "-cp", class_path(), "org.apache.iceberg.rest.RESTCatalogServer"]
-    with serving(server, port, folder / "server.log", env=environment):
+    with serving(
+        lambda port: ["env", f"CATALOG_REST_PORT={port}", *server],
+        folder / "server.log",
+        env=environment,
+    ) as port:
         yield f"http://127.0.0.1:{port}"
 
 

@@ -11,7 +11,6 @@ import http.server
 import json
 import os
 import queue
-import socket
 import subprocess
 import sys
 import threading
@@ -20,6 +19,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
+
+from reserved_port import ReservedPort
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -70,12 +71,6 @@ def event(record: object, kind: str = "function", at: str = "2026-03-14T09:26:53
 def now_ms() -> int:
     """Return Unix milliseconds."""
     return time.time_ns() // 1_000_000
-
-
-def free_port() -> int:
-    """Return a port nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 class ScriptedLambda:
@@ -157,6 +152,7 @@ class ScriptedLambda:
         **variables: str,
     ) -> Extension:
         """Start the extension; its lake and spool are below `folder`."""
+        port = ReservedPort()
         environ = {
             "PATH": "/usr/bin:/bin",
             "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{self.port}",
@@ -164,7 +160,7 @@ class ScriptedLambda:
             "AWS_REGION": "eu-west-1",
             "OTLP2PARQUET_DESTINATION": f"file://{folder}/lake",
             "OTLP2PARQUET_SPOOL_DIR": str(folder / "tmp"),
-            "RECEIVER_PORT": str(free_port()),
+            "RECEIVER_PORT": str(port),
         } | variables
         process = subprocess.Popen(
             command,
@@ -172,7 +168,7 @@ class ScriptedLambda:
             stderr=subprocess.PIPE,
             text=True,
         )
-        return Extension(self, process)
+        return Extension(self, process, port)
 
     def destination(self) -> tuple[int, str]:
         """Return (port, path) the extension asked its telemetry to be sent to."""
@@ -186,11 +182,13 @@ class Extension:
     """The running extension.
 
     Attributes:
+        receiver_port: what it is told to receive on.
         lines: what it said, once it has ended.
     """
 
     lambda_: ScriptedLambda
     process: subprocess.Popen[str]
+    receiver_port: ReservedPort
     lines: list[str] = field(default_factory=list)
 
     def until_next(self) -> None:

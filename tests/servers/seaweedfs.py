@@ -23,7 +23,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import boto3
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
-from server_process import START_S, free_port, serving
+from reserved_port import ReservedPort
+from server_process import START_S, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -117,14 +118,18 @@ def running(folder: Path) -> Iterator[Server]:
     ]
     (folder / "s3.json").write_text(json.dumps({"identities": identities}))
     (folder / "iam.json").write_text(json.dumps(LENDING))
-    ports = _ports()
-    urls = {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}
-    options = {**_options(folder), **ports}
-    command = [program, "server", *(f"-{name}={value}" for name, value in options.items())]
+    ports: dict[str, ReservedPort] = {}
+
+    def command(catalog: int) -> list[str]:
+        ports.update(_ports())
+        options = {**_options(folder), **ports, "s3.port.iceberg": str(catalog)}
+        return [program, "server", *(f"-{name}={value}" for name, value in options.items())]
+
     log = folder / "server.log"
-    with serving(command, ports["s3.port.iceberg"], log, env=ENVIRON, cwd=folder):
-        _await(urls["s3.port"], urls["master.port"], log)
-        yield Server(urls["s3.port"], urls["s3.port.iceberg"])
+    with serving(command, log, env=ENVIRON, cwd=folder) as catalog:
+        s3 = f"http://127.0.0.1:{ports['s3.port']}"
+        _await(s3, f"http://127.0.0.1:{ports['master.port']}", log)
+        yield Server(s3, f"http://127.0.0.1:{catalog}")
 
 
 def _identity(name: str, environ: Mapping[str, str]) -> dict[str, Any]:
@@ -135,15 +140,11 @@ def _identity(name: str, environ: Mapping[str, str]) -> dict[str, Any]:
     return {"name": name, "credentials": [keys], "actions": ACTIONS[name]}
 
 
-def _ports() -> dict[str, int]:
-    """Choose a port for each of its parts, all different."""
+def _ports() -> dict[str, ReservedPort]:
+    """Choose a port for each of its parts but the catalog."""
     services = ("master", "volume", "filer", "s3")
     names = [f"{service}.port{kind}" for service in services for kind in ("", ".grpc")]
-    names.append("s3.port.iceberg")
-    found: set[int] = set()
-    while len(found) < len(names):
-        found.add(free_port())
-    return dict(zip(names, found, strict=True))
+    return {name: ReservedPort() for name in names}
 
 
 def _options(folder: Path) -> dict[str, str]:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from built_tools import needed
-from server_process import free_port, serving
+from server_process import serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -31,23 +31,17 @@ def running(folder: Path, *, tls: tuple[Path, Path] | None = None) -> Iterator[s
     program = needed("versitygw")
     for name in ("objects", "about", "accounts"):
         (folder / name).mkdir(parents=True, exist_ok=True)
-    port = free_port()
-    command = [
-        str(program),
-        "--port",
-        f"127.0.0.1:{port}",
-        "--region",
-        REGION,
-        "--quiet",
-        "--keep-alive",
-    ]
-    command += ["--access", CREDENTIALS["AWS_ACCESS_KEY_ID"]]
-    command += ["--secret", CREDENTIALS["AWS_SECRET_ACCESS_KEY"]]
-    command += ["--iam-dir", str(folder / "accounts")]
+    options = ["--region", REGION, "--quiet", "--keep-alive"]
+    options += ["--access", CREDENTIALS["AWS_ACCESS_KEY_ID"]]
+    options += ["--secret", CREDENTIALS["AWS_SECRET_ACCESS_KEY"]]
+    options += ["--iam-dir", str(folder / "accounts")]
     if tls:
-        command += ["--cert", str(tls[0]), "--key", str(tls[1])]
-    command += ["posix", "--sidecar", str(folder / "about"), str(folder / "objects")]
-    with serving(command, port, folder / "server.log"):
+        options += ["--cert", str(tls[0]), "--key", str(tls[1])]
+    options += ["posix", "--sidecar", str(folder / "about"), str(folder / "objects")]
+    with serving(
+        lambda port: [str(program), "--port", f"127.0.0.1:{port}", *options],
+        folder / "server.log",
+    ) as port:
         yield f"{'https' if tls else 'http'}://127.0.0.1:{port}"
 
 
