@@ -30,7 +30,7 @@ SELECT FaasInvocationId AS request, TRY_CAST(seen->'metrics'->>'durationMs' AS D
        TRY_CAST(seen->'metrics'->>'maxMemoryUsedMB' AS INT) AS memory_mb,
        coalesce(TRY_CAST(seen->>'faas.coldstart' AS BOOLEAN), false) AS cold_start
 FROM (SELECT *, TRY_CAST(LogAttributes AS JSON) AS seen FROM logs)
-WHERE EventName = 'platform.report' ORDER BY ms DESC LIMIT 3"""
+WHERE EventName = 'platform.report' AND ms BETWEEN 0 AND 1e9 ORDER BY ms DESC LIMIT 3"""
 
 ERROR = """
 SELECT FaasInvocationId, TraceId, Body FROM logs

@@ -258,7 +258,7 @@ def as_json(row: Row) -> str:
 
 
 def _attributes(text: str) -> Mapping[str, Any] | str:
-    with suppress(ValueError):
+    with suppress(ValueError, RecursionError):
         found: Mapping[str, Any] = json.loads(text)
         return found
     return text
