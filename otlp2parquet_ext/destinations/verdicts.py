@@ -96,7 +96,7 @@ def _answer(response: Response, status: int, now_ms: int, *, later: bool) -> Ans
     reason = f"HTTP {status}"
     if 200 <= status < 300:
         return Answer(Verdict.TAKEN)
-    text = f"{_text(response.body)}{note(response)}".strip()
+    text = f"{quote(response.body, SHOWN)}{note(response)}".strip()
     says = f"{reason}: {text}" if text else reason
     if later:
         wait_ms = retry_after_ms(response.headers.get("retry-after", ""), now_ms)
@@ -129,8 +129,3 @@ def _status_inside(body: bytes) -> int:
 
 def _begins_document(body: bytes) -> bool:
     return body.lstrip()[:1] == b"{" and len(body) <= BODY_BYTES
-
-
-def _text(body: bytes) -> str:
-    """Return what can be read of an answer in any form: a `google.rpc.Status`, JSON, a page."""
-    return quote(body[:BODY_BYTES], SHOWN)

@@ -17,7 +17,7 @@ import msgspec
 
 from otlp2parquet_ext.destinations.access import Access
 from otlp2parquet_ext.ingest.tokens import SecretError, Tokens, split_tokens
-from otlp2parquet_ext.say import hide, say
+from otlp2parquet_ext.say import hide, quote, say
 from otlp2parquet_ext.web import WebError
 from otlp2parquet_ext.web.errors import UNREADABLE, error_of
 from otlp2parquet_ext.web.limits import DOCUMENT
@@ -146,7 +146,7 @@ def _text(body: bytes) -> str:
     try:
         found = _decode_found(body)
     except UNREADABLE as error:
-        raise SecretError(f"{VARIABLE}: the answer is not a secret's: {error}") from error
+        raise SecretError(f"{VARIABLE}: the answer is not a secret's: {quote(error)}") from error
     text = found.parameter.value if found.parameter else found.secret_string
     try:
         document = msgspec.json.decode(text)

@@ -164,7 +164,7 @@ def read(
     except (OSError, MalformedError) as error:
         if needed:
             raise
-        cut = str(error) or type(error).__name__
+        cut = quote(error) or type(error).__name__
     response = Response(status, headers, source.body.getvalue(), cut)
     keep = headers.get("connection", "").lower() != "close" and version == b"HTTP/1.1"
     return Answered(response, keep and framed and not cut and source.empty())
