@@ -182,7 +182,11 @@ class S3Storage:
             folder: its key ends with a slash, or is empty.
             delimiter: "/" for what lies directly below it.
             after: only keys beyond this one.
+
+        Raises:
+            StorageError: the server says for the second time to go on at the same place.
         """
+        tokens: set[str] = set()
         asked = {
             "list-type": "2",
             "encoding-type": "url",
@@ -201,6 +205,12 @@ class S3Storage:
                     yield entry._replace(path=self._path(folder._replace(key=entry.path)))
             if not page.token:
                 return
+            if page.token in tokens:
+                raise StorageError(
+                    f"{self._path(folder)!r} cannot be listed: after {len(tokens)} pages the "
+                    "server says to go on where it has been; nothing was changed"
+                )
+            tokens.add(page.token)
             asked |= {"continuation-token": page.token, "start-after": ""}
 
     def _send(

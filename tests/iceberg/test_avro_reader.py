@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+import zlib
 from typing import Any
 
 import msgspec
@@ -12,7 +14,13 @@ from test_avro import EVERYTHING, RECORDS
 
 from otlp2parquet_ext.iceberg.format.avro import AvroError, encoder, put_bytes, put_long
 from otlp2parquet_ext.iceberg.format.avro_file import AvroFile, new_file, open_file
-from otlp2parquet_ext.iceberg.format.avro_reader import blocks, records
+from otlp2parquet_ext.iceberg.format.avro_reader import (
+    BLOCK_BYTES,
+    Block,
+    blocks,
+    decompressed,
+    records,
+)
 
 EVERY_ID = range(1, 1_000)
 
@@ -127,4 +135,36 @@ def test_what_is_no_deflate_is_an_error() -> None:
     """A file whose header says otherwise than its blocks."""
     file = msgspec.structs.replace(damaged(b"\xff\xff"), codec="deflate")
     with pytest.raises(AvroError, match="damaged"):
+        list(records(file, ()))
+
+
+def test_a_block_that_inflates_without_end_is_an_error_before_it_does() -> None:
+    """A megabyte of a manifest could take a gigabyte of the memory a function does not have."""
+    deflating = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    bomb = b"".join(deflating.compress(bytes(1 << 20)) for _ in range(256)) + deflating.flush()
+    assert len(bomb) < 1 << 20
+    tracemalloc.start()
+    with pytest.raises(AvroError, match="inflates to more than 67108864 bytes"):
+        decompressed(Block(1, bomb), "deflate")
+    assert tracemalloc.get_traced_memory()[1] < 2 * BLOCK_BYTES + (1 << 20)
+    tracemalloc.stop()
+
+
+def test_a_block_that_is_cut_off_is_an_error() -> None:
+    """Half of a stream inflates to something; that is no reason to take it for the whole."""
+    deflating = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    data = deflating.compress(bytes(range(256)) * 64) + deflating.flush()
+    with pytest.raises(AvroError, match="cut off"):
+        decompressed(Block(1, data[:-4]), "deflate")
+
+
+def test_more_records_than_bytes_are_an_error() -> None:
+    """Records of no bytes would be read for ever: their number is anybody's, too."""
+    schema = {"type": "record", "name": "nothing", "fields": []}
+    file = msgspec.structs.replace(new_file(schema, "null"), blocks=b"")
+    out = bytearray()
+    put_long(2**62, out)
+    put_bytes(b"", out)
+    file = msgspec.structs.replace(file, blocks=bytes(out) + file.sync)
+    with pytest.raises(AvroError, match="fewer bytes than records"):
         list(records(file, ()))

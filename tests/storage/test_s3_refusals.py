@@ -239,3 +239,18 @@ def test_a_server_that_encodes_no_names_is_understood() -> None:
     coded = f"<ListBucketResult><EncodingType>url</EncodingType>{entry}</ListBucketResult>"
     assert [e.path for e in read_page(plain.encode()).entries] == ["a+b%20c"]
     assert [e.path for e in read_page(coded.encode()).entries] == ["a b c"]
+
+
+def test_a_listing_that_goes_round_in_circles_has_an_end() -> None:
+    """A committer that lists an inbox would else never answer again, and commit nothing."""
+    page = (
+        "<ListBucketResult><Contents><Key>inbox/x</Key></Contents>"
+        "<IsTruncated>true</IsTruncated><NextContinuationToken>on</NextContinuationToken>"
+        "</ListBucketResult>"
+    )
+    with scripted_http.running(
+        scripted_http.answering([scripted_http.answer(page.encode())])
+    ) as server:
+        with pytest.raises(StorageError, match="after 1 pages the server says to go on where"):
+            list(s3_at(server.url).list("inbox"))
+        assert len(server.requests) == 2

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.iceberg.format.avro_file import AvroFile
 
 
+BLOCK_BYTES = 67_108_864
+"""The longest block once it is inflated: a thousandth of that is enough to say so."""
+
+
 class Block(NamedTuple):
     """One block of a file.
 
@@ -54,6 +58,8 @@ def records(file: AvroFile, wanted: Container[int]) -> Iterator[Record]:
     decode = decoder(file.schema, wanted)
     for block in blocks(file):
         data, position = decompressed(block, file.codec), 0
+        if block.records > len(data):  # none of a manifest's records takes no byte
+            raise AvroError("a block of an Avro file has fewer bytes than records")
         for _ in range(block.records):
             start = position
             values, position = guarded(decode, data, position)
@@ -94,16 +100,23 @@ def decompressed(block: Block, codec: str) -> bytes:
     """Return a block's records.
 
     Raises:
-        AvroError: it is damaged, or compressed in a way that is not read here.
+        AvroError: it is damaged, inflates to more than is read, or is compressed in a way that is
+            not read here.
     """
     if codec == "null":
         return block.data
     if codec != "deflate":
         raise AvroError(f"blocks compressed with {codec!r} are not read here")
+    inflating = zlib.decompressobj(-zlib.MAX_WBITS)
     try:
-        return zlib.decompress(block.data, wbits=-zlib.MAX_WBITS)
+        data = inflating.decompress(block.data, BLOCK_BYTES)
     except zlib.error as error:
         raise AvroError(f"a block of an Avro file is damaged: {quote(error)}") from error
+    if not inflating.eof:
+        more = inflating.unconsumed_tail or len(data) == BLOCK_BYTES
+        what = f"inflates to more than {BLOCK_BYTES} bytes" if more else "is damaged: it is cut off"
+        raise AvroError(f"a block of an Avro file {what}")
+    return data
 
 
 def _two_longs(data: bytes, position: int) -> tuple[tuple[int, int], int]:
