@@ -34,26 +34,35 @@ SMALLEST = {"memory_mb": 128}
 FLOOD_BYTES = 260_000_000
 
 
-def _deadly(name: str, says: str, records: int, attribute_bytes: int) -> Scenario:
-    return Scenario(
-        name=name,
-        says=f"{says}, at 128 MB, with innocent lines before, beside and after it",
-        steps=(TALK, (*TALK, ("otlp", records, attribute_bytes), *TALK), TALK, TALK, TALK),
-        invocations=10,
-        destinations=(SQLITE, S3, GLUE),
-        plan=SMALLEST,
-        env={**EAGER, "OTLP2PARQUET_OTLP": "on"},
-    )
-
+SHAPES: Mapping[str, tuple[str, Step]] = {
+    "attribute": (
+        "one resource attribute of 200 KB and 2 000 records",
+        ("otlp", 2_000, 200_000),
+    ),
+    "empty": ("200 000 empty records", ("otlp", 200_000, 0)),
+    "services": ("a record each of 3 000 services", ("otlp_services", 3_000)),
+    "distinct": ("20 000 records that have nothing in common", ("otlp_distinct", 20_000)),
+    "keys": ("a record of 60 000 attributes", ("otlp_keys", 60_000)),
+    "deep": ("5 000 records whose bodies are lists in 40 lists", ("otlp_deep", 5_000, 40)),
+    "controls": ("4 MB of characters that JSON writes as six", ("otlp_controls", 4_000_000)),
+}
+"""OTLP requests within the limit of a body that may take more memory than there is."""
 
 BATCHES = (
-    _deadly(
-        "deadly-attribute",
-        "an OTLP request of one resource attribute of 200 KB and 2 000 records, twice",
-        2_000,
-        200_000,
+    *(
+        Scenario(
+            name=f"deadly-{name}",
+            says=f"OTLP requests of {says}, at 128 MB, twice, with innocent lines before, beside "
+            "and after them",
+            steps=(TALK, (*TALK, step, *TALK), TALK, TALK, TALK),
+            invocations=10,
+            destinations=(SQLITE, S3, GLUE),
+            strategies=("adaptive", "end"),  # `threshold` is `adaptive` after the first invocation
+            plan=SMALLEST,
+            env={**EAGER, "OTLP2PARQUET_OTLP": "on"},
+        )
+        for name, (says, step) in SHAPES.items()
     ),
-    _deadly("deadly-empty", "an OTLP request of 200 000 empty records, twice", 200_000, 0),
     Scenario(
         name="deadly-mapping",
         says="SIGKILL whenever a batch with three certain lines is mapped, as columns or as text; "

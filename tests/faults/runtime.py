@@ -46,6 +46,22 @@ def field(number: int, payload: bytes) -> bytes:
     return head + bytes([length]) + payload
 
 
+def attribute(key: str, value: bytes) -> bytes:
+    """Return a KeyValue whose value is text."""
+    return field(1, key.encode()) + field(2, field(1, value))
+
+
+def text(key: str, size_bytes: int) -> bytes:
+    """Return an attribute of so many bytes; nothing for none."""
+    return attribute(key, b"w" * size_bytes) if size_bytes else b""
+
+
+def logs(marker: bytes, resource: bytes, made: bytes, empty: int) -> bytes:
+    """Return one ResourceLogs: a resource of one attribute, records, and empty ones behind them."""
+    scope = field(1, field(1, marker)) + made + field(2, b"") * empty
+    return field(1, field(1, field(1, resource) if resource else b"") + field(2, scope))
+
+
 def export(body: bytes) -> bool:
     """Export logs to the extension's endpoint; tell whether it has taken them."""
     head = "POST /v1/logs HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n"
@@ -83,16 +99,49 @@ class Steps:
         sys.stdout.flush()
 
     def otlp(self, records: int, attribute_bytes: int) -> None:
-        """Export one request: records without a word, a resource attribute of so many bytes.
+        """Export one request: records without a word, a resource attribute of so many bytes."""
+        self._export(logs(self._marker(), text("wide", attribute_bytes), b"", records), records)
 
-        Its scope's name is its marker, and each record is a row of that scope.
-        """
+    def otlp_services(self, services: int) -> None:
+        """Export one request: a record each of so many services."""
+        names = (attribute("service.name", b"service-%d" % n) for n in range(services))
+        marker = self._marker()
+        self._export(b"".join(logs(marker, name, b"", 1) for name in names), services)
+
+    def otlp_distinct(self, records: int) -> None:
+        """Export one request: records that have nothing in common, 150 bytes each."""
+        noise = (NOISE[n * 131 % 100_000 :][:130].encode() for n in range(records))
+        made = b"".join(
+            field(2, field(6, attribute(f"k{n % 7}", it))) for n, it in enumerate(noise)
+        )
+        self._export(logs(self._marker(), b"", made, 0), records)
+
+    def otlp_keys(self, keys: int) -> None:
+        """Export one request: one record of so many attributes."""
+        made = b"".join(field(6, attribute(f"key-{n}", b"x")) for n in range(keys))
+        self._export(logs(self._marker(), b"", field(2, made), 0), 1)
+
+    def otlp_deep(self, records: int, depth: int) -> None:
+        """Export one request: records whose bodies are lists in lists."""
+        value = field(1, b"x")
+        for _ in range(depth):
+            value = field(5, field(1, value))
+        self._export(logs(self._marker(), b"", field(2, field(5, value)) * records, 0), records)
+
+    def otlp_controls(self, size_bytes: int) -> None:
+        """Export one request: an attribute of characters that JSON writes as six."""
+        made = field(2, field(6, attribute("controls", b"\x01" * size_bytes)))
+        self._export(logs(self._marker(), b"", made, 0), 1)
+
+    def _marker(self) -> bytes:
+        """Name the next request: each of its records is a row of that scope."""
         self._said += 1
+        return f"otlp-{self._request_id}-{self._said}".encode()
+
+    def _export(self, request: bytes, records: int) -> None:
         marker = f"otlp-{self._request_id}-{self._said}"
-        resource = field(1, field(1, b"wide") + field(2, field(1, b"w" * attribute_bytes)))
-        scope = field(1, field(1, marker.encode())) + field(2, b"") * records
         self._note("?", marker, records)
-        if export(field(1, field(1, resource if attribute_bytes else b"") + field(2, scope))):
+        if export(request):
             self._note("+", marker, records)
 
     def _note(self, what: str, marker: str, records: int) -> None:
