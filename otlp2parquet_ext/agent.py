@@ -7,6 +7,9 @@
 
 The loop owns the session and the spool; the workers own the destination. Between them pass only
 sealed segments and receipts. This is the only room that knows all the others.
+
+Waits are measured on the monotonic clock (`steady_ms`): the wall clock may be wrong, and is set
+after a thaw. It is asked once an event, for what Lambda's deadlines leave.
 """
 
 from __future__ import annotations
@@ -28,7 +31,12 @@ from otlp2parquet_ext.lane import now_ms
 from otlp2parquet_ext.library_logs import say_what_libraries_log
 from otlp2parquet_ext.lifecycle import calls
 from otlp2parquet_ext.lifecycle.events import Event, Shutdown, Unknown, parse_event
-from otlp2parquet_ext.lifecycle.holding import hold_until_ms
+from otlp2parquet_ext.lifecycle.holding import (
+    hold_until_ms,
+    invocation_left_ms,
+    shutdown_window_ms,
+    steady_ms,
+)
 from otlp2parquet_ext.lifecycle.session import Session
 from otlp2parquet_ext.otlp_side import OtlpSide
 from otlp2parquet_ext.receiver import Receiver, body_limit_bytes
@@ -42,9 +50,12 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.telemetry.redact import Redactor
 
 SIGTERM_GRACE_MS = 1_500
-SHUTDOWN_WINDOW_MS = 2_000
 RECOVERY_WAIT_MS = 500
 """How long deliveries wait in the kernel for what dead processes left, which names known bodies."""
+
+LONGEST_WAITED_MS = 10_000
+"""An invocation was noted at most so long before anybody looks at it; more is a clock that was
+set."""
 
 FREEZE_MS = 1_000
 """Who waits this long for an event may have been frozen meanwhile."""
@@ -137,11 +148,12 @@ class Agent:
 
     async def _next(self) -> Event:
         assert self._terminated is not None
-        asked_ms, call = now_ms(), asyncio.ensure_future(self._api.next())
+        asked = (now_ms(), steady_ms())
+        call = asyncio.ensure_future(self._api.next())
         either: tuple[asyncio.Future[bytes] | asyncio.Future[Shutdown], ...]
         either = (call, self._terminated)
         await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-        if now_ms() - asked_ms >= FREEZE_MS:
+        if max(now_ms() - asked[0], steady_ms() - asked[1]) >= FREEZE_MS:
             self._batches.thawed()
         if self._ends:
             call.cancel()
@@ -169,7 +181,7 @@ class Agent:
         body = self._redactor.body(body) if self._redactor else body
         self._batches.append(body, max(1, seen.events))
         self._session.heard(seen.done, seen.reported)
-        self._heard_ms = now_ms()
+        self._heard_ms = steady_ms()
         self._news.set()
 
     def _note(self, event: Event) -> None:
@@ -189,20 +201,22 @@ class Agent:
         reason = flushing.holds(self._settings.flush, gap_ms, loaded=loaded)
         if reason is None or self._batches.in_trouble or not self._session.ends_are_told:
             return
-        if await self._until_done(invoke):
-            until_ms = hold_until_ms(now_ms(), invoke.deadline_ms)
-            await self._batches.flush_all(FlushReason.END, until_ms)
+        received_ms = invoke.received_us // 1_000
+        started_ms = steady_ms() - min(max(0, now_ms() - received_ms), LONGEST_WAITED_MS)
+        deadline_ms = started_ms + invocation_left_ms(received_ms, invoke.deadline_ms)
+        if await self._until_done(invoke.request_id, started_ms, deadline_ms):
+            until_ms = hold_until_ms(steady_ms(), deadline_ms)
+            await self._batches.flush_all(FlushReason.END, _unix_ms(until_ms))
         else:
             self._session.missed()
 
-    async def _until_done(self, invoke: Invoke) -> bool:
+    async def _until_done(self, request_id: str, started_ms: int, deadline_ms: int) -> bool:
         """Wait until the invocation's own telemetry is here; bounded, for it may never come."""
-        started_ms = invoke.received_us // 1_000
-        while not self._session.done(invoke.request_id):
+        while not self._session.done(request_id):
             until_ms = flushing.wait_for_end_until_ms(
-                started_ms, invoke.deadline_ms, heard_ms=self._heard_ms
+                started_ms, deadline_ms, heard_ms=self._heard_ms
             )
-            if now_ms() >= until_ms or self._ends:
+            if steady_ms() >= until_ms or self._ends:
                 return False
             await self._next_delivery(until_ms)
         return True
@@ -210,23 +224,24 @@ class Agent:
     async def _next_delivery(self, until_ms: int) -> None:
         self._news.clear()
         try:
-            async with asyncio.timeout(max(0, until_ms - now_ms()) / 1_000):
+            async with asyncio.timeout(max(0, until_ms - steady_ms()) / 1_000):
                 await self._news.wait()
         except TimeoutError:
             pass
 
     async def _shut_down(self, shutdown: Shutdown) -> None:
         """Spend the window before SIGKILL: listen, flush, and flush what came meanwhile."""
-        deadline_ms = shutdown.deadline_ms or now_ms() + SHUTDOWN_WINDOW_MS
-        self._heard_ms = now_ms()
-        self._batches.warm_up(deadline_ms)
+        window_ms = shutdown_window_ms(now_ms(), shutdown.deadline_ms)
+        deadline_ms = self._booted.ends_ms or steady_ms() + window_ms
+        self._heard_ms = steady_ms()
+        self._batches.warm_up(_unix_ms(deadline_ms))
         last_ms = deadline_ms - flushing.MARGIN_MS
         await self._drain(deadline_ms)
         self._note_end(shutdown)
-        await self._batches.flush_all(FlushReason.SHUTDOWN, last_ms)
-        while self._batches.more and now_ms() < last_ms:
+        await self._batches.flush_all(FlushReason.SHUTDOWN, _unix_ms(last_ms))
+        while self._batches.more and steady_ms() < last_ms:
             await self._drain(deadline_ms)
-            await self._batches.flush_all(FlushReason.SHUTDOWN, last_ms)
+            await self._batches.flush_all(FlushReason.SHUTDOWN, _unix_ms(last_ms))
         self._otlp.stop()
         self._receiver.stop()
         self._batches.tell_left()
@@ -242,14 +257,19 @@ class Agent:
         while True:
             until_ms = flushing.drain_until_ms(
                 owes_report=self._session.owes_report,
-                now_ms=now_ms(),
+                now_ms=steady_ms(),
                 heard_ms=self._heard_ms,
                 deadline_ms=deadline_ms,
                 store_cost_ms=self._batches.store_cost_ms,
             )
-            if until_ms <= now_ms():
+            if until_ms <= steady_ms():
                 return
             await self._next_delivery(until_ms)
+
+
+def _unix_ms(at_ms: int) -> int:
+    """Return the Unix ms of a moment of `steady_ms`, as the wall clock is set now."""
+    return now_ms() + at_ms - steady_ms()
 
 
 def _begin_check(booted: Booted) -> None:

@@ -56,6 +56,7 @@ class Booted:
         pending: the connection on which the answer to `next` will come.
         early: (Unix microseconds, body) of events that came before the agent was there; the last
             one is not answered yet when nothing is pending.
+        ends_ms: monotonic ms at which SIGKILL follows a SHUTDOWN that came early; 0 before one.
         import_ms: how long the agent's imports took: how fast this environment is.
     """
 
@@ -77,7 +78,7 @@ class Booted:
         self.phase = calls.Phase.NEW
         self.pending: _socket.socket | None = None
         self.early: list[tuple[int, bytes]] = []
-        self.import_ms = 0
+        self.import_ms = self.ends_ms = 0
 
     def call(self, request: calls.Request, timeout_s: float | None) -> calls.Response:
         """Make one call and wait for its answer.

@@ -23,7 +23,13 @@ import time
 
 from otlp2parquet_ext.bootstrap import receive
 from otlp2parquet_ext.lifecycle import calls
-from otlp2parquet_ext.lifecycle.holding import deadline_ms_in, hold_until_ms
+from otlp2parquet_ext.lifecycle.holding import (
+    deadline_ms_in,
+    hold_until_ms,
+    invocation_left_ms,
+    shutdown_window_ms,
+    steady_ms,
+)
 from otlp2parquet_ext.say import say
 
 TYPE_CHECKING = False
@@ -32,7 +38,6 @@ if TYPE_CHECKING:
 
     from otlp2parquet_ext.bootstrap import Booted
 
-SHUTDOWN_WINDOW_MS = 2_000
 MARGIN_MS = 100
 SPARED = ("ssl", "typing_extensions")
 """4 MB, and a tenth of what importing the agent costs."""
@@ -114,11 +119,12 @@ def _answer_until(ready: int, booted: Booted) -> None:
         booted.early.append((time.time_ns() // 1_000, body))
         deadline_ms = deadline_ms_in(body)
         if b'"SHUTDOWN"' in body:
-            left_ms = (deadline_ms or now_ms + SHUTDOWN_WINDOW_MS) - now_ms - MARGIN_MS
-            _readable(ready, timeout_ms=max(0, left_ms))
+            window_ms = shutdown_window_ms(now_ms, deadline_ms)
+            booted.ends_ms = steady_ms() + window_ms
+            _readable(ready, timeout_ms=window_ms - MARGIN_MS)
             return
         holds = booted.settings.flush != "threshold"
-        hold_ms = hold_until_ms(now_ms, deadline_ms) - now_ms if holds else 0
+        hold_ms = hold_until_ms(0, invocation_left_ms(now_ms, deadline_ms)) if holds else 0
         if _readable(ready, timeout_ms=hold_ms):
             return  # the agent goes on holding this one, or answers it
         request = calls.next_event(booted.settings, booted.identifier)

@@ -127,7 +127,7 @@ def holds(strategy: str, typical_gap_ms: int | None, *, loaded: bool = True) -> 
 
 
 def wait_for_end_until_ms(started_ms: int, deadline_ms: int, *, heard_ms: int) -> int:
-    """Return until when (Unix ms) the end of an invocation is waited for.
+    """Return until when the end of an invocation is waited for, by the clock of the arguments.
 
     It may never be told: an emulator delivers nothing, the platform drops what it cannot deliver.
     So nobody waits through a long silence. A function that is silent for longer is not held at
@@ -155,7 +155,7 @@ def first_commit_ms(import_ms: int) -> int:
 def drain_until_ms(
     *, owes_report: bool, now_ms: int, heard_ms: int, deadline_ms: int, store_cost_ms: int
 ) -> int:
-    """Return until when (Unix ms) the receiver goes on listening after SHUTDOWN.
+    """Return until when the receiver goes on listening after SHUTDOWN, by the arguments' clock.
 
     While a report is owed: as long as the deadline leaves room for the flush. Else until
     `QUIET_MS` of silence. Never beyond what storing needs, never before `now_ms`.

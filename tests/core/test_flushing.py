@@ -19,7 +19,12 @@ from otlp2parquet_ext.flushing import (
     holds,
     wait_for_end_until_ms,
 )
-from otlp2parquet_ext.lifecycle.holding import deadline_ms_in, hold_until_ms
+from otlp2parquet_ext.lifecycle.holding import (
+    deadline_ms_in,
+    hold_until_ms,
+    invocation_left_ms,
+    shutdown_window_ms,
+)
 
 LIMITS = Thresholds(max_items=10, max_bytes=1_000, timeout_ms=500)
 
@@ -155,3 +160,26 @@ def test_a_deadline_in_the_past_means_now() -> None:
 def test_an_expensive_flush_shortens_the_listening_and_not_itself() -> None:
     """What is in the spool already is worth more than what may still come."""
     assert drain(owes_report=True, now_ms=0, cost_ms=5_000) == 0
+
+
+@pytest.mark.parametrize(
+    ("left_ms", "window_ms"),
+    [(2_000, 2_000), (1_200, 1_200), (500, 500), (499, 2_000), (-1_000, 2_000), (3_000, 2_000)],
+)
+def test_a_shutdown_leaves_two_seconds_unless_a_little_less_is_plausible(
+    left_ms: int, window_ms: int
+) -> None:
+    """The deadline is another machine's time; ours may be ahead of it or behind."""
+    assert shutdown_window_ms(1_000_000, 1_000_000 + left_ms) == window_ms
+    assert shutdown_window_ms(1_000_000, 0) == 2_000
+
+
+@pytest.mark.parametrize(
+    ("told_ms", "left_ms"),
+    [(3_000, 3_000), (900_000, 900_000), (900_001, 1_000), (0, 1_000), (-5_000, 1_000)],
+)
+def test_an_invocation_has_the_shortest_timeout_where_its_deadline_cannot_be(
+    told_ms: int, left_ms: int
+) -> None:
+    """No function times out before a second, and none lasts beyond fifteen minutes."""
+    assert invocation_left_ms(1_000_000, 1_000_000 + told_ms) == left_ms
