@@ -85,18 +85,26 @@ class Folder(NamedTuple):
         """The folder as a path, to be shown and compared; files are opened by descriptor."""
         return self.root / self.name
 
-    @contextlib.contextmanager
-    def opened(self) -> Iterator[int]:
-        """Lend a descriptor of the folder, for `dir_fd`.
+    def open(self) -> int:
+        """Return a descriptor of the folder, for `dir_fd`; the caller closes it.
 
         Raises:
             OSError: it is gone, or not to be trusted (`UntrustedError`).
         """
         root = open_trusted(self.root)
         try:
-            folder = open_trusted(self.name, root)
+            return open_trusted(self.name, root)
         finally:
             os.close(root)
+
+    @contextlib.contextmanager
+    def opened(self) -> Iterator[int]:
+        """Lend a descriptor of the folder; see `open`.
+
+        Raises:
+            OSError: as said there.
+        """
+        folder = self.open()
         try:
             yield folder
         finally:

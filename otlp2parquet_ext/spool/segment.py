@@ -50,6 +50,7 @@ class Segment:
         self._lock = threading.Lock()
         self._final = False
         self._holes_bytes = 0
+        self._directory: int | None = None
         self.folder = folder
         self.items = 0
         self.deliveries = 0
@@ -177,20 +178,29 @@ class Segment:
                 self._phases[threading.get_ident()] = phase
             if not self._final:
                 self._rename(self.crashes.during(max(self._phases.values(), default=None)))
+            if not self._phases:
+                self._close_directory()
 
     def _rename(self, crashes: Crashes) -> None:
         name = file_name(self._stem, crashes)
         if self.folder is None or name == self._name:
             return
         with contextlib.suppress(OSError):  # the name is gone: so are the bytes, when we are
-            with self.folder.opened() as directory:
-                os.rename(self._name, name, src_dir_fd=directory, dst_dir_fd=directory)
+            if self._directory is None:  # open for as long as the segment is in hand
+                self._directory = self.folder.open()
+            os.rename(self._name, name, src_dir_fd=self._directory, dst_dir_fd=self._directory)
             self._name = name
+
+    def _close_directory(self) -> None:
+        if self._directory is not None:
+            os.close(self._directory)
+            self._directory = None
 
     def discard(self) -> None:
         """Forget the segment and free its space; its batch is safe elsewhere."""
         with self._lock:
             self._final = True
+            self._close_directory()
             os.close(self._descriptor)
             self._descriptor = -1  # whoever reads it late may not read what has the number next
             # The function may have put anything in its place.

@@ -23,7 +23,7 @@ from otlp2parquet_ext.flushing import (
 )
 from otlp2parquet_ext.lane import GIVEN_UP, STUCK_MS, now_ms
 from otlp2parquet_ext.settings import load
-from otlp2parquet_ext.spool import Frame, Kind, Segment, Spool, digest_of, read_frames
+from otlp2parquet_ext.spool import Found, Frame, Kind, Segment, Spool, digest_of, read_frames
 from otlp2parquet_ext.spool.frames import encode_header
 from otlp2parquet_ext.spool.recovery import RECOVERED
 
@@ -40,6 +40,7 @@ class ScriptedFlushSide:
 
     Attributes:
         failures: what the next stores raise.
+        only_in_trouble: the body whose stores do, None for all.
         stored: bodies of each stored segment.
         may_store, may_commit: work waits for these.
         direct: what a commit follows is only safe with it.
@@ -58,6 +59,7 @@ class ScriptedFlushSide:
     settled: list[list[bytes]] = field(default_factory=list)
     forgotten: list[str] = field(default_factory=list)
     failures: list[Exception] = field(default_factory=list)
+    only_in_trouble: bytes | None = None
     stored: list[list[bytes]] = field(default_factory=list)
     may_store: threading.Event = field(default_factory=threading.Event)
     may_commit: threading.Event = field(default_factory=threading.Event)
@@ -82,7 +84,7 @@ class ScriptedFlushSide:
         self.as_text.append(as_text)
         self.follows.append(commit_follows)
         self.may_store.wait(WAIT_S)
-        if self.failures:
+        if self.failures and self.only_in_trouble in (None, *deliveries_in(segment)):
             raise self.failures.pop(0)
         self.stored.append(deliveries_in(segment))
         self.done.append("store")
@@ -179,6 +181,56 @@ async def test_all_of_hundreds_of_leftovers_are_flushed(tmp_path: Path) -> None:
     await at.batches.recover()
     await until(lambda: len(at.flush_side.bodies) == count)
     assert sorted(map(int, at.flush_side.bodies)) == list(range(count))
+
+
+async def test_what_dead_processes_left_is_looked_for_beside_the_loop(tmp_path: Path) -> None:
+    """A function may leave thousands of files there: events are answered meanwhile."""
+    at = bench(tmp_path)
+    look, may_look = at.spool.find_left, threading.Event()
+
+    def slowly() -> Found:
+        assert may_look.wait(WAIT_S)
+        return look()
+
+    at.spool.find_left = slowly  # type: ignore[method-assign]
+    recovery = asyncio.ensure_future(at.batches.recover())
+    at.batches.append(b"[1]", 1)
+    await asyncio.sleep(0)
+    assert not recovery.done()
+    assert at.spool.open is not None
+    may_look.set()
+    await recovery
+
+
+async def test_what_memory_was_short_for_waits_and_is_then_kept_as_text(tmp_path: Path) -> None:
+    """The next time it would be short again, and those behind it would never be stored."""
+    at = bench(tmp_path)
+    at.flush_side.failures = [MemoryError(), MemoryError()]
+    at.flush_side.only_in_trouble = b"[1]"
+    for body in (b"[1]", b"[2]"):
+        at.batches.append(body, 1)
+        at.spool.seal()
+    for _ in range(3):
+        at.batches._storing.retry.not_before_ms = 0
+        at.batches._pump()
+        await until(lambda: not at.batches._storing.busy)
+    assert at.flush_side.bodies == [b"[2]", b"[1]"]
+    assert at.flush_side.as_text == [False, False, False, True]
+
+
+async def test_at_the_end_what_memory_was_short_for_costs_no_other_its_last_chance(
+    tmp_path: Path,
+) -> None:
+    """There is no later: those behind it are stored though it is not."""
+    at = bench(tmp_path)
+    at.flush_side.failures = [MemoryError()] * 9
+    at.flush_side.only_in_trouble = b"[1]"
+    for body in (b"[1]", b"[2]", b"[3]"):
+        at.batches.append(body, 1)
+        at.spool.seal()
+    await at.batches.flush_all(FlushReason.SHUTDOWN, now_ms() + 2_000)
+    assert at.flush_side.bodies == [b"[2]", b"[3]"]
+    assert at.spool.sealed
 
 
 async def test_a_flush_with_nothing_to_store_says_nothing_about_what_storing_costs(

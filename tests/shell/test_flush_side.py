@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import os
 import subprocess
 import sys
 import threading
@@ -309,3 +310,21 @@ def run_on_thread(name: str, work: Callable[[], int]) -> int:
     thread.start()
     thread.join()
     return found[0]
+
+
+def test_what_is_beyond_a_segment_of_ours_is_counted_as_damage(tmp_path: Path) -> None:
+    """A planted file of a terabyte: its frames are stored, and the rest is told in bytes."""
+    dead = Spool(tmp_path / "tmp", 1 << 20, 0)
+    dead.append(b'[{"time":"2026-03-14T09:26:53.540Z","type":"function","record":"x"}]', 1, 1)
+    segment = dead.seal()
+    assert segment is not None
+    assert segment.path is not None
+    with segment.path.open("r+b") as file:
+        file.truncate(1 << 40)
+    for descriptor in dead._folders._locks.values():
+        os.close(descriptor)
+    spool = Spool(tmp_path / "tmp", 1 << 20, 0, segment_bytes=4_096, body_bytes=4_096)
+    assert spool.recover() == 1
+    settings = load({"OTLP2PARQUET_DESTINATION": f"file://{tmp_path}/lake"})[0]
+    receipt = FlushSide(settings, {}).store(spool.sealed[0])
+    assert receipt.damaged_bytes == (1 << 40) - segment.size_bytes
