@@ -11,6 +11,7 @@ The rest is for the next round, when these segments are gone.
 from __future__ import annotations
 
 import contextlib
+from collections import deque
 from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
@@ -48,7 +49,7 @@ class Found(Struct):
 
     segments: list[Segment] = field(default_factory=list)
     tallies: dict[Folder, bytes] = field(default_factory=dict)
-    digests: list[bytes] = field(default_factory=list)
+    digests: deque[bytes] = field(default_factory=deque)
     left_bytes: int = 0
     more: bool = False
 
@@ -130,8 +131,8 @@ class Recovery:
             self._sizes[folder] = sum(self._folders.segments_in(folder).values())
         return self._sizes[folder]
 
-    def _digests_of(self, segments: list[Segment]) -> list[bytes]:
+    def _digests_of(self, segments: list[Segment]) -> deque[bytes]:
         """Return what was acknowledged last: the answer may have died with the process."""
         frames = read_frames(segments[-1].read()) if segments else ()
-        found = [f.digest for f in frames if isinstance(f, Frame) and f.kind in BODIES]
-        return found[-REMEMBERED:]
+        bodies = (f.digest for f in frames if isinstance(f, Frame) and f.kind in BODIES)
+        return deque(bodies, REMEMBERED)
