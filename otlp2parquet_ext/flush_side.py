@@ -48,7 +48,7 @@ class Receipt(Struct, frozen=True):
         safe: the segment may be discarded; else it is kept until a commit or `describe`.
         batch: its name.
         owed: destinations that lack it; the segment is kept until `settle` says that none does.
-        lost: what destinations refused for ever.
+        lost, untold: what is refused for ever; whether a report of losses is, by all of them.
     """
 
     damaged_bytes: int
@@ -56,6 +56,7 @@ class Receipt(Struct, frozen=True):
     batch: str = ""
     owed: tuple[str, ...] = ()
     lost: tuple[Lost, ...] = ()
+    untold: bool = False
 
 
 class FlushSide:
@@ -69,8 +70,7 @@ class FlushSide:
         loaded: what makes and stores batches is imported.
         wanted: a batch waits, or the end is near: nothing is done that it can do without.
         ends: there is no later for which memory would have to be given back.
-        troubled: told of each request that failed, whether it is tried again or not; on the
-            thread that sent it.
+        troubled: called on the thread of each request that failed, tried again or not.
     """
 
     def __init__(self, settings: Settings, environ: Mapping[str, str]) -> None:
@@ -153,7 +153,8 @@ class FlushSide:
             with self._making:
                 self._maker.stored(making.change)
                 self._maker.owed(making.change, owed=bool(stored.owed))
-        return Receipt(contents.damaged_bytes, stored.safe, contents.name, stored.owed, stored.lost)
+        rest = (stored.owed, stored.lost, stored.untold)
+        return Receipt(contents.damaged_bytes, stored.safe, contents.name, *rest)
 
     @property
     def _maker(self) -> TableMaker:

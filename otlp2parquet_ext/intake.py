@@ -56,6 +56,7 @@ class Intake:
         self._drops_oldest = drops_oldest
         self._forget = forget
         self._losses = Losses()
+        self._untold = Losses()
         self._told_us = 0
         self._held = (0, 0)
 
@@ -128,6 +129,23 @@ class Intake:
             self._losses.clear()
             self._tally()
 
+    def tell_later(self, segment: Segment) -> None:
+        """Count again what a report says that nobody has taken; told once something is taken.
+
+        Not before: a report after the other would be refused, without end when the process ends.
+        """
+        for part in read_frames(segment.read()):
+            if isinstance(part, Frame) and part.kind in BODIES:
+                self._untold.learn(part.payload)
+        self._tally()
+
+    def tell_now(self) -> None:
+        """Tell with the next report what others were refused with."""
+        if self._untold:
+            self._losses.add_all(self._untold)
+            self._untold.clear()
+            self._tally()
+
     def _drop_owed(self) -> bool:
         """Drop the oldest segment that others have already; False when there is none.
 
@@ -195,7 +213,10 @@ class Intake:
         records, size_bytes = self._held
         in_memory = (Loss(IN_MEMORY, records, size_bytes),) if size_bytes else ()
         now_us = time.time_ns() // 1_000
-        self._spool.tally(self._losses.report(_text(now_us), *in_memory))
+        losses = Losses()
+        losses.add_all(self._losses)
+        losses.add_all(self._untold)
+        self._spool.tally(losses.report(_text(now_us), *in_memory))
 
 
 def _records_in(frame: Frame) -> int:

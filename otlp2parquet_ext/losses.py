@@ -51,6 +51,11 @@ class Losses:
         loss.dropped_records += records
         loss.dropped_bytes += size_bytes
 
+    def add_all(self, other: Losses) -> None:
+        """Count what another has counted, too."""
+        for loss in other._losses.values():
+            self.add(loss.reason, loss.dropped_records, loss.dropped_bytes)
+
     def report(self, time_text: str, *others: Loss) -> bytes:
         """Return the losses as a body in the Telemetry API's own shape, one event a reason.
 

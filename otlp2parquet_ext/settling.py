@@ -86,6 +86,10 @@ class Settling:
         """Count what was refused for ever; note what is owed."""
         for lost in receipt.lost:
             self._intake.lose(*lost)
+        if receipt.untold:
+            self._intake.tell_later(segment)
+        elif not receipt.lost:
+            self._intake.tell_now()
         if receipt.owed:
             if not self._outbox.owed:
                 self.lane.retry.failed(now_ms())  # it was in trouble a moment ago

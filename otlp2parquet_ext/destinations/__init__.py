@@ -109,6 +109,7 @@ class Stored(Struct, frozen=True):
         owed: destinations that are in trouble and do not have it yet; the caller keeps the batch
             and passes it to `Several.settle` later.
         lost: what was refused for ever, since that was last told.
+        untold: it was a report of losses, or had one in it, and nobody has taken it.
     """
 
     files: int
@@ -116,6 +117,7 @@ class Stored(Struct, frozen=True):
     safe: bool = True
     owed: tuple[str, ...] = ()
     lost: tuple[Lost, ...] = ()
+    untold: bool = False
 
 
 class Destination(Protocol):

@@ -99,6 +99,7 @@ class Forwarder:
         self._said: set[str] = set()
         self._refused = 0
         self._lost: list[Lost] = []
+        self._untold = False
 
     def __str__(self) -> str:
         """Return the server's name."""
@@ -126,7 +127,8 @@ class Forwarder:
             self._said.clear()
             self._refused = 0
         lost, self._lost = tuple(self._lost), []
-        return Stored(0, size_bytes, lost=lost)
+        untold, self._untold = self._untold, False
+        return Stored(0, size_bytes, lost=lost, untold=untold)
 
     def _send_all(self, batch: Batch, deadline_ms: int) -> int:
         """Send a batch from where it stopped; return how many bytes."""
@@ -186,7 +188,9 @@ class Forwarder:
     def _lose(self, part: Portion, answer: Answer) -> None:
         """Drop what is refused for ever, and count it."""
         records = part.records()
-        if records:  # who refuses a report of losses is not told of that
+        if records < part.pieces:
+            self._untold = True  # a report of losses is none itself: what it says is told later
+        if records:
             self._lost.append(Lost(f"{self._name}: {answer.reason}", records, part.size_bytes))
         self._refused += max(1, records)
         problem = f"refused for ever, so dropped and counted: {answer.says}"

@@ -133,4 +133,6 @@ def _together(stored: Iterable[Stored], owed: tuple[str, ...]) -> Stored:
         all(one.safe for one in stored),
         owed,
         tuple(lost for one in stored for lost in one.lost),
+        # Who has trouble may still take it; twice it would be told to who has it.
+        untold=not owed and all(one.untold for one in stored),
     )

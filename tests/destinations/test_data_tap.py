@@ -192,6 +192,15 @@ def test_who_refuses_a_report_of_losses_is_told_of_no_further_loss(tap: Tap) -> 
     assert connected(tap).store(batch({"reason": "r"}, type_="otlp2parquet_ext.dropped")).lost == ()
 
 
+@pytest.mark.parametrize("refused", [True, False])
+def test_a_report_of_losses_that_is_refused_is_not_told(tap: Tap, *, refused: bool) -> None:
+    """Who stores has to know: what it says is told again, once something is taken."""
+    if refused:
+        tap.replies = [Reply(403)]
+    stored = connected(tap).store(batch({"reason": "r"}, type_="otlp2parquet_ext.dropped"))
+    assert (stored.untold, stored.lost) == (refused, ())
+
+
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504])
 def test_a_tap_in_trouble_keeps_its_batch_and_goes_on_where_it_stopped(
     tap: Tap, status: int

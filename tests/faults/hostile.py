@@ -104,8 +104,8 @@ FLOODS: Mapping[str, tuple[str, Flood, tuple[str, ...], str]] = {
         "*",
     ),
     "503": ("HTTP 503", Flood(FLOOD_BYTES, 503, "close"), (*NETWORKED, TAP, OTLP), "*"),
-    # A Data Tap and a collector refuse for ever with it: what they lack nobody has.
-    "403": ("HTTP 403", Flood(FLOOD_BYTES, 403), NETWORKED, "*"),
+    # A Data Tap and a collector refuse for ever with it: a row says how many they lack.
+    "403": ("HTTP 403", Flood(FLOOD_BYTES, 403), (*NETWORKED, TAP, OTLP), "*"),
     "catalog": ("the catalog alone; it does its work", Flood(FLOOD_BYTES), (GLUE,), "AWSGlue.*"),
 }
 
@@ -121,6 +121,7 @@ ANSWERS = tuple(
         plan=SMALLEST,
         env={**EAGER, "OTLP2PARQUET_PLATFORM_TIMEOUT_MS": "25"},
         trouble=Trouble(what=flood, after=3, until=16, target=target),
+        promise=Promise(may_drop=name == "403"),
     )
     for name, (says, flood, destinations, target) in FLOODS.items()
 )

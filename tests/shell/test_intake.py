@@ -307,3 +307,36 @@ def test_a_dropped_delivery_that_is_sent_ten_times_is_counted_once(tmp_path: Pat
     taken.seal()
     told = losses_in(bodies_of(spool))
     assert list(told.values()) == [(8, len(padded(1)) + len(padded(2)))]
+
+
+def test_what_a_refused_report_says_is_told_once_something_is_taken(tmp_path: Path) -> None:
+    """By a destination that is alone; until then it outlives us, and makes no report of its own."""
+    taken, spool = intake(tmp_path)
+    taken.lose("the server refused", 7, 70)
+    taken.seal()
+    (report,) = spool.sealed
+    taken.tell_later(report)
+    spool.discard(report)
+    assert taken.empty, "a report after the other would be refused"
+    taken.lose("the server refused", 2, 20)
+    taken.tell_now()
+    taken.seal()
+    assert losses_in(bodies_of(spool)) == {"the server refused": (9, 90)}
+    taken.tell_now()
+    assert taken.empty
+
+
+def test_what_a_refused_report_says_outlives_us(tmp_path: Path) -> None:
+    """The next process tells it, should this one be killed before anything is taken."""
+    taken, spool = intake(tmp_path)
+    taken.lose("the server refused", 7, 70)
+    taken.seal()
+    (report,) = spool.sealed
+    taken.tell_later(report)
+    spool.discard(report)
+    for descriptor in spool._folders._locks.values():
+        os.close(descriptor)  # as death does
+    later, others = intake(tmp_path)
+    take_over(later)
+    later.seal()
+    assert losses_in(bodies_of(others)) == {"the server refused": (7, 70)}
