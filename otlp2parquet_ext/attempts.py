@@ -42,12 +42,16 @@ class Handling(enum.Enum):
         return self in (Handling.DROP, Handling.DROP_UNREAD)
 
 
-def handling(*, working: int, sending: int, memory_errors: int) -> Handling:
+def handling(
+    *, working: int, sending: int, unfinished: int = 0, memory_errors: int = 0
+) -> Handling:
     """Return what is done with a segment.
 
     Args:
         working: processes that ended while it was read, mapped or encoded.
         sending: processes that ended while a request with it was out.
+        unfinished: processes that SHUTDOWN ended before they had stored it. They cost it nothing
+            but its place: others are stored while it takes longer than there is time.
         memory_errors: times that this process had too little memory for it, and lived on. They
             never drop it: another time there may be more.
     """
@@ -58,4 +62,5 @@ def handling(*, working: int, sending: int, memory_errors: int) -> Handling:
         return Handling.DROP
     if max(crashes, memory_errors) >= TEXT_AFTER:
         return Handling.TEXT
-    return Handling.LAST if working or sending or memory_errors else Handling.NORMAL
+    suspicious = working or sending or unfinished or memory_errors
+    return Handling.LAST if suspicious else Handling.NORMAL

@@ -71,9 +71,13 @@ class Outbox:
 
     def handling(self, segment: Segment) -> Handling:
         """Return what is done with a segment when its turn comes."""
-        working, sending = segment.crashes
-        errors = self._memory_errors.get(segment, 0)
-        return handling(working=working, sending=sending, memory_errors=errors)
+        crashes = segment.crashes
+        return handling(
+            working=crashes.working,
+            sending=crashes.sending,
+            unfinished=crashes.unfinished,
+            memory_errors=self._memory_errors.get(segment, 0),
+        )
 
     def as_text(self, segment: Segment) -> bool:
         """Tell whether a segment is stored as text, for mapping it was too much."""

@@ -165,10 +165,13 @@ class Segment:
             self._enter(Phase.WORKING)
 
     def put_down(self) -> None:
-        """Take all marks back, for good: this process is about to end, whatever threads do."""
+        """Take all marks back, for good: this process is about to end, whatever threads do.
+
+        That a thread still had it in hand is noted: the next process begins with the others.
+        """
         with self._lock:
             self._final = True
-            self._rename(self.crashes)
+            self._rename(self.crashes.without_end() if self._phases else self.crashes)
 
     def _enter(self, phase: Phase | None) -> None:
         with self._lock:

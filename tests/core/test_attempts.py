@@ -77,10 +77,21 @@ def test_every_segment_ends_after_four_crashes(sending: int, errors: int) -> Non
 stems = st.integers(0, 10**8 - 1).map("{:08d}".format)
 
 
-@given(stems, counts, counts)
-def test_a_name_says_what_it_was_made_from(stem: str, working: int, sending: int) -> None:
+@given(few, counts)
+def test_what_shutdown_ended_costs_nothing_but_the_place_in_the_queue(
+    sending: int, unfinished: int
+) -> None:
+    """It may take longer than any process has left; those behind it are stored."""
+    found = handling(working=0, sending=sending, unfinished=unfinished)
+    assert found is (Handling.LAST if sending or unfinished else Handling.NORMAL)
+
+
+@given(stems, counts, counts, counts)
+def test_a_name_says_what_it_was_made_from(
+    stem: str, working: int, sending: int, unfinished: int
+) -> None:
     """It is all that the next process has."""
-    crashes = Crashes(working, sending)
+    crashes = Crashes(working, sending, unfinished)
     name = file_name(stem, crashes)
     assert name.endswith(".seg")
     assert split_name(name) == (stem, crashes)
@@ -100,7 +111,7 @@ def test_what_is_marked_is_one_crash_of_that_phase(
 ) -> None:
     """And taken back it is none."""
     before = Crashes(working, sending)
-    after = before.during(phase)
+    after = before.during(phase)[:2]
     assert before.during(None) == before
     grown = (min(working + 1, MOST), sending), (working, min(sending + 1, MOST))
     assert after == grown[phase is Phase.SENDING]

@@ -162,15 +162,15 @@ def test_a_kill_while_a_request_is_out_is_not_held_against_the_batch(tmp_path: P
 
 
 def test_a_destination_that_hangs_at_every_shutdown_costs_no_batch(tmp_path: Path) -> None:
-    """The window of SHUTDOWN ends the process, and no batch is to blame for that."""
+    """The window of SHUTDOWN ends the process; what was in hand only waits behind others."""
     fill_spool(tmp_path, body("line 0"))
     with silent_server() as url:
-        for _ in range(3):
+        for number in range(1, 4):
             with life(tmp_path, OTLP2PARQUET_DESTINATION=url) as extension:
                 extension.until_next()
-                until(lambda: marks(tmp_path) == ["00000001.0-1.seg"])
+                until(lambda: any(".0-1" in name for name in marks(tmp_path)))
                 extension.lambda_.events.put(shutdown(window_ms=400))
                 assert extension.end() == 0
-                assert marks(tmp_path) == ["00000001.seg"]
+                assert marks(tmp_path) == [f"00000001.0-0-{number}.seg"]
     live_to_the_end(tmp_path)
     assert innocent(tmp_path) == {"line 0": 1}

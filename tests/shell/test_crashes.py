@@ -46,7 +46,8 @@ try:
 except OSError: pass
 """
 TOLD_TO_END = """
-segment.in_hand().__enter__()
+held = segment.in_hand()
+held.__enter__()
 segment.put_down()
 with segment.sent(): os.kill(os.getpid(), signal.SIGKILL)
 """
@@ -72,10 +73,11 @@ def take_over(folder: Path) -> tuple[Spool, Outbox, dict[str, Segment]]:
         ([WORKING], Crashes(1, 0)),
         ([WORKING, WORKING, WORKING], Crashes(3, 0)),
         ([SENDING, WORKING, SENDING], Crashes(1, 2)),
-        ([ENDED, REFUSED, TOLD_TO_END], Crashes(0, 0)),
+        ([ENDED, REFUSED], Crashes()),
+        ([TOLD_TO_END, ENDED, TOLD_TO_END], Crashes(0, 0, 2)),
         ([WORKING, ENDED, REFUSED], Crashes(1, 0)),
     ],
-    ids=["once", "thrice", "sent", "ended otherwise", "ended otherwise later"],
+    ids=["once", "thrice", "sent", "ended otherwise", "told to end", "ended otherwise later"],
 )
 def test_the_next_process_knows_what_was_in_hand_when_one_was_killed(
     tmp_path: Path, lives: list[str], expected: Crashes
