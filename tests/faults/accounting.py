@@ -22,15 +22,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import duckdb
-import pyarrow as pa
 import pyarrow.parquet as pq
+from botocore.exceptions import ClientError
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from places import Place
 
 from otlp2parquet_ext import query
-from otlp2parquet_ext.committer.opening import open_place
 from otlp2parquet_ext.spool import Frame, Kind, read_frames
-from otlp2parquet_ext.storage import StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -41,7 +39,6 @@ if TYPE_CHECKING:
 
 Keys = Counter[str]
 
-ALL_FILES = 100_000
 DROPPED = "otlp2parquet_ext.dropped"
 TEXT = "otlp2parquet_ext.malformed"
 OTLP_TEXT = "OTLP logs "
@@ -226,13 +223,13 @@ def inbox_of(place: Place | Sunk) -> Keys:
     found = Keys()
     if not isinstance(place, Place) or not place.has_catalog:
         return found
-    inbox = open_place(place.variables).inbox
-    for file in inbox.take(ALL_FILES):
+    for name in place.inbox():
         try:
-            storage = inbox.storage_of(file)
-            logs = pq.read_table(io.BytesIO(storage.get(storage.path(file.path))))
-        except (StorageError, pa.ArrowException):
-            continue
+            path = json.loads(place.waiting.read(name))["path"]
+            data = place.objects.read(f"data/{path.partition('/data/')[2]}")
+            logs = pq.read_table(io.BytesIO(data))
+        except (OSError, ValueError, TypeError, KeyError, RecursionError, ClientError):
+            continue  # forged, or gone meanwhile
         with duckdb.connect() as connection:
             connection.execute("SET TimeZone = 'UTC'")
             connection.register("logs", logs)

@@ -40,6 +40,9 @@ COMMITTER_MB = 512
 """What deploy/committer.yaml gives it."""
 
 COMMITTER_S = 60
+SET_ASIDE = 3
+"""The status that says: all that may be committed is, and something else is not."""
+
 BUSY = "others commit to the table all the time"
 """No fault of a committer's: environments commit, too."""
 
@@ -134,7 +137,7 @@ class Committer:
             if group:
                 group.remove()
         said = ended.stderr.decode(errors="replace").strip()
-        if ended.returncode == 0 or BUSY in said:
+        if ended.returncode in (0, SET_ASIDE) or BUSY in said:
             return ""
         last = said.rpartition("\n")[2]
         return f"a committer ended with status {ended.returncode}: {last[-400:]}"
@@ -165,16 +168,20 @@ class Forgery:
     def put(self, kind: str) -> None:
         """Put one."""
         made: Descriptor | bytes = getattr(self, f"_{kind}")()
-        name, stored_ms = uuid4().hex, int(time.time() * 1_000)
+        name, stored_ms = self._name(), int(time.time() * 1_000)
         if isinstance(made, dict):
             name, stored_ms = made["name"], made["stored_ms"]
             made = json.dumps(made).encode()
         self._place.waiting.write(f"inbox/{stored_ms:013}-{name}.json", made)
 
+    def _name(self) -> str:
+        """Return a name like those of honest descriptors: a batch, and a day."""
+        return f"{uuid4().hex}-{self._honest.rpartition('/')[0].rpartition('=')[2]}"
+
     def _of(self, path: str, data: bytes, **others: Any) -> Descriptor:
         rows = pq.ParquetFile(io.BytesIO(data)).metadata.num_rows
         return {
-            "name": path.rpartition("/")[2].removesuffix(".parquet"),
+            "name": f"{path.rpartition('/')[2][:32]}{self._name()[32:]}",
             "path": path,
             "day": int(time.time()) // 86_400,
             "rows": rows,
@@ -227,13 +234,20 @@ class Forgery:
         return self._of("file:///etc/passwd", self._copy(), name="passwd", rows=1)
 
     def _other_bucket(self) -> Descriptor:
-        return self._of("s3://somebody-else/data/x.parquet", self._copy())
+        return self._of("s3://somebody-else/data/x.parquet", self._copy(), name=self._name())
 
     def _no_scheme(self) -> Descriptor:
         return self._of("\x00\x1b[31m\u202e", self._copy(), name="x")
 
     def _not_parquet_name(self) -> Descriptor:
         return self._own("txt")
+
+    def _no_name_of_ours(self) -> Descriptor:
+        return self._own(name=uuid4().hex)
+
+    def _true(self) -> Descriptor:
+        """As it is: a writer may write."""
+        return self._own()
 
     def _not_parquet(self) -> Descriptor:
         made = self._own()
@@ -255,10 +269,10 @@ class Forgery:
 
     def _second_name(self) -> Descriptor:
         data = self._place.objects.read(self._honest)
-        return self._of(f"{self._location}/{self._honest}", data, name=uuid4().hex)
+        return self._of(f"{self._location}/{self._honest}", data, name=self._name())
 
     def _own_second_name(self) -> Descriptor:
-        return self._own(name=uuid4().hex)
+        return self._own(name=self._name())
 
     def _fields(self) -> Descriptor:
         return self._own(fields="deadbeef")
@@ -313,6 +327,6 @@ KINDS = tuple(
     for name in vars(Forgery)
     if name.startswith("_")
     and not name.startswith("__")
-    and name not in ("_of", "_copy", "_own", "_outside_file")
+    and name not in ("_name", "_of", "_copy", "_own", "_outside_file")
 )
 """What `Forgery.put` can make."""

@@ -60,6 +60,7 @@ BATCHES = (
             strategies=("adaptive", "end"),  # `threshold` is `adaptive` after the first invocation
             plan=SMALLEST,
             env={**EAGER, "OTLP2PARQUET_OTLP": "on"},
+            quick=(("adaptive", S3),),
         )
         for name, (says, step) in SHAPES.items()
     ),
@@ -80,6 +81,7 @@ BATCHES = (
             may_drop=True,
             deaths=3,
         ),
+        quick=(("adaptive", FILE),),
     ),
     Scenario(
         name="deadly-request",
@@ -92,6 +94,7 @@ BATCHES = (
         env=EAGER,
         adversary=Adversaries.POISON,
         promise=Promise(failed=None, kills=3, struck=3, durable=False, may_drop=True, kept=True),
+        quick=(("end", GLUE),),
     ),
 )
 
@@ -122,6 +125,7 @@ ANSWERS = tuple(
         env={**EAGER, "OTLP2PARQUET_PLATFORM_TIMEOUT_MS": "25"},
         trouble=Trouble(what=flood, after=3, until=16, target=target),
         promise=Promise(may_drop=name == "403"),
+        quick=(("adaptive", destinations[-1]),),
     )
     for name, (says, flood, destinations, target) in FLOODS.items()
 )
@@ -139,6 +143,7 @@ DESCRIPTORS = tuple(
         env={**EAGER, "OTLP2PARQUET_COMMIT": commit},
         adversary=Adversaries.FORGER,
         promise=Promise(struck=len(KINDS)),
+        quick=(("adaptive", SQLITE),),
     )
     for commit in ("direct", "inbox")
 )

@@ -62,17 +62,41 @@ def logs(marker: bytes, resource: bytes, made: bytes, empty: int) -> bytes:
     return field(1, field(1, field(1, resource) if resource else b"") + field(2, scope))
 
 
-def export(body: bytes) -> bool:
-    """Export logs to the extension's endpoint; tell whether it has taken them."""
+def export(body: bytes) -> int | None:
+    """Export logs to the extension's endpoint; return how many it rejects, None for all.
+
+    Those of a partial success stay the exporter's: it is told how many, and they are no loss.
+    """
     head = "POST /v1/logs HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n"
     head += f"Content-Type: application/x-protobuf\r\nContent-Length: {len(body)}\r\n\r\n"
     address = ("127.0.0.1", int(os.environ["OTLP2PARQUET_OTLP_PORT"]))
     try:
         with socket.create_connection(address, OTLP_S) as connection:
             connection.sendall(head.encode() + body)
-            return connection.recv(65_536).startswith(b"HTTP/1.1 200 ")
+            data = b"".join(iter(lambda: connection.recv(65_536), b""))
     except OSError:
-        return False
+        return None
+    start, _, answer = data.partition(b"\r\n\r\n")
+    return rejected(answer) if start.startswith(b"HTTP/1.1 200 ") else None
+
+
+def rejected(answer: bytes) -> int:
+    """Return the number in a partial success: the first field of the first field."""
+    if not answer.startswith(b"\x0a"):
+        return 0
+    _, position = varint(answer, 1)
+    return varint(answer, position + 1)[0] if answer[position : position + 1] == b"\x08" else 0
+
+
+def varint(data: bytes, position: int) -> tuple[int, int]:
+    """Return a number of protobuf's, and where it ends."""
+    number = shift = 0
+    while position < len(data):
+        number |= (data[position] & 0x7F) << shift
+        shift, position = shift + 7, position + 1
+        if data[position - 1] <= 0x7F:
+            break
+    return number, position
 
 
 class Steps:
@@ -141,8 +165,9 @@ class Steps:
     def _export(self, request: bytes, records: int) -> None:
         marker = f"otlp-{self._request_id}-{self._said}"
         self._note("?", marker, records)
-        if export(request):
-            self._note("+", marker, records)
+        refused = export(request)
+        if refused is not None:
+            self._note("+", marker, records - refused)
 
     def _note(self, what: str, marker: str, records: int) -> None:
         """Enter a request into the ledger, which outlives us: `?` before it is sent, `+` after."""

@@ -10,12 +10,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
 
 from faults import report
 from faults.accounting import Keys, Table, acknowledged_keys, books, ledger_of, spool_of
+from faults.hostile import HOSTILE
 from faults.judging import figures, judged
 from faults.runner import Result, run_cell
-from faults.runtime import field
+from faults.runtime import field, rejected
 from faults.scenario import Cell, Promise, Scenario
 from faults.table import scenarios
 from faults.targets import Targets
@@ -30,7 +32,10 @@ pytestmark = pytest.mark.thorough
 SEED = 1
 NONE = Keys()
 QUICK = [
-    Cell(scenario, strategy, destination)
+    pytest.param(
+        Cell(scenario, strategy, destination),
+        marks=[pytest.mark.thorough] if scenario in HOSTILE else [],
+    )
     for scenario in scenarios(SEED)
     for strategy, destination in scenario.quick
 ]
@@ -136,6 +141,17 @@ def test_records_of_a_request_are_counted_by_its_scope(tmp_path: Path) -> None:
     spool = Spool(tmp_path / "spool", 1 << 20, 0)
     spool.append(field(1, field(2, scope)), 1, 3, Kind.OTLP_LOGS)
     assert spool_of(tmp_path) == {"otlp-a-1": 3}
+
+
+@pytest.mark.parametrize("number", [0, 1, 127, 128, 200_000])
+@pytest.mark.parametrize("message", ["", "short", "long" * 100])
+def test_records_of_a_partial_success_stay_the_exporters(number: int, message: str) -> None:
+    """It is told how many are not taken; they are no loss of ours."""
+    answer = ExportLogsServiceResponse()
+    answer.partial_success.rejected_log_records = number
+    answer.partial_success.error_message = message
+    assert rejected(answer.SerializeToString()) == number
+    assert rejected(b"") == 0
 
 
 def test_what_is_only_in_the_spool_after_shutdown_breaks_a_promise(calm: Result) -> None:
