@@ -14,6 +14,7 @@ from otlp2parquet_ext.committer.sweeping import Options, Swept, sweep
 from otlp2parquet_ext.iceberg import CommitError
 from otlp2parquet_ext.iceberg.append import LeanTable
 from otlp2parquet_ext.iceberg.format.avro import AvroError
+from otlp2parquet_ext.iceberg.understood import understood
 from otlp2parquet_ext.iceberg.upkeep.cleaning import GRACE_MS, Cleaned, clean
 from otlp2parquet_ext.iceberg.upkeep.handle import now_ms
 from otlp2parquet_ext.iceberg.upkeep.merging import Merging, merge_manifests
@@ -76,7 +77,8 @@ def care(
         if now_ms() + LEAST_MS > deadline_ms:
             return None
         try:
-            return work(handle)
+            with understood(place.label or place.table):
+                return work(handle)
         except (AvroError, CommitError, StorageError, TimeoutError) as error:
             cared.problems.append(f"{what} ended early: {quote(error, PROBLEM_CHARACTERS)}")
             return None

@@ -6,6 +6,7 @@
       ledger.py, doubt.py, history.py       what is committed already
       expiry.py, leftovers.py               which snapshots go with it, and what that leaves
     catalog.py    what it needs of a catalog; lean.py puts it together for each
+    understood.py metadata of another shape is a problem of its table
     format/       manifests, lists and metadata as bytes and values
     catalogs/     SQLite, Glue, REST, and any other through PyIceberg
     upkeep/       merging, cleaning, sweeping: for committers

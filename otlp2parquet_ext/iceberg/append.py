@@ -43,6 +43,7 @@ from otlp2parquet_ext.iceberg.ledger import Ledger, names_summary
 from otlp2parquet_ext.iceberg.leftovers import Leftovers
 from otlp2parquet_ext.iceberg.supported import check_files, current_schema, partitioning
 from otlp2parquet_ext.iceberg.terms import USUAL, Terms
+from otlp2parquet_ext.iceberg.understood import understood
 from otlp2parquet_ext.iceberg.upkeep.handle import Handle
 from otlp2parquet_ext.iceberg.waits import waits
 from otlp2parquet_ext.storage import StorageError
@@ -128,7 +129,9 @@ class LeanTable:
         problem = f"commit of {len(files)} files to {self._label}"
         try:
             for wait_s in waits():
-                if self._attempt(commit):
+                with understood(self._label):
+                    landed = self._attempt(commit)
+                if landed:
                     return
                 if commit.conflicts > self._terms.conflicts_borne:
                     break
@@ -154,12 +157,14 @@ class LeanTable:
 
     def location(self, deadline_ms: int) -> str:
         """See `CommitTable.location`."""
-        return str(self._load(deadline_ms).metadata["location"])
+        with understood(self._label):
+            return str(self._load(deadline_ms).metadata["location"])
 
     def metadata_location(self, deadline_ms: int) -> str | None:
         """See `CommitTable.metadata_location`."""
-        table = self._catalog.load(deadline_ms)
-        return None if table is None else table.location
+        with understood(self._label):
+            table = self._catalog.load(deadline_ms)
+            return None if table is None else table.location
 
     def close(self) -> None:
         """See `CommitTable.close`: nothing is held open."""
