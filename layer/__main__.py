@@ -1,9 +1,11 @@
-"""`python -m layer`: builds the zips of both architectures into dist/."""
+"""`python -m layer`: builds the zips of both architectures, and their papers, into dist/."""
 
 import argparse
+import hashlib
+import json
 from pathlib import Path
 
-from layer import archive, plan, tools
+from layer import archive, pins, plan, sbom, tools
 from layer.assemble import Assembly
 
 
@@ -14,6 +16,11 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--python", help="interpreter of the layer; layer.toml has the default")
     parser.add_argument("--mirror", help="address of a Debian archive, where this is no Debian")
     parser.add_argument("--keyring", help="key ring that checks it")
+    parser.add_argument(
+        pins.FLAG,
+        action="store_true",
+        help="take packages of Debian that are not the pinned ones, and pin them",
+    )
     parser.add_argument("--output", type=Path, default=plan.CHECKOUT / "dist")
     parser.add_argument("--build", type=Path, default=plan.CHECKOUT / "build/layer")
     return parser.parse_args()
@@ -27,10 +34,17 @@ def build(options: argparse.Namespace) -> list[str]:
     for arch in options.arch or ["x86_64", "arm64"]:
         target = plan.target(written, arch, options.python)
         host = plan.target(written, plan.host(), options.python)
-        assembly = Assembly(target, options.build.resolve(), options.mirror, options.keyring)
+        assembly = Assembly(
+            target,
+            options.build.resolve(),
+            options.mirror,
+            options.keyring,
+            accept_debian=options.accept_debian,
+        )
         content = assembly.make(host)
         file = options.output / target.zip_name
         archive.write(content, target.date, file)
+        add_papers(file, assembly)
         print(archive.report(content, file), flush=True)
         for what, size, limit in (
             ("the zip", file.stat().st_size, limits.zip),
@@ -39,6 +53,15 @@ def build(options: argparse.Namespace) -> list[str]:
             if size > limit:
                 complaints.append(f"{file.name}: {what} has {size:,} bytes of {limit:,} allowed")
     return complaints
+
+
+def add_papers(file: Path, assembly: Assembly) -> None:
+    """Write what a zip is verified with, beside it: its bill of materials, and its checksum."""
+    sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
+    bill = sbom.bill(assembly.described(), sha256)
+    text = json.dumps(bill, indent=1, ensure_ascii=False) + "\n"
+    file.with_suffix(".cdx.json").write_text(text, encoding="utf-8")
+    file.with_suffix(".zip.sha256").write_text(f"{sha256}  {file.name}\n")
 
 
 def main() -> None:

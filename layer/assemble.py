@@ -5,12 +5,14 @@ wheels ─▶ packages  ├─▶ leave out ─▶ strip, bind ─▶ byte-code 
 checkout ─▶ ours    ┘
 """
 
+import json
 import re
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
-from layer import archive, bytecode, distribution, elf, manifest, tools, trim, wheels
+from layer import archive, bytecode, distribution, elf, manifest, pins, tools, trim, wheels
 from layer.plan import CHECKOUT, HERE, HOME, Target
 
 NOT_IN_THE_LAYER: Final = (
@@ -41,14 +43,22 @@ class Assembly:
         target: which one.
         build: cached downloads and the tree, below it.
         mirror, keyring: where Debian is, if not where this machine says.
+        accept_debian: take packages of Debian that are not the pinned ones, and pin them.
     """
 
     def __init__(
-        self, target: Target, build: Path, mirror: str | None = None, keyring: str | None = None
+        self,
+        target: Target,
+        build: Path,
+        mirror: str | None = None,
+        keyring: str | None = None,
+        *,
+        accept_debian: bool = False,
     ) -> None:
         self.target = target
         self.build = build
         self.mirror, self.keyring = mirror, keyring
+        self.accept_debian = accept_debian
         self.root = build / f"root-{target.python}-{target.arch.name}"
         self.home = self.root / HOME
         self.site = self.home / target.lib / "site-packages"
@@ -84,6 +94,7 @@ class Assembly:
     def fetch(self, target: Target) -> tuple[list[distribution.Package], Path]:
         """Return the distribution's packages of a target and the tree they unpack to."""
         packages = distribution.fetch(target, self.build, self.mirror, self.keyring)
+        pins.check(target, packages, accept=self.accept_debian)
         tree = self.build / f"distribution-{target.python}-{target.arch.name}"
         if not tree.exists():
             partial = tree.with_suffix(".partial")
@@ -142,6 +153,10 @@ class Assembly:
         manifest.own_licence(self.home / "licences")
         text = manifest.describe(self.target, version(), packages, fetched, unpacked)
         (self.home / "manifest.json").write_text(text)
+
+    def described(self) -> Mapping[str, object]:
+        """Return the manifest that `make` wrote."""
+        return cast("Mapping[str, object]", json.loads((self.home / "manifest.json").read_text()))
 
     def set_modes(self) -> None:
         """Let everybody read, and run what must run."""
