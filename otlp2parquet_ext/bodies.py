@@ -5,12 +5,18 @@ add() piece by piece --> release(), whether it was taken or not
 
 from __future__ import annotations
 
+from otlp2parquet_ext.chunks import too_many
+
 BODIES_IN_FLIGHT = 2
 """All bodies at a time may have so many times the bytes of the longest: an environment of 128 MB
 is not ours alone."""
 
 SMALL_BYTES = 16_384
 """Pieces of a body that are shorter are put together at once."""
+
+
+class TooManyChunksError(Exception):
+    """A body comes in more chunks than its bytes are worth."""
 
 
 class TooLongError(Exception):
@@ -28,9 +34,10 @@ class TooMuchError(Exception):
 class Body:
     """One body as it comes, without an object for each byte of a client that dribbles."""
 
-    __slots__ = ("_pieces", "_small", "size_bytes")
+    __slots__ = ("_chunks", "_pieces", "_small", "size_bytes")
 
     def __init__(self) -> None:
+        self._chunks = 0
         self._pieces: list[bytes | bytearray] = []
         self._small = bytearray()
         self.size_bytes = 0
@@ -45,6 +52,16 @@ class Body:
             self._pieces.append(self._small)
             self._small = bytearray()
         self._pieces.append(piece)
+
+    def end_chunk(self) -> None:
+        """Count a chunk, as the client framed it.
+
+        Raises:
+            TooManyChunksError: as said.
+        """
+        self._chunks += 1
+        if too_many(self._chunks, self.size_bytes):
+            raise TooManyChunksError
 
     def whole(self) -> bytes:
         """Return all of it."""

@@ -13,6 +13,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from otlp2parquet_ext.chunks import too_many
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -76,7 +78,17 @@ class RequestReader:
         extra: bytes came behind it.
     """
 
-    __slots__ = ("_buffer", "_left", "_line", "_trailer_bytes", "complete", "extra", "head")
+    __slots__ = (
+        "_buffer",
+        "_chunk_count",
+        "_chunked_bytes",
+        "_left",
+        "_line",
+        "_trailer_bytes",
+        "complete",
+        "extra",
+        "head",
+    )
 
     def __init__(self) -> None:
         self.head: Head | None = None
@@ -85,7 +97,7 @@ class RequestReader:
         self._buffer = b""
         self._left = 0
         self._line: Callable[[RequestReader, bytes], None] = RequestReader._size_line
-        self._trailer_bytes = 0
+        self._trailer_bytes = self._chunk_count = self._chunked_bytes = 0
 
     def feed(self, data: bytes) -> bytes:
         """Take the next bytes; return those of the body among them.
@@ -139,6 +151,10 @@ class RequestReader:
         if not 0 < len(digits) <= LENGTH_DIGITS or digits.translate(None, _HEX):
             raise BadRequestError("no chunk size")
         self._left = int(digits, 16)
+        self._chunk_count += 1
+        self._chunked_bytes += self._left
+        if too_many(self._chunk_count, self._chunked_bytes):
+            raise BadRequestError("too many chunks")
         self._line = RequestReader._chunk_end if self._left else RequestReader._trailer_line
 
     def _chunk_end(self, line: bytes) -> None:

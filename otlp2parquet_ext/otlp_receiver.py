@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from otlp2parquet_ext.bodies import Bodies, TooLongError, TooMuchError
+from otlp2parquet_ext.bodies import Bodies, TooLongError, TooManyChunksError, TooMuchError
 from otlp2parquet_ext.otlp import exchange
 from otlp2parquet_ext.otlp.exchange import Call, Reply, read_head, refusal, reply, too_long
 from otlp2parquet_ext.otlp.requests import Signal
@@ -100,6 +100,8 @@ class OtlpReceiver:
                 body = await read_body(request, self._bodies)
         except TooMuchError:
             return refusal(503, "too many requests at a time", json=call.json)
+        except TooManyChunksError:
+            return refusal(400, "the body comes in too many chunks", json=call.json)
         except TooLongError:
             return too_long(call, self._bodies.limit_bytes)
         try:

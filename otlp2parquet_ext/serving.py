@@ -23,13 +23,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
+from aiohttp.web_protocol import RequestHandler
 
 from otlp2parquet_ext.bodies import Body
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping
-
-    from aiohttp.web_protocol import RequestHandler
 
     from otlp2parquet_ext.bodies import Bodies
 
@@ -50,20 +49,58 @@ async def read_body(request: web.BaseRequest, bodies: Bodies) -> bytes:
     """Read a body; who gets it gives it back with `bodies.release`.
 
     Raises:
-        TooLongError, TooMuchError: and nothing of it is held.
+        TooLongError, TooMuchError, TooManyChunksError: and nothing of it is held.
         ConnectionError: the client went, or was cut off.
     """
     bodies.announce(request.content_length)
     if request.headers.get("Expect", "").lower() == "100-continue" and request.transport:
         request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
     body = Body()
+    if not request.body_exists:
+        return b""  # all such requests share one stream, which ends for the first one only
     try:
-        async for chunk in request.content.iter_any():
-            bodies.add(body, chunk)
+        async for piece, ends_chunk in request.content.iter_chunks():
+            bodies.add(body, piece)
+            if ends_chunk:
+                body.end_chunk()
     except BaseException:
         bodies.release(body.size_bytes)
         raise
     return body.whole()
+
+
+class _Connection(RequestHandler):
+    """A connection whose client may end its side once its requests are written.
+
+    What it wrote before is answered, then the connection is closed.
+
+    Attributes:
+        answered: requests that were.
+        ended: the client will write nothing more.
+    """
+
+    __slots__ = ("answered", "ended")
+
+    def __init__(self, server: Server) -> None:
+        super().__init__(
+            server,
+            loop=asyncio.get_running_loop(),
+            keepalive_timeout=math.inf,
+            **SERVER_OPTIONS,
+        )
+        self.ended = False
+        self.answered = 0
+
+    @property
+    def waits(self) -> bool:
+        """Tell whether a request has come that is not answered."""
+        return self._request_count > self.answered
+
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """Return whether the connection stays open, for answers that are still to be written."""
+        self.ended = True
+        request = self._current_request
+        return self.waits and (request is None or request.content.is_eof())
 
 
 class Server(web.Server):
@@ -83,7 +120,7 @@ class Server(web.Server):
         *,
         tick_s: float = TICK_S,
     ) -> None:
-        super().__init__(self._handled, keepalive_timeout=math.inf, **SERVER_OPTIONS)
+        super().__init__(self._handled)
         self._handle = handle
         self._most = most
         self._tick_s = tick_s
@@ -91,6 +128,10 @@ class Server(web.Server):
         self._owing: dict[RequestHandler, int] = {}  # ticks since then
         self._idle: dict[RequestHandler, None] = {}  # longest first
         self._ticking: asyncio.TimerHandle | None = None
+
+    def __call__(self) -> RequestHandler:
+        """Make what serves one connection."""
+        return _Connection(self)
 
     def connection_made(self, handler: RequestHandler, transport: asyncio.Transport) -> None:
         """Make room for a connection, which owes us a request from now on."""
@@ -127,7 +168,12 @@ class Server(web.Server):
         self._owing.pop(handler, None)
         self._idle.pop(handler, None)
         try:
-            return await self._handle(request)
+            response = await self._handle(request)
+            if isinstance(handler, _Connection):
+                handler.answered += 1
+                if handler.ended and not handler.waits:
+                    response.force_close()
+            return response
         except ConnectionError:
             return web.Response()  # to nobody: the client went, or was cut off
         finally:

@@ -30,6 +30,7 @@ LAYERS = (
     {"bootstrap", "receiver", "otlp_receiver", "spool", "destinations", "iceberg"},
     {"storage", "door", "serving"},
     {"bodies", "http1"},
+    {"chunks"},
     {"web"},
     {"otlp"},
     {"mapping"},

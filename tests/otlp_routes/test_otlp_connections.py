@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 
+import pytest
 from otlp_server import LIMIT, head, post, running, spans, until
 
 from otlp2parquet_ext import serving
@@ -142,3 +143,35 @@ async def test_bodies_that_are_too_much_together_are_503_and_taken_later() -> No
         await until(lambda: server.receiver._bodies.held_bytes == 0)
         answer = await server.exchange(post("/v1/traces", spans("a")))
         assert answer.startswith(b"HTTP/1.1 200")
+
+
+@pytest.mark.parametrize("requests", [1, 3])
+async def test_a_client_that_ends_its_side_gets_all_its_answers(requests: int) -> None:
+    """Some write a request, say that it was the last, and read."""
+    async with running() as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(b"".join(map(request, "abc"[:requests])))
+        writer.write_eof()
+        answers = await asyncio.wait_for(reader.read(), 20)
+        assert answers.count(b"HTTP/1.1 200") == requests
+        assert server.spans == list("abc"[:requests])
+
+
+async def test_half_a_request_of_a_client_that_ended_is_not_waited_for() -> None:
+    """The rest will never come."""
+    async with running() as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(request("a")[:-1])
+        writer.write_eof()
+        assert await asyncio.wait_for(reader.read(), 20) == b""
+
+
+async def test_a_body_of_many_little_chunks_is_refused_before_it_costs_others_time() -> None:
+    """Each chunk takes as long to read as kilobytes; the platform's deliveries wait meanwhile."""
+    async with running() as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(head("/v1/traces", ABOUT, "Transfer-Encoding: chunked"))
+        writer.write(b"1\r\nx\r\n" * 20_000)
+        answer = await asyncio.wait_for(reader.readuntil(b"too many chunks"), 20)
+        assert answer.startswith(b"HTTP/1.1 400")
+        writer.close()

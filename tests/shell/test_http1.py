@@ -198,3 +198,21 @@ def test_the_path_is_what_stands_before_the_query(target: str, path: str) -> Non
     head = read(request(first=f"POST {target} HTTP/1.1")).head
     assert head is not None
     assert head.path == path.encode()
+
+
+def test_a_body_in_more_chunks_than_its_bytes_are_worth_is_refused() -> None:
+    """A hundred megabytes of one-byte chunks took ten seconds, and deliveries waited."""
+    reader = RequestReader()
+    reader.feed(request("Transfer-Encoding: chunked"))
+    with pytest.raises(BadRequestError, match="too many chunks"):
+        reader.feed(b"1\r\nx\r\n" * 5_000)
+
+
+def test_as_many_chunks_as_their_bytes_are_worth_are_read() -> None:
+    """However long a body is, as long as its chunks are not tiny."""
+    reader = RequestReader()
+    reader.feed(request("Transfer-Encoding: chunked"))
+    pieces = [reader.feed(b"80\r\n" + b"x" * 128 + b"\r\n") for _ in range(10_000)]
+    reader.feed(b"0\r\n\r\n")
+    assert reader.complete
+    assert sum(map(len, pieces)) == 1_280_000
