@@ -36,7 +36,8 @@ class Contents(Struct):
         deliveries: bodies of the Telemetry API.
         requests: by signal, accepted OTLP requests and Unix microseconds when each was received.
         ending: the SHUTDOWN of the process that filled it, if it had come.
-        digests: of context and bodies.
+        digests: of context and bodies; beside each body's, when it was received: two bodies of
+            one digest can be made, and their batches may not be taken for one.
         damaged_bytes: bytes that were no frame.
     """
 
@@ -60,7 +61,9 @@ class Contents(Struct):
             msgspec.DecodeError: a bug of ours; its digest proves that it is as we wrote it.
         """
         # Two environments may be told the same, byte for byte: their contexts differ.
-        if frame.kind in BODIES or frame.kind is Kind.CONTEXT:
+        if frame.kind in BODIES:
+            self.digests.append(frame.digest + frame.received_us.to_bytes(8))
+        elif frame.kind is Kind.CONTEXT:
             self.digests.append(frame.digest)
         if frame.kind is Kind.DELIVERY:
             self.deliveries.append(Delivery(frame.payload, frame.received_us))

@@ -78,10 +78,11 @@ class Damage(Struct, frozen=True):
 
 
 def digest_of(payload: bytes) -> bytes:
-    """Return the 16 bytes by which a body is recognised.
+    """Return the 16 bytes that prove a frame whole.
 
     Every byte is hashed as it comes and once more when it is flushed; BLAKE2b took nine times as
-    long. Who could want two bodies to pass for one writes both, and loses but its own line.
+    long. Two bodies of one digest are easily made: what tells bodies apart does not rely on it
+    alone (digests.py, and `Contents.name`).
     """
     return mmh3_x64_128_digest(payload)
 

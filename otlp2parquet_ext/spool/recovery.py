@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct, field
 
 from otlp2parquet_ext.say import say
-from otlp2parquet_ext.spool.digests import REMEMBERED
+from otlp2parquet_ext.spool.digests import REMEMBERED, Key, known_by
 from otlp2parquet_ext.spool.directories import LISTED
 from otlp2parquet_ext.spool.frames import BODIES, Frame, read_frames
 from otlp2parquet_ext.spool.segment import Segment
@@ -42,14 +42,14 @@ class Found(Struct):
     Attributes:
         segments: taken over, oldest first.
         tallies: what dead processes had lost and not told, by their folders.
-        digests: of the bodies in the newest segment.
+        known: what the bodies in the newest segment are known by.
         left_bytes: what segments take that wait for another round, as far as was looked.
         more: another round would find something.
     """
 
     segments: list[Segment] = field(default_factory=list)
     tallies: dict[Folder, bytes] = field(default_factory=dict)
-    digests: deque[bytes] = field(default_factory=deque)
+    known: deque[Key] = field(default_factory=deque)
     left_bytes: int = 0
     more: bool = False
 
@@ -83,7 +83,7 @@ class Recovery:
         found.more |= bool(self._unseen)
         found.left_bytes += sum(map(self._size, self._unseen[-SIZED:]))
         found.segments.sort(key=lambda segment: segment.since_us)
-        found.digests = self._digests_of(found.segments)
+        found.known = self._known_of(found.segments)
         return found
 
     def _list(self) -> list[Folder]:
@@ -131,8 +131,8 @@ class Recovery:
             self._sizes[folder] = sum(self._folders.segments_in(folder).values())
         return self._sizes[folder]
 
-    def _digests_of(self, segments: list[Segment]) -> deque[bytes]:
+    def _known_of(self, segments: list[Segment]) -> deque[Key]:
         """Return what was acknowledged last: the answer may have died with the process."""
         frames = read_frames(segments[-1].read()) if segments else ()
-        bodies = (f.digest for f in frames if isinstance(f, Frame) and f.kind in BODIES)
-        return deque(bodies, REMEMBERED)
+        bodies = (f for f in frames if isinstance(f, Frame) and f.kind in BODIES)
+        return deque((known_by(body.payload, body.digest) for body in bodies), REMEMBERED)

@@ -11,7 +11,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from otlp2parquet_ext.say import quote
-from otlp2parquet_ext.spool.digests import Digests
+from otlp2parquet_ext.spool.digests import Digests, known_by
 from otlp2parquet_ext.spool.folders import Folders
 from otlp2parquet_ext.spool.frames import Kind, digest_of
 from otlp2parquet_ext.spool.recovery import Recovery
@@ -132,16 +132,17 @@ class Spool:
             kind: one of `BODIES`.
         """
         digest = digest_of(payload)
-        if digest in self._digests:
+        key = known_by(payload, digest)
+        if key in self._digests:
             return Appended(duplicate=True)
         result = self._append_somewhere(kind, payload, received_us, digest, items)
         if isinstance(result, Appended):
-            self._digests.add(digest)
+            self._digests.add(key)
         return result
 
     def remember(self, payload: bytes) -> None:
         """Know a body that was dropped and counted: sent again, it is a duplicate."""
-        self._digests.add(digest_of(payload))
+        self._digests.add(known_by(payload, digest_of(payload)))
 
     def _append_somewhere(
         self, kind: Kind, payload: bytes, received_us: int, digest: bytes, items: int
@@ -224,8 +225,8 @@ class Spool:
 
     def adopt(self, found: Found) -> int:
         """Own what was found; return how many segments."""
-        for digest in found.digests:
-            self._digests.add(digest)
+        for key in found.known:
+            self._digests.add(key)
         self.left_tallies |= found.tallies
         self.left_bytes, self.left_more = found.left_bytes, found.more
         self.sealed = found.segments + self.sealed

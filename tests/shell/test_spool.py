@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from otlp2parquet_ext.contents import read_contents
 from otlp2parquet_ext.spool import (
     Appended,
     Damage,
@@ -344,3 +345,37 @@ def test_a_leftover_that_is_no_segment_is_taken_and_does_no_harm(
     assert bodies_of(spool) == []
     spool.discard(spool.sealed[0])
     assert not folder.exists()
+
+
+COLLIDING = (
+    bytes.fromhex("6161616161616161616161616161616145b113553b9e71799c8918593f1dcb66"),
+    bytes.fromhex("62626262626262626262626262626262310aeb9f0093b93772c2cc8cc777e2a0"),
+)
+"""Two bodies of one MurmurHash3, made in less than a millisecond."""
+
+
+def test_two_bodies_of_one_digest_are_both_kept(tmp_path: Path) -> None:
+    """Who makes them may not have one taken for the other, nor their batches for one batch."""
+    assert digest_of(COLLIDING[0]) == digest_of(COLLIDING[1])
+    spool = Spool(tmp_path, 1 << 20, 0)
+    names = []
+    for received_us, body in enumerate(COLLIDING):
+        assert spool.append(body, received_us, 1) == Appended(duplicate=False)
+        assert spool.append(body, received_us + 9, 1) == Appended(duplicate=True)
+        segment = spool.seal()
+        assert segment is not None
+        names.append(read_contents(segment.read()).name)
+    assert names[0] != names[1]
+
+
+def test_of_two_bodies_of_one_digest_the_recovered_one_is_known(tmp_path: Path) -> None:
+    """A second process knows what the first one acknowledged, and nothing else."""
+    program = (
+        "import sys; from pathlib import Path; from otlp2parquet_ext.spool import Spool\n"
+        f"Spool(Path(sys.argv[1]), 1 << 20, 0).append({COLLIDING[0]!r}, 1, 1)"
+    )
+    subprocess.run([sys.executable, "-c", program, tmp_path], check=True)
+    spool = Spool(tmp_path, 1 << 20, 0)
+    assert spool.recover() == 1
+    assert spool.append(COLLIDING[0], 2, 1) == Appended(duplicate=True)
+    assert spool.append(COLLIDING[1], 2, 1) == Appended(duplicate=False)
