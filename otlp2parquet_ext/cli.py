@@ -14,6 +14,7 @@ import importlib
 import importlib.util
 import os
 import sys
+import traceback
 from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
 
 from otlp2parquet_ext import __version__
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 PROGRAM = "otlp2parquet-ext"
 USAGE_ERROR = 2
+BUG = 70
+"""Exit status for errors that no command foresees: EX_SOFTWARE of sysexits.h."""
 
 
 class Command(NamedTuple):
@@ -108,7 +111,11 @@ def main(arguments: list[str] | None = None) -> int:
         extra = f"pip install '{PROGRAM}[{command.extra}]'"
         show_error(f"{PROGRAM} {command.name} needs {missing[0]}: {extra}")
         return USAGE_ERROR
-    return module_of(command).run(chosen)
+    try:
+        return module_of(command).run(chosen)
+    except Exception:  # noqa: BLE001 - Python would print it unmasked
+        show_error(traceback.format_exc())
+        return BUG
 
 
 def parser_for(*names: str) -> argparse.ArgumentParser:

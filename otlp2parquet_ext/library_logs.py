@@ -7,6 +7,7 @@ misbehaving client of the receiver could fill the function's log.
 from __future__ import annotations
 
 import logging
+import threading
 
 from otlp2parquet_ext.say import quote, say
 
@@ -35,3 +36,9 @@ def say_what_libraries_log() -> None:
     """Take over logging and warnings of this process."""
     logging.getLogger().addHandler(SayOnce())
     logging.captureWarnings(capture=True)
+    threading.excepthook = _say_what_ended_a_thread
+
+
+def _say_what_ended_a_thread(ended: threading.ExceptHookArgs) -> None:
+    """Say it instead of a traceback, which quotes unmasked what a library was given."""
+    say("error", f"a thread broke: {ended.exc_type.__name__}: {quote(ended.exc_value)}")

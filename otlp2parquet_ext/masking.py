@@ -5,19 +5,17 @@
 A text is compared by its letters and digits alone, so folds, line ends, quotes and base64's two
 alphabets make no difference. Percent-encoding, JSON's escapes and HTML's are undone first, as
 often as they were applied. Base64 and hexadecimal digits are not undone: the secrets' own are
-looked for, in each of the three alignments. Pure; imported with the first message, not before.
+looked for, in each of the three alignments. Pure; imported with the first message, not before: that
+may be before the first `next`, so that no `re`, `json` or `html` is used.
 """
 
 from __future__ import annotations
 
-import html
-import json
-import re
-from base64 import b64encode, urlsafe_b64encode
-from string import ascii_letters, digits
-from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import quote as percent_encoded
+from binascii import b2a_base64
 
+from otlp2parquet_ext.escapes import UNESCAPED_TIMES, Char, chars_of, unescaped, unescaped_fully
+
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
@@ -25,7 +23,6 @@ HIDDEN = "***"
 SHORTEST_HIDDEN = 6
 """Fewest characters of a secret: a shorter one would be found in ordinary words."""
 
-UNESCAPED_TIMES = 3
 PIECE = 12
 """Characters, from either end of a secret, that give it away although the rest is missing."""
 EDGE, ENCODED_EDGE = 4, 6
@@ -37,33 +34,25 @@ NEIGHBOURS = 8
 WIDEST = 12
 """Characters that one of a secret takes in its longest form: JSON's escape, escaped again."""
 
-_ESCAPE = re.compile(
-    r"(?:%[89A-Fa-f][0-9A-Fa-f])+|%[0-7][0-9A-Fa-f]"
-    r"|\\u[0-9A-Fa-f]{4}|\\x[0-9A-Fa-f]{2}|\\[^ux]"
-    r"|&(?:\#[0-9]{1,7}|\#[xX][0-9A-Fa-f]{1,6}|[a-z]{2,6});"
-)
-_DIGITS = frozenset(ascii_letters + digits + "+/=-_%")
-_LETTERS = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f"}
+_LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_UNRESERVED = frozenset(f"{_LETTERS}0123456789-._~")
+_DIGITS = frozenset(f"{_LETTERS}0123456789+/=-_%")
+"""Characters that may stand beside a secret in base64, percent-encoded or not."""
 
 
-class _Char(NamedTuple):
-    """A character as it is compared, and the span of the text it stands for."""
-
-    char: str
-    start: int
-    end: int
-
-
-class _Needle(NamedTuple):
+class _Needle:
     """One form of a secret, as it is compared.
 
-    Attributes:
+    Args:
         text: its letters and digits, or all but its spaces.
         edge: the fewest characters by which an edge of a text gives it away.
     """
 
-    text: str
-    edge: int
+    __slots__ = ("edge", "text")
+
+    def __init__(self, text: str, edge: int) -> None:
+        self.text = text
+        self.edge = edge
 
 
 class Masker:
@@ -79,7 +68,7 @@ class Masker:
         )
         found = [needle for secret in self._secrets for needle in _needles(secret)]
         self._needles = {
-            keep: tuple({n for key, n in found if key is keep}) for keep in (str.isalnum, _is_solid)
+            keep: tuple(n for key, n in found if key is keep) for keep in (str.isalnum, _is_solid)
         }
         self.margin = WIDEST * max(map(len, self._secrets), default=0)
         """Characters behind a cut that can belong to a secret before it."""
@@ -96,12 +85,12 @@ class Masker:
         if not self._secrets or not text:
             return text
         spans: set[tuple[int, int, int]] = set()
-        chars = [_Char(char, at, at + 1) for at, char in enumerate(text)]
+        chars = chars_of(text)
         for _ in range(UNESCAPED_TIMES + 1):
             for keep, needles in self._needles.items():
                 if needles:
                     spans |= _found(chars, keep, needles, edges=edges)
-            before, chars = chars, _unescaped(chars)
+            before, chars = chars, unescaped(chars)
             if len(before) == len(chars):
                 break
         return _hidden(text, (_wider(text, *span) for span in spans))
@@ -114,7 +103,7 @@ def _is_solid(char: str) -> bool:
 
 def _needles(secret: str) -> Iterator[tuple[Callable[[str], bool], _Needle]]:
     """Yield the forms of a secret, and by which characters each is compared."""
-    plain = "".join(char.char for char in _unescaped_fully(secret))
+    plain = "".join(char.char for char in unescaped_fully(secret))
     for text, edge in [(secret, EDGE), (plain, EDGE), *((t, ENCODED_EDGE) for t in _coded(secret))]:
         for keep in (str.isalnum, _is_solid):
             kept = "".join(filter(keep, text))
@@ -126,25 +115,40 @@ def _needles(secret: str) -> Iterator[tuple[Callable[[str], bool], _Needle]]:
 def _coded(secret: str) -> set[str]:
     """Return a secret in hexadecimal digits, and what base64 makes of it wherever it stands."""
     data = secret.encode("utf-8", "replace")
-    forms = (secret, percent_encoded(secret, safe=""), json.dumps(secret)[1:-1])
-    once = {core for form in forms for core in _cores(form.encode("utf-8", "replace"))}
+    forms = (data, _percent_encoded(data), _in_json(secret))
+    once = {core for form in forms for core in _cores(form)}
     twice = {core for form in _cores(data) for core in _cores(form.encode())}
     return {data.hex(), data.hex().upper()} | once | twice
+
+
+def _percent_encoded(data: bytes) -> bytes:
+    parts = (c if (c := chr(byte)) in _UNRESERVED else f"%{byte:02X}" for byte in data)
+    return "".join(parts).encode()
+
+
+def _in_json(text: str) -> bytes:
+    """Return a text as JSON in ASCII has it."""
+    units = text.encode("utf-16-be", "surrogatepass").hex()
+    found = []
+    for at in range(0, len(units), 4):
+        char = chr(int(units[at : at + 4], 16))
+        shown = f"\\{char}" if char in '"\\' else char
+        found.append(shown if " " <= char <= "~" else f"\\u{ord(char):04x}")
+    return "".join(found).encode()
 
 
 def _cores(data: bytes) -> set[str]:
     """Return those digits of base64, of either alphabet, that depend on these bytes alone."""
     found = set()
     for shift, foreign in enumerate((0, 2, 3)):
-        for encode in (b64encode, urlsafe_b64encode):
-            text = encode(b"\0" * shift + data).decode().rstrip("=")
-            shared = (shift + len(data)) % 3 != 0
-            found.add(text[foreign : len(text) - shared])
+        text = b2a_base64(b"\0" * shift + data, newline=False).decode().rstrip("=")
+        text = text[foreign : len(text) - ((shift + len(data)) % 3 != 0)]
+        found |= {text, text.replace("+", "-").replace("/", "_")}
     return found
 
 
 def _found(
-    chars: Sequence[_Char],
+    chars: Sequence[Char],
     keep: Callable[[str], bool],
     needles: Iterable[_Needle],
     *,
@@ -186,37 +190,6 @@ def _places(text: str, needle: _Needle, *, edges: bool) -> Iterator[tuple[int, i
                 yield len(text) - size, len(text)
             if text.startswith(whole[-size:]):
                 yield 0, size
-
-
-def _unescaped(chars: Sequence[_Char]) -> list[_Char]:
-    """Return the characters with one layer of escapes undone."""
-    text = "".join(char.char for char in chars)
-    found: list[_Char] = []
-    done = 0
-    for match in _ESCAPE.finditer(text):
-        start, end = match.span()
-        found += chars[done:start]
-        found += (_Char(c, chars[start].start, chars[end - 1].end) for c in _meant(match[0]))
-        done = end
-    return [*found, *chars[done:]]
-
-
-def _unescaped_fully(text: str) -> list[_Char]:
-    chars = [_Char(char, at, at + 1) for at, char in enumerate(text)]
-    for _ in range(UNESCAPED_TIMES):
-        chars = _unescaped(chars)
-    return chars
-
-
-def _meant(escape: str) -> str:
-    """Return what an escape stands for."""
-    if escape[0] == "%":
-        return bytes.fromhex(escape.replace("%", "")).decode("utf-8", "replace")
-    if escape[0] == "&":
-        return html.unescape(escape)
-    if escape[1] in "ux":
-        return chr(int(f"0x{escape[2:]}", 0))
-    return _LETTERS.get(escape[1], escape[1])
 
 
 def _wider(text: str, start: int, end: int, more: int) -> tuple[int, int]:

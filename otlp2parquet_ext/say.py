@@ -64,9 +64,18 @@ def _masker() -> Masker:
 
 def without_secrets(text: str) -> str:
     """Return a text of ours with `***` instead of what is hidden, and URLs as they may be shown."""
-    from otlp2parquet_ext.urls import shown_in  # noqa: PLC0415 - with the first message
+    return _with_urls_shown(_masker().mask(text), web_paths=True)
 
-    return shown_in(_masker().mask(text), web_paths=True)
+
+def _with_urls_shown(text: str, *, web_paths: bool) -> str:
+    """Return a text with URLs as they may be shown; see `urls`."""
+    if ":" not in text and "=" not in text:
+        return text
+    if "//" not in text and "\\/" not in text and "?" not in text and "&" not in text:
+        return text
+    from otlp2parquet_ext.urls import shown_in  # noqa: PLC0415 - with the first URL
+
+    return shown_in(text, web_paths=web_paths)
 
 
 def quote(text: object, characters: int = QUOTED_CHARACTERS) -> str:
@@ -78,8 +87,8 @@ def quote(text: object, characters: int = QUOTED_CHARACTERS) -> str:
         text: a text, an exception, or bytes in UTF-8.
         characters: to show, at most.
     """
-    from otlp2parquet_ext.urls import shown_in  # noqa: PLC0415 - with the first message
-
+    if not text:
+        return ""
     masker = _masker()
     near = characters + masker.margin + QUOTED_CHARACTERS
     whole = (
@@ -87,7 +96,7 @@ def quote(text: object, characters: int = QUOTED_CHARACTERS) -> str:
         if isinstance(text, bytes | bytearray | memoryview)
         else str(text)
     )
-    masked = shown_in(masker.mask(whole[:near], edges=True), web_paths=False)
+    masked = _with_urls_shown(masker.mask(whole[:near], edges=True), web_paths=False)
     line = "".join(char if char.isprintable() else " " for char in masked)
     return " ".join(line.split())[:characters]
 

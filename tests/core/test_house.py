@@ -42,6 +42,7 @@ LAYERS = (
     {"terminal"},
     {"resident", "settings", "say"},
     {"masking", "urls"},
+    {"escapes"},
 )
 ALLOWED = {("destinations", "iceberg")}
 LEFT_OUT = {

@@ -256,3 +256,37 @@ def test_a_row_of_losses_has_no_secret() -> None:
     report = losses.report("2026-01-01T00:00:00.000Z")
     assert b"HTTP 400: *** at https://h.example" in report
     assert b"hush" not in report
+
+
+def test_what_ends_a_thread_is_said_without_secrets(capfd: pytest.CaptureFixture[str]) -> None:
+    """Python's own traceback would quote an address, password and all."""
+    program = (
+        "import threading; from otlp2parquet_ext import library_logs, say;"
+        f"say.hide([{PLAIN!r}]); library_logs.say_what_libraries_log();"
+        f"thread = threading.Thread(target=lambda: int('https://u:{PLAIN}@host/x'));"
+        "thread.start(); thread.join()"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
+    (line,) = capfd.readouterr().err.splitlines()
+    assert "a thread broke: ValueError" in line
+    assert PLAIN not in line
+    assert "Traceback" not in line
+
+
+def test_a_bug_in_a_command_is_shown_without_secrets(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A traceback ends with what a library was given."""
+    from otlp2parquet_ext import cli  # noqa: PLC0415 - nothing else here needs it
+    from otlp2parquet_ext.commands import settings  # noqa: PLC0415
+
+    def broken(_: object) -> int:
+        raise RuntimeError(f"cannot reach https://u:{PLAIN}@host/x?sig={PLAIN} \x1b[31m")
+
+    monkeypatch.setenv("OTLP2PARQUET_REST_TOKEN", PLAIN)
+    monkeypatch.setattr(settings, "run", broken)
+    assert cli.main(["settings"]) == cli.BUG
+    said = capsys.readouterr().err
+    assert "RuntimeError: cannot reach https://host" in said
+    assert PLAIN not in said
+    assert "\x1b" not in said
