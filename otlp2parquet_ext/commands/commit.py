@@ -67,7 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(chosen: argparse.Namespace) -> int:
-    """Commit; 1 when something is left to do again."""
+    """Commit; 1 when something is left to do again, 3 when entries were set aside."""
     from otlp2parquet_ext.committer import command  # noqa: PLC0415 - heavy
 
     return command.run(chosen)

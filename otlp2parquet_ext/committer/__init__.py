@@ -99,9 +99,12 @@ def answer(places: Sequence[Place], event: object, deadline_ms: int) -> dict[str
         _care(places, deadline_ms)
         return {"batchItemFailures": failed}
     if wake.names & left or (done.problem and not wake.names):
+        if done.empty:  # what is left cannot be read: nothing the tables' care should wait for
+            _care(places, deadline_ms)
         raise CommitterError(f"{done.problem}; {done.files} files were committed before")
     _care(places, deadline_ms)
-    return {"files": done.files, "rows": done.rows, "snapshots": done.snapshots}
+    aside = {"aside": done.aside} if done.aside else {}
+    return {"files": done.files, "rows": done.rows, "snapshots": done.snapshots, **aside}
 
 
 def _is_meant(place: Place, wake: Wake) -> bool:

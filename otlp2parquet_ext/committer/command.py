@@ -30,9 +30,13 @@ if TYPE_CHECKING:
 
 DAY_MS = 86_400_000
 
+LEFT, SET_ASIDE = 1, 3
+"""Exit statuses: something is left to do again; all is done, and a person has to look at what was
+set aside. 2 is the command line's own, for a wrong option."""
+
 
 def run(chosen: argparse.Namespace) -> int:
-    """Run the command; return its exit status: 1 when something is left to do again."""
+    """Run the command; return its exit status: 0, `LEFT` or `SET_ASIDE`."""
     environ = {**os.environ, "OTLP2PARQUET_DESTINATION": chosen.destination}
     try:
         deadline_ms = now_ms() + chosen.seconds * 1_000
@@ -73,7 +77,8 @@ def _commit(
     show(summary(done, time.monotonic() - started_s))
     if done.problem:
         show_error(done.problem)
-    return int(bool(done.problem))
+        return LEFT
+    return SET_ASIDE if done.aside else 0
 
 
 def summary(done: Done, seconds: float) -> str:

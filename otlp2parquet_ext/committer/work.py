@@ -1,6 +1,6 @@
 """Commit what waits in an inbox: many files in each snapshot, until it is empty or time is up.
 
-    take --> is each file there? --> one snapshot --> remove --> ...
+    take --> is each file what its descriptor says? --> one snapshot --> remove --> ...
 
 Any number of committers may do this at once. Whoever is too late finds the names in the table's
 ledger and adds none of them; it costs a manifest, and nothing else. Killed at any point, the next
@@ -14,15 +14,14 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from otlp2parquet_ext.destinations.refit import commit_fitting
-from otlp2parquet_ext.iceberg import CommitError, ConflictError, DataFile
-from otlp2parquet_ext.iceberg.inbox import MISSING
+from otlp2parquet_ext.iceberg import CommitError, ConflictError
+from otlp2parquet_ext.iceberg.aside import Aside
+from otlp2parquet_ext.iceberg.trust import Rejection
 from otlp2parquet_ext.iceberg.upkeep.handle import now_ms
-from otlp2parquet_ext.say import say
 from otlp2parquet_ext.storage import StorageError
-from otlp2parquet_ext.storage.gather import gather
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from otlp2parquet_ext.committer.opening import Place
 
@@ -31,11 +30,6 @@ FILES_PER_SNAPSHOT = 2_000
 
 LEAST_MS = 1_000
 """A snapshot that could take longer than what is left is not begun."""
-
-TRUSTED_MS = 600_000
-"""Age from which a file is looked at before it is committed: a missing one breaks the table."""
-
-MOST = 2**31 - 1
 
 
 class Done(msgspec.Struct):
@@ -96,54 +90,26 @@ def commit_waiting(
 
 def _snapshot(place: Place, most: int, deadline_ms: int, done: Done) -> None:
     """Commit the oldest files that wait."""
-    taken = place.inbox.take(most, threads=place.threads)
-    files = _without_bad(place, taken)
-    done.aside += len(taken) - len(files)
+    taken = place.inbox.take(most, threads=place.threads, deadline_ms=deadline_ms)
+    files = [waiting.file for waiting in taken.files]
+    aside = list(taken.aside)
     if files:
-        commit_fitting(place.open_table(), place.inbox, files, deadline_ms)
-        place.inbox.remove(files)
-        done.files += len(files)
-        done.rows += sum(file.rows for file in files)
-        done.snapshots += 1
-    done.empty = not taken
-
-
-def _without_bad(place: Place, taken: Sequence[DataFile]) -> list[DataFile]:
-    """Set aside what would break the table, or the commit of all the others."""
-    present_ms = now_ms()
-
-    def good(file: DataFile) -> bool:
-        trusted = 0 <= present_ms - file.stored_ms < TRUSTED_MS
-        return plausible(file) and (trusted or place.inbox.describes(file))
-
-    verdicts = list(gather(good, taken, place.threads))
-    bad = [file for file, fine in zip(taken, verdicts, strict=True) if not fine]
-    if bad:
-        place.inbox.set_aside(bad)
-        say(
-            "error",
-            f"{len(bad)} files of the inbox are not where they were stored, not as long, or "
-            f"described in a way that cannot be, for example {bad[0].path}; their descriptors "
-            f"are in {MISSING}/",
+        _, left_out = commit_fitting(place.open_table(), place.inbox, files, deadline_ms)
+        visible = [file for file in files if file.name not in left_out]
+        place.inbox.remove(
+            [w.entry for w in (*taken.files, *taken.again) if w.file.name not in left_out]
         )
-    return [file for file, fine in zip(taken, verdicts, strict=True) if fine]
-
-
-def plausible(file: DataFile) -> bool:
-    """Tell whether a descriptor can be written into a manifest; anybody may have edited it."""
-    numbers = [file.rows, file.size_bytes]
-    if file.statistics is not None:
-        found = file.statistics
-        for counts in (found.column_sizes, found.value_counts, found.null_value_counts):
-            numbers += [*counts.values()]
-        numbers += found.split_offsets
-        ids = [*found.column_sizes, *found.value_counts, *found.null_value_counts]
-        ids += [*found.lower_bounds, *found.upper_bounds]
-        if not all(0 <= field_id <= MOST for field_id in ids):
-            return False
-    return (
-        -MOST <= file.day <= MOST
-        and file.rows > 0
-        and file.size_bytes > 0
-        and all(0 <= number < 2**63 for number in numbers)
-    )
+        aside += [
+            Aside(entry, Rejection(left_out[file.name]), msgspec.json.encode(file))
+            for entry, file in taken.files
+            if file.name in left_out
+        ]
+        done.files += len(visible)
+        done.rows += sum(file.rows for file in visible)
+        done.snapshots += bool(visible)
+    # What is good comes first: it must not wait for a role that may not put aside the rest.
+    place.inbox.set_aside(aside, threads=place.threads)
+    done.aside += len(aside)
+    done.empty = not (files or aside) and now_ms() < deadline_ms
+    if done.empty and taken.unread:
+        done.problem = f"{len(taken.unread)} entries of the inbox stay unread: {taken.unread[0]}"

@@ -13,6 +13,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+import msgspec
 from msgspec import Struct
 
 from otlp2parquet_ext.destinations import BusyError, DestinationError, Stored
@@ -20,9 +21,11 @@ from otlp2parquet_ext.destinations.parquet_file import encode, read_footer
 from otlp2parquet_ext.destinations.partition import DAY_US, split_by_time
 from otlp2parquet_ext.destinations.refit import commit_fitting, fit_of, fitted
 from otlp2parquet_ext.iceberg import CommitError, ConflictError, DataFile
+from otlp2parquet_ext.iceberg.aside import Aside
 from otlp2parquet_ext.iceberg.format.bounds import statistics
-from otlp2parquet_ext.iceberg.inbox import MISSING, Inbox
+from otlp2parquet_ext.iceberg.inbox import Inbox
 from otlp2parquet_ext.iceberg.matching import Matched
+from otlp2parquet_ext.iceberg.trust import Rejection
 from otlp2parquet_ext.say import say
 from otlp2parquet_ext.storage import StorageError
 from otlp2parquet_ext.tables.columns import named
@@ -48,7 +51,8 @@ CONTENDED_MS = 30_000
 look after every conflict made all losers read the whole inbox, eight requests a file."""
 
 TRUSTED_MS = 600_000
-"""Age from which a file is looked at before it is committed: a missing one breaks the table."""
+"""Age from which a file this process has stored is looked at before it is committed: a lifecycle
+rule may have removed it, and a missing one breaks the table. One from the inbox always is."""
 
 SPARE_MS = 3_000
 """Time a commit must have left to take what others left behind: not in a shutdown window."""
@@ -92,6 +96,7 @@ class Lake:
         self._columns = TABLES[table]
         self._fit = Matched(named(self._columns, lower_case=lower_case))
         self._waiting: dict[str, _Waiting] = {}
+        self._taken: dict[str, list[str]] = {}
         self._looked_ms = 0
         self._look_interval_ms = LOOK_INTERVAL_MS
 
@@ -157,10 +162,13 @@ class Lake:
         committed = 0
         try:
             while self._direct and (files := self._next(deadline_ms)):
-                fit = commit_fitting(self._open(), self._inbox, files, deadline_ms)
+                fit, left_out = commit_fitting(self._open(), self._inbox, files, deadline_ms)
                 self._fit = fit or self._fit
+                for file in files:
+                    if file.name in left_out:
+                        self._give_up(file, Rejection(left_out[file.name]))
                 self._forget(files)
-                committed += len(files)
+                committed += len(files) - len(left_out)
         except ConflictError as error:
             self._look_interval_ms = CONTENDED_MS
             raise BusyError(str(error)) from error
@@ -172,39 +180,53 @@ class Lake:
         """Return what the next snapshot adds: our own files, then those of the inbox."""
         now_ms = time.time_ns() // 1_000_000
         mine = [waiting.file for waiting in list(self._waiting.values())[:FILES_PER_COMMIT]]
+        mine = [
+            file
+            for file in mine
+            if now_ms - file.stored_ms <= TRUSTED_MS or self._is_still_there(file)
+        ]
         if now_ms >= self._looked_ms + self._look_interval_ms and deadline_ms - now_ms >= SPARE_MS:
-            found = self._inbox.take(FILES_PER_COMMIT)
-            if len(found) < FILES_PER_COMMIT:
-                self._looked_ms, self._look_interval_ms = now_ms, LOOK_INTERVAL_MS
-            foreign = [file for file in found if file.name not in self._waiting]
-        else:
-            foreign = []
-        old = [file for file in mine if now_ms - file.stored_ms > TRUSTED_MS]
-        doubtful = old + foreign
-        there = self._without_missing(doubtful) if doubtful else []
-        return [file for file in mine + foreign if file not in doubtful or file in there]
+            return mine + self._of_others(now_ms, deadline_ms - SPARE_MS)
+        return mine
+
+    def _of_others(self, now_ms: int, deadline_ms: int) -> list[DataFile]:
+        """Return files of the inbox that are not in our mind; set aside what is wrong there."""
+        taken = self._inbox.take(FILES_PER_COMMIT, deadline_ms=deadline_ms)
+        # With something wrong in it a committer, or the next look, goes on: it may be much.
+        if taken.aside or taken.unread or len(taken.files) < FILES_PER_COMMIT:
+            self._looked_ms, self._look_interval_ms = now_ms, LOOK_INTERVAL_MS
+        if taken.unread:
+            unread = f"{len(taken.unread)} entries of the inbox stay unread: {taken.unread[0]}"
+            say("warning", unread)
+        self._inbox.set_aside(taken.aside)
+        self._taken = {}
+        for entry, file in (*taken.files, *taken.again):
+            self._taken.setdefault(file.name, []).append(entry)
+        return [file for _, file in taken.files if file.name not in self._waiting]
 
     def _forget(self, files: Sequence[DataFile]) -> None:
         """Take visible files off our mind and out of the inbox."""
-        mine = [self._waiting.pop(file.name, None) for file in files]
-        self._inbox.remove(
-            [file for file, own in zip(files, mine, strict=True) if own is None or own.described]
-        )
+        entries = list[str]()
+        for file in files:
+            mine = self._waiting.pop(file.name, None)
+            entries += self._taken.pop(file.name, [])
+            if mine is not None and mine.described:
+                entries.append(self._inbox.entry_of(mine.file))
+        self._inbox.remove(list(dict.fromkeys(entries)))
 
-    def _without_missing(self, files: Sequence[DataFile]) -> list[DataFile]:
-        """Set aside descriptors whose files are not there; return the others."""
-        there = [file for file in files if self._inbox.describes(file)]
-        missing = [file for file in files if file not in there]
-        if missing:
-            self._inbox.set_aside(missing)
-            for file in missing:
-                self._waiting.pop(file.name, None)
-            say(
-                "error",
-                f"{len(missing)} files of the inbox are not where they were stored, or not as "
-                f"long, for example {missing[0].path}; their descriptors are in {MISSING}/",
-            )
-        return there
+    def _is_still_there(self, file: DataFile) -> bool:
+        """Look at a file of ours; give it up when it is not there, or not whole, any more."""
+        found = self._inbox.look_at(file)
+        if isinstance(found, Rejection):
+            self._give_up(file, found)
+            return False
+        return True
+
+    def _give_up(self, file: DataFile, why: Rejection) -> None:
+        """Set aside the descriptor of a file that cannot be committed."""
+        self._waiting.pop(file.name, None)
+        (entry, *_) = self._taken.get(file.name, [self._inbox.entry_of(file)])
+        self._inbox.set_aside([Aside(entry, why, msgspec.json.encode(file))])
 
     def warm_up(self) -> None:
         """See `Destination.warm_up`."""

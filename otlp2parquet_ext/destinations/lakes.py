@@ -98,7 +98,7 @@ def _inbox(order: Order, storage: Storage) -> tuple[Storage, Inbox]:
     settings, in_table_bucket = order.settings, order.address.in_table_bucket
     if not settings.inbox:
         if not in_table_bucket:
-            return storage, Inbox(storage)
+            return storage, Inbox(storage, columns=order.columns)
         if settings.commit == "inbox":
             raise AddressError(
                 "OTLP2PARQUET_COMMIT='inbox' needs OTLP2PARQUET_INBOX=s3://bucket/prefix: in a "
@@ -114,8 +114,10 @@ def _inbox(order: Order, storage: Storage) -> tuple[Storage, Inbox]:
     root = f"s3://{address.place}" if address.kind == "s3" else address.place
     own = access.storage(f"{root}/{'/'.join(order.name)}")
     if settings.commit == "inbox" and not in_table_bucket:
-        return own, Inbox(own)  # whoever only stores needs no catalog, and no other permission
-    return storage, Inbox(own, storage)
+        return own, Inbox(
+            own, columns=order.columns
+        )  # whoever only stores needs no catalog, and no other permission
+    return storage, Inbox(own, storage, order.columns)
 
 
 def _sqlite(order: Order) -> Made:

@@ -7,7 +7,7 @@ with ours, the file is laid beside the table, where no sweep takes it for someth
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 import pyarrow as pa
@@ -21,7 +21,7 @@ from otlp2parquet_ext.storage import StorageError
 from otlp2parquet_ext.tables.columns import arrow_schema
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from otlp2parquet_ext.iceberg import CommitTable, DataFile
     from otlp2parquet_ext.iceberg.inbox import Inbox
@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.tables.columns import Column
 
 BESIDE = "beside"
+
+
+class UnreadableError(StorageError):
+    """The bytes of a file are there, and are no rows of ours: trying again would not help."""
 
 
 def fitted(rows: pa.Table, columns: Sequence[Column]) -> pa.Table:
@@ -83,7 +87,8 @@ def refit(storage: Storage, file: DataFile, fit: Matched) -> DataFile:
         The descriptor of the new file.
 
     Raises:
-        StorageError: the file cannot be read or written, or is none of ours.
+        UnreadableError: it is not whole, or none of ours.
+        StorageError: the file cannot be read or written now.
     """
     import pyarrow.parquet as pq  # noqa: PLC0415 - seldom needed
 
@@ -91,8 +96,8 @@ def refit(storage: Storage, file: DataFile, fit: Matched) -> DataFile:
     try:
         rows = pq.ParquetFile(pa.BufferReader(storage.get(path))).read()
         rows = fitted(rows, fit.columns)
-    except (pa.ArrowException, ValueError) as error:
-        raise StorageError(f"{file.path} cannot be written anew: {quote(error)}") from error
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise UnreadableError(f"{file.path} cannot be written anew: {quote(error)}") from error
     data, footer = encode(rows, fit.columns)
     target = f"{path.removesuffix('.parquet')}-{fit.tag}.parquet"
     put = storage.put(target, data)
@@ -125,12 +130,25 @@ def lay_beside(storage: Storage, file: DataFile, target: Storage | None = None) 
     return target.url(beside)
 
 
+class Fitted(NamedTuple):
+    """What became of files that were to be committed.
+
+    Attributes:
+        fit: how files have to be written to fit at once; None when they do.
+        left_out: files whose rows cannot be read, with the reason: they are in no table.
+    """
+
+    fit: Matched | None
+    left_out: Mapping[str, str]
+
+
 def commit_fitting(
     table: CommitTable, inbox: Inbox, files: Sequence[DataFile], deadline_ms: int
-) -> Matched | None:
+) -> Fitted:
     """Commit files, after writing anew those that do not fit; lay aside what no table takes.
 
-    When this returns every row can be read: in the table, or, said in one line, beside it.
+    When this returns every row can be read: in the table, or, as one line says, beside it, except
+    those of files that nobody can read. One such file keeps no other from being committed.
 
     Args:
         table: to commit to.
@@ -138,27 +156,36 @@ def commit_fitting(
         files: n > 0.
         deadline_ms: see `CommitTable.commit`.
 
-    Returns:
-        How files have to be written to fit at once; None when they do.
-
     Raises:
         StorageError: a file cannot be written anew or laid beside.
         CommitError: see `CommitTable.commit`.
     """
-    fit = None
+    fit, left_out = None, dict[str, str]()
     try:
         try:
             table.commit(files, deadline_ms)
         except MisfitError as error:
             fit = error.fit
-            wrong = frozenset(error.names)
-            files = [
-                refit(inbox.storage_of(file), file, fit) if file.name in wrong else file
-                for file in files
-            ]
-            table.commit(files, deadline_ms)
+            files = list(_refitted(inbox, files, frozenset(error.names), fit, left_out))
+            if files:
+                table.commit(files, deadline_ms)
     except ClashError as error:
         # A table bucket would take the copies as little as the descriptors.
         places = [lay_beside(inbox.storage_of(file), file, inbox.storage) for file in files]
         say("error", f"{error}; {len(places)} files lie beside it, for example {places[0]}")
-    return fit
+    return Fitted(fit, left_out)
+
+
+def _refitted(
+    inbox: Inbox,
+    files: Sequence[DataFile],
+    wrong: Collection[str],
+    fit: Matched,
+    left_out: dict[str, str],
+) -> Iterator[DataFile]:
+    """Yield files as the table wants them; note those that nobody can read in `left_out`."""
+    for file in files:
+        try:
+            yield refit(inbox.storage_of(file), file, fit) if file.name in wrong else file
+        except UnreadableError as error:
+            left_out[file.name] = str(error)

@@ -2,7 +2,7 @@
 
     put(file) --> inbox/<stored>-<name>.json --take()--> files to commit --remove()--> gone
                                                  |
-                                                 +--set_aside()--> inbox/missing/…
+                                                 +--set_aside()--> inbox/missing/…, inbox/rejected/…
 
 Entries sort by when their files were stored, and the oldest are taken first: what the table's
 ledger forgets is then always older than what still waits.
@@ -10,31 +10,71 @@ ledger forgets is then always older than what still waits.
 An entry is removed only after its commit is known to have landed. One that is met again after a
 crash in between is recognised by its name, in the table.
 
-A descriptor whose file is not there (any more) would break the table, and must not block the
-others: it is set aside, out of every committer's way, for a person who can bring the file back.
+Nothing an entry says is believed: `trust.py` compares it with its file, which is looked at by
+`looking.py`. What fails is set aside with the reason, out of every committer's way, for a person:
+those whose file is not there, and may come back, apart from those that are not true.
 """
 
 from __future__ import annotations
 
 import contextlib
-import re
+import time
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from otlp2parquet_ext.iceberg import DataFile, decode_data_file
+from otlp2parquet_ext.iceberg import trust
+from otlp2parquet_ext.iceberg.aside import Aside, file_name, keep
+from otlp2parquet_ext.iceberg.looking import look
+from otlp2parquet_ext.iceberg.trust import ENTRY, ENTRY_BYTES, QUOTED, Rejection, entry_name
+from otlp2parquet_ext.say import say
 from otlp2parquet_ext.storage import ForeignAddressError, NotThereError, StorageError
 from otlp2parquet_ext.storage.gather import gather
+from otlp2parquet_ext.tables.logs import COLUMNS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
+    from otlp2parquet_ext.iceberg import DataFile
     from otlp2parquet_ext.storage import Storage
+    from otlp2parquet_ext.tables.columns import Column
 
 FOLDER = "inbox"
-MISSING = "inbox/missing"
-ENTRY = re.compile(r"\d{13,}-(.+)\.json")
+
+
+class Waiting(NamedTuple):
+    """A file that waits.
+
+    Attributes:
+        entry: the path of its descriptor.
+        file: as it is, or as its descriptor says where nobody has looked yet.
+    """
+
+    entry: str
+    file: DataFile
+
+
+class Unread(NamedTuple):
+    """An entry of which nobody knows, for it or its file cannot be read; it stays."""
+
+    error: StorageError
+
+
+class Taken(NamedTuple):
+    """Some of what waits, looked at.
+
+    Attributes:
+        files: what can be committed; one name only once.
+        again: entries besides, of the same names.
+        aside: what cannot be committed.
+        unread: why some were passed over, which stay: perhaps none may be read.
+    """
+
+    files: list[Waiting]
+    again: list[Waiting]
+    aside: list[Aside]
+    unread: list[StorageError]
 
 
 class Inbox:
@@ -43,6 +83,7 @@ class Inbox:
     Args:
         storage: in which it lies.
         files: reaches the data files, if they lie elsewhere.
+        columns: ours, of the table.
 
     Attributes:
         usable: False where there is none.
@@ -50,9 +91,15 @@ class Inbox:
 
     usable = True
 
-    def __init__(self, storage: Storage, files: Storage | None = None) -> None:
+    def __init__(
+        self,
+        storage: Storage,
+        files: Storage | None = None,
+        columns: Sequence[Column] = COLUMNS,
+    ) -> None:
         self._storage = storage
         self._files = files or storage
+        self._columns = columns
 
     @property
     def storage(self) -> Storage:
@@ -68,30 +115,64 @@ class Inbox:
         """Leave a descriptor; one of the same name that is there already is as good."""
         self._storage.put(_path(file), msgspec.json.encode(file))
 
-    def take(self, limit: int, *, threads: int = 1) -> list[DataFile]:
-        """Return at most `limit` descriptors, oldest first; foreign files are passed over.
+    def take(self, limit: int, *, threads: int = 1, deadline_ms: int | None = None) -> Taken:
+        """Look at the oldest that wait.
 
         Args:
-            limit: n > 0.
-            threads: descriptors to read at once, where they lie far away.
+            limit: descriptors at most, n > 0, good or bad; those that cannot be read come on top.
+            threads: to look at at once, where they lie far away.
+            deadline_ms: Unix ms after which no more of them are taken.
+
+        Raises:
+            StorageError: the storage is in trouble, and not one object of it.
         """
-        entries = (p for p in self._storage.list(FOLDER) if p.endswith(".json"))
-        files = gather(self.read, entries, threads)
-        return list(islice((file for file in files if file is not None), limit))
+        taken = Taken([], [], [], [])
+        names = set[str]()
+        looked = (found for found in self._look_at_all(threads, deadline_ms) if found is not None)
+        for found in islice(_but_unread(looked, taken.unread), limit):
+            if isinstance(found, Aside):
+                taken.aside.append(found)
+            elif found.file.name in names:
+                taken.again.append(found)
+            else:
+                names.add(found.file.name)
+                taken.files.append(found)
+        return taken
 
-    def entries(self) -> list[str]:
-        """Return the file names of what waits, oldest first, unread: foreign ones among them."""
-        return [path.rpartition("/")[2] for path in self._storage.list(FOLDER)]
+    def _look_at_all(
+        self, threads: int, deadline_ms: int | None
+    ) -> Iterator[Waiting | Aside | Unread | None]:
+        """Yield what is known of each entry; None when another committer was faster."""
 
-    def names(self) -> set[str]:
-        """Return the names of all files that have a descriptor, those set aside included."""
-        found = (p for folder in (FOLDER, MISSING) for p in self._storage.list(folder))
-        return {match[1] for path in found if (match := ENTRY.fullmatch(path.rpartition("/")[2]))}
+        def entries() -> Iterator[str]:
+            for path in self._storage.list(FOLDER):
+                if deadline_ms is not None and time.time() * 1_000 > deadline_ms:
+                    return
+                if ENTRY.fullmatch(file_name(path)):
+                    yield path
 
-    def describes(self, file: DataFile) -> bool:
-        """Tell whether the file is there, where files may lie, with the length it should have.
+        yield from gather(self._look_at, entries(), threads)
 
-        Where: in the table's location, or, of environments that know none, beside the inbox.
+    def _look_at(self, entry: str) -> Waiting | Aside | Unread | None:
+        data = b""
+        try:
+            part = self._storage.part(entry, 0, ENTRY_BYTES)
+            data = part.data
+            found = trust.read_entry(file_name(entry), data, part.size_bytes)
+            if not isinstance(found, Rejection):
+                found = self.look_at(found)
+        except NotThereError:
+            return None
+        except ForeignAddressError as error:
+            found = Rejection(str(error))
+        except StorageError as error:
+            if not error.of_object:
+                raise
+            return Unread(error)
+        return Aside(entry, found, data) if isinstance(found, Rejection) else Waiting(entry, found)
+
+    def look_at(self, file: DataFile) -> DataFile | Rejection:
+        """Return a file as it is, if that is what its descriptor says.
 
         Raises:
             StorageError: that cannot be found out.
@@ -99,11 +180,25 @@ class Inbox:
         try:
             storage = self.storage_of(file)
         except ForeignAddressError:
-            return False
-        return storage.size(storage.path(file.path)) == file.size_bytes
+            return trust.outside(file)
+        return look(storage, file, self._columns)
+
+    def entries(self) -> list[str]:
+        """Return the file names of what waits, oldest first, unread; none of others."""
+        names = map(file_name, self._storage.list(FOLDER))
+        return [name for name in names if ENTRY.fullmatch(name)]
+
+    def names(self) -> set[str]:
+        """Return the names of all files that have a descriptor.
+
+        What is set aside is none: if its file is a whole one, the sweep describes it anew.
+        """
+        return {match[2] for name in self.entries() if (match := ENTRY.fullmatch(name))}
 
     def storage_of(self, file: DataFile) -> Storage:
         """Return the storage a file lies in.
+
+        Where: in the table's location, or, of environments that know none, beside the inbox.
 
         Raises:
             ForeignAddressError: in none where files may lie.
@@ -114,24 +209,36 @@ class Inbox:
         self._storage.path(file.path)
         return self._storage
 
-    def set_aside(self, files: Sequence[DataFile]) -> None:
-        """Move descriptors out of the way."""
-        for file in files:
-            self._storage.put(_path(file, MISSING), msgspec.json.encode(file))
-        self.remove(files)
+    def entry_of(self, file: DataFile) -> str:
+        """Return the path of the descriptor that `put` leaves."""
+        return _path(file)
 
-    def remove(self, files: Sequence[DataFile]) -> None:
+    def set_aside(self, aside: Sequence[Aside], *, threads: int = 1) -> None:
+        """Move entries out of the way, with the reason, and log one line of all.
+
+        Args:
+            aside: entries.
+            threads: to write at once, where they lie far away.
+
+        Raises:
+            StorageError: they stay where they are, or some of them.
+        """
+        if not aside:
+            return
+        folders = keep(self._storage, aside, threads)
+        self.remove([one.entry for one in aside])
+        first = aside[0]
+        say(
+            "error",
+            f"{len(aside)} entries of the inbox are not committed, for example "
+            f"{file_name(first.entry)[:QUOTED]!r}: {first.why.reason}; they are in "
+            f"{' and '.join(folders)}, each with its reason, and their files stay",
+        )
+
+    def remove(self, entries: Sequence[str]) -> None:
         """Forget descriptors whose files are visible."""
-        if files:
-            self._storage.delete_many([_path(file) for file in files])
-
-    def read(self, path: str) -> DataFile | None:
-        """Read an entry; None when it is not ours, or another committer was faster."""
-        try:
-            file = decode_data_file(self._storage.get(path))
-        except (msgspec.MsgspecError, NotThereError):
-            return None
-        return file if _path(file) == path else None
+        if entries:
+            self._storage.delete_many(list(entries))
 
 
 class NoInbox(Inbox):
@@ -146,22 +253,32 @@ class NoInbox(Inbox):
             "OTLP2PARQUET_INBOX=s3://bucket/prefix"
         )
 
-    def take(self, limit: int, *, threads: int = 1) -> list[DataFile]:
+    def take(self, limit: int, *, threads: int = 1, deadline_ms: int | None = None) -> Taken:
         """See `Inbox.take`."""
-        del limit, threads
-        return []
+        del limit, threads, deadline_ms
+        return Taken([], [], [], [])
 
     def entries(self) -> list[str]:
         """See `Inbox.entries`."""
         return []
 
-    def names(self) -> set[str]:
-        """See `Inbox.names`."""
-        return set()
+    def set_aside(self, aside: Sequence[Aside], *, threads: int = 1) -> None:
+        """See `Inbox.set_aside`: there is nothing that waits."""
 
-    def remove(self, files: Sequence[DataFile]) -> None:
+    def remove(self, entries: Sequence[str]) -> None:
         """See `Inbox.remove`."""
 
 
-def _path(file: DataFile, folder: str = FOLDER) -> str:
-    return f"{folder}/{file.stored_ms:013}-{file.name}.json"
+def _but_unread(
+    found: Iterator[Waiting | Aside | Unread], unread: list[StorageError]
+) -> Iterator[Waiting | Aside]:
+    """Yield what was looked at, and keep why the others were not."""
+    for one in found:
+        if isinstance(one, Unread):
+            unread.append(one.error)
+        else:
+            yield one
+
+
+def _path(file: DataFile) -> str:
+    return f"{FOLDER}/{entry_name(file)}"

@@ -19,9 +19,12 @@ class StorageError(Exception):
 
     Attributes:
         lacks: the IAM actions one of which is not allowed, if that is the cause.
+        of_object: the trouble may be of this one object, which somebody encrypted with a key of
+            their own for example, and others can be read.
     """
 
     lacks: tuple[str, ...] = ()
+    of_object: bool = False
 
 
 class NotThereError(StorageError):
@@ -42,6 +45,20 @@ class Put(NamedTuple):
     """
 
     new: bool
+    size_bytes: int
+    stored_ms: int
+
+
+class Part(NamedTuple):
+    """Some bytes of an object.
+
+    Attributes:
+        data: fewer than asked for where the object ends.
+        size_bytes: its whole length.
+        stored_ms: Unix milliseconds at which it was stored, by the storage's own clock.
+    """
+
+    data: bytes
     size_bytes: int
     stored_ms: int
 
@@ -75,6 +92,20 @@ class Storage(Protocol):
 
         Raises:
             NotThereError: there is none.
+            StorageError: it cannot be read.
+        """
+
+    def part(self, path: str, start: int, length: int) -> Part:
+        """Return bytes of an object, however long it is, and what it is.
+
+        Args:
+            path: of the object; on a disk a plain file, reached through no link below the root.
+            start: of the first byte, from 0.
+            length: of bytes at most, n > 0.
+
+        Raises:
+            NotThereError: there is no such object.
+            ForeignAddressError: it lies elsewhere, behind a link.
             StorageError: it cannot be read.
         """
 

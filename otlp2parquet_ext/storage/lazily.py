@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from otlp2parquet_ext.storage import Entry, Put, Storage
+    from otlp2parquet_ext.storage import Entry, Part, Put, Storage
     from otlp2parquet_ext.storage.buffers import BytesLike
 
 
@@ -38,6 +38,10 @@ class LazyStorage:
     def get(self, path: str) -> bytes:
         """See `Storage.get`."""
         return self._real().get(path)
+
+    def part(self, path: str, start: int, length: int) -> Part:
+        """See `Storage.part`."""
+        return self._real().part(path, start, length)
 
     def list(self, prefix: str) -> Iterable[str]:
         """See `Storage.list`."""

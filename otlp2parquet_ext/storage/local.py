@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from otlp2parquet_ext.say import quote
-from otlp2parquet_ext.storage import Entry, ForeignAddressError, NotThereError, Put, StorageError
+from otlp2parquet_ext.storage import (
+    Entry,
+    ForeignAddressError,
+    NotThereError,
+    Part,
+    Put,
+    StorageError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from otlp2parquet_ext.storage.buffers import BytesLike
+
+
+OF_ONE_FILE = frozenset({errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENXIO})
+"""Errors that say nothing of other files."""
 
 
 class LocalStorage:
@@ -64,11 +77,32 @@ class LocalStorage:
         except OSError as error:
             raise StorageError(f"{self.root / path} cannot be read: {error.strerror}") from error
 
+    def part(self, path: str, start: int, length: int) -> Part:
+        """See `Storage.part`."""
+        place = self.root / path
+        try:
+            if place.resolve() != self.root.resolve() / path:
+                raise ForeignAddressError(f"{str(place)!r} is reached through a link")
+            with os.fdopen(_opened(place), "rb") as file:
+                about = os.fstat(file.fileno())
+                if not stat.S_ISREG(about.st_mode):
+                    raise ForeignAddressError(f"{str(place)!r} is no plain file")
+                file.seek(start)
+                return Part(file.read(length), about.st_size, about.st_mtime_ns // 1_000_000)
+        except (FileNotFoundError, NotADirectoryError):
+            raise NotThereError(f"{place} is not there") from None
+        except IsADirectoryError:
+            raise ForeignAddressError(f"{str(place)!r} is no plain file") from None
+        except OSError as error:
+            found = StorageError(f"{place} cannot be read: {error.strerror}")
+            found.of_object = error.errno in OF_ONE_FILE
+            raise found from error
+
     def list(self, prefix: str) -> Iterable[str]:
         """See `Storage.list`; a folder that does not exist is empty."""
         folder = self.root / prefix
         try:
-            names = sorted(entry.name for entry in os.scandir(folder) if entry.is_file())
+            names = sorted(entry.name for entry in os.scandir(folder) if _is_file(entry))
         except FileNotFoundError:
             return []
         except OSError as error:
@@ -127,6 +161,15 @@ class LocalStorage:
             return None
         except OSError as error:
             raise StorageError(f"{self.root / path} cannot be read: {error.strerror}") from error
+
+
+def _opened(path: Path) -> int:
+    """Open a file to read, but no link; a pipe does not wait for its writer."""
+    return os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    return entry.is_file(follow_symlinks=False)
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

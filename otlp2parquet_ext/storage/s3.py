@@ -16,7 +16,13 @@ import os
 import time
 from typing import TYPE_CHECKING
 
-from otlp2parquet_ext.storage import ForeignAddressError, NotThereError, Put, StorageError
+from otlp2parquet_ext.storage import (
+    ForeignAddressError,
+    NotThereError,
+    Part,
+    Put,
+    StorageError,
+)
 from otlp2parquet_ext.storage.s3_address import TABLE_BUCKET, Place, Service, full_path
 from otlp2parquet_ext.storage.s3_documents import UNSPEAKABLE, deletion, not_deleted, read_page
 from otlp2parquet_ext.storage.s3_errors import Action, refusal
@@ -95,6 +101,26 @@ class S3Storage:
         response = self._send("GET", place, limit=OBJECT)
         if response.status == 200:
             return response.body
+        raise refusal(Action.GET, place, self._service, response)
+
+    def part(self, path: str, start: int, length: int) -> Part:
+        """See `Storage.part`; one request, if there is such a part."""
+        place = self._place(path)
+        wanted = {"Range": f"bytes={start}-{start + length - 1}"}
+        response = self._send("GET", place, wanted, limit=OBJECT)
+        if response.status == 416:  # it ends before that
+            there = self._look(place)
+            if there is None:
+                raise NotThereError(f"{place} is not there")
+            return Part(b"", _length(place, there), _time_ms(there, "last-modified"))
+        body, stored_ms = response.body, _time_ms(response, "last-modified")
+        if response.status == 200:  # a server that knows no ranges
+            return Part(body[start : start + length], len(body), stored_ms)
+        if response.status == 206:
+            whole = response.headers.get("content-range", "").rpartition("/")[2]
+            if not whole.isdecimal():
+                raise StorageError(f"{place}: the server does not say how long it is")
+            return Part(body[:length], int(whole), stored_ms)
         raise refusal(Action.GET, place, self._service, response)
 
     def list(self, prefix: str) -> Iterator[str]:

@@ -46,6 +46,7 @@ def refusal(action: Action, place: Place, service: Service, response: Response) 
     error = StorageError(f"{what}: {advice} ({said})" if advice else f"{what}: {said}")
     if response.status == 403 and advice == _permission(action, place, service):
         error.lacks = _lacking(action, place)
+    error.of_object = response.status in (400, 403)
     return error
 
 

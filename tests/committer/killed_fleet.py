@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 STEPS: tuple[tuple[Any, tuple[str, ...]], ...] = (
-    (LocalStorage, ("put", "get", "list", "delete", "delete_many", "size")),
+    (LocalStorage, ("put", "get", "part", "list", "delete", "delete_many", "size")),
     (sqlite_catalog.SqlitePointer, ("current", "create", "swap")),
     (Client, ("request",)),
 )
@@ -121,7 +121,8 @@ def write(plan: Plan, number: int) -> None:
         # As the flush side does: a batch stays in the spool until it is safe.
         rows = bodies_at(batch % 2, text)
         safe = lake.store(
-            Batch(text.rjust(32, "0"), {"logs": rows}), commit_follows=mode == "direct"
+            Batch(text.replace("-", "x").rjust(32, "0"), {"logs": rows}),
+            commit_follows=mode == "direct",
         ).safe
         try:
             lake.commit(now_ms() + 5_000)

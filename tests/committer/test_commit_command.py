@@ -52,8 +52,9 @@ def test_what_was_set_aside_is_told_of(lake: Place, capsys: pytest.CaptureFixtur
         "inbox/0000000000001-x.json",
         b'{"name":"x","path":"/nowhere","day":1,"rows":1,"size_bytes":1,"stored_ms":1}',
     )
-    assert main(["commit", lake.url]) == 0
+    assert main(["commit", lake.url]) == 3
     assert capsys.readouterr().out == "nothing waited in the inbox; 1 descriptors were set aside\n"
+    assert main(["commit", lake.url]) == 0
 
 
 def test_a_problem_is_told_of_and_is_the_exit_status(

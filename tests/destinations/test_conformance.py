@@ -300,7 +300,8 @@ destination = choose(load(os.environ)[0], os.environ)
 for n in range(4):
     body = f"{{sys.argv[1]}}-{{n}}"
     batch = rows((f"2026-03-14T12:00:0{{n}}.000Z", body))
-    destination.store(Batch(body.rjust(32, "0"), {{"logs": batch}}), commit_follows=True)
+    name = body.replace("-", "x").rjust(32, "0")
+    destination.store(Batch(name, {{"logs": batch}}), commit_follows=True)
     try:
         destination.commit(soon())
     except BusyError:

@@ -59,12 +59,12 @@ class Warehouse:
     def store(self, rows: pa.Table, batch: str) -> list[DataFile]:
         """Store rows; return the descriptors, taken out of the inbox."""
         Lake(self.storage, self.open, direct=False).store(
-            Batch(batch.rjust(32, "0"), {"logs": rows})
+            Batch("".join(filter(str.isalnum, batch)).rjust(32, "0"), {"logs": rows})
         )
         inbox = Inbox(self.storage)
-        files = inbox.take(1_000)
-        inbox.remove(files)
-        return files
+        taken = inbox.take(1_000)
+        inbox.remove([waiting.entry for waiting in taken.files])
+        return [waiting.file for waiting in taken.files]
 
     def append(self, rows: pa.Table, batch: str) -> None:
         """Store rows and commit them."""

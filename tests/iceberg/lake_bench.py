@@ -96,11 +96,13 @@ class Home:
     def store(self, rows: pa.Table, batch: str) -> list[DataFile]:
         """Store rows; return the descriptors, taken out of the inbox."""
         storage = LocalStorage(self.location)
-        Lake(storage, self.lean).store(Batch(batch.rjust(32, "0"), {"logs": rows}))
+        Lake(storage, self.lean).store(
+            Batch("".join(filter(str.isalnum, batch)).rjust(32, "0"), {"logs": rows})
+        )
         inbox = Inbox(storage)
-        files = inbox.take(1_000)
-        inbox.remove(files)
-        return files
+        taken = inbox.take(1_000)
+        inbox.remove([waiting.entry for waiting in taken.files])
+        return [waiting.file for waiting in taken.files]
 
     def append(self, rows: pa.Table, batch: str) -> None:
         """Store rows and commit them lean."""

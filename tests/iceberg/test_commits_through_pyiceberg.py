@@ -445,10 +445,10 @@ def stored_in_s3(warehouse: Warehouse, body: str) -> list[DataFile]:
     lake = Lake(storage, warehouse.open, direct=False)
     lake.store(Batch(body.rjust(32, "0"), {"logs": bodies_at(0, body)}))
     inbox = Inbox(storage)
-    files = inbox.take(10)
-    inbox.remove(files)
+    taken = inbox.take(10)
+    inbox.remove([waiting.entry for waiting in taken.files])
     client.close()
-    return files
+    return [waiting.file for waiting in taken.files]
 
 
 def test_a_steady_commit_asks_for_nothing_twice(

@@ -233,7 +233,8 @@ def test_many_writers_lose_and_double_nothing(tmp_path: Path) -> None:
         "lake = Lake(LocalStorage(home.location), home.lean)\n"
         "for number in range(10):\n"
         "    name = f'{writer}-{number}'\n"
-        "    lake.store(Batch(name.rjust(32, '0'), {'logs': bodies_at(0, name)}))\n"
+        "    batch = Batch(name.replace('-', 'x').rjust(32, '0'), {'logs': bodies_at(0, name)})\n"
+        "    lake.store(batch)\n"
         "    lake.commit(time.time_ns() // 1_000_000 + 60_000)\n"
     )
     here = Path(__file__).parent

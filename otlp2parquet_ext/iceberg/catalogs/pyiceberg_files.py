@@ -24,7 +24,7 @@ from otlp2parquet_ext.web.client import new_client
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from otlp2parquet_ext.storage import Entry, Put, Storage
+    from otlp2parquet_ext.storage import Entry, Part, Put, Storage
     from otlp2parquet_ext.storage.buffers import BytesLike
     from otlp2parquet_ext.web.client import Client
 
@@ -148,6 +148,11 @@ class Files:
         """See `Storage.size`."""
         storage = self.storage(path, self.properties)
         return storage.size(storage.path(path))
+
+    def part(self, path: str, start: int, length: int) -> Part:
+        """See `Storage.part`."""
+        storage = self.storage(path, self.properties)
+        return storage.part(storage.path(path), start, length)
 
     def list(self, prefix: str) -> Iterable[str]:
         """See `Storage.list`."""

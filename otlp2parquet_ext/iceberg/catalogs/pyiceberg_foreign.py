@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from otlp2parquet_ext.say import quote
-from otlp2parquet_ext.storage import NotThereError, Put, StorageError
+from otlp2parquet_ext.storage import NotThereError, Part, Put, StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -44,6 +44,18 @@ class ForeignStorage:
                 return stream.read()
         except FileNotFoundError as error:
             raise NotThereError(f"{path} is not there") from error
+        except Exception as error:
+            raise StorageError(f"{path} cannot be read: {quote(error)}") from error
+
+    def part(self, path: str, start: int, length: int) -> Part:
+        """See `Storage.part`; PyIceberg does not say when it was stored."""
+        size_bytes = self.size(path)
+        if size_bytes is None:
+            raise NotThereError(f"{path} is not there")
+        try:
+            with self._io.new_input(path).open() as stream:
+                stream.seek(start)
+                return Part(stream.read(length), size_bytes, time.time_ns() // 1_000_000)
         except Exception as error:
             raise StorageError(f"{path} cannot be read: {quote(error)}") from error
 
