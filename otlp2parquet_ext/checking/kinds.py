@@ -20,7 +20,7 @@ from otlp2parquet_ext.checking.data_tap import tap_trials
 from otlp2parquet_ext.checking.files import PROBE, file_trials, waiting
 from otlp2parquet_ext.checking.identity import identity_trials
 from otlp2parquet_ext.checking.trying import Trial
-from otlp2parquet_ext.iceberg.inbox import FOLDER
+from otlp2parquet_ext.iceberg.aside import FOLDER
 from otlp2parquet_ext.storage.lazily import LazyStorage
 
 if TYPE_CHECKING:
@@ -105,7 +105,9 @@ def _files(subject: Subject, made: Parts, policy: str, needs: tuple[str, ...]) -
     """
     if not subject.address.in_table_bucket:
         service = "" if subject.address.kind == "sqlite" else "s3"
-        yield from file_trials(made.storage, policy, needs=needs, service=service)
+        # Where files go: a role that only stores may write nowhere else.
+        where = f"data/{PROBE}"
+        yield from file_trials(made.storage, policy, name=where, needs=needs, service=service)
 
 
 def _inbox(

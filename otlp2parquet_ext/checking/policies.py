@@ -63,7 +63,12 @@ POLICIES: Mapping[str, tuple[Statement, ...]] = {
     ),
     "rest": LAKE_FILES,
     "inbox-mode": (
-        _allow("FilesAndDescriptors", OBJECTS[:2], "arn:aws:s3:::BUCKET/PREFIX/DATABASE/*"),
+        _allow(
+            "FilesAndDescriptors",
+            OBJECTS[:2],
+            "arn:aws:s3:::BUCKET/PREFIX/DATABASE/*/data/*",
+            "arn:aws:s3:::BUCKET/PREFIX/DATABASE/*/inbox/*",
+        ),
     ),
     "inbox-apart": (
         _allow("Inbox", OBJECTS, "arn:aws:s3:::INBOX_BUCKET/INBOX_PREFIX/DATABASE/*"),

@@ -17,7 +17,7 @@ import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote_plus
 
-from otlp2parquet_ext.iceberg.inbox import FOLDER
+from otlp2parquet_ext.iceberg.aside import FOLDER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

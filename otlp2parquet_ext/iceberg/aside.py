@@ -22,8 +22,11 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.iceberg.trust import Rejection
     from otlp2parquet_ext.storage import Storage
 
-MISSING = "inbox/missing"
-REJECTED = "inbox/rejected"
+FOLDER = "inbox"
+"""Of what waits."""
+
+MISSING = f"{FOLDER}/missing"
+REJECTED = f"{FOLDER}/rejected"
 
 MOST_ASIDE = 10_000
 """Entries that each folder of what is set aside holds; more are removed without a copy: their

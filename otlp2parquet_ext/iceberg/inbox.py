@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from otlp2parquet_ext.iceberg import trust
-from otlp2parquet_ext.iceberg.aside import Aside, file_name, keep
+from otlp2parquet_ext.iceberg.aside import FOLDER, Aside, file_name, keep
 from otlp2parquet_ext.iceberg.looking import look
 from otlp2parquet_ext.iceberg.trust import ENTRY, ENTRY_BYTES, QUOTED, Rejection, entry_name
 from otlp2parquet_ext.say import say
@@ -39,8 +39,6 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.iceberg import DataFile
     from otlp2parquet_ext.storage import Storage
     from otlp2parquet_ext.tables.columns import Column
-
-FOLDER = "inbox"
 
 
 class Waiting(NamedTuple):
