@@ -21,7 +21,7 @@ from otlp2parquet_ext import __version__
 from otlp2parquet_ext.say import hide
 from otlp2parquet_ext.settings import secrets_in
 from otlp2parquet_ext.terminal import show_error
-from otlp2parquet_ext.urls import secrets_of
+from otlp2parquet_ext.url_secrets import secrets_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,11 +11,7 @@ from __future__ import annotations
 
 import re
 
-HARMLESS = frozenset({
-    "catalog-id", "endpoint", "oauth2-server-uri", "path-style", "region", "scope",
-    "signing-name", "signing-region", "vended", "warehouse",
-})  # fmt: skip
-"""Options of destinations; see `destinations.address`, which takes no other."""
+from otlp2parquet_ext.url_secrets import HARMLESS
 
 WITH_PATHS = frozenset({
     "arn", "catalog", "file", "glue", "gs", "hdfs", "rest+http", "rest+https", "s3", "s3a",
@@ -24,9 +20,6 @@ WITH_PATHS = frozenset({
 """Schemes whose paths are names of buckets, tables, folders and catalogs."""
 
 UNKNOWN = "***"
-LONG = 16
-"""Characters from which a part of a path may be a secret; half as many with a digit in it."""
-
 _HOST = re.compile(r"(?:[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.%]+\])(?::[0-9]{0,5})?")
 _AUTHORITY = re.compile(r"[^/?#\\]*")
 _IN_TEXT = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:(?:\\?/){2}[^\s\"'<>`]+")
@@ -79,33 +72,6 @@ def _options(query: str) -> str:
         name + equals + (shown(value, web_paths=True) if ":" in value else value)
         for name, equals, value in pairs
     )
-
-
-def secrets_of(text: str, *, paths: bool) -> list[str]:
-    """Return what a URL, or a list of them, holds that nobody may read.
-
-    User names and passwords, options that are not known to be harmless, fragments; and from
-    paths on the web each part that looks made by chance.
-
-    Args:
-        text: the URLs.
-        paths: look at their paths, too.
-    """
-    who = text.partition("://")[2].partition("?")[0].rpartition("@")[0]
-    found = [who, who.partition(":")[2]]
-    for url in re.split(r"[\s,]+", text):
-        place, _, query = url.partition("?")
-        pairs = (pair.partition("=") for pair in re.split("[&#]", query))
-        found += (value or name for name, _, value in pairs if name not in HARMLESS)
-        scheme, slashes, rest = place.partition("://")
-        if paths and slashes and scheme.removeprefix("otlp+") in ("http", "https"):
-            parts = re.split("[/#]", rest)[1:]
-            found += (part for part in parts if len(part) >= LONG or _has_digits(part))
-    return [secret for secret in found if secret]
-
-
-def _has_digits(part: str) -> bool:
-    return len(part) >= LONG // 2 and any(char.isdigit() for char in part)
 
 
 def shown_in(text: str, *, web_paths: bool) -> str:

@@ -142,17 +142,18 @@ PLACES_OF_SECRETS = (PREFIX, "BD_TAP_", "OTEL_EXPORTER_", "AWS_CONTAINER_")
 
 def secrets_in(environ: Mapping[str, str]) -> Iterator[str]:
     """Yield the secrets in `environ`: whole values, and what URLs hold of them."""
-    own = {name for setting in SETTINGS if setting.secret for name in setting.spellings()}
-    places = {name for setting in SETTINGS for name in setting.spellings()}
+    own: dict[str, bool] = {}
+    for setting in SETTINGS:
+        own.update(dict.fromkeys(setting.spellings(), setting.secret))
     for name, value in environ.items():
         catalog = name.startswith("PYICEBERG_CATALOG__") and names_secret(name)
         found: list[str] = []
-        if catalog or name in own or name in SECRETS:
+        if catalog or own.get(name) or name in SECRETS:
             found += (value.strip(), value.partition(":")[2].strip())
             found += (pair.partition("=")[2].strip() for pair in value.split(","))
         elif "://" in value:
-            from otlp2parquet_ext.urls import secrets_of  # noqa: PLC0415 - with the first message
+            from otlp2parquet_ext.url_secrets import secrets_of  # noqa: PLC0415 - with the first message
 
-            paths = name in places or name.startswith(PLACES_OF_SECRETS)
+            paths = name in own or name.startswith(PLACES_OF_SECRETS)
             found += secrets_of(value, paths=paths)
         yield from filter(None, found)

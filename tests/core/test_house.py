@@ -42,7 +42,8 @@ LAYERS = (
     {"terminal"},
     {"resident", "settings", "say"},
     {"masking", "urls"},
-    {"escapes"},
+    {"secret_forms", "secret_places"},
+    {"escapes", "needles", "url_secrets"},
 )
 ALLOWED = {("destinations", "iceberg")}
 LEFT_OUT = {

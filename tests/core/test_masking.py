@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 from otlp2parquet_ext import say
 from otlp2parquet_ext.losses import Losses
 from otlp2parquet_ext.masking import Masker
-from otlp2parquet_ext.urls import secrets_of, shown, shown_in
+from otlp2parquet_ext.url_secrets import secrets_of
+from otlp2parquet_ext.urls import shown, shown_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -187,12 +188,16 @@ def test_the_secrets_fetched_last_are_hidden_and_the_rest_is_bounded() -> None:
 def test_an_environment_without_a_message_computes_no_form() -> None:
     """Start-up does not pay for what only an error needs."""
     program = (
-        "import sys; from otlp2parquet_ext import say, settings;"
+        "import sys; before = set(sys.modules); from otlp2parquet_ext import say, settings;"
+        "new = lambda: set(sys.modules) - before;"
         "say.hide(settings.secrets_in({'OTLP2PARQUET_REST_TOKEN': 'x' * 40}));"
         "assert 'otlp2parquet_ext.masking' not in sys.modules;"
         "assert 'otlp2parquet_ext.urls' not in sys.modules;"
         "assert say._secrets == [];"
-        "assert say.quote('a ' + 'x' * 40) == 'a ***'"
+        "assert say.quote('a ' + 'x' * 40) == 'a ***';"
+        "say.hide(settings.secrets_in({'A': 'https://u:password@h/?sig=hush-hush'}));"
+        "say.line('info', 'a message without a URL, hush-hush');"
+        "assert not {'re', 'json', 'html', 'urllib', 'otlp2parquet_ext.urls'} & new()"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
 
