@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import stat
 from typing import TYPE_CHECKING, Any
 
 import counting_proxy
@@ -369,6 +370,21 @@ def test_nothing_is_read_through_a_link(disk: Place, tmp_path: Path, what: str) 
         assert (done.files, done.aside) == (0, 2)
         return
     only_true_rows(disk, "fine")
+
+
+def test_a_file_that_cannot_be_read_stays_and_the_others_are_committed(disk: Place) -> None:
+    """Encrypted with somebody's own key, for example: nobody knows whether it is true."""
+    store(disk, "evil", "fine")
+    assert isinstance(disk.objects, Folder)
+    (path,) = (disk.objects.root / n for n in disk.objects.names("data/") if "evil" in n)
+    path.unlink()
+    os.mknod(path, stat.S_IFSOCK | 0o600)  # opening a socket's file is an error of that file
+    done = commit_waiting(committer(disk), soon())
+    assert (done.files, done.aside, done.empty) == (1, 0, True)
+    assert done.problem.startswith("1 entries of the inbox stay unread: ")
+    assert disk.bodies() == ["fine"]
+    assert len(waiting(disk)) == 1
+    assert main(["commit", disk.url]) == 1
 
 
 def test_a_file_whose_pages_are_broken_blocks_no_other_where_it_is_written_anew(
