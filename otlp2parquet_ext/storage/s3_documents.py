@@ -41,15 +41,18 @@ def read_page(body: bytes) -> Page:
     """
     root = _parsed(body, "ListBucketResult")
     coded = _text(root, "EncodingType") == "url"
-    entries = [
-        Entry(
-            unquote_plus(_text(found, "Key")) if coded else _text(found, "Key"),
-            int(_text(found, "Size") or 0),
-            iso_date_ms(_text(found, "LastModified")) or 0,
-        )
-        for found in root.iter()
-        if found.tag == "Contents"
-    ]
+    try:
+        entries = [
+            Entry(
+                unquote_plus(_text(found, "Key")) if coded else _text(found, "Key"),
+                int(_text(found, "Size") or 0),
+                iso_date_ms(_text(found, "LastModified")) or 0,
+            )
+            for found in root.iter()
+            if found.tag == "Contents"
+        ]
+    except ValueError as error:
+        raise StorageError(f"S3's answer is not ListBucketResult: {quote(error)}") from error
     more = _text(root, "IsTruncated") == "true"
     return Page(entries, _text(root, "NextContinuationToken") if more else "")
 

@@ -254,3 +254,13 @@ def test_a_listing_that_goes_round_in_circles_has_an_end() -> None:
         with pytest.raises(StorageError, match="after 1 pages the server says to go on where"):
             list(s3_at(server.url).list("inbox"))
         assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize("size", ["x", "1e5", "9" * 5_000, "\u00b2"])
+def test_a_size_that_is_no_number_is_no_listing(size: str) -> None:
+    """Any other error than the storage's own would end a committer's work for all tables."""
+    page = (
+        f"<ListBucketResult><Contents><Key>a</Key><Size>{size}</Size></Contents></ListBucketResult>"
+    )
+    with pytest.raises(StorageError, match="S3's answer is not ListBucketResult"):
+        read_page(page.encode())
