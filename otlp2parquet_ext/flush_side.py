@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from otlp2parquet_ext.batch_tables import BatchTables
 from otlp2parquet_ext.contents import Contents, read_contents
-from otlp2parquet_ext.destinations import Batch, DestinationError, Source
+from otlp2parquet_ext.destinations import DestinationError
 from otlp2parquet_ext.in_hand import InHand
 from otlp2parquet_ext.resident import give_back_code, give_back_heap
 from otlp2parquet_ext.telemetry.values import Delivery
@@ -26,14 +27,10 @@ from otlp2parquet_ext.telemetry.values import Delivery
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    import pyarrow as pa
-
     from otlp2parquet_ext.destinations import Destination, Lost, Stored
     from otlp2parquet_ext.settings import Settings
     from otlp2parquet_ext.spool import Segment
-    from otlp2parquet_ext.table_maker import Change, TableMaker
-
-    Tables = dict[str, pa.Table]
+    from otlp2parquet_ext.table_maker import TableMaker
 
 SAMPLE = Delivery(
     b'[{"time":"2026-03-14T09:26:53.540Z","type":"function","record":{"level":"INFO"}}]', 1
@@ -139,15 +136,17 @@ class FlushSide:
         if self._made_by is not None:
             self._made_by.forget(batch)  # without the lock, which is held for as long as a batch is
 
-    def _begin(self, segment: Segment, *, as_text: bool) -> _Making:
+    def _begin(self, segment: Segment, *, as_text: bool) -> BatchTables:
         from otlp2parquet_ext.destinations.listed import forwards  # noqa: PLC0415 - as choose.py
 
         contents = read_contents(segment.read())
         contents.damaged_bytes += segment.beyond_bytes
         keeps = forwards(self._settings.destination)
-        return _Making(self, contents, as_text=as_text, keeps_source=keeps)
+        return BatchTables(
+            lambda: self._maker, self._making, contents, as_text=as_text, keeps_source=keeps
+        )
 
-    def _receipt(self, making: _Making, stored: Stored) -> Receipt:
+    def _receipt(self, making: BatchTables, stored: Stored) -> Receipt:
         contents = making.contents
         if making.change is not None:
             with self._making:
@@ -241,59 +240,3 @@ class FlushSide:
         # Nobody waits for what is settled.
         if self.troubled is not None and not getattr(self._settling, "under_way", False):
             self.troubled()
-
-
-class _Making:
-    """The tables of one batch, made when a destination first asks for them.
-
-    Args:
-        side: makes them.
-        contents: what they are made of.
-        as_text: see `FlushSide.store`.
-        keeps_source: somebody forwards what came as it came; else it goes as soon as it is
-            columns, for a file of those is still to come.
-    """
-
-    def __init__(
-        self, side: FlushSide, contents: Contents, *, as_text: bool, keeps_source: bool
-    ) -> None:
-        self.contents = contents
-        self.change: Change | None = None
-        self._side = side
-        self._as_text = as_text
-        self._mapped: Tables | None = None
-        self._keeps_source = keeps_source
-
-    def batch(self) -> Batch:
-        """Return what destinations are given; not kept here: a cycle would outlive the flush."""
-        contents = self.contents
-        if not self._keeps_source:
-            return Batch(contents.name, self._all)
-        source = Source(contents.context, contents.deliveries, contents.requests)
-        return Batch(contents.name, self._all, source, self._of_lambda)
-
-    def _of_lambda(self) -> Tables:
-        """Make the tables of what came from Lambda."""
-        with self._side._making:  # noqa: SLF001 - a part of it
-            if self._mapped is None:
-                maker = self._side._maker  # noqa: SLF001
-                if self._as_text:
-                    self._mapped = maker.make_text(self.contents, requests=False)
-                else:
-                    self._mapped, self.change = maker.make(self.contents)
-            return self._mapped
-
-    def _all(self) -> Tables:
-        """Make all tables."""
-        tables = self._made()
-        if not self._keeps_source:
-            self.contents.deliveries, self.contents.requests, self._mapped = [], {}, None
-        return tables
-
-    def _made(self) -> Tables:
-        if self._as_text:
-            with self._side._making:  # noqa: SLF001
-                return self._side._maker.make_text(self.contents)  # noqa: SLF001
-        mapped = self._of_lambda()
-        with self._side._making:  # noqa: SLF001
-            return self._side._maker.with_requests(self.contents, mapped)  # noqa: SLF001

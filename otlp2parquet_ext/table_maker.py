@@ -18,12 +18,15 @@ from typing import TYPE_CHECKING, NamedTuple
 from otlp2parquet_ext.mapping.exclude import EVERYTHING, exclusion
 from otlp2parquet_ext.mapping.invocations import Invocations
 from otlp2parquet_ext.mapping.known import Known
-from otlp2parquet_ext.mapping.logs import log_table, text_table
+from otlp2parquet_ext.mapping.logs import log_parts, text_table
 from otlp2parquet_ext.mapping.resource import resource
+from otlp2parquet_ext.mapping.rows import UNLIMITED, Limits
 from otlp2parquet_ext.say import say
 from otlp2parquet_ext.telemetry.values import Delivery
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     import pyarrow as pa
 
     from otlp2parquet_ext.contents import Contents
@@ -31,6 +34,9 @@ if TYPE_CHECKING:
 
 
 LOGS = "logs"
+
+LIMITS = Limits(rows=32_768, size_bytes=8_388_608)
+"""Of a part of a batch: a batch has 10 000 rows by default, and one at a time is in memory."""
 
 
 class Change(NamedTuple):
@@ -66,25 +72,75 @@ class TableMaker:
         Only tables with rows. The same contents give the same tables, until another batch is
         stored; after that, too, while it is owed to somebody.
         """
-        known = self._owed.get(contents.name, self._known)
-        if self._last is not None and self._last.batch == contents.name:
-            known = self._last.before
-        for invoke in contents.invokes:
-            self._invocations.invoked(invoke)
-        logs = log_table(contents.deliveries, contents.context, self._invocations, self._exclude)
-        made: dict[str, list[pa.Table]] = {LOGS: [logs.table]} if logs.table.num_rows else {}
-        derived, after = self._derive(contents, known)
+        logs = [table for table, _ in self._mapped(contents, UNLIMITED)]
+        made: dict[str, list[pa.Table]] = {LOGS: logs} if logs else {}
+        derived, change = self._derived(contents)
         _add(made, derived)
-        tables = {name: _united(parts) for name, parts in made.items()}
-        return tables, Change(contents.name, known, after)
+        return {name: united(parts) for name, parts in made.items()}, change
 
     def with_requests(self, contents: Contents, mapped: dict[str, pa.Table]) -> dict[str, pa.Table]:
         """Return tables by name, with the rows of OTLP requests behind the mapped ones."""
         if not contents.requests:
             return mapped
         made = {name: [table] for name, table in mapped.items()}
-        _add(made, self._requested(contents))
-        return {name: _united(parts) for name, parts in made.items()}
+        for tables, _ in self._requested(contents, UNLIMITED):
+            _add(made, tables)
+        return {name: united(parts) for name, parts in made.items()}
+
+    def parts(
+        self,
+        contents: Contents,
+        mapped: dict[str, pa.Table] | None,
+        changed: Callable[[Change, dict[str, pa.Table] | None], None],
+        limits: Limits = LIMITS,
+    ) -> Iterator[tuple[dict[str, pa.Table], bool]]:
+        """Yield all tables, those of a large batch part by part, and whether they are the last.
+
+        Args:
+            contents: what they are made of.
+            mapped: what `make` has made of it, if it has.
+            changed: told what `stored` has to be told, and what `make` would have made unless that
+                was too much for one part.
+            limits: of a part.
+        """
+        made: dict[str, pa.Table] = dict(mapped or {})
+        if mapped is None:
+            large = False
+            for table, last in self._mapped(contents, limits):
+                if last:
+                    made[LOGS] = table
+                else:
+                    large = True
+                    yield {LOGS: table}, False
+                del table  # before the next is made
+            derived, change = self._derived(contents)
+            made = _with(made, derived)
+            changed(change, None if large else made)
+            del derived
+        for tables, last in self._requested(contents, limits):
+            if not last and made:
+                yield made, False
+                made = {}
+            made = _with(made, tables)
+            del tables
+            yield made, last
+            made = {}
+
+    def _mapped(self, contents: Contents, limits: Limits) -> Iterator[tuple[pa.Table, bool]]:
+        """Yield tables of log rows, not empty, and whether they are the last."""
+        for invoke in contents.invokes:
+            self._invocations.invoked(invoke)
+        where = (contents.context, self._invocations, self._exclude)
+        for table, _, last in log_parts(contents.deliveries, *where, limits):
+            if table.num_rows:
+                yield table, last
+
+    def _derived(self, contents: Contents) -> tuple[dict[str, pa.Table], Change]:
+        known = self._owed.get(contents.name, self._known)
+        if self._last is not None and self._last.batch == contents.name:
+            known = self._last.before
+        derived, after = self._derive(contents, known)
+        return derived, Change(contents.name, known, after)
 
     def stored(self, change: Change) -> None:
         """Note that a batch is stored: what is known moves on, unless it has done so already."""
@@ -115,19 +171,22 @@ class TableMaker:
         closed, known = closing(known, ending.reason, ending.time_us, *where, self._signals)
         made = {name: [table] for name, table in tables.items()}
         _add(made, closed)
-        return {name: _united(parts) for name, parts in made.items()}, known
+        return {name: united(parts) for name, parts in made.items()}, known
 
-    def _requested(self, contents: Contents) -> dict[str, pa.Table]:
+    def _requested(
+        self, contents: Contents, limits: Limits
+    ) -> Iterator[tuple[dict[str, pa.Table], bool]]:
+        if not contents.requests:
+            yield {}, True
+            return
         # Who sends no OTLP does not import what reads it.
         from otlp2parquet_ext.otlp.messages import Signal  # noqa: PLC0415
-        from otlp2parquet_ext.otlp.tables import otlp_tables  # noqa: PLC0415
+        from otlp2parquet_ext.otlp.tables import otlp_parts  # noqa: PLC0415
 
         invocations = self._invocations
         environment = resource(contents.context, invocations.function_arn, invocations.log_stream)
-        tables: dict[str, pa.Table] = {}
-        for signal, payloads in contents.requests.items():
-            tables |= otlp_tables(Signal(signal), payloads, environment, invocations)
-        return tables
+        requests = {Signal(signal): payloads for signal, payloads in contents.requests.items()}
+        yield from otlp_parts(requests, environment, invocations, limits)
 
     def make_text(self, contents: Contents, *, requests: bool = True) -> dict[str, pa.Table]:
         """Return each body as one row of text, OTLP in base64: mapping them breaks our own code."""
@@ -140,12 +199,18 @@ class TableMaker:
         return {LOGS: logs} if logs.num_rows else {}
 
 
+def _with(made: dict[str, pa.Table], more: dict[str, pa.Table]) -> dict[str, pa.Table]:
+    return made | {
+        name: united([made[name], table]) if name in made else table for name, table in more.items()
+    }
+
+
 def _add(made: dict[str, list[pa.Table]], tables: dict[str, pa.Table]) -> None:
     for name, table in tables.items():
         made.setdefault(name, []).append(table)
 
 
-def _united(tables: list[pa.Table]) -> pa.Table:
+def united(tables: list[pa.Table]) -> pa.Table:
     """Return the rows of tables of one schema, one after the other."""
     if len(tables) == 1:
         return tables[0]

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from msgspec import Struct
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import pyarrow as pa
 
@@ -66,6 +66,8 @@ class Batch:
             what makes them: who only forwards never does, and needs no pyarrow.
         source: what they are made of.
         mapped: makes the tables of `source.deliveries` alone, without those of OTLP requests.
+        parts: makes the tables part by part, the same ones each time: where all of them at once
+            may take more memory than there is.
     """
 
     def __init__(
@@ -74,8 +76,10 @@ class Batch:
         tables: Tables | Callable[[], Tables],
         source: Source | None = None,
         mapped: Callable[[], Tables] | None = None,
+        parts: Callable[[], Iterator[Tables]] | None = None,
     ) -> None:
         self.name = name
+        self._parts = parts
         self.source = source
         self._tables = tables
         self._mapped = mapped
@@ -89,6 +93,31 @@ class Batch:
     def mapped(self) -> Tables:
         """The rows of what came from Lambda."""
         return self.tables if self._mapped is None else self._mapped()
+
+    def parts(self) -> Iterator[Batch]:
+        """Yield batches that together have its rows; normally itself alone.
+
+        Each is stored as a batch of its own, and only one of them is in memory. The first has the
+        name of the whole, each other one a name that follows from it.
+        """
+        if self._parts is None:
+            yield self
+            return
+        for number, tables in enumerate(self._parts()):
+            part = Batch(_part_name(self.name, number), tables)
+            del tables
+            if part.tables:
+                yield part
+            part.tables = {}  # before the next is made, also where somebody still has this one
+            part._tables = {}
+
+
+def _part_name(name: str, number: int) -> str:
+    if not number:
+        return name
+    from _blake2 import blake2b  # noqa: PLC0415 - hashlib would load OpenSSL, and few are large
+
+    return str(blake2b(f"{name} {number}".encode(), digest_size=16).hexdigest())
 
 
 class Lost(NamedTuple):

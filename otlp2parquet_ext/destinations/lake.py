@@ -16,9 +16,16 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec import Struct
 
-from otlp2parquet_ext.destinations import BusyError, DestinationError, Stored
+from otlp2parquet_ext.destinations import BusyError, DestinationError, Lost, Stored
 from otlp2parquet_ext.destinations.parquet_file import encode, read_footer
-from otlp2parquet_ext.destinations.partition import DAY_US, split_by_time
+from otlp2parquet_ext.destinations.partition import (
+    DAY_US,
+    MOST_FILES,
+    bounded,
+    rows_of,
+    split_by_time,
+    timestamps_us,
+)
 from otlp2parquet_ext.destinations.refit import commit_fitting, fit_of, fitted
 from otlp2parquet_ext.iceberg import CommitError, ConflictError, DataFile
 from otlp2parquet_ext.iceberg.aside import Aside
@@ -56,6 +63,9 @@ rule may have removed it, and a missing one breaks the table. One from the inbox
 
 SPARE_MS = 3_000
 """Time a commit must have left to take what others left behind: not in a shutdown window."""
+
+
+TOO_MANY_DAYS = f"more than {MOST_FILES} days in one batch"
 
 
 class _Waiting(Struct):
@@ -103,16 +113,28 @@ class Lake:
     def store(self, batch: Batch, *, commit_follows: bool = False) -> Stored:
         """See `Destination.store`."""
         later = self._direct and (commit_follows or not self._inbox.usable)
+        made = [
+            self._store_part(part.name, part.tables[self._name], later=later)
+            for part in batch.parts()
+            if self._name in part.tables
+        ]
+        return Stored(
+            sum(one.files for one in made),
+            sum(one.size_bytes for one in made),
+            safe=not (made and later),
+            lost=tuple(lost for one in made for lost in one.lost),
+        )
+
+    def _store_part(self, batch_name: str, rows: pa.Table, *, later: bool) -> Stored:
         files = size_bytes = 0
-        if (mine := batch.tables.get(self._name)) is None:
-            return Stored(0, 0)
+        rows, lost = _of_few_days(rows)
         try:
-            for day, rows in split_by_time(mine, DAY_US):
-                put = self._store_day(batch.name, day, rows, described=not later)
+            for day, of_day in split_by_time(rows, DAY_US):
+                put = self._store_day(batch_name, day, of_day, described=not later)
                 files, size_bytes = files + put.new, size_bytes + put.new * put.size_bytes
         except StorageError as error:
             raise DestinationError(str(error)) from error
-        return Stored(files, size_bytes, safe=not later)
+        return Stored(files, size_bytes, lost=lost)
 
     def _store_day(self, batch_name: str, day: int, rows: pa.Table, *, described: bool) -> Put:
         """Store the rows of one day, and their descriptor."""
@@ -242,3 +264,18 @@ class Lake:
         """See `Destination.close`."""
         if self._table is not None:
             self._table.close()
+
+
+def _of_few_days(rows: pa.Table) -> tuple[pa.Table, tuple[Lost, ...]]:
+    """Return the rows of the `MOST_FILES` days that have the most, and what is lost of others.
+
+    Each day is a file: a request with a day of its own for each record would be as many.
+    """
+    times = timestamps_us(rows)
+    if not times or (max(times) - min(times)) // DAY_US + 2 <= MOST_FILES:
+        return rows, ()
+    days = [time_us // DAY_US for time_us in times]
+    kept, surplus = bounded(days, MOST_FILES)
+    if not surplus:
+        return rows, ()
+    return rows_of(rows, [day in kept for day in days]), (Lost(TOO_MANY_DAYS, surplus, 0),)

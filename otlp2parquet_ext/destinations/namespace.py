@@ -36,22 +36,25 @@ class Namespace:
         self._troubled: set[str] = set()
 
     def store(self, batch: Batch, *, commit_follows: bool = False) -> Stored:
-        """See `Destination.store`: all parts are tried, whatever becomes of the first."""
-        files = size_bytes = 0
-        safe, errors = True, []
-        for name in batch.tables:
-            # What could not be committed lately is not left to the next commit alone.
-            follows = commit_follows and name not in self._troubled
-            try:
-                stored = self._lake(name).store(batch, commit_follows=follows)
-            except DestinationError as error:
-                errors.append(error)
-                continue
-            files, size_bytes = files + stored.files, size_bytes + stored.size_bytes
-            safe = safe and stored.safe
+        """See `Destination.store`: all tables are tried, whatever becomes of the first."""
+        made: list[Stored] = []
+        errors: list[DestinationError] = []
+        for part in batch.parts():
+            for name in part.tables:
+                # What could not be committed lately is not left to the next commit alone.
+                follows = commit_follows and name not in self._troubled
+                try:
+                    made.append(self._lake(name).store(part, commit_follows=follows))
+                except DestinationError as error:
+                    errors.append(error)
         if errors:
             raise errors[0]
-        return Stored(files, size_bytes, safe)
+        return Stored(
+            sum(one.files for one in made),
+            sum(one.size_bytes for one in made),
+            all(one.safe for one in made),
+            lost=tuple(lost for one in made for lost in one.lost),
+        )
 
     def commit(self, deadline_ms: int) -> int:
         """See `Destination.commit`.

@@ -16,6 +16,7 @@ from otlp2parquet_ext import __version__
 from otlp2parquet_ext.destinations.forwarder import Forwarder
 from otlp2parquet_ext.destinations.verdicts import Verdict, read_otlp
 from otlp2parquet_ext.otlp.messages import Signal
+from otlp2parquet_ext.otlp.pieces import pieces
 from otlp2parquet_ext.otlp.sending import Export, rejected
 from otlp2parquet_ext.say import hide, say
 from otlp2parquet_ext.urls import shown
@@ -56,8 +57,9 @@ class OtlpHttp:
         yield from _mapped(batch)
         for signal, payloads in (batch.source.requests if batch.source else {}).items():
             for payload, _ in payloads:
-                if (export := Export(Signal(signal), payload)).pieces:
-                    yield export
+                for piece in pieces(Signal(signal), payload):
+                    if (export := Export(Signal(signal), piece)).pieces:
+                        yield export
 
     def request(self, portion: Portion) -> tuple[str, Mapping[str, str]]:
         """See `Dialect.request`."""

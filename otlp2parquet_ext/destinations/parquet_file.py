@@ -28,6 +28,12 @@ if TYPE_CHECKING:
 ZSTD_LEVEL = 1
 BLOOM_FALSE_POSITIVES = 0.01
 PAGE_BYTES = 1_048_576
+DICTIONARY_BYTES = 1_048_576
+LONG_BYTES, LONG_DICTIONARY_BYTES = 8_388_608, 33_554_432
+"""A column of several chunks whose rows together are longer than the first may have a dictionary as
+long as the second: it has a few long values that many rows share. Written plain they would be as
+long as their rows."""
+
 ROWS_PER_ID = 4  # a request or trace has several lines; a filter for more values is wasted bytes
 
 
@@ -55,6 +61,7 @@ def encode(rows: pa.Table, columns: Sequence[Column]) -> ParquetFile:
         for c, n in names.items()
         if c.bloom_filter
     }
+    has_long = any(column.nbytes > LONG_BYTES and column.num_chunks > 1 for column in rows.columns)
     sink = pa.BufferOutputStream()
     writer = ParquetWriter(
         sink,
@@ -68,6 +75,7 @@ def encode(rows: pa.Table, columns: Sequence[Column]) -> ParquetFile:
         bloom_filter_options=blooms,
         write_statistics=[n for c, n in names.items() if c.bounds],
         data_page_size=PAGE_BYTES,
+        dictionary_pagesize_limit=LONG_DICTIONARY_BYTES if has_long else DICTIONARY_BYTES,
         write_page_index=any(column.nbytes > PAGE_BYTES for column in rows.columns),
         store_schema=False,
     )

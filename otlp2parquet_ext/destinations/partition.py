@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import groupby
 from typing import TYPE_CHECKING, TypeVar
 
@@ -10,9 +11,16 @@ import pyarrow as pa
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-K = TypeVar("K", int, str)
+K = TypeVar("K", int, str, tuple[str, int])
 HOUR_US = 3_600_000_000
 DAY_US = 24 * HOUR_US
+
+MOST_FILES = 100
+"""Most files that one batch, or one part of a large batch, becomes in one table."""
+
+RUNS = 256
+BLOCK_ROWS = 1_024
+COMPACT_BYTES = 4_194_304
 
 
 def split_by_time(table: pa.Table, unit_us: int) -> Iterator[tuple[int, pa.Table]]:
@@ -35,15 +43,60 @@ def split(table: pa.Table, keys: Sequence[K]) -> Iterator[tuple[K, pa.Table]]:
         table: n rows.
         keys: one for each row.
     """
+    runs = [(key, sum(1 for _ in run)) for key, run in groupby(keys)]
     slices: dict[K, list[pa.Table]] = {}
-    position = 0
-    for key, run in groupby(keys):
-        length = sum(1 for _ in run)
-        slices.setdefault(key, []).append(table.slice(position, length))
-        position += length
+    if len({key for key, _ in runs}) == 1:
+        slices[runs[0][0]] = [table]
+    elif len(runs) <= RUNS:
+        _slice(table, runs, slices)
+    else:
+        # A slice takes a kilobyte: where each row is one, their values are copied together.
+        for start in range(0, table.num_rows, BLOCK_ROWS):
+            block: dict[K, list[pa.Table]] = {}
+            of_block = keys[start : start + BLOCK_ROWS]
+            _slice(
+                table.slice(start, BLOCK_ROWS),
+                [(key, sum(1 for _ in run)) for key, run in groupby(of_block)],
+                block,
+            )
+            for key, parts in block.items():
+                slices.setdefault(key, []).append(_compact(parts))
     for key in sorted(slices):
         parts = slices[key]
-        yield key, pa.concat_tables(parts) if len(slices) > 1 else table
+        yield key, pa.concat_tables(parts) if len(parts) > 1 else parts[0]
+
+
+def _slice(table: pa.Table, runs: Sequence[tuple[K, int]], slices: dict[K, list[pa.Table]]) -> None:
+    position = 0
+    for key, length in runs:
+        slices.setdefault(key, []).append(table.slice(position, length))
+        position += length
+
+
+def _compact(parts: Sequence[pa.Table]) -> pa.Table:
+    table = pa.concat_tables(parts)
+    if len(parts) == 1 or table.nbytes > COMPACT_BYTES:
+        return table
+    return table.combine_chunks()
+
+
+def bounded(keys: Sequence[K], most: int) -> tuple[set[K], int]:
+    """Return the keys to keep where there may be too many, and how many rows the others have.
+
+    Args:
+        keys: one for each row.
+        most: how many different ones may be kept: those with the most rows, of equals the least.
+    """
+    if len(found := set(keys)) <= most:
+        return found, 0
+    counts = Counter(keys)
+    kept = sorted(found, key=lambda key: (-counts[key], key))[:most]
+    return set(kept), len(keys) - sum(counts[key] for key in kept)
+
+
+def rows_of(table: pa.Table, wanted: Sequence[bool]) -> pa.Table:
+    """Return the rows of a table that are wanted."""
+    return dict(split(table, [int(one) for one in wanted])).get(1, table.slice(0, 0))
 
 
 def timestamps_us(table: pa.Table) -> list[int]:

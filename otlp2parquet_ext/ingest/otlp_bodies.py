@@ -8,9 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from otlp2parquet_ext.ingest.routes import Format
-from otlp2parquet_ext.ingest.taken import MOST_RECORDS, Taken, TooManyError, lines_of
+from otlp2parquet_ext.ingest.taken import Taken, lines_of
 from otlp2parquet_ext.mapping.invocations import Invocations
 from otlp2parquet_ext.mapping.resource import Resource
+from otlp2parquet_ext.otlp.pieces import counted
 from otlp2parquet_ext.otlp.requests import Accepted, OtlpError, Signal, read_request
 from otlp2parquet_ext.otlp.tables import otlp_tables
 from otlp2parquet_ext.spool.frames import batch_name, strong_digest_of
@@ -38,14 +39,13 @@ def take_otlp(
 
     Raises:
         OtlpError: nothing in it can be read.
-        TooManyError: it has more than `MOST_RECORDS`.
+        TooLargeError: it has more than `MOST_RECORDS`, or would take too much memory.
     """
     if format_ is Format.JSON_LINES:
         accepted = _read_lines(signal, body)
     else:
         accepted = [read_request(signal, body, json=format_ is Format.JSON)]
-    if sum(one.records for one in accepted) > MOST_RECORDS:
-        raise TooManyError
+    counted(sum(one.records for one in accepted))
     payloads = [one.payload for one in accepted if one.payload]
     if redactor is not None:
         from otlp2parquet_ext.otlp.redact import redacted  # noqa: PLC0415 - seldom

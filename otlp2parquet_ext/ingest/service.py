@@ -19,11 +19,12 @@ from otlp2parquet_ext.ingest.events import BodyError, Request, body_of, read_eve
 from otlp2parquet_ext.ingest.otlp_bodies import take_otlp
 from otlp2parquet_ext.ingest.routes import Call, Format, is_health, read_head, wants_json
 from otlp2parquet_ext.ingest.store import Store
-from otlp2parquet_ext.ingest.taken import MOST_RECORDS, Taken, TooManyError
 from otlp2parquet_ext.ingest.tokens import SecretError, Tokens, split_tokens
 from otlp2parquet_ext.mapping.exclude import exclusion
 from otlp2parquet_ext.otlp.encodings import EncodingError, OverLimitError, inflate
 from otlp2parquet_ext.otlp.messages import request_class
+from otlp2parquet_ext.otlp.pieces import MOST_RECORDS
+from otlp2parquet_ext.otlp.refusals import TooLargeError, TooManyError
 from otlp2parquet_ext.otlp.requests import OtlpError, Signal
 from otlp2parquet_ext.say import hide, quote, say
 from otlp2parquet_ext.settings import Settings, load, secrets_in
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from otlp2parquet_ext.ingest.secrets import Secret
+    from otlp2parquet_ext.ingest.taken import Taken
     from otlp2parquet_ext.telemetry.redact import Redactor
 
 PROBLEM_CHARACTERS = 1_000
@@ -117,7 +119,8 @@ class Service:
         if isinstance(taken, Answer):
             return taken
         if taken.tables:
-            self._store.keep(Batch(taken.name, taken.tables), deadline_ms)
+            lost = self._store.keep(Batch(taken.name, taken.tables), deadline_ms)
+            taken = taken.without(lost)
         return success(call, taken)
 
     def _check(self, request: Request, deadline_ms: int) -> Answer | None:
@@ -147,9 +150,9 @@ class Service:
         except OverLimitError:
             problem = f"the body has more than {limit_bytes} bytes, uncompressed: send smaller ones"
             more = {"limit_bytes": limit_bytes}
-        except TooManyError:
-            problem = f"the body has more than {MOST_RECORDS} records: send fewer at a time"
-            more = {"limit_records": MOST_RECORDS}
+        except TooLargeError as error:
+            problem = str(error)
+            more = {"limit_records": MOST_RECORDS} if isinstance(error, TooManyError) else {}
         return refusal(413, problem, json=json, more=more)
 
     def _read(self, call: Call, body: bytes) -> Taken:

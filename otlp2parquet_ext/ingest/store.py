@@ -21,7 +21,7 @@ from otlp2parquet_ext.say import quote, say
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from otlp2parquet_ext.destinations import Batch
+    from otlp2parquet_ext.destinations import Batch, Lost
     from otlp2parquet_ext.settings import Settings
 
 COMMIT_LEAST_MS = 2_000
@@ -49,8 +49,10 @@ class Store:
         self._destination: Destination | None = None
         self._retry = Retry()
 
-    def keep(self, batch: Batch, deadline_ms: int) -> None:
+    def keep(self, batch: Batch, deadline_ms: int) -> tuple[Lost, ...]:
         """Make a batch safe, and visible if that is to be; repeating it changes nothing.
+
+        Returns what of it is not kept, ever.
 
         Args:
             batch: its rows.
@@ -62,10 +64,9 @@ class Store:
         destination = self.open()
         commits = self._may_commit(deadline_ms)
         stored = destination.store(batch, commit_follows=commits)
-        if not commits and stored.safe:
-            return
-        if not self._commit(destination, deadline_ms):
+        if (commits or not stored.safe) and not self._commit(destination, deadline_ms):
             destination.describe()
+        return stored.lost
 
     def open(self) -> Destination:
         """Return the destination.

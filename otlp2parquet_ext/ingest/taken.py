@@ -8,20 +8,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
+from msgspec.structs import replace
+
+from otlp2parquet_ext.otlp.pieces import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import pyarrow as pa
 
+    from otlp2parquet_ext.destinations import Lost
     from otlp2parquet_ext.otlp.requests import Accepted
-
-MOST_RECORDS = 100_000
-"""In a request: 6 MiB of the shortest records that say anything have no more."""
-
-
-class TooManyError(Exception):
-    """The body has more records than are taken: rows could take memory the function has not."""
 
 
 class Taken(Struct, frozen=True):
@@ -38,6 +35,23 @@ class Taken(Struct, frozen=True):
     tables: Mapping[str, pa.Table]
     accepted: Accepted
 
+    def without(self, lost: Sequence[Lost]) -> Taken:
+        """Return what was taken when the destination has refused some of it for ever."""
+        records = sum(one.records for one in lost)
+        if not records:
+            return self
+        accepted = self.accepted
+        whys = [accepted.why] if accepted.why else []
+        return replace(
+            self,
+            accepted=replace(
+                accepted,
+                records=accepted.records - records,
+                rejected=accepted.rejected + records,
+                why="; ".join(dict.fromkeys([*whys, *(one.reason for one in lost)])),
+            ),
+        )
+
 
 def lines_of(body: bytes) -> list[tuple[int, bytes]]:
     """Return the lines of a body that are not empty, each with its number, from 1.
@@ -45,7 +59,6 @@ def lines_of(body: bytes) -> list[tuple[int, bytes]]:
     Raises:
         TooManyError: there are more than `MOST_RECORDS`.
     """
-    if body.count(b"\n") >= MOST_RECORDS:
-        raise TooManyError
+    counted(body.count(b"\n") + 1)
     lines = enumerate(body.removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1)
     return [(number, stripped) for number, line in lines if (stripped := line.strip())]

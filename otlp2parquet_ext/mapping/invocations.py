@@ -23,6 +23,10 @@ from otlp2parquet_ext.mapping.trace import NO_TRACE, Trace, parse_header
 if TYPE_CHECKING:
     from otlp2parquet_ext.telemetry.values import Invoke
 
+REQUEST_ID_LENGTH = 256
+"""Longest request id that other records are given: AWS's have 36 characters. Each record of an
+invocation repeats it, so a long one would take memory in proportion to their number."""
+
 _MILLISECOND_US = 1000
 _STREAMS = ("platform.restoreStart", "platform.initStart")
 
@@ -102,6 +106,8 @@ class Invocations:
             opens_window: False where invocations run side by side (Managed Instances): only
                 the trace is noted then.
         """
+        if len(request_id) > REQUEST_ID_LENGTH:
+            return
         known = self._by_id.get(request_id)
         invoked = [window for window in known if window.invoke is not None] if known else None
         if not opens_window:

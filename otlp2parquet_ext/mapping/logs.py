@@ -11,29 +11,33 @@ text, and is counted.
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from msgspec import Struct
 
 from otlp2parquet_ext import __version__
 from otlp2parquet_ext.mapping.mapper import Mapper
 from otlp2parquet_ext.mapping.resource import resource
-from otlp2parquet_ext.mapping.rows import PORTION, Row, constants, table
+from otlp2parquet_ext.mapping.rows import PORTION, UNLIMITED, Row, constants, tables
 from otlp2parquet_ext.telemetry.decode import Event, Malformed, decode_as_sent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     import pyarrow as pa
 
     from otlp2parquet_ext.mapping.exclude import Exclusion
     from otlp2parquet_ext.mapping.invocations import Invocations
+    from otlp2parquet_ext.mapping.rows import Limits
     from otlp2parquet_ext.telemetry.values import Context, Delivery
 
-Decoded: TypeAlias = "deque[tuple[Sequence[Event | Malformed], int]]"
+Decoded: TypeAlias = "Iterable[tuple[Sequence[Event | Malformed], int]]"
 """For each delivery its parts, and Unix microseconds at which it was received."""
 
 SCOPE_NAME = "otlp2parquet_ext"
+
+KEPT_BYTES = 1_048_576
+"""Longest batch whose events are kept from the first pass to the second."""
 
 
 class LogTable(Struct, frozen=True):
@@ -69,10 +73,48 @@ def log_table(
     Source: OpenTelemetry, "Logs Data Model"; AWS Lambda developer guide, "Telemetry API Event
     schema reference"; docs/schema.md.
     """
-    decoded = deque(
-        (decode_as_sent(delivery.body), delivery.received_us) for delivery in deliveries
+    made = list(log_parts(deliveries, context, invocations, exclude))
+    if len(made) == 1:
+        return LogTable(made[0].table, made[0].malformed)
+    import pyarrow as pa  # noqa: PLC0415 - the parts are made of it
+
+    table = pa.concat_tables([one.table for one in made])
+    return LogTable(table, sum(one.malformed for one in made))
+
+
+class LogPart(NamedTuple):
+    """Some of the rows of a batch; see `LogTable`. `last` when no others follow."""
+
+    table: pa.Table
+    malformed: int
+    last: bool
+
+
+def log_parts(
+    deliveries: Sequence[Delivery],
+    context: Context,
+    invocations: Invocations,
+    exclude: Exclusion | None = None,
+    limits: Limits = UNLIMITED,
+) -> Iterator[LogPart]:
+    """Turn deliveries into rows as `log_table` does, but not into more at once than `limits` says.
+
+    Yields:
+        At least one part; one that has no rows may be the last.
+    """
+    if sum(len(delivery.body) for delivery in deliveries) <= KEPT_BYTES:
+        decoded = deque(
+            (decode_as_sent(delivery.body), delivery.received_us) for delivery in deliveries
+        )
+        return _log_parts(decoded, decoded, context, invocations, exclude, limits)
+    # Decoded twice: all events of a large batch at once take ten times its bytes.
+    return _log_parts(
+        _decoding(deliveries), _decoding(deliveries), context, invocations, exclude, limits
     )
-    return _log_table(decoded, context, invocations, exclude)
+
+
+def _decoding(deliveries: Sequence[Delivery]) -> Decoded:
+    return ((decode_as_sent(delivery.body), delivery.received_us) for delivery in deliveries)
 
 
 def text_table(
@@ -83,29 +125,49 @@ def text_table(
     For a batch that `log_table` breaks on, whatever the reason: a bug of ours costs columns, not
     telemetry.
     """
-    parts: Decoded = deque(
+    parts = [
         ([Malformed(delivery.body.decode(errors="replace"))], delivery.received_us)
         for delivery in deliveries
-    )
-    return _log_table(parts, context, invocations, None)
+    ]
+    (made,) = _log_parts(parts, deque(parts), context, invocations, None, UNLIMITED)
+    return LogTable(made.table, made.malformed)
 
 
-def _log_table(
-    decoded: Decoded, context: Context, invocations: Invocations, exclude: Exclusion | None
-) -> LogTable:
+def _log_parts(  # noqa: PLR0917 - the arguments of `log_parts`, the deliveries decoded for each pass
+    first: Decoded,
+    second: Decoded,
+    context: Context,
+    invocations: Invocations,
+    exclude: Exclusion | None,
+    limits: Limits,
+) -> Iterator[LogPart]:
     mapper = Mapper(context, invocations)
-    for events, observed_us in decoded:
+    for events, observed_us in first:
         mapper.learn(events, observed_us)
+        if first is not second:
+            mapper.forget_events()
     environment = resource(context, invocations.function_arn, invocations.log_stream)
-    made = table(_rows(mapper, decoded, exclude), constants(environment, SCOPE_NAME, __version__))
-    return LogTable(made, mapper.malformed)
+    same = constants(environment, SCOPE_NAME, __version__)
+    malformed = 0
+    for rows, last in tables(_rows(mapper, second, exclude), same, limits):
+        yield LogPart(rows, mapper.malformed - malformed, last)
+        malformed = mapper.malformed
+        del rows  # before the next are made
 
 
 def _rows(
     mapper: Mapper, decoded: Decoded, exclude: Exclusion | None
 ) -> Iterator[tuple[list[Row], int]]:
-    while decoded:  # and let go of each, so that events and columns are not all there at once
-        events, observed_us = decoded.popleft()
+    # Each is forgotten in time, so that events and columns are not all there at once.
+    for events, observed_us in _popping(decoded):
         for start in range(0, len(events), PORTION):
             rows = mapper.rows(events[start : start + PORTION], observed_us)
             yield (list(filter(exclude.keeps, rows)) if exclude else rows), observed_us
+
+
+def _popping(decoded: Decoded) -> Decoded:
+    if not isinstance(decoded, deque):
+        yield from decoded
+        return
+    while decoded:
+        yield decoded.popleft()

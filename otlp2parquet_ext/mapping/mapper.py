@@ -111,6 +111,10 @@ class Mapper:
         if isinstance(arn, str) and not self._invocations.function_arn:
             self._invocations.function_arn = arn
 
+    def forget_events(self) -> None:
+        """Forget the events of the first pass: the second one reads others, decoded anew."""
+        self._usual_platform.starts.clear()
+
     def rows(self, events: Iterable[Event | Malformed], observed_us: int) -> list[Row]:
         """Give one row for each part of a delivery."""
         rows: list[Row] = []

@@ -10,8 +10,9 @@ is repeated by reference.
 from __future__ import annotations
 
 import struct
+import sys
 from array import array
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 import pyarrow as pa
@@ -29,10 +30,35 @@ if TYPE_CHECKING:
 PORTION = 1024
 """Rows that are objects at the same time."""
 
+CHUNK_BYTES = 1_048_576
+"""Longest chunk of a column of equal values, unless one of them alone is longer."""
+
 _TEXT = pa.string()
 # 32 and 64 bits, for `struct`; a C long is read twice as fast as what has 64 bits everywhere.
 _INT, _LONG = "i", "l" if struct.calcsize("l") == 8 else "q"
 _TYPES = {field.name: field.type for field in LOGS}
+
+
+class Limits(NamedTuple):
+    """What one table of a batch may have before it is written; what it has in part counts whole.
+
+    Attributes:
+        rows: of all tables together.
+        size_bytes: of their columns, a value that many rows share counted once.
+    """
+
+    rows: int
+    size_bytes: int
+
+
+UNLIMITED = Limits(sys.maxsize, sys.maxsize)
+
+
+class Part(NamedTuple):
+    """Some of the rows of a batch; `last` when no others follow."""
+
+    rows: pa.Table
+    last: bool
 
 
 class Row(msgspec.Struct, gc=False):
@@ -66,8 +92,37 @@ def table(
         deliveries: rows, in portions, and Unix microseconds when each was received.
         constants: value of each column that is the same on every row.
     """
-    batches = [_varying(rows, observed) for rows, observed in _portions(deliveries)]
-    length = sum(len(batch["Timestamp"]) for batch in batches)
+    made = list(tables(deliveries, constants))
+    return made[0].rows if len(made) == 1 else pa.concat_tables(one.rows for one in made)
+
+
+def tables(
+    deliveries: Iterable[tuple[Sequence[Row], int]],
+    constants: dict[str, object],
+    limits: Limits = UNLIMITED,
+) -> Iterator[Part]:
+    """Give the rows as tables with the schema `LOGS`, in their order; at least one.
+
+    Args:
+        deliveries, constants: as for `table`.
+        limits: a table ends with the thousand of rows that reaches one of them.
+    """
+    batches: list[dict[str, pa.Array]] = []
+    size_bytes = length = 0
+    for rows, observed in _portions(deliveries):
+        batches.append(_varying(rows, observed))
+        length += len(rows)
+        if limits is not UNLIMITED:
+            size_bytes += sum(column.nbytes for column in batches[-1].values())
+        if length >= limits.rows or size_bytes >= limits.size_bytes:
+            yield Part(_table(batches, length, constants), last=False)
+            batches, size_bytes, length = [], 0, 0
+    yield Part(_table(batches, length, constants), last=True)
+
+
+def _table(
+    batches: Sequence[dict[str, pa.Array]], length: int, constants: dict[str, object]
+) -> pa.Table:
     columns = [
         repeated(constants[field.name], length, field.type)
         if field.name in constants
@@ -142,9 +197,16 @@ def _texts(values: Sequence[str | bytes | None]) -> pa.Array:
     return pa.array(values, _TEXT)
 
 
-def repeated(value: object, length: int, type_: pa.DataType) -> pa.ChunkedArray:
-    """Give a column of equal values; one short chunk is there, all others refer to it."""
-    chunk = pa.repeat(pa.scalar(value, type_), min(length, PORTION))
-    whole, rest = divmod(length, PORTION)
+def repeated(
+    value: object, length: int, type_: pa.DataType, chunk_bytes: int = CHUNK_BYTES
+) -> pa.ChunkedArray:
+    """Give a column of equal values; one short chunk is there, all others refer to it.
+
+    A chunk of long values has few of them: what writes it holds one chunk at a time.
+    """
+    size_bytes = len(value) if isinstance(value, str | bytes) else 0
+    in_chunk = min(length, PORTION, max(1, chunk_bytes // max(1, size_bytes)))
+    chunk = pa.repeat(pa.scalar(value, type_), in_chunk)
+    whole, rest = divmod(length, in_chunk or 1)
     chunks = [chunk] * whole + ([chunk.slice(0, rest)] if rest else [])
     return pa.chunked_array(chunks, type_)

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from otlp2parquet_ext.mapping.invocations import REQUEST_ID_LENGTH
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -22,7 +24,7 @@ def named_request(values: Mapping[str, object]) -> str | None:
     """Give the request id that attributes name, None when none."""
     for key in _KEYS:
         request_id = values.get(key)
-        if request_id and isinstance(request_id, str):
+        if request_id and isinstance(request_id, str) and len(request_id) <= REQUEST_ID_LENGTH:
             return request_id
     return None
 

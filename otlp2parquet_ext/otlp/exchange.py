@@ -18,7 +18,14 @@ from typing import TYPE_CHECKING
 from msgspec import Struct, field
 
 from otlp2parquet_ext.otlp.encodings import ENCODINGS, EncodingError, OverLimitError, inflate
-from otlp2parquet_ext.otlp.requests import OtlpError, Signal, read_request, response, status
+from otlp2parquet_ext.otlp.requests import (
+    OtlpError,
+    Signal,
+    TooLargeError,
+    read_request,
+    response,
+    status,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -88,6 +95,8 @@ def read_body(call: Call, body: bytes, limit_bytes: int) -> Accepted | Reply:
         return read_request(call.signal, plain, json=call.json)
     except OverLimitError:
         return too_long(call, limit_bytes)
+    except TooLargeError as error:
+        return refusal(413, str(error), json=call.json)
     except (EncodingError, OtlpError) as error:
         return refusal(400, str(error), json=call.json)
 

@@ -8,7 +8,7 @@ that column is the execution environment's.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import msgspec
 
@@ -19,6 +19,13 @@ from otlp2parquet_ext.otlp.values import dropped, read_attributes, text
 if TYPE_CHECKING:
     from otlp2parquet_ext.mapping.attributes import Attributes
     from otlp2parquet_ext.mapping.resource import Resource
+
+REMEMBERED_BYTES = 1_048_576
+"""Resources and scopes remembered; a longer one is remembered alone."""
+
+T = TypeVar("T")
+Key = tuple[bytes, str]
+"""A message as protobuf, and its schema URL."""
 
 _UNKNOWN = "unknown_service"
 _decode_raw = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -46,28 +53,39 @@ class Origins:
     def __init__(self, environment: Resource) -> None:
         self._environment = environment
         self._attributes: dict[str, object] = {**_decode_raw(environment.attributes)}
-        self._resources: dict[tuple[bytes, str], Origin] = {}
-        self._scopes: dict[tuple[bytes, str], dict[str, object]] = {}
+        self._resources: dict[Key, Origin] = {}
+        self._scopes: dict[Key, dict[str, object]] = {}
+        self._known_bytes = 0
 
     def resource(self, group: Any) -> Origin:
         """Read the resource of a ResourceLogs, ResourceSpans or ResourceMetrics."""
         key = (group.resource.SerializeToString(), group.schema_url)
-        if key not in self._resources:
-            self._resources[key] = self._read_resource(group)
-        return self._resources[key]
+        if (known := self._resources.get(key)) is None:
+            known = self._read_resource(group)
+            self._remember(self._resources, key, known)
+        return known
 
     def scope(self, group: Any) -> dict[str, object]:
         """Read the scope of a ScopeLogs, ScopeSpans or ScopeMetrics: its columns by name."""
         key = (group.scope.SerializeToString(), group.schema_url)
-        if key not in self._scopes:
+        if (known := self._scopes.get(key)) is None:
             scope = group.scope
-            self._scopes[key] = {
+            known = {
                 "ScopeName": scope.name or None,
                 "ScopeVersion": scope.version or None,
                 "ScopeAttributes": text(read_attributes(scope.attributes), dropped(scope)),
                 "ScopeSchemaUrl": group.schema_url or None,
             }
-        return self._scopes[key]
+            self._remember(self._scopes, key, known)
+        return known
+
+    def _remember(self, known: dict[Key, T], key: Key, found: T) -> None:
+        self._known_bytes += len(key[0])
+        if self._known_bytes > REMEMBERED_BYTES:
+            self._resources.clear()
+            self._scopes.clear()
+            self._known_bytes = len(key[0])
+        known[key] = found
 
     def _read_resource(self, group: Any) -> Origin:
         environment = self._environment

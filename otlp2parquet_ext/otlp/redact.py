@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from otlp2parquet_ext.otlp.messages import request_class
+from otlp2parquet_ext.otlp.pieces import WHOLE_BYTES, joined, pieces
 from otlp2parquet_ext.telemetry.redact import masked, masked_key
 
 if TYPE_CHECKING:
@@ -30,6 +31,17 @@ def redacted(signal: Signal, payload: bytes, redactor: Redactor) -> bytes:
             nobody can tell, and no table has it.
         redactor: searches.
     """
+    if len(payload) <= WHOLE_BYTES:
+        return _redacted(signal, payload, redactor)
+    changed = False
+    kept: list[bytes] = []
+    for piece in pieces(signal, payload):
+        kept.append(_redacted(signal, piece, redactor))
+        changed |= kept[-1] is not piece
+    return joined(signal, kept) if changed else payload
+
+
+def _redacted(signal: Signal, payload: bytes, redactor: Redactor) -> bytes:
     request = request_class(signal).FromString(payload)
     size = request.ByteSize()
     request.DiscardUnknownFields()

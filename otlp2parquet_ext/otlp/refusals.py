@@ -24,6 +24,17 @@ class OtlpError(Exception):
         super().__init__(_cut(message))
 
 
+class TooLargeError(Exception):
+    """A request, or one record of it, would take more memory than there is when it is read.
+
+    The message says what is too much and is meant for the client.
+    """
+
+
+class TooManyError(TooLargeError):
+    """A request has more records than are taken."""
+
+
 class BadValueError(Exception):
     """A value that cannot be read or stored; somebody says where in the request it is."""
 
@@ -34,16 +45,19 @@ class Refusals(Struct):
     Attributes:
         records: how many.
         reasons: the first few.
+        behind: records of the request before those that are being read, when it is read in pieces.
     """
 
     records: int = 0
     reasons: list[str] = field(default_factory=list)
+    behind: int = 0
 
     def add(self, reason: str, records: int = 1) -> None:
         """Note that records were refused, all for one reason."""
         self.records += records
         if len(self.reasons) <= _MOST_REASONS:
-            self.reasons.append(_cut(reason))
+            where = f"behind the first {self.behind} records: " if self.behind else ""
+            self.reasons.append(_cut(where + reason))
 
     def why(self) -> str:
         """Say why, or "" when nothing was refused."""

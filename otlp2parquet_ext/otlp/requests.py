@@ -16,12 +16,22 @@ import msgspec
 from msgspec import Struct
 
 from otlp2parquet_ext.otlp.checks import check
+from otlp2parquet_ext.otlp.json_pieces import json_pieces
 from otlp2parquet_ext.otlp.json_request import read_json
 from otlp2parquet_ext.otlp.messages import Signal, request_class
-from otlp2parquet_ext.otlp.refusals import BadValueError, OtlpError, Refusals
+from otlp2parquet_ext.otlp.pieces import WHOLE_BYTES, counted, joined, pieces
+from otlp2parquet_ext.otlp.refusals import BadValueError, OtlpError, Refusals, TooLargeError
 from otlp2parquet_ext.otlp.wire import delimited, mended, varint
 
-__all__ = ["Accepted", "OtlpError", "Signal", "read_request", "response", "status"]
+__all__ = [
+    "Accepted",
+    "OtlpError",
+    "Signal",
+    "TooLargeError",
+    "read_request",
+    "response",
+    "status",
+]
 
 _REJECTED = {
     Signal.LOGS: "rejectedLogRecords",
@@ -56,24 +66,74 @@ def read_request(signal: Signal, body: bytes, *, json: bool) -> Accepted:
 
     Raises:
         OtlpError: it cannot be read.
+        TooLargeError: reading it would take too much memory.
 
     Source: OTLP specification, "OTLP/HTTP Request" and "Partial Success".
     """
     refusals = Refusals()
-    request = request_class(signal)()
-    if json:
-        read_json(body, request, refusals)
-    else:
-        body = _read_protobuf(body, request, refusals)
-    refused = refusals.records
-    records = check(signal, request, refusals)
-    if not records:
-        payload = b""
-    elif json or refusals.records > refused:
-        payload = request.SerializeToString()
-    else:
-        payload = body
-    return Accepted(payload, records, refusals.records, refusals.why())
+    reader = _Reader(signal, refusals, json=json)
+    try:
+        return reader.read(body)
+    except BadValueError as error:
+        name = request_class(signal).DESCRIPTOR.name
+        if json:
+            raise OtlpError(f"{name} as JSON: {error}") from None
+        raise OtlpError(f"{name} as protobuf: {error}") from None
+
+
+class _Reader:
+    """Reads one request, a large one in pieces."""
+
+    def __init__(self, signal: Signal, refusals: Refusals, *, json: bool) -> None:
+        self._signal = signal
+        self._refusals = refusals
+        self._json = json
+        self._changed = False
+
+    def read(self, body: bytes) -> Accepted:
+        if len(body) <= WHOLE_BYTES:
+            payload, records = self._read_piece(body, self._refusals)
+            counted(records)
+        elif self._json:
+            kept: list[bytes] = []
+            records = self._read_all(body, kept)
+            payload = joined(self._signal, kept)
+        else:
+            records, payload = self._read_all(body, []), body
+            if records and self._changed:
+                quiet = Refusals()
+                parts = pieces(self._signal, body, quiet)
+                payload = joined(self._signal, (self._read_piece(one, quiet)[0] for one in parts))
+        refusals = self._refusals
+        return Accepted(payload if records else b"", records, refusals.records, refusals.why())
+
+    def _read_all(self, body: bytes, kept: list[bytes]) -> int:
+        """Read a request piece by piece; return how many records are left, in JSON keep them."""
+        records, refusals = 0, self._refusals
+        cut = json_pieces if self._json else pieces
+        for piece in cut(self._signal, body, refusals):
+            payload, found = self._read_piece(piece, refusals)
+            records += found
+            refusals.behind = records + refusals.records
+            self._changed |= payload is not piece
+            if self._json:
+                kept.append(payload)
+        return records
+
+    def _read_piece(self, body: bytes, refusals: Refusals) -> tuple[bytes, int]:
+        """Return what is left of a request, and how many records that are."""
+        request = request_class(self._signal)()
+        if self._json:
+            read_json(body, request, refusals)
+        else:
+            body = _read_protobuf(body, request, refusals)
+        refused = refusals.records
+        records = check(self._signal, request, refusals)
+        if not records:
+            return b"", 0
+        if self._json or refusals.records > refused:
+            return request.SerializeToString(), records
+        return body, records
 
 
 def response(signal: Signal, accepted: Accepted, *, json: bool) -> bytes:

@@ -7,23 +7,30 @@ One request is parsed at a time and let go of; what its records share is stored 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+
+from otlp2parquet_ext.mapping.rows import UNLIMITED
 from otlp2parquet_ext.otlp.belonging import Belonging
 from otlp2parquet_ext.otlp.columns import Columns
 from otlp2parquet_ext.otlp.logs import log_columns
 from otlp2parquet_ext.otlp.messages import Signal, points, request_class, scopes
 from otlp2parquet_ext.otlp.metrics import metric_columns, point_columns
 from otlp2parquet_ext.otlp.origin import Origins
+from otlp2parquet_ext.otlp.pieces import pieces
 from otlp2parquet_ext.otlp.traces import span_columns
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    import pyarrow as pa
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from otlp2parquet_ext.mapping.invocations import Invocations
     from otlp2parquet_ext.mapping.resource import Resource
+    from otlp2parquet_ext.mapping.rows import Limits
+
+GROUP_ROWS = 8_192
+"""Records that are columns of Python values at the same time."""
 
 
 def otlp_tables(
@@ -50,41 +57,102 @@ def otlp_tables(
 
     Source: opentelemetry-proto; docs/schema.md; docs/otlp-fields.md.
     """
+    made = [tables for tables, _ in otlp_parts({signal: payloads}, environment, invocations)]
+    if len(made) == 1:
+        return made[0]
+    names = dict.fromkeys(name for tables in made for name in tables)
+    return {name: pa.concat_tables([t[name] for t in made if name in t]) for name in names}
+
+
+def otlp_parts(
+    requests: Mapping[Signal, Sequence[tuple[bytes, int]]],
+    environment: Resource,
+    invocations: Invocations,
+    limits: Limits = UNLIMITED,
+) -> Iterator[tuple[dict[str, pa.Table], bool]]:
+    """Turn requests into tables, into no more at once than `limits` says.
+
+    Args:
+        requests: by signal; see `otlp_tables`.
+        environment, invocations: see there.
+        limits: tables end with the thousand of records that reaches one of them.
+
+    Yields:
+        Tables with rows, and whether they are the last; the last may be none.
+    """
     filler = _Filler(Origins(environment), Belonging(invocations))
-    for payload, received_us in payloads:
-        filler.add(signal, payload, received_us)
-    tables = {name: columns.table() for name, columns in filler.columns.items()}
-    return {name: table for name, table in tables.items() if table is not None}
+    for signal, payloads in requests.items():
+        for payload, received_us in payloads:
+            for piece in pieces(signal, payload):
+                # Of a large request nobody knows how many values a byte is.
+                dense = 1 if piece is payload else 2
+                for _ in filler.add(signal, piece, received_us, dense * len(piece)):
+                    if filler.reaches(limits):
+                        yield filler.take(), False
+    yield filler.take(), True
 
 
 class _Filler:
     """Fills the columns of a batch."""
 
     def __init__(self, origins: Origins, belonging: Belonging) -> None:
-        self.columns: dict[str, Columns] = {}
+        self._columns: dict[str, Columns] = {}
         self._origins = origins
         self._belonging = belonging
 
-    def add(self, signal: Signal, payload: bytes, received_us: int) -> None:
-        """Add the records of one request."""
+    def reaches(self, limits: Limits) -> bool:
+        """Tell whether there are as many rows or bytes as are wanted at once."""
+        filled = self._columns.values()
+        return (
+            sum(one.rows for one in filled) >= limits.rows
+            or sum(one.size_bytes for one in filled) >= limits.size_bytes
+        )
+
+    def take(self) -> dict[str, pa.Table]:
+        """Give the tables with rows, and begin anew."""
+        filled, self._columns = self._columns, {}
+        tables = {name: columns.table() for name, columns in filled.items()}
+        return {name: table for name, table in tables.items() if table is not None}
+
+    def add(
+        self, signal: Signal, payload: bytes, received_us: int, size_bytes: int
+    ) -> Iterator[None]:
+        """Add the records of one request, and pause after some thousand of them.
+
+        `size_bytes` is its length; all of it counts for the first group.
+        """
         request = request_class(signal).FromString(payload)
         for _, resource, scope, records in scopes(signal, request):
             origin = self._origins.resource(resource)
             shared = {**origin.columns, **self._origins.scope(scope)}
             where = (origin.request_id, self._belonging, received_us)
-            if signal is Signal.LOGS:
-                self._of("logs").add(shared, log_columns(list(records), *where))
-            elif signal is Signal.TRACES:
-                self._of("traces").add(shared, span_columns(list(records), *where))
-            else:
-                for metric in records:
-                    kind, found = points(metric)
-                    columns = point_columns(kind, list(found), *where)
-                    self._of(f"metrics_{kind}").add(
-                        {**shared, **metric_columns(metric, kind)}, columns
-                    )
+            for table, more, found, read in _groups(signal, records):
+                for start in range(0, len(found), GROUP_ROWS):
+                    columns = read(found[start : start + GROUP_ROWS], *where)
+                    self._of(table).add({**shared, **more}, columns, size_bytes)
+                    size_bytes = 0
+                    yield
 
     def _of(self, table: str) -> Columns:
-        if table not in self.columns:
-            self.columns[table] = Columns(table)
-        return self.columns[table]
+        if table not in self._columns:
+            self._columns[table] = Columns(table)
+        return self._columns[table]
+
+
+def _groups(
+    signal: Signal, records: Any
+) -> Iterator[tuple[str, Mapping[str, object], Any, Callable[..., dict[str, list[Any]]]]]:
+    """Yield groups of records: table, columns all share, records, what reads the other columns."""
+    if signal is Signal.LOGS:
+        yield "logs", {}, records, log_columns
+    elif signal is Signal.TRACES:
+        yield "traces", {}, records, span_columns
+    else:
+        for metric in records:
+            kind, found = points(metric)
+            yield (
+                f"metrics_{kind}",
+                metric_columns(metric, kind),
+                found,
+                partial(point_columns, kind),
+            )

@@ -9,11 +9,14 @@ that is not UTF-8 is mended. Slower than the library by two orders of magnitude,
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from otlp2parquet_ext.otlp.checks import require_storable
 from otlp2parquet_ext.otlp.messages import MAX_DEPTH, RECORDS
 from otlp2parquet_ext.otlp.refusals import BadValueError, Refusals
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
 _FIXED = {_FIXED64: 8, _FIXED32: 4}
@@ -35,6 +38,31 @@ def varint(number: int) -> bytes:
 def delimited(number: int, content: bytes) -> bytes:
     """Write a field whose value has a length: text, bytes, a message."""
     return varint(number << 3 | _LENGTH) + varint(len(content)) + content
+
+
+def fields_of(data: memoryview) -> Iterator[tuple[int, int, int, int, int]]:
+    """Yield the fields of a message: number, wire type, and where tag, content and end are.
+
+    Raises:
+        BadValueError: what follows cannot be read.
+    """
+    at, length = 0, len(data)
+    while at < length:
+        start = at
+        tag = data[at]
+        if tag > 0x7F:
+            tag, at = _varint(data, at, "")
+        else:
+            at += 1
+        number, wire_type = tag >> 3, tag & 7
+        if wire_type == _LENGTH and number and at < length and data[at] <= 0x7F:
+            begin = at + 1
+            at = begin + data[at]
+            if at > length:
+                raise BadValueError(f"field {number} is cut off at byte {begin} of {length}")
+        else:
+            at, begin = _skip(data, at, number, wire_type, f"field {number}")
+        yield number, wire_type, start, begin, at
 
 
 def mended(data: bytes, message: Any, refusals: Refusals) -> bytes:
@@ -129,7 +157,7 @@ def _expect(field: Any, wire_type: int, where: str) -> None:
         raise BadValueError(f"{where} has wire type {wire_type}: expected {wanted}")
 
 
-def _varint(data: bytes, at: int, path: str) -> tuple[int, int]:
+def _varint(data: bytes | memoryview, at: int, path: str) -> tuple[int, int]:
     number = 0
     for index, byte in enumerate(data[at : at + _LONGEST_VARINT]):
         number |= (byte & 0x7F) << 7 * index
@@ -139,7 +167,9 @@ def _varint(data: bytes, at: int, path: str) -> tuple[int, int]:
     raise BadValueError(f"{path or 'the request'} {what} at byte {at} of {len(data)}")
 
 
-def _skip(data: bytes, at: int, number: int, wire_type: int, where: str) -> tuple[int, int]:
+def _skip(
+    data: bytes | memoryview, at: int, number: int, wire_type: int, where: str
+) -> tuple[int, int]:
     """Give where the value of a field ends, and where its content begins."""
     if number == 0 or wire_type not in {_VARINT, _FIXED64, _LENGTH, _FIXED32}:
         raise BadValueError(

@@ -27,8 +27,8 @@ from places import plain_folder, soon
 from otlp2parquet_ext.ingest import service as service_room
 from otlp2parquet_ext.ingest.events import EventError
 from otlp2parquet_ext.ingest.service import Service
-from otlp2parquet_ext.ingest.taken import MOST_RECORDS
 from otlp2parquet_ext.otlp.exchange import PATHS
+from otlp2parquet_ext.otlp.pieces import MOST_RECORDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -1,0 +1,154 @@
+"""No request takes more memory than its environment has, whatever its shape.
+
+The real way of a request runs in a process of its own, in a control group with the memory of a
+small function. The kernel kills a process that takes more.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow.parquet as pq
+import pytest
+import request_shapes
+from hypothesis import HealthCheck, given, settings
+from request_shapes import Shape, shapes
+
+from otlp2parquet_ext.local.cgroups import make_group
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from otlp2parquet_ext.local.cgroups import Group
+
+MEGABYTE = 1_048_576
+SANDBOX_MB, INGEST_MB = 128, 512
+LAYER = {"MALLOC_ARENA_MAX": "1", "ARROW_DEFAULT_MEMORY_POOL": "system"}
+"""As the layer starts its interpreter."""
+
+
+class Bounded:
+    """A process that takes requests within a limit of memory."""
+
+    def __init__(self, group: Group, folder: Path, route: str) -> None:
+        self._group, self._route = group, route
+        self.lake, spool = folder / "lake", folder / "spool"
+        entrance = group.door()
+        self._process = subprocess.Popen(
+            [sys.executable, Path(__file__).parent / "bounded_process.py", spool],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**os.environ, **LAYER},
+            preexec_fn=lambda: os.write(entrance, b"0"),  # noqa: PLW1509 - one thread, one write
+        )
+        os.close(entrance)
+
+    def take(self, shape: Shape) -> dict[str, Any]:
+        """Let it take a body; return the answer, and how many rows were stored."""
+        shutil.rmtree(self.lake, ignore_errors=True)
+        self.lake.mkdir()
+        job = {
+            "route": self._route,
+            "signal": shape.signal,
+            "json": shape.json,
+            "encoding": shape.encoding,
+            "size": len(shape.body),
+            "destination": f"file://{self.lake}",
+        }
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        try:
+            self._process.stdin.write(json.dumps(job).encode() + b"\n" + shape.body)
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            pass
+        line = self._process.stdout.readline()
+        assert line, f"killed for memory, {self._group.oom_kills()} times"
+        files = list(self.lake.rglob("*.parquet"))
+        rows = sum(pq.read_metadata(file).num_rows for file in files)
+        return {**json.loads(line), "rows": rows, "files": len(files)}
+
+    def stop(self) -> None:
+        """End it."""
+        self._process.kill()
+        self._process.communicate()
+
+
+@contextmanager
+def bounded(folder: Path, route: str, limit_mb: int) -> Iterator[Bounded]:
+    """Start a process with a limit of memory; skip where there are no control groups."""
+    group = make_group("memory", f"otlp2parquet-bounded-{os.getpid()}-{route}")
+    if group is None:
+        pytest.skip("no control group can be made here: the memory of a process cannot be limited")
+    group.limit_memory(limit_mb * MEGABYTE)
+    process = Bounded(group, folder, route)
+    try:
+        yield process
+    finally:
+        process.stop()
+        group.remove()
+
+
+def check(process: Bounded, shape: Shape) -> None:
+    """Send a body: each record is stored, or refused before the request is acknowledged."""
+    result = process.take(shape)
+    assert result["status"] in {200, 400, 413}, result
+    if result["status"] != 200:
+        assert result["rows"] == 0
+    elif "rejected" in result:
+        assert result["rows"] == shape.records - result["rejected"]
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        request_shapes.wide_resource(200_000, 2_000),
+        request_shapes.wide_resource(10, 200_000),
+        request_shapes.telemetry(100_000, 5_000),
+    ],
+    ids=["a long value that records share", "empty records", "a long request id"],
+)
+def test_a_request_that_expands_stays_within_the_memory_of_a_small_function(
+    shape: Shape, tmp_path: Path
+) -> None:
+    """Each of them killed the process at 128 MB after it was acknowledged."""
+    with bounded(tmp_path, "sandbox", SANDBOX_MB) as process:
+        check(process, shape)
+
+
+@pytest.mark.thorough
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize(("route", "limit_mb"), [("sandbox", SANDBOX_MB), ("ingest", INGEST_MB)])
+def test_no_request_takes_more_memory_than_its_environment_has(
+    route: str, limit_mb: int, tmp_path: Path
+) -> None:
+    """Within the limit of a body's length, whatever it says."""
+    with bounded(tmp_path, route, limit_mb) as process:
+
+        @settings(
+            max_examples=60,
+            deadline=None,
+            derandomize=True,
+            suppress_health_check=list(HealthCheck),
+        )
+        @given(shapes())
+        def any_shape(shape: Shape) -> None:
+            check(process, shape)
+
+        any_shape()
+
+
+def test_services_of_one_request_share_folders_when_there_are_too_many(tmp_path: Path) -> None:
+    """3 000 services in one request were 3 000 files, which took 42 seconds."""
+    with bounded(tmp_path, "sandbox", SANDBOX_MB) as process:
+        result = process.take(request_shapes.many_resources(0, 3_000))
+        folders = {path.name for path in (process.lake / "logs").iterdir()}
+    assert (result["rows"], result["files"]) == (3_000, 21)
+    assert "~many-services" in folders
