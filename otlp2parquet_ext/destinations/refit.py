@@ -7,6 +7,7 @@ with ours, the file is laid beside the table, where no sweep takes it for someth
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -16,9 +17,10 @@ from otlp2parquet_ext.destinations.parquet_file import encode
 from otlp2parquet_ext.iceberg import ClashError, MisfitError
 from otlp2parquet_ext.iceberg.format.bounds import statistics
 from otlp2parquet_ext.iceberg.matching import Matched, written
+from otlp2parquet_ext.mapping.rows import CHUNK_BYTES, repeated
 from otlp2parquet_ext.say import quote, say
 from otlp2parquet_ext.storage import StorageError
-from otlp2parquet_ext.tables.columns import arrow_schema
+from otlp2parquet_ext.tables.columns import Encoding, arrow_schema
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.tables.columns import Column
 
 BESIDE = "beside"
+SHORT_VALUE = 1_024
+"""Characters of a value that is worth no look at how many rows share it."""
 
 
 class UnreadableError(StorageError):
@@ -94,8 +98,16 @@ def refit(storage: Storage, file: DataFile, fit: Matched) -> DataFile:
 
     path = storage.path(file.path)
     try:
-        rows = pq.ParquetFile(pa.BufferReader(storage.get(path))).read()
-        rows = fitted(rows, fit.columns)
+        data = pa.BufferReader(storage.get(path))
+        names = pq.read_schema(data).names
+        repeats = [
+            name
+            for name, column in zip(names, fit.columns, strict=True)
+            if column.encoding is Encoding.DICTIONARY and column.type == "string"
+        ]
+        rows = pq.ParquetFile(data, read_dictionary=repeats).read()
+        columns = [_by_reference(column) for column in rows.columns]
+        rows = pa.Table.from_arrays(columns, schema=arrow_schema(fit.columns))
     except (pa.ArrowException, OSError, ValueError) as error:
         raise UnreadableError(f"{file.path} cannot be written anew: {quote(error)}") from error
     data, footer = encode(rows, fit.columns)
@@ -108,6 +120,23 @@ def refit(storage: Storage, file: DataFile, fit: Matched) -> DataFile:
         statistics=statistics(footer, fit.columns),
         fields=fit.tag,
     )
+
+
+def _by_reference(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return a column without its dictionary; a long value that many rows share is there once."""
+    if not pa.types.is_dictionary(column.type):
+        return column
+    chunks: list[pa.Array] = []
+    for chunk in column.chunks:
+        values = chunk.dictionary.to_pylist()
+        if max((len(value) for value in values if value is not None), default=0) <= SHORT_VALUE:
+            chunks.append(chunk.dictionary_decode())
+            continue
+        runs = [(index, len(list(run))) for index, run in groupby(chunk.indices.to_pylist())]
+        for index, length in runs:
+            value = None if index is None else values[index]
+            chunks += repeated(value, length, pa.string(), CHUNK_BYTES // len(runs)).chunks
+    return pa.chunked_array(chunks, pa.string())
 
 
 def lay_beside(storage: Storage, file: DataFile, target: Storage | None = None) -> str:

@@ -11,12 +11,18 @@ import pytest
 from otlp2parquet_ext.destinations import Batch
 from otlp2parquet_ext.destinations.hive import MANY_SERVICES, Hive
 from otlp2parquet_ext.destinations.lake import Lake
+from otlp2parquet_ext.destinations.parquet_file import encode
 from otlp2parquet_ext.destinations.partition import DAY_US, HOUR_US, MOST_FILES, split
-from otlp2parquet_ext.iceberg import CommitError
+from otlp2parquet_ext.destinations.refit import refit
+from otlp2parquet_ext.iceberg import CommitError, DataFile
+from otlp2parquet_ext.iceberg.format.bounds import statistics
+from otlp2parquet_ext.iceberg.matching import Matched
 from otlp2parquet_ext.mapping.resource import Resource
 from otlp2parquet_ext.mapping.rows import constants
 from otlp2parquet_ext.storage.local import LocalStorage
+from otlp2parquet_ext.tables.columns import named
 from otlp2parquet_ext.tables.logs import LOGS
+from otlp2parquet_ext.tables.registry import TABLES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -106,3 +112,32 @@ def test_rows_that_take_turns_are_split_in_their_order(keys: int) -> None:
     for key, part in parts.items():
         assert part.column("Body").to_pylist() == [f"{n}" for n in range(key, 5_000, keys)]
         assert part.column("Body").num_chunks <= 5_000 // 1_024 + 1
+
+
+def test_a_file_written_anew_holds_a_long_value_that_rows_share_once(tmp_path: Path) -> None:
+    """Read whole, 500 rows of 200 KB were 100 MB in the middle of a commit."""
+    names = ["short", "x" * 200_000, "y" * 100_000]
+    table = rows(500, ServiceName=lambda number: names[number % 250 // 100])
+    storage = LocalStorage(tmp_path)
+    columns = TABLES["logs"]
+    data, footer = encode(table, columns)
+    storage.put("data/a.parquet", data)
+    file = DataFile(
+        name="a",
+        path=storage.url("data/a.parquet"),
+        day=0,
+        rows=footer.num_rows,
+        size_bytes=data.size,
+        stored_ms=0,
+        statistics=statistics(footer, columns),
+        fields="",
+    )
+    renamed = Matched(named(columns, lower_case=True), tag="lower")
+    pool = pa.default_memory_pool()
+    before = pool.max_memory()
+    anew = refit(storage, file, renamed)
+    assert pool.max_memory() - before < 20_000_000
+    assert storage.path(anew.path) != "data/a.parquet"
+    assert pq.ParquetFile(tmp_path / storage.path(anew.path)).read().column(
+        "servicename"
+    ).to_pylist() == (table.column("ServiceName").to_pylist())
