@@ -63,6 +63,7 @@ class Slot:
         figures: counts of all lives.
         peak_bytes: the most an extension had resident.
         exits: exit codes of extensions nobody killed.
+        last_words: what those said last that ended with another code than 0.
         environment: the one that runs, if any does.
         receiver_port, otlp_port: what each of its extensions listens on.
     """
@@ -73,6 +74,7 @@ class Slot:
     figures: Counter[str] = field(default_factory=Counter)
     peak_bytes: int = 0
     exits: Counter[int | None] = field(default_factory=Counter)
+    last_words: list[str] = field(default_factory=list)
     environment: Environment | None = None
     receiver_port: ReservedPort = field(default_factory=ReservedPort)
     otlp_port: ReservedPort = field(default_factory=ReservedPort)
@@ -109,6 +111,8 @@ class Slot:
             self.peak_bytes = max(self.peak_bytes, run.peak_rss_bytes or 0)
             if not run.killed:
                 self.exits[run.exit_code] += 1
+                if run.exit_code:
+                    self.last_words += run.lines[-2:]
 
 
 @dataclass(frozen=True)
@@ -205,7 +209,8 @@ class Lane:
         figures: Counter[str] = sum((slot.figures for slot in self.slots), self.chaos.done)
         problems = [f"{text} ({times} times)" for text, times in self.chaos.problems.items()]
         if wrong := {code: times for code, times in exits.items() if code != 0}:
-            problems.append(f"extensions nobody killed ended with {wrong} (code: times)")
+            words = "; ".join(text for slot in self.slots for text in slot.last_words)
+            problems.append(f"extensions nobody killed ended with {wrong} (code: times): {words}")
         return LaneResult(
             self.kind,
             len(self.slots),
