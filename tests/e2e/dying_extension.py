@@ -35,6 +35,7 @@ def arm(owner: Any, name: str, word: bytes) -> None:
 
 
 arm(table_maker.TableMaker, "make", b"deadl")
+arm(table_maker.TableMaker, "parts", b"deadl")
 arm(table_maker.TableMaker, "make_text", b"deadlie")
 arm(intake, "peek", b"deadliest")
 main("otlp2parquet")
