@@ -72,6 +72,32 @@ def _malformed(url: str) -> WebError:
     )
 
 
+LOOPBACK = re.compile(r"127(\.[0-9]+){3}|::1|localhost|.+\.localhost")
+
+
+def in_the_clear(url: str) -> bool:
+    """Tell whether what is sent to a URL can be read on the way: no TLS, and not this machine.
+
+    Raises:
+        WebError: it is malformed.
+    """
+    origin = split(url).origin
+    return origin.scheme == "http" and not LOOPBACK.fullmatch(origin.host)
+
+
+def same_family(theirs: str, ours: str) -> bool:
+    """Tell whether a server may move us from our URL to theirs, with our token.
+
+    It may to another path or port of its host, to a host below it, and from http to https.
+
+    Raises:
+        WebError: one is malformed.
+    """
+    there, here = split(theirs).origin, split(ours).origin
+    plainer = (here.scheme, there.scheme) == ("https", "http")
+    return not plainer and (there.host == here.host or there.host.endswith(f".{here.host}"))
+
+
 def encoded(text: str, *, safe: str = "") -> str:
     """Percent-encode all but letters, digits, `-._~` and `safe`.
 

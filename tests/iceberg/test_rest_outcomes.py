@@ -20,6 +20,7 @@ from otlp2parquet_ext.iceberg.format.snapshot import Change
 from otlp2parquet_ext.iceberg.terms import Terms
 from otlp2parquet_ext.storage.local import LocalStorage
 from otlp2parquet_ext.tables.logs import COLUMNS
+from otlp2parquet_ext.web.address import same_family
 from otlp2parquet_ext.web.aws import AwsClient
 from otlp2parquet_ext.web.client import Client
 from otlp2parquet_ext.web.credentials import CredentialSource
@@ -45,6 +46,7 @@ def refusal(status: int, type_: str = "Refused", message: str = "because") -> An
     return Answer(status, {"error": {"message": message, "type": type_, "code": status}})
 
 
+OURS = "our-token"
 CONFLICT = refusal(409, "CommitFailedException")
 
 
@@ -435,3 +437,52 @@ def test_a_catalog_that_numbers_columns_anew_is_refused(server: Scripted, tmp_pa
 def by_id(fields: list[dict[str, Any]], field_id: int) -> dict[str, Any]:
     """Return the field of that id."""
     return next(field for field in fields if field["id"] == field_id)
+
+
+def test_a_catalog_moves_our_token_to_no_other_host(server: Scripted) -> None:
+    """Its configuration may be another's: the token is for the host the user named."""
+    with scripted() as other:
+        other.answers = [TABLE]
+        elsewhere = other.url.replace("127.0.0.1", "localhost")
+        server.answers = [Answer(200, {"defaults": {}, "overrides": {"uri": elsewhere}})]
+        with pytest.raises(CommitError, match=r"overrides\.uri leads from .* not followed"):
+            catalog(server, token=OURS).load(soon())
+        assert other.asked == []
+
+
+def test_a_catalog_may_move_us_below_its_own_host(server: Scripted) -> None:
+    """Some have a path for each warehouse."""
+    moved = Answer(200, {"defaults": {}, "overrides": {"uri": f"{server.url}/lake"}})
+    server.answers = [moved, TABLE]
+    assert catalog(server, token=OURS).load(soon()) is not None
+    assert server.asked[1].path.startswith("/lake/v1/")
+
+
+@pytest.mark.parametrize(
+    ("theirs", "followed"),
+    [
+        ("https://c.example.com:8443/x", True),
+        ("https://eu.c.example.com", True),
+        ("http://c.example.com", False),
+        ("https://example.com", False),
+        ("https://xc.example.com", False),
+        ("https://c.example.com.evil.net", False),
+    ],
+)
+def test_only_the_same_host_and_those_below_it_are_of_one_family(
+    theirs: str, *, followed: bool
+) -> None:
+    """Who shares a domain may be another customer of the same cloud."""
+    assert same_family(theirs, "https://c.example.com/api") is followed
+
+
+@pytest.mark.parametrize(
+    ("uri", "warned"),
+    [("http://c.example.com", True), ("https://c.example.com", False), ("http://[::1]:1", False)],
+)
+def test_a_token_sent_in_the_clear_is_warned_of(
+    uri: str, capfd: pytest.CaptureFixture[str], *, warned: bool
+) -> None:
+    """Anybody on the way can read it; on this machine nobody is on the way."""
+    lean.bearer_catalog(Client(), RestTable(uri, "lake", "otel", "logs"), token=OURS)
+    assert ("our token is sent in the clear" in capfd.readouterr().err) is warned

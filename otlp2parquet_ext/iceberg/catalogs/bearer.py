@@ -9,6 +9,7 @@ catalog, OpenAPI specification, "getToken".
 
 from __future__ import annotations
 
+import contextlib
 import random
 import time
 from typing import TYPE_CHECKING, Protocol
@@ -17,9 +18,10 @@ from urllib.parse import urlencode
 import msgspec
 
 from otlp2parquet_ext.iceberg.catalogs.answers import DONE, failure
-from otlp2parquet_ext.say import hide_fetched, quote
+from otlp2parquet_ext.say import hide_fetched, quote, say
 from otlp2parquet_ext.urls import shown
 from otlp2parquet_ext.web import TooLongError, WebError
+from otlp2parquet_ext.web.address import in_the_clear
 from otlp2parquet_ext.web.errors import UNREADABLE
 from otlp2parquet_ext.web.limits import DOCUMENT
 
@@ -49,6 +51,13 @@ class Tokens(Protocol):
 
     def refused(self) -> bool:
         """Take note that a token was not accepted; True when there may be a better one."""
+
+
+def warn_in_the_clear(uri: str) -> None:
+    """Warn of a token that can be read on its way; what is malformed is said when it is used."""
+    with contextlib.suppress(WebError):
+        if in_the_clear(uri):
+            say("warning", f"{shown(uri)}: our token is sent in the clear: expected https")
 
 
 class FixedToken:

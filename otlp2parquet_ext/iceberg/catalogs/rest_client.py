@@ -37,6 +37,7 @@ from otlp2parquet_ext.iceberg.catalogs.rest_requests import (
 from otlp2parquet_ext.say import quote
 from otlp2parquet_ext.urls import shown
 from otlp2parquet_ext.web import TooLongError, WebError
+from otlp2parquet_ext.web.address import same_family
 from otlp2parquet_ext.web.errors import UNREADABLE
 from otlp2parquet_ext.web.limits import ACKNOWLEDGED, DOCUMENT, METADATA
 
@@ -224,7 +225,7 @@ class RestClient:
     def _table(self, deadline_ms: int) -> Table:
         config, wanted = self.config(deadline_ms), self._wanted
         return Table(
-            uri=config.get("uri", wanted.uri),
+            uri=_followed(config.get("uri", wanted.uri), wanted.uri),
             namespace=tuple(wanted.namespace.split(".")),
             name=wanted.name,
             prefix=config.get("prefix", wanted.prefix),
@@ -248,6 +249,25 @@ class RestClient:
             if operation is Operation.COMMIT and error.sent:
                 raise OutcomeUnknownError(f"the commit: {error}") from error
             raise CommitError(f"{operation.value}: {error}") from error
+
+
+def _followed(theirs: str, ours: str) -> str:
+    """Return where a catalog wants to be spoken to.
+
+    Raises:
+        CommitError: elsewhere, or without TLS: who answers there would have our token.
+    """
+    try:
+        followed = theirs == ours or same_family(theirs, ours)
+    except WebError as error:
+        raise CommitError(f"the catalog's overrides.uri: {error}") from error
+    if not followed:
+        raise CommitError(
+            f"the catalog's overrides.uri leads from {shown(ours)} to {shown(theirs)}: expected "
+            "the same host or one below it, and https where it was https; it is not followed, "
+            "lest our token go there. If it is right, name it in OTLP2PARQUET_DESTINATION"
+        )
+    return theirs
 
 
 class _LandedError(CommitError):
