@@ -49,6 +49,10 @@ INVOCATIONS = (5, 60)
 REDELIVERING, REDELIVER_EVERY = 0.2, 4
 """Each fourth delivery of each fifth life comes again: 5 %."""
 
+TAKEN_FOR = "state transition from Registered by register failed"
+"""What an extension is refused with, by no fault of its own, whose predecessor was killed when it
+had just asked to be registered: the local API reads that request when the next one is expected."""
+
 STRATEGIES = ("adaptive", "end", "threshold")
 MIB = 1 << 20
 
@@ -109,7 +113,9 @@ class Slot:
         self.figures["redelivered"] += sum(it.redelivery for it in outcome.deliveries)
         for run in outcome.extensions:
             self.peak_bytes = max(self.peak_bytes, run.peak_rss_bytes or 0)
-            if not run.killed:
+            if run.exit_code and any(TAKEN_FOR in line for line in run.lines):
+                self.figures["taken for another"] += 1
+            elif not run.killed:
                 self.exits[run.exit_code] += 1
                 if run.exit_code:
                     self.last_words += run.lines[-2:]

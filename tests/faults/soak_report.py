@@ -26,6 +26,7 @@ COUNTED = (
     "forged",
     "commits",
     "commits killed",
+    "taken for another",
 )
 COLUMNS = (
     "destination",
@@ -57,7 +58,7 @@ def lines(results: Sequence[LaneResult]) -> list[str]:
     """Return one figure a line, one destination a column, and what was broken."""
     columns = [cells(result) for result in results]
     rows = [
-        f"{name:15}" + "".join(f"{column[number]:>12}" for column in columns)
+        f"{name:18}" + "".join(f"{column[number]:>12}" for column in columns)
         for number, name in enumerate(COLUMNS)
     ]
     return [*rows, *(f"BROKEN: {text}" for text in broken(results))]
