@@ -27,7 +27,8 @@ class Endless(MetaPathFinder, Loader):
 
     def exec_module(self, module: ModuleType) -> None:
         """Never end."""
-        while module:
+        del module
+        while True:
             time.sleep(1)
 
 

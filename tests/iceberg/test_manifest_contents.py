@@ -94,9 +94,9 @@ def test_an_encrypted_manifest_is_an_error(home: Home) -> None:
 
 def test_a_list_that_is_none_is_an_error() -> None:
     """Some other Avro file in its place."""
-    schema = {"type": "record", "name": "r", "fields": []}
-    empty = new_file(schema, "null")
-    file = msgspec.structs.replace(empty, blocks=empty.block(1, b""))
+    field = {"name": "x", "type": "int", "field-id": 1}
+    empty = new_file({"type": "record", "name": "r", "fields": [field]}, "null")
+    file = msgspec.structs.replace(empty, blocks=empty.block(1, b"\2"))
     with pytest.raises(AvroError, match="lacks field 500"):
         lines(file)
 

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 import pyarrow.parquet as pq
 import pytest
 import request_shapes
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
+from hypothesis_profiles import examples
 from request_shapes import Shape, shapes
 
 from otlp2parquet_ext.local.cgroups import make_group
@@ -132,12 +133,7 @@ def test_no_request_takes_more_memory_than_its_environment_has(
     """Within the limit of a body's length, whatever it says."""
     with bounded(tmp_path, route, limit_mb) as process:
 
-        @settings(
-            max_examples=60,
-            deadline=None,
-            derandomize=True,
-            suppress_health_check=list(HealthCheck),
-        )
+        @examples(0.15, derandomize=True, suppress_health_check=list(HealthCheck))
         @given(shapes())
         def any_shape(shape: Shape) -> None:
             check(process, shape)
