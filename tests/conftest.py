@@ -3,6 +3,7 @@
 import signal
 
 import hypothesis_profiles
+import pytest
 from server_fixtures import (
     iceberg_rest,
     iceberg_rest_on_s3,
@@ -13,6 +14,8 @@ from server_fixtures import (
 )
 from tiers import pytest_collection_modifyitems
 
+from otlp2parquet_ext import say
+
 pytest_plugins = ["measuring"]
 
 # A shell that runs us in the background ignores Ctrl-C for us, and for all that tests interrupt.
@@ -20,6 +23,14 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 hypothesis_profiles.load()
+
+
+@pytest.fixture(autouse=True)
+def no_secrets_of_other_tests() -> None:
+    """Forget what earlier tests of this process fetched: messages would hide it in later ones."""
+    for hidden in (say._pending, say._secrets, say._fetched, say._maskers):
+        hidden.clear()
+
 
 __all__ = [
     "iceberg_rest",

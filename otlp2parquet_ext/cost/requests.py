@@ -69,9 +69,9 @@ STALE: Mapping[Kind, Requests] = {
 }
 """More when somebody else has committed since: what the table is now, and its manifest list."""
 
-TAKE = Requests(get=1)
-"""Each descriptor a committer takes from the inbox; that its file is there is believed while it is
-young."""
+TAKE = Requests(get=2)
+"""Each descriptor a committer takes from the inbox: it reads the descriptor, and the end of the
+file, which has to have the rows and columns that the descriptor claims."""
 
 RUN = Requests(get=2, list=3, catalog=3)
 """Each run of a committer, even for nothing: a look into the inbox, and the care of the table."""

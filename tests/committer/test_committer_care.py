@@ -146,6 +146,7 @@ def die_at(step: int, *, after: bool) -> None:
 
 @pytest.mark.e2e
 @pytest.mark.parametrize("after", [False, True])
+@pytest.mark.thorough
 def test_killed_at_every_step_the_care_harms_nothing_and_ends_at_last(
     tmp_path: Path, *, after: bool
 ) -> None:

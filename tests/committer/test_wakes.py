@@ -116,6 +116,7 @@ JSON = st.recursive(
 
 
 @given(JSON)
+@pytest.mark.thorough
 def test_nothing_an_event_may_hold_breaks_us(event: object) -> None:
     """Whatever has these names, in whatever shape."""
     for woken_by in (event, {"Records": [event]}, sqs_event([event])):

@@ -161,6 +161,7 @@ def test_a_kill_while_a_request_is_out_is_not_held_against_the_batch(tmp_path: P
     assert not any("text" in line for line in said)
 
 
+@pytest.mark.thorough
 def test_a_destination_that_hangs_at_every_shutdown_costs_no_batch(tmp_path: Path) -> None:
     """The window of SHUTDOWN ends the process; what was in hand only waits behind others."""
     fill_spool(tmp_path, body("line 0"))

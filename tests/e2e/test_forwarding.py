@@ -129,6 +129,7 @@ def test_the_variables_of_a_data_taps_user_are_enough(tap: Tap, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("out_of_order", ["nobody", "tap", "collector", "lake"])
+@pytest.mark.thorough
 def test_each_of_three_destinations_has_everything(
     tap: Tap, collector: Collector, tmp_path: Path, out_of_order: str
 ) -> None:

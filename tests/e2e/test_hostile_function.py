@@ -87,6 +87,7 @@ def test_a_flood_of_connections_and_bodies_leaves_deliveries_memory_and_descript
     assert bodies(tmp_path) == sorted(expected)
 
 
+@pytest.mark.thorough
 def test_a_delivery_frozen_half_way_is_taken_once_or_sent_again(
     scripted: ScriptedLambda, tmp_path: Path
 ) -> None:

@@ -223,6 +223,7 @@ def test_what_was_acknowledged_survives_a_kill(job: Job, kill: Kill) -> None:
     assert sum(n for (kind, _, _), n in rows.items() if kind == "function") >= LINES * 9
 
 
+@pytest.mark.thorough
 def test_all_lines_are_in_the_table_after_a_kill_between_two_invocations(job: Job) -> None:
     """Thirty invocations, killed while frozen after the fifteenth: every line, once."""
     kill = Kill(point=KillPoint.BETWEEN, at=15)

@@ -53,6 +53,7 @@ def lives_with(folder: Path, *deliveries: bytes) -> list[str]:
     return extension.lines
 
 
+@pytest.mark.thorough
 def test_a_segment_of_a_terabyte_costs_neither_an_event_nor_a_line(tmp_path: Path) -> None:
     """One `truncate` of the function's: reading all of it was the end of `next`."""
     folder = tmp_path / "tmp" / "otlp2parquet_ext" / "1-0"
@@ -69,6 +70,7 @@ def test_a_segment_of_a_terabyte_costs_neither_an_event_nor_a_line(tmp_path: Pat
     assert not [line for line in said if '"error"' in line]
 
 
+@pytest.mark.thorough
 def test_thousands_of_segments_in_one_folder_exhaust_nothing(tmp_path: Path) -> None:
     """Each is a descriptor while it is held; without any left there is no `next`."""
     folder = tmp_path / "tmp" / "otlp2parquet_ext" / "1-0"

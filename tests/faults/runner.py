@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 RUNTIME = (sys.executable, "-I", "-S", str(Path(__file__).with_name("runtime.py")))
-LAYER = os.environ.get("OTLP2PARQUET_TEST_EXTENSION", "")
+LAYER = os.environ.get("TEST_EXTENSION", "")
 COMMAND = (LAYER,) if LAYER else (sys.executable, str(ROOT / "extension" / "otlp2parquet"))
 RECOVERIES = 5
 COMMIT_S = 60

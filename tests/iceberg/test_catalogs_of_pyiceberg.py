@@ -72,6 +72,7 @@ def test_a_table_is_not_created_when_that_is_forbidden(warehouse: Warehouse) -> 
     assert warehouse.bodies() == ["a", "b"]
 
 
+@pytest.mark.thorough
 def test_a_commit_repeated_adds_nothing(warehouse: Warehouse) -> None:
     """Not by this process, not by the next, and not after the snapshot that added it is gone."""
     files = warehouse.store(bodies_at(0, "once"), "once")

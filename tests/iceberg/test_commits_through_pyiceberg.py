@@ -451,6 +451,7 @@ def stored_in_s3(warehouse: Warehouse, body: str) -> list[DataFile]:
     return [waiting.file for waiting in taken.files]
 
 
+@pytest.mark.thorough
 def test_a_steady_commit_asks_for_nothing_twice(
     lake_in_s3: tuple[Warehouse, counting_proxy.Proxy],
 ) -> None:
@@ -472,6 +473,7 @@ def test_a_steady_commit_asks_for_nothing_twice(
     assert sorted(warehouse.table().scan().to_arrow()["Body"].to_pylist()) == ["a", "b", "c"]
 
 
+@pytest.mark.thorough
 def test_what_our_requests_cannot_do_pyicebergs_do(
     lake_in_s3: tuple[Warehouse, counting_proxy.Proxy],
 ) -> None:

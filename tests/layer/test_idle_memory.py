@@ -12,7 +12,7 @@ from performance_parts.processes import Subject
 if TYPE_CHECKING:
     from layer_roots import Root
 
-pytestmark = pytest.mark.layer
+pytestmark = [pytest.mark.timing, pytest.mark.layer]
 
 MOST_ANONYMOUS_MB, MOST_OF_FILES_MB = 20, 15
 """Measured: 17.8 and 5.8; 34 of files when the pages that loading touched were kept."""

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from performance_parts import stage
 
-pytestmark = pytest.mark.layer
+pytestmark = [pytest.mark.timing, pytest.mark.layer]
 
 ROOT = Path(__file__).parents[2]
 

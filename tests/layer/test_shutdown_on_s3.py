@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from otlp2parquet_ext.local.outcome import Outcome
 
-pytestmark = [pytest.mark.layer, pytest.mark.e2e, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.timing, pytest.mark.layer, pytest.mark.e2e, pytest.mark.timeout(120)]
 
 SAMPLE = Path(local.__file__).parent / "sample"
 MAKERS = {"plain": places.plain_s3, "inbox": places.glue}

@@ -175,6 +175,7 @@ def test_a_handler_that_cannot_be_imported_gives_the_runtimes_own_error(tmp_path
     assert [record["status"] for record in platform(outcome, "report")] == ["error"]
 
 
+@pytest.mark.thorough
 def test_a_timeout_resets_the_environment_and_keeps_its_tmp(tmp_path: Path) -> None:
     """SHUTDOWN says timeout; the next invocation has new processes and the old files."""
     # INIT of the second has as long: enough for two interpreters on a machine with other work.

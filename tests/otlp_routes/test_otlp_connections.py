@@ -157,6 +157,7 @@ async def test_a_client_that_ends_its_side_gets_all_its_answers(requests: int) -
         assert server.spans == list("abc"[:requests])
 
 
+@pytest.mark.thorough
 async def test_half_a_request_of_a_client_that_ended_is_not_waited_for() -> None:
     """The rest will never come."""
     async with running() as server:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 WAIT_S = 20.0
 LAUNCHER = Path(__file__).parents[2] / "extension" / "otlp2parquet"
-LAYER = os.environ.get("OTLP2PARQUET_TEST_EXTENSION", "")
+LAYER = os.environ.get("TEST_EXTENSION", "")
 """The executable of an unpacked layer, to run the same tests on what is shipped."""
 COMMAND = (LAYER,) if LAYER else (sys.executable, str(LAUNCHER))
 

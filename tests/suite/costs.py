@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 SLOW_S = 5.0
 """Wall time of a test without the marker `thorough`, alone on an idle machine."""
 
+SPINS = 20_000_000
+REFERENCE_S = 0.4
+"""Wall time of as many empty rounds of a loop on the machine that `recorded.json` is from, idle."""
+
 SLOWEST = 20
 CORES = 2
 WALL_S: Mapping[str, float] = {"quick": 8 * 60, "rest": 12 * 60, "layer": 8 * 60}
@@ -33,7 +37,7 @@ def too_slow(costs: Iterable[Cost], pace: float = 1.0) -> list[Cost]:
 
     Args:
         costs: of tests.
-        pace: wall seconds that a second of CPU takes on this machine at the moment, >= 1.
+        pace: how many times as long as on the reference machine work takes here; >= 1.
     """
     return [
         cost
@@ -42,12 +46,12 @@ def too_slow(costs: Iterable[Cost], pace: float = 1.0) -> list[Cost]:
     ]
 
 
-def pace_now(spin_s: float = 0.3) -> float:
-    """Measure how many wall seconds a second of CPU takes: 1 on an idle machine."""
-    began, used = time.monotonic(), time.process_time()
-    while time.process_time() - used < spin_s:
+def pace_now() -> float:
+    """Measure how much longer than on the reference machine, idle, work takes here now; >= 1."""
+    began = time.monotonic()
+    for _ in range(SPINS):
         pass
-    return max(1.0, (time.monotonic() - began) / spin_s)
+    return max(1.0, (time.monotonic() - began) / REFERENCE_S)
 
 
 def table(costs: Sequence[Cost]) -> list[str]:

@@ -115,7 +115,7 @@ def entering_layer() -> Iterator[list[str]]:
     folder = Path(tempfile.mkdtemp(prefix="layer-"))
     try:
         root = layer_roots.unpack(layer_roots.MACHINES[os.uname().machine], folder / "root")
-        os.environ["OTLP2PARQUET_TEST_EXTENSION"] = layer_roots.EXTENSION
+        os.environ["TEST_EXTENSION"] = layer_roots.EXTENSION
         yield list(root.at_opt())
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -24,6 +24,7 @@ def sources() -> list[Path]:
     ]
 
 
+@pytest.mark.thorough
 def test_no_test_builds_downloads_or_installs_anything() -> None:
     """It would take minutes where a test has seconds, and fail where no registry is reached."""
     found = {
