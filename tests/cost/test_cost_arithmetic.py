@@ -100,7 +100,8 @@ def test_a_committer_and_its_queue() -> None:
     assert day.commits == pytest.approx(1_440)
     assert day.committer_runs == pytest.approx(1_440)
     assert day.requests.put == pytest.approx(86_440 * 2 + 1_440 * 3)
-    # Of each file a descriptor and an end are read. A run reads two objects and asks S3 Tables three times; its commit reads list and table.
+    # Of each file a descriptor and an end are read. A run reads two objects and asks S3 Tables
+    # three times; its commit reads list and table.
     assert day.requests.get == pytest.approx(86_440 * 2 + 1_440 * (2 + 3 + 2))
     assert day.requests.list == pytest.approx(1_440 * (3 + 1))
     assert day.requests.catalog == 0
