@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 from msgspec import Struct, field
 
 from otlp2parquet_ext.say import say
+from otlp2parquet_ext.spool import directories
 from otlp2parquet_ext.spool.digests import REMEMBERED, Key, known_by
-from otlp2parquet_ext.spool.directories import LISTED
 from otlp2parquet_ext.spool.frames import BODIES, Frame, read_frames
 from otlp2parquet_ext.spool.segment import Segment
 
@@ -91,7 +91,8 @@ class Recovery:
         if beyond:
             say(
                 "warning",
-                f"the spool has more than {LISTED} folders: what lies in the others stays there",
+                f"the spool has more than {directories.LISTED} folders: "
+                "what lies in the others stays there",
             )
         return others
 

@@ -29,6 +29,7 @@ FOREIGN = {"body", "headers", "error_message"}
 NOT_SHOWN = {
     # Where a text is cut, or an error formatted, and neither is foreign; with the reason.
     "otlp/encodings.py": "what zlib and zstandard say of a request; quoted in `refusals._cut`",
+    "otlp/json_pieces.py": "what msgspec and `json` say of a request; quoted in `refusals._cut`",
     "otlp/json_request.py": "what msgspec says of a request; quoted in `refusals._cut`",
     "otlp/requests.py": "what protobuf says of a request; quoted in `refusals._cut`",
     "otlp/wire.py": "what protobuf says of a request; quoted in `refusals._cut`",
