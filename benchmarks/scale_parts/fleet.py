@@ -109,7 +109,7 @@ async def _write(plan: Plan, home: Home, who: str, number: int) -> None:
     spool.set_preamble([context_note(Context(instance_id=f"{who}-{os.getpid()}"))])
     batches = Batches(settings, FlushSide(settings, environ), spool, IMPORT_MS)
     done = _deliveries(home, who)
-    batches.recover()
+    await batches.recover()
     first = done[-1] + 2 if done else 0  # the one after the last may have been cut off: unknown
     if not done:
         await asyncio.sleep(number * SPREAD_MS / 1_000)

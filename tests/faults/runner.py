@@ -46,7 +46,9 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 RUNTIME = (sys.executable, "-I", "-S", str(Path(__file__).with_name("runtime.py")))
-LAYER = os.environ.get("TEST_EXTENSION", "")
+LAYER = os.environ.get(
+    "FAULTS_EXTENSION", ""
+)  # not the suite's: an adversary reaches into a checkout
 COMMAND = (LAYER,) if LAYER else (sys.executable, str(ROOT / "extension" / "otlp2parquet"))
 RECOVERIES = 5
 COMMIT_S = 60

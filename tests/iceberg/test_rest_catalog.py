@@ -105,7 +105,10 @@ def test_a_steady_flush_is_one_request_to_the_catalog(home: RestHome, proxy: Pro
     table = home.lean()
     files = [home.store(bodies_at(0, body), body) for body in ("a", "b", "c")]
     table.commit(files[0], soon())
-    assert asked(proxy) == ["GET 200", "GET 404", "POST 409", *["POST 200"] * 2]
+    first = asked(proxy)
+    # The namespace is there where another test was first.
+    assert first[2] in {"POST 200", "POST 409"}
+    assert [*first[:2], *first[3:]] == ["GET 200", "GET 404", *["POST 200"] * 2]
     for later in files[1:]:
         before = stored(home)
         table.commit(later, soon())
