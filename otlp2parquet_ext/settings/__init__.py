@@ -19,6 +19,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+MEMORY_VARIABLE = "AWS_LAMBDA_FUNCTION_MEMORY_SIZE"
+
 DEFAULT_NAME = "otlp2parquet"
 """The launcher's file name in the layer."""
 
@@ -96,11 +98,12 @@ def load(environ: Mapping[str, str]) -> tuple[Settings, list[str]]:
     """Read the settings from `environ`.
 
     Returns:
-        The settings, and one line for each variable that is malformed or unknown: its name, its
-        value, what is valid, and what is used instead.
+        The settings, and one line for each variable that is malformed, unknown, or too large for
+        the memory of the function: its name, its value, what is valid, and what is used instead.
     """
     values: dict[str, int | str] = {}
     problems: list[str] = []
+    memory_mb = environ.get(MEMORY_VARIABLE, "").strip()
     for setting in SETTINGS:
         values[setting.attribute] = setting.default
         name = next((n for n in setting.spellings() if environ.get(n, "").strip()), None)
@@ -111,6 +114,12 @@ def load(environ: Mapping[str, str]) -> tuple[Settings, list[str]]:
             problems.append(
                 f"{name}={environ[name]!r}: expected {setting.expected()}, "
                 f"for example {setting.default}; using {setting.default}"
+            )
+        elif isinstance(value, int) and value > (most := setting.most(memory_mb)):
+            values[setting.attribute] = most
+            problems.append(
+                f"{name}={environ[name]!r}: a function of {memory_mb} MB has the memory for "
+                f"{setting.names[0]} up to {most}; using {most}"
             )
         else:
             values[setting.attribute] = value

@@ -21,11 +21,14 @@ class Setting:
         low, high: inclusive range of a whole number.
         choices: legal words, () for free text.
         many: the value is a comma list of `choices`.
+        memory_mb: memory of a function that the default fits; a larger value needs as much more.
+            0: the memory sets no bound.
         secret: free text that nobody may read anywhere.
     """
 
     __slots__ = (
-        "attribute", "choices", "default", "high", "low", "many", "names", "says", "secret", "unit",
+        "attribute", "choices", "default", "high", "low", "many", "memory_mb", "names", "says",
+        "secret", "unit",
     )  # fmt: skip
 
     def __init__(
@@ -40,11 +43,12 @@ class Setting:
         high: int = 0,
         choices: tuple[str, ...] = (),
         many: bool = False,
+        memory_mb: int = 0,
         secret: bool = False,
     ) -> None:
         self.attribute, self.names, self.default, self.says = attribute, names, default, says
         self.unit, self.low, self.high, self.choices, self.many = unit, low, high, choices, many
-        self.secret = secret
+        self.memory_mb, self.secret = memory_mb, secret
 
     def spellings(self) -> tuple[str, ...]:
         """Return every variable that sets this, in the order in which they are looked at."""
@@ -55,6 +59,16 @@ class Setting:
     def valid_is_limited(self) -> bool:
         """False for free text."""
         return isinstance(self.default, int) or bool(self.choices)
+
+    def most(self, memory_mb: str) -> int:
+        """Return the largest number that a function of `memory_mb` has the memory for.
+
+        A malformed size, for example "" where there is no Lambda, bounds nothing.
+        """
+        known_mb = int(memory_mb[:15]) if memory_mb.isascii() and memory_mb.isdigit() else 0
+        if not (self.memory_mb and known_mb and isinstance(self.default, int)):
+            return self.high
+        return max(self.default, self.default * known_mb // self.memory_mb)
 
     def expected(self) -> str:
         """Say in words what is valid."""

@@ -100,19 +100,23 @@ SETTINGS: tuple[Setting, ...] = (
         "otlp_max_bytes",
         (PREFIX + "OTLP_MAX_BYTES", PREFIX + "MAX_PAYLOAD_BYTES"),
         4_194_304,
-        "Longest OTLP request that is read, as it comes and uncompressed.",
+        "Longest OTLP request that is read, as it comes and uncompressed: at most a 32nd of the "
+        "function's memory.",
         unit="bytes",
         low=65_536,
         high=67_108_864,
+        memory_mb=128,
     ),
     Setting(
         "max_payload_bytes",
         (PREFIX + "MAX_PAYLOAD_BYTES",),
         6_291_456,
-        "For an ingest function: longest request that is read, as it comes and uncompressed.",
+        "For an ingest function: longest request that is read, as it comes and uncompressed: at "
+        "most a 32nd of the function's memory.",
         unit="bytes",
         low=65_536,
         high=67_108_864,
+        memory_mb=192,
     ),
     Setting(
         "platform_timeout_ms",

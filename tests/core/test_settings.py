@@ -79,6 +79,32 @@ def test_the_line_for_a_bad_number_reads_as_a_sentence() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("memory_mb", "most"),
+    [("128", 4_194_304), ("512", 16_777_216), ("2048", 67_108_864), ("", 67_108_864), ("0", 2**26)],
+)
+def test_the_longest_otlp_request_follows_from_the_memory_of_the_function(
+    memory_mb: str, most: int
+) -> None:
+    """A request of 64 MiB is several hundred MB of memory: at 128 MB it killed the process."""
+    environ = {"OTLP2PARQUET_OTLP_MAX_BYTES": "67108864"}
+    settings, problems = load({**environ, "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": memory_mb})
+    assert settings.otlp_max_bytes == most
+    said = (
+        f"OTLP2PARQUET_OTLP_MAX_BYTES='67108864': a function of {memory_mb} MB has the memory "
+        f"for OTLP2PARQUET_OTLP_MAX_BYTES up to {most}; using {most}"
+    )
+    assert problems == ([said] if most < 67_108_864 else [])
+
+
+def test_the_memory_of_a_function_never_takes_away_from_the_default() -> None:
+    """A default works in every function; a value below it always does."""
+    environ = {"OTLP2PARQUET_MAX_PAYLOAD_BYTES": "6000000"}
+    settings, _ = load({**environ, "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "128"})
+    assert settings.max_payload_bytes == 6_000_000
+    assert load({"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "128"})[1] == []
+
+
 def test_an_empty_variable_counts_as_absent() -> None:
     """Templates often set a variable to nothing to mean the default."""
     settings, problems = load({"MAX_ITEMS": " "})

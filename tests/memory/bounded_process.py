@@ -10,6 +10,7 @@ kills it, and the parent reads the end of stdout.
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,15 @@ from otlp2parquet_ext.settings import load
 from otlp2parquet_ext.spool import OTLP, Kind, Spool
 
 FOREVER_MS = 4_102_444_800_000
+SIZES = {
+    name: os.environ[name]
+    for name in (
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+        "OTLP2PARQUET_OTLP_MAX_BYTES",
+        "OTLP2PARQUET_MAX_PAYLOAD_BYTES",
+    )
+    if name in os.environ
+}
 KINDS = {signal: kind for kind, signal in OTLP.items()}
 
 
@@ -29,9 +39,9 @@ class Sandbox:
     """The extension's way, from a body to a stored and committed batch."""
 
     def __init__(self, folder: Path, destination: str) -> None:
-        environ = {"OTLP2PARQUET_DESTINATION": destination}
+        environ = {"OTLP2PARQUET_DESTINATION": destination, **SIZES}
         self._settings, problems = load(environ)
-        assert not problems, problems
+        assert bool(problems) == bool(SIZES), problems
         self._folder = folder
         self._flush_side = FlushSide(self._settings, environ)
 
@@ -64,7 +74,7 @@ class Ingest:
     def __init__(self, destination: str) -> None:
         from otlp2parquet_ext.ingest.service import Service  # noqa: PLC0415 - not in the sandbox
 
-        self._service = Service({"OTLP2PARQUET_DESTINATION": destination})
+        self._service = Service({"OTLP2PARQUET_DESTINATION": destination, **SIZES})
         self._service.warm_up()
 
     def take(self, job: dict[str, Any], body: bytes) -> dict[str, Any]:

@@ -49,6 +49,23 @@ def times(one: bytes, count: int, room_bytes: int = LIMIT_BYTES) -> tuple[bytes,
     return one * count, count
 
 
+def filled(size_bytes: int, *, json: bool) -> Shape:
+    """Lines of 300 characters, as many as make `size_bytes`, the last one with what is left."""
+    if json:
+        line = b'{"body":{"stringValue":"%b"}}'
+        head, between, tail = (
+            b'{"resourceLogs":[{"scopeLogs":[{"logRecords":[', b",", b"]}]}]}",
+        )  # fmt: skip
+        count = (size_bytes - len(head + tail)) // (len(line) + 299) - 1
+        body = head + between.join([line % (b"x" * 300)] * count) + tail
+        return Shape("logs", body.ljust(size_bytes), count, json=True)
+    record = delimited(2, delimited(5, delimited(1, b"x" * 300)))
+    count = (size_bytes - 400) // len(record)
+    rest = size_bytes - len(request(record * count, delimited(1, attribute(b"k", b""))))
+    body = request(record * count, delimited(1, attribute(b"k", b"x" * (rest - 8))))
+    return Shape("logs", body, count)
+
+
 def wide_resource(width: int, count: int) -> Shape:
     """One long resource attribute that all records share."""
     records, count = times(delimited(2, b""), count, LIMIT_BYTES - width)

@@ -6,6 +6,7 @@ small function. The kernel kills a process that takes more.
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import shutil
@@ -13,6 +14,7 @@ import subprocess
 import sys
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import pyarrow.parquet as pq
@@ -25,11 +27,14 @@ from request_shapes import Shape, shapes
 from otlp2parquet_ext.local.cgroups import make_group
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from otlp2parquet_ext.local.cgroups import Group
 
 MEGABYTE = 1_048_576
+LARGEST_BYTES = 67_108_864
+"""The largest value of `OTLP2PARQUET_OTLP_MAX_BYTES`."""
+
 SANDBOX_MB, INGEST_MB = 128, 512
 LAYER = {"MALLOC_ARENA_MAX": "1", "ARROW_DEFAULT_MEMORY_POOL": "system"}
 """As the layer starts its interpreter."""
@@ -38,7 +43,7 @@ LAYER = {"MALLOC_ARENA_MAX": "1", "ARROW_DEFAULT_MEMORY_POOL": "system"}
 class Bounded:
     """A process that takes requests within a limit of memory."""
 
-    def __init__(self, group: Group, folder: Path, route: str) -> None:
+    def __init__(self, group: Group, folder: Path, route: str, environ: Mapping[str, str]) -> None:
         self._group, self._route = group, route
         self.lake, spool = folder / "lake", folder / "spool"
         entrance = group.door()
@@ -46,7 +51,7 @@ class Bounded:
             [sys.executable, Path(__file__).parent / "bounded_process.py", spool],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env={**os.environ, **LAYER},
+            env={**os.environ, **LAYER, **environ},
             preexec_fn=lambda: os.write(entrance, b"0"),  # noqa: PLW1509 - one thread, one write
         )
         os.close(entrance)
@@ -83,13 +88,15 @@ class Bounded:
 
 
 @contextmanager
-def bounded(folder: Path, route: str, limit_mb: int) -> Iterator[Bounded]:
+def bounded(
+    folder: Path, route: str, limit_mb: int, environ: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[Bounded]:
     """Start a process with a limit of memory; skip where there are no control groups."""
     group = make_group("memory", f"otlp2parquet-bounded-{os.getpid()}-{route}")
     if group is None:
         pytest.skip("no control group can be made here: the memory of a process cannot be limited")
     group.limit_memory(limit_mb * MEGABYTE)
-    process = Bounded(group, folder, route)
+    process = Bounded(group, folder, route, environ)
     try:
         yield process
     finally:
@@ -122,6 +129,45 @@ def test_a_request_that_expands_stays_within_the_memory_of_a_small_function(
     """Each of them killed the process at 128 MB after it was acknowledged."""
     with bounded(tmp_path, "sandbox", SANDBOX_MB) as process:
         check(process, shape)
+
+
+@pytest.mark.parametrize("size_bytes", [67_000_000, 4_194_304])
+@pytest.mark.parametrize("as_json", [False, True], ids=["protobuf", "json"])
+def test_a_small_function_survives_a_setting_that_is_too_large_for_its_memory(
+    size_bytes: int, tmp_path: Path, *, as_json: bool
+) -> None:
+    """The setting is bounded by the memory: a request beyond that is answered 413, not a kill."""
+    environ = {
+        "OTLP2PARQUET_OTLP_MAX_BYTES": str(LARGEST_BYTES),
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(SANDBOX_MB),
+    }
+    shape = request_shapes.filled(size_bytes, json=as_json)
+    with bounded(tmp_path, "sandbox", SANDBOX_MB, environ) as process:
+        result = process.take(shape)
+    if size_bytes > request_shapes.LIMIT_BYTES:
+        assert (result["status"], result["rows"]) == (413, 0)
+    else:
+        assert (result["status"], result["rows"]) == (200, shape.records)
+
+
+@pytest.mark.parametrize(
+    ("route", "limit_mb"), [("sandbox", 512), ("ingest", 192), ("ingest", 512)]
+)
+@pytest.mark.parametrize("as_json", [False, True], ids=["protobuf", "json"])
+def test_the_longest_request_that_a_memory_allows_fits_it(
+    route: str, limit_mb: int, tmp_path: Path, *, as_json: bool
+) -> None:
+    """A 32nd of the memory, whatever that is; the largest setting asks for more."""
+    environ = {
+        "OTLP2PARQUET_OTLP_MAX_BYTES": str(LARGEST_BYTES),
+        "OTLP2PARQUET_MAX_PAYLOAD_BYTES": str(LARGEST_BYTES),
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(limit_mb),
+    }
+    shape = request_shapes.filled(limit_mb * MEGABYTE // 32, json=as_json)
+    body = gzip.compress(shape.body, 1)  # as a gateway has room for it
+    with bounded(tmp_path, route, limit_mb, environ) as process:
+        result = process.take(shape._replace(body=body, encoding="gzip"))
+    assert (result["status"], result["rows"]) == (200, shape.records)
 
 
 @pytest.mark.thorough
