@@ -8,7 +8,7 @@ destination, for they are not in memory together.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from otlp2parquet_ext.destinations import Batch, Source
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.table_maker import Change, TableMaker
 
     Tables = dict[str, pa.Table]
+
+T = TypeVar("T")
 
 
 class BatchTables:
@@ -60,7 +62,7 @@ class BatchTables:
         if not self._keeps_source:
             return Batch(contents.name, self._all, parts=self._parts)
         source = Source(contents.context, contents.deliveries, contents.requests)
-        return Batch(contents.name, self._all, source, self._of_lambda, self._parts)
+        return Batch(contents.name, self._all, source, self._mapped_parts, self._parts)
 
     def _parts(self) -> Iterator[Tables]:
         """Make all tables, part by part; keep those of a batch that has one part."""
@@ -77,7 +79,10 @@ class BatchTables:
             del tables
 
     def _one_by_one(self) -> Iterator[tuple[Tables, bool]]:
-        made = self._made_in_parts()
+        return self._locked(self._made_in_parts())
+
+    def _locked(self, made: Iterator[T]) -> Iterator[T]:
+        """Yield what is made, each while this thread alone makes something."""
         while True:
             with self._making:
                 one = next(made, None)
@@ -98,16 +103,22 @@ class BatchTables:
         if self._keeps_source:  # somebody else may ask for it
             self._mapped = mapped
 
-    def _of_lambda(self) -> Tables:
-        """Make the tables of what came from Lambda."""
-        with self._making:
-            if self._mapped is None:
-                maker = self._maker()
-                if self._as_text:
-                    self._mapped = maker.make_text(self.contents, requests=False)
-                else:
-                    self._mapped, self.change = maker.make(self.contents)
-            return self._mapped
+    def _mapped_parts(self) -> Iterator[Tables]:
+        """Make the tables of what came from Lambda, part by part; keep those that are one part."""
+        if self._mapped is not None:
+            yield self._mapped
+        else:
+            yield from self._locked(self._mapped_in_parts())
+
+    def _mapped_in_parts(self) -> Iterator[Tables]:
+        maker = self._maker()
+        if self._as_text:
+            self._mapped = maker.make_text(self.contents, requests=False)
+            yield self._mapped
+            return
+        for tables, _ in maker.mapped_parts(self.contents, self._changed):
+            yield tables
+            del tables
 
     def _all(self) -> Tables:
         """Make all tables at once."""

@@ -105,18 +105,12 @@ class TableMaker:
         """
         made: dict[str, pa.Table] = dict(mapped or {})
         if mapped is None:
-            large = False
-            for table, last in self._mapped(contents, limits):
+            for tables, last in self.mapped_parts(contents, changed, limits):
                 if last:
-                    made[LOGS] = table
+                    made = tables
                 else:
-                    large = True
-                    yield {LOGS: table}, False
-                del table  # before the next is made
-            derived, change = self._derived(contents)
-            made = _with(made, derived)
-            changed(change, None if large else made)
-            del derived
+                    yield tables, False
+                del tables  # before the next are made
         for tables, last in self._requested(contents, limits):
             if not last and made:
                 yield made, False
@@ -125,6 +119,28 @@ class TableMaker:
             del tables
             yield made, last
             made = {}
+
+    def mapped_parts(
+        self,
+        contents: Contents,
+        changed: Callable[[Change, dict[str, pa.Table] | None], None],
+        limits: Limits = LIMITS,
+    ) -> Iterator[tuple[dict[str, pa.Table], bool]]:
+        """Yield the tables of what came from Lambda as `parts` does; those of few are one part."""
+        made: dict[str, pa.Table] = {}
+        large = False
+        for table, last in self._mapped(contents, limits):
+            if last:
+                made[LOGS] = table
+            else:
+                large = True
+                yield {LOGS: table}, False
+            del table  # before the next is made
+        derived, change = self._derived(contents)
+        made = _with(made, derived)
+        changed(change, None if large else made)
+        del derived
+        yield made, True
 
     def _mapped(self, contents: Contents, limits: Limits) -> Iterator[tuple[pa.Table, bool]]:
         """Yield tables of log rows, not empty, and whether they are the last."""

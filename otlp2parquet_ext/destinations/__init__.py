@@ -65,7 +65,8 @@ class Batch:
         tables: rows by table, the names those of `tables.registry`; only tables with rows. Or
             what makes them: who only forwards never does, and needs no pyarrow.
         source: what they are made of.
-        mapped: makes the tables of `source.deliveries` alone, without those of OTLP requests.
+        mapped: makes the tables of `source.deliveries` alone, without those of OTLP requests, part
+            by part, the same ones each time.
         parts: makes the tables part by part, the same ones each time: where all of them at once
             may take more memory than there is.
     """
@@ -75,7 +76,7 @@ class Batch:
         name: str,
         tables: Tables | Callable[[], Tables],
         source: Source | None = None,
-        mapped: Callable[[], Tables] | None = None,
+        mapped: Callable[[], Iterator[Tables]] | None = None,
         parts: Callable[[], Iterator[Tables]] | None = None,
     ) -> None:
         self.name = name
@@ -89,10 +90,12 @@ class Batch:
         """All rows; see above."""
         return self._tables() if callable(self._tables) else self._tables
 
-    @property
-    def mapped(self) -> Tables:
-        """The rows of what came from Lambda."""
-        return self.tables if self._mapped is None else self._mapped()
+    def mapped_parts(self) -> Iterator[Tables]:
+        """Yield the rows of what came from Lambda; only one part needs to be in memory."""
+        if self._mapped is None:
+            yield self.tables
+        else:
+            yield from self._mapped()
 
     def parts(self) -> Iterator[Batch]:
         """Yield batches that together have its rows; normally itself alone.

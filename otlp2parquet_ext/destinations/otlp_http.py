@@ -78,11 +78,13 @@ class OtlpHttp:
 
 
 def _mapped(batch: Batch) -> Iterator[Portion]:
-    if tables := batch.mapped:
-        # Who has no rows of Lambda's needs no pyarrow.
-        from otlp2parquet_ext.otlp.export import exports  # noqa: PLC0415
+    for tables in batch.mapped_parts():
+        if tables:
+            # Who has no rows of Lambda's needs no pyarrow.
+            from otlp2parquet_ext.otlp.export import exports  # noqa: PLC0415
 
-        yield from exports(tables)
+            yield from exports(tables)
+        del tables  # before the next are made
 
 
 def otlp_http(base: str, headers: str, client: Callable[[], Client], *, gzip: bool) -> Forwarder:

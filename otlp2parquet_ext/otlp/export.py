@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 ROWS = 512
 """Rows in a request: some hundred kilobytes."""
 
+ROWS_BYTES = 1_048_576
+"""Bytes of such rows as columns: as Python values and as a request they take several times that."""
+
 _INT64 = range(-(2**63), 2**63)
 _SHARED = (
     "ServiceName", "ServiceNamespace", "ServiceInstanceId", "ResourceAttributes",
@@ -58,7 +61,18 @@ def exports(tables: Mapping[str, pa.Table]) -> Iterator[Export]:
     """
     for name, table in tables.items():
         for start in range(0, table.num_rows, ROWS):
-            yield _export(KINDS[name], table.slice(start, ROWS))
+            for rows in _short(table.slice(start, ROWS)):
+                yield _export(KINDS[name], rows)
+
+
+def _short(table: pa.Table) -> Iterator[pa.Table]:
+    """Yield rows that have `ROWS_BYTES` together at most, or one row each."""
+    if table.num_rows < 2 or table.nbytes <= ROWS_BYTES:  # noqa: PLR2004 - one row is not cut
+        yield table
+        return
+    half = table.num_rows // 2
+    yield from _short(table.slice(0, half))
+    yield from _short(table.slice(half))
 
 
 def _export(kind: Kind, table: pa.Table) -> Export:

@@ -25,10 +25,12 @@ SETTINGS: tuple[Setting, ...] = (
         "max_bytes",
         ("MAX_BYTES",),
         262_144,
-        "Buffered bytes at which a batch is sealed and flushed.",
+        "Buffered bytes at which a batch is sealed and flushed: at most a 32nd of the function's "
+        "memory.",
         unit="bytes",
         low=65_536,
         high=104_857_600,
+        memory_mb=8,
     ),
     Setting(
         "timeout_ms",

@@ -97,6 +97,12 @@ def test_the_longest_otlp_request_follows_from_the_memory_of_the_function(
     assert problems == ([said] if most < 67_108_864 else [])
 
 
+def test_the_longest_batch_follows_from_the_memory_of_the_function() -> None:
+    """A batch is read whole: 100 MB would end the process of a function of 128 MB."""
+    environ = {"MAX_BYTES": "104857600", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "128"}
+    assert load(environ)[0].max_bytes == 4_194_304
+
+
 def test_the_memory_of_a_function_never_takes_away_from_the_default() -> None:
     """A default works in every function; a value below it always does."""
     environ = {"OTLP2PARQUET_MAX_PAYLOAD_BYTES": "6000000"}

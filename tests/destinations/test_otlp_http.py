@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import otelcol
+import pyarrow as pa
 import pytest
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import (
     ExportLogsServiceRequest,
@@ -25,6 +26,7 @@ from otlp2parquet_ext.otlp.messages import Signal
 from otlp2parquet_ext.otlp.sending import Export, rejected
 from otlp2parquet_ext.settings import load
 from otlp2parquet_ext.spool import Kind, Spool
+from otlp2parquet_ext.table_maker import LIMITS
 from otlp2parquet_ext.telemetry.values import Context
 
 if TYPE_CHECKING:
@@ -99,7 +101,9 @@ class Bench:
     def __init__(self, url: str, folder: Path, **more: str) -> None:
         environ = {"OTLP2PARQUET_DESTINATION": f"otlp+{url}", **more}
         self.side = FlushSide(load(environ)[0], environ)
-        self.spool = Spool(folder / "spool", 1 << 24, 0)
+        self.spool = Spool(
+            folder / "spool", 1 << 26, 0, segment_bytes=1 << 25, segment_items=1 << 20
+        )
         self.spool.set_preamble([context_note(CONTEXT)])
 
     def store(
@@ -161,6 +165,32 @@ def test_lambdas_telemetry_goes_on_as_the_rows_of_the_lake(
     ]
     inner = attributes["deep"].kvlist_value.values[0]
     assert (inner.key, inner.value.WhichOneof("value")) == ("a", "kvlist_value")
+
+
+def test_a_long_batch_is_mapped_and_sent_in_portions(collector: Collector, tmp_path: Path) -> None:
+    """Not all of its rows are in memory at once, and a try after a failure goes on behind them."""
+    columns_bytes: list[int] = []
+
+    def look(body: bytes) -> Reply | None:
+        del body
+        columns_bytes.append(pa.total_allocated_bytes())
+        return Reply(503) if len(columns_bytes) == 100 else None
+
+    bench = Bench(collector.url, tmp_path, OTLP2PARQUET_SIGNALS="logs,traces,metrics")
+    event = {"time": EVENTS[0]["time"], "type": "function"}
+    before_bytes, count = pa.total_allocated_bytes(), 65_536
+    for start in range(0, count, 4_096):
+        lines = [{**event, "record": f"{n} {'x' * 200}"} for n in range(start, start + 4_096)]
+        bench.spool.append(json.dumps(lines).encode(), 1_773_480_414_000_000, len(lines))
+    segment = bench.spool.seal()
+    assert segment is not None
+    collector.refuses = look
+    with pytest.raises(DestinationError):
+        bench.side.store(segment)
+    bench.side.store(segment)
+    assert max(columns_bytes) - before_bytes < 3 * LIMITS.size_bytes // 2
+    numbers = [int(record.body.string_value.split()[0]) for record in collector.log_records]
+    assert numbers == list(range(count))
 
 
 def test_spans_and_metrics_that_are_derived_are_exported_too(

@@ -22,6 +22,9 @@ from otlp2parquet_ext.otlp.requests import Signal
 from otlp2parquet_ext.settings import load
 from otlp2parquet_ext.spool import OTLP, Kind, Spool
 
+LARGEST_SEGMENT_BYTES = 104_857_600
+"""As with the largest `MAX_BYTES`."""
+
 FOREVER_MS = 4_102_444_800_000
 SIZES = {
     name: os.environ[name]
@@ -48,24 +51,29 @@ class Sandbox:
     def take(self, job: dict[str, Any], body: bytes) -> dict[str, Any]:
         """Take one body."""
         if job["signal"] == "telemetry":
-            return self._store(Kind.DELIVERY, body, 1)
+            deliveries = body.split(b"\n")
+            del body
+            return self._store(Kind.DELIVERY, deliveries)
         call = Call(Signal(job["signal"]), job["json"], job["encoding"])
         accepted = exchange.read_body(call, body, self._settings.otlp_max_bytes)
         if isinstance(accepted, Reply):
             return {"status": accepted.status, "records": 0, "rejected": 0}
         if accepted.payload:
-            self._store(KINDS[call.signal], accepted.payload, accepted.records)
+            self._store(KINDS[call.signal], [accepted.payload])
         return {"status": 200, "records": accepted.records, "rejected": accepted.rejected}
 
-    def _store(self, kind: Kind, payload: bytes, items: int) -> dict[str, Any]:
-        spool = Spool(self._folder, 134_217_728, 4_194_304)  # a new one takes the same body again
-        spool.append(payload, 1_700_000_000_000_000, items, kind)
+    def _store(self, kind: Kind, payloads: list[bytes]) -> dict[str, Any]:
+        # A new one takes the same body again.
+        spool = Spool(self._folder, 134_217_728, 4_194_304, segment_bytes=LARGEST_SEGMENT_BYTES)
+        payloads.reverse()
+        while payloads:  # none stays here while it is stored
+            spool.append(payloads.pop(), 1_700_000_000_000_000, 1, kind)
         spool.seal()
         for segment in list(spool.sealed):
             self._flush_side.store(segment, commit_follows=True)
             self._flush_side.commit(FOREVER_MS)
             spool.discard(segment)
-        return {"status": 200, "records": items, "rejected": 0}
+        return {"status": 200, "rejected": 0}
 
 
 class Ingest:
@@ -113,7 +121,6 @@ def main(folder: str) -> None:
     ways: dict[tuple[str, str], Any] = {}
     for line in sys.stdin.buffer:
         job = json.loads(line)
-        body = sys.stdin.buffer.read(job["size"])
         key = (job["route"], job["destination"])
         if key not in ways:
             ways.clear()
@@ -121,7 +128,7 @@ def main(folder: str) -> None:
             sandbox = job["route"] == "sandbox"
             ways[key] = Sandbox(where, key[1]) if sandbox else Ingest(key[1])
         Path("/proc/self/clear_refs").write_text("5")
-        result = ways[key].take(job, body)
+        result = ways[key].take(job, sys.stdin.buffer.read(job["size"]))
         sys.stdout.write(json.dumps({**result, "peak_kb": _peak_kb()}) + "\n")
         sys.stdout.flush()
 

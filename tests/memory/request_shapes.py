@@ -194,6 +194,15 @@ def telemetry(width: int, count: int) -> Shape:
     return Shape("telemetry", f"[{','.join([start, *lines])}]".encode(), len(lines) + 1, json=True)
 
 
+def many_lines(count: int, width: int) -> Shape:
+    """Numbered lines of a function in deliveries of half a megabyte, each a line of the body."""
+    time = '"time":"2026-03-14T09:26:53.540Z"'
+    lines = [f'{{{time},"type":"function","record":"{n} {"x" * width}"}}' for n in range(count)]
+    each = max(1, 524_288 // (width + 75))
+    deliveries = (f"[{','.join(lines[at : at + each])}]" for at in range(0, count, each))
+    return Shape("telemetry", "\n".join(deliveries).encode(), count, json=True)
+
+
 SHAPES: tuple[Callable[[int, int], Shape], ...] = (
     wide_resource, wide_scope, wide_service, several_wide_resources, many_resources, many_scopes,
     many_attributes, long_bodies, deep_values, events_and_links, points, buckets, exemplars,

@@ -23,6 +23,7 @@ import request_shapes
 from hypothesis import HealthCheck, given
 from hypothesis_profiles import examples
 from request_shapes import Shape, shapes
+from telemetry_sinks import Collector, running
 
 from otlp2parquet_ext.local.cgroups import make_group
 
@@ -56,8 +57,13 @@ class Bounded:
         )
         os.close(entrance)
 
-    def take(self, shape: Shape) -> dict[str, Any]:
-        """Let it take a body; return the answer, and how many rows were stored."""
+    def take(self, shape: Shape, destination: str = "") -> dict[str, Any]:
+        """Let it take a body; return the answer, and how many rows were stored.
+
+        Args:
+            shape: the body.
+            destination: where to; "" for the lake.
+        """
         shutil.rmtree(self.lake, ignore_errors=True)
         self.lake.mkdir()
         job = {
@@ -66,7 +72,7 @@ class Bounded:
             "json": shape.json,
             "encoding": shape.encoding,
             "size": len(shape.body),
-            "destination": f"file://{self.lake}",
+            "destination": destination or f"file://{self.lake}",
         }
         assert self._process.stdin is not None
         assert self._process.stdout is not None
@@ -168,6 +174,17 @@ def test_the_longest_request_that_a_memory_allows_fits_it(
     with bounded(tmp_path, route, limit_mb, environ) as process:
         result = process.take(shape._replace(body=body, encoding="gzip"))
     assert (result["status"], result["rows"]) == (200, shape.records)
+
+
+def test_long_lines_are_sent_to_a_collector_a_few_at_a_time(tmp_path: Path) -> None:
+    """A request of 512 rows, whatever their length, was in memory several times."""
+    shape = request_shapes.many_lines(100, 200_000)
+    with running(Collector()) as server:
+        assert isinstance(server, Collector)
+        with bounded(tmp_path, "sandbox", SANDBOX_MB) as process:
+            process.take(shape, f"otlp+{server.url}")
+        bodies = [record.body.string_value for record in server.log_records]
+    assert [int(body.split()[0]) for body in bodies] == list(range(100))
 
 
 @pytest.mark.thorough
