@@ -1,6 +1,6 @@
 """One execution environment, run from the first INIT to the last SHUTDOWN.
 
-    server ─▶ sandbox 0: INIT ─▶ invoke, freeze, gap, thaw, invoke … ─▶ SHUTDOWN
+    sandbox 0: server ─▶ INIT ─▶ invoke, freeze, gap, thaw, invoke … ─▶ SHUTDOWN
                   └─ failure ─▶ reset ─▶ sandbox 1: INIT inside the next invocation …
 
 `run` is for callers without an event loop, `run_async` for those with one. Whatever happens,
@@ -18,8 +18,6 @@ import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from aiohttp import web
-
 from otlp2parquet_ext.local.clock import ActiveClock
 from otlp2parquet_ext.local.extension import extension_runs
 from otlp2parquet_ext.local.failure import Failure
@@ -30,10 +28,10 @@ from otlp2parquet_ext.local.outcome import Outcome
 from otlp2parquet_ext.local.plan import KillPoint
 from otlp2parquet_ext.local.requests import new_request
 from otlp2parquet_ext.local.sandbox import Sandbox
-from otlp2parquet_ext.local.server import served, temporary_folder
+from otlp2parquet_ext.local.server import temporary_folder
 from otlp2parquet_ext.local.stopping import kill, kill_after_delivery, kill_first_extension, stop
 from otlp2parquet_ext.local.telemetry import Telemetry
-from otlp2parquet_ext.local.variables import extension_variables, function_variables, region
+from otlp2parquet_ext.local.variables import function_variables, region
 from otlp2parquet_ext.local.workbench import Workbench
 
 if TYPE_CHECKING:
@@ -42,7 +40,6 @@ if TYPE_CHECKING:
 
     from otlp2parquet_ext.local.accounting import Account
     from otlp2parquet_ext.local.outcome import ExtensionRun, Invocation
-    from otlp2parquet_ext.local.parties import Parties
     from otlp2parquet_ext.local.pipes import OnLine
     from otlp2parquet_ext.local.plan import Plan
     from otlp2parquet_ext.local.requests import Request
@@ -112,12 +109,11 @@ class Environment:
         """Run the plan."""
         isolation = Isolation(self.plan, f"otlp2parquet-{os.getpid()}-{secrets.token_hex(3)}")
         try:
-            async with served(self.plan, self._parties, self.telemetry.subscribe) as api:
-                self.bench = self._workbench(isolation, api)
-                try:
-                    await self._serve()
-                finally:
-                    await self._clean_up()
+            self.bench = self._workbench(isolation)
+            try:
+                await self._serve()
+            finally:
+                await self._clean_up()
             return self._outcome(isolation)
         finally:
             isolation.close()
@@ -239,21 +235,13 @@ class Environment:
         if self.sandbox:
             await kill(self.bench, self.sandbox)
 
-    def _parties(self) -> Parties:
-        if self.sandbox is None:
-            raise web.HTTPNotFound
-        return self.sandbox.parties
-
     def _acknowledged(self, count: int) -> None:
         if self.sandbox:
             kill_after_delivery(self.bench, self.sandbox, count)
 
-    def _workbench(self, isolation: Isolation, api: str) -> Workbench:
+    def _workbench(self, isolation: Isolation) -> Workbench:
         version = self.plan.function_version
         stream = f"{datetime.now(UTC):%Y/%m/%d}/[{version}]{secrets.token_hex(16)}"
-        variables = function_variables(
-            self.plan, caller=os.environ, api=api, tmp=self._tmp, log_stream=stream
-        )
         function = {
             "functionName": self.plan.function_name,
             "functionVersion": version,
@@ -269,8 +257,9 @@ class Environment:
             clock=self.clock,
             telemetry=self.telemetry,
             isolation=isolation,
-            function_variables=variables,
-            extension_variables=extension_variables(variables),
+            variables=lambda api: function_variables(
+                self.plan, caller=os.environ, api=api, tmp=self._tmp, log_stream=stream
+            ),
             function=function,
             function_lines=self._function_lines,
             on_line=self._on_line,

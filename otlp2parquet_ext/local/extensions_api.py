@@ -50,12 +50,12 @@ class _RefusedError(Exception):
 
 
 class ExtensionsApi:
-    """Handlers over the parties of whichever generation is current."""
+    """Handlers over the parties of one generation."""
 
     def __init__(
         self,
         plan: Plan,
-        parties: Callable[[], Parties],
+        parties: Parties,
         subscribe: Callable[[str, Subscription], None],
     ) -> None:
         self._plan = plan
@@ -107,7 +107,7 @@ class ExtensionsApi:
     def _next_is_broken(self) -> bool:
         self._nexts += 1
         broken_from = self._plan.faults.broken_next_from
-        return self._parties().generation == 0 and 0 < broken_from <= self._nexts
+        return self._parties.generation == 0 and 0 < broken_from <= self._nexts
 
     async def init_error(self, request: web.Request) -> web.Response:
         """Answer `POST /init/error`."""
@@ -140,7 +140,7 @@ class ExtensionsApi:
             return refusal(ACCEPTED, "Telemetry.NotSupported", "Telemetry API is not supported")
         if fault == BAD_REQUEST:
             return refusal(BAD_REQUEST, "ValidationError", "refused by a fault switch")
-        if fault == FORBIDDEN or not self._parties().initialising:
+        if fault == FORBIDDEN or not self._parties.initialising:
             return refusal(
                 FORBIDDEN, "Telemetry.SubscriptionClosed", "Telemetry API subscription is closed"
             )
@@ -187,7 +187,7 @@ class ExtensionsApi:
 
     def _newcomer(self, name: str, events: frozenset[str]) -> Extension:
         """Return the extension of this name; a new internal one when the runtime is running."""
-        parties = self._parties()
+        parties = self._parties
         if not name:
             raise _RefusedError(
                 refusal(FORBIDDEN, "Extension.InvalidExtensionName", "Empty extension name")
@@ -257,7 +257,7 @@ class ExtensionsApi:
             raise _RefusedError(
                 refusal(FORBIDDEN, "Extension.InvalidExtensionIdentifier", f"{identifier!r}")
             ) from None
-        extension = self._parties().by_identifier(identifier)
+        extension = self._parties.by_identifier(identifier)
         if extension is None:
             raise _RefusedError(
                 refusal(FORBIDDEN, "Extension.UnknownExtensionIdentifier", "Unknown extension UUID")

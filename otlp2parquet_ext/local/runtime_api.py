@@ -36,9 +36,9 @@ _KNOWN_ERROR = re.compile(r"(Runtime|Function)\.[A-Z][A-Za-z]+")
 
 
 class RuntimeApi:
-    """Handlers over the runtime of whichever generation is current."""
+    """Handlers over the runtime of one generation."""
 
-    def __init__(self, parties: Callable[[], Parties]) -> None:
+    def __init__(self, parties: Parties) -> None:
         self._parties = parties
 
     def routes(self) -> list[web.RouteDef]:
@@ -56,7 +56,7 @@ class RuntimeApi:
     async def next(self, _: web.Request) -> web.StreamResponse:
         """Answer `GET /invocation/next` when there is an invocation."""
         try:
-            answer = await self._parties().runtime.next()
+            answer = await self._parties.runtime.next()
         except IllegalCallError as error:
             return _illegal(error)
         except asyncio.CancelledError:
@@ -65,7 +65,7 @@ class RuntimeApi:
 
     async def response(self, request: web.Request) -> web.Response:
         """Answer `POST /invocation/{id}/response`, streamed or not."""
-        runtime = self._parties().runtime
+        runtime = self._parties.runtime
         mode = request.headers.get(_RESPONSE_MODE, "")
         if mode.lower() not in ("", "streaming"):
             return refusal(BAD_REQUEST, "InvalidFunctionResponseMode", f"{mode!r}")
@@ -85,7 +85,7 @@ class RuntimeApi:
 
     async def error(self, request: web.Request) -> web.Response:
         """Answer `POST /invocation/{id}/error`."""
-        runtime = self._parties().runtime
+        runtime = self._parties.runtime
         try:
             flight = runtime.flight(request.match_info["id"])
             flight.began_s = time.monotonic()
@@ -107,7 +107,7 @@ class RuntimeApi:
 
     async def restore_next(self, _: web.Request) -> web.Response:
         """Answer `GET /restore/next` when the snapshot is resumed."""
-        runtime = self._parties().runtime
+        runtime = self._parties.runtime
         try:
             runtime.call(RuntimeCall.RESTORE_NEXT)
         except IllegalCallError as error:
@@ -116,7 +116,7 @@ class RuntimeApi:
         return web.Response()
 
     async def _init_failed(self, request: web.Request, call: RuntimeCall) -> web.Response:
-        runtime = self._parties().runtime
+        runtime = self._parties.runtime
         body = await request.read()
         try:
             runtime.fail_init(call, _error_type(request, "Runtime.Unknown"), body)

@@ -2,8 +2,8 @@
 
     start extensions ─▶ all registered ─▶ start runtime ─▶ all called next ─▶ (invocations) ─▶ stop
 
-A reset ends one `Sandbox` and begins another: new processes, new registrations, the same /tmp. How
-a generation ends is in `stopping`.
+A reset ends one `Sandbox` and begins another: new processes, a new server for their calls, new
+registrations, the same /tmp. How a generation ends is in `stopping`.
 
 Source: AWS lambda-runtime-environment, "Lambda execution environment lifecycle".
 """
@@ -14,6 +14,7 @@ import asyncio
 import signal
 import sys
 import time
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,7 +27,9 @@ from otlp2parquet_ext.local.parties import Parties
 from otlp2parquet_ext.local.pipes import LogSocket
 from otlp2parquet_ext.local.processes import start
 from otlp2parquet_ext.local.runtime import Runtime
+from otlp2parquet_ext.local.server import served
 from otlp2parquet_ext.local.states import ExtensionState, RuntimeCall, RuntimeState
+from otlp2parquet_ext.local.variables import extension_variables
 
 if TYPE_CHECKING:
     from otlp2parquet_ext.local.plan import ExtensionProgram
@@ -58,6 +61,8 @@ class Sandbox:
             runtime=Runtime(changes=self.changes, concurrent=bench.plan.managed),
         )
         self._log_socket: LogSocket | None = None
+        self._server = AsyncExitStack()
+        self._variables: dict[str, str] = {}
 
     async def init(self, limit_ms: float) -> InitResult:
         """Start everything and wait until everyone is ready.
@@ -65,6 +70,7 @@ class Sandbox:
         Args:
             limit_ms: INIT is given up after this.
         """
+        await self._serve()
         began_s = time.monotonic()
         emit = self._bench.telemetry.emit
         kind = {
@@ -120,7 +126,8 @@ class Sandbox:
         return InitResult(duration_ms, failure)
 
     async def close(self) -> None:
-        """Read what the processes left in their pipes, and close those; all have ended."""
+        """Close the server, read what the ended processes left in their pipes, and close those."""
+        await self._server.aclose()
         for program in self.parties.programs():
             program.close()
         if self._log_socket:
@@ -137,6 +144,13 @@ class Sandbox:
         if runtime.state is RuntimeState.INIT_ERROR:
             return Failure(runtime.error_type, "", payload=runtime.error_payload)
         return self._exit_failure()
+
+    async def _serve(self) -> None:
+        bench = self._bench
+        api = await self._server.enter_async_context(
+            served(bench.plan, self.parties, bench.telemetry.subscribe)
+        )
+        self._variables = bench.variables(api)
 
     async def _start_all(self, began_s: float, limit_ms: float) -> Failure | None:
         """Start everyone and wait for them; return what went wrong first."""
@@ -166,7 +180,7 @@ class Sandbox:
         try:
             extension.program = start(
                 program.command,
-                variables=self._bench.extension_variables,
+                variables=extension_variables(self._variables),
                 folder=Path("/"),
                 sinks=self._bench.extension_pipes(extension).lines(),
                 frames=None,
@@ -193,7 +207,7 @@ class Sandbox:
             runtime.exited()
             return Failure("Runtime.InvalidWorkingDir", f"{plan.code} is not a folder")
         pipes = self._bench.function_pipes()
-        variables = dict(self._bench.function_variables)
+        variables = dict(self._variables)
         if plan.managed:
             self._log_socket = LogSocket(pipes)
             await self._log_socket.open()

@@ -1,4 +1,4 @@
-"""What an environment stands on: the HTTP server of its APIs, and the folder that is its /tmp."""
+"""The HTTP server of one generation's APIs, and the folder that is the environment's /tmp."""
 
 from __future__ import annotations
 
@@ -25,9 +25,13 @@ _GOODBYE_S = 0.1
 
 @asynccontextmanager
 async def served(
-    plan: Plan, parties: Callable[[], Parties], subscribe: Callable[[str, Subscription], None]
+    plan: Plan, parties: Parties, subscribe: Callable[[str, Subscription], None]
 ) -> AsyncIterator[str]:
-    """Serve the APIs on loopback; give `host:port`, the value of AWS_LAMBDA_RUNTIME_API."""
+    """Serve the APIs on loopback; give `host:port`, the value of AWS_LAMBDA_RUNTIME_API.
+
+    Each generation has its own server. A killed process may have sent a request that is not read
+    yet; on a shared server the next generation would get it. Here it ends with its own server.
+    """
     # Responses are limited by the Runtime API's own rule, not by the server's.
     app = web.Application(client_max_size=0)
     app.add_routes(RuntimeApi(parties).routes())

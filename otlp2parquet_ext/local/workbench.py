@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from otlp2parquet_ext.local.pipes import Kept, LogPipes
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from otlp2parquet_ext.local.clock import ActiveClock
     from otlp2parquet_ext.local.extension import Extension
@@ -24,7 +24,7 @@ class Workbench:
 
     Attributes:
         plan, clock, telemetry, isolation: one of each per environment.
-        function_variables, extension_variables: all that the processes get.
+        variables: returns the function's variables for the `host:port` of a generation's APIs.
         function: names, versions and instance, as in initStart.
         function_lines: what the function has printed so far.
         on_line: told of every line of function and extensions.
@@ -34,8 +34,7 @@ class Workbench:
     clock: ActiveClock
     telemetry: Telemetry
     isolation: Isolation
-    function_variables: Mapping[str, str]
-    extension_variables: Mapping[str, str]
+    variables: Callable[[str], dict[str, str]]
     function: Mapping[str, str]
     function_lines: list[str]
     on_line: OnLine | None

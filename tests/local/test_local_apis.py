@@ -76,7 +76,7 @@ async def bench(**plan: Any) -> AsyncIterator[Bench]:
     parties.extensions.append(Extension(name="probe", external=True, changes=changes))
     taken: list[tuple[str, Subscription]] = []
     async with (
-        served(Plan(**plan), lambda: parties, lambda *it: taken.append(it)) as address,
+        served(Plan(**plan), parties, lambda *it: taken.append(it)) as address,
         aiohttp.ClientSession() as session,
     ):
         yield Bench(session, address, parties, taken)
