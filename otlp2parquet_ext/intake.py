@@ -225,9 +225,12 @@ def _records_in(frame: Frame) -> int:
     if frame.kind not in OTLP:
         return 0
     # Who sends no OTLP does not import what reads it.
+    from otlp2parquet_ext.otlp.budget import Budget  # noqa: PLC0415
     from otlp2parquet_ext.otlp.requests import Signal, read_request  # noqa: PLC0415
 
-    return read_request(Signal(OTLP[frame.kind]), frame.payload, json=False).records
+    accepted_before = Budget(0, bounded=False)
+    signal = Signal(OTLP[frame.kind])
+    return read_request(signal, frame.payload, json=False, budget=accepted_before).records
 
 
 def _text(time_us: int) -> str:

@@ -11,6 +11,7 @@ from otlp2parquet_ext.ingest.routes import Format
 from otlp2parquet_ext.ingest.taken import Taken, lines_of
 from otlp2parquet_ext.mapping.invocations import Invocations
 from otlp2parquet_ext.mapping.resource import Resource
+from otlp2parquet_ext.otlp.budget import Budget
 from otlp2parquet_ext.otlp.pieces import counted
 from otlp2parquet_ext.otlp.requests import Accepted, OtlpError, Signal, read_request
 from otlp2parquet_ext.otlp.tables import otlp_tables
@@ -39,7 +40,7 @@ def take_otlp(
 
     Raises:
         OtlpError: nothing in it can be read.
-        TooLargeError: it has more than `MOST_RECORDS`, or would take too much memory.
+        TooLargeError: it has more than `MOST_RECORDS`, or would take too much memory or time.
     """
     if format_ is Format.JSON_LINES:
         accepted = _read_lines(signal, body)
@@ -65,10 +66,10 @@ def _read_lines(signal: Signal, body: bytes) -> list[Accepted]:
         TooManyError: see `lines_of`.
     """
     found: list[Accepted] = []
-    problems = 0
+    problems, budget = 0, Budget(len(body))
     for number, line in lines_of(body):
         try:
-            found.append(read_request(signal, line, json=True))
+            found.append(read_request(signal, line, json=True, budget=budget))
         except OtlpError as error:
             problems += 1
             found.append(Accepted(b"", 0, 1, f"line {number}: {error}"))

@@ -67,7 +67,7 @@ def exports(tables: Mapping[str, pa.Table]) -> Iterator[Export]:
 
 def _short(table: pa.Table) -> Iterator[pa.Table]:
     """Yield rows that have `ROWS_BYTES` together at most, or one row each."""
-    if table.num_rows < 2 or table.nbytes <= ROWS_BYTES:  # noqa: PLR2004 - one row is not cut
+    if table.num_rows < 2 or table.nbytes <= ROWS_BYTES:
         yield table
         return
     half = table.num_rows // 2

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from otlp2parquet_ext.otlp.budget import Budget
 from otlp2parquet_ext.otlp.checks import check
 from otlp2parquet_ext.otlp.json_pieces import json_pieces
 from otlp2parquet_ext.otlp.json_request import read_json
@@ -56,22 +57,25 @@ class Accepted(Struct, frozen=True):
     why: str
 
 
-def read_request(signal: Signal, body: bytes, *, json: bool) -> Accepted:
+def read_request(
+    signal: Signal, body: bytes, *, json: bool, budget: Budget | None = None
+) -> Accepted:
     """Read a request.
 
     Args:
         signal: by its path.
         body: any bytes, inflated; none is a request without records.
         json: OTLP/JSON, else protobuf.
+        budget: what is left for it and for others that came with it; None: a whole one.
 
     Raises:
         OtlpError: it cannot be read.
-        TooLargeError: reading it would take too much memory.
+        TooLargeError: reading it would take too much memory, or mapping it too much time.
 
     Source: OTLP specification, "OTLP/HTTP Request" and "Partial Success".
     """
     refusals = Refusals()
-    reader = _Reader(signal, refusals, json=json)
+    reader = _Reader(signal, refusals, budget or Budget(len(body)), json=json)
     try:
         return reader.read(body)
     except BadValueError as error:
@@ -84,8 +88,9 @@ def read_request(signal: Signal, body: bytes, *, json: bool) -> Accepted:
 class _Reader:
     """Reads one request, a large one in pieces."""
 
-    def __init__(self, signal: Signal, refusals: Refusals, *, json: bool) -> None:
+    def __init__(self, signal: Signal, refusals: Refusals, budget: Budget, *, json: bool) -> None:
         self._signal = signal
+        self._budget = budget
         self._refusals = refusals
         self._json = json
         self._changed = False
@@ -101,7 +106,7 @@ class _Reader:
         else:
             records, payload = self._read_all(body, []), body
             if records and self._changed:
-                quiet = Refusals()
+                quiet, self._budget = Refusals(), Budget(0, bounded=False)  # counted already
                 parts = pieces(self._signal, body, quiet)
                 payload = joined(self._signal, (self._read_piece(one, quiet)[0] for one in parts))
         refusals = self._refusals
@@ -123,6 +128,7 @@ class _Reader:
     def _read_piece(self, body: bytes, refusals: Refusals) -> tuple[bytes, int]:
         """Return what is left of a request, and how many records that are."""
         request = request_class(self._signal)()
+        self._budget.count_values(request.DESCRIPTOR, body, json=self._json)
         if self._json:
             read_json(body, request, refusals)
         else:
@@ -131,6 +137,7 @@ class _Reader:
         records = check(self._signal, request, refusals)
         if not records:
             return b"", 0
+        self._budget.count_shared(self._signal, request)
         if self._json or refusals.records > refused:
             return request.SerializeToString(), records
         return body, records

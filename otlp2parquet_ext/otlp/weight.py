@@ -6,6 +6,7 @@ one has is bounded by its length.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -34,14 +35,7 @@ def require_light(data: bytes | memoryview, descriptor: Any, name: str) -> None:
     Raises:
         TooLargeError: it has too many values, or too many characters that JSON escapes.
     """
-    values = 0
-    try:
-        for found in _values(memoryview(data), descriptor):
-            values += found
-            if values > MOST_VALUES:
-                break
-    except BadValueError:
-        pass  # the parser refuses it
+    values = values_of(memoryview(data), descriptor, MOST_VALUES)
     text = bytes(data)
     short = len(text.translate(None, _CONTROLS))
     escaped = sum(text.count(one) for one in (b'"', b"\\"))
@@ -55,6 +49,17 @@ def require_light_json(data: bytes, name: str) -> None:
         TooLargeError: as `require_light`.
     """
     _require(name, values_in(data), 0)
+
+
+def values_of(data: memoryview, descriptor: Any, limit: int) -> int:
+    """Return how many values a message in protobuf has; of more than `limit` not how many more."""
+    values = 0
+    with contextlib.suppress(BadValueError):  # the parser refuses it
+        for found in _values(data, descriptor):
+            values += found
+            if values > limit:
+                break
+    return values
 
 
 def values_in(data: bytes, limit: int = MOST_VALUES) -> int:

@@ -53,16 +53,17 @@ class Sandbox:
         if job["signal"] == "telemetry":
             deliveries = body.split(b"\n")
             del body
-            return self._store(Kind.DELIVERY, deliveries)
+            return self.store(Kind.DELIVERY, deliveries)
         call = Call(Signal(job["signal"]), job["json"], job["encoding"])
         accepted = exchange.read_body(call, body, self._settings.otlp_max_bytes)
         if isinstance(accepted, Reply):
             return {"status": accepted.status, "records": 0, "rejected": 0}
         if accepted.payload:
-            self._store(KINDS[call.signal], [accepted.payload])
+            self.store(KINDS[call.signal], [accepted.payload])
         return {"status": 200, "records": accepted.records, "rejected": accepted.rejected}
 
-    def _store(self, kind: Kind, payloads: list[bytes]) -> dict[str, Any]:
+    def store(self, kind: Kind, payloads: list[bytes]) -> dict[str, Any]:
+        """Store bodies as one batch; the list is empty afterwards."""
         # A new one takes the same body again.
         spool = Spool(self._folder, 134_217_728, 4_194_304, segment_bytes=LARGEST_SEGMENT_BYTES)
         payloads.reverse()
