@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 from otlp2parquet_ext.bodies import Bodies, Body, TooLongError, TooMuchError
 from otlp2parquet_ext.door import LINGERING_S, READ_BYTES, Door
 from otlp2parquet_ext.http1 import ANSWERS, CONTINUE, BadRequestError, RequestReader
+from otlp2parquet_ext.over_long import FIRST_BYTES, OverLong
 from otlp2parquet_ext.say import quote, say
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def body_limit_bytes(platform_max_bytes: int) -> int:
 class _Client:
     """One connection, for one request and one answer."""
 
-    __slots__ = ("answered", "body", "request", "socket", "timer", "watched")
+    __slots__ = ("answered", "body", "first", "request", "socket", "timer", "too_long", "watched")
 
     def __init__(self, connection: socket.socket) -> None:
         self.socket = connection
@@ -58,6 +59,8 @@ class _Client:
         self.body = Body()
         self.timer: asyncio.TimerHandle | None = None
         self.answered = self.watched = False
+        self.too_long = 0  # how long a body is that is not read
+        self.first = b""  # the first bytes of that
 
 
 class Receiver:
@@ -67,7 +70,8 @@ class Receiver:
         deliver: takes a complete body; when it returns, the body is safe or counted as lost.
         paths: where deliveries are accepted.
         limit_bytes: longest body that is read.
-        refused: told the bytes of one that is longer, as far as they are known.
+        refused: told the bytes of one that is longer, as far as they are known; once, however
+            often it is sent.
         header_timeout_s, body_timeout_s: how long a client may take for the request line, for the
             headers, and for the body, however busy it is meanwhile.
         connections: how many clients that named a path are served at a time.
@@ -88,6 +92,7 @@ class Receiver:
         self._paths = frozenset(path.encode() for path in paths)
         self._bodies = Bodies(limit_bytes)
         self._refused = refused
+        self._over_long = OverLong()
         self._header_timeout_s = header_timeout_s
         self._body_timeout_s = body_timeout_s
         self._connections = connections
@@ -136,6 +141,8 @@ class Receiver:
             return
         if client.request.head is None:
             self._drop(client)
+        elif client.too_long:
+            self._refuse(client)
         else:
             self._answer(client, 408)
 
@@ -160,8 +167,12 @@ class Receiver:
         return len(data) == READ_BYTES and client in self._clients
 
     def _take(self, client: _Client, data: bytes) -> None:
+        piece = b""
         try:
             new, piece = client.request.head is None, client.request.feed(data)
+            if client.too_long:
+                self._recognise(client, piece)
+                return
             status = self._judge(client, client.request.head, piece, new=new)
         except BadRequestError:
             status = 400
@@ -171,10 +182,30 @@ class Receiver:
         except TooMuchError:
             status = 503
         except TooLongError as error:
-            self._refused(error.size_bytes)
-            status = 413
+            client.too_long = error.size_bytes
+            self._give(client, LINGERING_S, self._late)
+            self._recognise(client, client.body.whole() or piece)
+            return
         if status:
             self._answer(client, status)
+
+    def _recognise(self, client: _Client, piece: bytes) -> None:
+        """Take the first bytes of a body that is too long; refuse it once they are there."""
+        client.first += piece[: FIRST_BYTES - len(client.first)]
+        head = client.request.head
+        assert head is not None
+        if len(client.first) >= FIRST_BYTES or head.expects or client.request.complete:
+            self._refuse(client)
+
+    def _refuse(self, client: _Client) -> None:
+        """Answer that a body is too long, and count it unless the same one was counted."""
+        self._count_refused(client)
+        self._answer(client, 413)
+
+    def _count_refused(self, client: _Client) -> None:
+        head = client.request.head
+        if self._over_long.is_new(head.length if head else None, client.first):
+            self._refused(client.too_long)
 
     def _judge(self, client: _Client, head: Head | None, piece: bytes, *, new: bool) -> int:
         """Return the status of the answer; 0 while the request is under way.
@@ -250,6 +281,8 @@ class Receiver:
         if client not in self._clients:
             return
         self._clients.discard(client)
+        if client.too_long and not client.answered:  # it went before it was answered
+            self._count_refused(client)
         self._let_go(client)
         if client.timer is not None:
             client.timer.cancel()

@@ -16,6 +16,7 @@ import pytest
 
 from otlp2parquet_ext.bodies import BODIES_IN_FLIGHT
 from otlp2parquet_ext.door import STRANGERS
+from otlp2parquet_ext.over_long import REMEMBERED, OverLong
 from otlp2parquet_ext.receiver import CONNECTIONS, Receiver, body_limit_bytes
 
 if TYPE_CHECKING:
@@ -108,6 +109,59 @@ async def test_a_body_over_the_limit_is_413_whether_its_length_is_told_or_not() 
         assert untold.startswith(b"HTTP/1.1 413")
     assert refused == [LIMIT + 1, LIMIT + 1]
     assert bodies == []
+
+
+@pytest.mark.parametrize("chunked", [False, True], ids=["length told", "in chunks"])
+async def test_an_over_long_delivery_that_is_sent_again_is_counted_once(*, chunked: bool) -> None:
+    """The platform repeats what was not answered 200; another delivery of that length counts."""
+    refused: list[int] = []
+    body = b'[{"time":"2026-03-14T09:26:53.%03dZ"' + b"x" * LIMIT
+
+    def delivery(number: int) -> bytes:
+        if not chunked:
+            return post(body % number)
+        head = b"POST %s HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+        text = body % number
+        return head % PATH.encode() + b"%x\r\n%s\r\n0\r\n\r\n" % (len(text), text)
+
+    async with receiving([], refused) as port:
+        for number in (1, 1, 2, 1, 2):
+            assert (await send(port, delivery(number))).startswith(b"HTTP/1.1 413")
+    assert len(refused) == 2
+
+
+async def test_an_over_long_delivery_is_recognised_however_its_bytes_are_cut() -> None:
+    """Head and body may come apart, and the body may end early."""
+    refused: list[int] = []
+    whole = post(b'[{"time":"2026-03-14T09:26:53.540Z"' + b"x" * LIMIT)
+    async with receiving([], refused) as port:
+        for cut in (len(whole), 40, whole.index(b"[{"), whole.index(b"[{") + 10):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            for part in (whole[:cut], whole[cut:]):
+                writer.write(part)
+                await writer.drain()
+                await asyncio.sleep(0)
+            assert (await reader.read()).startswith(b"HTTP/1.1 413")
+            writer.close()
+    assert len(refused) == 1
+
+
+async def test_what_nothing_is_read_of_is_counted_each_time() -> None:
+    """Nothing tells two of them apart: a loss that was counted twice is better than one hidden."""
+    refused: list[int] = []
+    head = b"POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n"
+    async with receiving([], refused) as port:
+        for _ in range(2):
+            assert b" 413 " in await send(port, head % (PATH.encode(), LIMIT + 1))
+    assert refused == [LIMIT + 1, LIMIT + 1]
+
+
+def test_over_long_deliveries_are_remembered_within_a_bound() -> None:
+    """Some hundred bytes each, and 64 of them."""
+    over_long = OverLong()
+    assert all(over_long.is_new(5_000_000, b"%d" % number) for number in range(REMEMBERED + 1))
+    assert not over_long.is_new(5_000_000, b"%d" % REMEMBERED)
+    assert over_long.is_new(5_000_000, b"0")
 
 
 async def test_a_compressed_body_is_not_inflated() -> None:
