@@ -30,7 +30,7 @@ LAYERS = (
     {"contents"},
     {"bootstrap", "receiver", "otlp_receiver", "spool", "destinations", "iceberg"},
     {"storage", "door", "serving"},
-    {"bodies", "http1"},
+    {"bodies", "http1", "over_long"},
     {"chunks"},
     {"web"},
     {"otlp"},
