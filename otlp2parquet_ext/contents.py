@@ -2,8 +2,9 @@
 
     frames --read_contents()--> Contents: context, INVOKEs, deliveries, OTLP requests, SHUTDOWN
 
-Its name follows from the context and the bodies: the same segment is the same batch, whoever reads
-it, and however often.
+Its name follows from the context, the bodies, and when each was received; all of them stand in the
+segment. So the same segment is the same batch, in every process that reads it, and however often.
+An equal body in another segment is another batch: the spool recognises it before (digests.py).
 """
 
 from __future__ import annotations

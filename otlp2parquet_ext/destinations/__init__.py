@@ -60,8 +60,8 @@ class Batch:
     """One sealed segment as tables.
 
     Args:
-        name: 32 hex digits that follow from the environment and the bodies it was made of: a
-            batch stored twice lands under the same name, and nobody else's does.
+        name: 32 hex digits that follow from the environment, the bodies it was made of, and when
+            they were received: a segment stored twice lands under the same name, no other one does.
         tables: rows by table, the names those of `tables.registry`; only tables with rows. Or
             what makes them: who only forwards never does, and needs no pyarrow.
         source: what they are made of.
