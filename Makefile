@@ -55,8 +55,9 @@ lock: $(SETUP)  ## resolve pyproject.toml again and write requirements.txt (hash
 	  --no-emit-index-url --no-emit-find-links --no-header --no-annotate \
 	  --all-extras --group dev pyproject.toml --output-file requirements.txt
 
-clean:  ## remove everything that was made here
-	rm -rf $(VENV) dist build demo-lake .pytest_cache .mypy_cache .ruff_cache .hypothesis
+clean:  ## remove everything that was made here; a demo-lake only if `make demo` made it
+	test ! -f demo-lake/.otlp2parquet-demo || rm -rf demo-lake
+	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(SETUP): requirements.txt pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version.split()[0])'

@@ -22,6 +22,7 @@ NOT_IN_THE_LAYER: Final = (
     "cli.py",
     "commands",
     "demo.py",
+    "demo_lake.py",
     "query.py",
     "report",
     "tail.py",

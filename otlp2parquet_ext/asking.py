@@ -27,7 +27,10 @@ def report_arguments(parser: argparse.ArgumentParser) -> None:
         "--output",
         default="report.html",
         metavar="FILE",
-        help="where the page goes (default: %(default)s)",
+        help="where the page goes; an earlier report there is replaced (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace FILE even if it is no report"
     )
     parser.add_argument(
         "--arch",

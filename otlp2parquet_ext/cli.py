@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 PROGRAM = "otlp2parquet-ext"
-USAGE_ERROR = 2
+USAGE_ERROR, INTERRUPTED = 2, 130
 BUG = 70
 """Exit status for errors that no command foresees: EX_SOFTWARE of sysexits.h."""
 
@@ -113,6 +113,9 @@ def main(arguments: list[str] | None = None) -> int:
         return USAGE_ERROR
     try:
         return module_of(command).run(chosen)
+    except KeyboardInterrupt:
+        show_error(f"{PROGRAM} {command.name}: interrupted; the same command again finishes it")
+        return INTERRUPTED
     except Exception:  # noqa: BLE001 - Python would print it unmasked
         show_error(traceback.format_exc())
         return BUG

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import json
 import shlex
-import shutil
 import sys
 from pathlib import Path
 
-from otlp2parquet_ext import local, query
+from otlp2parquet_ext import demo_lake, local, query
 from otlp2parquet_ext.local.plan import LogFormat, Plan
 from otlp2parquet_ext.report import command as report
 from otlp2parquet_ext.terminal import show, show_error
 
+USAGE_ERROR, INTERRUPTED = 2, 130
 GAP_MS = 150
 MEMORY_MB = 1_769  # one whole CPU: a laptop's patience is shorter than Lambda's
 REPORT_S = 3_600
@@ -46,12 +46,32 @@ def demo(lake: str, invocations: int) -> int:
     """Run the sample function and show what its table holds; return an exit status.
 
     Args:
-        lake: folder for the table; what an earlier demo left there is removed.
+        lake: folder for the table; what an earlier demo left there, and only that, is removed.
         invocations: how many.
     """
     folder = Path(lake).absolute()
-    shutil.rmtree(folder / "warehouse", ignore_errors=True)
-    (folder / "catalog.db").unlink(missing_ok=True)
+    try:
+        demo_lake.claim(folder)
+    except demo_lake.NotOursError as error:
+        show_error(
+            f"--lake {lake!r}: {error}; nothing was removed. Give a folder without catalog.db, "
+            "warehouse and report.html"
+        )
+        return USAGE_ERROR
+    except OSError as error:
+        show_error(f"--lake {lake!r}: {error.strerror or error}; give a folder that can be written")
+        return USAGE_ERROR
+    try:
+        status = _run(folder, invocations)
+        if status == 0:
+            demo_lake.finish(folder)
+    except KeyboardInterrupt:
+        show_error("interrupted; the next demo in this folder starts afresh")
+        return INTERRUPTED
+    return status
+
+
+def _run(folder: Path, invocations: int) -> int:
     destination = f"sqlite://{folder}/catalog.db?warehouse={folder}/warehouse"
     show(f"Running a sample function {invocations} times, frozen in between …", flush=True)
     outcome = local.run(_plan(destination, invocations))
@@ -61,7 +81,7 @@ def demo(lake: str, invocations: int) -> int:
         return 1
     try:
         _show(destination)
-        written, said = report.write(destination, folder / "report.html", REPORT_S)
+        written, said = report.write(destination, folder / demo_lake.REPORT, REPORT_S)
     except (query.QueryError, OSError) as error:
         show_error(error)
         return 1

@@ -2,7 +2,7 @@
 
 Runs the sample function with the extension in a local execution environment, frozen and thawed
 in between, and reads its telemetry back from an Iceberg table with DuckDB. What an earlier demo
-left in the folder is removed first.
+left in the folder is removed first. Anything else there is never touched: status 2.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import os
+import secrets
+import stat
 import tempfile
 import time
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from otlp2parquet_ext import query
 from otlp2parquet_ext.report.answers import answers
-from otlp2parquet_ext.report.page import page
+from otlp2parquet_ext.report.page import GENERATOR, page
 from otlp2parquet_ext.report.questions import Wanted, ask
 from otlp2parquet_ext.say import quote
 from otlp2parquet_ext.terminal import clean, show, show_error
@@ -23,13 +24,22 @@ NOTHING_THERE = (
     "visible with: otlp2parquet-ext commit"
 )
 
+USAGE_ERROR = 2
+BEGINNING_BYTES = 300
+"""Of a page: its first elements, with its generator, are shorter."""
+
 
 def run(args: argparse.Namespace) -> int:
     """Write the report, print its answers and where it is; return 1 when there is none."""
+    output = Path(args.output)
     try:
-        written, said = write(
-            args.destination, Path(args.output), args.since, args.function or "", args.arch
-        )
+        if not args.overwrite and not may_replace(output):
+            _refuse(
+                f"--output {args.output!r}: there is something that is no report, and it was left "
+                "alone; give another name, or add --overwrite"
+            )
+            return USAGE_ERROR
+        written, said = write(args.destination, output, args.since, args.function or "", args.arch)
     except query.NothingThereError as error:
         return _refuse(f"{error}\n{NOTHING_THERE}")
     except query.QueryError as error:
@@ -38,6 +48,18 @@ def run(args: argparse.Namespace) -> int:
         return _refuse(f"--output {args.output!r}: {quote(error.strerror or error)}")
     show("\n".join([*said, f"Report: {written}"]))
     return 0
+
+
+def may_replace(output: Path) -> bool:
+    """Whether there is nothing of this name, or a report; a link is never one."""
+    try:
+        found = output.lstat()
+    except FileNotFoundError:
+        return True
+    if not stat.S_ISREG(found.st_mode):
+        return False
+    with output.open("rb") as file:
+        return GENERATOR.encode() in file.read(BEGINNING_BYTES)
 
 
 def _refuse(why: str) -> int:
@@ -73,9 +95,10 @@ def write(
 
 
 def _replace(output: Path, text: str) -> None:
-    part = output.with_name(f".{output.name}.{os.getpid()}")
+    part = output.with_name(f".{output.name}.{secrets.token_hex(4)}")
     try:
-        part.write_text(text, encoding="utf-8")
+        with part.open("x", encoding="utf-8") as file:
+            file.write(text)
         part.replace(output)
     finally:
         part.unlink(missing_ok=True)

@@ -32,6 +32,10 @@ SECTIONS = (
 )
 
 
+GENERATOR = "otlp2parquet-ext report"
+"""Named at the page's beginning: `report` replaces only files that begin so."""
+
+
 def page(report: Report) -> str:
     """Return the page, a whole document.
 
@@ -42,6 +46,7 @@ def page(report: Report) -> str:
     head = element(
         "head",
         element("meta", charset="utf-8"),
+        element("meta", name="generator", content=GENERATOR),
         element("meta", http_equiv="Content-Security-Policy", content=POLICY),
         element("meta", name="viewport", content="width=device-width, initial-scale=1"),
         element("meta", name="referrer", content="no-referrer"),

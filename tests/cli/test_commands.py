@@ -115,6 +115,21 @@ def test_a_python_handler_needs_the_extra_local(
     assert said.endswith("needs awslambdaric: pip install 'otlp2parquet-ext[local]'\n")
 
 
+def test_ctrl_c_is_one_line_and_status_130(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Wherever a command is just then: no traceback."""
+
+    def interrupted(_: argparse.Namespace) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("otlp2parquet_ext.commands.settings.run", interrupted)
+    assert cli.main(["settings"]) == cli.INTERRUPTED
+    said = capsys.readouterr()
+    assert (said.out, said.err.count("\n")) == ("", 1)
+    assert said.err.startswith("otlp2parquet-ext settings: interrupted")
+
+
 def test_the_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None:
     """What a report of a bug begins with."""
     with pytest.raises(SystemExit):

@@ -143,6 +143,30 @@ def test_a_file_that_cannot_be_written_is_named(
     assert "No such file or directory" in capsys.readouterr().err
 
 
+def test_only_a_report_is_replaced_unasked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A page of the user's, a link, a folder: each is left alone, with status 2."""
+    url = store(sqlite(tmp_path), "orders", [event(NOW_MS - 9, "function", "a line")])
+    mine, link, folder = (tmp_path / name for name in ("mine.html", "link.html", "folder.html"))
+    mine.write_text("<!DOCTYPE html>\nmine")
+    link.symlink_to(mine)
+    folder.mkdir()
+    for output in (mine, link, folder):
+        assert main(["report", url, "--output", str(output)]) == 2
+        said = capsys.readouterr()
+        assert (said.out, said.err.count("\n")) == ("", 1)
+        assert f"--output {str(output)!r}: there is something that is no report" in said.err
+    assert mine.read_text() == "<!DOCTYPE html>\nmine"
+    assert link.is_symlink()
+
+    assert main(["report", url, "--output", str(link), "--overwrite"]) == 0
+    assert mine.read_text() == "<!DOCTYPE html>\nmine"
+    before = link.lstat().st_ino
+    assert main(["report", url, "--output", str(link)]) == 0
+    assert link.lstat().st_ino != before
+
+
 @pytest.mark.parametrize("text", ["24h", "90s", "30m", "7d", "2W"])
 def test_how_far_back_is_a_number_and_a_unit(text: str) -> None:
     """As people say it."""
