@@ -26,6 +26,7 @@ from otlp2parquet_ext.outbox import Outbox
 from otlp2parquet_ext.pacing import Commits, Holding
 from otlp2parquet_ext.say import say
 from otlp2parquet_ext.settling import Settling, somehow
+from otlp2parquet_ext.stuck import StuckStores
 
 if TYPE_CHECKING:
     from otlp2parquet_ext.flush_side import FlushSide, Receipt
@@ -57,6 +58,7 @@ class Batches:
         self._flush_side = flush_side
         self._storing = Lane("storing", self._pump)
         self._outbox = Outbox(spool)
+        self._stuck = StuckStores(self._storing, self._outbox)
         oldest = settings.spool_full == "oldest"
         self._intake = Intake(spool, self._outbox, flush_side.forget, drops_oldest=oldest)
         self._dropping = Dropping(self._outbox, self._intake)
@@ -101,10 +103,6 @@ class Batches:
         """Note that we were frozen, or may have been: what broke meanwhile is nobody's fault."""
         for lane in (*self._lanes, self._settling.lane):
             lane.thawed(now_ms())
-        self._let_go()
-
-    def _let_go(self) -> None:
-        """See that no dead request keeps others from being sent."""
         self._letting_go = asyncio.ensure_future(self._settling.let_go(self._storing))
 
     async def recover(self) -> None:
@@ -150,7 +148,7 @@ class Batches:
     def warm_up(self, deadline_ms: int) -> None:
         """Let the threads import what a last flush needs while the loop still listens."""
         self._flush_side.wanted = self._flush_side.ends = True
-        self._let_go()
+        self._letting_go = asyncio.ensure_future(self._settling.let_go(self._storing))
         self._storing.submit(self._flush_side.warm_up_store)
         if self._committing.may(now_ms(), deadline_ms):
             self._committing.lane.submit(self._flush_side.warm_up_commit)
@@ -203,10 +201,11 @@ class Batches:
         """Begin what there is a reason for; look again when time alone makes one."""
         now = now_ms()
         self._intake.settle()
+        self._stuck.look(now)
         if self._storing.free(now):
             if self._due(now) is not None:
                 self._intake.seal()
-            if self._outbox.waiting:
+            if self._stuck.storable():
                 self._storing.begin(self._store_sealed())
         if self._committing.due(now):
             self._committing.begin(now + COMMIT_LIMIT_MS)
@@ -223,7 +222,7 @@ class Batches:
         """Return in how many ms time alone is a reason; a lane that is busy calls back itself."""
         store_ms = flushing.due_in_ms(self._thresholds, self._intake.buffered, now)
         work = (
-            (self._storing, 0 if self._outbox.waiting else store_ms),
+            (self._storing, 0 if self._stuck.storable() else store_ms),
             (self._committing.lane, self._committing.commits.due_in_ms(now)),
             (self._settling.lane, 0 if self._outbox.owed else None),
         )
@@ -232,6 +231,8 @@ class Batches:
             for lane, due_ms in work
             if due_ms is not None and not lane.busy
         ]
+        if (stuck_ms := self._stuck.due_in_ms(now)) is not None:
+            waits.append(stuck_ms)
         return min(waits, default=None)
 
     def _look_again_in(self, wait_ms: int | None) -> None:
@@ -249,7 +250,7 @@ class Batches:
         self._flush_side.wanted = True
         passed_over: set[Segment] = set()
         while True:
-            segment = next((s for s in self._outbox.waiting if s not in passed_over), None)
+            segment = next((s for s in self._stuck.storable() if s not in passed_over), None)
             if self._leftovers.go_ahead_of(segment) and await self._leftovers.take_over():
                 continue
             if segment is None:

@@ -12,6 +12,7 @@ import os
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from otlp2parquet_ext.lifecycle.holding import LONGEST_HOLD_MS
@@ -81,7 +82,7 @@ class Lane:
         self._clock, self._thread = _new_thread(what)
         self._job: asyncio.Task[None] | None = None
         self.fails = False
-        self._began_ms = self._thawed_ms = 0
+        self._began_ms = self._step_ms = self._thawed_ms = 0
         self.retry = Retry()
 
     @property
@@ -92,6 +93,10 @@ class Lane:
     def busy_ms(self, now_ms: int) -> int:
         """Return for how long a job has been under way, frozen time left out; 0 when none is."""
         return now_ms - max(self._began_ms, self._thawed_ms) if self.busy else 0
+
+    def step_ms(self, now_ms: int) -> int:
+        """Return for how long the latest function has been on the thread, frozen time left out."""
+        return now_ms - max(self._step_ms, self._thawed_ms)
 
     def in_trouble(self, now_ms: int) -> bool:
         """Tell whether nobody should be held for a job: the last one failed, or this one drags."""
@@ -108,7 +113,7 @@ class Lane:
     def begin(self, job: Coroutine[None, None, None]) -> None:
         """Begin a job; the lane is not busy."""
         assert not self.busy
-        self._began_ms = now_ms()
+        self._began_ms = self._step_ms = now_ms()
         self._job = asyncio.create_task(job)
         self._job.add_done_callback(self._ended)
 
@@ -120,17 +125,33 @@ class Lane:
         what it was doing must be harmless to do twice.
         """
         job, used_ms = self._job, self._cpu_ms()
-        self._given_up = [work for work in self._given_up if not work.done()]
-        if job is None or job.done() or len(self._given_up) >= GIVEN_UP:
+        if job is None or job.done() or not self.may_give_up:
             return
         await asyncio.wait({job}, timeout=STUCK_MS / 1_000)
         if not job.done() and job is self._job and self._cpu_ms() - used_ms < MOVING_MS:
-            job.cancel()
-            if self._running is not None:
-                self._given_up.append(self._running)
-            self._job = None
-            self._clock, self._thread = _new_thread(self._what)
-            self._idle()
+            self.abandon()
+
+    @property
+    def may_give_up(self) -> bool:
+        """True unless as many threads are left behind as may be."""
+        self._given_up = [work for work in self._given_up if not work.done()]
+        return len(self._given_up) < GIVEN_UP
+
+    def abandon(self) -> None:
+        """Give up the job under way, whatever it does, and go on with a new thread."""
+        assert self._job is not None
+        self._job.cancel()
+        if self._running is not None:
+            self._given_up.append(self._running)
+            loop = asyncio.get_running_loop()
+            self._running.add_done_callback(partial(self._late_end, loop))
+        self._job = None
+        self._clock, self._thread = _new_thread(self._what)
+        self._idle()
+
+    def _late_end(self, loop: asyncio.AbstractEventLoop, _: Future[Any]) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop has ended
+            loop.call_soon_threadsafe(self._idle)
 
     def _cpu_ms(self) -> float:
         """Return the CPU time of the lane's thread."""
@@ -151,6 +172,7 @@ class Lane:
                 _let_go_of_frames(error)
                 raise
 
+        self._step_ms = now_ms()
         work = self._thread.submit(run)
         self._running = work
         return await asyncio.wrap_future(work)

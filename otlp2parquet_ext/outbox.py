@@ -48,6 +48,7 @@ class Outbox:
         owed: segments that some destinations have and others lack, oldest first.
         in_hand: the segment that is being stored, if any.
         settling: the one that is being passed to those it is owed to, if any.
+        abandoned: those whose store did not end in time, in this process.
     """
 
     def __init__(self, spool: Spool) -> None:
@@ -58,6 +59,7 @@ class Outbox:
         self.owed: dict[Segment, Owed] = {}
         self.in_hand: Segment | None = None
         self.settling: Segment | None = None
+        self.abandoned: set[Segment] = set()
 
     @property
     def waiting(self) -> list[Segment]:
@@ -90,6 +92,11 @@ class Outbox:
     def memory_was_short(self, segment: Segment) -> None:
         """Note that there was too little memory for a segment."""
         self._memory_errors[segment] = self._memory_errors.get(segment, 0) + 1
+
+    def abandon(self, segment: Segment) -> None:
+        """Note that the store of a segment did not end; the next process knows it, too."""
+        self.abandoned.add(segment)
+        segment.note_unfinished()
 
     def put_down(self) -> None:
         """Let no segment count as one that ended this process: it ends because it is told to."""
@@ -129,6 +136,7 @@ class Outbox:
     def discard(self, segment: Segment) -> None:
         """Forget a segment."""
         self._spool.discard(segment)
+        self.abandoned.discard(segment)
         self._tries.pop(segment, None)
         self._memory_errors.pop(segment, None)
 

@@ -173,6 +173,13 @@ class Segment:
             self._final = True
             self._rename(self.crashes.without_end() if self._phases else self.crashes)
 
+    def note_unfinished(self) -> None:
+        """Count, in the name of its file, that a store of it did not end in time."""
+        with self._lock:
+            self.crashes = self.crashes.without_end()
+            if not self._final:
+                self._rename(self.crashes.during(max(self._phases.values(), default=None)))
+
     def _enter(self, phase: Phase | None) -> None:
         with self._lock:
             if phase is None:

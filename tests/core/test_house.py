@@ -24,6 +24,7 @@ LAYERS = (
     {"batches", "checking", "context", "extensions_api", "library_logs"},
     {"dropping", "leftovers"},
     {"committing", "settling"},
+    {"stuck"},
     {"alarm", "flush_side", "intake", "lane"},
     {"batch_tables", "in_hand", "outbox"},
     {"table_maker"},
