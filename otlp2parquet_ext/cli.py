@@ -20,11 +20,13 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
 from otlp2parquet_ext import __version__
 from otlp2parquet_ext.say import hide
 from otlp2parquet_ext.settings import secrets_in
-from otlp2parquet_ext.terminal import show_error
+from otlp2parquet_ext.terminal import clean, show_error
 from otlp2parquet_ext.url_secrets import secrets_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from _typeshed import SupportsWrite
 
 PROGRAM = "otlp2parquet-ext"
 USAGE_ERROR, INTERRUPTED = 2, 130
@@ -88,6 +90,13 @@ COMMANDS: tuple[Command, ...] = (
 )
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors, which quote arguments, only show."""
+
+    def _print_message(self, message: str, file: SupportsWrite[str] | None = None) -> None:
+        super()._print_message(clean(message) if message else message, file)
+
+
 class Module(Protocol):
     """What a command's module has."""
 
@@ -123,7 +132,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def parser_for(*names: str) -> argparse.ArgumentParser:
     """Return the parser; only commands of these names know their arguments."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog=PROGRAM,
         description="What the extension writes, on a laptop: run, check, read, care for.",
         epilog=f"{PROGRAM} COMMAND --help says more, with examples.",
@@ -135,9 +144,7 @@ def parser_for(*names: str) -> argparse.ArgumentParser:
     return parser
 
 
-def _add(
-    commands: argparse._SubParsersAction[argparse.ArgumentParser], command: Command, *, known: bool
-) -> None:
+def _add(commands: argparse._SubParsersAction[_Parser], command: Command, *, known: bool) -> None:
     if not known:
         commands.add_parser(command.name, help=command.help)
         return

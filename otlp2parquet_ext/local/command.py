@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from otlp2parquet_ext.local.line_output import print_line
 from otlp2parquet_ext.local.plan import (
     OURS,
     ExtensionProgram,
@@ -143,7 +144,7 @@ async def _run_until_told(plan: Plan, *, quiet: bool) -> Outcome:
         with contextlib.suppress(NotImplementedError, RuntimeError):  # not in this thread or system
             asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     progress = _Progress(plan.invocations)
-    return await run_async(plan, progress, None if quiet else _print_line)
+    return await run_async(plan, progress, None if quiet else print_line)
 
 
 class _Progress:
@@ -163,10 +164,6 @@ class _Progress:
             self._said_s = now_s
             text = f"{self._done} of {self._total} invocations, {self._failed} not successful"
             show_error(text)
-
-
-def _print_line(source: str, line: str) -> None:
-    show(f"{source:<12}{line}", flush=True)
 
 
 def _add_function_options(group: argparse._ArgumentGroup) -> None:

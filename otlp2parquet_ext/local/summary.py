@@ -12,6 +12,8 @@ import statistics
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from otlp2parquet_ext.terminal import clean_line
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 _MIB = 1 << 20
 _MOST_FAILURES = 5
+_SHOWN_CHARACTERS = 2_000
 
 
 def summary(plan: Plan, outcome: Outcome) -> str:
@@ -48,7 +51,11 @@ def error_text(payload: bytes) -> str:
 
 
 def _row(name: str, text: str) -> str:
-    return f"{name:<12}{text}"
+    """Return one line: an error's text may hold line ends that would pass for other rows."""
+    line = clean_line(text[:_SHOWN_CHARACTERS])
+    if (more := len(text) - _SHOWN_CHARACTERS) > 0:
+        line += f" … and {more:,} characters more"
+    return f"{name:<12}{line}"
 
 
 def _function(plan: Plan) -> str:
