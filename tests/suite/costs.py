@@ -80,10 +80,18 @@ def grown(costs: Iterable[Cost], recorded: Mapping[str, float]) -> list[str]:
     ]
 
 
-def problems(tier: str, costs: Sequence[Cost], pace: float) -> list[str]:
-    """Return why a tier's costs are not accepted; nothing when they are."""
+def problems(tier: str, costs: Sequence[Cost], pace: float, *, alone: bool = True) -> list[str]:
+    """Return why a tier's costs are not accepted; nothing when they are.
+
+    Args:
+        tier: its name.
+        costs: of its tests.
+        pace: as in `too_slow`.
+        alone: slow tests ran again, without neighbours; a failure keeps them from it.
+    """
+    how = "alone" if alone else "beside others (a failure kept it from running again alone)"
     found = [
-        f"{cost.test} takes {cost.wall_s:.1f} s alone; a test without the marker `thorough` may"
+        f"{cost.test} takes {cost.wall_s:.1f} s {how}; a test without the marker `thorough` may"
         f" take {SLOW_S:.0f}"
         for cost in (too_slow(costs, pace) if tier == "quick" else [])
     ]
@@ -96,7 +104,9 @@ def problems(tier: str, costs: Sequence[Cost], pace: float) -> list[str]:
     return found
 
 
-def report(tier: str, costs: Sequence[Cost], wall_s: float, build: Path) -> list[str]:
+def report(
+    tier: str, costs: Sequence[Cost], wall_s: float, build: Path, *, alone: bool = True
+) -> list[str]:
     """Print and write what a tier cost; return why that is too much.
 
     Args:
@@ -104,9 +114,10 @@ def report(tier: str, costs: Sequence[Cost], wall_s: float, build: Path) -> list
         costs: of its tests.
         wall_s: of the whole run.
         build: a folder; the table goes to `test-costs-TIER.md` there.
+        alone: as in `problems`.
     """
     recorded = json.loads(RECORDED.read_text()).get(tier, {})
-    found = problems(tier, costs, pace_now())
+    found = problems(tier, costs, pace_now(), alone=alone)
     wall = f"{tier}: {len(costs)} tests in {wall_s:.0f} s (at most {WALL_S[tier]:.0f})"
     notes = [f"grew: {line}" for line in grown(costs, recorded)]
     if wall_s > WALL_S[tier]:

@@ -69,24 +69,30 @@ def main() -> int:
     begun = time.monotonic()
     with entering_layer() if chosen.on_layer else as_it_is() as prefix:
         pytest = [*prefix, sys.executable, "-m", "pytest", *(left_to_layer() if prefix else ())]
-        status = phases(chosen.tier, pytest, others, file)
+        status, alone = phases(chosen.tier, pytest, others, file)
     found = measuring.read(file)
-    problems = costs.report(chosen.tier, found, time.monotonic() - begun, BUILD)
+    problems = costs.report(chosen.tier, found, time.monotonic() - begun, BUILD, alone=alone)
     return status or bool(problems)
 
 
-def phases(tier: str, pytest: Sequence[str], others: Sequence[str], file: Path) -> int:
-    """Run the tests in parallel, then those that run alone, then the slow ones again."""
+def phases(tier: str, pytest: Sequence[str], others: Sequence[str], file: Path) -> tuple[int, bool]:
+    """Run the tests in parallel, then those that run alone, then the slow ones again.
+
+    Returns:
+        The exit status; and False when a failure kept slow tests from running again.
+    """
     marks = TIERS[tier].marks
     command = [*pytest, f"--cost-file={file}", *others]
     parallel = ["-n", str(WORKERS), "--dist", "loadgroup", "-m", f"({marks}) and not timing"]
     status = run([*command, *parallel])
     status = run([*command, "-m", f"({marks}) and timing"]) or status
     slow = [cost.test for cost in costs.too_slow(measuring.read(file))] if tier == "quick" else []
-    if slow and not status:
-        print(f"{len(slow)} tests took more than {costs.SLOW_S} s beside others: again, alone")  # noqa: T201
-        status = run([*pytest, f"--cost-file={file}", *slow])
-    return status
+    if not slow:
+        return status, True
+    if status:
+        return status, False
+    print(f"{len(slow)} tests took more than {costs.SLOW_S} s beside others: again, alone")  # noqa: T201
+    return run([*pytest, f"--cost-file={file}", *slow]), True
 
 
 def run(command: Sequence[str]) -> int:

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import costs
 import measuring
+import pytest
+import run
 from measuring import Cost
 from tiers import QUICK, tiered
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
 
 def cost(test: str, wall_s: float = 1.0, cpu_s: float = 0.5, *marks: str) -> Cost:
@@ -28,6 +28,34 @@ def test_a_slow_test_without_a_marker_fails_the_check() -> None:
     assert slow.test in line
     assert costs.problems("quick", [slow._replace(marks=("thorough",))], pace=1.0) == []
     assert costs.problems("rest", [slow], pace=1.0) == []
+
+
+def test_a_slow_test_is_said_to_have_run_alone_only_if_it_did() -> None:
+    """A failure ends the run before the slow ones run again: their neighbours may be the reason."""
+    slow = cost("core/test_a.py::test_b", costs.SLOW_S + 0.1)
+    (line,) = costs.problems("quick", [slow], pace=1.0)
+    assert " s alone; " in line
+    (line,) = costs.problems("quick", [slow], pace=1.0, alone=False)
+    assert " s beside others (a failure kept it from running again alone); " in line
+
+
+@pytest.mark.parametrize(
+    ("statuses", "expected"),
+    [([0, 0, 0], (0, True)), ([1, 0], (1, False)), ([0, 1], (1, False))],
+)
+def test_slow_tests_run_again_alone_unless_something_failed(
+    statuses: list[int],
+    expected: tuple[int, bool],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The second value says which; the report words it."""
+    slow = cost("core/test_a.py::test_b", costs.SLOW_S + 0.1)
+    monkeypatch.setattr(measuring, "read", lambda _: [slow])
+    left = iter(statuses)
+    monkeypatch.setattr(run, "run", lambda _: next(left))
+    assert run.phases("quick", ["pytest"], [], tmp_path) == expected
+    assert list(left) == []
 
 
 def test_a_busy_machine_makes_no_test_slow() -> None:
