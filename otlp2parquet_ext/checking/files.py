@@ -38,6 +38,7 @@ class Probe:
     def __init__(self, storage: Storage, name: str = PROBE) -> None:
         self._storage = storage
         self._name = name
+        self._foreign = False
         self._folders = _missing_folders(storage, name)
 
     def write(self) -> str:
@@ -58,11 +59,16 @@ class Probe:
     def read(self) -> str:
         """Read it."""
         with contextlib.suppress(NotThereError):
-            self._storage.get(self._name)
+            self._foreign = bool(self._storage.get(self._name))
         return "files can be read"
 
     def delete(self) -> str:
-        """Take it away, and the folders that were made for it."""
+        """Take it away, and the folders that were made for it; what is not empty is not ours."""
+        if self._foreign:
+            raise StorageError(
+                f"{self._storage.url(self._name)} is not empty, so no check wrote it: it was not "
+                "deleted; give it another name"
+            )
         self._storage.delete(self._name)
         for folder in self._folders:
             with contextlib.suppress(OSError):
