@@ -55,7 +55,7 @@ class Account:
     def duration_ms(self) -> float:
         """Of invocation and extensions; the whole timeout when that was reached."""
         if self.failure and self.failure.timeout:
-            return self.plan.timeout_s * 1000
+            return self.request.timeout_s * 1000
         return (max(self.ended_s, self.done_s) - self.request.arrived_s) * 1000
 
     @property

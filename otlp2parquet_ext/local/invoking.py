@@ -59,7 +59,7 @@ async def invoke(
     failure = await _runtime_done(bench, sandbox, request, flight)
     if failure is None:
         await kill_first_extension(bench, sandbox, KillPoint.RESPONSE, request.number)
-        failure = await _until(bench, sandbox, request, lambda: _ready_s(sandbox))
+        failure = await _until(sandbox, request, lambda: _ready_s(sandbox))
     ended_s = _ready_s(sandbox) if failure is None else time.monotonic()
     account = Account(
         plan=bench.plan,
@@ -142,7 +142,7 @@ async def _runtime_done(
     bench: Workbench, sandbox: Sandbox, request: Request, flight: Flight
 ) -> Failure | None:
     """Wait for the runtime, then generate runtimeDone unless an extension's end came first."""
-    failure = await _until(bench, sandbox, request, lambda: flight.done_s)
+    failure = await _until(sandbox, request, lambda: flight.done_s)
     sandbox.parties.pump()
     of_extension = sandbox.parties.failed_extension() is not None
     if not bench.plan.faults.no_runtime_done and not (failure and of_extension):
@@ -152,17 +152,17 @@ async def _runtime_done(
 
 
 async def _until(
-    bench: Workbench, sandbox: Sandbox, request: Request, done: Callable[[], float | None]
+    sandbox: Sandbox, request: Request, done: Callable[[], float | None]
 ) -> Failure | None:
     """Wait for a time to be set; return what came in between, or the timeout."""
 
     def settled() -> Failure | float | None:
         return done() or sandbox.failure()
 
-    left_s = request.arrived_s + bench.plan.timeout_s - time.monotonic()
+    left_s = request.arrived_s + request.timeout_s - time.monotonic()
     result = await sandbox.changes.until(settled, left_s)
     if result is None:
-        return task_timeout(bench.plan.timeout_s)
+        return task_timeout(request.timeout_s)
     return result if isinstance(result, Failure) else None
 
 

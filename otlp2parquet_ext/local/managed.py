@@ -70,10 +70,10 @@ async def invoke_managed(bench: Workbench, sandbox: Sandbox, request: Request) -
     def settled() -> Failure | float | None:
         return flight.done_s or sandbox.failure()
 
-    result = await sandbox.changes.until(settled, bench.plan.timeout_s)
+    result = await sandbox.changes.until(settled, request.timeout_s)
     failure = result if isinstance(result, Failure) else None
     if result is None:
-        failure = task_timeout(bench.plan.timeout_s)
+        failure = task_timeout(request.timeout_s)
         runtime.abandon(flight)
     sandbox.parties.pump()
     account = Account(

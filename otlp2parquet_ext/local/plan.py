@@ -77,6 +77,8 @@ class Faults:
         never_next: extensions never hear of invocations, only of SHUTDOWN.
         no_runtime_done: `platform.runtimeDone` is never sent.
         emulator_reasons: shutdown reasons as the standard emulator spells them.
+        timeouts_s: the timeout of an invocation, by its number (1 is the first), where it is
+            another than the function's.
     """
 
     telemetry_after_shutdown_ms: int | None = None
@@ -95,6 +97,7 @@ class Faults:
     never_next: bool = False
     no_runtime_done: bool = False
     emulator_reasons: bool = False
+    timeouts_s: Mapping[int, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -35,6 +35,7 @@ class Request:
         request_id, trace_header, span_id: fresh; the header is "" without tracing.
         payload: for the function.
         arrived_s, arrived_unix_s: monotonic and Unix; the timeout counts from here.
+        timeout_s: how long it may take.
         deadline_ms: Unix ms at which it is over.
         function_arn: as invoked.
     """
@@ -46,6 +47,7 @@ class Request:
     payload: bytes
     arrived_s: float
     arrived_unix_s: float
+    timeout_s: float
     deadline_ms: int
     function_arn: str
 
@@ -62,6 +64,7 @@ class Request:
 def new_request(plan: Plan, number: int, function_arn: str) -> Request:
     """Make the request of invocation `number`, now."""
     now_s = time.time()
+    timeout_s = plan.faults.timeouts_s.get(number, plan.timeout_s)
     root = f"1-{int(now_s):08x}-{secrets.token_hex(12)}"
     return Request(
         number=number,
@@ -71,7 +74,8 @@ def new_request(plan: Plan, number: int, function_arn: str) -> Request:
         payload=plan.events[(number - 1) % len(plan.events)],
         arrived_s=time.monotonic(),
         arrived_unix_s=now_s,
-        deadline_ms=round((now_s + plan.timeout_s) * 1000),
+        timeout_s=timeout_s,
+        deadline_ms=round((now_s + timeout_s) * 1000),
         function_arn=function_arn,
     )
 

@@ -11,6 +11,7 @@ import http.server
 import json
 import os
 import queue
+import select
 import subprocess
 import sys
 import threading
@@ -190,6 +191,18 @@ class Extension:
     process: subprocess.Popen[str]
     receiver_port: ReservedPort
     lines: list[str] = field(default_factory=list)
+    _read: bytes = b""
+
+    def until_said(self, text: str) -> None:
+        """Wait until a line says it, before the end."""
+        assert self.process.stderr is not None
+        descriptor, until_s = self.process.stderr.fileno(), time.monotonic() + WAIT_S
+        while not any(text in line for line in self._read.decode().splitlines()):
+            left_s = max(0.0, until_s - time.monotonic())
+            ready, _, _ = select.select([descriptor], [], [], left_s)
+            data = os.read(descriptor, 65_536) if ready else b""
+            assert data, f"it did not say {text!r}: {self._read.decode()}"
+            self._read += data
 
     def until_next(self) -> None:
         """Wait until it asks for the next event, once more than before."""
@@ -207,7 +220,7 @@ class Extension:
     def end(self) -> int:
         """Wait for its end and return its exit status."""
         _, errors = self.process.communicate(timeout=WAIT_S)
-        self.lines = errors.splitlines()
+        self.lines = (self._read.decode() + errors).splitlines()
         return self.process.returncode
 
 
