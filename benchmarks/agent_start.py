@@ -24,7 +24,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from otlp2parquet_ext.local import cgroups
+from otlp2parquet_ext.tools.local import cgroups
 
 ROOT = Path(__file__).parents[1]
 CHECKOUT = (sys.executable, str(ROOT / "extension" / "otlp2parquet"))

@@ -23,13 +23,13 @@ from pathlib import Path
 
 import msgspec
 
-from otlp2parquet_ext.destinations import Batch
-from otlp2parquet_ext.destinations.lake import Lake
-from otlp2parquet_ext.local.cgroups import make_group
-from otlp2parquet_ext.mapping.invocations import Invocations
-from otlp2parquet_ext.mapping.logs import log_table
-from otlp2parquet_ext.storage.local import LocalStorage
-from otlp2parquet_ext.telemetry.values import Context, Delivery
+from otlp2parquet_ext.lake.destinations.destination import Batch
+from otlp2parquet_ext.lake.destinations.lake import Lake
+from otlp2parquet_ext.lake.storage.local import LocalStorage
+from otlp2parquet_ext.records.mapping.invocations import Invocations
+from otlp2parquet_ext.records.mapping.logs import log_table
+from otlp2parquet_ext.records.telemetry.values import Delivery, EnvironmentContext
+from otlp2parquet_ext.tools.local.cgroups import make_group
 
 EVENTS = 1_000
 MEASURED = 31
@@ -41,21 +41,21 @@ WAYS = ("store", "lean", "pyiceberg")
 COLD = """
 import sys, time
 from pathlib import Path
-from otlp2parquet_ext.destinations import Batch
-from otlp2parquet_ext.destinations.lake import Lake
-from otlp2parquet_ext.mapping.invocations import Invocations
-from otlp2parquet_ext.mapping.logs import log_table
-from otlp2parquet_ext.storage.local import LocalStorage
-from otlp2parquet_ext.telemetry.values import Context, Delivery
+from otlp2parquet_ext.lake.destinations.destination import Batch
+from otlp2parquet_ext.lake.destinations.lake import Lake
+from otlp2parquet_ext.records.mapping.invocations import Invocations
+from otlp2parquet_ext.records.mapping.logs import log_table
+from otlp2parquet_ext.lake.storage.local import LocalStorage
+from otlp2parquet_ext.records.telemetry.values import EnvironmentContext, Delivery
 folder, way = Path(sys.argv[1]), sys.argv[2]
 body = (folder.parent / "body.json").read_bytes()
-context = Context(instance_id="i", function_name="f")
+context = EnvironmentContext(instance_id="i", function_name="f")
 rows = log_table([Delivery(body, 1_790_000_000_000_000)], context, Invocations()).table
 def open_table():
     if way == "lean":
-        from otlp2parquet_ext.iceberg.lean import sqlite_table
+        from otlp2parquet_ext.lake.iceberg.open_table import sqlite_table
         return sqlite_table(folder / "c.db", folder / "lake/otel/logs", "otel", "logs")
-    from otlp2parquet_ext.iceberg.catalogs.pyiceberg_catalog import sqlite_table
+    from otlp2parquet_ext.lake.iceberg.catalogs.pyiceberg_catalog import sqlite_table
     return sqlite_table(folder / "c.db", folder / "lake", "otel", "logs")
 lake = Lake(LocalStorage(folder / "lake/otel/logs"), open_table)
 lake.store(Batch("a" * 32, {"logs": rows}))
@@ -127,12 +127,12 @@ class Table:
     """A new table, committed to with one row at a time."""
 
     def __init__(self, folder: Path) -> None:
-        from otlp2parquet_ext.iceberg.lean import sqlite_table  # noqa: PLC0415 - as `choose` does
+        from otlp2parquet_ext.lake.iceberg.open_table import sqlite_table  # noqa: PLC0415 - as `choose` does
 
         self.location = folder / "lake/otel/logs"
         table = sqlite_table(folder / "c.db", self.location, "otel", "logs")
         self._lake = Lake(LocalStorage(self.location), lambda: table)
-        context = Context(instance_id="i", function_name="f")
+        context = EnvironmentContext(instance_id="i", function_name="f")
         self._rows = log_table([Delivery(delivery(1), 0)], context, Invocations()).table
         self.commits = 0
 

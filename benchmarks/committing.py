@@ -35,8 +35,8 @@ def fill(folder: Path, files: int) -> None:
     """Leave descriptors of one stored file under many names."""
     from lake_bench import Home, bodies_at  # noqa: PLC0415 - after the path is set
 
-    from otlp2parquet_ext.iceberg.inbox import Inbox  # noqa: PLC0415
-    from otlp2parquet_ext.storage.local import LocalStorage  # noqa: PLC0415
+    from otlp2parquet_ext.lake.iceberg.commit.inbox import Inbox  # noqa: PLC0415
+    from otlp2parquet_ext.lake.storage.local import LocalStorage  # noqa: PLC0415
 
     home = Home(folder)
     (file,) = home.store(bodies_at(0, *(f"line {n}" for n in range(100))), "a")
@@ -51,9 +51,9 @@ def case(folder: Path, latency_ms: int, per_snapshot: int, threads: int) -> dict
     """Commit all that waits; return figures."""
     from lake_bench import Home  # noqa: PLC0415
 
-    from otlp2parquet_ext.committer.opening import open_place  # noqa: PLC0415
-    from otlp2parquet_ext.committer.work import commit_waiting  # noqa: PLC0415
-    from otlp2parquet_ext.storage.local import LocalStorage  # noqa: PLC0415
+    from otlp2parquet_ext.functions.committer.opening import open_place  # noqa: PLC0415
+    from otlp2parquet_ext.functions.committer.work import commit_waiting  # noqa: PLC0415
+    from otlp2parquet_ext.lake.storage.local import LocalStorage  # noqa: PLC0415
 
     home = Home(folder)
     url = f"sqlite://{home.database}?warehouse={folder}/lake"

@@ -17,25 +17,25 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from reference_mix import BEGIN_S, FUNCTION, bodies
 
-from otlp2parquet_ext.destinations.parquet_file import encode
-from otlp2parquet_ext.mapping.derived import derive
-from otlp2parquet_ext.mapping.invocations import Invocations
-from otlp2parquet_ext.mapping.known import Known
-from otlp2parquet_ext.mapping.logs import log_table
-from otlp2parquet_ext.tables.registry import TABLES
-from otlp2parquet_ext.telemetry.values import Context, Delivery
+from otlp2parquet_ext.lake.destinations.parquet_file import encode
+from otlp2parquet_ext.records.mapping.derived import derive
+from otlp2parquet_ext.records.mapping.invocations import Invocations
+from otlp2parquet_ext.records.mapping.logs import log_table
+from otlp2parquet_ext.records.mapping.open_activities import OpenActivities
+from otlp2parquet_ext.records.tables.registry import TABLES
+from otlp2parquet_ext.records.telemetry.values import Delivery, EnvironmentContext
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-CONTEXT = Context(instance_id="5d41402abc4b2a76b9719d911017c592", function_name=FUNCTION)
+CONTEXT = EnvironmentContext(instance_id="5d41402abc4b2a76b9719d911017c592", function_name=FUNCTION)
 SIGNALS = ("logs", "logs,traces", "logs,metrics", "logs,traces,metrics")
 RUNS = 15
 
 
 def tables_of(deliveries: list[Delivery], signals: frozenset[str]) -> list[dict[str, pa.Table]]:
     """Map batch after batch, as the flush side does."""
-    invocations, known, made = Invocations(), Known(), []
+    invocations, known, made = Invocations(), OpenActivities(), []
     for delivery in deliveries:
         logs = log_table([delivery], CONTEXT, invocations).table
         derived, known = derive([delivery], CONTEXT, invocations, known, signals)

@@ -28,22 +28,22 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from reference_mix import BEGIN_S, FUNCTION, events
 
-from otlp2parquet_ext.contents import Contents, read_contents
-from otlp2parquet_ext.destinations.parquet_file import encode
-from otlp2parquet_ext.flush_side import FlushSide
-from otlp2parquet_ext.mapping.invocations import Invocations
-from otlp2parquet_ext.mapping.logs import SCOPE_NAME
-from otlp2parquet_ext.mapping.mapper import Mapper
-from otlp2parquet_ext.mapping.resource import resource
-from otlp2parquet_ext.mapping.rows import constants, table
-from otlp2parquet_ext.settings import load
-from otlp2parquet_ext.spool import Kind, Segment
+from otlp2parquet_ext.common.settings.settings import load
+from otlp2parquet_ext.flush.pipeline import FlushPipeline
+from otlp2parquet_ext.flush.segment_contents import Contents, read_contents
+from otlp2parquet_ext.lake.destinations.parquet_file import encode
+from otlp2parquet_ext.records.digests import digest_of
+from otlp2parquet_ext.records.mapping.invocations import Invocations
+from otlp2parquet_ext.records.mapping.logs import SCOPE_NAME
+from otlp2parquet_ext.records.mapping.mapper import Mapper
+from otlp2parquet_ext.records.mapping.resource import resource
+from otlp2parquet_ext.records.mapping.rows import constants, table
+from otlp2parquet_ext.records.tables.logs import COLUMNS
+from otlp2parquet_ext.records.telemetry.decode import decode
+from otlp2parquet_ext.records.telemetry.values import EnvironmentContext
+from otlp2parquet_ext.spool import FrameKind, Segment
 from otlp2parquet_ext.spool.directories import Folder
-from otlp2parquet_ext.spool.frames import digest_of
 from otlp2parquet_ext.spool.spool import SEGMENT_BYTES, SEGMENT_ITEMS
-from otlp2parquet_ext.tables.logs import COLUMNS
-from otlp2parquet_ext.telemetry.decode import decode
-from otlp2parquet_ext.telemetry.values import Context
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,7 +54,7 @@ PER_DELIVERY = 500
 BATCHES = 3
 """Different batches of each kind."""
 
-CONTEXT = Context(instance_id="5d41402abc4b2a76b9719d911017c592", function_name=FUNCTION)
+CONTEXT = EnvironmentContext(instance_id="5d41402abc4b2a76b9719d911017c592", function_name=FUNCTION)
 LAYER = {"ARROW_DEFAULT_MEMORY_POOL": "system", "MALLOC_ARENA_MAX": "1"}
 FLUSHES = 6
 
@@ -92,7 +92,7 @@ def segment(bodies: list[bytes]) -> Segment:
     made = Segment.in_memory()
     for count, body in enumerate(bodies, 1):
         received_us = int((BEGIN_S + count) * 1_000_000)
-        made.append(Kind.DELIVERY, body, received_us, digest_of(body), PER_DELIVERY)
+        made.append(FrameKind.DELIVERY, body, received_us, digest_of(body), PER_DELIVERY)
     return made
 
 
@@ -182,7 +182,7 @@ def _memory() -> dict[str, Any]:
         environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
         subprocess.run([sys.executable, "-c", code, *map(str, files)], check=True, env=environ)
         settings, _ = load({"OTLP2PARQUET_DESTINATION": f"file://{folder}/lake"})
-        side, found = FlushSide(settings, {}), {"idle": _now("Anonymous")}
+        side, found = FlushPipeline(settings, {}), {"idle": _now("Anonymous")}
 
         def flush() -> None:
             side.rehearse()

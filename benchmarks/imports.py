@@ -27,8 +27,8 @@ for path in os.environ.get("BENCHMARK_PATH", "").split(os.pathsep):
 try: import lazily
 except ImportError: pass
 else: lazily.enable()
-from otlp2parquet_ext import bootstrap, early
-bootstrap.start, early.run_when_imported
+from otlp2parquet_ext.extension import bootstrap, import_phase
+bootstrap.start, import_phase.run_when_imported
 def memory():
     found = {}
     for line in open("/proc/self/smaps_rollup"):
@@ -48,9 +48,9 @@ import os
 runs = []; early._import_agent(runs, os.pipe()[1]); assert callable(runs[0]), runs
 """
 STORE = """
-from otlp2parquet_ext.flush_side import FlushSide
-from otlp2parquet_ext.settings import load
-FlushSide(load({"OTLP2PARQUET_DESTINATION": "file:///tmp/nowhere"})[0], {}).rehearse()
+from otlp2parquet_ext.flush.pipeline import FlushPipeline
+from otlp2parquet_ext.common.settings.settings import load
+FlushPipeline(load({"OTLP2PARQUET_DESTINATION": "file:///tmp/nowhere"})[0], {}).rehearse()
 """
 
 FUTURES = """

@@ -46,11 +46,13 @@ def event(records: int, number: int) -> dict[str, object]:
 
 def one_process(records: int, commit: str) -> None:
     """Take requests; print the CPU of each in ms, that of the start first."""
-    from otlp2parquet_ext.ingest.service import Service, now_ms  # noqa: PLC0415 - it is measured
+    from otlp2parquet_ext.functions.ingest.service import IngestService, now_ms  # noqa: PLC0415 - it is measured
 
     with tempfile.TemporaryDirectory() as folder:
         url = f"sqlite://{folder}/catalog.db?warehouse={folder}/lake"
-        service = Service({"OTLP2PARQUET_INGEST_DESTINATION": url, "OTLP2PARQUET_COMMIT": commit})
+        service = IngestService(
+            {"OTLP2PARQUET_INGEST_DESTINATION": url, "OTLP2PARQUET_COMMIT": commit}
+        )
         service.warm_up()
         used_ms = [time.process_time() * 1_000]
         for number in range(REQUESTS):

@@ -27,7 +27,7 @@ BIGGEST = 128
 
 def one_round(writers: int, batches: int) -> dict[str, int]:
     """Let a fleet live on a new table; return what became of it, in numbers."""
-    from otlp2parquet_ext import query  # noqa: PLC0415 - after the path is set
+    from otlp2parquet_ext.tools import query  # noqa: PLC0415 - after the path is set
 
     with tempfile.TemporaryDirectory() as folder:
         url = f"sqlite://{folder}/catalog.db?warehouse={folder}/lake"

@@ -21,8 +21,8 @@ from typing import Any
 
 from agent_start import command
 
-from otlp2parquet_ext import local
-from otlp2parquet_ext.local import ExtensionProgram, Plan
+from otlp2parquet_ext.tools import local
+from otlp2parquet_ext.tools.local import ExtensionProgram, Plan
 
 SIZES_MB = (1_769, 512, 128)
 POLICIES = ("init", "lazy")

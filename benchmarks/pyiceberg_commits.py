@@ -32,13 +32,15 @@ from catalog_bench import NAME, variables  # noqa: E402
 from pyiceberg.catalog import load_catalog  # noqa: E402
 from pyiceberg_reference import PyIcebergReference  # noqa: E402
 
-from otlp2parquet_ext.iceberg import CommitTable, DataFile, Statistics  # noqa: E402
-from otlp2parquet_ext.iceberg.catalogs.pyiceberg_catalog import catalog_table  # noqa: E402
-from otlp2parquet_ext.iceberg.catalogs.pyiceberg_config import catalog_properties  # noqa: E402
-from otlp2parquet_ext.tables.logs import COLUMNS  # noqa: E402
+from otlp2parquet_ext.lake.iceberg.catalogs.pyiceberg_catalog import catalog_table  # noqa: E402
+from otlp2parquet_ext.lake.iceberg.catalogs.pyiceberg_config import catalog_properties  # noqa: E402
+from otlp2parquet_ext.lake.iceberg.model.data_file import DataFile, Statistics  # noqa: E402
+from otlp2parquet_ext.records.tables.logs import COLUMNS  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+
+    from otlp2parquet_ext.lake.iceberg.commit.table import CommitTable
 
 YOUNG = 25
 REGION = "eu-west-1"

@@ -26,9 +26,9 @@ from typing import TYPE_CHECKING, Any
 
 from reference_mix import events as mix
 
-from otlp2parquet_ext.receiver import Receiver
+from otlp2parquet_ext.extension.receive.receiver import Receiver
+from otlp2parquet_ext.records.telemetry.peek import peek
 from otlp2parquet_ext.spool import Spool
-from otlp2parquet_ext.telemetry.peek import peek
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import time
 
-from otlp2parquet_ext.telemetry.redact import MASK_ALL, compile_rules
+from otlp2parquet_ext.records.telemetry.redact import MASK_ALL, compile_rules
 
 EVENTS = 1_000
 LAPS = 15

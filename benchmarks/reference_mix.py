@@ -25,11 +25,11 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import pyarrow as pa
 
-from otlp2parquet_ext.destinations.parquet_file import encode
-from otlp2parquet_ext.mapping.invocations import Invocations
-from otlp2parquet_ext.mapping.logs import log_table
-from otlp2parquet_ext.tables.logs import COLUMNS
-from otlp2parquet_ext.telemetry.values import Context, Delivery
+from otlp2parquet_ext.lake.destinations.parquet_file import encode
+from otlp2parquet_ext.records.mapping.invocations import Invocations
+from otlp2parquet_ext.records.mapping.logs import log_table
+from otlp2parquet_ext.records.tables.logs import COLUMNS
+from otlp2parquet_ext.records.telemetry.values import Delivery, EnvironmentContext
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -176,7 +176,9 @@ def rows(number: int, seed: int = 0) -> pa.Table:
     for count, body in enumerate(bodies(number, seed=seed), 1):
         received_us = int((BEGIN_S + count * 500 / EVENTS_PER_S) * 1_000_000)
         deliveries.append(Delivery(body, received_us))
-    context = Context(instance_id="5d41402abc4b2a76b9719d911017c592", function_name=FUNCTION)
+    context = EnvironmentContext(
+        instance_id="5d41402abc4b2a76b9719d911017c592", function_name=FUNCTION
+    )
     return log_table(deliveries, context, Invocations()).table
 
 

@@ -32,10 +32,10 @@ KINDS = ("ours", "pyarrow, delayed open", "pyarrow", "boto3")
 
 def ours(url: str, region: str) -> Callable[[str, bytes], object]:
     """Return what puts an object with requests of our own."""
-    from otlp2parquet_ext.storage.s3 import S3Storage  # noqa: PLC0415 - what is measured
-    from otlp2parquet_ext.web.aws import AwsClient  # noqa: PLC0415
-    from otlp2parquet_ext.web.client import Client  # noqa: PLC0415
-    from otlp2parquet_ext.web.credentials import CredentialSource  # noqa: PLC0415
+    from otlp2parquet_ext.lake.http.aws import AwsClient  # noqa: PLC0415
+    from otlp2parquet_ext.lake.http.client import Client  # noqa: PLC0415
+    from otlp2parquet_ext.lake.http.credentials import CredentialSource  # noqa: PLC0415
+    from otlp2parquet_ext.lake.storage.s3 import S3Storage  # noqa: PLC0415 - what is measured
 
     client = Client()
     source = CredentialSource(os.environ, client)

@@ -5,7 +5,7 @@
     python benchmarks/scale.py growth RESULTS.json [COMMITS]   one table, thousands of commits
     python benchmarks/scale.py page RESULTS.json DOCS          docs/scale.md and its pictures
 
-A writer is a process with a real spool and flush side (`Batches`), fork after import; a committer
+A writer is a process with a real spool and flush side (`Flusher`), fork after import; a committer
 is one that takes the inbox. Disk and catalog are as far away as `--storage-ms`/`--catalog-ms` say.
 Figures are of one small machine: read them as ratios.
 """
@@ -26,9 +26,9 @@ from typing import TYPE_CHECKING, Any
 from scale_parts import figures, fleet, growth, lakes, page
 from scale_parts.plan import Plan
 
-from otlp2parquet_ext.batches import now_ms
-from otlp2parquet_ext.committer.opening import open_place
-from otlp2parquet_ext.committer.work import commit_waiting
+from otlp2parquet_ext.flush.flusher import now_ms
+from otlp2parquet_ext.functions.committer.opening import open_place
+from otlp2parquet_ext.functions.committer.work import commit_waiting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

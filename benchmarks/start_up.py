@@ -16,8 +16,8 @@ import sys
 import time
 from pathlib import Path
 
-from otlp2parquet_ext import local
-from otlp2parquet_ext.local import ExtensionProgram, Faults, Plan
+from otlp2parquet_ext.tools import local
+from otlp2parquet_ext.tools.local import ExtensionProgram, Faults, Plan
 
 ROOT = Path(__file__).parents[1]
 PYTHON = (sys.executable, "-S")

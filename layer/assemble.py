@@ -15,20 +15,7 @@ from typing import Final, cast
 from layer import archive, bytecode, distribution, elf, manifest, pins, tools, trim, wheels
 from layer.plan import CHECKOUT, HERE, HOME, Target
 
-NOT_IN_THE_LAYER: Final = (
-    "local",
-    "asking.py",
-    "cost",
-    "cli.py",
-    "commands",
-    "demo.py",
-    "demo_lake.py",
-    "query.py",
-    "report",
-    "tail.py",
-    "__pycache__",
-    "py.typed",
-)
+NOT_IN_THE_LAYER: Final = ("tools", "__pycache__", "py.typed")
 COMPILE: Final = (
     *("-std=gnu11", "-Wall", "-Wextra", "-Werror", "-Os", "-s", "-static", "-nostdlib"),
     *("-ffreestanding", "-fno-stack-protector", "-fno-pie", "-no-pie"),

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import os
 
-from otlp2parquet_ext import bootstrap, early
-from otlp2parquet_ext.say import quote, say
+from otlp2parquet_ext.common.log import log, quote
+from otlp2parquet_ext.extension import bootstrap, import_phase
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,11 +25,11 @@ def main(name: str | None = None) -> NoReturn:
     """
     booted = bootstrap.start(os.environ, name)
     for problem in booted.problems:
-        say("warning", problem)
+        log("warning", problem)
     try:
         collect(booted)
     except Exception as error:  # noqa: BLE001 - a bug of ours may not fail the function
-        say("error", f"stopped collecting: {type(error).__name__}: {quote(error)}")
+        log("error", f"stopped collecting: {type(error).__name__}: {quote(error)}")
         bootstrap.idle(booted)
     # Worker threads may still wait for a destination; what they hold is in the spool.
     os._exit(0)
@@ -38,7 +38,7 @@ def main(name: str | None = None) -> NoReturn:
 def collect(booted: bootstrap.Booted) -> None:
     """Collect until SHUTDOWN, or only answer `next` where nothing will be delivered."""
     if booted.subscribed or booted.otlp_listener is not None:
-        early.run_when_imported(booted)
+        import_phase.run_when_imported(booted)
     else:
         bootstrap.idle(booted)
 

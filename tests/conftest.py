@@ -14,7 +14,7 @@ from server_fixtures import (
 )
 from tiers import pytest_collection_modifyitems
 
-from otlp2parquet_ext import say
+from otlp2parquet_ext.common import log
 
 pytest_plugins = ["measuring"]
 
@@ -28,7 +28,7 @@ hypothesis_profiles.load()
 @pytest.fixture(autouse=True)
 def no_secrets_of_other_tests() -> None:
     """Forget what earlier tests of this process fetched: messages would hide it in later ones."""
-    for hidden in (say._pending, say._secrets, say._fetched, say._maskers):
+    for hidden in (log._pending, log._secrets, log._fetched, log._maskers):
         hidden.clear()
 
 

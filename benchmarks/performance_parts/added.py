@@ -1,7 +1,7 @@
 """What an extension adds to each invocation: by strategy, destination's latency, and pace.
 
-Measured in `otlp2parquet_ext.local`, which freezes between invocations as Lambda does. A gap of
-more than ten seconds makes invocations rare (docs/flushing.md).
+Measured in `otlp2parquet_ext.tools.local`, which freezes between invocations as Lambda does. A
+gap of more than ten seconds makes invocations rare (docs/flushing.md).
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from typing import Any
 
 from reserved_port import ReservedPort
 
-from otlp2parquet_ext import local
-from otlp2parquet_ext.local import ExtensionProgram, Plan
+from otlp2parquet_ext.tools import local
+from otlp2parquet_ext.tools.local import ExtensionProgram, Plan
 from performance_parts import sink, stats
 from performance_parts.processes import BASELINE
 from performance_parts.stage import CHECKOUT, EXTENSION

@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from otlp2parquet_ext.local.cgroups import Controller, Group, make_group
+from otlp2parquet_ext.tools.local.cgroups import Controller, Group, make_group
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -25,11 +25,12 @@ except ImportError:  # a checkout
 else:
     lazily.enable()
 
-from otlp2parquet_ext import agent, flush_side
-from otlp2parquet_ext.context import context_note
-from otlp2parquet_ext.settings import load
+from otlp2parquet_ext.common.settings.settings import load
+from otlp2parquet_ext.extension import agent
+from otlp2parquet_ext.extension.context import context_note
+from otlp2parquet_ext.flush import pipeline
+from otlp2parquet_ext.records.telemetry.values import EnvironmentContext
 from otlp2parquet_ext.spool import Spool
-from otlp2parquet_ext.telemetry.values import Context
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -96,22 +97,22 @@ def metered() -> Meter:
     """Put a meter into the flush side."""
     meter = Meter()
     meter.wrap(builtins, "__import__", "import")
-    meter.wrap(flush_side, "read_contents", "read")
-    meter.wrap(flush_side.FlushSide, "commit", "commit")
+    meter.wrap(pipeline, "read_contents", "read")
+    meter.wrap(pipeline.FlushPipeline, "commit", "commit")
     return meter
 
 
 def meter_lately(meter: Meter, destination: str) -> None:
     """Meter what would be loaded by being looked at: only once the first import is under way."""
-    from otlp2parquet_ext.destinations import parquet_file  # noqa: PLC0415
-    from otlp2parquet_ext.table_maker import TableMaker  # noqa: PLC0415
+    from otlp2parquet_ext.flush.table_builder import TableBuilder  # noqa: PLC0415
+    from otlp2parquet_ext.lake.destinations import parquet_file  # noqa: PLC0415
 
-    meter.wrap(TableMaker, "make", "map")
+    meter.wrap(TableBuilder, "make", "map")
     meter.wrap(parquet_file, "encode", "encode")
     if destination.startswith(("file", "sqlite")):
-        from otlp2parquet_ext.storage.local import LocalStorage as Storage  # noqa: PLC0415
+        from otlp2parquet_ext.lake.storage.local import LocalStorage as Storage  # noqa: PLC0415
     else:
-        from otlp2parquet_ext.storage.s3 import S3Storage as Storage  # noqa: PLC0415
+        from otlp2parquet_ext.lake.storage.s3 import S3Storage as Storage  # noqa: PLC0415
     meter.wrap(Storage, "put", "upload")
 
 
@@ -126,11 +127,13 @@ def main() -> None:
         segment_items=MANY,
     )  # fmt: skip
     # Of another environment each time: else the files would be there, and the rows committed.
-    context = Context(instance_id=os.urandom(16).hex(), function_name="checkout-service-live")
+    context = EnvironmentContext(
+        instance_id=os.urandom(16).hex(), function_name="checkout-service-live"
+    )
     spool.set_preamble([context_note(context)])
     hot_side()
     meter = metered()
-    side = flush_side.FlushSide(settings, os.environ)
+    side = pipeline.FlushPipeline(settings, os.environ)
     step = wanted[:1] == ["step"]
     for number, one in enumerate(wanted[step:]):
         name, _, files = one.partition(":")

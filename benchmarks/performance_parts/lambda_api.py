@@ -1,7 +1,7 @@
 """A Lambda of a few lines: it answers at once, and asks its owner to look at every `next`.
 
-`otlp2parquet_ext.local` is a whole environment, and its own work would be in every figure; this one
-costs the extension what three answers over a socket cost.
+`otlp2parquet_ext.tools.local` is a whole environment, and its own work would be in every
+figure; this one costs the extension what three answers over a socket cost.
 """
 
 from __future__ import annotations

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import duckdb
 import reference_mix
 
-from otlp2parquet_ext.destinations.parquet_file import encode
-from otlp2parquet_ext.tables.logs import COLUMNS
+from otlp2parquet_ext.lake.destinations.parquet_file import encode
+from otlp2parquet_ext.records.tables.logs import COLUMNS
 from performance_parts import stage, stats
 
 if TYPE_CHECKING:

@@ -91,7 +91,7 @@ def _layer(mix: str, events: int) -> stats.Figures:
 
 def _rows(destination: str) -> int:
     code = (
-        "import sys; from otlp2parquet_ext import query; "
+        "import sys; from otlp2parquet_ext.tools import query; "
         "print(query.connect(sys.argv[1]).execute('SELECT count(*) FROM logs').fetchone()[0])"
     )
     command = [sys.executable, "-c", code, destination]

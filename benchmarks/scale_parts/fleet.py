@@ -16,16 +16,16 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from otlp2parquet_ext.batches import Batches, now_ms
-from otlp2parquet_ext.committer.care import care
-from otlp2parquet_ext.committer.opening import THREADS, open_place
-from otlp2parquet_ext.committer.work import commit_waiting
-from otlp2parquet_ext.context import context_note
-from otlp2parquet_ext.flush_side import FlushSide
-from otlp2parquet_ext.flushing import FlushReason
-from otlp2parquet_ext.settings import load
+from otlp2parquet_ext.common.settings.settings import load
+from otlp2parquet_ext.extension.context import context_note
+from otlp2parquet_ext.flush.flusher import Flusher, now_ms
+from otlp2parquet_ext.flush.pipeline import FlushPipeline
+from otlp2parquet_ext.flush.policy import FlushReason
+from otlp2parquet_ext.functions.committer.care import care
+from otlp2parquet_ext.functions.committer.opening import THREADS, open_place
+from otlp2parquet_ext.functions.committer.work import commit_waiting
+from otlp2parquet_ext.records.telemetry.values import EnvironmentContext
 from otlp2parquet_ext.spool import Spool
-from otlp2parquet_ext.telemetry.values import Context
 from scale_parts import lakes
 from scale_parts.forks import Processes
 from scale_parts.rim import Rim
@@ -106,8 +106,8 @@ async def _write(plan: Plan, home: Home, who: str, number: int) -> None:
     settings, problems = load(environ)
     assert not problems, problems
     spool = Spool(spool_dir, settings.spool_capacity_bytes, settings.memory_capacity_bytes)
-    spool.set_preamble([context_note(Context(instance_id=f"{who}-{os.getpid()}"))])
-    batches = Batches(settings, FlushSide(settings, environ), spool, IMPORT_MS)
+    spool.set_preamble([context_note(EnvironmentContext(instance_id=f"{who}-{os.getpid()}"))])
+    batches = Flusher(settings, FlushPipeline(settings, environ), spool, IMPORT_MS)
     done = _deliveries(home, who)
     await batches.recover()
     first = done[-1] + 2 if done else 0  # the one after the last may have been cut off: unknown

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from commits import MEASURED, Table
 
-from otlp2parquet_ext.committer.care import care
-from otlp2parquet_ext.committer.opening import open_place
-from otlp2parquet_ext.iceberg.upkeep.handle import now_ms
+from otlp2parquet_ext.functions.committer.care import care
+from otlp2parquet_ext.functions.committer.opening import open_place
+from otlp2parquet_ext.lake.iceberg.commit.handle import now_ms
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -26,7 +26,7 @@ import rest_fixture
 import versitygw
 from counting_proxy import Latency, Pattern
 
-from otlp2parquet_ext.iceberg.lean import sqlite_table
+from otlp2parquet_ext.lake.iceberg.open_table import sqlite_table
 from scale_parts.forks import fork
 from scale_parts.plan import Home
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pyiceberg.catalog import load_catalog
 
-from otlp2parquet_ext import query
+from otlp2parquet_ext.tools import query
 
 if TYPE_CHECKING:
     from pyiceberg.table import Table

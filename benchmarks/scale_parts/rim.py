@@ -13,10 +13,10 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from otlp2parquet_ext.destinations import BusyError
-from otlp2parquet_ext.destinations.lake import Lake
-from otlp2parquet_ext.iceberg.catalogs.sqlite_catalog import SqlitePointer
-from otlp2parquet_ext.storage.local import LocalStorage
+from otlp2parquet_ext.lake.destinations.destination import BusyError
+from otlp2parquet_ext.lake.destinations.lake import Lake
+from otlp2parquet_ext.lake.iceberg.catalogs.sqlite_catalog import SqlitePointer
+from otlp2parquet_ext.lake.storage.local import LocalStorage
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,21 +12,13 @@
     segment.py      one file of frames, on disk or, where there is none, in memory
     spool.py        the owner: which segment is open, which are sealed, what it will hold
 
-Nothing here knows what the bodies mean. Two limits, never confused: `Thresholds` (flushing.py)
+Nothing here knows what the bodies mean. Two limits, never confused: `Thresholds` (policy.py)
 say when a segment is *worth flushing* (soft); the capacities say what the spool will *hold* (hard).
 """
 
-from otlp2parquet_ext.spool.frames import (
-    BODIES,
-    OTLP,
-    Damage,
-    Frame,
-    Kind,
-    batch_name,
-    digest_of,
-    read_frames,
-)
-from otlp2parquet_ext.spool.recovery import Found
+from otlp2parquet_ext.records.digests import batch_name, digest_of
+from otlp2parquet_ext.spool.frames import BODIES, OTLP, Damage, Frame, FrameKind, read_frames
+from otlp2parquet_ext.spool.recovery import RecoveryRound
 from otlp2parquet_ext.spool.segment import Segment
 from otlp2parquet_ext.spool.spool import SEGMENT_BYTES, SEGMENT_ITEMS, Spool
 from otlp2parquet_ext.spool.values import Appended, Dropped, Note
@@ -39,10 +31,10 @@ __all__ = [
     "Appended",
     "Damage",
     "Dropped",
-    "Found",
     "Frame",
-    "Kind",
+    "FrameKind",
     "Note",
+    "RecoveryRound",
     "Segment",
     "Spool",
     "batch_name",

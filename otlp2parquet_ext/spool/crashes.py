@@ -18,7 +18,7 @@ MOST = 99
 """A count goes no higher: it has two digits."""
 
 
-class Phase(enum.IntEnum):
+class StorePhase(enum.IntEnum):
     """What is done with a segment."""
 
     SENDING = 1
@@ -35,11 +35,11 @@ class Crashes(NamedTuple):
     sending: int = 0
     unfinished: int = 0
 
-    def during(self, phase: Phase | None) -> Crashes:
+    def during(self, phase: StorePhase | None) -> Crashes:
         """Return what is true if this process ends now, in that phase."""
-        if phase is Phase.WORKING:
+        if phase is StorePhase.WORKING:
             return self._replace(working=min(self.working + 1, MOST))
-        if phase is Phase.SENDING:
+        if phase is StorePhase.SENDING:
             return self._replace(sending=min(self.sending + 1, MOST))
         return self
 

@@ -21,9 +21,10 @@ import stat
 import time
 from typing import TYPE_CHECKING
 
-from otlp2parquet_ext.say import say
+from otlp2parquet_ext.common.log import log
+from otlp2parquet_ext.records.digests import digest_of
 from otlp2parquet_ext.spool.directories import Folder, UntrustedError, listed, open_trusted
-from otlp2parquet_ext.spool.frames import Frame, Kind, digest_of, encode_header, read_frames
+from otlp2parquet_ext.spool.frames import Frame, FrameKind, encode_header, read_frames
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -130,7 +131,7 @@ class Folders:
         if problems and not self._told:
             self._told = True
             reasons = "; ".join(f"{error.filename}: {error.strerror}" for error in problems)
-            say("warning", f"the spool does not trust {reasons}; {instead}")
+            log("warning", f"the spool does not trust {reasons}; {instead}")
 
     def others(self) -> tuple[list[Folder], bool]:
         """Return folders that are not ours, the one changed last at the end; and are there more?"""
@@ -211,7 +212,7 @@ class Folders:
         Args:
             body: at most `TALLY_BYTES` with its frame's header; b"" for nothing to tell.
         """
-        header = encode_header(Kind.LOSSES, time.time_ns() // 1_000, body, digest_of(body))
+        header = encode_header(FrameKind.LOSSES, time.time_ns() // 1_000, body, digest_of(body))
         try:
             os.pwrite(self._locks[self.make_own()], header + body, 0)
         except OSError:
@@ -231,7 +232,7 @@ class Folders:
         except OSError:
             return b""
         first = next(read_frames(data), None)
-        if isinstance(first, Frame) and first.kind is Kind.LOSSES:
+        if isinstance(first, Frame) and first.kind is FrameKind.LOSSES:
             return first.payload
         return b""
 

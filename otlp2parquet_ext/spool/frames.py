@@ -16,14 +16,14 @@ import struct
 import zlib
 
 # What `hashlib` has it from. That module loads OpenSSL besides: 3 MB that nothing here needs.
-from _blake2 import blake2b
 from typing import TYPE_CHECKING
 
-from mmh3 import mmh3_x64_128_digest
 from msgspec import Struct
 
+from otlp2parquet_ext.records.digests import digest_of
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
 MAGIC = b"O2P1"
 HEADER = struct.Struct("<4sB3sIQ16s")
@@ -40,7 +40,7 @@ SEARCHED_BYTES = 1_048_576
 """Bytes that are hashed in any case, however short the segment is."""
 
 
-class Kind(enum.IntEnum):
+class FrameKind(enum.IntEnum):
     """What a frame's payload is; the spool only carries it."""
 
     CONTEXT = 1
@@ -53,19 +53,23 @@ class Kind(enum.IntEnum):
     ENDING = 8
 
 
-OTLP = {Kind.OTLP_LOGS: "logs", Kind.OTLP_TRACES: "traces", Kind.OTLP_METRICS: "metrics"}
+OTLP = {
+    FrameKind.OTLP_LOGS: "logs",
+    FrameKind.OTLP_TRACES: "traces",
+    FrameKind.OTLP_METRICS: "metrics",
+}
 """Accepted OTLP requests, by their signal."""
 
-BODIES = frozenset({Kind.DELIVERY, Kind.ENDING, *OTLP})
+BODIES = frozenset({FrameKind.DELIVERY, FrameKind.ENDING, *OTLP})
 """What a segment is worth keeping for; the others only explain it."""
 
-KINDS = frozenset(kind.value for kind in Kind)
+KINDS = frozenset(kind.value for kind in FrameKind)
 
 
 class Frame(Struct, frozen=True):
     """One frame read back; `received_us` is Unix microseconds."""
 
-    kind: Kind
+    kind: FrameKind
     received_us: int
     digest: bytes
     payload: bytes
@@ -77,27 +81,7 @@ class Damage(Struct, frozen=True):
     size_bytes: int
 
 
-def digest_of(payload: bytes) -> bytes:
-    """Return the 16 bytes that prove a frame whole.
-
-    Every byte is hashed as it comes and once more when it is flushed; BLAKE2b took nine times as
-    long. Two bodies of one digest are easily made: what tells bodies apart does not rely on it
-    alone (digests.py, and `Contents.name`).
-    """
-    return mmh3_x64_128_digest(payload)
-
-
-def strong_digest_of(payload: bytes) -> bytes:
-    """Return the same of a stranger's body, who might want it to pass for somebody else's."""
-    return blake2b(payload, digest_size=16).digest()
-
-
-def batch_name(digests: Iterable[bytes]) -> str:
-    """Return 32 hex digits that follow from the context and the bodies of a batch only."""
-    return blake2b(b"".join(digests), digest_size=16).hexdigest()
-
-
-def encode_header(kind: Kind, received_us: int, payload: bytes, digest: bytes) -> bytes:
+def encode_header(kind: FrameKind, received_us: int, payload: bytes, digest: bytes) -> bytes:
     """Return what stands before `payload`."""
     check = _check(kind, len(payload), received_us)
     return HEADER.pack(MAGIC, kind, check, len(payload), received_us, digest)
@@ -134,7 +118,7 @@ def read_frames(data: bytes) -> Iterator[Frame | Damage]:
         yield Damage(len(data) - damaged_from)
 
 
-def _header_at(data: bytes, position: int) -> tuple[Kind, int, int, bytes] | None:
+def _header_at(data: bytes, position: int) -> tuple[FrameKind, int, int, bytes] | None:
     """Return what the header of a frame says, None where there is none whose payload is there."""
     if len(data) - position < HEADER.size:
         return None
@@ -143,4 +127,4 @@ def _header_at(data: bytes, position: int) -> tuple[Kind, int, int, bytes] | Non
         return None
     if len(data) - position - HEADER.size < length:
         return None
-    return Kind(kind), length, received_us, digest
+    return FrameKind(kind), length, received_us, digest

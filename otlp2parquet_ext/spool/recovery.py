@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 
-from otlp2parquet_ext.say import say
+from otlp2parquet_ext.common.log import log
 from otlp2parquet_ext.spool import directories
 from otlp2parquet_ext.spool.digests import REMEMBERED, Key, known_by
 from otlp2parquet_ext.spool.frames import BODIES, Frame, read_frames
@@ -36,7 +36,7 @@ SIZED = 500
 """Folders whose segments are counted as held while they wait for another round."""
 
 
-class Found(Struct):
+class RecoveryRound(Struct):
     """What one round found.
 
     Attributes:
@@ -69,9 +69,9 @@ class Recovery:
         self._begun: dict[Folder, set[str]] = {}  # more segments than a round takes; those taken
         self._sizes: dict[Folder, int] = {}
 
-    def find(self) -> Found:
+    def find(self) -> RecoveryRound:
         """Take over segments, the newest folders first."""
-        found = Found()
+        found = RecoveryRound()
         for folder in list(self._begun):
             self._take(folder, found)
         if self._unseen is None:
@@ -89,14 +89,14 @@ class Recovery:
     def _list(self) -> list[Folder]:
         others, beyond = self._folders.others()
         if beyond:
-            say(
+            log(
                 "warning",
                 f"the spool has more than {directories.LISTED} folders: "
                 "what lies in the others stays there",
             )
         return others
 
-    def _visit(self, folder: Folder, found: Found) -> None:
+    def _visit(self, folder: Folder, found: RecoveryRound) -> None:
         self._sizes.pop(folder, None)
         if not self._folders.is_used(folder) or not self._folders.lock(folder):
             return  # nothing of ours, its owner lives, or it is not to be trusted
@@ -106,7 +106,7 @@ class Recovery:
         if not self._take(folder, found):
             self._folders.release(folder)
 
-    def _take(self, folder: Folder, found: Found) -> bool:
+    def _take(self, folder: Folder, found: RecoveryRound) -> bool:
         """Take over segments of a folder whose lock we have; False when there were none."""
         taken = self._begun.pop(folder)
         before = len(found.segments)

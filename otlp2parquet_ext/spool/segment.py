@@ -16,7 +16,7 @@ import stat
 import threading
 from typing import TYPE_CHECKING
 
-from otlp2parquet_ext.spool.crashes import Crashes, Phase, file_name, split_name
+from otlp2parquet_ext.spool.crashes import Crashes, StorePhase, file_name, split_name
 from otlp2parquet_ext.spool.folders import taken_bytes
 from otlp2parquet_ext.spool.frames import BODIES, encode_header
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from otlp2parquet_ext.spool.directories import Folder
-    from otlp2parquet_ext.spool.frames import Kind
+    from otlp2parquet_ext.spool.frames import FrameKind
 
 
 class Segment:
@@ -46,7 +46,7 @@ class Segment:
         self._descriptor = descriptor
         self._name = name
         self._stem, self.crashes = split_name(name)
-        self._phases: dict[int, Phase] = {}  # by thread: one that was given up may still work
+        self._phases: dict[int, StorePhase] = {}  # by thread: one that was given up may still work
         self._lock = threading.Lock()
         self._final = False
         self._holes_bytes = 0
@@ -117,7 +117,7 @@ class Segment:
         return max(0, self.size_bytes - self._holes_bytes)
 
     def append(
-        self, kind: Kind, payload: bytes, received_us: int, digest: bytes, items: int
+        self, kind: FrameKind, payload: bytes, received_us: int, digest: bytes, items: int
     ) -> None:
         """Write one frame, whole or not at all.
 
@@ -149,7 +149,7 @@ class Segment:
     @contextlib.contextmanager
     def in_hand(self) -> Iterator[None]:
         """Mark that this thread works on the segment, for the next process if this one ends."""
-        self._enter(Phase.WORKING)
+        self._enter(StorePhase.WORKING)
         try:
             yield
         finally:
@@ -158,11 +158,11 @@ class Segment:
     @contextlib.contextmanager
     def sent(self) -> Iterator[None]:
         """Mark that this thread only waits for a destination; it has the segment in hand."""
-        self._enter(Phase.SENDING)
+        self._enter(StorePhase.SENDING)
         try:
             yield
         finally:
-            self._enter(Phase.WORKING)
+            self._enter(StorePhase.WORKING)
 
     def put_down(self) -> None:
         """Take all marks back, for good: this process is about to end, whatever threads do.
@@ -180,7 +180,7 @@ class Segment:
             if not self._final:
                 self._rename(self.crashes.during(max(self._phases.values(), default=None)))
 
-    def _enter(self, phase: Phase | None) -> None:
+    def _enter(self, phase: StorePhase | None) -> None:
         with self._lock:
             if phase is None:
                 self._phases.pop(threading.get_ident(), None)

@@ -10,10 +10,11 @@ import contextlib
 from collections import deque
 from typing import TYPE_CHECKING
 
-from otlp2parquet_ext.say import quote
+from otlp2parquet_ext.common.log import quote
+from otlp2parquet_ext.records.digests import digest_of
 from otlp2parquet_ext.spool.digests import Digests, known_by
 from otlp2parquet_ext.spool.folders import Folders
-from otlp2parquet_ext.spool.frames import Kind, digest_of
+from otlp2parquet_ext.spool.frames import FrameKind
 from otlp2parquet_ext.spool.recovery import Recovery
 from otlp2parquet_ext.spool.segment import Segment
 from otlp2parquet_ext.spool.values import Appended, Dropped
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from otlp2parquet_ext.spool.directories import Folder
-    from otlp2parquet_ext.spool.recovery import Found
+    from otlp2parquet_ext.spool.recovery import RecoveryRound
     from otlp2parquet_ext.spool.values import Note
 
 FOLDER = "otlp2parquet_ext"
@@ -121,7 +122,7 @@ class Spool:
         self._close_open()
 
     def append(
-        self, payload: bytes, received_us: int, items: int, kind: Kind = Kind.DELIVERY
+        self, payload: bytes, received_us: int, items: int, kind: FrameKind = FrameKind.DELIVERY
     ) -> Appended | Dropped:
         """Append one body; when this returns `Appended`, it outlives our process.
 
@@ -145,7 +146,7 @@ class Spool:
         self._digests.add(known_by(payload, digest_of(payload)))
 
     def _append_somewhere(
-        self, kind: Kind, payload: bytes, received_us: int, digest: bytes, items: int
+        self, kind: FrameKind, payload: bytes, received_us: int, digest: bytes, items: int
     ) -> Appended | Dropped:
         reason = "the spool is full"
         # A segment in memory is filled like any other: one a delivery would be one descriptor each.
@@ -176,7 +177,7 @@ class Spool:
         for on_disk in (True, False):
             try:
                 segment = self._new_segment(on_disk=on_disk)
-                segment.append(Kind.DELIVERY, payload, received_us, digest_of(payload), items)
+                segment.append(FrameKind.DELIVERY, payload, received_us, digest_of(payload), items)
             except OSError:
                 continue
             self.sealed.insert(0, segment)
@@ -219,11 +220,11 @@ class Spool:
         """
         return self.adopt(self.find_left())
 
-    def find_left(self) -> Found:
+    def find_left(self) -> RecoveryRound:
         """Return what dead processes left, for `adopt`; on any thread, one at a time."""
         return self._recovery.find()
 
-    def adopt(self, found: Found) -> int:
+    def adopt(self, found: RecoveryRound) -> int:
         """Own what was found; return how many segments."""
         for key in found.known:
             self._digests.add(key)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from otlp2parquet_ext.spool.frames import Kind
+from otlp2parquet_ext.spool.frames import FrameKind
 
-Note = tuple[Kind, bytes, int]
+Note = tuple[FrameKind, bytes, int]
 """A fact that is no delivery: kind, payload, Unix microseconds at which it was learned."""
 
 

@@ -11,10 +11,10 @@ from places import Place
 from pyiceberg.schema import Schema
 from pyiceberg.types import IcebergType, NestedField, StringType, TimestamptzType
 
-from otlp2parquet_ext.committer import opening
-from otlp2parquet_ext.destinations import Batch
-from otlp2parquet_ext.destinations.choose import choose
-from otlp2parquet_ext.settings import load
+from otlp2parquet_ext.common.settings.settings import load
+from otlp2parquet_ext.functions.committer import opening
+from otlp2parquet_ext.lake.destinations.choose import choose
+from otlp2parquet_ext.lake.destinations.destination import Batch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -53,7 +53,7 @@ def store(place: Place, *names: str, day: int = 0, **environ: str) -> None:
     lake.close()
 
 
-def committer(place: Place, **environ: str) -> opening.Place:
+def committer(place: Place, **environ: str) -> opening.TableLocation:
     """Open a place as the committer does."""
     return opening.open_place({**place.variables, **environ})
 

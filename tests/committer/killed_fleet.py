@@ -25,20 +25,20 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from lake_bench import bodies_at
 
-from otlp2parquet_ext.committer.opening import open_place
-from otlp2parquet_ext.committer.work import commit_waiting
-from otlp2parquet_ext.destinations import Batch, BusyError
-from otlp2parquet_ext.destinations.choose import choose
-from otlp2parquet_ext.iceberg import CommitError
-from otlp2parquet_ext.iceberg.append import LeanTable
-from otlp2parquet_ext.iceberg.catalogs import sqlite_catalog
-from otlp2parquet_ext.iceberg.upkeep import merge
-from otlp2parquet_ext.iceberg.upkeep.cleaning import clean
-from otlp2parquet_ext.iceberg.upkeep.merging import merge_manifests
-from otlp2parquet_ext.settings import load
-from otlp2parquet_ext.storage import StorageError
-from otlp2parquet_ext.storage.local import LocalStorage
-from otlp2parquet_ext.web.client import Client
+from otlp2parquet_ext.common.settings.settings import load
+from otlp2parquet_ext.functions.committer.opening import open_place
+from otlp2parquet_ext.functions.committer.work import commit_waiting
+from otlp2parquet_ext.lake.destinations.choose import choose
+from otlp2parquet_ext.lake.destinations.destination import Batch, BusyError
+from otlp2parquet_ext.lake.http.client import Client
+from otlp2parquet_ext.lake.iceberg.catalogs import sqlite_catalog
+from otlp2parquet_ext.lake.iceberg.commit.append import LeanTable
+from otlp2parquet_ext.lake.iceberg.model.errors import CommitError
+from otlp2parquet_ext.lake.iceberg.upkeep import merge
+from otlp2parquet_ext.lake.iceberg.upkeep.cleaning import clean
+from otlp2parquet_ext.lake.iceberg.upkeep.merging import merge_manifests
+from otlp2parquet_ext.lake.storage.local import LocalStorage
+from otlp2parquet_ext.lake.storage.storage import StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,10 +9,10 @@ import pytest
 from committer_bench import store
 from places import Folder, Place, sqlite
 
-from otlp2parquet_ext.cli import main
-from otlp2parquet_ext.committer.progress import Progress, bar
-from otlp2parquet_ext.committer.work import Done
-from otlp2parquet_ext.iceberg.upkeep.merge import FEWEST_SMALL
+from otlp2parquet_ext.functions.committer.progress import Progress, bar
+from otlp2parquet_ext.functions.committer.work import Done
+from otlp2parquet_ext.lake.iceberg.upkeep.merge import FEWEST_SMALL
+from otlp2parquet_ext.tools.cli import main
 
 if TYPE_CHECKING:
     from pathlib import Path

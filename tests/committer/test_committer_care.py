@@ -14,13 +14,13 @@ from lake_bench import Home
 from places import Bucket, Folder, Place, soon, sqlite
 from tiers import tiered
 
-from otlp2parquet_ext.committer.care import care
-from otlp2parquet_ext.committer.sweeping import Options, Swept
-from otlp2parquet_ext.committer.work import commit_waiting
-from otlp2parquet_ext.iceberg.upkeep import merge
-from otlp2parquet_ext.iceberg.upkeep.cleaning import Cleaned
-from otlp2parquet_ext.iceberg.upkeep.merging import Merging
-from otlp2parquet_ext.storage.local import LocalStorage
+from otlp2parquet_ext.functions.committer.care import care
+from otlp2parquet_ext.functions.committer.sweeping import Options, Swept
+from otlp2parquet_ext.functions.committer.work import commit_waiting
+from otlp2parquet_ext.lake.iceberg.upkeep import merge
+from otlp2parquet_ext.lake.iceberg.upkeep.cleaning import Cleaned
+from otlp2parquet_ext.lake.iceberg.upkeep.merging import Merging
+from otlp2parquet_ext.lake.storage.local import LocalStorage
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,22 +14,23 @@ from places import Place, soon
 from tiers import tiered
 from wakes import SCHEDULE, s3_event, sqs_event
 
-from otlp2parquet_ext import query
-from otlp2parquet_ext.cli import main
-from otlp2parquet_ext.committer import answer
-from otlp2parquet_ext.committer import opening as committer_place
-from otlp2parquet_ext.committer.opening import open_places
-from otlp2parquet_ext.committer.sweeping import Options
-from otlp2parquet_ext.committer.tables import care_for_all, commit_all, together
-from otlp2parquet_ext.committer.work import Done
-from otlp2parquet_ext.destinations import Batch
-from otlp2parquet_ext.destinations.choose import choose
-from otlp2parquet_ext.settings import load
-from otlp2parquet_ext.tables.registry import TABLES
+from otlp2parquet_ext.common.settings.settings import load
+from otlp2parquet_ext.functions.committer.function import answer
+from otlp2parquet_ext.functions.committer.opening import open_places
+from otlp2parquet_ext.functions.committer.sweeping import Options
+from otlp2parquet_ext.functions.committer.tables import care_for_all, commit_all, together
+from otlp2parquet_ext.functions.committer.work import Done
+from otlp2parquet_ext.lake.destinations.choose import choose
+from otlp2parquet_ext.lake.destinations.destination import Batch
+from otlp2parquet_ext.records.tables.registry import TABLES
+from otlp2parquet_ext.tools import query
+from otlp2parquet_ext.tools.cli import main
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    from otlp2parquet_ext.functions.committer import opening as committer_place
 
 
 @pytest.fixture(params=tiered(ALL_LAKES))
@@ -187,7 +188,7 @@ def test_a_fleet_without_a_table_pays_two_requests_a_scheduled_run_for_it(moto: 
     with counting_proxy.running(moto) as proxy:
         committer = open_places({**place.variables, "AWS_ENDPOINT_URL": proxy.url})
 
-        def requests(tables: Sequence[committer_place.Place], woken_by: object) -> int:
+        def requests(tables: Sequence[committer_place.TableLocation], woken_by: object) -> int:
             proxy.reset()
             answer(tables, woken_by, soon())
             return len(proxy.requests)

@@ -22,16 +22,17 @@ from lake_bench import Home, bodies_at
 from places import Folder, Place, glue, soon, sqlite
 from pyiceberg.types import StringType
 
-from otlp2parquet_ext.cli import main
-from otlp2parquet_ext.committer.work import commit_waiting
-from otlp2parquet_ext.destinations import Batch
-from otlp2parquet_ext.destinations.lake import Lake
-from otlp2parquet_ext.destinations.parquet_file import encode
-from otlp2parquet_ext.iceberg import DataFile, Statistics, trust
-from otlp2parquet_ext.iceberg.format import bounds, footer, parquet_facts
-from otlp2parquet_ext.storage.local import LocalStorage
-from otlp2parquet_ext.tables.logs import COLUMNS
-from otlp2parquet_ext.tables.registry import TABLES
+from otlp2parquet_ext.functions.committer.work import commit_waiting
+from otlp2parquet_ext.lake.destinations.destination import Batch
+from otlp2parquet_ext.lake.destinations.lake import Lake
+from otlp2parquet_ext.lake.destinations.parquet_file import encode
+from otlp2parquet_ext.lake.iceberg.commit import trust
+from otlp2parquet_ext.lake.iceberg.format import bounds, footer, parquet_facts
+from otlp2parquet_ext.lake.iceberg.model.data_file import DataFile, Statistics
+from otlp2parquet_ext.lake.storage.local import LocalStorage
+from otlp2parquet_ext.records.tables.logs import COLUMNS
+from otlp2parquet_ext.records.tables.registry import TABLES
+from otlp2parquet_ext.tools.cli import main
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -408,7 +409,7 @@ def test_any_number_of_forged_entries_holds_up_nobody(
 ) -> None:
     """They sort first; an environment's own file becomes visible, and a committer clears all."""
     most = 10
-    monkeypatch.setattr("otlp2parquet_ext.destinations.lake.FILES_PER_COMMIT", most)
+    monkeypatch.setattr("otlp2parquet_ext.lake.destinations.lake.FILES_PER_COMMIT", most)
     store(disk, "fine")
     for number in range(8 * most):
         disk.objects.write(f"inbox/{number:013}-{number:032}-{DATE}.json", b"{}")
@@ -425,7 +426,7 @@ def test_any_number_of_forged_entries_holds_up_nobody(
 
 def test_what_is_set_aside_is_bounded(disk: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """Entries beyond the bound are removed without a copy; their files stay."""
-    monkeypatch.setattr("otlp2parquet_ext.iceberg.aside.MOST_ASIDE", 3)
+    monkeypatch.setattr("otlp2parquet_ext.lake.iceberg.commit.set_aside.MOST_ASIDE", 3)
     for start in (0, 5):
         for number in range(start, start + 5):
             disk.objects.write(f"inbox/{number:013}-{number:032}-{DATE}.json", b"{}")

@@ -11,9 +11,9 @@ from committer_bench import committer, store
 from places import Folder, Place, soon, sqlite
 from wakes import SCHEDULE, eventbridge_event, s3_event, sqs_event
 
-from otlp2parquet_ext import committer as committer_room
-from otlp2parquet_ext.committer import CommitterError, answer, handler
-from otlp2parquet_ext.iceberg.upkeep.merge import FEWEST_SMALL
+from otlp2parquet_ext.functions.committer import function as committer_room
+from otlp2parquet_ext.functions.committer.function import CommitterError, answer, handler
+from otlp2parquet_ext.lake.iceberg.upkeep.merge import FEWEST_SMALL
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,16 +14,16 @@ from committer_bench import store
 from places import AWS, Bucket, Place, glue, sqlite
 from wakes import SCHEDULE, s3_event, sqs_event
 
-from otlp2parquet_ext.local import Outcome, Plan
-from otlp2parquet_ext.local.environment import run
+from otlp2parquet_ext.tools.local import Outcome, Plan
+from otlp2parquet_ext.tools.local.environment import run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 pytestmark = pytest.mark.e2e
 ROOT = Path(__file__).parents[2]
-HANDLER = "otlp2parquet_ext.committer.handler"
-BOOTSTRAP = "from otlp2parquet_ext.committer.runtime import main; main()"
+HANDLER = "otlp2parquet_ext.functions.committer.function.handler"
+BOOTSTRAP = "from otlp2parquet_ext.functions.committer.runtime import main; main()"
 
 
 def invoke(place: Place, events: Sequence[object], folder: Path, **options: Any) -> Outcome:

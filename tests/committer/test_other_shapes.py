@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from hypothesis_profiles import examples
 from places import Place, soon, sqlite
 
-from otlp2parquet_ext.committer.care import care
-from otlp2parquet_ext.committer.opening import open_places
-from otlp2parquet_ext.committer.tables import commit_all
-from otlp2parquet_ext.committer.work import commit_waiting
+from otlp2parquet_ext.functions.committer.care import care
+from otlp2parquet_ext.functions.committer.opening import open_places
+from otlp2parquet_ext.functions.committer.tables import commit_all
+from otlp2parquet_ext.functions.committer.work import commit_waiting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

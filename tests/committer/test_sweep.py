@@ -15,12 +15,12 @@ from places import Folder, Place, sqlite
 from pyiceberg.types import BooleanType, StringType
 from pyiceberg_reference import _iceberg_file
 
-from otlp2parquet_ext.committer.sweeping import FOLDER, Options, Position, Swept, sweep
-from otlp2parquet_ext.committer.work import commit_waiting
-from otlp2parquet_ext.iceberg.append import LeanTable
-from otlp2parquet_ext.iceberg.expiry import SNAPSHOTS_KEPT
-from otlp2parquet_ext.iceberg.format.avro import AvroError
-from otlp2parquet_ext.storage import StorageError
+from otlp2parquet_ext.functions.committer.sweeping import FOLDER, Options, Position, Swept, sweep
+from otlp2parquet_ext.functions.committer.work import commit_waiting
+from otlp2parquet_ext.lake.iceberg.commit.append import LeanTable
+from otlp2parquet_ext.lake.iceberg.commit.expiry import SNAPSHOTS_KEPT
+from otlp2parquet_ext.lake.iceberg.format.avro import AvroError
+from otlp2parquet_ext.lake.storage.storage import StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

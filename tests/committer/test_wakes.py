@@ -18,7 +18,7 @@ from wakes import (
     sqs_event,
 )
 
-from otlp2parquet_ext.committer.events import Wake, read_event
+from otlp2parquet_ext.functions.committer.events import Wake, read_event
 
 if TYPE_CHECKING:
     from collections.abc import Callable

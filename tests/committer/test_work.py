@@ -13,11 +13,12 @@ from places import Folder, Place, soon
 from pyiceberg.types import StringType
 from tiers import tiered
 
-from otlp2parquet_ext.committer.work import Done, commit_waiting
-from otlp2parquet_ext.destinations import Batch, DestinationError
-from otlp2parquet_ext.destinations.choose import choose
-from otlp2parquet_ext.iceberg import DataFile, ledger
-from otlp2parquet_ext.settings import load
+from otlp2parquet_ext.common.settings.settings import load
+from otlp2parquet_ext.functions.committer.work import Done, commit_waiting
+from otlp2parquet_ext.lake.destinations.choose import choose
+from otlp2parquet_ext.lake.destinations.destination import Batch, DestinationError
+from otlp2parquet_ext.lake.iceberg.commit import ledger
+from otlp2parquet_ext.lake.iceberg.model.data_file import DataFile
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -28,14 +28,14 @@ FOREIGN = {"body", "headers", "error_message"}
 
 NOT_SHOWN = {
     # Where a text is cut, or an error formatted, and neither is foreign; with the reason.
-    "otlp/encodings.py": "what zlib and zstandard say of a request; quoted in `refusals._cut`",
-    "otlp/json_pieces.py": "what msgspec and `json` say of a request; quoted in `refusals._cut`",
-    "otlp/json_request.py": "what msgspec says of a request; quoted in `refusals._cut`",
-    "otlp/requests.py": "what protobuf says of a request; quoted in `refusals._cut`",
-    "otlp/wire.py": "what protobuf says of a request; quoted in `refusals._cut`",
-    "telemetry/redact.py": "what `re` says of a setting",
-    "web/errors.py": "text to look for codes in; `error_of` quotes what is shown",
-    "query.py": "`query._said`, through which all of them go, is quoted",
+    "records/otlp/encodings.py": "what zlib and zstandard say of a request; quoted in `refusals`",
+    "records/otlp/json_pieces.py": "what msgspec and `json` say of a request; quoted in `refusals`",
+    "records/otlp/json_request.py": "what msgspec says of a request; quoted in `refusals`",
+    "records/otlp/requests.py": "what protobuf says of a request; quoted in `refusals`",
+    "records/otlp/wire.py": "what protobuf says of a request; quoted in `refusals`",
+    "records/telemetry/redact.py": "what `re` says of a setting",
+    "lake/http/errors.py": "text to look for codes in; `error_of` quotes what is shown",
+    "tools/query.py": "`query._said`, through which all of them go, is quoted",
 }
 
 
@@ -109,7 +109,7 @@ def test_a_foreign_text_is_shown_through_quote() -> None:
         found = unquoted(tree)
         if name in NOT_SHOWN:
             wrong += [] if found else [f"{name} needs no exception any more"]
-        elif not name.startswith("local/"):  # shows what its user's own programs write
+        elif not name.startswith("tools/local/"):  # shows what its user's own programs write
             wrong += [f"{name}: {what}" for what in sorted(found)]
     assert not wrong, "\n".join(wrong)
 
@@ -155,7 +155,7 @@ def test_nothing_is_written_to_a_terminal_but_through_the_one_way_out() -> None:
             if called == "print" or called in {"sys.stdout.write", "sys.stderr.write"}:
                 found.add(name)
     assert found == {
-        "commands/completion.py",  # words of our own, to be evaluated by a shell
-        "local/sample/app.py",  # a function: it is not ours to say what it prints
-        "terminal.py",
+        "tools/commands/completion.py",  # words of our own, to be evaluated by a shell
+        "tools/local/sample/app.py",  # a function: it is not ours to say what it prints
+        "tools/terminal.py",
     }

@@ -11,60 +11,30 @@ if TYPE_CHECKING:
 
 PACKAGE = Path(__file__).parents[2] / "otlp2parquet_ext"
 
-# Arrows point to the right only. Rooms of one layer do not import each other, except as said in
-# ALLOWED. What is LEFT_OUT of the Lambda layer stands to the left.
-LAYERS = (
-    {"commands"},
-    {"cli"},
-    {"demo", "__main__"},
-    {"report", "tail"},
-    {"local", "query", "cost", "asking", "early", "demo_lake"},
-    {"agent", "committer", "ingest"},
-    {"otlp_side"},
-    {"batches", "checking", "context", "extensions_api", "library_logs"},
-    {"dropping", "leftovers"},
-    {"committing", "settling"},
-    {"stuck"},
-    {"alarm", "flush_side", "intake", "lane"},
-    {"batch_tables", "in_hand", "outbox"},
-    {"table_maker"},
-    {"contents"},
-    {"bootstrap", "receiver", "otlp_receiver", "spool", "destinations", "iceberg"},
-    {"storage", "door", "serving"},
-    {"bodies", "http1", "over_long"},
-    {"chunks"},
-    {"web"},
-    {"otlp"},
-    {"mapping"},
-    {"tables"},
-    {"attempts", "flushing", "losses"},
-    {"pacing"},
-    {"lifecycle"},
-    {"telemetry", "runtime_api"},
-    {"terminal"},
-    {"resident", "settings", "say"},
-    {"masking", "urls"},
-    {"secret_forms", "secret_places"},
-    {"escapes", "needles", "url_secrets"},
-)
-ALLOWED = {("destinations", "iceberg")}
-LEFT_OUT = {
-    "asking",
-    "cli",
-    "commands",
-    "cost",
-    "demo",
-    "demo_lake",
-    "local",
-    "query",
-    "report",
-    "tail",
+MAY_IMPORT = {
+    "extension": {"flush", "lake", "spool", "records", "common"},
+    "flush": {"lake", "spool", "records", "common"},
+    "functions": {"flush", "lake", "spool", "records", "common"},
+    "lake": {"records", "common"},
+    "spool": {"records", "common"},
+    "records": {"common"},
+    "common": set[str](),
+    "tools": {"extension", "flush", "functions", "lake", "spool", "records", "common"},
+    "__main__": {"extension", "common"},
 }
+"""What each room may import. docs/architecture.md draws them."""
+
 MODULES = {
     str(path.relative_to(PACKAGE)): ast.parse(path.read_text())
     for path in sorted(PACKAGE.rglob("*.py"))
 }
 """The syntax tree of each module, by its path in the package."""
+
+NAMES = {
+    ".".join((PACKAGE.name, *Path(module).with_suffix("").parts)).removesuffix(".__init__"): module
+    for module in MODULES
+}
+"""The path of each module in the package, by its dotted name."""
 
 
 def room(module: str) -> str:
@@ -73,42 +43,74 @@ def room(module: str) -> str:
 
 
 def imports(module: str) -> set[str]:
-    """Return the rooms a module imports, type-checking and lazy imports included."""
+    """Return the modules that a module imports, type-checking and lazy imports included."""
     found = set()
     for node in ast.walk(MODULES[module]):
         names: list[str] = []
         if isinstance(node, ast.ImportFrom) and node.module:
-            names = [node.module]
-            if node.module == PACKAGE.name:
-                names = [f"{node.module}.{alias.name}" for alias in node.names]
+            names = [
+                full if (full := f"{node.module}.{alias.name}") in NAMES else node.module
+                for alias in node.names
+            ]
         elif isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
-        found |= {n.split(".")[1] for n in names if n.startswith(PACKAGE.name + ".")}
-    return found - {room(module), "__version__"}
+        found |= {NAMES[name] for name in names if name in NAMES}
+    return found - {module, "__init__.py"}
 
 
-def test_imports_point_one_way() -> None:
-    """A new arrow is a decision: it belongs into LAYERS and design notes, or nowhere."""
-    order = {name: number for number, layer in enumerate(LAYERS) for name in layer}
+def arrows(depth: int) -> set[tuple[str, str]]:
+    """Return the imports between packages of one depth; a module above them stands for itself."""
+
+    def package(module: str) -> str:
+        folders = Path(module).parts[:-1]
+        return "/".join(folders[:depth]) if len(folders) >= depth else module
+
+    pairs = {(package(module), package(other)) for module in MODULES for other in imports(module)}
+    return {(one, other) for one, other in pairs if one != other}
+
+
+def circles(pairs: set[tuple[str, str]]) -> list[str]:
+    """Return the packages from which a chain of imports leads back to themselves."""
+    reached = {one: {other for first, other in pairs if first == one} for one, _ in pairs}
+    for middle, beyond in reached.items():
+        for others in reached.values():
+            if middle in others:
+                others.update(beyond)
+    return sorted(one for one, others in reached.items() if one in others)
+
+
+def test_rooms_import_what_the_design_allows() -> None:
+    """A new arrow is a decision: it belongs into MAY_IMPORT, or nowhere."""
     wrong = [
         f"{module} imports {other}"
         for module in MODULES
         if module != "__init__.py"
         for other in sorted(imports(module))
-        if order[other] <= order[room(module)] and (room(module), other) not in ALLOWED
+        if room(other) != room(module) and room(other) not in MAY_IMPORT[room(module)]
     ]
     assert not wrong, "\n".join(wrong)
 
 
-def test_what_runs_in_lambda_needs_nothing_of_what_stays_out() -> None:
-    """The layer is packed without what people run at their desks."""
-    needed = [
-        f"{module} imports {other}"
-        for module in MODULES
-        if room(module) not in LEFT_OUT
-        for other in sorted(imports(module) & LEFT_OUT)
+def test_no_packages_import_each_other_in_a_circle() -> None:
+    """A package in a circle can be neither read nor changed without the others."""
+    assert circles(arrows(depth=2)) == []
+    assert circles(arrows(depth=3)) == []
+
+
+def test_package_faces_hold_no_definitions() -> None:
+    """A definition in an `__init__` makes each of the package's modules import the package."""
+    found = [
+        module
+        for module, tree in MODULES.items()
+        if module.endswith("/__init__.py") and module not in LAZY_FACES
+        for node in tree.body
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
     ]
-    assert not needed, "\n".join(needed)
+    assert not found, "\n".join(found)
+
+
+LAZY_FACES = {"tools/local/__init__.py"}
+"""Its `__getattr__` imports the web server only when a plan is run."""
 
 
 def too_long() -> Iterator[str]:
@@ -137,7 +139,12 @@ def test_every_module_says_what_it_is() -> None:
 
 
 PLAIN = {"dict[str, Any]", "Metadata"}
-ON_ONE_THREAD = {"context.py", "lifecycle/events.py", "local/delivery.py", "losses.py"}
+ON_ONE_THREAD = {
+    "extension/context.py",
+    "extension/lifecycle/events.py",
+    "tools/local/delivery.py",
+    "flush/losses.py",
+}
 
 
 def test_what_several_threads_decode_has_a_decoder_made_at_import() -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from otlp2parquet_ext.cost.workload import Workload
-from otlp2parquet_ext.settings import load
+from otlp2parquet_ext.common.settings.settings import load
+from otlp2parquet_ext.tools.cost.workload import Workload
 
 if TYPE_CHECKING:
-    from otlp2parquet_ext.settings import Settings
+    from otlp2parquet_ext.common.settings.settings import Settings
 
 BY_HAND: dict[str, Any] = {
     "per_second": 1.0,

@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-from otlp2parquet_ext.cli import main
+from otlp2parquet_ext.tools.cli import main
 
 BLOCK = re.compile(r"(?<=```text\n)\$ otlp2parquet-ext ((?:.*\\\n)*.*)\n((?:(?!```).*\n)*)")
 

@@ -7,12 +7,12 @@ import math
 import pytest
 from cost_examples import settings, workload
 
-from otlp2parquet_ext.cost.bill import Bill, bill, total
-from otlp2parquet_ext.cost.prices import LIST_PRICES, REGION, PriceError, overridden
-from otlp2parquet_ext.cost.requests import Requests
-from otlp2parquet_ext.cost.volumes import KINDS, flushes_per_invocation, volumes
-from otlp2parquet_ext.cost.workload import WorkloadError
-from otlp2parquet_ext.destinations.address import FORWARDING, READERS, AddressError
+from otlp2parquet_ext.lake.destinations.address import FORWARDING, READERS, AddressError
+from otlp2parquet_ext.tools.cost.bill import Bill, bill, total
+from otlp2parquet_ext.tools.cost.prices import LIST_PRICES, REGION, PriceError, overridden
+from otlp2parquet_ext.tools.cost.requests import Requests
+from otlp2parquet_ext.tools.cost.volumes import KINDS, flushes_per_invocation, volumes
+from otlp2parquet_ext.tools.cost.workload import WorkloadError
 
 S3_TABLES = "arn:aws:s3tables:us-east-1:123456789012:bucket/lake"
 GLUE = "glue://otel?warehouse=s3://bucket/lake"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from shown import printed, shown
 
-from otlp2parquet_ext.cli import main
+from otlp2parquet_ext.tools.cli import main
 
 PAGE = Path(__file__).parents[2] / "docs" / "cost.md"
 RATE = ("cost", "--per-second", "20")

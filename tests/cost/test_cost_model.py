@@ -8,20 +8,20 @@ import pytest
 from cost_examples import settings, workload
 from telemetry_mix import delivery
 
-from otlp2parquet_ext import local
-from otlp2parquet_ext.cost.volumes import (
+from otlp2parquet_ext.lake.destinations.parquet_file import encode
+from otlp2parquet_ext.records.mapping.invocations import Invocations
+from otlp2parquet_ext.records.mapping.logs import log_table
+from otlp2parquet_ext.records.tables.logs import COLUMNS
+from otlp2parquet_ext.records.telemetry.values import Delivery, EnvironmentContext
+from otlp2parquet_ext.tools import local
+from otlp2parquet_ext.tools.cost.volumes import (
     FILE_BYTES,
     STORED_SHARE,
     flushes_per_invocation,
     volumes,
 )
-from otlp2parquet_ext.cost.workload import DAY_S, ENVELOPE_BYTES, EVENT_BYTES
-from otlp2parquet_ext.destinations.parquet_file import encode
-from otlp2parquet_ext.local import Plan
-from otlp2parquet_ext.mapping.invocations import Invocations
-from otlp2parquet_ext.mapping.logs import log_table
-from otlp2parquet_ext.tables.logs import COLUMNS
-from otlp2parquet_ext.telemetry.values import Context, Delivery
+from otlp2parquet_ext.tools.cost.workload import DAY_S, ENVELOPE_BYTES, EVENT_BYTES
+from otlp2parquet_ext.tools.local import Plan
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -111,7 +111,7 @@ def _run(run: Run, folder: Path, url: str) -> None:
 def test_files_are_as_large_as_predicted(events: int) -> None:
     """An eighth more or less, over four powers of ten: the fixed part decides for small ones."""
     body = delivery(events)
-    context = Context(instance_id="i", function_name="f")
+    context = EnvironmentContext(instance_id="i", function_name="f")
     rows = log_table([Delivery(body, 1_790_000_000_000_000)], context, Invocations()).table
     size = len(encode(rows, COLUMNS).data)
     assert size == pytest.approx(FILE_BYTES + STORED_SHARE * len(body), rel=0.12)

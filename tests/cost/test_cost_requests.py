@@ -13,9 +13,10 @@ from counting_proxy import Pattern
 from lake_bench import bodies_at
 from places import Place, soon
 
-from otlp2parquet_ext.committer import answer
-from otlp2parquet_ext.committer.opening import open_place
-from otlp2parquet_ext.cost.requests import (
+from otlp2parquet_ext.functions.committer.function import answer
+from otlp2parquet_ext.functions.committer.opening import open_place
+from otlp2parquet_ext.lake.destinations.destination import Batch, BusyError
+from otlp2parquet_ext.tools.cost.requests import (
     AGAIN,
     COMMIT,
     DESCRIBE,
@@ -23,10 +24,9 @@ from otlp2parquet_ext.cost.requests import (
     STALE,
     STORE,
     TAKE,
-    Kind,
+    RequestKind,
     Requests,
 )
-from otlp2parquet_ext.destinations import Batch, BusyError
 
 if TYPE_CHECKING:
     from counting_proxy import Proxy
@@ -84,7 +84,7 @@ def test_a_plain_file(moto: str) -> None:
     place = places.plain_s3(moto)
     with counting_proxy.running(moto) as proxy:
         flush(replace(place, url=place.url.replace(moto, proxy.url)), "one")
-        assert seen(proxy) == STORE.plus(COMMIT[Kind.PLAIN])
+        assert seen(proxy) == STORE.plus(COMMIT[RequestKind.PLAIN])
 
 
 @pytest.mark.parametrize("alone", [True, False])
@@ -94,8 +94,8 @@ def test_a_commit_to_glue(moto: str, alone: bool) -> None:  # noqa: FBT001 - a p
     with counting_proxy.running(moto) as proxy:
         proxied = replace(place, environ={**place.environ, "AWS_ENDPOINT_URL": proxy.url})
         found = flushes(proxied, [proxy], None if alone else place)
-    expected = STORE.plus(COMMIT[Kind.GLUE])
-    assert found == (expected if alone else expected.plus(STALE[Kind.GLUE]))
+    expected = STORE.plus(COMMIT[RequestKind.GLUE])
+    assert found == (expected if alone else expected.plus(STALE[RequestKind.GLUE]))
 
 
 @pytest.mark.parametrize("alone", [True, False])
@@ -114,10 +114,10 @@ def test_a_commit_to_a_rest_catalog(iceberg_rest_on_s3: Place, alone: bool) -> N
             environ={**place.environ, "AWS_ENDPOINT_URL_S3": bucket.url},
         )
         found = flushes(proxied, [bucket, catalog], None if alone else place)
-    more = Requests() if alone else STALE[Kind.REST]
-    assert found == STORE.plus(COMMIT[Kind.REST]).plus(more)
-    assert sum(COMMIT[Kind.S3_TABLES]) == sum(COMMIT[Kind.REST])
-    assert sum(STALE[Kind.S3_TABLES]) == sum(STALE[Kind.REST])
+    more = Requests() if alone else STALE[RequestKind.REST]
+    assert found == STORE.plus(COMMIT[RequestKind.REST]).plus(more)
+    assert sum(COMMIT[RequestKind.S3_TABLES]) == sum(COMMIT[RequestKind.REST])
+    assert sum(STALE[RequestKind.S3_TABLES]) == sum(STALE[RequestKind.REST])
 
 
 def test_an_inbox_and_who_takes_it(moto: str) -> None:
@@ -138,5 +138,7 @@ def test_an_inbox_and_who_takes_it(moto: str) -> None:
         proxy.reset()
         answer([committer], {}, soon())
         assert seen(proxy) == RUN
-    committed = COMMIT[Kind.GLUE].plus(STALE[Kind.GLUE]).plus(AGAIN).plus(TAKE.times(3))
+    committed = (
+        COMMIT[RequestKind.GLUE].plus(STALE[RequestKind.GLUE]).plus(AGAIN).plus(TAKE.times(3))
+    )
     assert busy == RUN.plus(committed)

@@ -20,7 +20,7 @@ from built_tools import needed
 from policy_documents import document
 from template_files import FOLDER, template
 
-from otlp2parquet_ext.settings.table import SETTINGS
+from otlp2parquet_ext.common.settings.table import SETTINGS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -13,9 +13,9 @@ from places import soon
 from policy_documents import document, filled, together
 from stacks import LAYER, Stack, client, deploy
 
-from otlp2parquet_ext.committer import answer
-from otlp2parquet_ext.committer.opening import open_places
-from otlp2parquet_ext.destinations import Batch
+from otlp2parquet_ext.functions.committer.function import answer
+from otlp2parquet_ext.functions.committer.opening import open_places
+from otlp2parquet_ext.lake.destinations.destination import Batch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

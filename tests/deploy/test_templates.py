@@ -12,7 +12,7 @@ import pytest
 from template_files import NAMES, nodes, path, resources, template
 
 from otlp2parquet_ext import __version__
-from otlp2parquet_ext.settings.table import SETTINGS
+from otlp2parquet_ext.common.settings.table import SETTINGS
 
 pytestmark = pytest.mark.thorough
 

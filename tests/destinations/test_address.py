@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from otlp2parquet_ext.destinations.address import EXPECTED, AddressError, check_names, parse
-from otlp2parquet_ext.urls import shown
+from otlp2parquet_ext.common.secrets.urls import shown
+from otlp2parquet_ext.lake.destinations.address import EXPECTED, AddressError, check_names, parse
 
 ARN = "arn:aws:s3tables:eu-central-1:123456789012:bucket/telemetry"
 

@@ -19,15 +19,15 @@ import pytest
 from places import Place, plain_folder, process_environ, soon, sqlite
 from tiers import tiered
 
-from otlp2parquet_ext import query
-from otlp2parquet_ext.destinations import Batch, DestinationError
-from otlp2parquet_ext.destinations.address import EXPECTED
-from otlp2parquet_ext.destinations.choose import choose
-from otlp2parquet_ext.mapping.invocations import Invocations
-from otlp2parquet_ext.mapping.logs import log_table
-from otlp2parquet_ext.settings import load
-from otlp2parquet_ext.tables.registry import TABLES
-from otlp2parquet_ext.telemetry.values import Context, Delivery
+from otlp2parquet_ext.common.settings.settings import load
+from otlp2parquet_ext.lake.destinations.address import EXPECTED
+from otlp2parquet_ext.lake.destinations.choose import choose
+from otlp2parquet_ext.lake.destinations.destination import Batch, DestinationError
+from otlp2parquet_ext.records.mapping.invocations import Invocations
+from otlp2parquet_ext.records.mapping.logs import log_table
+from otlp2parquet_ext.records.tables.registry import TABLES
+from otlp2parquet_ext.records.telemetry.values import Delivery, EnvironmentContext
+from otlp2parquet_ext.tools import query
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -95,7 +95,7 @@ def lake(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
 def rows(*events: tuple[str, str], service: str = "orders") -> pa.Table:
     """Make log rows from (time, body)."""
     body = json.dumps([{"time": t, "type": "function", "record": b} for t, b in events])
-    context = Context(instance_id="i", function_name=service)
+    context = EnvironmentContext(instance_id="i", function_name=service)
     return log_table([Delivery(body.encode(), RECEIVED_US)], context, Invocations()).table
 
 
@@ -294,7 +294,7 @@ WRITER = f"""
 import os, sys
 sys.path[:0] = {[str(Path(__file__).parent), *sys.path]!r}
 from test_conformance import Batch, choose, load, rows, soon
-from otlp2parquet_ext.destinations import BusyError
+from otlp2parquet_ext.lake.destinations.destination import BusyError
 
 destination = choose(load(os.environ)[0], os.environ)
 for n in range(4):

@@ -10,21 +10,21 @@ from typing import TYPE_CHECKING
 import pytest
 from telemetry_sinks import FIELDS, TOKEN, Reply, Tap, running
 
-from otlp2parquet_ext.destinations import Batch, DestinationError, Source
-from otlp2parquet_ext.destinations.choose import choose
-from otlp2parquet_ext.destinations.ndjson import lines
-from otlp2parquet_ext.destinations.verdicts import retry_after_ms
-from otlp2parquet_ext.settings import load
-from otlp2parquet_ext.telemetry.values import Context, Delivery
+from otlp2parquet_ext.common.settings.settings import load
+from otlp2parquet_ext.lake.destinations.choose import choose
+from otlp2parquet_ext.lake.destinations.destination import Batch, DestinationError, Source
+from otlp2parquet_ext.lake.destinations.ndjson import lines
+from otlp2parquet_ext.lake.destinations.verdicts import retry_after_ms
+from otlp2parquet_ext.records.telemetry.values import Delivery, EnvironmentContext
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from otlp2parquet_ext.destinations import Destination
+    from otlp2parquet_ext.lake.destinations.destination import Destination
 
 RECEIVED_US = 1_790_000_000_000_000
-CONTEXT = Context(
+CONTEXT = EnvironmentContext(
     instance_id="i",
     function_name="orders",
     function_version="17",
@@ -87,7 +87,9 @@ def test_a_line_is_byte_for_byte_what_the_seed_sends(tap: Tap) -> None:
 
 def test_what_nobody_knows_of_the_environment_is_na() -> None:
     """As the seed has it."""
-    [made] = lines(Source(Context(instance_id="i"), batch("x").source.deliveries), 1 << 20)  # type: ignore[union-attr]
+    source = batch("x").source
+    assert source is not None
+    [made] = lines(Source(EnvironmentContext(instance_id="i"), source.deliveries), 1 << 20)
     line = json.loads(made.body(0))
     assert {line[name] for name in ("version", "region", "logGroup")} == {"NA"}
 
@@ -175,8 +177,8 @@ def test_the_token_is_in_no_line_even_if_the_tap_says_it(
     tap: Tap, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """The settings' secrets are hidden before anything is said."""
-    from otlp2parquet_ext.say import hide  # noqa: PLC0415 - as bootstrap does
-    from otlp2parquet_ext.settings import secrets_in  # noqa: PLC0415
+    from otlp2parquet_ext.common.log import hide  # noqa: PLC0415 - as bootstrap does
+    from otlp2parquet_ext.common.settings.settings import secrets_in  # noqa: PLC0415
 
     hide(secrets_in({"BD_TAP_CLIENT_TOKEN": TOKEN}))
     tap.replies = [Reply(403, b"bad token " + TOKEN.encode())]
@@ -278,14 +280,14 @@ def test_otlp_that_no_destination_takes_is_counted(tap: Tap, tmp_path: Path) -> 
 FORWARD_ONLY = """
 import os, sys
 from pathlib import Path
-from otlp2parquet_ext.agent import Agent
-from otlp2parquet_ext.flush_side import FlushSide
-from otlp2parquet_ext.settings import load
+from otlp2parquet_ext.extension.agent import Agent
+from otlp2parquet_ext.flush.pipeline import FlushPipeline
+from otlp2parquet_ext.common.settings.settings import load
 from otlp2parquet_ext.spool import Spool
 settings, _ = load(os.environ)
 spool = Spool(Path(sys.argv[1]), 1 << 20, 0)
 spool.append(b'[{"time":"t","type":"function","record":"x"}]', 1, 1)
-side = FlushSide(settings, os.environ)
+side = FlushPipeline(settings, os.environ)
 side.rehearse()
 print(side.store(spool.seal()).safe, side.commit(2**60), "pyarrow" in sys.modules)
 """

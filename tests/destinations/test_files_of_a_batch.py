@@ -8,21 +8,22 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from otlp2parquet_ext.destinations import Batch
-from otlp2parquet_ext.destinations.hive import MANY_SERVICES, Hive
-from otlp2parquet_ext.destinations.lake import Lake
-from otlp2parquet_ext.destinations.parquet_file import encode
-from otlp2parquet_ext.destinations.partition import DAY_US, HOUR_US, MOST_FILES, split
-from otlp2parquet_ext.destinations.refit import refit
-from otlp2parquet_ext.iceberg import CommitError, DataFile
-from otlp2parquet_ext.iceberg.format.bounds import statistics
-from otlp2parquet_ext.iceberg.matching import Matched
-from otlp2parquet_ext.mapping.resource import Resource
-from otlp2parquet_ext.mapping.rows import constants
-from otlp2parquet_ext.storage.local import LocalStorage
-from otlp2parquet_ext.tables.columns import named
-from otlp2parquet_ext.tables.logs import LOGS
-from otlp2parquet_ext.tables.registry import TABLES
+from otlp2parquet_ext.lake.destinations.destination import Batch
+from otlp2parquet_ext.lake.destinations.hive import MANY_SERVICES, Hive
+from otlp2parquet_ext.lake.destinations.lake import Lake
+from otlp2parquet_ext.lake.destinations.parquet_file import encode
+from otlp2parquet_ext.lake.destinations.partition import DAY_US, HOUR_US, MOST_FILES, split
+from otlp2parquet_ext.lake.destinations.refit import refit
+from otlp2parquet_ext.lake.iceberg.format.bounds import statistics
+from otlp2parquet_ext.lake.iceberg.format.schema_match import Matched
+from otlp2parquet_ext.lake.iceberg.model.data_file import DataFile
+from otlp2parquet_ext.lake.iceberg.model.errors import CommitError
+from otlp2parquet_ext.lake.storage.local import LocalStorage
+from otlp2parquet_ext.records.mapping.resource import Resource
+from otlp2parquet_ext.records.mapping.rows import constants
+from otlp2parquet_ext.records.tables.columns import named
+from otlp2parquet_ext.records.tables.logs import LOGS
+from otlp2parquet_ext.records.tables.registry import TABLES
 
 if TYPE_CHECKING:
     from pathlib import Path

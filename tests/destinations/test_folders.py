@@ -15,11 +15,11 @@ from hypothesis_profiles import examples
 from lake_bench import NOON_US, log_rows
 from places import plain_s3
 
-from otlp2parquet_ext.destinations import Batch
-from otlp2parquet_ext.destinations.address import AddressError, check_names, parse
-from otlp2parquet_ext.destinations.folders import FOLDER_BYTES, folder_of, service_of
-from otlp2parquet_ext.destinations.hive import Hive
-from otlp2parquet_ext.storage.local import LocalStorage
+from otlp2parquet_ext.lake.destinations.address import AddressError, check_names, parse
+from otlp2parquet_ext.lake.destinations.destination import Batch
+from otlp2parquet_ext.lake.destinations.folders import FOLDER_BYTES, folder_of, service_of
+from otlp2parquet_ext.lake.destinations.hive import Hive
+from otlp2parquet_ext.lake.storage.local import LocalStorage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

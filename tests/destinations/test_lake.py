@@ -11,26 +11,29 @@ from lake_bench import Home, bodies_at, soon
 from pyiceberg.schema import Schema
 from pyiceberg.types import IcebergType, LongType, NestedField
 
-from otlp2parquet_ext.committer.opening import Place
-from otlp2parquet_ext.committer.work import commit_waiting
-from otlp2parquet_ext.destinations import Batch, BusyError, DestinationError
-from otlp2parquet_ext.destinations.lake import (
+from otlp2parquet_ext.common.settings.settings import load
+from otlp2parquet_ext.functions.committer.opening import TableLocation
+from otlp2parquet_ext.functions.committer.work import commit_waiting
+from otlp2parquet_ext.lake.destinations.destination import Batch, BusyError, DestinationError
+from otlp2parquet_ext.lake.destinations.lake import (
     CONTENDED_MS,
     FILES_PER_COMMIT,
     SPARE_MS,
     TRUSTED_MS,
     Lake,
 )
-from otlp2parquet_ext.iceberg import CommitTable, ConflictError, DataFile
-from otlp2parquet_ext.iceberg.inbox import Inbox, NoInbox
-from otlp2parquet_ext.iceberg.upkeep.care import TYPES
-from otlp2parquet_ext.settings import load
-from otlp2parquet_ext.storage.local import LocalStorage
-from otlp2parquet_ext.tables.logs import COLUMNS
+from otlp2parquet_ext.lake.iceberg.commit.inbox import Inbox, NoInbox
+from otlp2parquet_ext.lake.iceberg.model.errors import ConflictError
+from otlp2parquet_ext.lake.iceberg.upkeep.care import TYPES
+from otlp2parquet_ext.lake.storage.local import LocalStorage
+from otlp2parquet_ext.records.tables.logs import COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    from otlp2parquet_ext.lake.iceberg.commit.table import CommitTable
+    from otlp2parquet_ext.lake.iceberg.model.data_file import DataFile
 
 
 @pytest.fixture
@@ -189,7 +192,7 @@ def test_a_file_of_ours_that_waited_long_is_looked_at_before_it_is_committed(
         environment.store(batch(name), commit_follows=True)
     next(home.location.rglob("*gone.parquet")).unlink()
     later_ns = time.time_ns() + (TRUSTED_MS + 1_000) * 1_000_000
-    monkeypatch.setattr("otlp2parquet_ext.destinations.lake.time.time_ns", lambda: later_ns)
+    monkeypatch.setattr("otlp2parquet_ext.lake.destinations.lake.time.time_ns", lambda: later_ns)
     assert environment.commit(later_ns // 1_000_000 + 20_000) == 1
     assert home.bodies() == ["there"]
     assert "is not there; they are in inbox/missing" in capfd.readouterr().err
@@ -244,7 +247,7 @@ def test_a_committer_writes_anew_what_environments_left_for_such_a_table(home: H
     """They never look at the table."""
     with_own_ids(home)
     Lake(LocalStorage(home.location), home.lean, direct=False).store(batch("a"))
-    place = Place(load({})[0], Inbox(LocalStorage(home.location)), home.lean, 1)
+    place = TableLocation(load({})[0], Inbox(LocalStorage(home.location)), home.lean, 1)
     done = commit_waiting(place, soon())
     assert (done.files, done.problem) == (1, "")
     assert home.rows("SELECT body, servicename FROM logs") == [("a", "orders")]

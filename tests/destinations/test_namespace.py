@@ -9,18 +9,18 @@ import places
 import pytest
 from places import Place, soon, sqlite
 
-from otlp2parquet_ext import query
-from otlp2parquet_ext.destinations import Batch, BusyError, DestinationError
-from otlp2parquet_ext.destinations.address import AddressError
-from otlp2parquet_ext.destinations.choose import checked, choose
-from otlp2parquet_ext.destinations.namespace import Namespace
-from otlp2parquet_ext.settings import load
-from otlp2parquet_ext.tables.registry import TABLES
+from otlp2parquet_ext.common.settings.settings import load
+from otlp2parquet_ext.lake.destinations.address import AddressError
+from otlp2parquet_ext.lake.destinations.choose import checked, choose
+from otlp2parquet_ext.lake.destinations.destination import Batch, BusyError, DestinationError
+from otlp2parquet_ext.lake.destinations.namespace import Namespace
+from otlp2parquet_ext.records.tables.registry import TABLES
+from otlp2parquet_ext.tools import query
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from otlp2parquet_ext.destinations.lake import Lake
+    from otlp2parquet_ext.lake.destinations.lake import Lake
 
 
 class Trouble:

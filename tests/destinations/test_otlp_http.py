@@ -16,24 +16,24 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from telemetry_sinks import Collector, Reply, running
 
-from otlp2parquet_ext import query
-from otlp2parquet_ext.context import context_note, ending_note
-from otlp2parquet_ext.destinations import DestinationError
-from otlp2parquet_ext.destinations.choose import choose
-from otlp2parquet_ext.destinations.otlp_http import read_headers
-from otlp2parquet_ext.flush_side import FlushSide
-from otlp2parquet_ext.otlp.messages import Signal
-from otlp2parquet_ext.otlp.sending import Export, rejected
-from otlp2parquet_ext.settings import load
-from otlp2parquet_ext.spool import Kind, Spool
-from otlp2parquet_ext.table_maker import LIMITS
-from otlp2parquet_ext.telemetry.values import Context
+from otlp2parquet_ext.common.settings.settings import load
+from otlp2parquet_ext.extension.context import context_note, ending_note
+from otlp2parquet_ext.flush.pipeline import FlushPipeline
+from otlp2parquet_ext.flush.table_builder import LIMITS
+from otlp2parquet_ext.lake.destinations.choose import choose
+from otlp2parquet_ext.lake.destinations.destination import DestinationError
+from otlp2parquet_ext.lake.destinations.otlp_http import read_headers
+from otlp2parquet_ext.records.otlp.messages import Signal
+from otlp2parquet_ext.records.otlp.sending import Export, rejected
+from otlp2parquet_ext.records.telemetry.values import EnvironmentContext
+from otlp2parquet_ext.spool import FrameKind, Spool
+from otlp2parquet_ext.tools import query
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from otlp2parquet_ext.flush_side import Receipt
+    from otlp2parquet_ext.flush.pipeline import Receipt
 
 REQUEST_ID = "b3b6f3de-5a0e-4a5c-9d53-6a0f1d2c7e11"
 EVENTS: list[dict[str, Any]] = [
@@ -73,7 +73,7 @@ EVENTS: list[dict[str, Any]] = [
         },
     },
 ]
-CONTEXT = Context(instance_id="i-1", function_name="orders", region="eu-west-1")
+CONTEXT = EnvironmentContext(instance_id="i-1", function_name="orders", region="eu-west-1")
 
 
 def logs_request(*bodies: str) -> bytes:
@@ -100,14 +100,14 @@ class Bench:
 
     def __init__(self, url: str, folder: Path, **more: str) -> None:
         environ = {"OTLP2PARQUET_DESTINATION": f"otlp+{url}", **more}
-        self.side = FlushSide(load(environ)[0], environ)
+        self.side = FlushPipeline(load(environ)[0], environ)
         self.spool = Spool(
             folder / "spool", 1 << 26, 0, segment_bytes=1 << 25, segment_items=1 << 20
         )
         self.spool.set_preamble([context_note(CONTEXT)])
 
     def store(
-        self, *requests: tuple[Kind, bytes], events: list[dict[str, Any]] | None = None
+        self, *requests: tuple[FrameKind, bytes], events: list[dict[str, Any]] | None = None
     ) -> Receipt:
         """Forward events of Lambda's and requests of an SDK's as one batch."""
         if events:
@@ -125,10 +125,10 @@ class Bench:
 def test_what_an_sdk_exported_goes_on_byte_for_byte(collector: Collector, tmp_path: Path) -> None:
     """Nothing is read into our columns and written again, nor is pyarrow needed for it."""
     payload = logs_request("one", "two")
-    Bench(f"{collector.url}/base/", tmp_path).store((Kind.OTLP_LOGS, payload))
+    Bench(f"{collector.url}/base/", tmp_path).store((FrameKind.OTLP_LOGS, payload))
     assert [request.path for request in collector.requests] == ["/base/v1/logs"]
     collector.requests.clear()
-    Bench(collector.url, tmp_path).store((Kind.OTLP_LOGS, payload))
+    Bench(collector.url, tmp_path).store((FrameKind.OTLP_LOGS, payload))
     [request] = collector.taken
     assert request.body == payload
     assert request.headers["content-type"] == "application/x-protobuf"
@@ -226,7 +226,7 @@ def test_headers_are_sent_decoded_and_compression_can_be_switched_off(
         "OTEL_EXPORTER_OTLP_HEADERS": "api-key=a%3Db%2C, Authorization=Bearer%20token-1",
         "OTEL_EXPORTER_OTLP_COMPRESSION": "none",
     }
-    Bench(collector.url, tmp_path, **variables).store((Kind.OTLP_LOGS, logs_request("x")))
+    Bench(collector.url, tmp_path, **variables).store((FrameKind.OTLP_LOGS, logs_request("x")))
     headers = collector.taken[0].headers
     assert (headers["api-key"], headers["authorization"]) == ("a=b,", "Bearer token-1")
     assert "content-encoding" not in headers
@@ -256,9 +256,9 @@ def test_what_a_collector_takes_only_in_part_is_counted(
     partial.partial_success.error_message = "too old"
     collector.success = Reply(200, partial.SerializeToString())
     bench = Bench(collector.url, tmp_path)
-    [lost] = bench.store((Kind.OTLP_LOGS, logs_request("a", "b", "c"))).lost
+    [lost] = bench.store((FrameKind.OTLP_LOGS, logs_request("a", "b", "c"))).lost
     assert (lost.reason, lost.records) == (f"rejected by otlp+{collector.url}", 2)
-    bench.store((Kind.OTLP_LOGS, logs_request("d", "e", "f")))
+    bench.store((FrameKind.OTLP_LOGS, logs_request("d", "e", "f")))
     assert capfd.readouterr().err.count("2 records were rejected: too old") == 1
     assert len(collector.requests) == 2
 
@@ -271,14 +271,14 @@ def test_statuses_that_may_pass_keep_the_batch(
     bench = Bench(collector.url, tmp_path)
     collector.replies = [Reply(status, b"later")]
     with pytest.raises(DestinationError, match=f"HTTP {status}: later"):
-        bench.store((Kind.OTLP_LOGS, logs_request("a")))
+        bench.store((FrameKind.OTLP_LOGS, logs_request("a")))
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 500, 501, 301])
 def test_all_other_statuses_are_for_ever(collector: Collector, tmp_path: Path, status: int) -> None:
     """The batch is dropped for this destination, and counted; one request, not a search."""
     collector.replies = [Reply(status)]
-    request = (Kind.OTLP_LOGS, logs_request("a", "b"))
+    request = (FrameKind.OTLP_LOGS, logs_request("a", "b"))
     [lost] = Bench(collector.url, tmp_path).store(request).lost
     assert (lost.reason, lost.records) == (f"otlp+{collector.url}: HTTP {status}", 2)
     assert len(collector.requests) == 1
@@ -288,7 +288,7 @@ def test_one_record_that_is_refused_costs_no_other(collector: Collector, tmp_pat
     """Requests are cut, and what records belong to goes with both halves."""
     collector.refuses = lambda body: Reply(400) if b"poison" in body else None
     bodies = [f"line {number}" for number in range(100)]
-    request = (Kind.OTLP_LOGS, logs_request(*bodies[:30], "poison", *bodies[30:]))
+    request = (FrameKind.OTLP_LOGS, logs_request(*bodies[:30], "poison", *bodies[30:]))
     [lost] = Bench(collector.url, tmp_path).store(request).lost
     assert lost.records == 1
     assert [record.body.string_value for record in collector.log_records] == bodies
@@ -336,7 +336,7 @@ def test_a_lake_that_gets_its_batches_later_gets_the_same_rows(
         "OTLP2PARQUET_DESTINATION": f"{url} otlp+{collector.url}",
         "OTLP2PARQUET_SIGNALS": "logs,traces",
     }
-    side = FlushSide(load(environ)[0], environ)
+    side = FlushPipeline(load(environ)[0], environ)
     spool = Spool(tmp_path / "spool", 1 << 24, 0)
     spool.set_preamble([context_note(CONTEXT)])
     segments = []
@@ -383,7 +383,7 @@ def test_the_real_collector_takes_all_three_signals(tmp_path: Path) -> None:
     """What it wrote is what Lambda and an SDK told."""
     folder = tmp_path / "collector"
     folder.mkdir()
-    sdk = (Kind.OTLP_LOGS, logs_request("from an SDK"))
+    sdk = (FrameKind.OTLP_LOGS, logs_request("from an SDK"))
     with otelcol.running(folder) as url:
         bench = Bench(url, tmp_path, OTLP2PARQUET_SIGNALS="logs,traces,metrics")
         assert bench.store(sdk, events=EVENTS).lost == ()
@@ -414,5 +414,5 @@ def test_a_wrong_path_of_the_real_collector_is_for_ever(tmp_path: Path) -> None:
     folder.mkdir()
     with otelcol.running(folder) as url:
         bench = Bench(url + "/not-there", tmp_path)
-        [lost] = bench.store((Kind.OTLP_LOGS, logs_request("x"))).lost
+        [lost] = bench.store((FrameKind.OTLP_LOGS, logs_request("x"))).lost
         assert lost.reason.endswith("HTTP 404")

@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from otlp2parquet_ext.destinations.parquet_file import PAGE_BYTES, encode
-from otlp2parquet_ext.tables.logs import COLUMNS, LOGS
+from otlp2parquet_ext.lake.destinations.parquet_file import PAGE_BYTES, encode
+from otlp2parquet_ext.records.tables.logs import COLUMNS, LOGS
 
 
 @pytest.fixture(scope="module")

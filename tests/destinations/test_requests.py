@@ -15,7 +15,7 @@ from lake_bench import bodies_at
 from places import Place, soon
 from tiers import tiered
 
-from otlp2parquet_ext.destinations import Batch
+from otlp2parquet_ext.lake.destinations.destination import Batch
 
 if TYPE_CHECKING:
     from collections import Counter

@@ -6,8 +6,14 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from otlp2parquet_ext.destinations import Batch, BusyError, DestinationError, Lost, Stored
-from otlp2parquet_ext.destinations.several import Several
+from otlp2parquet_ext.lake.destinations.destination import (
+    Batch,
+    BusyError,
+    DestinationError,
+    Lost,
+    Stored,
+)
+from otlp2parquet_ext.lake.destinations.several import Several
 
 
 @dataclass

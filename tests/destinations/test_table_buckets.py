@@ -25,7 +25,7 @@ from pyiceberg.catalog.rest import RestCatalog
 from pyiceberg.schema import Schema
 from pyiceberg.types import LongType, NestedField
 
-from otlp2parquet_ext.destinations import Batch, DestinationError
+from otlp2parquet_ext.lake.destinations.destination import Batch, DestinationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -17,7 +17,7 @@ from counting_proxy import Cut
 from lake_bench import bodies_at
 from places import Place, soon
 
-from otlp2parquet_ext.destinations import Batch, DestinationError
+from otlp2parquet_ext.lake.destinations.destination import Batch, DestinationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "otlp2parquet_ext"
 PAGE = ROOT / "docs" / "troubleshooting.md"
-NOT_IN_LAMBDA = {"local", "cost", "demo.py", "report", "cli.py"}
+NOT_IN_LAMBDA = tuple(
+    f"tools/{name}" for name in ("local/", "cost/", "report/", "demo.py", "cli.py")
+)
 SHOWN = re.compile(
     r"(Address|Destination|Busy|Commit|Committer|Conflict|OutcomeUnknown|Storage|NotThere|"
     r"ForeignAddress|Web|Credentials|Query|NoAnswer|Avro|Redact|Slow|Api|Malformed|Encoding|Otlp|"
@@ -53,7 +55,7 @@ SAID = sorted(
     {
         (str(path.relative_to(PACKAGE)), text)
         for path in PACKAGE.rglob("*.py")
-        if path.relative_to(PACKAGE).parts[0] not in NOT_IN_LAMBDA
+        if not str(path.relative_to(PACKAGE)).startswith(NOT_IN_LAMBDA)
         for text in messages(path)
     }
 )

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from otlp2parquet_ext.settings import load
+from otlp2parquet_ext.common.settings.settings import load
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

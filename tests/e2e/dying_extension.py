@@ -13,8 +13,8 @@ import os
 import signal
 from typing import TYPE_CHECKING, Any
 
-from otlp2parquet_ext import intake, table_maker
 from otlp2parquet_ext.__main__ import main
+from otlp2parquet_ext.flush import intake, table_builder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,8 +34,8 @@ def arm(owner: Any, name: str, word: bytes) -> None:
     setattr(owner, name, armed)
 
 
-arm(table_maker.TableMaker, "make", b"deadl")
-arm(table_maker.TableMaker, "parts", b"deadl")
-arm(table_maker.TableMaker, "make_text", b"deadlie")
+arm(table_builder.TableBuilder, "make", b"deadl")
+arm(table_builder.TableBuilder, "parts", b"deadl")
+arm(table_builder.TableBuilder, "make_text", b"deadlie")
 arm(intake, "peek", b"deadliest")
 main("otlp2parquet")

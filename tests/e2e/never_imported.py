@@ -23,7 +23,9 @@ class Endless(MetaPathFinder, Loader):
     ) -> ModuleSpec | None:
         """Find the agent."""
         del path, target
-        return ModuleSpec(fullname, self) if fullname == "otlp2parquet_ext.agent" else None
+        return (
+            ModuleSpec(fullname, self) if fullname == "otlp2parquet_ext.extension.agent" else None
+        )
 
     def exec_module(self, module: ModuleType) -> None:
         """Never end."""

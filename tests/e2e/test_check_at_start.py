@@ -11,7 +11,7 @@ import pytest
 from scripted_lambda import Extension, ScriptedLambda, invoke, shutdown
 from telemetry_sinks import TOKEN, Tap, running
 
-from otlp2parquet_ext import query
+from otlp2parquet_ext.tools import query
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING
 import pytest
 from scripted_lambda import WAIT_S, Extension, ScriptedLambda, shutdown
 
-from otlp2parquet_ext import query
-from otlp2parquet_ext.context import context_note
-from otlp2parquet_ext.dropping import CRASHED
-from otlp2parquet_ext.query import QueryError
+from otlp2parquet_ext.extension.context import context_note
+from otlp2parquet_ext.flush.dropping import CRASHED
+from otlp2parquet_ext.records.telemetry.values import EnvironmentContext
 from otlp2parquet_ext.spool import Spool
-from otlp2parquet_ext.telemetry.values import Context
+from otlp2parquet_ext.tools import query
+from otlp2parquet_ext.tools.query import QueryError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -41,7 +41,9 @@ def body(text: str, records: int = 1) -> bytes:
 def fill_spool(folder: Path, *deliveries: bytes) -> None:
     """Leave each delivery in a segment of its own, as a process that was killed does."""
     spool = Spool(folder / "tmp", 1 << 26, 0)
-    spool.set_preamble([context_note(Context(instance_id="before", function_name="orders"))])
+    spool.set_preamble(
+        [context_note(EnvironmentContext(instance_id="before", function_name="orders"))]
+    )
     for number, delivery in enumerate(deliveries):
         spool.append(delivery, 1_773_480_413_540_000 + number, 1)
         spool.seal()

@@ -23,8 +23,8 @@ from scripted_lambda import (
     shutdown,
 )
 
-from otlp2parquet_ext import query
-from otlp2parquet_ext.query import QueryError
+from otlp2parquet_ext.tools import query
+from otlp2parquet_ext.tools.query import QueryError
 
 pytestmark = pytest.mark.e2e
 
@@ -61,24 +61,28 @@ def test_before_the_first_next_only_the_standard_library_is_imported(tmp_path: P
         line.split("|")[-1].strip() for line in extension.lines if line.startswith("import time:")
     }
     ours = {name for name in imported if name.startswith("otlp2parquet_ext")}
-    assert {"otlp2parquet_ext.bootstrap", "_socket"} <= imported
+    assert {"otlp2parquet_ext.extension.bootstrap", "_socket"} <= imported
     assert ours == {
         "otlp2parquet_ext",
         "otlp2parquet_ext.__main__",
-        "otlp2parquet_ext.bootstrap",
-        "otlp2parquet_ext.early",
-        "otlp2parquet_ext.lifecycle",
-        "otlp2parquet_ext.lifecycle.calls",
-        "otlp2parquet_ext.lifecycle.holding",
-        "otlp2parquet_ext.masking",
-        "otlp2parquet_ext.needles",
-        "otlp2parquet_ext.say",
-        "otlp2parquet_ext.secret_forms",
-        "otlp2parquet_ext.settings",
-        "otlp2parquet_ext.settings.lake",
-        "otlp2parquet_ext.settings.setting",
-        "otlp2parquet_ext.settings.table",
-        "otlp2parquet_ext.url_secrets",
+        "otlp2parquet_ext.common",
+        "otlp2parquet_ext.common.secrets",
+        "otlp2parquet_ext.common.settings.settings",
+        "otlp2parquet_ext.extension",
+        "otlp2parquet_ext.extension.bootstrap",
+        "otlp2parquet_ext.extension.import_phase",
+        "otlp2parquet_ext.extension.lifecycle",
+        "otlp2parquet_ext.extension.lifecycle.calls",
+        "otlp2parquet_ext.common.hold_limits",
+        "otlp2parquet_ext.common.secrets.masking",
+        "otlp2parquet_ext.common.secrets.needles",
+        "otlp2parquet_ext.common.log",
+        "otlp2parquet_ext.common.secrets.forms",
+        "otlp2parquet_ext.common.settings",
+        "otlp2parquet_ext.common.settings.lake",
+        "otlp2parquet_ext.common.settings.setting",
+        "otlp2parquet_ext.common.settings.table",
+        "otlp2parquet_ext.common.secrets.url_options",
     }
     looked_for = {"imported package", "lazily"}  # a heading, and a file that only the layer has
     others = {name.split(".")[0] for name in imported - ours} - looked_for

@@ -17,7 +17,7 @@ import pytest
 from counting_proxy import Cut
 from scripted_lambda import Extension, ScriptedLambda, event, invoke, shut_down
 
-from otlp2parquet_ext.query import QueryError
+from otlp2parquet_ext.tools.query import QueryError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

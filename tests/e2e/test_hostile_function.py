@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 from scripted_lambda import WAIT_S, Extension, ScriptedLambda, event, invoke, shut_down
 
-from otlp2parquet_ext import query
-from otlp2parquet_ext.door import STRANGERS
-from otlp2parquet_ext.receiver import BODY_TIMEOUT_S, CONNECTIONS
+from otlp2parquet_ext.extension.receive.admission import STRANGERS
+from otlp2parquet_ext.extension.receive.receiver import BODY_TIMEOUT_S, CONNECTIONS
+from otlp2parquet_ext.tools import query
 
 pytestmark = pytest.mark.e2e
 

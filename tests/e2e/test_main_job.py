@@ -14,9 +14,9 @@ import pytest
 from reserved_port import ReservedPort
 from scripted_lambda import COMMAND
 
-from otlp2parquet_ext import local, query
-from otlp2parquet_ext.committer.command import commit_quietly
-from otlp2parquet_ext.local import (
+from otlp2parquet_ext.tools import local, query
+from otlp2parquet_ext.tools.commit import commit_quietly
+from otlp2parquet_ext.tools.local import (
     ExtensionProgram,
     Faults,
     Kill,
@@ -29,7 +29,7 @@ from otlp2parquet_ext.local import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from otlp2parquet_ext.local.events import Event
+    from otlp2parquet_ext.tools.local.events import PlatformEvent
 
 pytestmark = pytest.mark.e2e
 
@@ -102,7 +102,7 @@ def job(tmp_path: Path) -> Job:
 
 
 def expected(
-    outcome: Outcome, undelivered: tuple[Event, ...] = ()
+    outcome: Outcome, undelivered: tuple[PlatformEvent, ...] = ()
 ) -> Counter[tuple[str, str, str]]:
     """Count what the platform delivered in the same way; its log lines carry their request."""
     windows = [
@@ -117,12 +117,12 @@ def expected(
     return generated - missing
 
 
-def _subscribed(events: tuple[Event, ...]) -> list[Event]:
+def _subscribed(events: tuple[PlatformEvent, ...]) -> list[PlatformEvent]:
     """Leave out what extensions print: we do not subscribe to it."""
     return [event for event in events if event.type != "extension"]
 
 
-def _request(event: Event, windows: list[tuple[str, str]]) -> str:
+def _request(event: PlatformEvent, windows: list[tuple[str, str]]) -> str:
     if isinstance(event.record, dict) and "requestId" in event.record:
         return str(event.record["requestId"])
     if event.type != "function":

@@ -16,7 +16,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from reserved_port import ReservedPort
 from scripted_lambda import WAIT_S, ScriptedLambda, shut_down
 
-from otlp2parquet_ext import query
+from otlp2parquet_ext.tools import query
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -101,7 +101,7 @@ def test_exporters_are_heard_where_lambda_delivers_nothing(tmp_path: Path, statu
 def test_the_endpoint_is_imported_without_what_reads_requests() -> None:
     """Protobuf and the message classes come with `warm_up` or the first request, pyarrow later."""
     program = (
-        "import sys; import otlp2parquet_ext.otlp_receiver; "
+        "import sys; import otlp2parquet_ext.extension.receive.otlp_receiver; "
         "print({n.split('.')[0] for n in sys.modules} & {'google', 'opentelemetry', 'pyarrow'})"
     )
     said = subprocess.run(

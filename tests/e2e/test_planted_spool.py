@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 from scripted_lambda import COMMAND, ScriptedLambda, invoke, shutdown
 
-from otlp2parquet_ext import query
-from otlp2parquet_ext.spool import Kind, digest_of
+from otlp2parquet_ext.spool import FrameKind, digest_of
 from otlp2parquet_ext.spool.frames import encode_header
+from otlp2parquet_ext.tools import query
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,7 +29,7 @@ def body(text: str) -> bytes:
 
 def framed(payload: bytes) -> bytes:
     """Lay a body down as a segment does."""
-    return encode_header(Kind.DELIVERY, 1, payload, digest_of(payload)) + payload
+    return encode_header(FrameKind.DELIVERY, 1, payload, digest_of(payload)) + payload
 
 
 def stored(folder: Path) -> list[str]:

@@ -16,9 +16,9 @@ from built_tools import needed
 from reserved_port import ReservedPort
 from scripted_lambda import COMMAND
 
-from otlp2parquet_ext import local, query
-from otlp2parquet_ext.committer.command import commit_quietly
-from otlp2parquet_ext.local import ExtensionProgram, Faults, Outcome, Plan
+from otlp2parquet_ext.tools import local, query
+from otlp2parquet_ext.tools.commit import commit_quietly
+from otlp2parquet_ext.tools.local import ExtensionProgram, Faults, Outcome, Plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from scripted_lambda import LAUNCHER, LAYER, WAIT_S, Extension, ScriptedLambda, invoke, shutdown
 
-from otlp2parquet_ext import query
+from otlp2parquet_ext.tools import query
 
 pytestmark = pytest.mark.e2e
 
@@ -56,7 +56,12 @@ def test_taking_deliveries_loads_nothing_a_flush_or_otlp_needs(
     imported = {
         line.split("|")[-1].strip() for line in extension.lines if line.startswith("import time:")
     }
-    assert {"asyncio", "msgspec", "otlp2parquet_ext.agent", "otlp2parquet_ext.http1"} <= imported
+    assert {
+        "asyncio",
+        "msgspec",
+        "otlp2parquet_ext.extension.agent",
+        "otlp2parquet_ext.extension.receive.http1",
+    } <= imported
     libraries = {name.split(".")[0] for name in imported}
     unwanted = {
         *("aiohttp", "boto3", "google", "multidict", "opentelemetry", "pyarrow", "pyiceberg"),

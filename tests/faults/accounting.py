@@ -27,15 +27,15 @@ from botocore.exceptions import ClientError
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from places import Place
 
-from otlp2parquet_ext import query
-from otlp2parquet_ext.spool import Frame, Kind, read_frames
+from otlp2parquet_ext.spool import Frame, FrameKind, read_frames
+from otlp2parquet_ext.tools import query
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from faults.sinks import Sunk
-    from otlp2parquet_ext.local import Outcome
+    from otlp2parquet_ext.tools.local import Outcome
 
 Keys = Counter[str]
 
@@ -250,7 +250,7 @@ def spool_of(tmp: Path, *, without: str = "") -> Keys:
         for segment in data
         if not without or without.encode() not in segment
         for part in read_frames(segment)
-        if isinstance(part, Frame) and part.kind in (Kind.DELIVERY, Kind.OTLP_LOGS)
+        if isinstance(part, Frame) and part.kind in (FrameKind.DELIVERY, FrameKind.OTLP_LOGS)
     }
     return sum((_body_keys(body) for body in bodies.values()), Keys())
 

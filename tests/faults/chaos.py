@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from faults.targets import Target
-    from otlp2parquet_ext.local.processes import Program
+    from otlp2parquet_ext.tools.local.processes import Program
 
 PAUSE_S = (0.2, 1.5)
 STOPPED_S = (0.05, 1.5)

@@ -28,7 +28,7 @@ from places import Bucket, Folder, Place, process_environ
 
 from faults.accounting import FORGED
 from faults.poison import Adversary
-from otlp2parquet_ext.local.cgroups import make_group
+from otlp2parquet_ext.tools.local.cgroups import make_group
 
 if TYPE_CHECKING:
     from faults.targets import Target
@@ -115,7 +115,11 @@ class Committer:
             kill_after_s: it is killed then, and that is no fault of its own.
         """
         self.runs += 1
-        command = [sys.executable, "-c", "import sys; from otlp2parquet_ext.cli import main; "]
+        command = [
+            sys.executable,
+            "-c",
+            "import sys; from otlp2parquet_ext.tools.cli import main; ",
+        ]
         command[-1] += "sys.exit(main())"
         group = make_group("memory", f"otlp2parquet-commit-{uuid4().hex[:8]}")
         if group:

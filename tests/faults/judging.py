@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from faults.accounting import Books
     from faults.runner import Result, Sample
     from faults.scenario import Cell
-    from otlp2parquet_ext.local import Outcome
+    from otlp2parquet_ext.tools.local import Outcome
 
 MIB = 1 << 20
 ADDED_MS = 2.0

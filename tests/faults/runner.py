@@ -30,10 +30,10 @@ from faults.forging import Forger
 from faults.poison import Adversary, Poison
 from faults.runtime import LEDGER, POISON
 from faults.scenario import Adversaries
-from otlp2parquet_ext.committer.command import commit_quietly
-from otlp2parquet_ext.destinations import DestinationError
-from otlp2parquet_ext.local import ExtensionProgram, Faults, Outcome, Plan
-from otlp2parquet_ext.local.environment import Environment
+from otlp2parquet_ext.lake.destinations.destination import DestinationError
+from otlp2parquet_ext.tools.commit import commit_quietly
+from otlp2parquet_ext.tools.local import ExtensionProgram, Faults, Outcome, Plan
+from otlp2parquet_ext.tools.local.environment import Environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,8 +41,8 @@ if TYPE_CHECKING:
     from faults.accounting import Books
     from faults.scenario import Cell, Scenario
     from faults.targets import Target, Targets
-    from otlp2parquet_ext.local.outcome import ExtensionRun, Invocation
-    from otlp2parquet_ext.local.processes import Program
+    from otlp2parquet_ext.tools.local.outcome import ExtensionRun, Invocation
+    from otlp2parquet_ext.tools.local.processes import Program
 
 ROOT = Path(__file__).parents[2]
 RUNTIME = (sys.executable, "-I", "-S", str(Path(__file__).with_name("runtime.py")))

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from otlp2parquet_ext.local import Faults
+from otlp2parquet_ext.tools.local import Faults
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

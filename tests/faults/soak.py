@@ -27,8 +27,8 @@ from faults.runner import COMMAND, RECOVERIES, ROOT, RUNTIME
 from faults.runtime import LEDGER
 from faults.scenario import FILE, GLUE, S3, SQLITE
 from faults.targets import Targets
-from otlp2parquet_ext.local import ExtensionProgram, Faults, Plan
-from otlp2parquet_ext.local.environment import Environment
+from otlp2parquet_ext.tools.local import ExtensionProgram, Faults, Plan
+from otlp2parquet_ext.tools.local.environment import Environment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from faults.accounting import Books, Table
     from faults.scenario import Step
     from faults.targets import Target
-    from otlp2parquet_ext.local import Outcome
-    from otlp2parquet_ext.local.processes import Program
+    from otlp2parquet_ext.tools.local import Outcome
+    from otlp2parquet_ext.tools.local.processes import Program
 
 ENVIRONMENTS = {FILE: 1, SQLITE: 2, S3: 1, GLUE: 2}
 """Of each destination, at a time."""

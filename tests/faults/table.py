@@ -21,7 +21,7 @@ from faults.scenario import (
     Step,
     Trouble,
 )
-from otlp2parquet_ext.local import Faults, Kill, KillPoint
+from otlp2parquet_ext.tools.local import Faults, Kill, KillPoint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

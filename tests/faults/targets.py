@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from places import Place
 
     from faults.scenario import Trouble
-    from otlp2parquet_ext.local import Outcome
+    from otlp2parquet_ext.tools.local import Outcome
 
 SLOW_MS = 2_000
 DENIED = b"<Error><Code>AccessDenied</Code><Message>no</Message></Error>"

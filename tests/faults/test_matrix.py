@@ -21,7 +21,7 @@ from faults.runtime import field, rejected
 from faults.scenario import Cell, Promise, Scenario
 from faults.table import scenarios
 from faults.targets import Targets
-from otlp2parquet_ext.spool import Kind, Spool
+from otlp2parquet_ext.spool import FrameKind, Spool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -139,7 +139,7 @@ def test_records_of_a_request_are_counted_by_its_scope(tmp_path: Path) -> None:
     assert (found.sent, found.taken) == ({"otlp-a-1": 3, "otlp-a-2": 5}, {"otlp-a-1": 3})
     scope = field(1, field(1, b"otlp-a-1")) + field(2, b"") * 3
     spool = Spool(tmp_path / "spool", 1 << 20, 0)
-    spool.append(field(1, field(2, scope)), 1, 3, Kind.OTLP_LOGS)
+    spool.append(field(1, field(2, scope)), 1, 3, FrameKind.OTLP_LOGS)
     assert spool_of(tmp_path) == {"otlp-a-1": 3}
 
 

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 
 from mutating import mutated
 
-from otlp2parquet_ext.mapping.invocations import Invocations
-from otlp2parquet_ext.mapping.logs import LogTable, log_table
-from otlp2parquet_ext.tables.logs import LOGS
-from otlp2parquet_ext.telemetry.decode import Malformed, decode
-from otlp2parquet_ext.telemetry.peek import peek
-from otlp2parquet_ext.telemetry.values import Context, Delivery
+from otlp2parquet_ext.records.mapping.invocations import Invocations
+from otlp2parquet_ext.records.mapping.logs import LogTable, log_table
+from otlp2parquet_ext.records.tables.logs import LOGS
+from otlp2parquet_ext.records.telemetry.decode import Malformed, decode
+from otlp2parquet_ext.records.telemetry.peek import peek
+from otlp2parquet_ext.records.telemetry.values import Delivery, EnvironmentContext
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
@@ -74,7 +74,7 @@ def check(body: bytes) -> LogTable:
     assert seen.events == len(parts)
     assert seen.well_formed or malformed or not parts
     made = log_table(
-        [Delivery(body, 1), Delivery(b"[]", 2)], Context(instance_id="i"), Invocations()
+        [Delivery(body, 1), Delivery(b"[]", 2)], EnvironmentContext(instance_id="i"), Invocations()
     )
     made.table.validate(full=True)
     assert made.table.schema.equals(LOGS, check_metadata=True)
@@ -99,7 +99,7 @@ def check_amplified(body: bytes) -> float:
     repetitions = AMPLIFIED_BYTES // (len(body) + 1) + 1
     started = time.process_time()
     for large in (body * repetitions, b"[" + b",".join([body] * repetitions) + b"]"):
-        made = log_table([Delivery(large, 1)], Context(instance_id="i"), Invocations())
+        made = log_table([Delivery(large, 1)], EnvironmentContext(instance_id="i"), Invocations())
         assert made.table.num_rows == peek(large).events
     took_s = time.process_time() - started
     assert took_s < AMPLIFIED_S, f"{took_s:.1f} s for {AMPLIFIED_BYTES} bytes of {body!r}"

@@ -10,7 +10,7 @@ import time
 
 from request_bytes import SEEDS, WORDS, any_request
 
-from otlp2parquet_ext.http1 import BadRequestError, RequestReader
+from otlp2parquet_ext.extension.receive.http1 import BadRequestError, RequestReader
 
 __all__ = ["SEEDS", "WORDS", "any_bytes", "check", "check_amplified", "mutated"]
 

@@ -18,14 +18,19 @@ from typing import TYPE_CHECKING
 import mutating
 import pyarrow as pa
 
-from otlp2parquet_ext.mapping.invocations import Invocations
-from otlp2parquet_ext.mapping.resource import Resource
-from otlp2parquet_ext.otlp.encodings import ENCODINGS, EncodingError, OverLimitError, inflate
-from otlp2parquet_ext.otlp.exchange import Call, Reply, read_body, read_head, reply
-from otlp2parquet_ext.otlp.redact import redacted
-from otlp2parquet_ext.otlp.requests import Accepted, Signal, read_request, response
-from otlp2parquet_ext.otlp.tables import otlp_tables
-from otlp2parquet_ext.telemetry.redact import MASK_ALL, compile_rules
+from otlp2parquet_ext.records.mapping.invocations import Invocations
+from otlp2parquet_ext.records.mapping.resource import Resource
+from otlp2parquet_ext.records.otlp.encodings import (
+    ENCODINGS,
+    EncodingError,
+    OverLimitError,
+    inflate,
+)
+from otlp2parquet_ext.records.otlp.exchange import ExportCall, Reply, read_body, read_head, reply
+from otlp2parquet_ext.records.otlp.redact import redacted
+from otlp2parquet_ext.records.otlp.requests import Accepted, Signal, read_request, response
+from otlp2parquet_ext.records.otlp.tables import otlp_tables
+from otlp2parquet_ext.records.telemetry.redact import MASK_ALL, compile_rules
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -48,7 +53,7 @@ COMPRESS: dict[str, Callable[[bytes], bytes]] = {
     "zstd": lambda plain: bytes(pa.Codec("zstd").compress(plain, asbytes=True)),
 }
 CALLS = [
-    Call(signal, json=as_json, encoding=encoding)
+    ExportCall(signal, json=as_json, encoding=encoding)
     for encoding in ENCODINGS
     for as_json in (True, False)
     for signal in Signal
@@ -98,7 +103,7 @@ def check_head(data: bytes) -> None:
         assert head.encoding in ENCODINGS
 
 
-def check_body(call: Call, body: bytes) -> None:
+def check_body(call: ExportCall, body: bytes) -> None:
     """Read a body; what is accepted can be answered, stored and masked."""
     accepted = read_body(call, body, LIMIT_BYTES)
     if isinstance(accepted, Reply):
@@ -138,7 +143,7 @@ def check_amplified(data: bytes) -> float:
     return took_s
 
 
-def _amplified(call: Call, body: bytes) -> Iterator[bytes]:
+def _amplified(call: ExportCall, body: bytes) -> Iterator[bytes]:
     """Repeat a body: as it is, for requests of protobuf can follow each other, and its inside."""
     repetitions = AMPLIFIED_BYTES // (len(body) + 1) + 1
     yield body * repetitions

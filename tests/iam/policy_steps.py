@@ -17,17 +17,17 @@ import msgspec
 from lake_bench import bodies_at
 from places import Place, soon
 
-from otlp2parquet_ext.committer import opening
-from otlp2parquet_ext.committer.sweeping import Options, sweep
-from otlp2parquet_ext.committer.work import commit_waiting
-from otlp2parquet_ext.destinations import Batch, DestinationError
-from otlp2parquet_ext.iceberg.append import LeanTable
-from otlp2parquet_ext.iceberg.upkeep.cleaning import clean
-from otlp2parquet_ext.iceberg.upkeep.merging import merge_manifests
+from otlp2parquet_ext.functions.committer import opening
+from otlp2parquet_ext.functions.committer.sweeping import Options, sweep
+from otlp2parquet_ext.functions.committer.work import commit_waiting
+from otlp2parquet_ext.lake.destinations.destination import Batch, DestinationError
+from otlp2parquet_ext.lake.iceberg.commit.append import LeanTable
+from otlp2parquet_ext.lake.iceberg.upkeep.cleaning import clean
+from otlp2parquet_ext.lake.iceberg.upkeep.merging import merge_manifests
 
 if TYPE_CHECKING:
-    from otlp2parquet_ext.destinations import Destination
-    from otlp2parquet_ext.iceberg.upkeep.handle import Handle
+    from otlp2parquet_ext.lake.destinations.destination import Destination
+    from otlp2parquet_ext.lake.iceberg.commit.handle import Handle
 
 NAMES = count()
 UUID = "00000000-0000-4000-8000-000000000000"
@@ -176,7 +176,7 @@ def _worked(place: Place) -> None:
         raise DestinationError(done.problem)
 
 
-def _handle(place: Place) -> tuple[opening.Place, Handle]:
+def _handle(place: Place) -> tuple[opening.TableLocation, Handle]:
     opened = opening.open_place(place.variables)
     table = opened.open_table()
     assert isinstance(table, LeanTable)

@@ -16,10 +16,10 @@ from places import Bucket, Place
 from policy_documents import FOLDER, Policy, actions, document, filled, without
 from policy_grounds import Ground, values
 
-from otlp2parquet_ext.checking.files import PROBE
-from otlp2parquet_ext.checking.policies import POLICIES
-from otlp2parquet_ext.checking.trying import FAILED, NOTE, Verdict
-from otlp2parquet_ext.checking.whole import Wish, verdicts
+from otlp2parquet_ext.lake.checking.files import PROBE
+from otlp2parquet_ext.lake.checking.policies import POLICIES
+from otlp2parquet_ext.lake.checking.run import Wish, verdicts
+from otlp2parquet_ext.lake.checking.runner import FAILED, NOTE, TrialVerdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,17 +47,17 @@ def ground(server: Server) -> Ground:
     return Ground(server)
 
 
-def checked(place: Place, *, create: bool = False) -> list[Verdict]:
+def checked(place: Place, *, create: bool = False) -> list[TrialVerdict]:
     """Check a place."""
     return list(verdicts(place.variables, Wish(create=create)))
 
 
-def failures(found: list[Verdict]) -> list[Verdict]:
+def failures(found: list[TrialVerdict]) -> list[TrialVerdict]:
     """Return what failed."""
     return [verdict for verdict in found if verdict.state == FAILED]
 
 
-def statements(found: list[Verdict]) -> list[Policy]:
+def statements(found: list[TrialVerdict]) -> list[Policy]:
     """Return what the check says should be added."""
     return [dict(one) for verdict in failures(found) for one in verdict.statements]
 

@@ -23,10 +23,10 @@ from policy_grounds import Ground, SecondGround, values
 from policy_pages import fails_without
 from policy_steps import COMMITTER, PLAIN, WRITER, Stage, Steps
 
-from otlp2parquet_ext.destinations import DestinationError
-from otlp2parquet_ext.iceberg import CommitError
-from otlp2parquet_ext.iceberg.upkeep import merge
-from otlp2parquet_ext.storage import StorageError
+from otlp2parquet_ext.lake.destinations.destination import DestinationError
+from otlp2parquet_ext.lake.iceberg.model.errors import CommitError
+from otlp2parquet_ext.lake.iceberg.upkeep import merge
+from otlp2parquet_ext.lake.storage.storage import StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -7,8 +7,8 @@ from policy_documents import FOLDER, actions, document
 from policy_pages import PAGE, fails_without, rewritten, shown
 from policy_steps import COMMITTER, WRITER
 
-from otlp2parquet_ext.iceberg.catalogs.remedies import GLUE, S3_TABLES
-from otlp2parquet_ext.storage.s3_errors import Action
+from otlp2parquet_ext.lake.iceberg.catalogs.remedies import GLUE, S3_TABLES
+from otlp2parquet_ext.lake.storage.s3_errors import Action
 
 NAMES = sorted(path.stem for path in FOLDER.glob("*.json"))
 TABLES = [

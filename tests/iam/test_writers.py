@@ -15,8 +15,8 @@ from policy_documents import FOLDER, document, filled
 from policy_grounds import Ground, SecondGround, values
 from policy_pages import PAGE
 
-from otlp2parquet_ext.iceberg.aside import FOLDER as INBOX
-from otlp2parquet_ext.iceberg.upkeep.notes import FOLDER as CARE
+from otlp2parquet_ext.lake.iceberg.commit.set_aside import FOLDER as INBOX
+from otlp2parquet_ext.lake.iceberg.upkeep.notes import FOLDER as CARE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,7 +9,7 @@ import msgspec
 if TYPE_CHECKING:
     from pyiceberg.table import Table
 
-    from otlp2parquet_ext.iceberg import DataFile
+    from otlp2parquet_ext.lake.iceberg.model.data_file import DataFile
 
 
 def without(value: dict[str, Any], *keys: str) -> dict[str, Any]:

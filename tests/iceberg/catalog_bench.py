@@ -14,13 +14,13 @@ import rest_fixture
 from lake_bench import soon
 from pyiceberg.catalog import load_catalog
 
-from otlp2parquet_ext import query
-from otlp2parquet_ext.destinations import Batch
-from otlp2parquet_ext.destinations.lake import Lake
-from otlp2parquet_ext.iceberg.catalogs.pyiceberg_catalog import PyIcebergTable, catalog_table
-from otlp2parquet_ext.iceberg.catalogs.pyiceberg_config import catalog_properties
-from otlp2parquet_ext.iceberg.inbox import Inbox
-from otlp2parquet_ext.storage.local import LocalStorage
+from otlp2parquet_ext.lake.destinations.destination import Batch
+from otlp2parquet_ext.lake.destinations.lake import Lake
+from otlp2parquet_ext.lake.iceberg.catalogs.pyiceberg_catalog import PyIcebergTable, catalog_table
+from otlp2parquet_ext.lake.iceberg.catalogs.pyiceberg_config import catalog_properties
+from otlp2parquet_ext.lake.iceberg.commit.inbox import Inbox
+from otlp2parquet_ext.lake.storage.local import LocalStorage
+from otlp2parquet_ext.tools import query
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pyiceberg.catalog import Catalog
     from pyiceberg.table import Table
 
-    from otlp2parquet_ext.iceberg import DataFile
+    from otlp2parquet_ext.lake.iceberg.model.data_file import DataFile
 
 NAME = "lake"
 

@@ -12,17 +12,18 @@ from pyiceberg.catalog.glue import GlueCatalog
 from pyiceberg_reference import PyIcebergReference
 from rest_bench import duckdb_bodies
 
-from otlp2parquet_ext.iceberg import CommitTable, lean
-from otlp2parquet_ext.iceberg.catalogs.glue_catalog import GlueName
-from otlp2parquet_ext.storage.local import LocalStorage
-from otlp2parquet_ext.web.aws import AwsClient
-from otlp2parquet_ext.web.client import Client
-from otlp2parquet_ext.web.credentials import CredentialSource
+from otlp2parquet_ext.lake.http.aws import AwsClient
+from otlp2parquet_ext.lake.http.client import Client
+from otlp2parquet_ext.lake.http.credentials import CredentialSource
+from otlp2parquet_ext.lake.iceberg import open_table
+from otlp2parquet_ext.lake.iceberg.catalogs.glue_catalog import GlueName
+from otlp2parquet_ext.lake.storage.local import LocalStorage
 
 if TYPE_CHECKING:
     from pyiceberg.table import Table
 
-    from otlp2parquet_ext.storage import Storage
+    from otlp2parquet_ext.lake.iceberg.commit.table import CommitTable
+    from otlp2parquet_ext.lake.storage.storage import Storage
 
 REGION = "eu-west-1"
 KEYS = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}
@@ -44,7 +45,7 @@ class GlueHome(Home):
         """See `Home.lean`."""
         client = Client()
         aws = AwsClient(client, CredentialSource(KEYS, client), region=REGION, service="glue")
-        return lean.glue_table(
+        return open_table.glue_table(
             aws,
             storage or LocalStorage(Path("/")),
             GlueName(self.url, "otel", self.name),

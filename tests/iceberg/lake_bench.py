@@ -15,16 +15,19 @@ import pyarrow as pa
 import pyiceberg_reference
 from pyiceberg.catalog.sql import SqlCatalog
 
-from otlp2parquet_ext import query
-from otlp2parquet_ext.destinations import Batch
-from otlp2parquet_ext.destinations.lake import Lake
-from otlp2parquet_ext.iceberg import CommitTable, DataFile, lean
-from otlp2parquet_ext.iceberg.inbox import Inbox
-from otlp2parquet_ext.storage.local import LocalStorage
-from otlp2parquet_ext.tables.logs import LOGS
+from otlp2parquet_ext.lake.destinations.destination import Batch
+from otlp2parquet_ext.lake.destinations.lake import Lake
+from otlp2parquet_ext.lake.iceberg import open_table
+from otlp2parquet_ext.lake.iceberg.commit.inbox import Inbox
+from otlp2parquet_ext.lake.storage.local import LocalStorage
+from otlp2parquet_ext.records.tables.logs import LOGS
+from otlp2parquet_ext.tools import query
 
 if TYPE_CHECKING:
     from pyiceberg.table import Table
+
+    from otlp2parquet_ext.lake.iceberg.commit.table import CommitTable
+    from otlp2parquet_ext.lake.iceberg.model.data_file import DataFile
 
 DAY_US = 86_400_000_000
 NOON_US = 20_000 * DAY_US + DAY_US // 2
@@ -85,7 +88,7 @@ class Home:
 
     def lean(self) -> CommitTable:
         """Open the table for the lean append."""
-        return lean.sqlite_table(self.database, self.location, "otel", self.name)
+        return open_table.sqlite_table(self.database, self.location, "otel", self.name)
 
     def pyiceberg(self) -> CommitTable:
         """Open the table for PyIceberg's."""

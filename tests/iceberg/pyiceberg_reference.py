@@ -32,11 +32,11 @@ from pyiceberg.transforms import DayTransform
 from pyiceberg.typedef import Record
 from sqlalchemy.exc import OperationalError
 
-from otlp2parquet_ext.iceberg import CommitError
-from otlp2parquet_ext.iceberg.catalogs.sqlite_catalog import CATALOG_NAME
-from otlp2parquet_ext.iceberg.format.new_table import PROPERTIES
-from otlp2parquet_ext.iceberg.ledger import Ledger, names_summary
-from otlp2parquet_ext.tables.logs import LOGS
+from otlp2parquet_ext.lake.iceberg.catalogs.sqlite_catalog import CATALOG_NAME
+from otlp2parquet_ext.lake.iceberg.commit.ledger import Ledger, names_summary
+from otlp2parquet_ext.lake.iceberg.format.new_table import PROPERTIES
+from otlp2parquet_ext.lake.iceberg.model.errors import CommitError
+from otlp2parquet_ext.records.tables.logs import LOGS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from pyiceberg.catalog import Catalog
     from pyiceberg.table import Table
 
-    from otlp2parquet_ext.iceberg import DataFile
+    from otlp2parquet_ext.lake.iceberg.model.data_file import DataFile
 
 ATTEMPTS = 20
 FIRST_WAIT_S = 0.02

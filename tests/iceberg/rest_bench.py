@@ -14,17 +14,18 @@ from pyiceberg.catalog.rest import RestCatalog as PyIcebergRestCatalog
 from pyiceberg_reference import PyIcebergReference
 from rest_fixture import java_rows
 
-from otlp2parquet_ext import query
-from otlp2parquet_ext.iceberg import CommitTable, lean
-from otlp2parquet_ext.iceberg.catalogs.rest_client import RestTable
-from otlp2parquet_ext.storage.local import LocalStorage
-from otlp2parquet_ext.web.client import Client
+from otlp2parquet_ext.lake.http.client import Client
+from otlp2parquet_ext.lake.iceberg import open_table
+from otlp2parquet_ext.lake.iceberg.catalogs.rest_client import RestTable
+from otlp2parquet_ext.lake.storage.local import LocalStorage
+from otlp2parquet_ext.tools import query
 
 if TYPE_CHECKING:
     from counting_proxy import Proxy
     from pyiceberg.table import Table
 
-    from otlp2parquet_ext.iceberg.catalogs.rest_catalog import RestCatalog
+    from otlp2parquet_ext.lake.iceberg.catalogs.rest_catalog import RestCatalog
+    from otlp2parquet_ext.lake.iceberg.commit.table import CommitTable
 
 
 @dataclass(frozen=True)
@@ -41,12 +42,12 @@ class RestHome(Home):
 
     def rest(self) -> RestCatalog:
         """Open the catalog."""
-        return lean.bearer_catalog(Client(), RestTable(self.url, "", "otel", self.name))
+        return open_table.bearer_catalog(Client(), RestTable(self.url, "", "otel", self.name))
 
     def lean(self) -> CommitTable:
         """See `Home.lean`."""
         disk = LocalStorage(Path("/"))
-        return lean.rest_table(
+        return open_table.rest_table(
             self.rest(), disk, location=str(self.location), label=f"otel.{self.name}"
         )
 

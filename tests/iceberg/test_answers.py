@@ -6,9 +6,14 @@ import json
 
 import pytest
 
-from otlp2parquet_ext.iceberg.catalogs.answers import Failure, Outcome, failure, outcome
-from otlp2parquet_ext.iceberg.catalogs.rest_answers import Config, Loaded, StorageCredential
-from otlp2parquet_ext.web import Response
+from otlp2parquet_ext.lake.http.response import Response
+from otlp2parquet_ext.lake.iceberg.catalogs.outcomes import (
+    CatalogFailure,
+    CatalogOutcome,
+    failure,
+    outcome,
+)
+from otlp2parquet_ext.lake.iceberg.catalogs.rest_answers import Config, Loaded, StorageCredential
 
 
 def iceberg(status: int, type_: str, message: str = "why") -> Response:
@@ -26,34 +31,34 @@ def aws(status: int, type_: str, message: str = "why") -> Response:
 @pytest.mark.parametrize(
     ("answer", "meaning"),
     [
-        (iceberg(409, "CommitFailedException"), Outcome.CONFLICT),
-        (iceberg(400, "CommitFailedException"), Outcome.CONFLICT),
-        (aws(400, "ConcurrentModificationException"), Outcome.CONFLICT),
-        (iceberg(500, "CommitStateUnknownException"), Outcome.UNKNOWN),
-        (iceberg(502, "InternalServerError"), Outcome.UNKNOWN),
-        (iceberg(503, "SlowDown"), Outcome.UNKNOWN),
-        (iceberg(504, "TimeoutException"), Outcome.UNKNOWN),
-        (Response(507, {}, b"?"), Outcome.UNKNOWN),
-        (Response(202, {}, b""), Outcome.UNKNOWN),
-        (Response(302, {"location": "x"}, b""), Outcome.UNKNOWN),
-        (Response(408, {}, b""), Outcome.UNKNOWN),
-        (aws(400, "OperationTimeoutException"), Outcome.UNKNOWN),
-        (aws(400, "InternalServiceException"), Outcome.UNKNOWN),
-        (iceberg(404, "NoSuchTableException"), Outcome.ABSENT),
-        (aws(400, "EntityNotFoundException"), Outcome.ABSENT),
-        (iceberg(403, "ForbiddenException"), Outcome.DENIED),
-        (aws(400, "AccessDeniedException"), Outcome.DENIED),
-        (iceberg(401, "NotAuthorizedException"), Outcome.UNIDENTIFIED),
-        (iceberg(419, "AuthenticationTimeoutException"), Outcome.UNIDENTIFIED),
-        (aws(400, "ExpiredTokenException"), Outcome.UNIDENTIFIED),
-        (aws(403, "UnrecognizedClientException"), Outcome.UNIDENTIFIED),
-        (iceberg(429, "TooManyRequests"), Outcome.THROTTLED),
-        (aws(400, "ThrottlingException"), Outcome.THROTTLED),
-        (iceberg(400, "BadRequestException"), Outcome.REFUSED),
-        (iceberg(422, "UnprocessableEntityException"), Outcome.REFUSED),
+        (iceberg(409, "CommitFailedException"), CatalogOutcome.CONFLICT),
+        (iceberg(400, "CommitFailedException"), CatalogOutcome.CONFLICT),
+        (aws(400, "ConcurrentModificationException"), CatalogOutcome.CONFLICT),
+        (iceberg(500, "CommitStateUnknownException"), CatalogOutcome.UNKNOWN),
+        (iceberg(502, "InternalServerError"), CatalogOutcome.UNKNOWN),
+        (iceberg(503, "SlowDown"), CatalogOutcome.UNKNOWN),
+        (iceberg(504, "TimeoutException"), CatalogOutcome.UNKNOWN),
+        (Response(507, {}, b"?"), CatalogOutcome.UNKNOWN),
+        (Response(202, {}, b""), CatalogOutcome.UNKNOWN),
+        (Response(302, {"location": "x"}, b""), CatalogOutcome.UNKNOWN),
+        (Response(408, {}, b""), CatalogOutcome.UNKNOWN),
+        (aws(400, "OperationTimeoutException"), CatalogOutcome.UNKNOWN),
+        (aws(400, "InternalServiceException"), CatalogOutcome.UNKNOWN),
+        (iceberg(404, "NoSuchTableException"), CatalogOutcome.ABSENT),
+        (aws(400, "EntityNotFoundException"), CatalogOutcome.ABSENT),
+        (iceberg(403, "ForbiddenException"), CatalogOutcome.DENIED),
+        (aws(400, "AccessDeniedException"), CatalogOutcome.DENIED),
+        (iceberg(401, "NotAuthorizedException"), CatalogOutcome.UNIDENTIFIED),
+        (iceberg(419, "AuthenticationTimeoutException"), CatalogOutcome.UNIDENTIFIED),
+        (aws(400, "ExpiredTokenException"), CatalogOutcome.UNIDENTIFIED),
+        (aws(403, "UnrecognizedClientException"), CatalogOutcome.UNIDENTIFIED),
+        (iceberg(429, "TooManyRequests"), CatalogOutcome.THROTTLED),
+        (aws(400, "ThrottlingException"), CatalogOutcome.THROTTLED),
+        (iceberg(400, "BadRequestException"), CatalogOutcome.REFUSED),
+        (iceberg(422, "UnprocessableEntityException"), CatalogOutcome.REFUSED),
     ],
 )
-def test_a_failure_has_one_meaning(answer: Response, meaning: Outcome) -> None:
+def test_a_failure_has_one_meaning(answer: Response, meaning: CatalogOutcome) -> None:
     """What may have been done is looked up; what surely was not, is given up or kept."""
     assert outcome(failure(answer)) is meaning
 
@@ -64,7 +69,7 @@ def test_a_failure_is_one_line() -> None:
     assert str(failure(Response(502, {}, b"<h1>Bad\n gateway</h1>"))) == (
         "HTTP 502: <h1>Bad gateway</h1>"
     )
-    assert str(Failure(500, "", "")) == "HTTP 500: no reason given"
+    assert str(CatalogFailure(500, "", "")) == "HTTP 500: no reason given"
     assert len(str(failure(iceberg(400, "Bad", "x" * 10_000)))) < 400
 
 

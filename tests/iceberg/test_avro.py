@@ -15,9 +15,9 @@ from pyiceberg.avro.resolver import construct_reader
 from pyiceberg.io.pyarrow import PyArrowFileIO
 from pyiceberg.utils.schema_conversion import AvroSchemaConversion
 
-from otlp2parquet_ext.iceberg.format.avro import AvroError, encoder
-from otlp2parquet_ext.iceberg.format.avro_file import AvroFile, new_file, open_file
-from otlp2parquet_ext.iceberg.format.manifest_schemas import MANIFEST_FILE
+from otlp2parquet_ext.lake.iceberg.format.avro import AvroError, encoder
+from otlp2parquet_ext.lake.iceberg.format.avro_file import AvroFile, new_file, open_file
+from otlp2parquet_ext.lake.iceberg.format.manifest_schemas import MANIFEST_FILE
 
 if TYPE_CHECKING:
     from pathlib import Path

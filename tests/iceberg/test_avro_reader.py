@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_avro import EVERYTHING, RECORDS
 
-from otlp2parquet_ext.iceberg.format.avro import AvroError, encoder, put_bytes, put_long
-from otlp2parquet_ext.iceberg.format.avro_file import AvroFile, new_file, open_file
-from otlp2parquet_ext.iceberg.format.avro_reader import (
+from otlp2parquet_ext.lake.iceberg.format.avro import AvroError, encoder, put_bytes, put_long
+from otlp2parquet_ext.lake.iceberg.format.avro_file import AvroFile, new_file, open_file
+from otlp2parquet_ext.lake.iceberg.format.avro_reader import (
     BLOCK_BYTES,
     Block,
     blocks,

@@ -10,19 +10,20 @@ import pytest
 from lake_bench import Home, bodies_at, soon
 from pyiceberg.types import IntegerType, StringType
 
-from otlp2parquet_ext import query
-from otlp2parquet_ext.destinations.refit import lay_beside, refit
-from otlp2parquet_ext.iceberg import ClashError, ConflictError, MisfitError
-from otlp2parquet_ext.iceberg.upkeep.care import ATTEMPTS, evolve
-from otlp2parquet_ext.storage import StorageError
-from otlp2parquet_ext.storage.local import LocalStorage
-from otlp2parquet_ext.tables.logs import COLUMNS, LOGS
+from otlp2parquet_ext.lake.destinations.refit import lay_beside, refit
+from otlp2parquet_ext.lake.iceberg.format.schema_match import ClashError, MisfitError
+from otlp2parquet_ext.lake.iceberg.model.errors import ConflictError
+from otlp2parquet_ext.lake.iceberg.upkeep.care import ATTEMPTS, evolve
+from otlp2parquet_ext.lake.storage.local import LocalStorage
+from otlp2parquet_ext.lake.storage.storage import StorageError
+from otlp2parquet_ext.records.tables.logs import COLUMNS, LOGS
+from otlp2parquet_ext.tools import query
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from otlp2parquet_ext.iceberg import DataFile
+    from otlp2parquet_ext.lake.iceberg.model.data_file import DataFile
 
 OWN_FIRST = pa.schema(
     [pa.field("team", pa.string()), *(pa.field(f.name.lower(), f.type) for f in reversed(LOGS))]

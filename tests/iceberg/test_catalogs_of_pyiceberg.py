@@ -14,15 +14,15 @@ from lake_bench import bodies_at, soon
 from pyiceberg_reference import PyIcebergReference
 from tiers import tiered
 
-from otlp2parquet_ext.iceberg import CommitError
-from otlp2parquet_ext.iceberg.expiry import SNAPSHOTS_KEPT
-from otlp2parquet_ext.iceberg.terms import Terms
-from otlp2parquet_ext.tables.logs import COLUMNS
+from otlp2parquet_ext.lake.iceberg.commit.expiry import SNAPSHOTS_KEPT
+from otlp2parquet_ext.lake.iceberg.commit.terms import Terms
+from otlp2parquet_ext.lake.iceberg.model.errors import CommitError
+from otlp2parquet_ext.records.tables.logs import COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from otlp2parquet_ext.iceberg import DataFile
+    from otlp2parquet_ext.lake.iceberg.model.data_file import DataFile
 
 
 @pytest.fixture(params=tiered(KINDS))
@@ -136,8 +136,8 @@ import json, time
 from pathlib import Path
 from catalog_bench import Warehouse
 from lake_bench import bodies_at
-from otlp2parquet_ext.destinations import Batch
-from otlp2parquet_ext.destinations.lake import Lake
+from otlp2parquet_ext.lake.destinations.destination import Batch
+from otlp2parquet_ext.lake.destinations.lake import Lake
 warehouse, writer = Warehouse(Path(sys.argv[2]), json.loads(sys.argv[3])), sys.argv[4]
 lake = Lake(warehouse.storage, warehouse.open)
 for number in range(5):

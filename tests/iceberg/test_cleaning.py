@@ -10,20 +10,20 @@ import pytest
 from lake_bench import Home, bodies_at, soon
 from pyiceberg_reference import _iceberg_file
 
-from otlp2parquet_ext.iceberg.append import LeanTable
-from otlp2parquet_ext.iceberg.expiry import SNAPSHOTS_KEPT
-from otlp2parquet_ext.iceberg.format.avro import AvroError
-from otlp2parquet_ext.iceberg.format.contents import all_lines
-from otlp2parquet_ext.iceberg.upkeep.cleaning import Cleaned, clean
-from otlp2parquet_ext.iceberg.upkeep.merge import FEWEST_SMALL
-from otlp2parquet_ext.iceberg.upkeep.merging import merge_manifests
-from otlp2parquet_ext.iceberg.upkeep.notes import FOLDER, Note
-from otlp2parquet_ext.storage import StorageError
+from otlp2parquet_ext.lake.iceberg.commit.append import LeanTable
+from otlp2parquet_ext.lake.iceberg.commit.expiry import SNAPSHOTS_KEPT
+from otlp2parquet_ext.lake.iceberg.format.avro import AvroError
+from otlp2parquet_ext.lake.iceberg.format.contents import all_lines
+from otlp2parquet_ext.lake.iceberg.upkeep.cleaning import Cleaned, clean
+from otlp2parquet_ext.lake.iceberg.upkeep.merge import FEWEST_SMALL
+from otlp2parquet_ext.lake.iceberg.upkeep.merging import merge_manifests
+from otlp2parquet_ext.lake.iceberg.upkeep.notes import FOLDER, Note
+from otlp2parquet_ext.lake.storage.storage import StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from otlp2parquet_ext.iceberg.upkeep.handle import Handle
+    from otlp2parquet_ext.lake.iceberg.commit.handle import Handle
 
 
 def handle(home: Home) -> Handle:

@@ -25,22 +25,22 @@ from pyiceberg.catalog.rest import RestCatalog
 from pyiceberg.exceptions import CommitFailedException, CommitStateUnknownException
 from requests import Session
 
-from otlp2parquet_ext.destinations import Batch
-from otlp2parquet_ext.destinations.lake import Lake
-from otlp2parquet_ext.iceberg import CommitError
-from otlp2parquet_ext.iceberg.catalogs import pyiceberg_open
-from otlp2parquet_ext.iceberg.catalogs.patience import LEFT_BEHIND_AT_MOST
-from otlp2parquet_ext.iceberg.catalogs.pyiceberg_config import catalog_properties
-from otlp2parquet_ext.iceberg.catalogs.pyiceberg_s3 import s3_storage
-from otlp2parquet_ext.iceberg.inbox import Inbox
-from otlp2parquet_ext.web.client import new_client
+from otlp2parquet_ext.lake.destinations.destination import Batch
+from otlp2parquet_ext.lake.destinations.lake import Lake
+from otlp2parquet_ext.lake.http.client import new_client
+from otlp2parquet_ext.lake.iceberg.catalogs import pyiceberg_open
+from otlp2parquet_ext.lake.iceberg.catalogs.deadline_executor import LEFT_BEHIND_AT_MOST
+from otlp2parquet_ext.lake.iceberg.catalogs.pyiceberg_config import catalog_properties
+from otlp2parquet_ext.lake.iceberg.catalogs.pyiceberg_s3 import s3_storage
+from otlp2parquet_ext.lake.iceberg.commit.inbox import Inbox
+from otlp2parquet_ext.lake.iceberg.model.errors import CommitError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from otlp2parquet_ext.iceberg import DataFile
-    from otlp2parquet_ext.iceberg.catalogs.pyiceberg_catalog import PyIcebergTable
+    from otlp2parquet_ext.lake.iceberg.catalogs.pyiceberg_catalog import PyIcebergTable
+    from otlp2parquet_ext.lake.iceberg.model.data_file import DataFile
 
 
 @pytest.fixture

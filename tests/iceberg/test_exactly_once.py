@@ -13,14 +13,13 @@ import msgspec
 import pytest
 from lake_bench import Home, bodies_at, soon
 
-from otlp2parquet_ext.destinations import Batch
-from otlp2parquet_ext.destinations.lake import FILES_PER_COMMIT, Lake
-from otlp2parquet_ext.iceberg import CommitError, DataFile
-from otlp2parquet_ext.iceberg.append import LeanTable
-from otlp2parquet_ext.iceberg.catalog import OutcomeUnknownError
-from otlp2parquet_ext.iceberg.catalogs.file_catalog import FileCatalog
-from otlp2parquet_ext.iceberg.catalogs.sqlite_catalog import SqlitePointer
-from otlp2parquet_ext.iceberg.ledger import (
+from otlp2parquet_ext.lake.destinations.destination import Batch
+from otlp2parquet_ext.lake.destinations.lake import FILES_PER_COMMIT, Lake
+from otlp2parquet_ext.lake.iceberg.catalogs.file_catalog import FileCatalog
+from otlp2parquet_ext.lake.iceberg.catalogs.sqlite_catalog import SqlitePointer
+from otlp2parquet_ext.lake.iceberg.commit.append import LeanTable
+from otlp2parquet_ext.lake.iceberg.commit.catalog import OutcomeUnknownError
+from otlp2parquet_ext.lake.iceberg.commit.ledger import (
     FORGOTTEN,
     LEDGER,
     LENGTH,
@@ -28,8 +27,10 @@ from otlp2parquet_ext.iceberg.ledger import (
     Ledger,
     names_summary,
 )
-from otlp2parquet_ext.storage.local import LocalStorage
-from otlp2parquet_ext.tables.logs import COLUMNS
+from otlp2parquet_ext.lake.iceberg.model.data_file import DataFile
+from otlp2parquet_ext.lake.iceberg.model.errors import CommitError
+from otlp2parquet_ext.lake.storage.local import LocalStorage
+from otlp2parquet_ext.records.tables.logs import COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

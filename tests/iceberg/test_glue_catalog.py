@@ -16,15 +16,15 @@ from glue_bench import GlueHome
 from lake_bench import bodies_at, soon
 from rest_bench import asked
 
-from otlp2parquet_ext.iceberg import CommitError
-from otlp2parquet_ext.storage.local import LocalStorage
-from otlp2parquet_ext.tables.logs import COLUMNS
+from otlp2parquet_ext.lake.iceberg.model.errors import CommitError
+from otlp2parquet_ext.lake.storage.local import LocalStorage
+from otlp2parquet_ext.records.tables.logs import COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from otlp2parquet_ext.storage import Put
-    from otlp2parquet_ext.storage.buffers import BytesLike
+    from otlp2parquet_ext.lake.storage.buffers import BytesLike
+    from otlp2parquet_ext.lake.storage.storage import Put
 
 NAMES = count()
 COMMITS = 25

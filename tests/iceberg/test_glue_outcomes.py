@@ -8,14 +8,14 @@ import pytest
 from lake_bench import soon
 from scripted_catalog import CUT, Answer, Scripted, scripted
 
-from otlp2parquet_ext.iceberg import CommitError
-from otlp2parquet_ext.iceberg.catalog import OutcomeUnknownError
-from otlp2parquet_ext.iceberg.catalogs import remedies
-from otlp2parquet_ext.iceberg.catalogs.glue_catalog import GlueName, GluePointer
-from otlp2parquet_ext.tables.logs import COLUMNS
-from otlp2parquet_ext.web.aws import AwsClient
-from otlp2parquet_ext.web.client import Client
-from otlp2parquet_ext.web.credentials import CredentialSource
+from otlp2parquet_ext.lake.http.aws import AwsClient
+from otlp2parquet_ext.lake.http.client import Client
+from otlp2parquet_ext.lake.http.credentials import CredentialSource
+from otlp2parquet_ext.lake.iceberg.catalogs import remedies
+from otlp2parquet_ext.lake.iceberg.catalogs.glue_catalog import GlueName, GluePointer
+from otlp2parquet_ext.lake.iceberg.commit.catalog import OutcomeUnknownError
+from otlp2parquet_ext.lake.iceberg.model.errors import CommitError
+from otlp2parquet_ext.records.tables.logs import COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from otlp2parquet_ext.iceberg.catalogs.glue_requests import (
+from otlp2parquet_ext.lake.iceberg.catalogs.glue_requests import (
     GlueTable,
     headers,
     moved_input,
     new_input,
 )
-from otlp2parquet_ext.tables.logs import COLUMNS
+from otlp2parquet_ext.records.tables.logs import COLUMNS
 
 TABLE = {
     "Name": "logs",

@@ -9,14 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lake_bench import Home, bodies_at, soon
 
-from otlp2parquet_ext.iceberg.expiry import (
+from otlp2parquet_ext.lake.iceberg.commit.expiry import (
     COMMITS_TO_LIVE,
     SNAPSHOTS_KEPT,
     WAITING,
     expired,
     manifest_lists,
 )
-from otlp2parquet_ext.iceberg.format.bounds import BOUND_CHARACTERS, lower_bound, upper_bound
+from otlp2parquet_ext.lake.iceberg.format.bounds import BOUND_CHARACTERS, lower_bound, upper_bound
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from lake_bench import Home, bodies_at, soon
 
-from otlp2parquet_ext.iceberg.append import LeanTable
-from otlp2parquet_ext.iceberg.history import APPENDS_ONLY, appends_only_since
-from otlp2parquet_ext.iceberg.upkeep.merge import FEWEST_SMALL
-from otlp2parquet_ext.iceberg.upkeep.merging import merge_manifests
+from otlp2parquet_ext.lake.iceberg.commit.append import LeanTable
+from otlp2parquet_ext.lake.iceberg.commit.history import APPENDS_ONLY, appends_only_since
+from otlp2parquet_ext.lake.iceberg.upkeep.merge import FEWEST_SMALL
+from otlp2parquet_ext.lake.iceberg.upkeep.merging import merge_manifests
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from hypothesis_profiles import examples
 from lake_bench import DAY_US, NOON_US, Home, bodies_at, log_rows, soon
 
-from otlp2parquet_ext import query
-from otlp2parquet_ext.iceberg.history import APPENDS_ONLY
-from otlp2parquet_ext.tables.logs import COLUMNS
+from otlp2parquet_ext.lake.iceberg.commit.history import APPENDS_ONLY
+from otlp2parquet_ext.records.tables.logs import COLUMNS
+from otlp2parquet_ext.tools import query
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -198,10 +198,10 @@ def test_neither_storing_nor_committing_imports_a_catalog_library(tmp_path: Path
     """At 128 MB PyIceberg is twenty seconds of waiting."""
     code = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
-        "from otlp2parquet_ext.destinations import Batch\n"
-        "from otlp2parquet_ext.destinations.choose import choose\n"
-        "from otlp2parquet_ext.settings import load\n"
-        "from otlp2parquet_ext.tables.logs import LOGS, COLUMNS\n"
+        "from otlp2parquet_ext.lake.destinations.destination import Batch\n"
+        "from otlp2parquet_ext.lake.destinations.choose import choose\n"
+        "from otlp2parquet_ext.common.settings.settings import load\n"
+        "from otlp2parquet_ext.records.tables.logs import LOGS, COLUMNS\n"
         "import pyarrow as pa\n"
         "value = {'timestamptz': 0, 'string': '', 'int': 0}\n"
         "row = {c.name: value[c.type] for c in COLUMNS}\n"
@@ -225,9 +225,9 @@ def test_many_writers_lose_and_double_nothing(tmp_path: Path) -> None:
         "import sys; sys.path.insert(0, sys.argv[1])\n"
         "from pathlib import Path\n"
         "from lake_bench import Home, bodies_at\n"
-        "from otlp2parquet_ext.destinations import Batch\n"
-        "from otlp2parquet_ext.destinations.lake import Lake\n"
-        "from otlp2parquet_ext.storage.local import LocalStorage\n"
+        "from otlp2parquet_ext.lake.destinations.destination import Batch\n"
+        "from otlp2parquet_ext.lake.destinations.lake import Lake\n"
+        "from otlp2parquet_ext.lake.storage.local import LocalStorage\n"
         "import time\n"
         "home, writer = Home(Path(sys.argv[2])), sys.argv[3]\n"
         "lake = Lake(LocalStorage(home.location), home.lean)\n"

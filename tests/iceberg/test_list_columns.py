@@ -20,16 +20,16 @@ from pyiceberg.io.pyarrow import (
 from pyiceberg.schema import Schema
 from pyiceberg.types import ListType, NestedField, StringType, TimestamptzType
 
-from otlp2parquet_ext import query
-from otlp2parquet_ext.destinations import Batch
-from otlp2parquet_ext.destinations.parquet_file import encode
-from otlp2parquet_ext.iceberg.catalogs.glue_requests import new_input
-from otlp2parquet_ext.iceberg.format.bounds import statistics
-from otlp2parquet_ext.iceberg.format.new_table import new_table
-from otlp2parquet_ext.iceberg.matching import PARKED, Clash, Matched, match
-from otlp2parquet_ext.iceberg.upkeep.care import evolve, iceberg_type
-from otlp2parquet_ext.tables.registry import TABLES
-from otlp2parquet_ext.tables.traces import COLUMNS
+from otlp2parquet_ext.lake.destinations.destination import Batch
+from otlp2parquet_ext.lake.destinations.parquet_file import encode
+from otlp2parquet_ext.lake.iceberg.catalogs.glue_requests import new_input
+from otlp2parquet_ext.lake.iceberg.format.bounds import statistics
+from otlp2parquet_ext.lake.iceberg.format.new_table import new_table
+from otlp2parquet_ext.lake.iceberg.format.schema_match import PARKED, Clash, Matched, match
+from otlp2parquet_ext.lake.iceberg.upkeep.care import evolve, iceberg_type
+from otlp2parquet_ext.records.tables.registry import TABLES
+from otlp2parquet_ext.records.tables.traces import COLUMNS
+from otlp2parquet_ext.tools import query
 
 if TYPE_CHECKING:
     from collections.abc import Callable

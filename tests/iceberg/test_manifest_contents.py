@@ -8,12 +8,11 @@ import msgspec
 import pytest
 from lake_bench import Home, bodies_at, soon
 
-from otlp2parquet_ext.iceberg import CommitError
-from otlp2parquet_ext.iceberg.append import LeanTable
-from otlp2parquet_ext.iceberg.format.avro import AvroError
-from otlp2parquet_ext.iceberg.format.avro_file import new_file, open_file
-from otlp2parquet_ext.iceberg.format.contents import (
-    Line,
+from otlp2parquet_ext.lake.iceberg.commit.append import LeanTable
+from otlp2parquet_ext.lake.iceberg.format.avro import AvroError
+from otlp2parquet_ext.lake.iceberg.format.avro_file import new_file, open_file
+from otlp2parquet_ext.lake.iceberg.format.contents import (
+    ManifestEntry,
     all_lines,
     entries,
     lines,
@@ -21,15 +20,16 @@ from otlp2parquet_ext.iceberg.format.contents import (
     may_have,
     plain,
 )
-from otlp2parquet_ext.iceberg.format.manifest_schemas import MANIFEST_FILE
-from otlp2parquet_ext.storage import StorageError
+from otlp2parquet_ext.lake.iceberg.format.manifest_schemas import MANIFEST_FILE
+from otlp2parquet_ext.lake.iceberg.model.errors import CommitError
+from otlp2parquet_ext.lake.storage.storage import StorageError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from otlp2parquet_ext.iceberg.upkeep.handle import Handle
+    from otlp2parquet_ext.lake.iceberg.commit.handle import Handle
 
-LINE = Line(
+LINE = ManifestEntry(
     path="/t/metadata/x.avro",
     length=1,
     spec_id=0,
@@ -61,7 +61,7 @@ def handle(home: Home) -> Handle:
     return table.handle
 
 
-def found(home: Home) -> dict[str, Line]:
+def found(home: Home) -> dict[str, ManifestEntry]:
     """Return every manifest of the table."""
     return all_lines(handle(home).storage, home.metadata(), 1)
 
@@ -130,7 +130,7 @@ def test_a_snapshot_without_a_list_is_an_error(home: Home) -> None:
     ],
 )
 def test_only_manifests_of_other_days_are_not_asked(
-    line: Line, days: set[int], *, asked: bool
+    line: ManifestEntry, days: set[int], *, asked: bool
 ) -> None:
     """The bounds of another partition spec may be of anything: four bytes are no day for sure."""
     assert may_have(line, {"default-spec-id": 0}, days) == asked

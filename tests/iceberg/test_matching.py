@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from msgspec.structs import replace
 
-from otlp2parquet_ext.iceberg.format.new_table import new_table
-from otlp2parquet_ext.iceberg.matching import PARKED, Clash, Matched, match
-from otlp2parquet_ext.tables.columns import Column, Encoding
-from otlp2parquet_ext.tables.logs import COLUMNS
+from otlp2parquet_ext.lake.iceberg.format.new_table import new_table
+from otlp2parquet_ext.lake.iceberg.format.schema_match import PARKED, Clash, Matched, match
+from otlp2parquet_ext.records.tables.columns import Column, Encoding
+from otlp2parquet_ext.records.tables.logs import COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,19 +11,19 @@ import pytest
 from lake_bench import DAY_US, NOON_US, Home, bodies_at, soon
 from pyiceberg_reference import _iceberg_file
 
-from otlp2parquet_ext.iceberg import CommitError
-from otlp2parquet_ext.iceberg.append import LeanTable
-from otlp2parquet_ext.iceberg.catalog import OutcomeUnknownError
-from otlp2parquet_ext.iceberg.catalogs.file_catalog import FileCatalog
-from otlp2parquet_ext.iceberg.catalogs.sqlite_catalog import SqlitePointer
-from otlp2parquet_ext.iceberg.format.avro_file import open_file
-from otlp2parquet_ext.iceberg.format.contents import lines
-from otlp2parquet_ext.iceberg.upkeep.handle import Handle
-from otlp2parquet_ext.iceberg.upkeep.merge import FEWEST_SMALL
-from otlp2parquet_ext.iceberg.upkeep.merging import Merging, merge_manifests
-from otlp2parquet_ext.iceberg.upkeep.notes import FOLDER, Note
-from otlp2parquet_ext.storage.local import LocalStorage
-from otlp2parquet_ext.tables.logs import COLUMNS
+from otlp2parquet_ext.lake.iceberg.catalogs.file_catalog import FileCatalog
+from otlp2parquet_ext.lake.iceberg.catalogs.sqlite_catalog import SqlitePointer
+from otlp2parquet_ext.lake.iceberg.commit.append import LeanTable
+from otlp2parquet_ext.lake.iceberg.commit.catalog import OutcomeUnknownError
+from otlp2parquet_ext.lake.iceberg.commit.handle import Handle
+from otlp2parquet_ext.lake.iceberg.format.avro_file import open_file
+from otlp2parquet_ext.lake.iceberg.format.contents import lines
+from otlp2parquet_ext.lake.iceberg.model.errors import CommitError
+from otlp2parquet_ext.lake.iceberg.upkeep.merge import FEWEST_SMALL
+from otlp2parquet_ext.lake.iceberg.upkeep.merging import Merging, merge_manifests
+from otlp2parquet_ext.lake.iceberg.upkeep.notes import FOLDER, Note
+from otlp2parquet_ext.lake.storage.local import LocalStorage
+from otlp2parquet_ext.records.tables.logs import COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

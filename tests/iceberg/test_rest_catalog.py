@@ -19,13 +19,14 @@ from pyiceberg.table.statistics import StatisticsFile
 from pyiceberg.types import LongType, StringType
 from rest_bench import RestHome, asked
 
-from otlp2parquet_ext.iceberg import CommitError, lean
-from otlp2parquet_ext.iceberg.catalog import OutcomeUnknownError
-from otlp2parquet_ext.iceberg.catalogs.rest_client import RestTable
-from otlp2parquet_ext.iceberg.terms import Terms
-from otlp2parquet_ext.storage.local import LocalStorage
-from otlp2parquet_ext.tables.logs import COLUMNS
-from otlp2parquet_ext.web.client import Client
+from otlp2parquet_ext.lake.http.client import Client
+from otlp2parquet_ext.lake.iceberg import open_table
+from otlp2parquet_ext.lake.iceberg.catalogs.rest_client import RestTable
+from otlp2parquet_ext.lake.iceberg.commit.catalog import OutcomeUnknownError
+from otlp2parquet_ext.lake.iceberg.commit.terms import Terms
+from otlp2parquet_ext.lake.iceberg.model.errors import CommitError
+from otlp2parquet_ext.lake.storage.local import LocalStorage
+from otlp2parquet_ext.records.tables.logs import COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -343,7 +344,9 @@ def test_rows_somebody_deleted_stay_deleted(home: RestHome) -> None:
 def test_the_catalog_may_choose_the_location(home: RestHome) -> None:
     """As S3 Tables does; columns in lower case, as there."""
     disk = LocalStorage(Path("/"))
-    table = lean.rest_table(home.rest(), disk, label="otel.logs", terms=Terms(lower_case=True))
+    table = open_table.rest_table(
+        home.rest(), disk, label="otel.logs", terms=Terms(lower_case=True)
+    )
     place = table.location(soon())
     assert place.endswith(f"otel/{home.name}")
     table.commit(home.store(bodies_at(0, "a"), "a"), soon())
@@ -360,7 +363,7 @@ def test_a_credential_gets_its_token_from_the_catalog(home: RestHome, proxy: Pro
     home.append(bodies_at(0, "a"), "a")
     wanted = RestTable(home.url, "", "otel", home.name)
     proxy.reset()
-    catalog = lean.bearer_catalog(Client(), wanted, credential="me:secret")
+    catalog = open_table.bearer_catalog(Client(), wanted, credential="me:secret")
     assert catalog.load(soon()) is not None
     assert asked(proxy) == ["POST 200", "GET 200", "GET 200"]
 

@@ -14,13 +14,13 @@ from lake_bench import Home, bodies_at, soon
 from pyiceberg.catalog.rest import RestCatalog as PyIcebergRestCatalog
 from rest_bench import asked
 
-from otlp2parquet_ext import query
-from otlp2parquet_ext.iceberg import lean
-from otlp2parquet_ext.iceberg.catalogs import vended
-from otlp2parquet_ext.iceberg.catalogs.rest_client import RestTable
-from otlp2parquet_ext.storage.s3 import S3Storage
-from otlp2parquet_ext.web.aws import AwsClient
-from otlp2parquet_ext.web.client import Client
+from otlp2parquet_ext.lake.http.aws import AwsClient
+from otlp2parquet_ext.lake.http.client import Client
+from otlp2parquet_ext.lake.iceberg import open_table
+from otlp2parquet_ext.lake.iceberg.catalogs import vended
+from otlp2parquet_ext.lake.iceberg.catalogs.rest_client import RestTable
+from otlp2parquet_ext.lake.storage.s3 import S3Storage
+from otlp2parquet_ext.tools import query
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,8 +29,9 @@ if TYPE_CHECKING:
     from counting_proxy import Proxy
     from pyiceberg.table import Table
 
-    from otlp2parquet_ext.iceberg import CommitTable, DataFile
-    from otlp2parquet_ext.iceberg.catalogs.rest_catalog import RestCatalog
+    from otlp2parquet_ext.lake.iceberg.catalogs.rest_catalog import RestCatalog
+    from otlp2parquet_ext.lake.iceberg.commit.table import CommitTable
+    from otlp2parquet_ext.lake.iceberg.model.data_file import DataFile
 
 pytestmark = [pytest.mark.xdist_group("jvm"), pytest.mark.thorough]
 
@@ -88,7 +89,7 @@ class S3Home:
         self.name = f"logs{next(NAMES)}"
         self._home = Home(folder)
         wanted = RestTable(catalog_url, "", "otel", self.name, vended=True)
-        self.catalog: RestCatalog = lean.bearer_catalog(Client(), wanted)
+        self.catalog: RestCatalog = open_table.bearer_catalog(Client(), wanted)
         aws = AwsClient(
             Client(),
             vended.VendedCredentials(self.catalog.storage_config),
@@ -96,7 +97,7 @@ class S3Home:
             service="s3",
         )
         self.storage = S3Storage(aws, "", endpoint=s3_url, path_style=True)
-        self.table: CommitTable = lean.rest_table(self.catalog, self.storage, label=self.name)
+        self.table: CommitTable = open_table.rest_table(self.catalog, self.storage, label=self.name)
 
     def store(self, body: str) -> list[DataFile]:
         """Store a row where the table lies; return its descriptor."""

@@ -11,27 +11,28 @@ import pytest
 from lake_bench import Home, bodies_at, soon
 from scripted_catalog import CUT, SILENCE, Answer, Scripted, scripted
 
-from otlp2parquet_ext.iceberg import CommitError, lean
-from otlp2parquet_ext.iceberg.catalog import OutcomeUnknownError, Version
-from otlp2parquet_ext.iceberg.catalogs.rest_client import RestTable
-from otlp2parquet_ext.iceberg.catalogs.signing import signing, table_bucket
-from otlp2parquet_ext.iceberg.format.new_table import new_table
-from otlp2parquet_ext.iceberg.format.snapshot import Change
-from otlp2parquet_ext.iceberg.terms import Terms
-from otlp2parquet_ext.storage.local import LocalStorage
-from otlp2parquet_ext.tables.logs import COLUMNS
-from otlp2parquet_ext.web.address import same_family
-from otlp2parquet_ext.web.aws import AwsClient
-from otlp2parquet_ext.web.client import Client
-from otlp2parquet_ext.web.credentials import CredentialSource
+from otlp2parquet_ext.lake.http.address import same_family
+from otlp2parquet_ext.lake.http.aws import AwsClient
+from otlp2parquet_ext.lake.http.client import Client
+from otlp2parquet_ext.lake.http.credentials import CredentialSource
+from otlp2parquet_ext.lake.iceberg import open_table
+from otlp2parquet_ext.lake.iceberg.catalogs.rest_client import RestTable
+from otlp2parquet_ext.lake.iceberg.catalogs.signing import signing, table_bucket
+from otlp2parquet_ext.lake.iceberg.commit.catalog import OutcomeUnknownError, Version
+from otlp2parquet_ext.lake.iceberg.commit.terms import Terms
+from otlp2parquet_ext.lake.iceberg.format.new_table import new_table
+from otlp2parquet_ext.lake.iceberg.format.snapshot import TableChange
+from otlp2parquet_ext.lake.iceberg.model.errors import CommitError
+from otlp2parquet_ext.lake.storage.local import LocalStorage
+from otlp2parquet_ext.records.tables.logs import COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from otlp2parquet_ext.iceberg.catalogs.rest_catalog import RestCatalog
+    from otlp2parquet_ext.lake.iceberg.catalogs.rest_catalog import RestCatalog
 
 BASE = new_table(COLUMNS, "s3://bucket/otel/logs", 1)
-CHANGE = Change({"snapshot-id": 7, "sequence-number": 1}, frozenset(), {"a": "b"})
+CHANGE = TableChange({"snapshot-id": 7, "sequence-number": 1}, frozenset(), {"a": "b"})
 ARN = "arn:aws:s3tables:eu-west-1:123456789012:bucket/lake"
 KEYS = {"AWS_ACCESS_KEY_ID": "AKIA", "AWS_SECRET_ACCESS_KEY": "secret"}
 
@@ -60,7 +61,7 @@ def server() -> Iterator[Scripted]:
 def catalog(server: Scripted, token: str = "", credential: str = "") -> RestCatalog:
     """Open its table."""
     wanted = RestTable(server.url, "lake", "otel", "logs")
-    return lean.bearer_catalog(Client(), wanted, token=token, credential=credential)
+    return open_table.bearer_catalog(Client(), wanted, token=token, credential=credential)
 
 
 def table_bucket_catalog(server: Scripted) -> RestCatalog:
@@ -72,7 +73,7 @@ def table_bucket_catalog(server: Scripted) -> RestCatalog:
     assert signed is not None
     keys = CredentialSource(KEYS, client)
     aws = AwsClient(client, keys, region=signed.region, service=signed.service)
-    return lean.signed_catalog(aws, wanted, signed)
+    return open_table.signed_catalog(aws, wanted, signed)
 
 
 def commit(found: RestCatalog, deadline_ms: int | None = None) -> bool:
@@ -405,7 +406,7 @@ def test_metadata_with_fields_left_out_is_appended_to(
         del metadata[left_out]
     server.answers = [CONFIG, Answer(200, {"metadata": metadata}), LANDED]
     disk = LocalStorage(Path("/"))
-    table = lean.rest_table(catalog(server), disk, label="otel.logs")
+    table = open_table.rest_table(catalog(server), disk, label="otel.logs")
     table.commit(home.store(bodies_at(0, "a"), "a"), soon())
     requirements = server.asked[-1].json["requirements"]
     assert requirements[1] == {"type": "assert-ref-snapshot-id", "ref": "main", "snapshot-id": None}
@@ -415,7 +416,9 @@ def test_a_table_is_not_created_when_that_is_forbidden(server: Scripted, tmp_pat
     """Some want every table to come from their own hands."""
     server.answers = [CONFIG, refusal(404)]
     home, disk = Home(tmp_path), LocalStorage(Path("/"))
-    table = lean.rest_table(catalog(server), disk, label="otel.logs", terms=Terms(create=False))
+    table = open_table.rest_table(
+        catalog(server), disk, label="otel.logs", terms=Terms(create=False)
+    )
     with pytest.raises(CommitError, match="OTLP2PARQUET_CREATE_TABLE=off forbids to create it"):
         table.commit(home.store(bodies_at(0, "a"), "a"), soon())
     assert len(server.asked) == 2
@@ -429,7 +432,7 @@ def test_a_catalog_that_numbers_columns_anew_is_refused(server: Scripted, tmp_pa
     schemas = [BASE["schemas"][0] | {"fields": shifted}]
     home, disk = Home(tmp_path), LocalStorage(Path("/"))
     server.answers = [CONFIG, Answer(200, {"metadata": BASE | {"schemas": schemas}})]
-    table = lean.rest_table(catalog(server), disk, label="otel.logs")
+    table = open_table.rest_table(catalog(server), disk, label="otel.logs")
     with pytest.raises(CommitError, match=r"Timestamp is string; ours, .* is timestamptz"):
         table.commit(home.store(bodies_at(0, "a"), "a"), soon())
 
@@ -484,5 +487,5 @@ def test_a_token_sent_in_the_clear_is_warned_of(
     uri: str, capfd: pytest.CaptureFixture[str], *, warned: bool
 ) -> None:
     """Anybody on the way can read it; on this machine nobody is on the way."""
-    lean.bearer_catalog(Client(), RestTable(uri, "lake", "otel", "logs"), token=OURS)
+    open_table.bearer_catalog(Client(), RestTable(uri, "lake", "otel", "logs"), token=OURS)
     assert ("our token is sent in the clear" in capfd.readouterr().err) is warned

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from otlp2parquet_ext.iceberg.catalogs.rest_requests import (
+from otlp2parquet_ext.lake.iceberg.catalogs.rest_requests import (
     Table,
     commit_request,
     config_request,
@@ -15,13 +15,13 @@ from otlp2parquet_ext.iceberg.catalogs.rest_requests import (
     load_request,
     namespace_request,
 )
-from otlp2parquet_ext.iceberg.format.new_table import new_table
-from otlp2parquet_ext.iceberg.format.snapshot import Change
-from otlp2parquet_ext.tables.logs import COLUMNS
+from otlp2parquet_ext.lake.iceberg.format.new_table import new_table
+from otlp2parquet_ext.lake.iceberg.format.snapshot import TableChange
+from otlp2parquet_ext.records.tables.logs import COLUMNS
 
 TABLE = Table("http://host/catalog", ("otel",), "logs", prefix="main")
 SNAPSHOT = {"snapshot-id": 7, "sequence-number": 1}
-CHANGE = Change(SNAPSHOT, frozenset({5, 3}), {"name": "value"})
+CHANGE = TableChange(SNAPSHOT, frozenset({5, 3}), {"name": "value"})
 
 
 def body(data: bytes) -> Any:

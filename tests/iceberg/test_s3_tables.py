@@ -16,9 +16,9 @@ from lake_bench import bodies_at
 from places import AWS, Bucket, Place, soon
 from pyiceberg.catalog.rest import RestCatalog
 
-from otlp2parquet_ext.destinations import Batch, DestinationError
-from otlp2parquet_ext.iceberg import expiry
-from otlp2parquet_ext.tables.logs import COLUMNS
+from otlp2parquet_ext.lake.destinations.destination import Batch, DestinationError
+from otlp2parquet_ext.lake.iceberg.commit import expiry
+from otlp2parquet_ext.records.tables.logs import COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

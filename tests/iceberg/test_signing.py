@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from otlp2parquet_ext.iceberg.catalogs.remedies import AWS_IDENTITY, Operation
-from otlp2parquet_ext.iceberg.catalogs.rest_client import RestTable
-from otlp2parquet_ext.iceberg.catalogs.signing import Signing, remedies_for, signing, table_bucket
+from otlp2parquet_ext.lake.iceberg.catalogs.remedies import AWS_IDENTITY, Operation
+from otlp2parquet_ext.lake.iceberg.catalogs.rest_client import RestTable
+from otlp2parquet_ext.lake.iceberg.catalogs.signing import (
+    Signing,
+    remedies_for,
+    signing,
+    table_bucket,
+)
 
 ARN = "arn:aws:s3tables:eu-west-1:123456789012:bucket/lake"
 

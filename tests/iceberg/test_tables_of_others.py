@@ -13,14 +13,14 @@ import pytest
 from lake_bench import Home, bodies_at, soon
 from pyiceberg.types import LongType, StringType
 
-from otlp2parquet_ext.iceberg import CommitError
-from otlp2parquet_ext.iceberg.format.avro_file import new_file, open_file
-from otlp2parquet_ext.iceberg.format.manifest_schemas import (
+from otlp2parquet_ext.lake.iceberg.format.avro_file import new_file, open_file
+from otlp2parquet_ext.lake.iceberg.format.manifest_schemas import (
     DATE,
     MANIFEST_FILE,
     entry_schema,
     partition_field,
 )
+from otlp2parquet_ext.lake.iceberg.model.errors import CommitError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,9 +7,9 @@ import time
 import pytest
 from lake_bench import soon
 
-from otlp2parquet_ext.iceberg import CommitError
-from otlp2parquet_ext.iceberg.catalogs.vended import VendedCredentials, lends
-from otlp2parquet_ext.web.credentials import CredentialsError
+from otlp2parquet_ext.lake.http.credentials import CredentialsError
+from otlp2parquet_ext.lake.iceberg.catalogs.vended import VendedCredentials, lends
+from otlp2parquet_ext.lake.iceberg.model.errors import CommitError
 
 KEYS = {"s3.access-key-id": "a", "s3.secret-access-key": "b", "s3.session-token": "c"}
 

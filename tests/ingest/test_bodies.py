@@ -12,15 +12,15 @@ from hypothesis import strategies as st
 from hypothesis_profiles import examples
 from requests_strategies import as_json, requests
 
-from otlp2parquet_ext.ingest.event_bodies import EVENTS_A_DELIVERY, take_events
-from otlp2parquet_ext.ingest.otlp_bodies import NOBODY, take_otlp
-from otlp2parquet_ext.ingest.routes import Format
-from otlp2parquet_ext.mapping.exclude import exclusion
-from otlp2parquet_ext.otlp.requests import OtlpError, Signal
-from otlp2parquet_ext.telemetry.redact import compile_rules
+from otlp2parquet_ext.functions.ingest.call import Format
+from otlp2parquet_ext.functions.ingest.event_bodies import EVENTS_A_DELIVERY, take_events
+from otlp2parquet_ext.functions.ingest.otlp_bodies import NOBODY, take_otlp
+from otlp2parquet_ext.records.mapping.exclude import exclusion
+from otlp2parquet_ext.records.otlp.requests import OtlpError, Signal
+from otlp2parquet_ext.records.telemetry.redact import compile_rules
 
 if TYPE_CHECKING:
-    from otlp2parquet_ext.ingest.taken import Taken
+    from otlp2parquet_ext.functions.ingest.accepted import AcceptedRequest
 
 RECEIVED_US = 1_773_482_400_000_000
 REQUEST_ID = "b3b6f3de-5a0e-4a5c-9d53-6a0f1d2c7e11"
@@ -46,7 +46,7 @@ def lines(*events: object) -> bytes:
     return "\n".join(texts).encode()
 
 
-def taken(body: bytes, received_us: int = RECEIVED_US) -> Taken:
+def taken(body: bytes, received_us: int = RECEIVED_US) -> AcceptedRequest:
     """Read a body of events."""
     return take_events(body, received_us, None, None)
 

@@ -10,7 +10,7 @@ from gateway_events import GATEWAYS, sample
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otlp2parquet_ext.ingest.events import BodyError, EventError, body_of, read_event
+from otlp2parquet_ext.functions.ingest.events import BodyError, EventError, body_of, read_event
 
 if TYPE_CHECKING:
     from collections.abc import Callable

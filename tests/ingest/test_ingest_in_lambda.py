@@ -25,17 +25,17 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from places import plain_folder, sqlite
 
-from otlp2parquet_ext import query
-from otlp2parquet_ext.local import Outcome, Plan
-from otlp2parquet_ext.local.command import events_of
-from otlp2parquet_ext.local.environment import run
+from otlp2parquet_ext.tools import query
+from otlp2parquet_ext.tools.local import Outcome, Plan
+from otlp2parquet_ext.tools.local.command import events_of
+from otlp2parquet_ext.tools.local.environment import run
 
 if TYPE_CHECKING:
     from places import Place
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 ROOT = Path(__file__).parents[2]
-RUNTIME = (sys.executable, "-m", "otlp2parquet_ext.ingest.runtime")
+RUNTIME = (sys.executable, "-m", "otlp2parquet_ext.functions.ingest.runtime")
 HANDED_OVER = f"import os\nos.execv({sys.executable!r}, {list(RUNTIME)!r})\n"
 REQUEST = b'{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"body":{"stringValue":"a"}}]}]}]}'
 JSON = {"Content-Type": "application/json"}
@@ -144,7 +144,7 @@ def everything() -> list[dict[str, Any]]:
 @pytest.mark.parametrize(
     "options",
     [
-        {"handler": "otlp2parquet_ext.ingest.handler"},
+        {"handler": "otlp2parquet_ext.functions.ingest.function.handler"},
         {"command": RUNTIME},
         {"handler": "index.handler"},
     ],
@@ -166,7 +166,8 @@ def test_every_gateway_is_served_in_each_way_to_run_it(
 
 
 @pytest.mark.parametrize(
-    "options", [{"handler": "otlp2parquet_ext.ingest.handler"}, {"command": RUNTIME}]
+    "options",
+    [{"handler": "otlp2parquet_ext.functions.ingest.function.handler"}, {"command": RUNTIME}],
 )
 def test_an_event_that_is_no_request_fails_and_the_next_does_not(
     options: dict[str, Any], tmp_path: Path

@@ -9,8 +9,8 @@ import pytest
 from gateway_events import function_url
 from places import AWS, plain_folder, soon
 
-from otlp2parquet_ext.ingest import secrets
-from otlp2parquet_ext.ingest.service import Service
+from otlp2parquet_ext.functions.ingest import secrets
+from otlp2parquet_ext.functions.ingest.service import IngestService
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,13 +28,13 @@ def client(service: str, endpoint: str) -> Any:
     )
 
 
-def serving(folder: Path, arn: str, **variables: str) -> Service:
+def serving(folder: Path, arn: str, **variables: str) -> IngestService:
     """Start the function with its tokens elsewhere."""
     own = {**plain_folder(folder).variables, "OTLP2PARQUET_INGEST_TOKEN": arn}
-    return Service({**AWS, **own, **variables})
+    return IngestService({**AWS, **own, **variables})
 
 
-def status(service: Service, token: str) -> int:
+def status(service: IngestService, token: str) -> int:
     """Send an empty request with a token."""
     headers = {"Content-Type": "application/json", "Authorization": f"Bearer {token}"}
     found: int = service.answer(function_url("POST", "/v1/logs", b"{}", headers), soon())[

@@ -24,11 +24,11 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 from places import plain_folder, soon
 
-from otlp2parquet_ext.ingest import service as service_room
-from otlp2parquet_ext.ingest.events import EventError
-from otlp2parquet_ext.ingest.service import Service
-from otlp2parquet_ext.otlp.exchange import PATHS
-from otlp2parquet_ext.otlp.pieces import MOST_RECORDS
+from otlp2parquet_ext.functions.ingest import service as service_room
+from otlp2parquet_ext.functions.ingest.events import EventError
+from otlp2parquet_ext.functions.ingest.service import IngestService
+from otlp2parquet_ext.records.otlp.exchange import PATHS
+from otlp2parquet_ext.records.otlp.pieces import MOST_RECORDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,21 +48,21 @@ def lake(tmp_path: Path) -> Place:
     return plain_folder(tmp_path)
 
 
-def serving(lake: Place, valid: str = "", **variables: str) -> Service:
+def serving(lake: Place, valid: str = "", **variables: str) -> IngestService:
     """Start the function; its variables are given without their prefix."""
     variables |= {"INGEST_TOKEN": valid} if valid else {}
     named = {f"OTLP2PARQUET_{name}": value for name, value in variables.items()}
-    return Service({**lake.variables, **named})
+    return IngestService({**lake.variables, **named})
 
 
-def ask(service: Service, event: Mapping[str, Any]) -> tuple[int, dict[str, str], bytes]:
+def ask(service: IngestService, event: Mapping[str, Any]) -> tuple[int, dict[str, str], bytes]:
     """Let it answer; return status, headers and the body a client gets."""
     answer = service.answer(event, soon())
     assert set(answer) == {"statusCode", "headers", "body", "isBase64Encoded"}
     return answer["statusCode"], answer["headers"], answered(answer)
 
 
-def said(service: Service, event: Mapping[str, Any]) -> tuple[int, Any]:
+def said(service: IngestService, event: Mapping[str, Any]) -> tuple[int, Any]:
     """Let it answer in JSON."""
     status, headers, body = ask(service, event)
     assert headers["Content-Type"] == "application/json"
@@ -223,7 +223,7 @@ def test_a_body_over_the_limit_is_refused_and_the_limit_is_told(
     assert status == 413
     assert (found["error"], found["limit_bytes"]) == ("payload too large", 65_536)
     assert said(serving(lake), function_url("POST", "/v1/logs", sent, headers))[0] == 200
-    assert Service(lake.variables)._settings.max_payload_bytes == 6_291_456
+    assert IngestService(lake.variables)._settings.max_payload_bytes == 6_291_456
 
 
 def test_a_body_of_too_many_records_is_refused(lake: Place) -> None:
@@ -307,7 +307,7 @@ def test_without_a_destination_clients_keep_what_they_have(
     destination: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Somebody will set it; until then nothing is lost."""
-    service = Service({"OTLP2PARQUET_INGEST_DESTINATION": destination})
+    service = IngestService({"OTLP2PARQUET_INGEST_DESTINATION": destination})
     assert ask(service, bearing())[0] == 503
     assert "OTLP2PARQUET_DESTINATION" in capfd.readouterr().err
 

@@ -9,14 +9,14 @@ import pytest
 from gateway_events import function_url
 from places import Folder, glue, plain_s3, soon, sqlite
 
-from otlp2parquet_ext.committer import answer as commit
-from otlp2parquet_ext.committer.opening import open_places
-from otlp2parquet_ext.destinations import BusyError, DestinationError
-from otlp2parquet_ext.destinations.namespace import Namespace
-from otlp2parquet_ext.iceberg.inbox import Inbox
-from otlp2parquet_ext.ingest import store as store_room
-from otlp2parquet_ext.ingest.service import Service
-from otlp2parquet_ext.storage import StorageError
+from otlp2parquet_ext.functions.committer.function import answer as commit
+from otlp2parquet_ext.functions.committer.opening import open_places
+from otlp2parquet_ext.functions.ingest import store as store_room
+from otlp2parquet_ext.functions.ingest.service import IngestService
+from otlp2parquet_ext.lake.destinations.destination import BusyError, DestinationError
+from otlp2parquet_ext.lake.destinations.namespace import Namespace
+from otlp2parquet_ext.lake.iceberg.commit.inbox import Inbox
+from otlp2parquet_ext.lake.storage.storage import StorageError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,12 +38,12 @@ def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store_room, "COMMIT_LIMIT_MS", 60_000)
 
 
-def serving(lake: Place, **variables: str) -> Service:
+def serving(lake: Place, **variables: str) -> IngestService:
     """Start the function anew, as another environment would."""
-    return Service({**lake.variables, **variables})
+    return IngestService({**lake.variables, **variables})
 
 
-def post(service: Service, *bodies: str, within_ms: int = 20_000) -> int:
+def post(service: IngestService, *bodies: str, within_ms: int = 20_000) -> int:
     """Send log records; return the status."""
     records = [{"timeUnixNano": "1773480413510000000", "body": {"stringValue": b}} for b in bodies]
     request = {"resourceLogs": [{"scopeLogs": [{"logRecords": records}]}]}

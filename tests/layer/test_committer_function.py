@@ -10,9 +10,9 @@ from lake_bench import bodies_at
 from layer_roots import EXTENSION, Root, with_layer
 from places import sqlite
 
-from otlp2parquet_ext.destinations import Batch
-from otlp2parquet_ext.destinations.choose import choose
-from otlp2parquet_ext.settings import load
+from otlp2parquet_ext.common.settings.settings import load
+from otlp2parquet_ext.lake.destinations.choose import choose
+from otlp2parquet_ext.lake.destinations.destination import Batch
 
 if TYPE_CHECKING:
     import subprocess
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.layer, pytest.mark.e2e, pytest.mark.timeout(180)]
 
 BOOTSTRAP = """#!/opt/otlp2parquet/start
-from otlp2parquet_ext.committer.runtime import main
+from otlp2parquet_ext.functions.committer.runtime import main
 main()
 """
 INVOKE = """
 import sys
 from pathlib import Path
-from otlp2parquet_ext.local import ExtensionProgram, Plan
-from otlp2parquet_ext.local.environment import run
+from otlp2parquet_ext.tools.local import ExtensionProgram, Plan
+from otlp2parquet_ext.tools.local.environment import run
 bootstrap, extension, table = sys.argv[1:]
 plan = Plan(
     command=(bootstrap,),

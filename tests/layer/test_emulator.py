@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 from layer_roots import PROGRAMS, Root
 
-from otlp2parquet_ext import query
+from otlp2parquet_ext.tools import query
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -24,7 +24,7 @@ def handler(event, context):
     assert not ours, ours
     return {}
 """
-LOCAL = "import sys; from otlp2parquet_ext.cli import main; sys.exit(main())"
+LOCAL = "import sys; from otlp2parquet_ext.tools.cli import main; sys.exit(main())"
 ENTER = """
 set -eu
 mount --bind "$1" /opt

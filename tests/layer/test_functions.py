@@ -16,8 +16,8 @@ import pytest
 from layer_roots import CHECKOUT, LAMBDA_UID, MEGABYTE, PROGRAMS, Root, why_not
 from reserved_port import ReservedPort
 
-from otlp2parquet_ext import local, query
-from otlp2parquet_ext.local import ExtensionProgram, Outcome, Plan
+from otlp2parquet_ext.tools import local, query
+from otlp2parquet_ext.tools.local import ExtensionProgram, Outcome, Plan
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.layer, pytest.mark.e2e, pytest.mark.timeout(180)]
 
 BOOTSTRAP = """#!/opt/otlp2parquet/start
-from otlp2parquet_ext.ingest.runtime import main
+from otlp2parquet_ext.functions.ingest.runtime import main
 main()
 """
 HANDED_OVER = """import os
-os.execv("/opt/otlp2parquet/start", ["start", "-m", "otlp2parquet_ext.ingest.runtime"])
+os.execv("/opt/otlp2parquet/start", ["start", "-m", "otlp2parquet_ext.functions.ingest.runtime"])
 """
 INVOKE = """
 import sys
 from pathlib import Path
-from otlp2parquet_ext.local import ExtensionProgram, Plan
-from otlp2parquet_ext.local.environment import run
+from otlp2parquet_ext.tools.local import ExtensionProgram, Plan
+from otlp2parquet_ext.tools.local.environment import run
 code, handler, extension, destination = sys.argv[1:]
 plan = Plan(
     handler=handler,

@@ -11,15 +11,15 @@ import places
 import pytest
 from layer_roots import PYTHON
 
-from otlp2parquet_ext import local
-from otlp2parquet_ext.local import ExtensionProgram, Faults, Plan
-from otlp2parquet_ext.local.plan import MEMORY_MB_PER_VCPU
+from otlp2parquet_ext.tools import local
+from otlp2parquet_ext.tools.local import ExtensionProgram, Faults, Plan
+from otlp2parquet_ext.tools.local.plan import MEMORY_MB_PER_VCPU
 
 if TYPE_CHECKING:
     from layer_roots import Root
     from places import Place
 
-    from otlp2parquet_ext.local.outcome import Outcome
+    from otlp2parquet_ext.tools.local.outcome import Outcome
 
 pytestmark = [pytest.mark.timing, pytest.mark.layer, pytest.mark.e2e, pytest.mark.timeout(120)]
 

@@ -33,19 +33,19 @@ LOAD = """
 import os
 import lazily
 lazily.enable()
-from otlp2parquet_ext import early
+from otlp2parquet_ext.extension import import_phase as early
 runs = []
 early.gc.set_threshold(early.COLLECT_AFTER, *early.gc.get_threshold()[1:])
 early._import_agent(runs, os.pipe()[1])
 assert callable(runs[0]), runs
 import asyncio
-from otlp2parquet_ext.agent import say_what_libraries_log
+from otlp2parquet_ext.extension.agent import say_what_libraries_log
 asyncio.run(asyncio.sleep(0))
 say_what_libraries_log()
-from otlp2parquet_ext.flush_side import FlushSide
-from otlp2parquet_ext.settings import load
+from otlp2parquet_ext.flush.pipeline import FlushPipeline
+from otlp2parquet_ext.common.settings.settings import load
 lake = {"OTLP2PARQUET_DESTINATION": "sqlite:///tmp/none.db?warehouse=/tmp/none"}
-side = FlushSide(load(lake)[0], {})
+side = FlushPipeline(load(lake)[0], {})
 side.rehearse()
 side.tidy()
 side.warm_up_commit()

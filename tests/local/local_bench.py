@@ -8,7 +8,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from otlp2parquet_ext.local import ExtensionProgram, Outcome, Plan
+from otlp2parquet_ext.tools.local import ExtensionProgram, Outcome, Plan
 
 HERE = Path(__file__).parent
 PROBE = ExtensionProgram(name="probe", command=(sys.executable, str(HERE / "probe_extension.py")))

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from otlp2parquet_ext import demo_lake
-from otlp2parquet_ext.cli import main
+from otlp2parquet_ext.tools import demo_lake
+from otlp2parquet_ext.tools.cli import main
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -162,7 +162,7 @@ def test_a_folder_that_cannot_be_made_is_one_line(
 @pytest.mark.e2e
 def test_a_demo_stopped_by_ctrl_c_is_finished_by_the_next(tmp_path: Path) -> None:
     """Status 130 and one line; then a whole demo, twice, in the same folder."""
-    program = "import sys; from otlp2parquet_ext.cli import main; sys.exit(main())"
+    program = "import sys; from otlp2parquet_ext.tools.cli import main; sys.exit(main())"
     command = [sys.executable, "-c", program, "demo", "--lake", str(tmp_path)]
     first = subprocess.Popen(
         [*command, "--invoke", "10000"],

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from otlp2parquet_ext.checking.files import PROBE, Probe
-from otlp2parquet_ext.cli import INTERRUPTED, main
+from otlp2parquet_ext.lake.checking.files import PROBE, Probe
+from otlp2parquet_ext.tools.cli import INTERRUPTED, main
 
 HERE = Path(__file__).parent
 

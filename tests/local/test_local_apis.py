@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import pytest
 
-from otlp2parquet_ext.local import Plan
-from otlp2parquet_ext.local.changes import Changes
-from otlp2parquet_ext.local.extension import Extension
-from otlp2parquet_ext.local.parties import Parties
-from otlp2parquet_ext.local.requests import Answer
-from otlp2parquet_ext.local.runtime import Flight, Runtime
-from otlp2parquet_ext.local.server import served
-from otlp2parquet_ext.local.states import ExtensionState, RuntimeState
+from otlp2parquet_ext.tools.local import Plan
+from otlp2parquet_ext.tools.local.changes import Changes
+from otlp2parquet_ext.tools.local.extension import Extension
+from otlp2parquet_ext.tools.local.parties import Parties
+from otlp2parquet_ext.tools.local.requests import NextResponse
+from otlp2parquet_ext.tools.local.runtime import Flight, Runtime
+from otlp2parquet_ext.tools.local.server import served
+from otlp2parquet_ext.tools.local.states import ExtensionState, RuntimeState
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from otlp2parquet_ext.local.subscription import Subscription
+    from otlp2parquet_ext.tools.local.subscription import Subscription
 
 REGISTER = "/2020-01-01/extension/register"
 NEXT = "/2020-01-01/extension/event/next"
@@ -194,7 +194,7 @@ async def test_an_event_told_while_the_extension_is_busy_waits_for_its_next() ->
     async with bench() as api:
         me = {"Lambda_Extension_Identifier": await api.registered()}
         (extension,) = api.parties.extensions
-        extension.tell(Answer(b'{"eventType":"SHUTDOWN"}', {"Content-Type": "text/plain"}))
+        extension.tell(NextResponse(b'{"eventType":"SHUTDOWN"}', {"Content-Type": "text/plain"}))
         _, content, headers = await api.call("GET", NEXT, **me)
         assert content == {"eventType": "SHUTDOWN"}
         assert headers["Content-Type"] == "text/plain"
@@ -205,7 +205,7 @@ async def test_the_runtime_answers_an_invocation_once_and_in_order() -> None:
     """Unknown ids are 400, calls out of order 403, a bad streaming mode 400."""
     async with bench() as api:
         runtime = api.parties.runtime
-        flight = Flight("id-1", Answer(b"{}", {"Lambda-Runtime-Aws-Request-Id": "id-1"}))
+        flight = Flight("id-1", NextResponse(b"{}", {"Lambda-Runtime-Aws-Request-Id": "id-1"}))
         runtime.invoke(flight)
         _, content, headers = await api.call("GET", f"{RUNTIME}/invocation/next")
         assert (content, headers["Lambda-Runtime-Aws-Request-Id"]) == ({}, "id-1")
@@ -236,7 +236,7 @@ async def test_the_runtime_answers_an_invocation_once_and_in_order() -> None:
 async def test_error_types_are_rewritten_as_lambda_does(given: str, kept: str) -> None:
     """What is not `Runtime.Xxx` or `Function.Xxx` becomes unknown."""
     async with bench() as api:
-        flight = Flight("id", Answer(b"{}", {}))
+        flight = Flight("id", NextResponse(b"{}", {}))
         api.parties.runtime.invoke(flight)
         await api.call("GET", f"{RUNTIME}/invocation/next")
         header = {"Lambda_Runtime_Function_Error_Type": given}
@@ -251,7 +251,7 @@ async def test_a_response_too_large_is_413_unless_it_is_streamed() -> None:
         ({"Lambda_Runtime_Function_Response_Mode": "streaming"}, 202),
     ):
         async with bench() as api:
-            api.parties.runtime.invoke(Flight("id", Answer(b"{}", {})))
+            api.parties.runtime.invoke(Flight("id", NextResponse(b"{}", {})))
             await api.call("GET", f"{RUNTIME}/invocation/next")
             body = b"x" * ((6 << 20) + 101)
             path = f"{RUNTIME}/invocation/id/response"

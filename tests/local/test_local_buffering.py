@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from otlp2parquet_ext.local.buffering import Buffer, CloseReason
-from otlp2parquet_ext.local.events import Event
-from otlp2parquet_ext.local.subscription import Limits
+from otlp2parquet_ext.tools.local.buffering import Buffer, CloseReason
+from otlp2parquet_ext.tools.local.events import PlatformEvent
+from otlp2parquet_ext.tools.local.subscription import SubscriptionLimits
 
-LIMITS = Limits(max_items=3, max_bytes=100, timeout_ms=1000)
+LIMITS = SubscriptionLimits(max_items=3, max_bytes=100, timeout_ms=1000)
 
 
-def event(name: str) -> Event:
+def event(name: str) -> PlatformEvent:
     """Return some event."""
-    return Event("2026-01-01T00:00:00.000Z", "function", name)
+    return PlatformEvent("2026-01-01T00:00:00.000Z", "function", name)
 
 
 def test_a_batch_waits_for_the_timeout_of_its_first_event() -> None:

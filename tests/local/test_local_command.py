@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 from local_bench import HERE
 
-from otlp2parquet_ext.local import ExtensionProgram, Kill, KillPoint, Plan
-from otlp2parquet_ext.local.command import add_arguments, events_of, plan_of, run
+from otlp2parquet_ext.tools.local import ExtensionProgram, Kill, KillPoint, Plan
+from otlp2parquet_ext.tools.local.command import add_arguments, events_of, plan_of, run
 
 MAIN = """
 import argparse, sys
-from otlp2parquet_ext.local import command
+from otlp2parquet_ext.tools.local import command
 parser = argparse.ArgumentParser()
 command.add_arguments(parser)
 sys.exit(command.run(parser.parse_args()))

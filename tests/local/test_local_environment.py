@@ -12,8 +12,15 @@ from typing import Any
 import pytest
 from local_bench import HERE, noted, plan_with_probe, platform, received, types
 
-from otlp2parquet_ext.local import ExtensionProgram, LogFormat, Outcome, cgroups, run, run_async
-from otlp2parquet_ext.local import isolation as isolation_module
+from otlp2parquet_ext.tools.local import (
+    ExtensionProgram,
+    LogFormat,
+    Outcome,
+    cgroups,
+    run,
+    run_async,
+)
+from otlp2parquet_ext.tools.local import isolation as isolation_module
 
 pytestmark = pytest.mark.e2e
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from local_bench import noted, plan_with_probe, platform, received, types
 
-from otlp2parquet_ext.local import Faults, Kill, KillPoint, Outcome, run
+from otlp2parquet_ext.tools.local import Faults, Kill, KillPoint, Outcome, run
 
 if TYPE_CHECKING:
     from pathlib import Path

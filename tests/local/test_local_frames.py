@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from otlp2parquet_ext.local.frames import LINE_LIMIT_BYTES, FrameReader, LineReader, LogRecord
+from otlp2parquet_ext.tools.local.frames import LINE_LIMIT_BYTES, FrameReader, LineReader, LogRecord
 
 JSON_ERROR, TEXT_ERROR = 0xA55A0016, 0xA55A0017
 

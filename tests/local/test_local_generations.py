@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 from local_bench import PROBE, noted, plan_with_probe
 
-from otlp2parquet_ext.local import ExtensionProgram
-from otlp2parquet_ext.local.environment import run_async
+from otlp2parquet_ext.tools.local import ExtensionProgram
+from otlp2parquet_ext.tools.local.environment import run_async
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from local_bench import noted, plan_with_probe, platform, received, types
 
-from otlp2parquet_ext.local import run
+from otlp2parquet_ext.tools.local import run
 
 if TYPE_CHECKING:
     from pathlib import Path

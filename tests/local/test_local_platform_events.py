@@ -7,8 +7,8 @@ import json
 import msgspec
 import pytest
 
-from otlp2parquet_ext.local import events
-from otlp2parquet_ext.local.events import Event
+from otlp2parquet_ext.tools.local import events
+from otlp2parquet_ext.tools.local.events import PlatformEvent
 
 
 def test_times_have_three_fraction_digits_and_a_z() -> None:
@@ -57,7 +57,7 @@ def test_a_json_line_becomes_an_object_byte_for_byte() -> None:
     """Integers beyond 2^53 and doubled keys must arrive as they were written."""
     line = '{"a": 9007199254740993, "a": 2}\n'
     record = events.function_record(line, objects=True)
-    body = msgspec.json.encode(Event("t", "function", record))
+    body = msgspec.json.encode(PlatformEvent("t", "function", record))
     assert b'"record":{"a": 9007199254740993, "a": 2}' in body
 
 
@@ -77,18 +77,24 @@ def test_a_text_function_keeps_its_json_lines_as_text() -> None:
 def test_the_first_schema_knows_no_objects_error_types_or_restores() -> None:
     """A subscriber gets what its schema version had."""
     old = "2022-07-01"
-    line = Event("t", "function", msgspec.Raw(b'{"a": 1}'))
-    assert events.as_of_schema(line, old) == Event("t", "function", '{"a": 1}')
+    line = PlatformEvent("t", "function", msgspec.Raw(b'{"a": 1}'))
+    assert events.as_of_schema(line, old) == PlatformEvent("t", "function", '{"a": 1}')
     assert events.as_of_schema(line, "2022-12-13") is line
-    assert events.as_of_schema(Event("t", "platform.restoreStart", {}), old) is None
-    report = Event("t", "platform.report", {"status": "error", "errorType": "X", "metrics": {}})
-    assert events.as_of_schema(report, old) == Event("t", "platform.report", {"metrics": {}})
-    done = Event("t", "platform.runtimeDone", {"status": "error", "errorType": "X"})
-    assert events.as_of_schema(done, old) == Event("t", "platform.runtimeDone", {"status": "error"})
+    assert events.as_of_schema(PlatformEvent("t", "platform.restoreStart", {}), old) is None
+    report = PlatformEvent(
+        "t", "platform.report", {"status": "error", "errorType": "X", "metrics": {}}
+    )
+    assert events.as_of_schema(report, old) == PlatformEvent(
+        "t", "platform.report", {"metrics": {}}
+    )
+    done = PlatformEvent("t", "platform.runtimeDone", {"status": "error", "errorType": "X"})
+    assert events.as_of_schema(done, old) == PlatformEvent(
+        "t", "platform.runtimeDone", {"status": "error"}
+    )
 
 
 def test_an_event_decodes_as_a_subscriber_would_see_it() -> None:
     """`Raw` is our way of writing; tests compare with what is read."""
-    event = Event("t", "function", msgspec.Raw(b'{"a": 1}'))
+    event = PlatformEvent("t", "function", msgspec.Raw(b'{"a": 1}'))
     assert event.as_dict() == {"time": "t", "type": "function", "record": {"a": 1}}
     assert json.loads(msgspec.json.encode([event])) == [event.as_dict()]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from otlp2parquet_ext.local.states import (
+from otlp2parquet_ext.tools.local.states import (
     EXTENSION,
     RUNTIME,
     ExtensionCall,
     ExtensionState,
-    IllegalCallError,
+    IllegalStateError,
     RuntimeCall,
     RuntimeState,
     extension_after,
@@ -37,7 +37,7 @@ def test_an_extension_lives_from_register_to_next_to_event() -> None:
 )
 def test_an_extension_out_of_order_is_refused(state: ExtensionState, call: ExtensionCall) -> None:
     """Registering twice, an init error after init, anything after an error."""
-    with pytest.raises(IllegalCallError, match=r"state transition from \w+ by .* failed"):
+    with pytest.raises(IllegalStateError, match=r"state transition from \w+ by .* failed"):
         extension_after(state, call)
 
 
@@ -52,7 +52,7 @@ def test_an_extension_out_of_order_is_refused(state: ExtensionState, call: Exten
 )
 def test_a_runtime_out_of_order_is_refused(state: RuntimeState, call: RuntimeCall) -> None:
     """Next before the response, two responses, an init error after init."""
-    with pytest.raises(IllegalCallError):
+    with pytest.raises(IllegalStateError):
         runtime_after(state, call)
 
 

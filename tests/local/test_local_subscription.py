@@ -7,7 +7,12 @@ from typing import Any
 
 import pytest
 
-from otlp2parquet_ext.local.subscription import Limits, Subscription, ValidationError, parse
+from otlp2parquet_ext.tools.local.subscription import (
+    Subscription,
+    SubscriptionLimits,
+    ValidationError,
+    parse,
+)
 
 
 def body(**changes: Any) -> bytes:
@@ -35,13 +40,13 @@ def test_a_good_request_becomes_a_subscription_with_its_path() -> None:
         protocol="HTTP",
         port=4243,
         path="/t/5f1c0e?x=1",
-        limits=Limits(max_items=1000, max_bytes=262144, timeout_ms=25),
+        limits=SubscriptionLimits(max_items=1000, max_bytes=262144, timeout_ms=25),
     )
 
 
 def test_buffering_may_be_left_out() -> None:
     """The defaults are those of the API page."""
-    assert parse(body(buffering=None)).limits == Limits(
+    assert parse(body(buffering=None)).limits == SubscriptionLimits(
         max_items=10_000, max_bytes=262_144, timeout_ms=1000
     )
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from otlp2parquet_ext.local import LogFormat, Plan
-from otlp2parquet_ext.local.variables import extension_variables, function_variables
+from otlp2parquet_ext.tools.local import LogFormat, Plan
+from otlp2parquet_ext.tools.local.variables import extension_variables, function_variables
 
 CALLER = {"PATH": "/bin", "HOME": "/home/me", "SECRET": "mine", "AWS_ACCESS_KEY_ID": "AKIA"}
 

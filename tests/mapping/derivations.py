@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from otlp2parquet_ext.mapping.derived import closing, derive
-from otlp2parquet_ext.mapping.invocations import Invocations
-from otlp2parquet_ext.mapping.known import Known
-from otlp2parquet_ext.mapping.logs import log_table
-from otlp2parquet_ext.telemetry.values import Context, Delivery, Invoke
+from otlp2parquet_ext.records.mapping.derived import closing, derive
+from otlp2parquet_ext.records.mapping.invocations import Invocations
+from otlp2parquet_ext.records.mapping.logs import log_table
+from otlp2parquet_ext.records.mapping.open_activities import OpenActivities
+from otlp2parquet_ext.records.telemetry.values import Delivery, EnvironmentContext, Invoke
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Rows = dict[str, list[dict[str, Any]]]
 BASE_US = 1_773_480_413_000_000  # 2026-03-14T09:26:53Z
 OBSERVED_US = 1_773_482_400_000_000
-CONTEXT = Context(
+CONTEXT = EnvironmentContext(
     instance_id="i-1", function_name="orders", function_version="17", region="eu-west-1"
 )
 ALL = frozenset({"logs", "traces", "metrics"})
@@ -32,7 +32,7 @@ class Environment:
 
     Args:
         invokes: heard before the first batch.
-        managed: see `Context`.
+        managed: see `EnvironmentContext`.
         signals: those wanted.
     """
 
@@ -45,13 +45,13 @@ class Environment:
     ) -> None:
         self.context = msgspec.structs.replace(CONTEXT, managed=managed)
         self.invocations = Invocations()
-        self.known = Known()
+        self.known = OpenActivities()
         self.signals = signals
         self.rows: Rows = {}
         for invoke in invokes:
             self.invocations.invoked(invoke)
 
-    def mapped(self, *deliveries: Sequence[object]) -> tuple[dict[str, pa.Table], Known]:
+    def mapped(self, *deliveries: Sequence[object]) -> tuple[dict[str, pa.Table], OpenActivities]:
         """Map a batch, changing nothing that is known."""
         bodies = [Delivery(json.dumps(events).encode(), OBSERVED_US) for events in deliveries]
         if "logs" in self.signals:
@@ -68,7 +68,7 @@ class Environment:
         rest = (self.context, self.invocations, self.signals)
         self._keep(*closing(self.known, reason, now_us, *rest))
 
-    def _keep(self, tables: dict[str, pa.Table], known: Known) -> None:
+    def _keep(self, tables: dict[str, pa.Table], known: OpenActivities) -> None:
         self.known = known
         for name, table in tables.items():
             table.validate(full=True)

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from otlp2parquet_ext.mapping.invocations import Invocations
-from otlp2parquet_ext.mapping.logs import LogTable, log_table
-from otlp2parquet_ext.mapping.usual import Usual
-from otlp2parquet_ext.mapping.usual_platform import UsualPlatform
-from otlp2parquet_ext.telemetry.values import Context, Delivery, Invoke
+from otlp2parquet_ext.records.mapping.fast_path import FastPath
+from otlp2parquet_ext.records.mapping.fast_path_platform import FastPathPlatform
+from otlp2parquet_ext.records.mapping.invocations import Invocations
+from otlp2parquet_ext.records.mapping.logs import LogTable, log_table
+from otlp2parquet_ext.records.telemetry.values import Delivery, EnvironmentContext, Invoke
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,15 +59,15 @@ def mapped(
     for invoke in [] if context else invokes:
         invocations.invoked(invoke)
     deliveries = [Delivery(body, INVOKE_US + count) for count, body in enumerate(bodies)]
-    return log_table(deliveries, Context(instance_id="i", **context), invocations)
+    return log_table(deliveries, EnvironmentContext(instance_id="i", **context), invocations)
 
 
 def by_the_long_way(bodies: Sequence[bytes], *given: Any, **context: Any) -> LogTable:
     """Map a batch as if no event were a usual one."""
     with pytest.MonkeyPatch.context() as patch:
-        for way in (Usual, UsualPlatform):
+        for way in (FastPath, FastPathPlatform):
             patch.setattr(way, "row", lambda _self, _event: None)
-        patch.setattr(UsualPlatform, "start", lambda _self, _event: None)
+        patch.setattr(FastPathPlatform, "start", lambda _self, _event: None)
         return mapped(bodies, *given, **context)
 
 

@@ -15,12 +15,12 @@ import msgspec
 import pytest
 from derivations import ALL, CONTEXT, Environment, Rows
 
-from otlp2parquet_ext.mapping.derived import derive
-from otlp2parquet_ext.mapping.faas_metrics import METRICS
-from otlp2parquet_ext.mapping.invocations import Invocations
-from otlp2parquet_ext.mapping.known import Known
-from otlp2parquet_ext.tables.registry import arrow
-from otlp2parquet_ext.telemetry.values import Delivery, Invoke
+from otlp2parquet_ext.records.mapping.derived import derive
+from otlp2parquet_ext.records.mapping.faas_metrics import METRICS
+from otlp2parquet_ext.records.mapping.invocations import Invocations
+from otlp2parquet_ext.records.mapping.open_activities import OpenActivities
+from otlp2parquet_ext.records.tables.registry import arrow
+from otlp2parquet_ext.records.telemetry.values import Delivery, Invoke
 
 
 class Case(msgspec.Struct):
@@ -118,7 +118,7 @@ def test_one_signal_does_not_need_the_other() -> None:
 
 def test_signals_that_are_off_cost_nothing() -> None:
     """Not even a look at the bodies, or at what is known."""
-    known = Known()
+    known = OpenActivities()
     unreadable: Any = None
     assert derive(unreadable, CONTEXT, Invocations(), known, {"logs"}) == ({}, known)
 
@@ -167,5 +167,5 @@ def test_a_value_on_a_bound_is_below_it() -> None:
 def test_bodies_that_are_no_events_derive_nothing() -> None:
     """They are rows of the logs table, and nothing besides."""
     for body in (b"", b"no json", b"[3,{}]", b'[{"type":"platform.start","record":{"requestId":'):
-        made = derive([Delivery(body, 1)], CONTEXT, Invocations(), Known(), ALL)
-        assert made == ({}, Known())
+        made = derive([Delivery(body, 1)], CONTEXT, Invocations(), OpenActivities(), ALL)
+        assert made == ({}, OpenActivities())

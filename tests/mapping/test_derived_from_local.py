@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 from derivations import Environment
 
-from otlp2parquet_ext import local
-from otlp2parquet_ext.local import Plan
+from otlp2parquet_ext.tools import local
+from otlp2parquet_ext.tools.local import Plan
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,8 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis_profiles import examples
 
-from otlp2parquet_ext.mapping.facts import STEPS
-from otlp2parquet_ext.mapping.known import BEHIND, CAPACITY, REMEMBERED, Known
+from otlp2parquet_ext.records.mapping.facts import STEPS
+from otlp2parquet_ext.records.mapping.open_activities import (
+    BEHIND,
+    CAPACITY,
+    REMEMBERED,
+    OpenActivities,
+)
 
 INIT = [
     event("initStart", 1, phase="init", initializationType="on-demand"),
@@ -105,7 +110,7 @@ def test_what_is_known_can_be_written_down_and_read_again(
     environment = Environment(managed=managed)
     environment.store(events)
     known = environment.known
-    assert msgspec.json.decode(msgspec.json.encode(known), type=Known) == known
+    assert msgspec.json.decode(msgspec.json.encode(known), type=OpenActivities) == known
 
 
 @examples(0.5)

@@ -12,13 +12,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from otlp2parquet_ext.mapping.invocations import Invocations
-from otlp2parquet_ext.mapping.logs import log_table
-from otlp2parquet_ext.tables.logs import LOGS
-from otlp2parquet_ext.telemetry.values import Context, Delivery
+from otlp2parquet_ext.records.mapping.invocations import Invocations
+from otlp2parquet_ext.records.mapping.logs import log_table
+from otlp2parquet_ext.records.tables.logs import LOGS
+from otlp2parquet_ext.records.telemetry.values import Delivery, EnvironmentContext
 
 OBSERVED_US = 1_773_482_400_000_000  # 2026-03-14T10:00:00Z
-CONTEXT = Context(
+CONTEXT = EnvironmentContext(
     instance_id="i-1",
     function_name="orders",
     function_version="17",

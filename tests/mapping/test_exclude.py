@@ -6,10 +6,10 @@ import json
 
 import pytest
 
-from otlp2parquet_ext.mapping.exclude import exclusion
-from otlp2parquet_ext.mapping.invocations import Invocations
-from otlp2parquet_ext.mapping.logs import log_table
-from otlp2parquet_ext.telemetry.values import Context, Delivery
+from otlp2parquet_ext.records.mapping.exclude import exclusion
+from otlp2parquet_ext.records.mapping.invocations import Invocations
+from otlp2parquet_ext.records.mapping.logs import log_table
+from otlp2parquet_ext.records.telemetry.values import Delivery, EnvironmentContext
 
 REQUEST = "6f7f0961-f834-4211-8a7d-6b4dc5a0e8fd"
 EVENTS = [
@@ -32,7 +32,7 @@ def rows(text: str) -> list[tuple[str, str | None, str | None]]:
     bodies = [Delivery(json.dumps(events).encode(), 1), Delivery(b"no json", 2)]
     exclude, problems = exclusion(text)
     assert problems == []
-    table = log_table(bodies, Context(instance_id="i"), Invocations(), exclude).table
+    table = log_table(bodies, EnvironmentContext(instance_id="i"), Invocations(), exclude).table
     columns = (table.column(name).to_pylist() for name in ("EventName", "Body", "FaasInvocationId"))
     return list(zip(*columns, strict=True))
 

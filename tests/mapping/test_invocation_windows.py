@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from otlp2parquet_ext.mapping.invocations import Invocations
-from otlp2parquet_ext.mapping.logs import log_table
-from otlp2parquet_ext.mapping.trace import NO_TRACE, Trace
-from otlp2parquet_ext.telemetry.values import Context, Delivery, Invoke
+from otlp2parquet_ext.records.mapping.invocations import Invocations
+from otlp2parquet_ext.records.mapping.logs import log_table
+from otlp2parquet_ext.records.mapping.trace import NO_TRACE, Trace
+from otlp2parquet_ext.records.telemetry.values import Delivery, EnvironmentContext, Invoke
 
 BASE_US = 1_773_480_413_000_000  # 2026-03-14T09:26:53Z
-CONTEXT = Context(instance_id="i-1", function_name="orders", function_version="17")
+CONTEXT = EnvironmentContext(instance_id="i-1", function_name="orders", function_version="17")
 ROOT = "1-69b52bcd-0f1e2d3c4b5a69788796a5b4"
 TRACE_ID = "69b52bcd0f1e2d3c4b5a69788796a5b4"
 ARN = "arn:aws:lambda:eu-west-1:012345678912:function:orders:live"
@@ -50,7 +50,7 @@ def invoke(request_id: str, number: int, **more: Any) -> Invoke:
 def rows(
     *deliveries: list[dict[str, object]],
     invocations: Invocations | None = None,
-    context: Context = CONTEXT,
+    context: EnvironmentContext = CONTEXT,
 ) -> list[dict[str, Any]]:
     """Map deliveries and give the rows."""
     bodies = [Delivery(json.dumps(events).encode(), ms(5000)) for events in deliveries]
@@ -125,7 +125,7 @@ def test_the_first_known_spelling_of_the_request_is_taken_and_the_others_stay() 
 
 def test_managed_instances_have_no_windows() -> None:
     """Invocations run side by side; only an id in the record tells them apart."""
-    managed = Context(instance_id="i", managed=True)
+    managed = EnvironmentContext(instance_id="i", managed=True)
     record = {"message": "m", "requestId": "a"}
     events = [start("a", 100, tracing=tracing()), line(150), event("function", 160, record)]
     found = rows(events, context=managed)
@@ -306,7 +306,7 @@ def test_a_warm_invocation_is_no_cold_start() -> None:
 
 def test_an_end_without_version_borrows_the_last_one_seen() -> None:
     """`platform.runtimeDone` carries no version; its text wants one."""
-    anonymous = Context(instance_id="i")
+    anonymous = EnvironmentContext(instance_id="i")
     done = event("platform.runtimeDone", 200, {"requestId": "a", "status": "success"})
     assert rows([done], context=anonymous)[0]["Body"] is None
     known = Invocations()

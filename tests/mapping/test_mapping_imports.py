@@ -7,16 +7,16 @@ import sys
 
 SCRIPT = """
 import sys
-from otlp2parquet_ext.mapping.invocations import Invocations
-from otlp2parquet_ext.mapping.derived import derive
-from otlp2parquet_ext.mapping.known import Known
-from otlp2parquet_ext.mapping.logs import log_table
-from otlp2parquet_ext.telemetry.values import Context, Delivery
+from otlp2parquet_ext.records.mapping.invocations import Invocations
+from otlp2parquet_ext.records.mapping.derived import derive
+from otlp2parquet_ext.records.mapping.open_activities import OpenActivities
+from otlp2parquet_ext.records.mapping.logs import log_table
+from otlp2parquet_ext.records.telemetry.values import EnvironmentContext, Delivery
 body = b'[{"type":"function","record":"m"},{"type":"function","record":{"a":NaN}},{]'
-log_table([Delivery(body, 1)], Context(instance_id="i"), Invocations())
+log_table([Delivery(body, 1)], EnvironmentContext(instance_id="i"), Invocations())
 report = b'[{"type":"platform.report","record":{"requestId":"r","metrics":{"maxMemoryUsedMB":1}}}]'
-context = Context(instance_id="i", managed=True)
-made, _ = derive([Delivery(report, 1)], context, Invocations(), Known(), {"metrics"})
+context = EnvironmentContext(instance_id="i", managed=True)
+made, _ = derive([Delivery(report, 1)], context, Invocations(), OpenActivities(), {"metrics"})
 assert made
 print(*sorted(sys.modules))
 """

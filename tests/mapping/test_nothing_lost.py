@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis_profiles import examples
 
-from otlp2parquet_ext.mapping.invocations import Invocations
-from otlp2parquet_ext.mapping.logs import log_table
-from otlp2parquet_ext.telemetry.values import Context, Delivery
+from otlp2parquet_ext.records.mapping.invocations import Invocations
+from otlp2parquet_ext.records.mapping.logs import log_table
+from otlp2parquet_ext.records.telemetry.values import Delivery, EnvironmentContext
 
 TRACE_ID = "69b52bcd0f1e2d3c4b5a69788796a5b4"
 KEYS = [
@@ -55,7 +55,7 @@ def test_every_field_is_in_the_row(*, record: dict[str, object], type_: str, com
     """Published mappers lose a user's `type`, or all fields of a record without `message`."""
     event = {"time": "2026-03-14T09:26:53.540Z", "type": type_, "record": record}
     body = json.dumps([event], separators=(",", ":") if compact else None).encode()
-    made = log_table([Delivery(body, 1)], Context(instance_id="i"), Invocations())
+    made = log_table([Delivery(body, 1)], EnvironmentContext(instance_id="i"), Invocations())
     assert made.malformed == 0
     (row,) = made.table.to_pylist()
     attributes = json.loads(row["LogAttributes"])

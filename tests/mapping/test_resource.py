@@ -6,13 +6,13 @@ import json
 
 import pytest
 
-from otlp2parquet_ext.mapping.resource import Resource, resource
-from otlp2parquet_ext.telemetry.values import Context
+from otlp2parquet_ext.records.mapping.resource import Resource, resource
+from otlp2parquet_ext.records.telemetry.values import EnvironmentContext
 
 ARN = "arn:aws:lambda:eu-west-1:012345678912:function:orders"
 
 
-def context(**changes: object) -> Context:
+def context(**changes: object) -> EnvironmentContext:
     """Give the context of an ordinary function, changed."""
     ordinary: dict[str, object] = {
         "instance_id": "i-1",
@@ -21,7 +21,7 @@ def context(**changes: object) -> Context:
         "memory_mb": 512,
         "region": "eu-west-1",
     }
-    return Context(**{**ordinary, **changes})  # type: ignore[arg-type]
+    return EnvironmentContext(**{**ordinary, **changes})  # type: ignore[arg-type]
 
 
 def attributes(found: Resource) -> dict[str, object]:
@@ -56,7 +56,7 @@ def test_what_is_unknown_is_absent() -> None:
         "faas.version",
         "faas.max_memory",
     }
-    nothing = resource(Context(instance_id="i"))
+    nothing = resource(EnvironmentContext(instance_id="i"))
     assert nothing.service_name == "unknown_service"
     assert set(attributes(nothing)) == {"cloud.provider", "cloud.platform"}
 

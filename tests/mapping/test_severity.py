@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from opentelemetry.proto.logs.v1.logs_pb2 import SeverityNumber
 
-from otlp2parquet_ext.mapping.severity import NUMBERS, Severity, severity
+from otlp2parquet_ext.records.mapping.severity import NUMBERS, Severity, severity
 
 
 def test_every_name_of_opentelemetry_has_its_number() -> None:

@@ -10,9 +10,9 @@ import duckdb
 import pytest
 from derivations import CONTEXT, OBSERVED_US, Environment, event, invocation
 
-from otlp2parquet_ext.mapping.invocations import Invocations
-from otlp2parquet_ext.mapping.logs import log_table
-from otlp2parquet_ext.telemetry.values import Delivery
+from otlp2parquet_ext.records.mapping.invocations import Invocations
+from otlp2parquet_ext.records.mapping.logs import log_table
+from otlp2parquet_ext.records.telemetry.values import Delivery
 
 REQUEST = "b3b6f3de-5a0e-4a5c-9d53-6a0f1d2c7e11"
 SPANS = [{"name": "responseLatency", "start": "2026-03-14T09:26:53.200Z", "durationMs": 5.5}]

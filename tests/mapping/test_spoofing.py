@@ -16,12 +16,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis_profiles import examples
 
-from otlp2parquet_ext.mapping.invocations import Invocations
-from otlp2parquet_ext.mapping.logs import log_table
-from otlp2parquet_ext.telemetry.values import Context, Delivery, Invoke
+from otlp2parquet_ext.records.mapping.invocations import Invocations
+from otlp2parquet_ext.records.mapping.logs import log_table
+from otlp2parquet_ext.records.telemetry.values import Delivery, EnvironmentContext, Invoke
 
 BASE_US = 1_773_480_413_000_000  # 2026-03-14T09:26:53Z
-CONTEXT = Context(instance_id="i-1", function_name="orders", function_version="17")
+CONTEXT = EnvironmentContext(instance_id="i-1", function_name="orders", function_version="17")
 STREAM = "2026/03/14/[17]5f0c8e1f2a3b4c5d9e8f7a6b5c4d3e2f"
 ROOTS = {"a": "1-69b52bcd-0f1e2d3c4b5a69788796a5b4", "b": "1-69b52bcd-1f1e2d3c4b5a69788796a5b4"}
 ARN = "arn:aws:lambda:eu-west-1:012345678912:function:orders:live"

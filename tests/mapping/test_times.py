@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otlp2parquet_ext.mapping.times import Clock, has_fraction, parse_time
+from otlp2parquet_ext.records.mapping.times import Clock, has_fraction, parse_time
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 BASE_US = 1_773_480_413_000_000  # 2026-03-14T09:26:53Z

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from otlp2parquet_ext.mapping.trace import (
+from otlp2parquet_ext.records.mapping.trace import (
     NO_TRACE,
     Trace,
     TracingReader,

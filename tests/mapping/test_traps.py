@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from otlp2parquet_ext.mapping.invocations import Invocations
-from otlp2parquet_ext.mapping.logs import LogTable, log_table
-from otlp2parquet_ext.telemetry.values import Context, Delivery
+from otlp2parquet_ext.records.mapping.invocations import Invocations
+from otlp2parquet_ext.records.mapping.logs import LogTable, log_table
+from otlp2parquet_ext.records.telemetry.values import Delivery, EnvironmentContext
 
 OBSERVED_US = 1_773_482_400_000_000  # 2026-03-14T10:00:00Z
 TIME = "2026-03-14T09:26:53.540Z"
-CONTEXT = Context(instance_id="i-1", function_name="orders", function_version="17")
+CONTEXT = EnvironmentContext(instance_id="i-1", function_name="orders", function_version="17")
 
 
 def mapped(*bodies: bytes) -> LogTable:

@@ -15,12 +15,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from otlp2parquet_ext.flush_side import FlushSide
-from otlp2parquet_ext.otlp import exchange
-from otlp2parquet_ext.otlp.exchange import Call, Reply
-from otlp2parquet_ext.otlp.requests import Signal
-from otlp2parquet_ext.settings import load
-from otlp2parquet_ext.spool import OTLP, Kind, Spool
+from otlp2parquet_ext.common.settings.settings import load
+from otlp2parquet_ext.flush.pipeline import FlushPipeline
+from otlp2parquet_ext.records.otlp import exchange
+from otlp2parquet_ext.records.otlp.exchange import ExportCall, Reply
+from otlp2parquet_ext.records.otlp.requests import Signal
+from otlp2parquet_ext.spool import OTLP, FrameKind, Spool
 
 LARGEST_SEGMENT_BYTES = 104_857_600
 """As with the largest `MAX_BYTES`."""
@@ -46,15 +46,15 @@ class Sandbox:
         self._settings, problems = load(environ)
         assert bool(problems) == bool(SIZES), problems
         self._folder = folder
-        self._flush_side = FlushSide(self._settings, environ)
+        self._flush_side = FlushPipeline(self._settings, environ)
 
     def take(self, job: dict[str, Any], body: bytes) -> dict[str, Any]:
         """Take one body."""
         if job["signal"] == "telemetry":
             deliveries = body.split(b"\n")
             del body
-            return self.store(Kind.DELIVERY, deliveries)
-        call = Call(Signal(job["signal"]), job["json"], job["encoding"])
+            return self.store(FrameKind.DELIVERY, deliveries)
+        call = ExportCall(Signal(job["signal"]), job["json"], job["encoding"])
         accepted = exchange.read_body(call, body, self._settings.otlp_max_bytes)
         if isinstance(accepted, Reply):
             return {"status": accepted.status, "records": 0, "rejected": 0}
@@ -62,7 +62,7 @@ class Sandbox:
             self.store(KINDS[call.signal], [accepted.payload])
         return {"status": 200, "records": accepted.records, "rejected": accepted.rejected}
 
-    def store(self, kind: Kind, payloads: list[bytes]) -> dict[str, Any]:
+    def store(self, kind: FrameKind, payloads: list[bytes]) -> dict[str, Any]:
         """Store bodies as one batch; the list is empty afterwards."""
         # A new one takes the same body again.
         spool = Spool(self._folder, 134_217_728, 4_194_304, segment_bytes=LARGEST_SEGMENT_BYTES)
@@ -81,9 +81,9 @@ class Ingest:
     """The ingest function's way, from a gateway's event to its answer."""
 
     def __init__(self, destination: str) -> None:
-        from otlp2parquet_ext.ingest.service import Service  # noqa: PLC0415 - not in the sandbox
+        from otlp2parquet_ext.functions.ingest.service import IngestService  # noqa: PLC0415 - not in the sandbox
 
-        self._service = Service({"OTLP2PARQUET_DESTINATION": destination, **SIZES})
+        self._service = IngestService({"OTLP2PARQUET_DESTINATION": destination, **SIZES})
         self._service.warm_up()
 
     def take(self, job: dict[str, Any], body: bytes) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from hypothesis import strategies as st
 
-from otlp2parquet_ext.otlp.wire import delimited
+from otlp2parquet_ext.records.otlp.wire import delimited
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,12 +14,12 @@ import request_shapes
 from bounded_process import KINDS, Sandbox
 from request_shapes import IDS, Shape, attribute
 
-from otlp2parquet_ext.ingest.otlp_bodies import take_otlp
-from otlp2parquet_ext.ingest.routes import Format
-from otlp2parquet_ext.otlp.budget import FREE_BYTES
-from otlp2parquet_ext.otlp.refusals import TooLargeError
-from otlp2parquet_ext.otlp.requests import Signal, read_request
-from otlp2parquet_ext.otlp.wire import delimited
+from otlp2parquet_ext.functions.ingest.call import Format
+from otlp2parquet_ext.functions.ingest.otlp_bodies import take_otlp
+from otlp2parquet_ext.records.otlp.budget import FREE_BYTES
+from otlp2parquet_ext.records.otlp.refusals import TooLargeError
+from otlp2parquet_ext.records.otlp.requests import Signal, read_request
+from otlp2parquet_ext.records.otlp.wire import delimited
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -25,12 +25,12 @@ from hypothesis_profiles import examples
 from request_shapes import Shape, shapes
 from telemetry_sinks import Collector, running
 
-from otlp2parquet_ext.local.cgroups import make_group
+from otlp2parquet_ext.tools.local.cgroups import make_group
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from otlp2parquet_ext.local.cgroups import Group
+    from otlp2parquet_ext.tools.local.cgroups import Group
 
 MEGABYTE = 1_048_576
 LARGEST_BYTES = 67_108_864

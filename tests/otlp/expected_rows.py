@@ -13,12 +13,12 @@ import math
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from otlp2parquet_ext.otlp.messages import Signal
+from otlp2parquet_ext.records.otlp.messages import Signal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from otlp2parquet_ext.mapping.resource import Resource
+    from otlp2parquet_ext.records.mapping.resource import Resource
 
 Row = dict[str, Any]
 

@@ -11,7 +11,7 @@ from typing import Any
 from google.protobuf.json_format import MessageToDict
 from hypothesis import strategies as st
 
-from otlp2parquet_ext.otlp.messages import Signal, request_class
+from otlp2parquet_ext.records.otlp.messages import Signal, request_class
 
 _MOST_ELEMENTS = 3
 _DEEPEST = 4  # arrays in arrays, objects in objects

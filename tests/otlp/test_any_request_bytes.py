@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from requests_strategies import requests
 
-from otlp2parquet_ext.mapping.invocations import Invocations
-from otlp2parquet_ext.mapping.resource import Resource
-from otlp2parquet_ext.otlp.requests import OtlpError, Signal, read_request, response
-from otlp2parquet_ext.otlp.tables import otlp_tables
+from otlp2parquet_ext.records.mapping.invocations import Invocations
+from otlp2parquet_ext.records.mapping.resource import Resource
+from otlp2parquet_ext.records.otlp.requests import OtlpError, Signal, read_request, response
+from otlp2parquet_ext.records.otlp.tables import otlp_tables
 
 FIELDS = ["resourceLogs", "scopeLogs", "logRecords", "resource", "scope", "attributes", "key"]
 FIELDS += ["value", "body", "intValue", "doubleValue", "arrayValue", "values", "bytesValue"]

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from otlp2parquet_ext.mapping.invocations import Invocations
-from otlp2parquet_ext.mapping.resource import Resource
-from otlp2parquet_ext.otlp.messages import MAX_DEPTH, request_class
-from otlp2parquet_ext.otlp.requests import (
+from otlp2parquet_ext.records.mapping.invocations import Invocations
+from otlp2parquet_ext.records.mapping.resource import Resource
+from otlp2parquet_ext.records.otlp.messages import MAX_DEPTH, request_class
+from otlp2parquet_ext.records.otlp.requests import (
     Accepted,
     OtlpError,
     Signal,
@@ -18,8 +18,8 @@ from otlp2parquet_ext.otlp.requests import (
     response,
     status,
 )
-from otlp2parquet_ext.otlp.tables import otlp_tables
-from otlp2parquet_ext.otlp.wire import delimited, varint
+from otlp2parquet_ext.records.otlp.tables import otlp_tables
+from otlp2parquet_ext.records.otlp.wire import delimited, varint
 
 ENVIRONMENT = Resource("orders", None, "i-1", "{}")
 

@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
-from otlp2parquet_ext.mapping.invocations import Invocations
-from otlp2parquet_ext.mapping.resource import Resource
-from otlp2parquet_ext.otlp.messages import Signal, request_class
-from otlp2parquet_ext.otlp.requests import read_request
-from otlp2parquet_ext.otlp.tables import otlp_tables
-from otlp2parquet_ext.tables.registry import TABLES
+from otlp2parquet_ext.records.mapping.invocations import Invocations
+from otlp2parquet_ext.records.mapping.resource import Resource
+from otlp2parquet_ext.records.otlp.messages import Signal, request_class
+from otlp2parquet_ext.records.otlp.requests import read_request
+from otlp2parquet_ext.records.otlp.tables import otlp_tables
+from otlp2parquet_ext.records.tables.registry import TABLES
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "otlp-fields.md").read_text()
 IGNORED = {"KeyValue.key_strindex", "AnyValue.string_value_strindex"}

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from otlp2parquet_ext.mapping.invocations import Invocations
-from otlp2parquet_ext.mapping.resource import Resource
-from otlp2parquet_ext.otlp.messages import Signal, request_class
-from otlp2parquet_ext.otlp.tables import otlp_tables
+from otlp2parquet_ext.records.mapping.invocations import Invocations
+from otlp2parquet_ext.records.mapping.resource import Resource
+from otlp2parquet_ext.records.otlp.messages import Signal, request_class
+from otlp2parquet_ext.records.otlp.tables import otlp_tables
 
 LONG = "x" * 10_000
 

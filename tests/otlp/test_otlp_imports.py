@@ -7,14 +7,14 @@ import sys
 
 IDLE = """
 import sys
-from otlp2parquet_ext.otlp.requests import Accepted, Signal, response, status
+from otlp2parquet_ext.records.otlp.requests import Accepted, Signal, response, status
 response(Signal.LOGS, Accepted(b"", 0, 0, ""), json=False)
 status(3, "m", json=False)
 print(*sorted(sys.modules))
 """
 READ = """
 import sys
-from otlp2parquet_ext.otlp.requests import Signal, read_request
+from otlp2parquet_ext.records.otlp.requests import Signal, read_request
 for signal in Signal:
     read_request(signal, b"", json=False)
     read_request(signal, b"{}", json=True)
@@ -22,10 +22,10 @@ print(*sorted(sys.modules))
 """
 MAP = """
 import sys
-from otlp2parquet_ext.mapping.invocations import Invocations
-from otlp2parquet_ext.mapping.resource import Resource
-from otlp2parquet_ext.otlp.requests import Signal, read_request
-from otlp2parquet_ext.otlp.tables import otlp_tables
+from otlp2parquet_ext.records.mapping.invocations import Invocations
+from otlp2parquet_ext.records.mapping.resource import Resource
+from otlp2parquet_ext.records.otlp.requests import Signal, read_request
+from otlp2parquet_ext.records.otlp.tables import otlp_tables
 record = b'{"attributes":[{"key":"a"},{"key":"a"}]}'
 body = b'{"resourceLogs":[{"scopeLogs":[{"logRecords":[' + record + b"]}]}]}"
 payload = read_request(Signal.LOGS, body, json=True).payload

@@ -12,10 +12,10 @@ from hypothesis_profiles import examples
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from requests_strategies import requests
 
-from otlp2parquet_ext.otlp.messages import Signal, request_class
-from otlp2parquet_ext.otlp.redact import redacted
-from otlp2parquet_ext.otlp.requests import read_request
-from otlp2parquet_ext.telemetry.redact import MASK_ALL, compile_rules
+from otlp2parquet_ext.records.otlp.messages import Signal, request_class
+from otlp2parquet_ext.records.otlp.redact import redacted
+from otlp2parquet_ext.records.otlp.requests import read_request
+from otlp2parquet_ext.records.telemetry.redact import MASK_ALL, compile_rules
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

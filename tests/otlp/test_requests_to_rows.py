@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from otlp2parquet_ext.mapping.invocations import Invocations
-from otlp2parquet_ext.mapping.resource import Resource
-from otlp2parquet_ext.otlp.requests import Signal, read_request, response
-from otlp2parquet_ext.otlp.tables import otlp_tables
+from otlp2parquet_ext.records.mapping.invocations import Invocations
+from otlp2parquet_ext.records.mapping.resource import Resource
+from otlp2parquet_ext.records.otlp.requests import Signal, read_request, response
+from otlp2parquet_ext.records.otlp.tables import otlp_tables
 
 RECEIVED_US = 1_773_482_400_000_000  # 2026-03-14T10:00:00Z
 ENVIRONMENT = Resource("orders", "shop", "i-1", '{"cloud.provider":"aws","faas.name":"orders"}')

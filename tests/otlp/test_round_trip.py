@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from hypothesis_profiles import examples
 from requests_strategies import as_json, requests
 
-from otlp2parquet_ext.mapping.invocations import Invocations
-from otlp2parquet_ext.mapping.resource import Resource
-from otlp2parquet_ext.otlp.requests import Signal, read_request
-from otlp2parquet_ext.otlp.tables import otlp_tables
-from otlp2parquet_ext.tables.registry import arrow
+from otlp2parquet_ext.records.mapping.invocations import Invocations
+from otlp2parquet_ext.records.mapping.resource import Resource
+from otlp2parquet_ext.records.otlp.requests import Signal, read_request
+from otlp2parquet_ext.records.otlp.tables import otlp_tables
+from otlp2parquet_ext.records.tables.registry import arrow
 
 if TYPE_CHECKING:
     import pyarrow as pa

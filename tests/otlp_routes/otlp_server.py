@@ -14,13 +14,13 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 )
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from otlp2parquet_ext.otlp.requests import Signal
-from otlp2parquet_ext.otlp_receiver import OtlpReceiver
+from otlp2parquet_ext.extension.receive.otlp_receiver import OtlpReceiver
+from otlp2parquet_ext.records.otlp.requests import Signal
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from otlp2parquet_ext.otlp.requests import Accepted
+    from otlp2parquet_ext.records.otlp.requests import Accepted
 
 LIMIT = 1_000_000
 TRACE_ID = bytes(range(16))

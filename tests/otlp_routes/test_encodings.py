@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otlp2parquet_ext.otlp.encodings import (
+from otlp2parquet_ext.records.otlp.encodings import (
     ENCODINGS,
     MOST_MEMBERS,
     EncodingError,

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from request_checks import SEEDS, any_bytes, check, check_amplified, mutated
 
-from otlp2parquet_ext.otlp.encodings import ENCODINGS
-from otlp2parquet_ext.otlp.exchange import Call, Reply, read_body, read_head, reply
-from otlp2parquet_ext.otlp.requests import Signal
+from otlp2parquet_ext.records.otlp.encodings import ENCODINGS
+from otlp2parquet_ext.records.otlp.exchange import ExportCall, Reply, read_body, read_head, reply
+from otlp2parquet_ext.records.otlp.requests import Signal
 
 header = st.text(max_size=30) | st.sampled_from(
     ["application/x-protobuf", "application/json; charset=utf-8", "gzip", " GZIP ", "identity", ""]
@@ -54,10 +54,12 @@ def test_a_real_request_with_one_thing_changed_is_stored_and_masked_or_refused(
 
 
 @given(
-    st.builds(Call, st.sampled_from(Signal), st.booleans(), st.sampled_from(sorted(ENCODINGS))),
+    st.builds(
+        ExportCall, st.sampled_from(Signal), st.booleans(), st.sampled_from(sorted(ENCODINGS))
+    ),
     st.binary(max_size=200),
 )
-def test_any_body_is_accepted_or_refused(call: Call, body: bytes) -> None:
+def test_any_body_is_accepted_or_refused(call: ExportCall, body: bytes) -> None:
     """The fuzzing of the routes: bytes that nobody meant to be a request."""
     read = read_body(call, body, limit_bytes=150)
     if isinstance(read, Reply):

@@ -27,7 +27,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 from otlp_server import LIMIT, REQUESTS, head, logs, post, running, spans, until
 
-from otlp2parquet_ext.otlp.requests import Signal
+from otlp2parquet_ext.records.otlp.requests import Signal
 
 if TYPE_CHECKING:
     from collections.abc import Callable

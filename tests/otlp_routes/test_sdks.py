@@ -18,7 +18,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from otlp_server import running
 
-from otlp2parquet_ext.otlp.requests import Signal
+from otlp2parquet_ext.records.otlp.requests import Signal
 
 if TYPE_CHECKING:
     from otlp_server import Running

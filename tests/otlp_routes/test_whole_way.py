@@ -24,26 +24,26 @@ from hypothesis_profiles import examples
 from requests_strategies import as_json, requests
 from test_encodings import bare_deflate, zstd
 
-from otlp2parquet_ext import query
-from otlp2parquet_ext.context import context_note
-from otlp2parquet_ext.flush_side import FlushSide
-from otlp2parquet_ext.mapping.resource import resource
-from otlp2parquet_ext.otlp.requests import Signal
-from otlp2parquet_ext.otlp_receiver import OtlpReceiver
-from otlp2parquet_ext.otlp_side import KINDS
-from otlp2parquet_ext.settings import load
+from otlp2parquet_ext.common.settings.settings import load
+from otlp2parquet_ext.extension.context import context_note
+from otlp2parquet_ext.extension.otlp_side import KINDS
+from otlp2parquet_ext.extension.receive.otlp_receiver import OtlpReceiver
+from otlp2parquet_ext.flush.pipeline import FlushPipeline
+from otlp2parquet_ext.records.mapping.resource import resource
+from otlp2parquet_ext.records.otlp.requests import Signal
+from otlp2parquet_ext.records.telemetry.values import EnvironmentContext
 from otlp2parquet_ext.spool import Appended, Spool
-from otlp2parquet_ext.telemetry.values import Context
+from otlp2parquet_ext.tools import query
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from otlp2parquet_ext.otlp.requests import Accepted
+    from otlp2parquet_ext.records.otlp.requests import Accepted
 
 FLUSH_EVERY = 50
 RECEIVED_US = 1_773_482_400_000_000
-CONTEXT = Context(instance_id="i-1", function_name="orders", region="eu-west-1")
+CONTEXT = EnvironmentContext(instance_id="i-1", function_name="orders", region="eu-west-1")
 COMPRESSED = {
     "": lambda body: body,
     "identity": lambda body: body,
@@ -62,7 +62,7 @@ class WholeWay:
         self.url = f"sqlite://{folder}/catalog.db?warehouse={folder}/warehouse"
         self._spool = Spool(folder / "spool", 1 << 28, 0)
         self._spool.set_preamble([context_note(CONTEXT)])
-        self._side = FlushSide(load({"OTLP2PARQUET_DESTINATION": self.url})[0], {})
+        self._side = FlushPipeline(load({"OTLP2PARQUET_DESTINATION": self.url})[0], {})
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._receiver = OtlpReceiver(self._accept, 1 << 22)
         self.port = self._listener.getsockname()[1]

@@ -17,10 +17,11 @@ import pytest
 from built_tools import CONTENTS, needed
 from places import soon
 
-from otlp2parquet_ext import __version__, cli
-from otlp2parquet_ext.iceberg import CommitError
-from otlp2parquet_ext.iceberg.catalogs.pyiceberg_catalog import catalog_table
-from otlp2parquet_ext.iceberg.terms import USUAL
+from otlp2parquet_ext import __version__
+from otlp2parquet_ext.lake.iceberg.catalogs.pyiceberg_catalog import catalog_table
+from otlp2parquet_ext.lake.iceberg.commit.terms import USUAL
+from otlp2parquet_ext.lake.iceberg.model.errors import CommitError
+from otlp2parquet_ext.tools import cli
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,7 +30,7 @@ pytestmark = pytest.mark.thorough
 
 ROOT = Path(__file__).parents[2]
 TYPED_CLIENT = """\
-from otlp2parquet_ext.settings import Settings, load
+from otlp2parquet_ext.common.settings.settings import Settings, load
 
 settings: Settings = load({"MAX_ITEMS": "5"})[0]
 items: int = settings.max_items
@@ -84,7 +85,7 @@ def test_the_wheel_has_every_module_what_they_read_and_nothing_else(wheel: Path)
         if path.is_file() and "__pycache__" not in path.parts
     }
     assert names == ours
-    assert {"otlp2parquet_ext/py.typed", "otlp2parquet_ext/local/sample/app.py"} <= names
+    assert {"otlp2parquet_ext/py.typed", "otlp2parquet_ext/tools/local/sample/app.py"} <= names
 
 
 def test_the_source_distribution_has_what_a_wheel_is_built_from(sdist: Path) -> None:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from otlp2parquet_ext.report.facts import (
+from otlp2parquet_ext.tools.report.facts import (
     FAILED,
     LOGGED,
     OK,
     Bin,
     Function,
-    Line,
-    Loss,
+    LogLine,
+    LossRow,
     Moment,
     Report,
-    Request,
+    RequestSummary,
     Trouble,
 )
 
@@ -35,22 +35,22 @@ TOTAL = Function(
 )  # fmt: skip
 
 
-def lines(request: str, start_ms: int, said: str = "order 7 taken") -> tuple[Line, ...]:
+def lines(request: str, start_ms: int, said: str = "order 7 taken") -> tuple[LogLine, ...]:
     """Return what a request logged."""
     return (
-        Line(start_ms, 9, "INFO", "platform.start", f"START RequestId: {request} Version: 1", 0),
-        Line(start_ms + 1, 9, "INFO", "function", said, 0),
-        Line(start_ms + 5, 13, "WARN", "function", "the ledger does not answer", 0),
-        Line(start_ms + 9, 17, "ERROR", "function", "order 7 could not be charged", 12),
-        Line(start_ms + 99, 9, "INFO", "platform.report", f"REPORT RequestId: {request}", 0),
+        LogLine(start_ms, 9, "INFO", "platform.start", f"START RequestId: {request} Version: 1", 0),
+        LogLine(start_ms + 1, 9, "INFO", "function", said, 0),
+        LogLine(start_ms + 5, 13, "WARN", "function", "the ledger does not answer", 0),
+        LogLine(start_ms + 9, 17, "ERROR", "function", "order 7 could not be charged", 12),
+        LogLine(start_ms + 99, 9, "INFO", "platform.report", f"REPORT RequestId: {request}", 0),
     )
 
 
-def request(number: int, function: str = "orders", outcome: str = OK) -> Request:
+def request(number: int, function: str = "orders", outcome: str = OK) -> RequestSummary:
     """Return one of the slowest."""
     name = f"{number:08x}-e9f4-41e8-9739-{number:012x}"
     start = UNTIL_MS - number * 3_600_000
-    return Request(
+    return RequestSummary(
         name, function, start + 100, 600.0 / number, 310.0 if number == 2 else None, 120.0, 512.0,
         outcome, "timeout" if outcome == FAILED else "success", "", lines(name, start), number % 3,
     )  # fmt: skip
@@ -90,7 +90,7 @@ REPORT = Report(
         *(request(n, "till") for n in range(4, 10)),
     ),
     troubles=(DECLINED, TIMED_OUT),
-    losses=(Loss("the spool is full", 12),),
+    losses=(LossRow("the spool is full", 12),),
 )
 
 EMPTY = REPORT._replace(

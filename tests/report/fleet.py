@@ -11,10 +11,10 @@ import random
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from otlp2parquet_ext.destinations import Batch
-from otlp2parquet_ext.mapping.invocations import Invocations
-from otlp2parquet_ext.mapping.logs import log_table
-from otlp2parquet_ext.telemetry.values import Context, Delivery
+from otlp2parquet_ext.lake.destinations.destination import Batch
+from otlp2parquet_ext.records.mapping.invocations import Invocations
+from otlp2parquet_ext.records.mapping.logs import log_table
+from otlp2parquet_ext.records.telemetry.values import Delivery, EnvironmentContext
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -130,7 +130,7 @@ def batches(invocations: Sequence[Invocation]) -> Iterator[Batch]:
 def logs(function: str, events: Sequence[dict[str, Any]]) -> Any:
     """Return events as rows of the table of logs."""
     body = Delivery(json.dumps(events).encode(), events_us(events))
-    context = Context(instance_id=f"{function}-1", function_name=function, memory_mb=512)
+    context = EnvironmentContext(instance_id=f"{function}-1", function_name=function, memory_mb=512)
     return log_table([body], context, Invocations()).table
 
 

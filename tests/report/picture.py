@@ -16,9 +16,9 @@ from chromium import chromium
 from fleet import batches, fleet
 from places import soon, sqlite
 
-from otlp2parquet_ext import query
-from otlp2parquet_ext.report.page import page
-from otlp2parquet_ext.report.questions import Wanted, ask
+from otlp2parquet_ext.tools import query
+from otlp2parquet_ext.tools.report.page import page
+from otlp2parquet_ext.tools.report.questions import ReportQuery, ask
 
 NOW_MS = 1_773_482_400_000  # 2026-03-14 10:00 UTC: the picture is the same every time
 DAY_MS = 86_400_000
@@ -35,7 +35,7 @@ def main(file: str) -> None:
             destination.store(batch, commit_follows=True)
         destination.commit(soon())
         with query.connect(place.url) as connection:
-            report = ask(connection, Wanted(NAME, NOW_MS - DAY_MS, NOW_MS), folder)
+            report = ask(connection, ReportQuery(NAME, NOW_MS - DAY_MS, NOW_MS), folder)
         html = Path(folder) / "report.html"
         html.write_text(page(report), encoding="utf-8")
         shown = browser.open(html.as_uri(), width=WIDTH)

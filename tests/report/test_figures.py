@@ -11,10 +11,10 @@ import pytest
 from fleet import HOUR_MS, Invocation, batches, fleet
 from places import soon, sqlite
 
-from otlp2parquet_ext import query
-from otlp2parquet_ext.destinations import Batch
-from otlp2parquet_ext.report import questions
-from otlp2parquet_ext.report.facts import Function, Report
+from otlp2parquet_ext.lake.destinations.destination import Batch
+from otlp2parquet_ext.tools import query
+from otlp2parquet_ext.tools.report import questions
+from otlp2parquet_ext.tools.report.facts import Function, Report
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,7 +50,7 @@ def report(url: str, tmp_path_factory: pytest.TempPathFactory) -> Report:
 
 def ask(url: str, folders: pytest.TempPathFactory, function: str = "") -> Report:
     """Ask for a report as the command does."""
-    wanted = questions.Wanted(url, NOW_MS - WINDOW_MS, NOW_MS, function)
+    wanted = questions.ReportQuery(url, NOW_MS - WINDOW_MS, NOW_MS, function)
     with query.connect(url) as connection:
         return questions.ask(connection, wanted, str(folders.mktemp("scratch")))
 

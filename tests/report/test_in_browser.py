@@ -13,7 +13,7 @@ from chromium import Browser, Page, chromium, needs_chromium
 from facts_made import EMPTY, REPORT
 from test_page import HOSTILE, hostile
 
-from otlp2parquet_ext.report.page import page as document
+from otlp2parquet_ext.tools.report.page import page as document
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 import pytest
 from facts_made import EMPTY, INVOICES, ORDERS, REPORT, TILL, lines, request
 
-from otlp2parquet_ext.cost.prices import LIST_PRICES
-from otlp2parquet_ext.report import advice, answers, money, scales, words
-from otlp2parquet_ext.report.page import page
+from otlp2parquet_ext.tools.cost.prices import LIST_PRICES
+from otlp2parquet_ext.tools.report import advice, answers, money, scales, words
+from otlp2parquet_ext.tools.report.page import page
 
 if TYPE_CHECKING:
-    from otlp2parquet_ext.report.facts import Function, Report
+    from otlp2parquet_ext.tools.report.facts import Function, Report
 
 HOSTILE = (
     "</script><script>alert(1)</script>",

@@ -17,10 +17,10 @@ from fleet import event, events_of, fleet, logs
 from places import plain_folder, soon, sqlite
 from test_page import HOSTILE, read
 
-from otlp2parquet_ext.asking import seconds
-from otlp2parquet_ext.cli import main
-from otlp2parquet_ext.destinations import Batch
-from otlp2parquet_ext.report.command import _shown
+from otlp2parquet_ext.lake.destinations.destination import Batch
+from otlp2parquet_ext.tools.arguments import seconds
+from otlp2parquet_ext.tools.cli import main
+from otlp2parquet_ext.tools.report.command import _shown
 
 if TYPE_CHECKING:
     from places import Place
@@ -249,7 +249,7 @@ def test_a_million_rows_take_little_memory_and_make_a_small_page(tmp_path: Path)
     duckdb.connect().execute(MANY.replace("FILE", str(folder / "many.parquet")))
     file = tmp_path / "report.html"
     program = (
-        "import sys; from otlp2parquet_ext.cli import main; status = main(sys.argv[1:]); "
+        "import sys; from otlp2parquet_ext.tools.cli import main; status = main(sys.argv[1:]); "
         # Not getrusage(): what it says began as the peak of pytest, which forked.
         "print(open('/proc/self/status').read().split('VmHWM:')[1].split()[0]); sys.exit(status)"
     )

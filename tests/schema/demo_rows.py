@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
 
-from otlp2parquet_ext.destinations import Batch
-from otlp2parquet_ext.mapping.invocations import Invocations
-from otlp2parquet_ext.mapping.logs import log_table
-from otlp2parquet_ext.tables.registry import TABLES, arrow
-from otlp2parquet_ext.telemetry.values import Context, Delivery
+from otlp2parquet_ext.lake.destinations.destination import Batch
+from otlp2parquet_ext.records.mapping.invocations import Invocations
+from otlp2parquet_ext.records.mapping.logs import log_table
+from otlp2parquet_ext.records.tables.registry import TABLES, arrow
+from otlp2parquet_ext.records.telemetry.values import Delivery, EnvironmentContext
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -88,7 +88,9 @@ def batches() -> Iterator[Batch]:
 def _logs(invocations: list[Invocation]) -> pa.Table:
     events = [event for invocation in invocations for event in _events(invocation)]
     body = Delivery(json.dumps(events).encode(), NOW_US)
-    context = Context(instance_id="i", function_name=invocations[0].function, memory_mb=512)
+    context = EnvironmentContext(
+        instance_id="i", function_name=invocations[0].function, memory_mb=512
+    )
     return log_table([body], context, Invocations()).table
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 from demo_rows import DEFAULTS, NOW_US
 
-from otlp2parquet_ext.tables.registry import TABLES, arrow
+from otlp2parquet_ext.records.tables.registry import TABLES, arrow
 
 FORGER = "forger"
 """In the service, the request and the span's name of each hostile row; the rest is free."""

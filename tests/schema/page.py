@@ -9,12 +9,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from otlp2parquet_ext.tables.registry import TABLES
+from otlp2parquet_ext.records.tables.registry import TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from otlp2parquet_ext.tables.columns import Column
+    from otlp2parquet_ext.records.tables.columns import Column
 
 DOCS = Path(__file__).parents[2] / "docs"
 DIALECTS = {"duckdb": "DuckDB", "athena": "Athena"}
@@ -97,7 +97,7 @@ def page() -> str:
 PAGE = """\
 # Tables
 
-Made from `otlp2parquet_ext/tables/` and `docs/queries/` by `make docs`; do not edit.
+Made from `otlp2parquet_ext/records/tables/` and `docs/queries/` by `make docs`; do not edit.
 
 Seven tables, each created when its first rows come. `OTLP2PARQUET_TABLE_…` gives them other names
 ([configuration.md](configuration.md)); plain Parquet lies in folders `logs/`, `traces/`,

@@ -13,8 +13,8 @@ import pytest
 import scripted_http
 from hostile_rows import FORGER, HOSTILE_TEXT, LONG_TEXT, logs
 
-from otlp2parquet_ext import cli
-from otlp2parquet_ext.terminal import clean, clean_line
+from otlp2parquet_ext.tools import cli
+from otlp2parquet_ext.tools.terminal import clean, clean_line
 
 if TYPE_CHECKING:
     import socket

@@ -15,15 +15,15 @@ from demo_rows import INVOCATIONS, NOW_US, batches
 from hostile_rows import FORGER, TIMES, all_tables
 from sqlglot import exp
 
-from otlp2parquet_ext.demo import COUNTS, ERROR, SLOWEST
-from otlp2parquet_ext.report import questions
-from otlp2parquet_ext.report.page import page as report_page
-from otlp2parquet_ext.tables.registry import TABLES, arrow
+from otlp2parquet_ext.records.tables.registry import TABLES, arrow
+from otlp2parquet_ext.tools.demo import COUNTS, ERROR, SLOWEST
+from otlp2parquet_ext.tools.report import questions
+from otlp2parquet_ext.tools.report.page import page as report_page
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from otlp2parquet_ext.report.facts import Report
+    from otlp2parquet_ext.tools.report.facts import Report
 
 REQUEST = INVOCATIONS[2].request
 PAGES = ("signals.md", "otlp.md")
@@ -126,7 +126,7 @@ def test_every_documented_query_is_among_them() -> None:
 def ask(connection: duckdb.DuckDBPyConnection, function: str = "") -> Report:
     """Ask for a report of the last day, as the command does."""
     now_ms = NOW_US // 1_000 + 3_600_000
-    wanted = questions.Wanted("file:///lake", now_ms - 86_400_000, now_ms, function)
+    wanted = questions.ReportQuery("file:///lake", now_ms - 86_400_000, now_ms, function)
     with tempfile.TemporaryDirectory() as scratch:
         return questions.ask(connection, wanted, scratch)
 

@@ -11,9 +11,9 @@ from demo_rows import DECLINED, INVOCATIONS, NOW_US, batches
 from places import soon, sqlite
 from sqlglot import exp
 
-from otlp2parquet_ext import query
-from otlp2parquet_ext.cost.prices import LIST_PRICES
-from otlp2parquet_ext.tables.registry import TABLES
+from otlp2parquet_ext.records.tables.registry import TABLES
+from otlp2parquet_ext.tools import query
+from otlp2parquet_ext.tools.cost.prices import LIST_PRICES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

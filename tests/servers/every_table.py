@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from otlp2parquet_ext.tables.columns import named
-from otlp2parquet_ext.tables.registry import TABLES, arrow
+from otlp2parquet_ext.records.tables.columns import named
+from otlp2parquet_ext.records.tables.registry import TABLES, arrow
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from otlp2parquet_ext.tables.columns import Column
+    from otlp2parquet_ext.records.tables.columns import Column
 
 NOON_US = 1_773_489_600_000_000  # 2026-03-14T12:00:00Z
 ROWS = 4

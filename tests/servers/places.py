@@ -16,14 +16,14 @@ from uuid import uuid4
 
 import boto3
 
-from otlp2parquet_ext import query
-from otlp2parquet_ext.destinations.choose import choose
-from otlp2parquet_ext.settings import load
+from otlp2parquet_ext.common.settings.settings import load
+from otlp2parquet_ext.lake.destinations.choose import choose
+from otlp2parquet_ext.tools import query
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from otlp2parquet_ext.destinations import Destination
+    from otlp2parquet_ext.lake.destinations.destination import Destination
 
 
 class Objects(Protocol):

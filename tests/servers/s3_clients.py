@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import versitygw
 
-from otlp2parquet_ext.storage.s3 import S3Storage
-from otlp2parquet_ext.web.aws import AwsClient
-from otlp2parquet_ext.web.client import Client
-from otlp2parquet_ext.web.credentials import CredentialSource
+from otlp2parquet_ext.lake.http.aws import AwsClient
+from otlp2parquet_ext.lake.http.client import Client
+from otlp2parquet_ext.lake.http.credentials import CredentialSource
+from otlp2parquet_ext.lake.storage.s3 import S3Storage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

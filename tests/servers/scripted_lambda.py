@@ -1,7 +1,7 @@
 """A Lambda of a few lines whose every answer a test decides; the extension is the real process.
 
-`otlp2parquet_ext.local` behaves as Lambda should. This one misbehaves as told: wrong statuses,
-bodies no platform would send, `next` that fails.
+`otlp2parquet_ext.tools.local` behaves as Lambda should. This one misbehaves as told: wrong
+statuses, bodies no platform would send, `next` that fails.
 """
 
 from __future__ import annotations

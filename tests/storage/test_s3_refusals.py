@@ -10,17 +10,17 @@ import scripted_http
 import versitygw
 from s3_clients import BUCKET, aws_at, make_bucket, s3_at, soon
 
-from otlp2parquet_ext.storage import NotThereError, StorageError
-from otlp2parquet_ext.storage.s3_address import Place, Service, full_path
-from otlp2parquet_ext.storage.s3_documents import not_deleted, read_page
-from otlp2parquet_ext.storage.s3_errors import Action, refusal
-from otlp2parquet_ext.web import Response
+from otlp2parquet_ext.lake.http.response import Response
+from otlp2parquet_ext.lake.storage.s3_address import S3Location, S3Service, full_path
+from otlp2parquet_ext.lake.storage.s3_documents import not_deleted, read_page
+from otlp2parquet_ext.lake.storage.s3_errors import Action, refusal
+from otlp2parquet_ext.lake.storage.storage import NotThereError, StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-PLACE = Place("lake", "otel/logs/data/x.parquet")
-SERVICE = Service("eu-central-1")
+PLACE = S3Location("lake", "otel/logs/data/x.parquet")
+SERVICE = S3Service("eu-central-1")
 OTHER = {"AWS_ACCESS_KEY_ID": "other", "AWS_SECRET_ACCESS_KEY": "another-secret"}
 
 
@@ -154,7 +154,7 @@ def test_each_refusal_has_its_advice(response: Response, expected: str) -> None:
 
 def test_in_a_table_bucket_other_permissions_count() -> None:
     """Its objects have a service, and a policy, of their own."""
-    place = Place("63a8e430-6e0b-46f5--table-s3", "data/x.parquet")
+    place = S3Location("63a8e430-6e0b-46f5--table-s3", "data/x.parquet")
     for action, needed in ((Action.PUT, "PutTableData"), (Action.GET, "GetTableData")):
         error = refusal(action, place, SERVICE, refused(403, said("AccessDenied")))
         assert f"s3tables:{needed} on arn:" in str(error)
@@ -162,10 +162,10 @@ def test_in_a_table_bucket_other_permissions_count() -> None:
 
 def test_partitions_other_than_aws_have_their_own_names() -> None:
     """A policy for arn:aws: allows nothing in China."""
-    china = Service("cn-north-1")
+    china = S3Service("cn-north-1")
     assert china.arn(PLACE) == "arn:aws-cn:s3:::lake/otel/logs/data/x.parquet"
     assert china.url(PLACE).startswith("https://lake.s3.cn-north-1.amazonaws.com.cn/otel/")
-    assert Service("us-gov-west-1").arn(Place("lake", "")) == "arn:aws-us-gov:s3:::lake"
+    assert S3Service("us-gov-west-1").arn(S3Location("lake", "")) == "arn:aws-us-gov:s3:::lake"
 
 
 @pytest.mark.parametrize(
@@ -180,20 +180,20 @@ def test_partitions_other_than_aws_have_their_own_names() -> None:
             "lake",
             "https://s3.eu-central-1.amazonaws.com/lake/a%20b/c%3Dd",
         ),
-        (Service("x", "http://h:9000/"), "lake", "http://h:9000/lake/a%20b/c%3Dd"),
-        (Service("x", "http://h:9000/base"), "lake", "http://h:9000/base/lake/a%20b/c%3Dd"),
+        (S3Service("x", "http://h:9000/"), "lake", "http://h:9000/lake/a%20b/c%3Dd"),
+        (S3Service("x", "http://h:9000/base"), "lake", "http://h:9000/base/lake/a%20b/c%3Dd"),
         (
-            Service("x", "https://h", path_style=False),
+            S3Service("x", "https://h", path_style=False),
             "lake",
             "https://lake.h/a%20b/c%3Dd",
         ),
     ],
 )
 def test_buckets_are_addressed_as_their_server_wants_it(
-    service: Service, bucket: str, url: str
+    service: S3Service, bucket: str, url: str
 ) -> None:
     """Virtual-hosted at AWS, in the path everywhere else, and as the user says."""
-    assert service.url(Place(bucket, "a b/c=d")) == url
+    assert service.url(S3Location(bucket, "a b/c=d")) == url
 
 
 def test_all_spellings_of_an_address_are_understood() -> None:

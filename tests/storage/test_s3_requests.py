@@ -13,14 +13,14 @@ import versitygw
 from counting_proxy import Cut
 from s3_clients import BUCKET, aws_at, make_bucket, s3_at
 
-from otlp2parquet_ext.storage import StorageError
+from otlp2parquet_ext.lake.storage.storage import StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from counting_proxy import Proxy
 
-    from otlp2parquet_ext.storage.s3 import S3Storage
+    from otlp2parquet_ext.lake.storage.s3 import S3Storage
 
 
 @pytest.fixture(scope="module")

@@ -16,8 +16,8 @@ import versitygw
 from s3_clients import BUCKET, aws_at, make_bucket, s3_at
 from tiers import tiered
 
-from otlp2parquet_ext.storage import NotThereError, Put, StorageError
-from otlp2parquet_ext.storage.local import LocalStorage
+from otlp2parquet_ext.lake.storage.local import LocalStorage
+from otlp2parquet_ext.lake.storage.storage import NotThereError, Put, StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from places import Place
 
-    from otlp2parquet_ext.storage import Storage
+    from otlp2parquet_ext.lake.storage.storage import Storage
 
 SERVERS = {
     "moto": (moto_glue.running, "us-east-1"),  # where a bucket is made without naming a region

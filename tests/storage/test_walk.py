@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from otlp2parquet_ext.storage.gather import gather
-from otlp2parquet_ext.storage.local import LocalStorage
+from otlp2parquet_ext.lake.storage.gather import gather
+from otlp2parquet_ext.lake.storage.local import LocalStorage
 
 if TYPE_CHECKING:
     from pathlib import Path

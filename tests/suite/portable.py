@@ -8,17 +8,14 @@ from pathlib import Path
 from typing import Final
 
 TESTS: Final = Path(__file__).parents[1]
-FOLDERS: Final = ("core", "mapping", "tables", "telemetry", "shell")
+FOLDERS: Final = ("common", "core", "extension", "flush", "mapping", "spool", "tables", "telemetry")
 NOT_THERE: Final = (
     "hypothesis",
     "opentelemetry",
     "import duckdb",
     "_any_bytes",
-    "otlp2parquet_ext.cli",
-    "otlp2parquet_ext.commands",
+    "otlp2parquet_ext.tools",
     "import hot_loop",
-    "import local",
-    "import query",
 )
 """What some test files need and the layer has not: native libraries, rooms that stay out of it."""
 

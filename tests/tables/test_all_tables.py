@@ -5,10 +5,10 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from otlp2parquet_ext.tables.columns import Column, Encoding, arrow_schema, named
-from otlp2parquet_ext.tables.logs import LOGS
-from otlp2parquet_ext.tables.registry import TABLES, arrow
-from otlp2parquet_ext.tables.traces import TRACES
+from otlp2parquet_ext.records.tables.columns import Column, Encoding, arrow_schema, named
+from otlp2parquet_ext.records.tables.logs import LOGS
+from otlp2parquet_ext.records.tables.registry import TABLES, arrow
+from otlp2parquet_ext.records.tables.traces import TRACES
 
 RESOURCE_AND_SCOPE = (
     "ServiceNamespace ServiceInstanceId ResourceSchemaUrl ScopeAttributes ScopeSchemaUrl"

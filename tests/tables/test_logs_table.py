@@ -5,8 +5,8 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from otlp2parquet_ext.tables.columns import Encoding, TypeWord, arrow_type
-from otlp2parquet_ext.tables.logs import COLUMNS, LOGS, log_schema
+from otlp2parquet_ext.records.tables.columns import Encoding, TypeWord, arrow_type
+from otlp2parquet_ext.records.tables.logs import COLUMNS, LOGS, log_schema
 
 NULLABLE = {
     "TraceId",

@@ -18,12 +18,12 @@ from uuid import uuid4
 import pytest
 from places import Place, plain_folder, soon, sqlite
 
-from otlp2parquet_ext.asking import MOST_ROWS
-from otlp2parquet_ext.destinations import Batch
-from otlp2parquet_ext.mapping.invocations import Invocations
-from otlp2parquet_ext.mapping.logs import log_table
-from otlp2parquet_ext.tail import LATE_S, Window, as_line
-from otlp2parquet_ext.telemetry.values import Context, Delivery
+from otlp2parquet_ext.lake.destinations.destination import Batch
+from otlp2parquet_ext.records.mapping.invocations import Invocations
+from otlp2parquet_ext.records.mapping.logs import log_table
+from otlp2parquet_ext.records.telemetry.values import Delivery, EnvironmentContext
+from otlp2parquet_ext.tools.arguments import MOST_ROWS
+from otlp2parquet_ext.tools.tail import LATE_S, Window, as_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +34,7 @@ pytestmark = pytest.mark.e2e
 COMMAND = (
     sys.executable,
     "-c",
-    "import sys; from otlp2parquet_ext.cli import main; sys.exit(main())",
+    "import sys; from otlp2parquet_ext.tools.cli import main; sys.exit(main())",
 )
 REQUEST = "8476a536-e9f4-11e8-9739-000000000001"
 PATIENCE_S = 60.0
@@ -52,7 +52,7 @@ def store(place: Place, *events: tuple[float, str, str], function: str = "orders
         for ago, level, text in events
     ]
     body = Delivery(json.dumps(lines).encode(), int(now * 1e6))
-    context = Context(instance_id=uuid4().hex, function_name=function)
+    context = EnvironmentContext(instance_id=uuid4().hex, function_name=function)
     table = log_table([body], context, Invocations()).table
     destination = place.open()
     destination.store(Batch(uuid4().hex, {"logs": table}), commit_follows=True)

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from hypothesis_profiles import examples
 from mutating import mutated
 
-from otlp2parquet_ext.mapping.invocations import Invocations
-from otlp2parquet_ext.mapping.logs import log_table
-from otlp2parquet_ext.telemetry.decode import Event, Malformed, decode
-from otlp2parquet_ext.telemetry.peek import peek
-from otlp2parquet_ext.telemetry.values import Context, Delivery
+from otlp2parquet_ext.records.mapping.invocations import Invocations
+from otlp2parquet_ext.records.mapping.logs import log_table
+from otlp2parquet_ext.records.telemetry.decode import Event, Malformed, decode
+from otlp2parquet_ext.records.telemetry.peek import peek
+from otlp2parquet_ext.records.telemetry.values import Delivery, EnvironmentContext
 
 KEYS = [
     "type",
@@ -117,7 +117,7 @@ def test_each_delivery_of_a_batch_gives_its_rows_in_its_place(
 ) -> None:
     """However bad its neighbours are; the observed time of a row is that of its delivery."""
     deliveries = [Delivery(body, received_us) for body, received_us in delivered]
-    made = log_table(deliveries, Context(instance_id="i"), Invocations()).table
+    made = log_table(deliveries, EnvironmentContext(instance_id="i"), Invocations()).table
     observed = [t for body, t in delivered for _ in decode(body)]
     assert made.column("ObservedTimestamp").cast("int64").to_pylist() == observed
     names = [getattr(part, "type", None) for body, _ in delivered for part in decode(body)]

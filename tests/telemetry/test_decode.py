@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from otlp2parquet_ext.telemetry.decode import MOST_PARTS, Event, Malformed, OddEvent, decode
+from otlp2parquet_ext.records.telemetry.decode import MOST_PARTS, Event, Malformed, OddEvent, decode
 
 GOOD = '{"time":"t","type":"function","record":"good"}'
 

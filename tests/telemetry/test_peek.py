@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from otlp2parquet_ext.telemetry.decode import decode
-from otlp2parquet_ext.telemetry.peek import Peek, peek
+from otlp2parquet_ext.records.telemetry.decode import decode
+from otlp2parquet_ext.records.telemetry.peek import Peek, peek
 
 DONE = b'{"time":"t","type":"platform.runtimeDone","record":{"requestId":"a","status":"success"}}'
 REPORT = b'{"time":"t","type":"platform.report","record":{"requestId":"b","metrics":{}}}'

@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis_profiles import examples
 
-from otlp2parquet_ext.telemetry.decode import Event, decode
-from otlp2parquet_ext.telemetry.redact import MASK_ALL, RedactError, compile_rules
+from otlp2parquet_ext.records.telemetry.decode import Event, decode
+from otlp2parquet_ext.records.telemetry.redact import MASK_ALL, RedactError, compile_rules
 
 PASSWORD = compile_rules(r"password=(\S+)")
 CARD = compile_rules(r"\b\d{16}\b|password=(\S+)")
@@ -210,10 +210,10 @@ def test_the_expression_of_the_docs_does_what_they_say() -> None:
 
 def test_who_redacts_nothing_does_not_even_load_it() -> None:
     """Its expressions alone take a millisecond to compile."""
-    code = "import sys, otlp2parquet_ext.agent; print(*sys.modules)"
+    code = "import sys, otlp2parquet_ext.extension.agent; print(*sys.modules)"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "otlp2parquet_ext.telemetry.peek" in ran.stdout.split()
-    assert "otlp2parquet_ext.telemetry.redact" not in ran.stdout.split()
+    assert "otlp2parquet_ext.records.telemetry.peek" in ran.stdout.split()
+    assert "otlp2parquet_ext.records.telemetry.redact" not in ran.stdout.split()
 
 
 HIDDEN = "s3cr3t"

@@ -7,17 +7,17 @@ whether it was to be stored as columns or as text.
 import os
 import signal
 
-from otlp2parquet_ext import contents
+from otlp2parquet_ext.flush import segment_contents
 
 POISON = b" kills"
-read_contents = contents.read_contents
+read_contents = segment_contents.read_contents
 
 
-def deadly(data: bytes) -> contents.Contents:
+def deadly(data: bytes) -> segment_contents.Contents:
     """Read a segment, unless it is a deadly one."""
     if POISON in data:
         os.kill(os.getpid(), signal.SIGKILL)
     return read_contents(data)
 
 
-contents.read_contents = deadly
+segment_contents.read_contents = deadly

@@ -40,8 +40,9 @@ def commit_through(**properties: str) -> str:
     """Return the error with which a commit to `catalog://lake` ends."""
     import time
 
-    from otlp2parquet_ext.iceberg import CommitError, DataFile
-    from otlp2parquet_ext.iceberg.catalogs.pyiceberg_catalog import catalog_table
+    from otlp2parquet_ext.lake.iceberg.catalogs.pyiceberg_catalog import catalog_table
+    from otlp2parquet_ext.lake.iceberg.model.data_file import DataFile
+    from otlp2parquet_ext.lake.iceberg.model.errors import CommitError
 
     environ = {f"PYICEBERG_CATALOG__LAKE__{k.upper()}": v for k, v in properties.items()}
     table = catalog_table("lake", "otel", "logs", environ | {"AWS_REGION": "eu-west-1"})
@@ -82,8 +83,8 @@ def stores() -> None:
     """A store that only PyIceberg reaches, by libraries that are not here, is named."""
     import logging
 
-    from otlp2parquet_ext.iceberg.catalogs.pyiceberg_files import Files
-    from otlp2parquet_ext.storage import StorageError
+    from otlp2parquet_ext.lake.iceberg.catalogs.pyiceberg_files import Files
+    from otlp2parquet_ext.lake.storage.storage import StorageError
 
     logging.disable()  # PyIceberg says each thing it tries
     files = Files({})

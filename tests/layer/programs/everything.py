@@ -14,17 +14,17 @@ import pyarrow.parquet as pq
 import requests
 from aiohttp import web
 
-from otlp2parquet_ext.checking.whole import Wish, verdicts
-from otlp2parquet_ext.destinations import Batch
-from otlp2parquet_ext.destinations.choose import choose
-from otlp2parquet_ext.destinations.refit import fitted
-from otlp2parquet_ext.mapping.invocations import Invocations
-from otlp2parquet_ext.mapping.resource import Resource
-from otlp2parquet_ext.otlp.requests import OtlpError, Signal, read_request
-from otlp2parquet_ext.otlp.tables import otlp_tables
-from otlp2parquet_ext.settings import load
-from otlp2parquet_ext.tables.columns import Column
-from otlp2parquet_ext.tables.registry import TABLES, arrow
+from otlp2parquet_ext.common.settings.settings import load
+from otlp2parquet_ext.lake.checking.run import Wish, verdicts
+from otlp2parquet_ext.lake.destinations.choose import choose
+from otlp2parquet_ext.lake.destinations.destination import Batch
+from otlp2parquet_ext.lake.destinations.refit import fitted
+from otlp2parquet_ext.records.mapping.invocations import Invocations
+from otlp2parquet_ext.records.mapping.resource import Resource
+from otlp2parquet_ext.records.otlp.requests import OtlpError, Signal, read_request
+from otlp2parquet_ext.records.otlp.tables import otlp_tables
+from otlp2parquet_ext.records.tables.columns import Column
+from otlp2parquet_ext.records.tables.registry import TABLES, arrow
 
 VALUES = {"timestamptz": 0, "string": "x", "int": 0, "long": 0, "double": 0.5, "boolean": True}
 FOLDER = Path(tempfile.mkdtemp())

@@ -1,0 +1,168 @@
+"""Every variable once: name, default, unit, range, sentence.
+
+    environment --load()--> Settings + problems (one line each)
+
+    setting.py   what a variable is
+    table.py     all of them; those of the destination: lake.py
+    seeds.py     variables of the two systems whose users come here; imported where one is set
+
+A bad value never fails the function: it is reported and the default is used instead.
+Runs before the first `next`, so it imports nothing, not even `typing` (see decision 0001).
+"""
+
+from __future__ import annotations
+
+from otlp2parquet_ext.common.settings.setting import PREFIX
+from otlp2parquet_ext.common.settings.table import SETTINGS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+MEMORY_VARIABLE = "AWS_LAMBDA_FUNCTION_MEMORY_SIZE"
+
+DEFAULT_NAME = "otlp2parquet"
+"""The launcher's file name in the layer."""
+
+
+class Settings:
+    """What the variables say, checked; one attribute for each entry of `SETTINGS`.
+
+    Args:
+        values: a value of the right type for each attribute.
+    """
+
+    destination: str
+    tap_url: str
+    tap_token: str
+    tap_compression: str
+    otlp_headers: str
+    otlp_compression: str
+    namespace: str
+    table_logs: str
+    table_traces: str
+    table_metrics_gauge: str
+    table_metrics_sum: str
+    table_metrics_histogram: str
+    table_metrics_exponential_histogram: str
+    table_metrics_summary: str
+    commit: str
+    inbox: str
+    create_table: str
+    column_case: str
+    snapshots_kept: int
+    committer_destination: str
+    maintain: str
+    sweep: str
+    ingest_destination: str
+    ingest_token: str
+    rest_token: str
+    rest_credential: str
+    max_items: int
+    max_bytes: int
+    timeout_ms: int
+    flush: str
+    preload: str
+    commit_interval_ms: int
+    receiver_address: str
+    receiver_port: int
+    otlp: str
+    otlp_port: int
+    otlp_max_bytes: int
+    max_payload_bytes: int
+    platform_timeout_ms: int
+    telemetry_types: str
+    signals: str
+    spool_dir: str
+    spool_capacity_bytes: int
+    memory_capacity_bytes: int
+    spool_full: str
+    redact: str
+    exclude: str
+    check: str
+    fail: str
+    extension_name: str
+    extension_api_version: str
+    telemetry_api_version: str
+    telemetry_schema_version: str
+
+    def __init__(self, values: Mapping[str, int | str]) -> None:
+        self.__dict__.update(values)
+
+    def table_name(self, table: str) -> str:
+        """Return what a table is called in a catalog; `table` is a name of `tables.registry`."""
+        return str(self.__dict__[f"table_{table}"])
+
+
+def load(environ: Mapping[str, str]) -> tuple[Settings, list[str]]:
+    """Read the settings from `environ`.
+
+    Returns:
+        The settings, and one line for each variable that is malformed, unknown, or too large for
+        the memory of the function: its name, its value, what is valid, and what is used instead.
+    """
+    values: dict[str, int | str] = {}
+    problems: list[str] = []
+    memory_mb = environ.get(MEMORY_VARIABLE, "").strip()
+    for setting in SETTINGS:
+        values[setting.attribute] = setting.default
+        name = next((n for n in setting.spellings() if environ.get(n, "").strip()), None)
+        if name is None:
+            continue
+        value = setting.parse(environ[name])
+        if value is None:
+            problems.append(
+                f"{name}={environ[name]!r}: expected {setting.expected()}, "
+                f"for example {setting.default}; using {setting.default}"
+            )
+        elif isinstance(value, int) and value > (most := setting.most(memory_mb)):
+            values[setting.attribute] = most
+            problems.append(
+                f"{name}={environ[name]!r}: a function of {memory_mb} MB has the memory for "
+                f"{setting.names[0]} up to {most}; using {most}"
+            )
+        else:
+            values[setting.attribute] = value
+    unknown = _unknown(environ)
+    if unknown or values["tap_url"] or values["tap_token"]:
+        # Who has none of the seeds' variables does not import what knows them.
+        from otlp2parquet_ext.common.settings.seeds import take_over  # noqa: PLC0415
+
+        problems += take_over(values, environ, unknown)
+    return Settings(values), problems
+
+
+def _unknown(environ: Mapping[str, str]) -> list[str]:
+    known = {name for setting in SETTINGS for name in setting.spellings()}
+    return [name for name in sorted(environ) if name.startswith(PREFIX) and name not in known]
+
+
+SECRETS = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_CONTAINER_AUTHORIZATION_TOKEN")
+SECRET_WORDS = ("authorization", "cred", "key", "pass", "pwd", "secret", "signature", "tok")
+
+
+def names_secret(name: str) -> bool:
+    """Tell whether a name, of a property or of a URL's option, sounds like that of a secret."""
+    return any(word in name.lower() for word in SECRET_WORDS)
+
+
+PLACES_OF_SECRETS = (PREFIX, "BD_TAP_", "OTEL_EXPORTER_", "AWS_CONTAINER_")
+
+
+def secrets_in(environ: Mapping[str, str]) -> Iterator[str]:
+    """Yield the secrets in `environ`: whole values, and what URLs hold of them."""
+    own: dict[str, bool] = {}
+    for setting in SETTINGS:
+        own.update(dict.fromkeys(setting.spellings(), setting.secret))
+    for name, value in environ.items():
+        catalog = name.startswith("PYICEBERG_CATALOG__") and names_secret(name)
+        found: list[str] = []
+        if catalog or own.get(name) or name in SECRETS:
+            found += (value.strip(), value.partition(":")[2].strip())
+            found += (pair.partition("=")[2].strip() for pair in value.split(","))
+        elif "://" in value:
+            from otlp2parquet_ext.common.secrets.url_options import secrets_of  # noqa: PLC0415 - with the first message
+
+            paths = name in own or name.startswith(PLACES_OF_SECRETS)
+            found += secrets_of(value, paths=paths)
+        yield from filter(None, found)

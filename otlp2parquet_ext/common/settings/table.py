@@ -1,0 +1,240 @@
+"""Every variable, once; the docs, `otlp2parquet-ext settings` and `load` are made from this.
+
+Loaded before the first `next`: imports nothing but its neighbours.
+"""
+
+from __future__ import annotations
+
+from otlp2parquet_ext.common.settings.lake import LAKE
+from otlp2parquet_ext.common.settings.setting import PREFIX, Setting
+
+SCHEMA_VERSIONS = ("2022-07-01", "2022-12-13", "2025-01-29")
+
+SETTINGS: tuple[Setting, ...] = (
+    *LAKE,
+    Setting(
+        "max_items",
+        ("MAX_ITEMS",),
+        10_000,
+        "Buffered events at which a batch is sealed and flushed.",
+        unit="events",
+        low=1,
+        high=1_000_000,
+    ),
+    Setting(
+        "max_bytes",
+        ("MAX_BYTES",),
+        262_144,
+        "Buffered bytes at which a batch is sealed and flushed: at most a 32nd of the function's "
+        "memory.",
+        unit="bytes",
+        low=65_536,
+        high=104_857_600,
+        memory_mb=8,
+    ),
+    Setting(
+        "timeout_ms",
+        ("TIMEOUT_MS",),
+        1_000,
+        "Age of the oldest buffered event at which a batch is sealed and flushed.",
+        unit="milliseconds",
+        low=25,
+        high=900_000,
+    ),
+    Setting(
+        "flush",
+        (PREFIX + "FLUSH",),
+        "adaptive",
+        "When to flush: `end` holds every invocation until its telemetry is flushed, `threshold` "
+        "never holds one, `adaptive` holds rare invocations and never frequent ones.",
+        choices=("adaptive", "end", "threshold"),
+    ),
+    Setting(
+        "preload",
+        (PREFIX + "PRELOAD",),
+        "auto",
+        "When what makes batches (pyarrow and the like) is imported: `init` beside the function's "
+        "own start, `lazy` with the first batch, `auto` as `init`: SHUTDOWN leaves no time for it.",
+        choices=("auto", "init", "lazy"),
+    ),
+    Setting(
+        "commit_interval_ms",
+        (PREFIX + "COMMIT_INTERVAL_MS",),
+        5_000,
+        "Least time between two Iceberg commits of one environment; files written in between are "
+        "safe and become visible with the next commit. 0 commits with every flush.",
+        unit="milliseconds",
+        low=0,
+        high=3_600_000,
+    ),
+    Setting(
+        "receiver_address",
+        ("RECEIVER_ADDRESS",),
+        "sandbox",
+        "Address the receiver listens on. `sandbox` listens on every interface of the sandbox: "
+        "Lambda and emulators reach it by different ones, and nothing outside reaches any.",
+    ),
+    Setting(
+        "receiver_port",
+        ("RECEIVER_PORT",),
+        4_243,
+        "TCP port of the receiver; if it is taken, a free one is used.",
+        low=1,
+        high=65_535,
+    ),
+    Setting(
+        "otlp",
+        (PREFIX + "OTLP",),
+        "off",
+        "`on`: the function's own OpenTelemetry SDK can export to `http://127.0.0.1:4318`; see "
+        "otlp.md. Off by default: the port may be another collector's.",
+        choices=("off", "on"),
+    ),
+    Setting(
+        "otlp_port",
+        (PREFIX + "OTLP_PORT",),
+        4_318,
+        "TCP port of the OTLP endpoint, on the loopback address; if it is taken, there is none.",
+        low=1,
+        high=65_535,
+    ),
+    Setting(
+        "otlp_max_bytes",
+        (PREFIX + "OTLP_MAX_BYTES", PREFIX + "MAX_PAYLOAD_BYTES"),
+        4_194_304,
+        "Longest OTLP request that is read, as it comes and uncompressed: at most a 32nd of the "
+        "function's memory.",
+        unit="bytes",
+        low=65_536,
+        high=67_108_864,
+        memory_mb=128,
+    ),
+    Setting(
+        "max_payload_bytes",
+        (PREFIX + "MAX_PAYLOAD_BYTES",),
+        6_291_456,
+        "For an ingest function: longest request that is read, as it comes and uncompressed: at "
+        "most a 32nd of the function's memory.",
+        unit="bytes",
+        low=65_536,
+        high=67_108_864,
+        memory_mb=192,
+    ),
+    Setting(
+        "platform_timeout_ms",
+        (PREFIX + "PLATFORM_TIMEOUT_MS",),
+        100,
+        "How long Lambda itself may buffer events before it delivers them to us.",
+        unit="milliseconds",
+        low=25,
+        high=30_000,
+    ),
+    Setting(
+        "telemetry_types",
+        (PREFIX + "TELEMETRY_TYPES",),
+        "platform,function",
+        "Telemetry streams to subscribe to; `extension` adds the output of all extensions.",
+        choices=("platform", "function", "extension"),
+        many=True,
+    ),
+    Setting(
+        "signals",
+        (PREFIX + "SIGNALS",),
+        "logs",
+        "What to make of Lambda's telemetry: `logs`, a row for every event; `traces` and "
+        "`metrics`, spans and FaaS metrics derived from platform events; see signals.md.",
+        choices=("logs", "traces", "metrics"),
+        many=True,
+    ),
+    Setting(
+        "spool_dir",
+        (PREFIX + "SPOOL_DIR",),
+        "/tmp",  # noqa: S108 - Lambda's only writable folder, and the one that survives a reset
+        "Folder in which undelivered telemetry is kept.",
+    ),
+    Setting(
+        "spool_capacity_bytes",
+        (PREFIX + "SPOOL_CAPACITY_BYTES",),
+        134_217_728,
+        "Bytes of undelivered telemetry held on disk; what comes beyond is dropped and counted.",
+        unit="bytes",
+        low=1_048_576,
+        high=10_737_418_240,
+    ),
+    Setting(
+        "memory_capacity_bytes",
+        (PREFIX + "MEMORY_CAPACITY_BYTES",),
+        4_194_304,
+        "Bytes of undelivered telemetry held in memory when the spool folder is full or not "
+        "writable; what comes beyond is dropped and counted.",
+        unit="bytes",
+        low=0,
+        high=1_073_741_824,
+    ),
+    Setting(
+        "spool_full",
+        (PREFIX + "SPOOL_FULL",),
+        "newest",
+        "What is dropped, and counted, when neither disk nor memory has room: the `newest` "
+        "telemetry, or the `oldest`, a segment at a time.",
+        choices=("newest", "oldest"),
+    ),
+    Setting(
+        "redact",
+        (PREFIX + "REDACT",),
+        "",
+        "Regular expression of what is masked before telemetry leaves memory, for example "
+        "`password=(\\S+)`: of groups only what they match; see security.md.",
+    ),
+    Setting(
+        "exclude",
+        (PREFIX + "EXCLUDE",),
+        "",
+        "What gets no row, as a comma list: types of events (`platform.extension`, `platform.*`), "
+        "and `<WARN` for records of a lower severity.",
+    ),
+    Setting(
+        "check",
+        (PREFIX + "CHECK",),
+        "0",
+        "`1`: when an environment starts, the destination is tried step by step, beside everything "
+        "else, and each step is said in one line of the log; see check.md. For a first deployment: "
+        "each environment asks some ten requests more.",
+        choices=("0", "1"),
+    ),
+    Setting(
+        "fail",
+        ("EXTENSION_FAIL",),
+        "open",
+        "`open`: the function runs even when telemetry cannot be collected; `closed`: a refused "
+        "subscription or a missing destination fails the function's init.",
+        choices=("open", "closed"),
+    ),
+    Setting(
+        "extension_name",
+        ("EXTENSION_NAME",),
+        "otlp2parquet",
+        "Name to register under when the launcher does not say it; must be the file's name.",
+    ),
+    Setting(
+        "extension_api_version",
+        ("AWS_LAMBDA_RUNTIME_EXTENSION_API_VERSION",),
+        "2020-01-01",
+        "Path segment of the Extensions API.",
+        choices=("2020-01-01",),
+    ),
+    Setting(
+        "telemetry_api_version",
+        ("AWS_LAMBDA_RUNTIME_TELEMETRY_API_VERSION",),
+        "2022-07-01",
+        "Path segment of the Telemetry API; the schema has a version of its own.",
+        choices=("2022-07-01",),
+    ),
+    Setting(
+        "telemetry_schema_version",
+        ("AWS_LAMBDA_RUNTIME_TELEMETRY_SCHEMA_VERSION",),
+        SCHEMA_VERSIONS[-1],
+        "Schema of the delivered events; Managed Instances accept the latest only.",
+        choices=SCHEMA_VERSIONS,
+    ),
+)

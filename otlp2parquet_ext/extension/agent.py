@@ -1,0 +1,291 @@
+"""The loop: events from Lambda, bodies from the receiver, batches to the flush side.
+
+    next ----------> Session ---\
+    receiver -> Spool -----------> flushing decides --> FlushSide (two worker threads)
+    timer ----------------------/                            |
+         ^------------- Receipt, or the batch is kept -------/
+
+The loop owns the session and the spool; the workers own the destination. Between them pass only
+sealed segments and receipts. This is the only room that knows all the others.
+
+Waits are measured on the monotonic clock (`steady_ms`): the wall clock may be wrong, and is set
+after a thaw. It is asked once an event, for what Lambda's deadlines leave.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from otlp2parquet_ext.common.hold_limits import (
+    hold_until_ms,
+    invocation_left_ms,
+    shutdown_window_ms,
+    steady_ms,
+)
+from otlp2parquet_ext.common.library_logs import say_what_libraries_log
+from otlp2parquet_ext.common.log import log
+from otlp2parquet_ext.extension.context import context_note, context_of, ending_note, invoke_note
+from otlp2parquet_ext.extension.extensions_api import ApiError, ExtensionsApi
+from otlp2parquet_ext.extension.lifecycle import calls
+from otlp2parquet_ext.extension.lifecycle.events import Event, Shutdown, Unknown, parse_event
+from otlp2parquet_ext.extension.lifecycle.session import Session
+from otlp2parquet_ext.extension.otlp_side import OtlpSide
+from otlp2parquet_ext.extension.receive.receiver import Receiver, body_limit_bytes
+from otlp2parquet_ext.flush import policy
+from otlp2parquet_ext.flush.flusher import Flusher
+from otlp2parquet_ext.flush.pipeline import FlushPipeline
+from otlp2parquet_ext.flush.policy import FlushReason
+from otlp2parquet_ext.flush.worker import now_ms
+from otlp2parquet_ext.records.telemetry.peek import peek
+from otlp2parquet_ext.records.telemetry.values import Invoke
+from otlp2parquet_ext.spool import SEGMENT_BYTES, SEGMENT_ITEMS, Spool
+
+if TYPE_CHECKING:
+    from otlp2parquet_ext.extension.bootstrap import Booted
+    from otlp2parquet_ext.records.telemetry.redact import Redactor
+
+SIGTERM_GRACE_MS = 1_500
+RECOVERY_WAIT_MS = 500
+"""How long deliveries wait in the kernel for what dead processes left, which names known bodies."""
+
+LONGEST_WAITED_MS = 10_000
+"""An invocation was noted at most so long before anybody looks at it; more is a clock that was
+set."""
+
+FREEZE_MS = 1_000
+"""Who waits this long for an event may have been frozen meanwhile."""
+
+
+def run(booted: Booted) -> None:
+    """Run until SHUTDOWN.
+
+    Args:
+        booted: what start-up left: its `next` has been asked for already.
+    """
+    say_what_libraries_log()
+    asyncio.run(Agent(booted).run())
+
+
+class Agent:
+    """One execution environment's telemetry, from `next` to SHUTDOWN."""
+
+    def __init__(self, booted: Booted) -> None:
+        self._booted = booted
+        self._settings = booted.settings
+        self._api = ExtensionsApi(booted)
+        types = self._settings.telemetry_types.split(",")
+        self._session = Session(hears_platform=booted.subscribed and "platform" in types)
+        limit_bytes = body_limit_bytes(calls.platform_max_bytes(self._settings))
+        spool = Spool(
+            Path(self._settings.spool_dir),
+            self._settings.spool_capacity_bytes,
+            self._settings.memory_capacity_bytes,
+            segment_bytes=max(SEGMENT_BYTES, self._settings.max_bytes),
+            segment_items=max(SEGMENT_ITEMS, self._settings.max_items),
+            body_bytes=max(limit_bytes, self._settings.otlp_max_bytes),
+        )
+        flush_side = FlushPipeline(self._settings, booted.environ)
+        self._batches = Flusher(self._settings, flush_side, spool, booted.import_ms)
+        self._batches.set_context(context_note(context_of(booted)))
+        self._receiver = Receiver(
+            self._deliver,
+            # Managed Instances post to the root, whatever path they were given.
+            frozenset({booted.path, "/"} if booted.managed else {booted.path}),
+            limit_bytes,
+            refused=self._batches.refused,
+        )
+        self._redactor = _redacting(self._settings.redact)
+        self._otlp = OtlpSide(booted, self._batches, self._redactor)
+        self._heard_ms = 0
+        self._news = asyncio.Event()
+        self._terminated: asyncio.Future[Shutdown] | None = None
+
+    async def run(self) -> None:
+        """Answer events until the environment ends."""
+        loop = asyncio.get_running_loop()
+        self._terminated = loop.create_future()
+        loop.add_signal_handler(signal.SIGTERM, self._terminate)
+        recovery = asyncio.ensure_future(self._batches.recover())
+        await asyncio.wait({recovery}, timeout=RECOVERY_WAIT_MS / 1_000)
+        if self._booted.listener is not None:
+            await self._receiver.start(socket.socket(fileno=self._booted.listener.detach()))
+        await self._otlp.start()
+        if self._settings.preload != "lazy":
+            self._batches.preload()
+        if self._settings.check == "1":
+            _begin_check(self._booted)
+        shutdown = await self._until_shutdown()
+        await self._shut_down(shutdown)
+
+    async def _until_shutdown(self) -> Shutdown:
+        event = self._catch_up() or await self._next()
+        while not isinstance(event, Shutdown):
+            self._note(event)
+            if isinstance(event, Invoke):
+                await self._hold(event)
+            event = await self._next()
+        return event
+
+    def _catch_up(self) -> Event | None:
+        """Take in what came while we were imported; return the event still to be answered."""
+        event: Event | None = None
+        for received_us, body in self._booted.early:
+            if event is not None:
+                self._note(event)
+            event = self._parse(body, received_us)
+        if self._booted.pending is None or event is None:
+            return event
+        self._note(event)
+        return None
+
+    def _parse(self, body: bytes, received_us: int) -> Event:
+        return parse_event(body, received_us, first=self._session.current is None)
+
+    async def _next(self) -> Event:
+        assert self._terminated is not None
+        asked = (now_ms(), steady_ms())
+        call = asyncio.ensure_future(self._api.next())
+        either: tuple[asyncio.Future[bytes] | asyncio.Future[Shutdown], ...]
+        either = (call, self._terminated)
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        if max(now_ms() - asked[0], steady_ms() - asked[1]) >= FREEZE_MS:
+            self._batches.thawed()
+        if self._ends:
+            call.cancel()
+            return self._terminated.result()
+        try:
+            body = call.result()
+        except ApiError as error:
+            log("error", str(error))
+            return Shutdown("next failed", now_ms() + SIGTERM_GRACE_MS)
+        return self._parse(body, time.time_ns() // 1_000)
+
+    @property
+    def _ends(self) -> bool:
+        return self._terminated is not None and self._terminated.done()
+
+    def _terminate(self) -> None:
+        """Treat SIGTERM like SHUTDOWN: production sends the event, local runners the signal."""
+        if self._terminated is not None and not self._ends:
+            self._terminated.set_result(Shutdown("sigterm", now_ms() + SIGTERM_GRACE_MS))
+            self._news.set()  # whoever waits for a delivery has no time left for it
+
+    def _deliver(self, body: bytes) -> None:
+        """Take one delivery; when this returns it is in the spool, or dropped and counted."""
+        seen = peek(body)
+        body = self._redactor.body(body) if self._redactor else body
+        self._batches.append(body, max(1, seen.events))
+        self._session.heard(seen.done, seen.reported)
+        self._heard_ms = steady_ms()
+        self._news.set()
+
+    def _note(self, event: Event) -> None:
+        """Remember the facts of an event, whether it is still to be answered or not."""
+        if isinstance(event, Invoke):
+            if event.first and self._booted.snapshot:
+                # Many environments begin as this one; from here on each is one of its own.
+                self._batches.set_context(context_note(context_of(self._booted)))
+            self._session.invoked(event)
+            self._batches.note(invoke_note(event))
+        elif isinstance(event, Unknown):
+            log("warning", f"unknown event, ignored: {event.text}")
+
+    async def _hold(self, invoke: Invoke) -> None:
+        """Let an invocation's telemetry be flushed before the next one, where that is worth it."""
+        gap_ms, loaded = self._session.typical_gap_ms, self._batches.loaded
+        reason = policy.holds(self._settings.flush, gap_ms, loaded=loaded)
+        if reason is None or self._batches.in_trouble or not self._session.ends_are_told:
+            return
+        received_ms = invoke.received_us // 1_000
+        started_ms = steady_ms() - min(max(0, now_ms() - received_ms), LONGEST_WAITED_MS)
+        deadline_ms = started_ms + invocation_left_ms(received_ms, invoke.deadline_ms)
+        if await self._until_done(invoke.request_id, started_ms, deadline_ms):
+            until_ms = hold_until_ms(steady_ms(), deadline_ms)
+            await self._batches.flush_all(FlushReason.END, _unix_ms(until_ms))
+        else:
+            self._session.missed()
+
+    async def _until_done(self, request_id: str, started_ms: int, deadline_ms: int) -> bool:
+        """Wait until the invocation's own telemetry is here; bounded, for it may never come."""
+        while not self._session.done(request_id):
+            until_ms = policy.wait_for_end_until_ms(
+                started_ms, deadline_ms, heard_ms=self._heard_ms
+            )
+            if steady_ms() >= until_ms or self._ends:
+                return False
+            await self._next_delivery(until_ms)
+        return True
+
+    async def _next_delivery(self, until_ms: int) -> None:
+        self._news.clear()
+        try:
+            async with asyncio.timeout(max(0, until_ms - steady_ms()) / 1_000):
+                await self._news.wait()
+        except TimeoutError:
+            pass
+
+    async def _shut_down(self, shutdown: Shutdown) -> None:
+        """Spend the window before SIGKILL: listen, flush, and flush what came meanwhile."""
+        window_ms = shutdown_window_ms(now_ms(), shutdown.deadline_ms)
+        deadline_ms = self._booted.ends_ms or steady_ms() + window_ms
+        self._heard_ms = steady_ms()
+        self._batches.warm_up(_unix_ms(deadline_ms))
+        last_ms = deadline_ms - policy.MARGIN_MS
+        await self._drain(deadline_ms)
+        self._note_end(shutdown)
+        await self._batches.flush_all(FlushReason.SHUTDOWN, _unix_ms(last_ms))
+        while self._batches.more and steady_ms() < last_ms:
+            await self._drain(deadline_ms)
+            await self._batches.flush_all(FlushReason.SHUTDOWN, _unix_ms(last_ms))
+        self._otlp.stop()
+        self._receiver.stop()
+        self._batches.tell_left()
+
+    def _note_end(self, shutdown: Shutdown) -> None:
+        """Let what is derived of open invocations be closed, where anything is."""
+        if self._settings.signals != "logs":
+            kind, payload, _ = ending_note(shutdown.reason, time.time_ns() // 1_000)
+            self._batches.offer(kind, payload, 0)
+
+    async def _drain(self, deadline_ms: int) -> None:
+        """Go on listening: the platform's last delivery often follows its SHUTDOWN."""
+        while True:
+            until_ms = policy.drain_until_ms(
+                owes_report=self._session.owes_report,
+                now_ms=steady_ms(),
+                heard_ms=self._heard_ms,
+                deadline_ms=deadline_ms,
+                store_cost_ms=self._batches.store_cost_ms,
+            )
+            if until_ms <= steady_ms():
+                return
+            await self._next_delivery(until_ms)
+
+
+def _unix_ms(at_ms: int) -> int:
+    """Return the Unix ms of a moment of `steady_ms`, as the wall clock is set now."""
+    return now_ms() + at_ms - steady_ms()
+
+
+def _begin_check(booted: Booted) -> None:
+    """Try the destination beside everything else; nobody waits for it."""
+    from otlp2parquet_ext.lake.checking.at_start import begin  # noqa: PLC0415 - few ask for it
+
+    begin(booted.settings, booted.environ)
+
+
+def _redacting(rules: str) -> Redactor | None:
+    """Return what masks, None where nothing is to be masked, which costs nothing."""
+    if not rules:
+        return None
+    from otlp2parquet_ext.records.telemetry.redact import redacting  # noqa: PLC0415 - as said
+
+    redactor, problem = redacting(rules)
+    if problem:
+        log("error", problem)
+    return redactor

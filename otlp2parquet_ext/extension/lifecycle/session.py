@@ -1,0 +1,92 @@
+"""Which phase, which invocation, and what of it we have heard: one value the agent owns.
+
+    invoked()  heard()  --> done(), owes_report, typical_gap_ms
+
+Two ends, never confused: an invocation is *done* with its `platform.runtimeDone` (its lines are
+here), and *reported* with its `platform.report`, which often comes only with the next INVOKE or
+after SHUTDOWN.
+
+Anything that learnt the receiver's path can tell ends of any ids. Only those of the invocation
+under way count, and no number of others makes us forget them.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from otlp2parquet_ext.records.telemetry.values import Invoke
+
+REMEMBERED_IDS = 64
+GAPS = 5
+
+
+class Session:
+    """The invocations of this process, as far as decisions need them.
+
+    Args:
+        hears_platform: platform events were subscribed to; without them no end is ever told.
+
+    Attributes:
+        current: the latest INVOKE, None before the first.
+        ends_are_told: False after an invocation's end was waited for in vain, until one is told
+            again. Emulators accept a subscription and deliver nothing.
+    """
+
+    def __init__(self, *, hears_platform: bool = True) -> None:
+        self.current: Invoke | None = None
+        self.ends_are_told = hears_platform
+        self._hears_platform = hears_platform
+        self._is_done = self._is_reported = False
+        # Told of others than the current one: its INVOKE may be heard after its end.
+        self._done: deque[str] = deque(maxlen=REMEMBERED_IDS)
+        self._reported: deque[str] = deque(maxlen=REMEMBERED_IDS)
+        self._gaps_ms: deque[int] = deque(maxlen=GAPS)
+
+    def invoked(self, invoke: Invoke) -> None:
+        """Note that an invocation began."""
+        if self.current is not None:
+            self._gaps_ms.append((invoke.received_us - self.current.received_us) // 1_000)
+        self.current = invoke
+        self._is_done = invoke.request_id in self._done
+        self._is_reported = invoke.request_id in self._reported
+
+    def heard(self, done: Iterable[str], reported: Iterable[str]) -> None:
+        """Note the request ids whose `runtimeDone` or `report` a delivery carried."""
+        current = self.current.request_id if self.current else ""
+        for request_id in done:
+            self.ends_are_told = True
+            if request_id == current:
+                self._is_done = True
+            else:
+                self._done.append(request_id)
+        for request_id in reported:
+            if request_id == current:
+                self._is_reported = True
+            else:
+                self._reported.append(request_id)
+
+    def missed(self) -> None:
+        """Note that the end of an invocation was waited for in vain."""
+        self.ends_are_told = False
+
+    def done(self, request_id: str) -> bool:
+        """Tell whether everything the invocation itself says has been delivered."""
+        if self.current is not None and request_id == self.current.request_id:
+            return self._is_done or self._is_reported
+        return request_id in self._done or request_id in self._reported
+
+    @property
+    def owes_report(self) -> bool:
+        """True while the current invocation's `platform.report` is still to come."""
+        return self._hears_platform and self.current is not None and not self._is_reported
+
+    @property
+    def typical_gap_ms(self) -> int | None:
+        """Median time from one INVOKE to the next; None before there were two."""
+        if not self._gaps_ms:
+            return None
+        return sorted(self._gaps_ms)[len(self._gaps_ms) // 2]

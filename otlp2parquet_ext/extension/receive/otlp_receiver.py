@@ -1,0 +1,144 @@
+"""The OTLP endpoint of the sandbox: what the function's own SDK exports comes in here.
+
+    POST /v1/{logs,traces,metrics} --> Accepted --accept()--> 200, its records in the spool
+                                                     +------> 503, they stay the exporter's
+
+It listens on the loopback address only. Connections are kept alive, as the specification asks:
+client and server freeze together (aiohttp_server.py). Nothing is imported to read a request before
+`warm_up` or the first one.
+
+Source: OpenTelemetry Protocol specification 1.10, "OTLP/HTTP".
+"""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from otlp2parquet_ext.common.log import log, quote
+from otlp2parquet_ext.extension.receive.aiohttp_server import TICK_S, Server, read_body
+from otlp2parquet_ext.extension.receive.body_limits import (
+    Bodies,
+    TooLongError,
+    TooManyChunksError,
+    TooMuchError,
+)
+from otlp2parquet_ext.records.otlp import exchange
+from otlp2parquet_ext.records.otlp.exchange import (
+    ExportCall,
+    Reply,
+    read_head,
+    refusal,
+    reply,
+    too_long,
+)
+from otlp2parquet_ext.records.otlp.requests import Signal
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable
+
+    from otlp2parquet_ext.records.otlp.requests import Accepted
+
+CONNECTIONS = 64
+INLINE_BYTES = 16_384
+"""A longer body, or one that may become longer, is read on a thread: see docs/otlp.md."""
+
+
+class OtlpReceiver:
+    """OTLP/HTTP on one listening socket.
+
+    Args:
+        accept: takes the records of one request, on the loop. Returns None when they are in the
+            spool, else the reason why they are not; they stay the client's, and are no loss.
+        limit_bytes: longest body that is read, as it comes and uncompressed.
+        tick_s: see `Server`.
+    """
+
+    def __init__(
+        self,
+        accept: Callable[[Signal, Accepted], str | None],
+        limit_bytes: int,
+        *,
+        tick_s: float = TICK_S,
+    ) -> None:
+        self._accept = accept
+        self._bodies = Bodies(limit_bytes)
+        self._tick_s = tick_s
+        # One thread: what one request takes inflated and decoded is the most that all may take.
+        self._reading = ThreadPoolExecutor(1, "otlp")
+        self._server: Server | None = None
+        self._listening: asyncio.Server | None = None
+
+    async def start(self, listener: socket.socket) -> None:
+        """Serve a socket that is listening already; what the kernel has queued comes first."""
+        self._server = Server(self._handle, CONNECTIONS, tick_s=self._tick_s)
+        loop = asyncio.get_running_loop()
+        self._listening = await loop.create_server(self._server, sock=listener)
+
+    async def warm_up(self) -> None:
+        """Import what reads requests, on the thread: the first exporter that waits pays else."""
+        call = ExportCall(Signal.TRACES, json=False, encoding="identity")
+        await self._on_thread(call, b"")
+
+    def stop(self) -> None:
+        """Accept nothing more and drop open connections."""
+        if self._listening is not None and self._server is not None:
+            self._listening.close()
+            self._server.cut_off_all()
+        self._reading.shutdown(wait=False)
+
+    async def _handle(self, request: web.BaseRequest) -> web.Response:
+        head = request.headers
+        call = read_head(
+            request.method,
+            request.path,
+            head.get("Content-Type", ""),
+            head.get("Content-Encoding", ""),
+        )
+        answer = call if isinstance(call, Reply) else await self._answer(call, request)
+        response = web.Response(status=answer.status, body=answer.body, headers=answer.headers)
+        if not request.content.is_eof():
+            response.force_close()  # the rest of the body would be taken for a request
+        return response
+
+    async def _answer(self, call: ExportCall, request: web.BaseRequest) -> Reply:
+        assert self._server is not None
+        try:
+            with self._server.owing(request):
+                body = await read_body(request, self._bodies)
+        except TooMuchError:
+            return refusal(503, "too many requests at a time", json=call.json)
+        except TooManyChunksError:
+            return refusal(400, "the body comes in too many chunks", json=call.json)
+        except TooLongError:
+            return too_long(call, self._bodies.limit_bytes)
+        try:
+            return await self._take(call, body)
+        except Exception as error:  # noqa: BLE001 - a bug of ours costs one request
+            problem = f"{type(error).__name__}: {quote(error)}"
+            log("error", f"an OTLP request of {len(body)} bytes is refused: {problem}")
+            return refusal(500, problem, json=call.json)
+        finally:
+            self._bodies.release(len(body))
+
+    async def _take(self, call: ExportCall, body: bytes) -> Reply:
+        if call.encoding == "identity" and len(body) <= INLINE_BYTES:
+            accepted = exchange.read_body(call, body, self._bodies.limit_bytes)
+        else:
+            accepted = await self._on_thread(call, body)
+        if isinstance(accepted, Reply):
+            return accepted
+        reason = self._accept(call.signal, accepted) if accepted.payload else None
+        if reason is not None:
+            return refusal(503, reason, json=call.json)
+        return reply(call, accepted)
+
+    def _on_thread(self, call: ExportCall, body: bytes) -> asyncio.Future[Accepted | Reply]:
+        loop = asyncio.get_running_loop()
+        return loop.run_in_executor(
+            self._reading, exchange.read_body, call, body, self._bodies.limit_bytes
+        )

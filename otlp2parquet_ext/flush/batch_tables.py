@@ -1,0 +1,131 @@
+"""The tables of one batch, made when a destination asks for them: at once, or part by part.
+
+    Contents --TableMaker--> tables --batch()--> Batch
+
+A batch of one part is made once, whoever asks. The parts of a large one are made anew for each
+destination, for they are not in memory together.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+from otlp2parquet_ext.lake.destinations.destination import Batch, Source
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable, Iterator
+
+    import pyarrow as pa
+
+    from otlp2parquet_ext.flush.segment_contents import Contents
+    from otlp2parquet_ext.flush.table_builder import BatchChange, TableBuilder
+
+    Tables = dict[str, pa.Table]
+
+T = TypeVar("T")
+
+
+class BatchTables:
+    """The tables of one batch, made when a destination first asks for them.
+
+    Args:
+        maker: gives what makes them.
+        making: held by the thread that makes something.
+        contents: what they are made of.
+        as_text: see `FlushPipeline.store`.
+        keeps_source: somebody forwards what came as it came; else it goes as soon as it is
+            columns, for a file of those is still to come.
+    """
+
+    def __init__(
+        self,
+        maker: Callable[[], TableBuilder],
+        making: threading.Lock,
+        contents: Contents,
+        *,
+        as_text: bool,
+        keeps_source: bool,
+    ) -> None:
+        self.contents = contents
+        self.change: BatchChange | None = None
+        self._maker = maker
+        self._making = making
+        self._as_text = as_text
+        self._mapped: Tables | None = None
+        self._whole: Tables | None = None
+        self._keeps_source = keeps_source
+
+    def batch(self) -> Batch:
+        """Return what destinations are given; not kept here: a cycle would outlive the flush."""
+        contents = self.contents
+        if not self._keeps_source:
+            return Batch(contents.name, self._all, parts=self._parts)
+        source = Source(contents.context, contents.deliveries, contents.requests)
+        return Batch(contents.name, self._all, source, self._mapped_parts, self._parts)
+
+    def _parts(self) -> Iterator[Tables]:
+        """Make all tables, part by part; keep those of a batch that has one part."""
+        if self._whole is not None:
+            yield self._whole
+            return
+        made = self._one_by_one()
+        for number, (tables, last) in enumerate(made):
+            if last and not number:
+                self._whole = tables
+                if not self._keeps_source:
+                    self.contents.deliveries, self.contents.requests = [], {}
+            yield tables
+            del tables
+
+    def _one_by_one(self) -> Iterator[tuple[Tables, bool]]:
+        return self._locked(self._made_in_parts())
+
+    def _locked(self, made: Iterator[T]) -> Iterator[T]:
+        """Yield what is made, each while this thread alone makes something."""
+        while True:
+            with self._making:
+                one = next(made, None)
+            if one is None:
+                return
+            yield one
+            del one  # before the next is made
+
+    def _made_in_parts(self) -> Iterator[tuple[Tables, bool]]:
+        maker = self._maker()
+        if self._as_text:
+            yield maker.make_text(self.contents), True
+        else:
+            yield from maker.parts(self.contents, self._mapped, self._changed)
+
+    def _changed(self, change: BatchChange, mapped: Tables | None) -> None:
+        self.change = change
+        if self._keeps_source:  # somebody else may ask for it
+            self._mapped = mapped
+
+    def _mapped_parts(self) -> Iterator[Tables]:
+        """Make the tables of what came from Lambda, part by part; keep those that are one part."""
+        if self._mapped is not None:
+            yield self._mapped
+        else:
+            yield from self._locked(self._mapped_in_parts())
+
+    def _mapped_in_parts(self) -> Iterator[Tables]:
+        maker = self._maker()
+        if self._as_text:
+            self._mapped = maker.make_text(self.contents, requests=False)
+            yield self._mapped
+            return
+        for tables, _ in maker.mapped_parts(self.contents, self._changed):
+            yield tables
+            del tables
+
+    def _all(self) -> Tables:
+        """Make all tables at once."""
+        from otlp2parquet_ext.flush.table_builder import united  # noqa: PLC0415 - as `_maker`
+
+        made: dict[str, list[pa.Table]] = {}
+        for tables in self._parts():
+            for name, table in tables.items():
+                made.setdefault(name, []).append(table)
+        return {name: united(parts) for name, parts in made.items()}

@@ -1,0 +1,238 @@
+"""What comes in: in the spool, or lost and counted until a row says so.
+
+    append() --> Spool --seal()--> a batch
+       |
+       +--no room--> the newest is dropped, or the oldest, as the user wants
+       v
+    Losses --> tally, which outlives us --seal()--> a small batch of their rows, ahead of others
+
+What lies in memory, because there is no room on disk, is in the tally as long as it does.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from otlp2parquet_ext.common.log import log
+from otlp2parquet_ext.flush.losses import Loss, Losses
+from otlp2parquet_ext.flush.policy import Buffered
+from otlp2parquet_ext.records.telemetry.peek import peek
+from otlp2parquet_ext.spool import BODIES, OTLP, Dropped, Frame, FrameKind, read_frames
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from otlp2parquet_ext.flush.queue import SegmentQueue
+    from otlp2parquet_ext.spool import RecoveryRound, Segment, Spool
+
+EVICTED = "the spool was full: the oldest made room"
+UNSETTLED = "in trouble until the spool was full"
+AT_END = "lost, unless Lambda starts this environment again with its /tmp"
+IN_MEMORY = "the process ended while it was in memory only: the disk was full, or none"
+
+
+class Intake:
+    """The spool as whoever fills it sees it.
+
+    Args:
+        spool: takes bodies; its open segment is ours alone.
+        outbox: knows which sealed segments nobody works on.
+        forget: told of each batch that some destination will never get.
+        drops_oldest: what is dropped when there is no room; else the newest.
+    """
+
+    def __init__(
+        self,
+        spool: Spool,
+        outbox: SegmentQueue,
+        forget: Callable[[str], None] = lambda _: None,
+        *,
+        drops_oldest: bool,
+    ) -> None:
+        self._spool = spool
+        self._outbox = outbox
+        self._drops_oldest = drops_oldest
+        self._forget = forget
+        self._losses = Losses()
+        self._untold = Losses()
+        self._told_us = 0
+        self._held = (0, 0)
+
+    @property
+    def buffered(self) -> Buffered:
+        """What waits in the open segment."""
+        segment = self._spool.open
+        if segment is None:
+            return Buffered(0, 0, 0)
+        return Buffered(segment.items, segment.size_bytes, segment.since_us // 1_000)
+
+    @property
+    def empty(self) -> bool:
+        """True when there is nothing to seal, nor a loss to tell."""
+        return self._spool.open is None and not self._losses
+
+    def tell_left(self) -> None:
+        """Say what has not arrived when nothing more is done: this process ends, /tmp may, too."""
+        waiting = sum(segment.size_bytes for segment in self._outbox.waiting)
+        waiting += self.buffered.size_bytes + self._spool.left_bytes
+        if waiting:
+            log("error", f"{waiting} bytes of telemetry were not stored before the end: {AT_END}")
+        owed: dict[str, int] = {}
+        for segment, (_, names) in self._outbox.owed.items():
+            for name in names:
+                owed[name] = owed.get(name, 0) + segment.size_bytes
+        for name, size in owed.items():
+            log("error", f"{size} bytes of telemetry did not reach {name} before the end: {AT_END}")
+
+    def adopt(self, found: RecoveryRound) -> int:
+        """Own what dead processes left, their losses too; return how many segments."""
+        adopted = self._spool.adopt(found)
+        self.settle()
+        return adopted
+
+    def append(self, body: bytes, items: int) -> None:
+        """Take a body of `items` events: in the spool when this returns, or counted as lost."""
+        now_us = time.time_ns() // 1_000
+        result = self._spool.append(body, now_us, items)
+        while isinstance(result, Dropped) and self._drop_owed():
+            result = self._spool.append(body, now_us, items)
+        while isinstance(result, Dropped) and self._drops_oldest and self._make_room():
+            result = self._spool.append(body, now_us, items)
+        if isinstance(result, Dropped):
+            self.lose(result.reason, items, len(body))
+            self._spool.remember(body)  # sent again, it is not counted again
+
+    def offer(self, kind: FrameKind, payload: bytes, items: int) -> str | None:
+        """Take a body that stays whose it is when there is no room: return why, None when taken."""
+        now_us = time.time_ns() // 1_000
+        result = self._spool.append(payload, now_us, items, kind)
+        while isinstance(result, Dropped) and self._drop_owed():
+            result = self._spool.append(payload, now_us, items, kind)
+        return result.reason if isinstance(result, Dropped) else None
+
+    def lose(self, reason: str, records: int, size_bytes: int) -> None:
+        """Count a loss, so that it is told even if we are killed before it is."""
+        self._losses.add(reason, records, size_bytes)
+        self._tally()
+
+    def seal(self) -> None:
+        """Close the open segment; queue a row for every loss since the last time."""
+        self._spool.seal()
+        if not self._losses:
+            return
+        # Two reports that are alike would be two batches of one name.
+        self._told_us = max(time.time_ns() // 1_000, self._told_us + 1)
+        body = self._losses.report(_text(self._told_us))
+        if self._spool.tell_first(body, self._told_us, len(self._losses)):
+            self._losses.clear()
+            self._tally()
+
+    def tell_later(self, segment: Segment) -> None:
+        """Count again what a report says that nobody has taken; told once something is taken.
+
+        Not before: a report after the other would be refused, without end when the process ends.
+        """
+        for part in read_frames(segment.read()):
+            if isinstance(part, Frame) and part.kind in BODIES:
+                self._untold.learn(part.payload)
+        self._tally()
+
+    def tell_now(self) -> None:
+        """Tell with the next report what others were refused with."""
+        if self._untold:
+            self._losses.add_all(self._untold)
+            self._untold.clear()
+            self._tally()
+
+    def _drop_owed(self) -> bool:
+        """Drop the oldest segment that others have already; False when there is none.
+
+        A destination in trouble may not cost those that are not.
+        """
+        segment = self._outbox.oldest_owed
+        if segment is None:
+            return False
+        batch, names = self._outbox.owed[segment]
+        for name in names:
+            self.lose(f"{name}: {UNSETTLED}", segment.items, segment.size_bytes)
+        self._outbox.settled(segment)
+        self._forget(batch)
+        return True
+
+    def _make_room(self) -> bool:
+        """Drop the oldest segment; False when none is idle."""
+        if self._outbox.oldest_idle is None:
+            self._spool.seal()
+        victim = self._outbox.oldest_idle
+        if victim is None:
+            return False
+        self.drop(victim, EVICTED, read=not self._outbox.handling(victim).dropped)
+        return True
+
+    def drop(self, segment: Segment, reason: str, *, read: bool) -> None:
+        """Count what is in a segment as lost, and forget it.
+
+        Args:
+            segment: sealed, in nobody's hand.
+            reason: of the loss.
+            read: count records, too; False where that ended a process.
+        """
+        if read:
+            with segment.in_hand():
+                self._count(segment, reason)
+        else:
+            self._losses.add(reason, 0, segment.size_bytes)
+        self._tally()
+        self._outbox.discard(segment)
+
+    def _count(self, segment: Segment, reason: str) -> None:
+        for part in read_frames(segment.read()):
+            if not isinstance(part, Frame) or part.kind not in BODIES:
+                continue
+            # What was to be told of other losses still is.
+            if not self._losses.learn(part.payload):
+                self._losses.add(reason, _records_in(part), len(part.payload))
+
+    def settle(self) -> None:
+        """Bring the tally up to date after anything came or went.
+
+        What is in memory only is lost when we are; what dead processes had lost is ours to tell.
+        """
+        held, left = self._spool.held_in_memory, self._spool.left_tallies
+        if held == self._held and not left:
+            return
+        self._held = held
+        for tally in left.values():
+            self._losses.learn(tally)
+        self._tally()
+        self._spool.forget_left_tallies()
+
+    def _tally(self) -> None:
+        records, size_bytes = self._held
+        in_memory = (Loss(IN_MEMORY, records, size_bytes),) if size_bytes else ()
+        now_us = time.time_ns() // 1_000
+        losses = Losses()
+        losses.add_all(self._losses)
+        losses.add_all(self._untold)
+        self._spool.tally(losses.report(_text(now_us), *in_memory))
+
+
+def _records_in(frame: Frame) -> int:
+    if frame.kind is FrameKind.DELIVERY:
+        return peek(frame.payload).events
+    if frame.kind not in OTLP:
+        return 0
+    # Who sends no OTLP does not import what reads it.
+    from otlp2parquet_ext.records.otlp.budget import Budget  # noqa: PLC0415
+    from otlp2parquet_ext.records.otlp.requests import Signal, read_request  # noqa: PLC0415
+
+    accepted_before = Budget(0, bounded=False)
+    signal = Signal(OTLP[frame.kind])
+    return read_request(signal, frame.payload, json=False, budget=accepted_before).records
+
+
+def _text(time_us: int) -> str:
+    moment = datetime.fromtimestamp(0, UTC) + timedelta(microseconds=time_us)
+    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -1,0 +1,1 @@
+"""Lambda functions of our own: the committer and the ingest function."""

@@ -1,0 +1,34 @@
+"""A descriptor for a file that lost its own, made from the file itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from otlp2parquet_ext.lake.iceberg.commit.trust import Rejection, Seen, described
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from otlp2parquet_ext.lake.iceberg.model.data_file import DataFile
+    from otlp2parquet_ext.lake.iceberg.upkeep.sweep import Stray
+    from otlp2parquet_ext.lake.storage.storage import Storage
+    from otlp2parquet_ext.records.tables.columns import Column
+
+
+def descriptor(storage: Storage, stray: Stray, columns: Sequence[Column]) -> DataFile | None:
+    """Return a stray file's descriptor; None when it is not a whole file of ours.
+
+    Args:
+        storage: reaches it.
+        stray: the file.
+        columns: ours, of its table.
+
+    Raises:
+        StorageError: it cannot be read.
+    """
+    data = storage.get(stray.entry.path)
+    if len(data) != stray.entry.size_bytes:
+        return None
+    seen = Seen(len(data), stray.entry.stored_ms, data)
+    found = described(stray.name, storage.url(stray.entry.path), seen, columns)
+    return None if isinstance(found, Rejection) else found

@@ -1,0 +1,94 @@
+"""The care of a table, as far as time goes: merge manifests, delete what is not needed, sweep.
+
+Each part is bounded, stands alone, and leaves the table right if it is killed. A part that fails
+is told of and keeps no other from its work; the next run tries again.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from otlp2parquet_ext.common.log import quote
+from otlp2parquet_ext.functions.committer.sweeping import Options, Swept, sweep
+from otlp2parquet_ext.lake.iceberg.commit.append import LeanTable
+from otlp2parquet_ext.lake.iceberg.commit.handle import now_ms
+from otlp2parquet_ext.lake.iceberg.format.avro import AvroError
+from otlp2parquet_ext.lake.iceberg.format.metadata_errors import understood
+from otlp2parquet_ext.lake.iceberg.model.errors import CommitError
+from otlp2parquet_ext.lake.iceberg.upkeep.cleaning import GRACE_MS, Cleaned, clean
+from otlp2parquet_ext.lake.iceberg.upkeep.merging import Merging, merge_manifests
+from otlp2parquet_ext.lake.storage.storage import StorageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeVar
+
+    from otlp2parquet_ext.functions.committer.opening import TableLocation
+    from otlp2parquet_ext.lake.iceberg.commit.handle import Handle
+
+    T = TypeVar("T")
+
+PROBLEM_CHARACTERS = 1_000
+LEAST_MS = 5_000
+"""A part is not begun with less time than this."""
+
+
+class Cared(msgspec.Struct):
+    """What was done; a part that was not begun, or failed, is None.
+
+    Attributes:
+        merging, cleaned, swept: of each part.
+        problems: of parts that failed, one line each.
+    """
+
+    merging: Merging | None = None
+    cleaned: Cleaned | None = None
+    swept: Swept | None = None
+    problems: list[str] = msgspec.field(default_factory=list)
+
+
+def care(
+    place: TableLocation,
+    deadline_ms: int,
+    *,
+    sweeping: Options | None = None,
+    grace_ms: int = GRACE_MS,
+    dry_run: bool = False,
+) -> Cared:
+    """Take care of a table.
+
+    Args:
+        place: the table and its inbox.
+        deadline_ms: Unix ms.
+        sweeping: how to sweep; None not to.
+        grace_ms: time readers of expired snapshots are given.
+        dry_run: look only.
+    """
+    cared = Cared()
+    table = place.open_table()
+    if not isinstance(table, LeanTable):
+        cared.problems.append("this catalog's tables are taken care of by its own tools")
+        return cared
+    handle = msgspec.structs.replace(table.handle, threads=place.threads)
+
+    def attempt(what: str, work: Callable[[Handle], T]) -> T | None:
+        if now_ms() + LEAST_MS > deadline_ms:
+            return None
+        try:
+            with understood(place.label or place.table):
+                return work(handle)
+        except (AvroError, CommitError, StorageError, TimeoutError) as error:
+            cared.problems.append(f"{what} ended early: {quote(error, PROBLEM_CHARACTERS)}")
+            return None
+
+    cared.merging = attempt(
+        "merging manifests", lambda h: merge_manifests(h, deadline_ms, dry_run=dry_run)
+    )
+    cared.cleaned = attempt(
+        "cleaning", lambda h: clean(h, deadline_ms, grace_ms=grace_ms, dry_run=dry_run)
+    )
+    if sweeping is not None:
+        cared.swept = attempt("the sweep", lambda h: sweep(place, h, deadline_ms, sweeping))
+    return cared

@@ -1,0 +1,141 @@
+"""The committer: makes visible what environments stored, and keeps the tables healthy.
+
+    inbox --work--> snapshots --care--> few manifests, no leftovers
+
+    __init__.py   the Lambda function: `otlp2parquet_ext.functions.committer.function.handler`
+    runtime.py    the same where the layer is all there is of it
+    command.py    the command: `otlp2parquet-ext commit`
+    events.py     what woke the function
+    opening.py    settings --> the tables and their inboxes
+    tables.py     all tables, in turn
+    work.py       commit what waits for one
+    care.py       merge its manifests, delete what expired, sweep
+      sweeping.py, adopt.py
+
+Any number may run, beside each other and beside environments that commit themselves: what makes it
+exactly once is the table's own compare-and-swap and the names it remembers, no lock.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from typing import TYPE_CHECKING, Any, Protocol
+
+from otlp2parquet_ext.common.log import log, quote
+from otlp2parquet_ext.functions.committer.events import read_event
+from otlp2parquet_ext.functions.committer.opening import open_places
+from otlp2parquet_ext.functions.committer.sweeping import Options
+from otlp2parquet_ext.functions.committer.tables import care_for_all, commit_all, together
+from otlp2parquet_ext.lake.iceberg.commit.handle import now_ms
+from otlp2parquet_ext.lake.storage.storage import StorageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from otlp2parquet_ext.functions.committer.events import Wake
+    from otlp2parquet_ext.functions.committer.opening import TableLocation
+    from otlp2parquet_ext.functions.committer.work import Done
+
+MARGIN_MS = 2_000
+"""Of the time Lambda gives, what is left for the answer, and for a request that is late."""
+
+SWEEP_EVERY_MS = 86_400_000
+
+
+class LambdaContext(Protocol):
+    """What we need of Lambda's context object."""
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Return the time until Lambda ends us, in ms."""
+
+
+class CommitterError(Exception):
+    """Not all that an event tells of is visible; Lambda will ask again."""
+
+
+def handler(event: object, context: LambdaContext) -> dict[str, Any]:
+    """Commit what waits; whatever woke us.
+
+    Args:
+        event: of SQS (with partial batch responses), S3, EventBridge, SNS or a schedule.
+        context: Lambda's.
+
+    Returns:
+        For a queue, the messages whose files are still not visible; else what was done.
+
+    Raises:
+        CommitterError: without a queue, when what the event tells of is still not visible.
+        DestinationError: the settings name no table.
+    """
+    deadline_ms = now_ms() + context.get_remaining_time_in_millis() - MARGIN_MS
+    return answer(_places(), event, deadline_ms)
+
+
+@cache
+def _places() -> tuple[TableLocation, ...]:
+    """Open the tables once in an environment's life: connections and what is remembered stay."""
+    return open_places(os.environ)
+
+
+def answer(places: Sequence[TableLocation], event: object, deadline_ms: int) -> dict[str, Any]:
+    """See `handler`.
+
+    Args:
+        places: the tables and their inboxes.
+        event: as Lambda hands it over.
+        deadline_ms: Unix ms.
+    """
+    wake = read_event(event)
+    if wake.foreign:
+        log("warning", f"{wake.foreign} messages of the queue tell of no object; they are passed")
+    places = [place for place in places if _is_meant(place, wake)]
+    dones = commit_all(places, deadline_ms)
+    done, left = together(dones), _left(places, wake, dones)
+    if done.problem:
+        log("error", f"{done.problem}; {done.files} files were committed before")
+    if wake.queued:
+        failed = [{"itemIdentifier": id_} for id_, names in wake.messages.items() if names & left]
+        _care(places, deadline_ms)
+        return {"batchItemFailures": failed}
+    if wake.names & left or (done.problem and not wake.names):
+        if done.empty:  # what is left cannot be read: nothing the tables' care should wait for
+            _care(places, deadline_ms)
+        raise CommitterError(f"{done.problem}; {done.files} files were committed before")
+    _care(places, deadline_ms)
+    aside = {"aside": done.aside} if done.aside else {}
+    return {"files": done.files, "rows": done.rows, "snapshots": done.snapshots, **aside}
+
+
+def _is_meant(place: TableLocation, wake: Wake) -> bool:
+    """Tell whether to look at a table; to look at all each time would cost fleets without them."""
+    return place.is_first or not place.apart or not wake.told_of or place.table in wake.tables
+
+
+def _left(places: Sequence[TableLocation], wake: Wake, dones: Sequence[Done]) -> frozenset[str]:
+    """Return the entries of the inboxes that are still there, as far as it matters."""
+    told_of = wake.told_of
+    if not told_of:
+        return frozenset()
+    left: set[str] = set()
+    for place, done in zip(places, dones, strict=True):
+        if not done.empty:
+            try:
+                left.update(place.inbox.entries())
+            except StorageError:
+                return told_of
+    return told_of & left
+
+
+def _care(places: Sequence[TableLocation], deadline_ms: int) -> None:
+    """Take care of the tables in the time that is left, as far as the settings want it."""
+    settings = places[0].settings
+    if settings.maintain == "off":
+        return
+    sweeping = Options(every_ms=SWEEP_EVERY_MS) if settings.sweep == "on" else None
+    try:
+        for _, cared in care_for_all(places, deadline_ms, sweeping=sweeping):
+            for problem in cared.problems:
+                log("warning", problem)
+    except Exception as error:  # noqa: BLE001 - what is committed may not be reported as failed
+        log("error", f"the care of the tables ended with a bug of ours: {quote(repr(error))}")

@@ -1,0 +1,110 @@
+"""All tables of a namespace, in turn: none waits for another's backlog, or fails with it.
+
+tables --a snapshot of each--> again, without those that are done --> ... --> one Done for each
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from otlp2parquet_ext.functions.committer.care import Cared, care
+from otlp2parquet_ext.functions.committer.work import FILES_PER_SNAPSHOT, Done, commit_waiting
+from otlp2parquet_ext.lake.iceberg.model.errors import CommitError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from otlp2parquet_ext.functions.committer.opening import TableLocation
+    from otlp2parquet_ext.functions.committer.sweeping import Options
+
+
+def commit_all(
+    places: Sequence[TableLocation],
+    deadline_ms: int,
+    *,
+    limit: int | None = None,
+    per_snapshot: int = FILES_PER_SNAPSHOT,
+    progress: Callable[[Done], object] = bool,
+) -> list[Done]:
+    """Commit what waits for any of the tables.
+
+    Args:
+        places: n > 0 tables and their inboxes.
+        deadline_ms, per_snapshot: see `commit_waiting`.
+        limit: files at most, of all together; None for all there are.
+        progress: told after each snapshot, of all together.
+
+    Returns:
+        What was done for each. Nothing is raised.
+    """
+    dones = [Done() for _ in places]
+    going = [n for n, place in enumerate(places) if _may_wait(place, dones[n], deadline_ms)]
+    while going:
+        for number in tuple(going):
+            most = per_snapshot
+            if limit is not None:
+                most = min(most, limit - sum(done.files for done in dones))
+            if most <= 0:
+                return dones
+            done = commit_waiting(
+                places[number], deadline_ms, limit=most, per_snapshot=per_snapshot
+            )
+            dones[number] = together([dones[number], done], empty=done.empty)
+            progress(together(dones))
+            if done.empty or done.problem:
+                going.remove(number)
+    return dones
+
+
+def count_waiting(places: Sequence[TableLocation], deadline_ms: int) -> tuple[int, list[str]]:
+    """Return how many files wait for all tables, and why that is not known of some.
+
+    Raises:
+        StorageError: an inbox cannot be listed.
+    """
+    waiting, problems = 0, []
+    for place in places:
+        try:
+            waiting += len(place.inbox.entries()) if place.may_wait(deadline_ms) else 0
+        except CommitError as error:
+            problems.append(str(error))
+    return waiting, problems
+
+
+def _may_wait(place: TableLocation, done: Done, deadline_ms: int) -> bool:
+    """Tell whether anything may wait for a table; if not, say so in `done`."""
+    try:
+        done.empty = not place.may_wait(deadline_ms)
+    except CommitError as error:
+        done.problem = str(error)
+    return not (done.empty or done.problem)
+
+
+def together(dones: Sequence[Done], *, empty: bool | None = None) -> Done:
+    """Return what was done in all; the first problem stands for all of them."""
+    return Done(
+        files=sum(done.files for done in dones),
+        rows=sum(done.rows for done in dones),
+        snapshots=sum(done.snapshots for done in dones),
+        aside=sum(done.aside for done in dones),
+        empty=all(done.empty for done in dones) if empty is None else empty,
+        problem=next((done.problem for done in dones if done.problem), ""),
+    )
+
+
+def care_for_all(
+    places: Sequence[TableLocation],
+    deadline_ms: int,
+    *,
+    sweeping: Options | None = None,
+    dry_run: bool = False,
+) -> Iterator[tuple[TableLocation, Cared]]:
+    """Take care of each table that is there; see `care`."""
+    for place in places:
+        try:
+            if not place.is_first and place.open_table().metadata_location(deadline_ms) is None:
+                continue
+        except CommitError as error:
+            yield place, Cared(problems=[str(error)])
+            continue
+        yield place, care(place, deadline_ms, sweeping=sweeping, dry_run=dry_run)

@@ -1,0 +1,140 @@
+"""Bodies of telemetry events, one a line → rows of the logs table.
+
+    {"time", "type", "record",                    an event as the Telemetry API has it
+     "version", "region", "logGroup", "logStream",  what a data-taps extension adds: whose it is
+     "retryAttempt"}                                and how often it tried: left out
+
+Events are read as the extension reads its own, each environment's by themselves. What is left out
+makes a batch that is sent again the same batch.
+
+Source: data-taps-lambda-extension, what it posts; docs/forwarding.md, "Data Tap".
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+import pyarrow as pa
+
+from otlp2parquet_ext.functions.ingest.accepted import AcceptedRequest, lines_of
+from otlp2parquet_ext.records.digests import batch_name, strong_digest_of
+from otlp2parquet_ext.records.mapping.invocations import Invocations
+from otlp2parquet_ext.records.mapping.logs import log_table
+from otlp2parquet_ext.records.otlp.requests import Accepted, OtlpError
+from otlp2parquet_ext.records.telemetry.values import Delivery, EnvironmentContext
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from otlp2parquet_ext.records.mapping.exclude import Exclusion
+    from otlp2parquet_ext.records.telemetry.redact import Redactor
+
+LOGS = "logs"
+ABSENT = "NA"
+"""What a data-taps extension writes of a variable that is not there."""
+
+EVENTS_A_DELIVERY = 1_000
+_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_text = msgspec.json.Decoder(str).decode
+_encode = msgspec.json.Encoder().encode
+
+
+class _Line(NamedTuple):
+    """An event as the Telemetry API has it, or a line that is none."""
+
+    text: bytes
+    is_event: bool
+
+
+def take_events(
+    body: bytes, received_us: int, redactor: Redactor | None, exclude: Exclusion | None
+) -> AcceptedRequest:
+    """Read a body.
+
+    Args:
+        body: inflated; a line that is no event becomes a row of text.
+        received_us: Unix microseconds.
+        redactor: masks what nobody may see; None for no such wish.
+        exclude: rows that are not wanted; None for no such wish.
+
+    Raises:
+        OtlpError: it has no line.
+        TooManyError: see `lines_of`.
+    """
+    lines = lines_of(body)
+    if not lines:
+        raise OtlpError("the body has no line: expected one for each event")
+    groups: dict[EnvironmentContext, list[_Line]] = {}
+    for _, line in lines:
+        context, event = _read(line)
+        groups.setdefault(context, []).append(event)
+    digests: list[bytes] = []
+    tables: list[pa.Table] = []
+    for context, events in groups.items():
+        bodies = [redactor.body(one) if redactor else one for one in _bodies(events)]
+        deliveries = [Delivery(one, received_us) for one in bodies]
+        digests += [strong_digest_of(part) for part in (_encode(context), *bodies)]
+        tables.append(log_table(deliveries, context, Invocations(), exclude).table)
+    table = pa.concat_tables(tables)
+    made = {LOGS: table} if table.num_rows else {}
+    return AcceptedRequest(batch_name(digests), made, Accepted(b"", len(lines), 0, ""))
+
+
+def _read(line: bytes) -> tuple[EnvironmentContext, _Line]:
+    """Return whose event a line is, and the event as the Telemetry API has it."""
+    try:
+        fields = _fields(line)
+        kind = _text(fields["type"])
+    except (msgspec.MsgspecError, KeyError, RecursionError):
+        return EnvironmentContext(instance_id=""), _Line(line, is_event=False)
+    context = EnvironmentContext(
+        instance_id=_take(fields, "logStream"),
+        function_name=_take(fields, "logGroup"),
+        function_version=_take(fields, "version"),
+        region=_take(fields, "region"),
+    )
+    fields.pop("retryAttempt", None)
+    if kind.startswith("platform."):
+        fields["record"] = _as_object(fields.get("record", msgspec.Raw(b"null")))
+    return context, _Line(_encode(fields), is_event=True)
+
+
+def _take(fields: dict[str, msgspec.Raw], name: str) -> str:
+    """Take a text off the fields; what is none stays, and becomes an attribute."""
+    try:
+        value = _text(fields[name])
+    except (msgspec.MsgspecError, KeyError):
+        return ""
+    del fields[name]
+    return "" if value == ABSENT else value
+
+
+def _as_object(record: msgspec.Raw) -> msgspec.Raw:
+    """Return the record of a platform event: some clients keep their column text."""
+    if not bytes(record).startswith(b'"'):
+        return record
+    try:
+        text = _text(record).encode()
+        _fields(text)
+    except (msgspec.MsgspecError, RecursionError, UnicodeEncodeError):
+        return record
+    return msgspec.Raw(text)
+
+
+def _bodies(lines: list[_Line]) -> Iterator[bytes]:
+    """Yield the events of one environment as the Telemetry API would deliver them, in their order.
+
+    What is no event stands alone, so that it can break no other.
+    """
+    together: list[bytes] = []
+    for line in lines:
+        if together and (not line.is_event or len(together) >= EVENTS_A_DELIVERY):
+            yield b"[%b]" % b",".join(together)
+            together = []
+        if line.is_event:
+            together.append(line.text)
+        else:
+            yield line.text
+    if together:
+        yield b"[%b]" % b",".join(together)

@@ -1,0 +1,87 @@
+"""Which request this is, by its head.
+
+    POST …/v1/{logs,traces,metrics}   protobuf, JSON, or a JSON envelope a line
+    POST /                            telemetry events, one a line, as data-taps posts them
+    GET  …/health                     no token needed
+
+Paths are matched by how they end: a custom domain may put anything in front of them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from otlp2parquet_ext.functions.ingest.call import Format, IngestCall
+from otlp2parquet_ext.functions.ingest.responses import HEALTHY, IngestResponse, refusal
+from otlp2parquet_ext.records.otlp.encodings import ENCODINGS
+from otlp2parquet_ext.records.otlp.exchange import JSON, PATHS, PROTOBUF
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from otlp2parquet_ext.functions.ingest.events import IngestRequest
+
+HEALTH = "/health"
+ROOT = "/"
+
+
+LINES = (
+    "application/x-ndjson",
+    "application/ndjson",
+    "application/jsonl",
+    "application/json-lines",
+)
+OTLP_TYPES: Mapping[str, Format] = {
+    PROTOBUF: Format.PROTOBUF,
+    "application/protobuf": Format.PROTOBUF,
+    "application/octet-stream": Format.PROTOBUF,  # what gateways make of none
+    "": Format.PROTOBUF,
+    JSON: Format.JSON,
+    **dict.fromkeys(LINES, Format.JSON_LINES),
+}
+EVENT_TYPES: Mapping[str, Format] = dict.fromkeys(("", *LINES), Format.EVENTS)
+
+
+def wants_json(request: IngestRequest) -> bool:
+    """Tell the encoding of a refusal: who names no type is a person at a terminal."""
+    media_type = _media_type(request)
+    return not media_type or OTLP_TYPES.get(media_type) is not Format.PROTOBUF
+
+
+def is_health(request: IngestRequest) -> bool:
+    """Tell whether somebody only asks whether we are there."""
+    return request.path.endswith(HEALTH)
+
+
+def read_head(request: IngestRequest) -> IngestCall | IngestResponse:
+    """Decide by its head whether a request can be read, or answer it at once."""
+    json = wants_json(request)
+    signal = next((s for path, s in PATHS.items() if request.path.endswith(path)), None)
+    if is_health(request):
+        return HEALTHY if request.method in ("GET", "HEAD") else _not_allowed(request, "GET", json)
+    if signal is None and request.path != ROOT:
+        known = ", ".join([*PATHS, ROOT, HEALTH])
+        return refusal(404, f"{request.path!r}: expected one of {known}", json=json)
+    if request.method != "POST":
+        return _not_allowed(request, "POST", json)
+    types = EVENT_TYPES if signal is None else OTLP_TYPES
+    format_ = types.get(_media_type(request))
+    if format_ is None:
+        known = ", ".join(filter(None, types))
+        problem = f"Content-Type {_media_type(request)!r}: expected one of {known}"
+        return refusal(415, problem, json=json)
+    encoding = request.headers.get("content-encoding", "").strip().lower() or "identity"
+    if encoding not in ENCODINGS:
+        known = ", ".join(ENCODINGS)
+        problem = f"Content-Encoding {encoding!r}: expected one of {known}"
+        return refusal(415, problem, json=json, headers={"Accept-Encoding": known})
+    return IngestCall(signal, format_, encoding)
+
+
+def _not_allowed(request: IngestRequest, expected: str, json: bool) -> IngestResponse:  # noqa: FBT001 - see above
+    problem = f"{request.method} {request.path}: expected {expected}"
+    return refusal(405, problem, json=json, headers={"Allow": expected})
+
+
+def _media_type(request: IngestRequest) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()

@@ -1,0 +1,189 @@
+"""From an event to its answer.
+
+    event --> Request --may it?--> Call --inflate, read--> Taken --store--> 200
+                 |        |          |          |                    |
+                 +--------+----------+----------+--------------------+--> a refusal
+
+One for the life of an environment; it owns the destination.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from otlp2parquet_ext.common.log import hide, log, quote
+from otlp2parquet_ext.common.settings.settings import Settings, load, secrets_in
+from otlp2parquet_ext.functions.ingest.call import Format, IngestCall
+from otlp2parquet_ext.functions.ingest.event_bodies import take_events
+from otlp2parquet_ext.functions.ingest.events import BodyError, IngestRequest, body_of, read_event
+from otlp2parquet_ext.functions.ingest.otlp_bodies import take_otlp
+from otlp2parquet_ext.functions.ingest.responses import IngestResponse, as_gateway, refusal, success
+from otlp2parquet_ext.functions.ingest.routes import is_health, read_head, wants_json
+from otlp2parquet_ext.functions.ingest.store import Store
+from otlp2parquet_ext.functions.ingest.tokens import IngestTokens, SecretError, split_tokens
+from otlp2parquet_ext.lake.destinations.destination import Batch, DestinationError
+from otlp2parquet_ext.records.mapping.exclude import exclusion
+from otlp2parquet_ext.records.otlp.encodings import EncodingError, OverLimitError, inflate
+from otlp2parquet_ext.records.otlp.messages import request_class
+from otlp2parquet_ext.records.otlp.pieces import MOST_RECORDS
+from otlp2parquet_ext.records.otlp.refusals import TooLargeError, TooManyError
+from otlp2parquet_ext.records.otlp.requests import OtlpError, Signal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from otlp2parquet_ext.functions.ingest.accepted import AcceptedRequest
+    from otlp2parquet_ext.functions.ingest.secrets import Secret
+    from otlp2parquet_ext.records.telemetry.redact import Redactor
+
+PROBLEM_CHARACTERS = 1_000
+PASSING = (DestinationError, SecretError, ImportError, MemoryError, OSError)
+"""What may be better in a moment: the client is asked to come again."""
+
+NO_BASE64 = "the gateway did not mark the body as base64: see docs/ingest.md, binary media types"
+
+
+def now_ms() -> int:
+    """Return Unix milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+class IngestService:
+    """See the module.
+
+    Args:
+        environ: variables of the process.
+    """
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        hide(secrets_in(environ))
+        # The layer's extension reads `OTLP2PARQUET_DESTINATION`, too, and would collect our own.
+        own = environ.get("OTLP2PARQUET_INGEST_DESTINATION", "").strip()
+        self._settings, problems = load(
+            {**environ, "OTLP2PARQUET_DESTINATION": own} if own else environ
+        )
+        self._tokens, self._secret = _door(self._settings, environ)
+        self._redactor = _redactor(self._settings, problems)
+        self._exclude, bad = exclusion(self._settings.exclude)
+        self._store = Store(self._settings, environ, now_ms)
+        for problem in problems + bad:
+            log("warning", problem)
+
+    def warm_up(self) -> None:
+        """Import what the first request needs, while Lambda lends a whole CPU.
+
+        Raises:
+            DestinationError: the settings name no destination.
+        """
+        for signal in Signal:
+            request_class(signal)
+        self._store.open()
+
+    def answer(self, event: object, deadline_ms: int) -> dict[str, Any]:
+        """Answer an event of a gateway, in its shape.
+
+        Args:
+            event: as Lambda hands it over.
+            deadline_ms: Unix ms at which the answer has to be there.
+
+        Raises:
+            EventError: it is no HTTP request.
+        """
+        request = read_event(event)
+        try:
+            answer = self._answer(request, deadline_ms)
+        except PASSING as error:
+            log(
+                "error",
+                f"a request is not stored: {quote(error, PROBLEM_CHARACTERS)}; its client is asked "
+                "to send it again",
+            )
+            problem = "the destination did not take it; the function's log says why"
+            answer = refusal(503, problem, json=wants_json(request))
+        except Exception as error:  # noqa: BLE001 - a bug of ours costs one request
+            log(
+                "error",
+                f"a request is refused, for a bug of ours: {type(error).__name__}: {quote(error)}",
+            )
+            problem = "it could not be read, which is our fault; the function's log says why"
+            answer = refusal(500, problem, json=wants_json(request))
+        return as_gateway(answer)
+
+    def _answer(self, request: IngestRequest, deadline_ms: int) -> IngestResponse:
+        if not is_health(request) and (no := self._check(request, deadline_ms)):
+            return no
+        call = read_head(request)
+        if isinstance(call, IngestResponse):
+            return call
+        taken = self._take(call, request)
+        if isinstance(taken, IngestResponse):
+            return taken
+        if taken.tables:
+            lost = self._store.keep(Batch(taken.name, taken.tables), deadline_ms)
+            taken = taken.without(lost)
+        return success(call, taken)
+
+    def _check(self, request: IngestRequest, deadline_ms: int) -> IngestResponse | None:
+        """Return None for who may send, else what to answer."""
+        tokens = self._secret.tokens(deadline_ms) if self._secret else self._tokens
+        return tokens.check(request) if tokens else None
+
+    def _take(self, call: IngestCall, request: IngestRequest) -> AcceptedRequest | IngestResponse:
+        """Read a request, or answer why it cannot be."""
+        json, limit_bytes = wants_json(request), self._settings.max_payload_bytes
+        try:
+            body = body_of(request)
+            # A request without records is no bytes in protobuf, if somebody says that it is one.
+            if not body and json:
+                problem = f"expected a body: {call.format.value}"
+                return refusal(400, problem, json=json, error="missing request body")
+            return self._read(call, inflate(body, call.encoding, limit_bytes))
+        except BodyError as error:
+            return refusal(400, str(error), json=json, error="invalid base64 body")
+        except EncodingError as error:
+            hint = "" if request.in_base64 else f"; {NO_BASE64}"
+            word = f"{call.encoding} decompression failed"
+            return refusal(400, f"{error}{hint}", json=json, error=word)
+        except OtlpError as error:
+            binary = call.format is Format.PROTOBUF and not request.in_base64
+            return refusal(400, f"{error}; {NO_BASE64}" if binary else str(error), json=json)
+        except OverLimitError:
+            problem = f"the body has more than {limit_bytes} bytes, uncompressed: send smaller ones"
+            more = {"limit_bytes": limit_bytes}
+        except TooLargeError as error:
+            problem = str(error)
+            more = {"limit_records": MOST_RECORDS} if isinstance(error, TooManyError) else {}
+        return refusal(413, problem, json=json, more=more)
+
+    def _read(self, call: IngestCall, body: bytes) -> AcceptedRequest:
+        received_us = time.time_ns() // 1_000
+        if call.signal is None:
+            return take_events(body, received_us, self._redactor, self._exclude or None)
+        return take_otlp(call.signal, call.format, body, received_us, self._redactor)
+
+
+def _door(
+    settings: Settings, environ: Mapping[str, str]
+) -> tuple[IngestTokens | None, Secret | None]:
+    """Return the valid tokens, or the secret that has them; neither: whoever comes may send."""
+    text = settings.ingest_token
+    if text.startswith("arn:"):
+        from otlp2parquet_ext.functions.ingest.secrets import Secret  # noqa: PLC0415 - seldom
+
+        return None, Secret(text, environ, now_ms)
+    tokens = split_tokens(text)
+    hide(tokens)
+    return IngestTokens(tokens) if text else None, None
+
+
+def _redactor(settings: Settings, problems: list[str]) -> Redactor | None:
+    """Return what masks; a bad expression masks everything, and is told of."""
+    if not settings.redact:
+        return None
+    from otlp2parquet_ext.records.telemetry.redact import redacting  # noqa: PLC0415 - seldom
+
+    redactor, problem = redacting(settings.redact)
+    if problem:
+        problems.append(problem)
+    return redactor

@@ -1,0 +1,102 @@
+"""Rows on their way into the lake: safe before the client is told so, visible as soon as may be.
+
+    Batch --store--> stored --commit, if it is our affair and there is time--> visible
+                        |
+                        +--descriptor in the inbox--> visible with the next commit, whoever's
+
+Nobody tells a function that its environment ends, so what is stored is committed at once or left to
+others. Others being faster, or a catalog in trouble, makes it leave commits alone for a while.
+"""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING
+
+from otlp2parquet_ext.common.log import log, quote
+from otlp2parquet_ext.common.retry import FIRST_RETRY_MS, Retry
+from otlp2parquet_ext.lake.destinations.choose import choose
+from otlp2parquet_ext.lake.destinations.destination import BusyError, Destination, DestinationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from otlp2parquet_ext.common.settings.settings import Settings
+    from otlp2parquet_ext.lake.destinations.destination import Batch, Lost
+
+COMMIT_LEAST_MS = 2_000
+"""A commit that could not end before the function does is not begun."""
+
+COMMIT_LIMIT_MS = 5_000
+"""What a commit may take: exporters wait ten seconds by default, then they send again."""
+
+
+class Store:
+    """The destination, opened with the first batch and kept: its connections stay.
+
+    Args:
+        settings: name it.
+        environ: variables of the process: credentials, regions, endpoints.
+        now_ms: gives Unix milliseconds.
+    """
+
+    def __init__(
+        self, settings: Settings, environ: Mapping[str, str], now_ms: Callable[[], int]
+    ) -> None:
+        self._settings = settings
+        self._environ = environ
+        self._now_ms = now_ms
+        self._destination: Destination | None = None
+        self._retry = Retry()
+
+    def keep(self, batch: Batch, deadline_ms: int) -> tuple[Lost, ...]:
+        """Make a batch safe, and visible if that is to be; repeating it changes nothing.
+
+        Returns what of it is not kept, ever.
+
+        Args:
+            batch: its rows.
+            deadline_ms: Unix ms at which the function has to have answered.
+
+        Raises:
+            DestinationError: it is not safe.
+        """
+        destination = self.open()
+        commits = self._may_commit(deadline_ms)
+        stored = destination.store(batch, commit_follows=commits)
+        if (commits or not stored.safe) and not self._commit(destination, deadline_ms):
+            destination.describe()
+        return stored.lost
+
+    def open(self) -> Destination:
+        """Return the destination.
+
+        Raises:
+            DestinationError: the settings name none.
+        """
+        if self._destination is None:
+            self._destination = choose(self._settings, self._environ)
+        return self._destination
+
+    def _may_commit(self, deadline_ms: int) -> bool:
+        now_ms = self._now_ms()
+        in_time = now_ms + COMMIT_LEAST_MS <= deadline_ms
+        return self._settings.commit == "direct" and in_time and not self._retry.waits(now_ms)
+
+    def _commit(self, destination: Destination, deadline_ms: int) -> bool:
+        """Commit; False when it did not come about, for whatever reason: the rows are stored."""
+        until_ms = min(deadline_ms, self._now_ms() + COMMIT_LIMIT_MS)
+        try:
+            destination.commit(until_ms)
+        except BusyError:
+            jitter_ms = random.randrange(FIRST_RETRY_MS)  # noqa: S311 - no secret
+            self._retry.postponed(self._now_ms(), jitter_ms)
+            return False
+        except Exception as error:  # noqa: BLE001 - a bug of ours may not undo what is stored
+            if not self._retry.failures:
+                problem = error if isinstance(error, DestinationError) else quote(repr(error))
+                log("error", f"{problem}; what is stored waits in the inbox")
+            self._retry.failed(self._now_ms())
+            return False
+        self._retry = Retry()
+        return True

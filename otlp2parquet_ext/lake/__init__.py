@@ -1,0 +1,1 @@
+"""Where telemetry goes: destinations, object storage, HTTP, and Iceberg tables."""

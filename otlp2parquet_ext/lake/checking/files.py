@@ -1,0 +1,122 @@
+"""A place for files, tried with a tiny object, which is taken away again.
+
+    write --> write once --> read --> list --> delete
+
+The object's name is always the same: where a role may not delete, and need not, one empty object
+stays, however often it is checked; the next check finds it, and is not disturbed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from otlp2parquet_ext.lake.checking.runner import Trial
+from otlp2parquet_ext.lake.storage.local import LocalStorage
+from otlp2parquet_ext.lake.storage.storage import NotThereError, StorageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from otlp2parquet_ext.lake.storage.storage import Storage
+
+PROBE = "otlp2parquet-ext-check"
+LISTED = 1_000
+"""More of what waits need not be counted."""
+
+
+class Probe:
+    """One tiny object.
+
+    Args:
+        storage: where it is put.
+        name: below the storage's root.
+    """
+
+    def __init__(self, storage: Storage, name: str = PROBE) -> None:
+        self._storage = storage
+        self._name = name
+        self._foreign = False
+        self._folders = _missing_folders(storage, name)
+
+    def write(self) -> str:
+        """Write it; one that an earlier check had to leave is as good."""
+        self._storage.put(self._name, b"")
+        return f"files can be written: {self._storage.url(self._name)}"
+
+    def write_once(self) -> str:
+        """Write it again: it has to stay as it is, for two environments may store one batch."""
+        for _ in range(2):  # another environment's check may just have taken it away
+            if not self._storage.put(self._name, b"").new:
+                return "what is there is kept, even if it is stored again"
+        raise StorageError(
+            f"{self._storage.url(self._name)} was overwritten: the server does not honour "
+            "If-None-Match, so that a batch stored twice could replace another's file"
+        )
+
+    def read(self) -> str:
+        """Read it."""
+        with contextlib.suppress(NotThereError):
+            self._foreign = bool(self._storage.get(self._name))
+        return "files can be read"
+
+    def delete(self) -> str:
+        """Take it away, and the folders that were made for it; what is not empty is not ours."""
+        if self._foreign:
+            raise StorageError(
+                f"{self._storage.url(self._name)} is not empty, so no check wrote it: it was not "
+                "deleted; give it another name"
+            )
+        self._storage.delete(self._name)
+        for folder in self._folders:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+        return "files can be deleted, and the check's is"
+
+
+def _missing_folders(storage: Storage, name: str) -> list[Path]:
+    """Return the folders of a disk that writing makes, the innermost first."""
+    if not isinstance(storage, LocalStorage):
+        return []
+    parents = Path(storage.root, name).parents
+    return [folder for folder in parents if not folder.exists()]
+
+
+def file_trials(
+    storage: Storage,
+    policy: str,
+    *,
+    prefix: str = "",
+    name: str = PROBE,
+    needs: tuple[str, ...] = (),
+    service: str = "s3",
+) -> Iterator[Trial]:
+    """Yield what there is to find out about a place for files.
+
+    Args:
+        storage: the place.
+        policy: what a role needs there; see `Trial`.
+        prefix: of the steps' names.
+        name: of the object.
+        needs: see `Trial`.
+        service: likewise.
+    """
+    probe = Probe(storage, name)
+    write = f"{prefix}write"
+
+    def trial(step: str, run: object, *more: str) -> Trial:
+        assert callable(run)
+        return Trial(f"{prefix}{step}", run, service, policy, (*needs, *more))
+
+    yield trial("write", probe.write)
+    yield trial("write once", probe.write_once, write)
+    yield trial("read", probe.read, write)
+    yield trial("delete", probe.delete, write)
+
+
+def waiting(storage: Storage, folder: str) -> str:
+    """List a folder; say how many files wait there."""
+    found = sum(1 for path in islice(storage.list(folder), LISTED) if path.endswith(".json"))
+    return f"{'at least ' if found == LISTED else ''}{found} files wait"

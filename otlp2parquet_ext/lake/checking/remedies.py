@@ -1,0 +1,103 @@
+"""What would mend a failure, where its own line does not say it already. Pure.
+
+Source: AWS Lambda developer guide, "Giving Lambda functions access to resources in a VPC"; AWS KMS
+developer guide, "Troubleshooting key access"; Lake Formation developer guide, "Lake Formation
+permissions reference".
+"""
+
+from __future__ import annotations
+
+import re
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from otlp2parquet_ext.lake.http.credentials import CredentialsError
+from otlp2parquet_ext.lake.http.response import WebError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class CheckError(Exception):
+    """What a trial found wrong, where it knows itself what mends it.
+
+    Args:
+        message: what is wrong.
+        remedy: what to do.
+    """
+
+    def __init__(self, message: str, remedy: str = "") -> None:
+        super().__init__(message)
+        self.remedy = remedy
+
+
+class Cause(Enum):
+    """Why a trial failed, as far as that decides what is tried next."""
+
+    SILENT = "nothing answered"
+    ANONYMOUS = "there are no credentials"
+    REFUSED = "something answered"
+
+
+KMS = re.compile(r"kms:[A-Z]\w+|\bKMS\.|AWS KMS")
+KEY = re.compile(r"arn:aws[a-z-]*:kms:[^\s\"',)]+")
+LAKE_FORMATION = re.compile(r"Lake Formation permission|lakeformation:")
+ADD = (
+    "add to the role's policy, in the place of a statement with the same Sid (docs/iam.md has the "
+    "whole policy):"
+)
+
+
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error and what it was raised from."""
+    found: BaseException | None = error
+    while found is not None:
+        yield found
+        found = found.__cause__
+
+
+def cause_of(error: BaseException) -> Cause:
+    """Return why something failed."""
+    for one in causes(error):
+        if isinstance(one, CredentialsError):
+            return Cause.ANONYMOUS
+        if isinstance(one, WebError):
+            return Cause.SILENT
+    return Cause.REFUSED
+
+
+def lacking(error: BaseException) -> tuple[str, ...]:
+    """Return the IAM actions one of which was refused."""
+    found: tuple[str, ...] = ()
+    for one in causes(error):
+        found = found or getattr(one, "lacks", ())
+    return found
+
+
+def remedy(error: BaseException, cause: Cause, lacks: tuple[str, ...]) -> str:
+    """Return what to do, in a sentence; "" where the error has said it.
+
+    Args:
+        error: of a trial.
+        cause: of it.
+        lacks: the actions that were refused.
+    """
+    if isinstance(error, CheckError):
+        return error.remedy
+    text = str(error)
+    if cause is Cause.SILENT:
+        return (
+            "a function in a VPC reaches AWS through an endpoint of the service (for S3 a gateway "
+            "endpoint is free) or a NAT gateway, and its security group has to let it out on port "
+            "443; elsewhere look at the region and at endpoint= or AWS_ENDPOINT_URL"
+        )
+    if LAKE_FORMATION.search(text) and lacks:
+        return (
+            "Lake Formation governs the database: grant the role DESCRIBE, ALTER and INSERT on its "
+            "tables, CREATE_TABLE on it, and DATA_LOCATION_ACCESS on the warehouse"
+        )
+    if KMS.search(text):
+        key = KEY.search(text)
+        named = key[0] if key else "the bucket's key"
+        return f"allow the role kms:GenerateDataKey and kms:Decrypt on {named}"
+    return ADD if lacks else ""

@@ -1,0 +1,148 @@
+"""How this process reaches a place: whose credentials, which region, which endpoint.
+
+    options of the URL, then AWS's own variables --> a client for a service, a storage
+
+Names and their order are those of AWS's SDKs: `AWS_REGION`, `AWS_ENDPOINT_URL_S3`,
+`AWS_ENDPOINT_URL`, `AWS_CA_BUNDLE`.
+
+Source: AWS SDKs and Tools reference guide, "Service-specific endpoints".
+"""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from contextlib import AbstractContextManager
+
+    from otlp2parquet_ext.lake.http.aws import AwsClient
+    from otlp2parquet_ext.lake.http.client import Client
+    from otlp2parquet_ext.lake.http.credentials import Identity
+    from otlp2parquet_ext.lake.storage.storage import Storage
+
+LIMIT_MS = 10_000
+"""An environment has better things to do than to wait for a bucket that does not answer: the
+batch is kept, and tried again."""
+
+
+class Access:
+    """See the module.
+
+    Args:
+        environ: variables of the process.
+        options: of the destination's URL: `region`, `endpoint`, `path-style`.
+        service: what `endpoint` is the endpoint of: `s3`, `glue`, `s3tables`.
+        limit_ms: the most one operation on a bucket takes, retries included.
+        origin: whose connections and credentials are used, too.
+        troubled: told of each request that failed.
+        sent: entered for as long as a request is out.
+    """
+
+    def __init__(
+        self,
+        environ: Mapping[str, str],
+        options: Mapping[str, str],
+        service: str = "s3",
+        limit_ms: int = LIMIT_MS,
+        origin: Access | None = None,
+        *,
+        troubled: Callable[[], None] | None = None,
+        sent: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
+        self._environ = environ
+        self._options = options
+        self._service = service
+        self._limit_ms = limit_ms
+        self._origin = origin
+        self._troubled = troubled
+        self._sent = sent
+
+    @cached_property
+    def client(self) -> Client:
+        """Sends all requests of a destination, so that they share connections."""
+        if self._origin is not None:
+            return self._origin.client
+        # A destination on disk pays for none of this.
+        from otlp2parquet_ext.lake.http.client import new_client  # noqa: PLC0415
+
+        return new_client(self._environ, self._troubled, self._sent)
+
+    @cached_property
+    def credentials(self) -> Identity:
+        """What signs."""
+        if self._origin is not None:
+            return self._origin.credentials
+        from otlp2parquet_ext.lake.http.credentials import CredentialSource  # noqa: PLC0415
+
+        return CredentialSource(self._environ, self.client)
+
+    @property
+    def region(self) -> str:
+        """The region of everything that does not name its own."""
+        told = self._options.get("region") or self._environ.get("AWS_REGION")
+        return told or self._environ.get("AWS_DEFAULT_REGION") or "us-east-1"
+
+    def having(self, options: Mapping[str, str], service: str = "s3") -> Access:
+        """Return what reaches another address, with the same connections and credentials."""
+        return Access(self._environ, options, service, self._limit_ms, self)
+
+    def at(self, region: str) -> Access:
+        """Return the same in another region."""
+        return self.having({**self._options, "region": region}, self._service)
+
+    def lent(self, config: Mapping[str, str], credentials: Identity) -> Access:
+        """Return the same with what a catalog says of S3 and lends for it."""
+        said = {
+            "region": config.get("s3.region") or config.get("client.region"),
+            "endpoint": config.get("s3.endpoint"),
+            "path-style": config.get("s3.path-style-access"),
+        }
+        options = {name: value for name, value in said.items() if value}
+        other = self.having({**options, **self._options}, self._service)
+        other.__dict__["credentials"] = credentials  # what `cached_property` would fill in
+        return other
+
+    def endpoint(self, service: str) -> str:
+        """Return an endpoint other than AWS's own, "" when there is none."""
+        if service == self._service and "endpoint" in self._options:
+            return self._options["endpoint"].rstrip("/")
+        own = self._environ.get(f"AWS_ENDPOINT_URL_{service.upper()}")
+        return (own or self._environ.get("AWS_ENDPOINT_URL", "")).rstrip("/")
+
+    def aws(self, service: str, region: str = "") -> AwsClient:
+        """Return a client for one service."""
+        from otlp2parquet_ext.lake.http.aws import AwsClient  # noqa: PLC0415
+
+        return AwsClient(
+            self.client, self.credentials, region=region or self.region, service=service
+        )
+
+    def storage(self, address: str) -> Storage:
+        """Return the storage below an address: `s3://bucket/prefix`, `file:///path` or `/path`."""
+        url = urlsplit(address)
+        if url.scheme.startswith("s3"):
+            return self._s3(f"{url.netloc}{url.path}".rstrip("/"))
+        from otlp2parquet_ext.lake.storage.local import LocalStorage  # noqa: PLC0415
+
+        return LocalStorage(Path(url.path))
+
+    def everything_like(self, address: str) -> Storage:
+        """Return a storage that reaches every address of the same kind: paths are whole ones."""
+        return self.storage("s3://" if address.startswith("s3") else "/")
+
+    def _s3(self, root: str) -> Storage:
+        from otlp2parquet_ext.lake.storage.s3 import S3Storage  # noqa: PLC0415
+
+        path_style = self._options.get("path-style")
+        return S3Storage(
+            self.aws("s3"),
+            root,
+            endpoint=self.endpoint("s3"),
+            path_style=None if path_style is None else path_style == "true",
+            limit_ms=self._limit_ms,
+        )

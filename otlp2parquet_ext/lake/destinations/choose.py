@@ -1,0 +1,210 @@
+"""From the settings to the destinations they name; nothing is opened yet."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from otlp2parquet_ext.common.secrets.urls import shown
+from otlp2parquet_ext.lake.destinations.address import FORWARDING, AddressError, check_names
+from otlp2parquet_ext.lake.destinations.destination import DestinationError
+from otlp2parquet_ext.lake.destinations.destination_list import (
+    PLAIN,
+    as_written,
+    lake_of,
+    parse_all,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from contextlib import AbstractContextManager
+
+    from otlp2parquet_ext.common.settings.settings import Settings
+    from otlp2parquet_ext.lake.destinations.access import Access
+    from otlp2parquet_ext.lake.destinations.address import DestinationAddress
+    from otlp2parquet_ext.lake.destinations.destination import Destination
+
+OURSELVES = frozenset(
+    {"127.0.0.1", "localhost", "::1", "0.0.0.0", "sandbox", "sandbox.localdomain"}
+)
+
+__all__ = ["PLAIN", "all_checked", "checked", "choose", "names"]
+
+
+def choose(
+    settings: Settings,
+    environ: Mapping[str, str],
+    *,
+    patient: bool = False,
+    troubled: Callable[[], None] | None = None,
+    sent: Callable[[], AbstractContextManager[None]] = nullcontext,
+) -> Destination:
+    """Return the destination, or all of them as one, that `OTLP2PARQUET_DESTINATION` names.
+
+    Args:
+        settings: name it.
+        environ: variables of the process: credentials, regions, endpoints.
+        patient: whoever commits has time to try again: a committer, not an environment.
+        troubled: told of each request that failed, whether it is tried again or not.
+        sent: entered on the thread that asks, for as long as a request is out.
+
+    Raises:
+        DestinationError: a malformed address or name; says which part is wrong and what is valid.
+    """
+    from otlp2parquet_ext.lake.destinations.access import Access  # noqa: PLC0415
+
+    # Each kind imports what it needs, and nobody pays for another's libraries.
+    try:
+        addresses = parse_all(settings.destination)
+        access = Access(environ, {}, troubled=troubled, sent=sent)
+        open_one = _Opening(addresses, settings, environ, access, patient=patient)
+        members = [open_one(address) for address in addresses]
+    except AddressError as error:
+        raise DestinationError(str(error)) from error
+    if len(members) == 1:
+        return members[0]
+    from otlp2parquet_ext.lake.destinations.several import Several  # noqa: PLC0415
+
+    return Several(dict(zip(names(addresses), members, strict=True)))
+
+
+def names(addresses: tuple[DestinationAddress, ...]) -> list[str]:
+    """Return a different name for each destination, as it may be said."""
+    found: list[str] = []
+    for address in addresses:
+        prefix = "otlp+" if address.kind == "otlp" else ""
+        name = prefix + shown(address.place)
+        found.append(name if name not in found else f"{name} ({len(found)})")
+    return found
+
+
+def checked(settings: Settings) -> DestinationAddress:
+    """Return the address of the destination that holds tables.
+
+    Raises:
+        AddressError: one is malformed, there is none, or the name of a table does not suit the
+            catalog.
+    """
+    address = lake_of(parse_all(settings.destination))
+    _check(address, settings)
+    return address
+
+
+def all_checked(settings: Settings) -> tuple[DestinationAddress, ...]:
+    """Return the addresses of all destinations, in the order they are written.
+
+    Raises:
+        AddressError: one is malformed, or the settings do not suit it.
+    """
+    addresses = as_written(settings.destination)
+    for address in addresses:
+        _check(address, settings)
+    return addresses
+
+
+def _check(address: DestinationAddress, settings: Settings) -> None:
+    if address.kind == "otlp":
+        _check_not_ours(address, settings)
+    elif address.kind not in FORWARDING:
+        from otlp2parquet_ext.records.tables.registry import TABLES  # noqa: PLC0415 - it imports pyarrow
+
+        tables = {name: settings.table_name(name) for name in TABLES}
+        check_names(address, settings.namespace, tables)
+
+
+def _check_not_ours(address: DestinationAddress, settings: Settings) -> None:
+    server = urlsplit(address.place)
+    if (
+        settings.otlp == "on"
+        and (server.hostname or "") in OURSELVES
+        and server.port == settings.otlp_port
+    ):
+        raise AddressError(
+            f"OTLP2PARQUET_DESTINATION names otlp+{address.place}: that is this extension's "
+            "own OTLP endpoint, which would be sent its own telemetry for ever"
+        )
+
+
+class _Opening:
+    """Makes destinations that share their connections."""
+
+    def __init__(
+        self,
+        addresses: tuple[DestinationAddress, ...],
+        settings: Settings,
+        environ: Mapping[str, str],
+        access: Access,
+        *,
+        patient: bool,
+    ) -> None:
+        self._addresses = addresses
+        self._settings = settings
+        self._environ = environ
+        self._access = access
+        self._patient = patient
+
+    def __call__(self, address: DestinationAddress) -> Destination:
+        _check(address, self._settings)
+        if address.kind == "tap":
+            return self._tap(address)
+        if address.kind == "otlp":
+            return self._otlp(address)
+        return self._plain(address) if address.kind in PLAIN else self._namespace(address)
+
+    def _tap(self, address: DestinationAddress) -> Destination:
+        from otlp2parquet_ext.lake.destinations.data_tap import data_tap  # noqa: PLC0415
+
+        settings = self._settings
+        return data_tap(
+            address.place,
+            settings.tap_token,
+            lambda: self._access.client,
+            gzip=settings.tap_compression == "gzip",
+            alone=all(other.kind == "tap" for other in self._addresses),
+        )
+
+    def _otlp(self, address: DestinationAddress) -> Destination:
+        from otlp2parquet_ext.lake.destinations.otlp_http import otlp_http  # noqa: PLC0415
+
+        settings = self._settings
+        return otlp_http(
+            address.place,
+            settings.otlp_headers,
+            lambda: self._access.client,
+            gzip=settings.otlp_compression == "gzip",
+        )
+
+    def _namespace(self, address: DestinationAddress) -> Destination:
+        from otlp2parquet_ext.lake.destinations.lake import Lake  # noqa: PLC0415
+        from otlp2parquet_ext.lake.destinations.lake_factory import parts  # noqa: PLC0415
+        from otlp2parquet_ext.lake.destinations.namespace import Namespace  # noqa: PLC0415
+
+        settings = self._settings
+
+        def open_lake(table: str) -> Lake:
+            made = parts(
+                address,
+                settings,
+                self._environ,
+                patient=self._patient,
+                table=table,
+                access=self._access,
+            )
+            return Lake(
+                made.storage,
+                made.open_table,
+                made.inbox,
+                direct=settings.commit == "direct",
+                lower_case=made.lower_case,
+                table=table,
+            )
+
+        return Namespace(open_lake)
+
+    def _plain(self, address: DestinationAddress) -> Destination:
+        from otlp2parquet_ext.lake.destinations.hive import Hive  # noqa: PLC0415
+
+        root = f"s3://{address.place}" if address.kind == "s3" else address.place
+        storage = self._access.having(address.options).storage(root)
+        return Hive(storage, lower_case=self._settings.column_case == "lower")

@@ -1,0 +1,168 @@
+"""`file:///…`: plain Parquet files in hive folders, visible as soon as they are stored.
+
+    logs/<service>/year=YYYY/month=MM/day=DD/hour=HH/<first µs>-<batch name>.parquet
+    traces/…, metrics/gauge/…, metrics/sum/…, …
+
+Rows go to their own service and the hour of their own time, so a batch across an hour boundary
+becomes two files. A service's folder is its name, escaped: `folders.py`.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from otlp2parquet_ext.lake.destinations.destination import DestinationError, Lost, Stored
+from otlp2parquet_ext.lake.destinations.folders import folder_of
+from otlp2parquet_ext.lake.destinations.parquet_file import encode
+from otlp2parquet_ext.lake.destinations.partition import (
+    HOUR_US,
+    MOST_FILES,
+    bounded,
+    rows_of,
+    split,
+    split_by_time,
+    timestamps_us,
+)
+from otlp2parquet_ext.lake.destinations.refit import fitted
+from otlp2parquet_ext.lake.storage.storage import StorageError
+from otlp2parquet_ext.records.tables.columns import named
+from otlp2parquet_ext.records.tables.registry import TABLES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import pyarrow as pa
+
+    from otlp2parquet_ext.lake.destinations.destination import Batch
+    from otlp2parquet_ext.lake.storage.storage import Put, Storage
+
+
+OWN_FOLDERS = 20
+"""Services that keep a folder of their own in a batch of too many."""
+
+MANY_SERVICES = "~many-services"
+"""The folder that the others share. No service's is called so: `folders.py`."""
+
+TOO_MANY_HOURS = f"more than {MOST_FILES} hours in one batch"
+
+
+class Hive:
+    """A folder or bucket of Parquet files.
+
+    Args:
+        storage: the place below which `logs/` lies.
+        lower_case: of the columns' names.
+    """
+
+    def __init__(self, storage: Storage, *, lower_case: bool = False) -> None:
+        self._storage = storage
+        self._lower_case = lower_case
+
+    def store(self, batch: Batch, *, commit_follows: bool = False) -> Stored:
+        """See `Destination.store`."""
+        del commit_follows
+        made = [self._store_part(part) for part in batch.parts()]
+        return Stored(
+            sum(one.files for one in made),
+            sum(one.size_bytes for one in made),
+            lost=tuple(lost for one in made for lost in one.lost),
+        )
+
+    def _store_part(self, batch: Batch) -> Stored:
+        files = size_bytes = 0
+        lost: list[Lost] = []
+        for name, table in batch.tables.items():
+            kept, refused = split_by_folder(name, table)
+            lost += refused
+            for folder, rows in kept:
+                put = self._put(name, folder, rows, batch.name)
+                files, size_bytes = files + put.new, size_bytes + put.new * put.size_bytes
+        return Stored(files, size_bytes, lost=tuple(lost))
+
+    def _put(self, name: str, folder: str, rows: pa.Table, batch_name: str) -> Put:
+        columns = named(TABLES[name], lower_case=self._lower_case)
+        data = encode(fitted(rows, columns), columns).data
+        try:
+            return self._storage.put(
+                f"{folder}/{min(timestamps_us(rows))}-{batch_name}.parquet", data
+            )
+        except StorageError as error:
+            raise DestinationError(str(error)) from error
+
+    def commit(self, deadline_ms: int) -> int:
+        """See `Destination.commit`: a stored file is visible already."""
+        del deadline_ms
+        return 0
+
+    def describe(self) -> None:
+        """See `Destination.describe`: what is stored is safe."""
+
+    def warm_up(self) -> None:
+        """See `Destination.warm_up`: there is nothing to open."""
+
+    def close(self) -> None:
+        """See `Destination.close`."""
+
+
+def split_by_folder(
+    name: str, table: pa.Table
+) -> tuple[Iterator[tuple[str, pa.Table]], list[Lost]]:
+    """Return the folders rows of a table go to, each with its rows, and what goes nowhere.
+
+    There are `MOST_FILES` folders at most. Where there would be more, all but the `OWN_FOLDERS`
+    services with the most rows share a folder; where that is not enough all services do, and rows
+    of the least frequent hours are lost.
+
+    Args:
+        name: of the table, one of `TABLES`.
+        table: its rows.
+    """
+    nobody = "unknown" if name.startswith("metrics_") else "unknown-service"
+    services = _folders(table.column("ServiceName"), nobody)
+    times = timestamps_us(table)
+    hours = (max(times) - min(times)) // HOUR_US + 2 if times else 0
+    lost: list[Lost] = []
+    if len(set(services)) * hours > MOST_FILES:
+        services, wanted = _fewer(services, [time_us // HOUR_US for time_us in times])
+        if not all(wanted):
+            lost = [Lost(TOO_MANY_HOURS, wanted.count(False), 0)]
+            table = rows_of(table, wanted)
+            services = [one for one, is_wanted in zip(services, wanted, strict=True) if is_wanted]
+    return _split(signal_folder(name), table, services), lost
+
+
+def _split(signal: str, table: pa.Table, services: Sequence[str]) -> Iterator[tuple[str, pa.Table]]:
+    for service, rows in split(table, services):
+        for hour, part in split_by_time(rows, HOUR_US):
+            hive = time.strftime("year=%Y/month=%m/day=%d/hour=%H", time.gmtime(hour * 3_600))
+            yield f"{signal}/{service}/{hive}", part
+
+
+def _folders(services: pa.ChunkedArray, nobody: str) -> list[str]:
+    """Return the folder of each row's service; names are long in few chunks at a time."""
+    known: dict[str | None, str] = {}
+    folders: list[str] = []
+    for chunk in services.chunks:
+        names = chunk.to_pylist()
+        for service in set(names) - known.keys():
+            known[service] = folder_of(service or nobody)
+        folders += [known[service] for service in names]
+    return folders
+
+
+def _fewer(services: list[str], hours: list[int]) -> tuple[list[str], list[bool]]:
+    """Return folders of services that make fewer files, and which rows are kept."""
+    if len(set(zip(services, hours, strict=True))) <= MOST_FILES:
+        return services, [True] * len(hours)
+    own, _ = bounded(services, OWN_FOLDERS)
+    services = [one if one in own else MANY_SERVICES for one in services]
+    if len(set(zip(services, hours, strict=True))) <= MOST_FILES:
+        return services, [True] * len(hours)
+    kept, _ = bounded(hours, MOST_FILES)
+    return [MANY_SERVICES] * len(hours), [hour in kept for hour in hours]
+
+
+def signal_folder(name: str) -> str:
+    """Return the folder of a table: `logs`, `traces`, `metrics/gauge`, …."""
+    return name.replace("_", "/", 1)

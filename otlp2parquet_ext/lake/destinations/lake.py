@@ -1,0 +1,282 @@
+"""An Iceberg table: files first, snapshots second.
+
+    store:  data/Timestamp_day=YYYY-MM-DD/<batch>.parquet, then a descriptor in the inbox
+    commit: what waits --one snapshot--> the table, then its descriptors go
+
+From the moment the descriptor lies in the inbox the rows cannot be lost, only be seen later, by
+whoever commits next: this process, its successor, another environment, or a committer. When a
+commit follows at once the descriptor is saved: the caller keeps the batch until it has landed.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec import Struct
+
+from otlp2parquet_ext.common.log import log
+from otlp2parquet_ext.lake.destinations.destination import BusyError, DestinationError, Lost, Stored
+from otlp2parquet_ext.lake.destinations.parquet_file import encode, read_footer
+from otlp2parquet_ext.lake.destinations.partition import (
+    DAY_US,
+    MOST_FILES,
+    bounded,
+    rows_of,
+    split_by_time,
+    timestamps_us,
+)
+from otlp2parquet_ext.lake.destinations.refit import commit_fitting, fit_of, fitted
+from otlp2parquet_ext.lake.iceberg.commit.inbox import Inbox
+from otlp2parquet_ext.lake.iceberg.commit.set_aside import Aside
+from otlp2parquet_ext.lake.iceberg.commit.trust import Rejection
+from otlp2parquet_ext.lake.iceberg.format.bounds import statistics
+from otlp2parquet_ext.lake.iceberg.format.schema_match import Matched
+from otlp2parquet_ext.lake.iceberg.model.data_file import DataFile
+from otlp2parquet_ext.lake.iceberg.model.errors import CommitError, ConflictError
+from otlp2parquet_ext.lake.storage.storage import StorageError
+from otlp2parquet_ext.records.tables.columns import named
+from otlp2parquet_ext.records.tables.registry import TABLES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import pyarrow as pa
+
+    from otlp2parquet_ext.lake.destinations.destination import Batch
+    from otlp2parquet_ext.lake.iceberg.commit.table import CommitTable
+    from otlp2parquet_ext.lake.storage.storage import Put, Storage
+
+FILES_PER_COMMIT = 100
+"""What one environment makes visible at once: its share of a fleet's work is small."""
+
+LOOK_INTERVAL_MS = 300_000
+"""Time between looks into the inbox: who has nothing to fear pays one request in five minutes."""
+
+CONTENDED_MS = 30_000
+"""The same while others are faster: they leave files there, and may have taken ours. Measured: a
+look after every conflict made all losers read the whole inbox, eight requests a file."""
+
+TRUSTED_MS = 600_000
+"""Age from which a file this process has stored is looked at before it is committed: a lifecycle
+rule may have removed it, and a missing one breaks the table. One from the inbox always is."""
+
+SPARE_MS = 3_000
+"""Time a commit must have left to take what others left behind: not in a shutdown window."""
+
+
+TOO_MANY_DAYS = f"more than {MOST_FILES} days in one batch"
+
+
+class _Waiting(Struct):
+    """A file of ours that is in no snapshot, as far as we know."""
+
+    file: DataFile
+    described: bool
+
+
+class Lake:
+    """One table of a namespace.
+
+    Args:
+        storage: the table's location.
+        open_table: opens the table in its catalog; called with the first commit.
+        inbox: where descriptors wait; None for the table's location.
+        direct: whether this process commits; otherwise it only stores.
+        lower_case: of the columns' names.
+        table: which of `TABLES`; of a batch its rows are stored, and no others.
+    """
+
+    def __init__(
+        self,
+        storage: Storage,
+        open_table: Callable[[], CommitTable],
+        inbox: Inbox | None = None,
+        *,
+        direct: bool = True,
+        lower_case: bool = False,
+        table: str = "logs",
+    ) -> None:
+        self._storage = storage
+        self._open_table = open_table
+        self._table: CommitTable | None = None
+        self._inbox = inbox or Inbox(storage)
+        self._direct = direct
+        self._name = table
+        self._columns = TABLES[table]
+        self._fit = Matched(named(self._columns, lower_case=lower_case))
+        self._waiting: dict[str, _Waiting] = {}
+        self._taken: dict[str, list[str]] = {}
+        self._looked_ms = 0
+        self._look_interval_ms = LOOK_INTERVAL_MS
+
+    def store(self, batch: Batch, *, commit_follows: bool = False) -> Stored:
+        """See `Destination.store`."""
+        later = self._direct and (commit_follows or not self._inbox.usable)
+        made = [
+            self._store_part(part.name, part.tables[self._name], later=later)
+            for part in batch.parts()
+            if self._name in part.tables
+        ]
+        return Stored(
+            sum(one.files for one in made),
+            sum(one.size_bytes for one in made),
+            safe=not (made and later),
+            lost=tuple(lost for one in made for lost in one.lost),
+        )
+
+    def _store_part(self, batch_name: str, rows: pa.Table, *, later: bool) -> Stored:
+        files = size_bytes = 0
+        rows, lost = _of_few_days(rows)
+        try:
+            for day, of_day in split_by_time(rows, DAY_US):
+                put = self._store_day(batch_name, day, of_day, described=not later)
+                files, size_bytes = files + put.new, size_bytes + put.new * put.size_bytes
+        except StorageError as error:
+            raise DestinationError(str(error)) from error
+        return Stored(files, size_bytes, lost=lost)
+
+    def _store_day(self, batch_name: str, day: int, rows: pa.Table, *, described: bool) -> Put:
+        """Store the rows of one day, and their descriptor."""
+        date = time.strftime("%Y-%m-%d", time.gmtime(day * 86_400))
+        path = f"data/Timestamp_day={date}/{batch_name}.parquet"
+        fit = self._fit
+        data, footer = encode(fitted(rows, fit.columns), fit.columns)
+        put = self._storage.put(path, data)
+        if not put.new:  # an earlier attempt may have known less, and written other bytes
+            footer = read_footer(self._storage.get(path))
+            fit = fit_of(footer, self._columns)
+        file = DataFile(
+            name=f"{batch_name}-{date}",
+            path=self._storage.url(path),
+            day=day,
+            rows=footer.num_rows,
+            size_bytes=put.size_bytes,
+            stored_ms=put.stored_ms,
+            statistics=statistics(footer, fit.columns),
+            fields=fit.tag,
+        )
+        if described:
+            self._inbox.put(file)
+        if self._direct:
+            self._remember(_Waiting(file, described))
+        return put
+
+    def _remember(self, waiting: _Waiting) -> None:
+        """Keep in mind what to commit; of what lies in the inbox, no more than one commit takes."""
+        if waiting.described and len(self._waiting) >= FILES_PER_COMMIT:
+            self._looked_ms = 0
+        else:
+            self._waiting[waiting.file.name] = waiting
+
+    def describe(self) -> None:
+        """See `Destination.describe`."""
+        try:
+            for waiting in list(self._waiting.values()):
+                if not waiting.described:
+                    self._inbox.put(waiting.file)
+                    waiting.described = True
+        except StorageError as error:
+            raise DestinationError(str(error)) from error
+
+    def commit(self, deadline_ms: int) -> int:
+        """See `Destination.commit`: now and then takes what lies in the inbox, too."""
+        committed = 0
+        try:
+            while self._direct and (files := self._next(deadline_ms)):
+                fit, left_out = commit_fitting(self._open(), self._inbox, files, deadline_ms)
+                self._fit = fit or self._fit
+                for file in files:
+                    if file.name in left_out:
+                        self._give_up(file, Rejection(left_out[file.name]))
+                self._forget(files)
+                committed += len(files) - len(left_out)
+        except ConflictError as error:
+            self._look_interval_ms = CONTENDED_MS
+            raise BusyError(str(error)) from error
+        except (StorageError, CommitError) as error:
+            raise DestinationError(str(error)) from error
+        return committed
+
+    def _next(self, deadline_ms: int) -> list[DataFile]:
+        """Return what the next snapshot adds: our own files, then those of the inbox."""
+        now_ms = time.time_ns() // 1_000_000
+        mine = [waiting.file for waiting in list(self._waiting.values())[:FILES_PER_COMMIT]]
+        mine = [
+            file
+            for file in mine
+            if now_ms - file.stored_ms <= TRUSTED_MS or self._is_still_there(file)
+        ]
+        if now_ms >= self._looked_ms + self._look_interval_ms and deadline_ms - now_ms >= SPARE_MS:
+            return mine + self._of_others(now_ms, deadline_ms - SPARE_MS)
+        return mine
+
+    def _of_others(self, now_ms: int, deadline_ms: int) -> list[DataFile]:
+        """Return files of the inbox that are not in our mind; set aside what is wrong there."""
+        taken = self._inbox.take(FILES_PER_COMMIT, deadline_ms=deadline_ms)
+        # With something wrong in it a committer, or the next look, goes on: it may be much.
+        if taken.aside or taken.unread or len(taken.files) < FILES_PER_COMMIT:
+            self._looked_ms, self._look_interval_ms = now_ms, LOOK_INTERVAL_MS
+        if taken.unread:
+            unread = f"{len(taken.unread)} entries of the inbox stay unread: {taken.unread[0]}"
+            log("warning", unread)
+        self._inbox.set_aside(taken.aside)
+        self._taken = {}
+        for entry, file in (*taken.files, *taken.again):
+            self._taken.setdefault(file.name, []).append(entry)
+        return [file for _, file in taken.files if file.name not in self._waiting]
+
+    def _forget(self, files: Sequence[DataFile]) -> None:
+        """Take visible files off our mind and out of the inbox."""
+        entries = list[str]()
+        for file in files:
+            mine = self._waiting.pop(file.name, None)
+            entries += self._taken.pop(file.name, [])
+            if mine is not None and mine.described:
+                entries.append(self._inbox.entry_of(mine.file))
+        self._inbox.remove(list(dict.fromkeys(entries)))
+
+    def _is_still_there(self, file: DataFile) -> bool:
+        """Look at a file of ours; give it up when it is not there, or not whole, any more."""
+        found = self._inbox.look_at(file)
+        if isinstance(found, Rejection):
+            self._give_up(file, found)
+            return False
+        return True
+
+    def _give_up(self, file: DataFile, why: Rejection) -> None:
+        """Set aside the descriptor of a file that cannot be committed."""
+        self._waiting.pop(file.name, None)
+        (entry, *_) = self._taken.get(file.name, [self._inbox.entry_of(file)])
+        self._inbox.set_aside([Aside(entry, why, msgspec.json.encode(file))])
+
+    def warm_up(self) -> None:
+        """See `Destination.warm_up`."""
+        if self._direct:
+            self._open()
+
+    def _open(self) -> CommitTable:
+        if self._table is None:
+            self._table = self._open_table()
+        return self._table
+
+    def close(self) -> None:
+        """See `Destination.close`."""
+        if self._table is not None:
+            self._table.close()
+
+
+def _of_few_days(rows: pa.Table) -> tuple[pa.Table, tuple[Lost, ...]]:
+    """Return the rows of the `MOST_FILES` days that have the most, and what is lost of others.
+
+    Each day is a file: a request with a day of its own for each record would be as many.
+    """
+    times = timestamps_us(rows)
+    if not times or (max(times) - min(times)) // DAY_US + 2 <= MOST_FILES:
+        return rows, ()
+    days = [time_us // DAY_US for time_us in times]
+    kept, surplus = bounded(days, MOST_FILES)
+    if not surplus:
+        return rows, ()
+    return rows_of(rows, [day in kept for day in days]), (Lost(TOO_MANY_DAYS, surplus, 0),)

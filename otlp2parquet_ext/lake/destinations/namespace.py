@@ -1,0 +1,129 @@
+"""The Iceberg tables of a namespace: one lake for each, opened when its first rows come.
+
+    Batch --store()--> each table's part --commit()--> each table that has something waiting
+
+A batch is safe when all its parts are. Tables are committed one after the other, each in a snapshot
+of its own; what fails for one of them waits in its inbox, and keeps no other from becoming visible.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from otlp2parquet_ext.common.log import log
+from otlp2parquet_ext.lake.destinations.destination import BusyError, DestinationError, Stored
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from otlp2parquet_ext.lake.destinations.destination import Batch
+    from otlp2parquet_ext.lake.destinations.lake import Lake
+
+FIRST = "logs"
+"""Looked after by whoever has not stored anything yet: others may have left something."""
+
+
+class Namespace:
+    """See `Destination`.
+
+    Args:
+        open_lake: makes the lake of a table, one of `TABLES`; asks nobody anything.
+    """
+
+    def __init__(self, open_lake: Callable[[str], Lake]) -> None:
+        self._open_lake = open_lake
+        self._lakes: dict[str, Lake] = {}
+        self._troubled: set[str] = set()
+
+    def store(self, batch: Batch, *, commit_follows: bool = False) -> Stored:
+        """See `Destination.store`: all tables are tried, whatever becomes of the first."""
+        made: list[Stored] = []
+        errors: list[DestinationError] = []
+        for part in batch.parts():
+            for name in part.tables:
+                # What could not be committed lately is not left to the next commit alone.
+                follows = commit_follows and name not in self._troubled
+                try:
+                    made.append(self._lake(name).store(part, commit_follows=follows))
+                except DestinationError as error:
+                    errors.append(error)
+        if errors:
+            raise errors[0]
+        return Stored(
+            sum(one.files for one in made),
+            sum(one.size_bytes for one in made),
+            all(one.safe for one in made),
+            lost=tuple(lost for one in made for lost in one.lost),
+        )
+
+    def commit(self, deadline_ms: int) -> int:
+        """See `Destination.commit`.
+
+        Raises:
+            BusyError: for all tables others were faster.
+            DestinationError: no table could be committed to, or what one of them has waiting is
+                safe nowhere.
+        """
+        lakes, committed = self._known(), 0
+        failed: dict[str, DestinationError] = {}
+        # Who was in trouble comes last: it may take all the time there is.
+        for name in sorted(lakes, key=self._troubled.__contains__):
+            try:
+                committed += lakes[name].commit(deadline_ms)
+            except DestinationError as error:
+                failed[name] = error
+        if len(failed) == len(lakes):
+            raise _worst(list(failed.values()))
+        for name in failed:
+            lakes[name].describe()  # the caller takes everything for safe now
+        self._tell({name: e for name, e in failed.items() if not isinstance(e, BusyError)})
+        return committed
+
+    def _tell(self, failed: Mapping[str, DestinationError]) -> None:
+        """Say what is in trouble and what is not any more: once."""
+        for name in failed.keys() - self._troubled:
+            log("error", f"{failed[name]}; the other tables are committed to")
+        for name in self._troubled - failed.keys():
+            log("info", f"the table of {name} is committed to again")
+        self._troubled = set(failed)
+
+    def describe(self) -> None:
+        """See `Destination.describe`."""
+        errors = []
+        for lake in self._known().values():
+            try:
+                lake.describe()
+            except DestinationError as error:
+                errors.append(error)
+        if errors:
+            raise errors[0]
+
+    def warm_up(self) -> None:
+        """See `Destination.warm_up`."""
+        for lake in self._known().values():
+            lake.warm_up()
+
+    def close(self) -> None:
+        """See `Destination.close`."""
+        for lake in self._known().values():
+            lake.close()
+
+    def _known(self) -> dict[str, Lake]:
+        """Return the lakes of all tables that rows have come for; at least one."""
+        if not self._lakes:
+            self._lake(FIRST)
+        return dict(self._lakes)
+
+    def _lake(self, name: str) -> Lake:
+        """Return a table's lake.
+
+        Both threads come here, and there is one lake for each table: the first one made stays.
+        """
+        if (lake := self._lakes.get(name)) is None:
+            lake = self._lakes.setdefault(name, self._open_lake(name))
+        return lake
+
+
+def _worst(errors: list[DestinationError]) -> DestinationError:
+    """Return the error to act on: that others were faster is none while there is another."""
+    return next((error for error in errors if not isinstance(error, BusyError)), errors[0])

@@ -1,0 +1,131 @@
+"""What an answer means for the records that were sent. Pure.
+
+    status, body, Retry-After --read_tap(), read_otlp()--> Answer(verdict, …)
+
+    TAKEN     it has them
+    LATER     the server, or the way to it, is in trouble: the batch is kept
+    SPLIT     something in them is refused: halves are tried, to find out what
+    NEVER     whatever was sent would be refused: a wrong token, a wrong URL
+
+Source: OTLP specification, "OTLP/HTTP Response"; data-taps-template, client examples; RFC 9110,
+sections 10.2.3 and 15.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from otlp2parquet_ext.common.log import quote
+from otlp2parquet_ext.lake.http.dates import http_date_ms
+from otlp2parquet_ext.lake.http.errors import UNREADABLE, note
+
+if TYPE_CHECKING:
+    from otlp2parquet_ext.lake.http.response import Response
+
+LONGEST_WAIT_MS = 300_000
+"""The longest a server may ask us to wait; a day would be as good as no server."""
+
+TAP_LATER = frozenset({408, 425, 429})
+OTLP_LATER = frozenset({429, 502, 503, 504})
+IN_THE_DATA = frozenset({400, 413, 422})
+BODY_BYTES = 4_096
+"""Of an answer, as many bytes are looked at for a status of its own."""
+
+SHOWN = 200
+
+
+class Verdict(Enum):
+    """See the module."""
+
+    TAKEN = "taken"
+    LATER = "later"
+    SPLIT = "split"
+    NEVER = "never"
+
+
+class SendResult(NamedTuple):
+    """What became of records that were sent.
+
+    Attributes:
+        verdict: see the module.
+        says: for people: the status, and what the server said.
+        reason: the status alone, the same for all answers of a kind; "" when taken.
+        wait_ms: how long the server asks to be left alone; 0 when it does not.
+        too_long: shorter bodies may be taken.
+        rejected: of records that were taken, those that were not.
+    """
+
+    verdict: Verdict
+    says: str = ""
+    reason: str = ""
+    wait_ms: int = 0
+    too_long: bool = False
+    rejected: int = 0
+
+
+def read_tap(response: Response, now_ms: int) -> SendResult:
+    """Read a Data Tap's answer, whose status may stand in a JSON body instead.
+
+    Args:
+        response: the answer.
+        now_ms: Unix ms, for a Retry-After that is a date.
+    """
+    status = tap_status(response)
+    if status < 300 and response.cut and _begins_document(response.body):
+        # The status may stand in the part that is missing.
+        return SendResult(Verdict.LATER, f"HTTP {status}{note(response)}", f"HTTP {status}")
+    later = status in TAP_LATER or status >= 500
+    return _answer(response, status, now_ms, later=later)
+
+
+def tap_status(response: Response) -> int:
+    """Return a Data Tap's status, wherever it stands."""
+    inside = _status_inside(response.body) if 200 <= response.status < 300 else 0
+    return inside or response.status
+
+
+def read_otlp(response: Response, now_ms: int) -> SendResult:
+    """Read a collector's answer; what a partial success rejects the caller finds out."""
+    return _answer(response, response.status, now_ms, later=response.status in OTLP_LATER)
+
+
+def _answer(response: Response, status: int, now_ms: int, *, later: bool) -> SendResult:
+    reason = f"HTTP {status}"
+    if 200 <= status < 300:
+        return SendResult(Verdict.TAKEN)
+    text = f"{quote(response.body, SHOWN)}{note(response)}".strip()
+    says = f"{reason}: {text}" if text else reason
+    if later:
+        wait_ms = retry_after_ms(response.headers.get("retry-after", ""), now_ms)
+        return SendResult(Verdict.LATER, says, reason, wait_ms)
+    verdict = Verdict.SPLIT if status in IN_THE_DATA else Verdict.NEVER
+    return SendResult(verdict, says, reason, too_long=status == 413)
+
+
+def retry_after_ms(text: str, now_ms: int) -> int:
+    """Return how long a server asks to be left alone, bounded; 0 when it does not say."""
+    text = text.strip()
+    if text.isascii() and text.isdigit():
+        return min(int(text[:9]) * 1_000, LONGEST_WAIT_MS)
+    date_ms = http_date_ms(text)
+    return 0 if date_ms is None else min(max(0, date_ms - now_ms), LONGEST_WAIT_MS)
+
+
+def _status_inside(body: bytes) -> int:
+    """Return `statusCode` of a JSON object, 0 when there is none that refuses."""
+    if not _begins_document(body):
+        return 0
+    try:
+        document = msgspec.json.decode(body)
+    except UNREADABLE:
+        return 0
+    status = document.get("statusCode") if isinstance(document, dict) else None
+    refuses = isinstance(status, int) and 300 <= status < 600
+    return status if refuses and isinstance(status, int) else 0
+
+
+def _begins_document(body: bytes) -> bool:
+    return body.lstrip()[:1] == b"{" and len(body) <= BODY_BYTES

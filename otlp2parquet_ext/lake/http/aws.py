@@ -1,0 +1,181 @@
+"""Requests to AWS: signed, and sent again where that is safe and may help.
+
+    refused credentials  → fetch them anew, once           (the server did not act: always safe)
+    a clock that is off  → take the server's, once         (likewise)
+    throttled, 5xx, lost → wait a little and try again     (only for `retry=True`)
+
+Whoever passes `retry=False` must know what became of each attempt, as a commit does.
+
+Source: AWS SDKs and tools reference guide, "Retry behavior"; Exponential backoff and jitter.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+from otlp2parquet_ext.lake.http.address import split
+from otlp2parquet_ext.lake.http.credentials import CredentialsError
+from otlp2parquet_ext.lake.http.dates import http_date_ms
+from otlp2parquet_ext.lake.http.errors import expired, passing, skewed, throttled
+from otlp2parquet_ext.lake.http.response import Response, ResponseTooLongError, WebError
+from otlp2parquet_ext.lake.http.sigv4 import sha256_hex, signed_headers
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from otlp2parquet_ext.lake.http.client import Client
+    from otlp2parquet_ext.lake.http.credentials import Identity
+    from otlp2parquet_ext.lake.http.limits import AnswerLimit
+    from otlp2parquet_ext.lake.http.response import BytesLike
+
+ATTEMPTS = 5
+"""The most times a request is sent, corrections aside."""
+
+FIRST_WAIT_MS = 50
+THROTTLED_WAIT_MS = 200
+LONGEST_WAIT_MS = 5_000
+NOTICEABLE_S = 10
+"""A smaller difference of the clocks is not why a signature is refused."""
+
+
+class AwsClient:
+    """One service in one region.
+
+    Args:
+        client: sends.
+        credentials: signs.
+        region: as signatures name it.
+        service: likewise: `s3`, `glue`, `s3tables`, `sqs`, …
+    """
+
+    def __init__(self, client: Client, credentials: Identity, *, region: str, service: str) -> None:
+        self._client = client
+        self._credentials = credentials
+        self.region = region
+        self.service = service
+        self._ahead_s = 0.0  # of our clock, the server's
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: BytesLike = b"",
+        deadline_ms: int,
+        retry: bool = True,
+        limit: AnswerLimit | None = None,
+    ) -> Response:
+        """Return the answer, whatever its status: the last one, where there were several.
+
+        Args:
+            method: in capitals.
+            url: percent-encoded.
+            headers: all of them are signed.
+            body: what to send.
+            deadline_ms: Unix ms; no attempt begins that could not end before.
+            retry: False sends again only what surely was not acted upon: never sent, or refused
+                for its signature.
+            limit: see `Client.request`.
+
+        Raises:
+            WebError: no attempt was answered; `sent` speaks for all attempts together.
+        """
+        split(url)  # what is malformed stays so
+        request = _Request(method, url, headers or {}, body, sha256_hex(body), deadline_ms, limit)
+        sent = False
+        for attempt in range(1, ATTEMPTS + 1):
+            result = self._attempt(request)
+            sent = sent or isinstance(result, Response) or result.sent
+            wait_ms = _wait_ms(attempt, result) if retry or not sent else None
+            if attempt == ATTEMPTS or wait_ms is None or not _time_for(wait_ms, deadline_ms):
+                break
+            time.sleep(wait_ms / 1_000)
+        if isinstance(result, Response):
+            return result
+        raise type(result)(f"{result} (attempt {attempt})", sent=sent) from result
+
+    def _attempt(self, request: _Request) -> Response | WebError:
+        """Send a request, and again after each of the two corrections."""
+        refreshed = adjusted = False
+        try:
+            while True:
+                response = self._send(request)
+                if not refreshed and expired(response) and self._credentials.refused():
+                    refreshed = True
+                elif not adjusted and skewed(response) and self._adjust(response):
+                    adjusted = True
+                else:
+                    return response
+        except CredentialsError:
+            raise
+        except WebError as error:
+            return error
+
+    def _send(self, request: _Request) -> Response:
+        headers = signed_headers(
+            request.method,
+            request.url,
+            request.headers,
+            request.body_sha256,
+            self._credentials.current(request.deadline_ms),
+            region=self.region,
+            service=self.service,
+            time_s=time.time() + self._ahead_s,
+        )
+        return self._client.request(
+            request.method,
+            request.url,
+            headers=headers,
+            body=request.body,
+            deadline_ms=request.deadline_ms,
+            limit=request.limit,
+        )
+
+    def _adjust(self, response: Response) -> bool:
+        """Take over the server's clock; return whether that makes a difference."""
+        server_ms = http_date_ms(response.headers.get("date", ""))
+        if server_ms is None:
+            return False
+        ahead_s = server_ms / 1_000 - time.time()
+        changed = abs(ahead_s - self._ahead_s) > NOTICEABLE_S
+        self._ahead_s = ahead_s
+        return changed
+
+
+class _Request(NamedTuple):
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: BytesLike
+    body_sha256: str
+    deadline_ms: int
+    limit: AnswerLimit | None
+
+
+def backoff_ms(attempt: int, *, slow: bool) -> float:
+    """Return how long to wait after an attempt: anything up to a bound that doubles.
+
+    Args:
+        attempt: how many there were, >= 1.
+        slow: the server asked for patience.
+    """
+    longest_ms = (THROTTLED_WAIT_MS if slow else FIRST_WAIT_MS) << (attempt - 1)
+    # `random` would be imported for this alone.
+    chance = int.from_bytes(os.urandom(2), "big") / 65_536
+    return min(longest_ms, LONGEST_WAIT_MS) * (0.5 + chance / 2)
+
+
+def _wait_ms(attempt: int, result: Response | WebError) -> float | None:
+    """Return how long to wait before the next attempt; None when there should be none."""
+    if isinstance(result, ResponseTooLongError):
+        return None  # as long the next time, and as expensive
+    if isinstance(result, WebError):
+        return backoff_ms(attempt, slow=False)
+    return backoff_ms(attempt, slow=throttled(result)) if passing(result) else None
+
+
+def _time_for(wait_ms: float, deadline_ms: int) -> bool:
+    return time.time() * 1_000 + wait_ms < deadline_ms

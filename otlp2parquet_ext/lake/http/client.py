@@ -1,0 +1,285 @@
+"""One request, one answer, over connections that are kept.
+
+    request → an idle connection, if it still lives, else a new one → send → read → keep it
+
+An execution environment is frozen between invocations, and its idle connections die without its
+knowing. Before one is used again it must be young by the wall clock and have nothing to read;
+what then breaks all the same breaks the request, because nobody can know what the server did.
+
+Source: RFC 9110 section 9.2.2 (what may be sent again), RFC 9112 section 9.3 (persistence).
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, NamedTuple
+
+from otlp2parquet_ext.common.log import quote
+from otlp2parquet_ext.lake.http import answer
+from otlp2parquet_ext.lake.http.address import split
+from otlp2parquet_ext.lake.http.connection import Connection, steady_ms, tls_context, unreachable
+from otlp2parquet_ext.lake.http.limits import (
+    DECODED_TIMES,
+    OBJECT_BYTES,
+    decoded_bytes,
+    memory_limit_bytes,
+    usual_limit,
+)
+from otlp2parquet_ext.lake.http.response import ResponseTooLongError, WebError
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable, Mapping
+    from contextlib import AbstractContextManager
+
+    from otlp2parquet_ext.lake.http.address import HttpAddress, HttpOrigin
+    from otlp2parquet_ext.lake.http.limits import AnswerLimit
+    from otlp2parquet_ext.lake.http.response import BytesLike, Response
+
+IDLE_CONNECTIONS = 8
+"""The most that are kept, all servers together."""
+
+IDLE_MS = 15_000
+"""How long one is kept: S3 closes after some twenty seconds; one frozen for long is not trusted."""
+
+DECIDED_MS = 1_000
+"""The most that reading on takes once the status has decided: the rest is text for people."""
+
+JOINED_BYTES = 16_384
+"""Up to here head and body go in one packet; beyond it the copy costs more than the packet."""
+
+
+_Request = tuple[str, bytes, "BytesLike", "AnswerLimit"]
+"""Method, head, body, and the limit of the answer."""
+
+
+class _Idle(NamedTuple):
+    """A connection, and since when it is idle.
+
+    The wall clock goes on through a freeze; the monotonic one is set by nobody.
+    """
+
+    connection: Connection
+    since_ms: float
+    since_steady_ms: float
+
+    def old(self, now_ms: float, now_steady_ms: float) -> bool:
+        """Tell whether it was idle for too long by either clock, or the wall clock went back."""
+        quiet_ms = now_ms - self.since_ms
+        return not 0 <= quiet_ms <= IDLE_MS or now_steady_ms - self.since_steady_ms > IDLE_MS
+
+
+class Client:
+    """Sends requests; may be used by several threads at once.
+
+    Args:
+        ca_file: a file of certificates to trust instead of the usual ones, as `AWS_CA_BUNDLE`.
+        body_bytes: the longest answer to take, whatever it is for.
+        troubled: told, on the thread that asked, of each request that was not answered, or with
+            429 or a server's error.
+        sent: entered, on the thread that asks, for as long as a request is out.
+    """
+
+    def __init__(
+        self,
+        *,
+        ca_file: str | None = None,
+        body_bytes: int = OBJECT_BYTES,
+        troubled: Callable[[], None] | None = None,
+        sent: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
+        self._troubled = troubled
+        self._sent = sent
+        self._ca_file = ca_file
+        self._body_bytes = body_bytes
+        self._lock = threading.Lock()
+        self._idle: list[_Idle] = []
+        self._tls: ssl.SSLContext | None = None
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: BytesLike = b"",
+        deadline_ms: int,
+        limit: AnswerLimit | None = None,
+    ) -> Response:
+        """Send a request once and read the answer, whatever its status; redirects are answers.
+
+        The wall clock is read once, for the deadline: should it be set meanwhile, nothing changes.
+
+        Args:
+            method: in capitals.
+            url: percent-encoded.
+            headers: Host, Content-Length and Connection are ours.
+            body: what to send.
+            deadline_ms: Unix ms after which there is no answer.
+            limit: of a successful answer; None for what is usual.
+
+        Raises:
+            TooLongError: the answer exceeds its limit.
+            WebError: there is none; nothing was sent again.
+        """
+        address, limit = split(url), limit or usual_limit(method)
+        limit = limit._replace(size_bytes=min(limit.size_bytes, self._body_bytes))
+        until_ms = steady_ms() + deadline_ms - time.time() * 1_000
+        head = _head(method, address, headers or {}, len(memoryview(body).cast("B")))
+        try:
+            with self._sent():
+                response = self._request(address.origin, (method, head, body, limit), until_ms)
+        except WebError:
+            self._tell()
+            raise
+        if response.status == 429 or response.status >= 500:
+            self._tell()
+        most_bytes = DECODED_TIMES * self._body_bytes
+        if limit.decoded and decoded_bytes(response.body) > most_bytes:
+            problem = f"decoded, its body would exceed the limit of {most_bytes} bytes"
+            where = f"{method} at {_at(address.origin)}"
+            raise ResponseTooLongError(f"{where} was not answered: {problem}", sent=True)
+        return response
+
+    def _tell(self) -> None:
+        if self._troubled is not None:
+            self._troubled()
+
+    def _request(self, origin: HttpOrigin, request: _Request, until_ms: float) -> Response:
+        connection = self._connected(origin, until_ms)
+        try:
+            answered = _exchange(connection, request, until_ms)
+        except BaseException:
+            connection.close()
+            raise
+        if answered.reusable:
+            self._keep(connection)
+        else:
+            connection.close()
+        return answered.response
+
+    def _connected(self, origin: HttpOrigin, until_ms: float) -> Connection:
+        """Return an idle connection that still lives, or a new one."""
+        while (connection := self._take(origin)) is not None:
+            if connection.quiet():
+                connection.mistrust()
+                return connection
+            connection.close()
+        try:
+            tls = self._context() if origin.scheme == "https" else None
+            return Connection(origin, tls, until_ms)
+        except OSError as error:
+            raise unreachable(origin, error) from error
+
+    def _context(self) -> ssl.SSLContext:
+        with self._lock:
+            if self._tls is None:
+                try:
+                    self._tls = tls_context(self._ca_file)
+                except OSError as error:
+                    message = f"the certificates in {self._ca_file} cannot be used: {quote(error)}"
+                    raise WebError(message, sent=False) from error
+            return self._tls
+
+    def _take(self, origin: HttpOrigin) -> Connection | None:
+        """Return the idle connection used last, which is the likeliest to live."""
+        with self._lock:
+            self._forget()
+            for number in reversed(range(len(self._idle))):
+                if self._idle[number].connection.origin == origin:
+                    return self._idle.pop(number).connection
+        return None
+
+    def _keep(self, connection: Connection) -> None:
+        with self._lock:
+            self._forget()
+            self._idle.append(_Idle(connection, time.time() * 1_000, steady_ms()))
+            while len(self._idle) > IDLE_CONNECTIONS:
+                self._idle.pop(0).connection.close()
+
+    def _forget(self) -> None:
+        """Close what has been idle for too long."""
+        now_ms, now_steady_ms = time.time() * 1_000, steady_ms()
+        for idle in self._idle:
+            if idle.old(now_ms, now_steady_ms):
+                idle.connection.close()
+        self._idle = [idle for idle in self._idle if not idle.old(now_ms, now_steady_ms)]
+
+    def close(self) -> None:
+        """Close idle connections; the client can be used again."""
+        with self._lock:
+            while self._idle:
+                self._idle.pop().connection.close()
+
+
+def new_client(
+    environ: Mapping[str, str],
+    troubled: Callable[[], None] | None = None,
+    sent: Callable[[], AbstractContextManager[None]] = nullcontext,
+) -> Client:
+    """Return a client that trusts the certificates AWS's and OpenSSL's variables name, if any."""
+    ca_file = environ.get("AWS_CA_BUNDLE") or environ.get("SSL_CERT_FILE") or None
+    most = memory_limit_bytes(environ)
+    return Client(ca_file=ca_file, body_bytes=most, troubled=troubled, sent=sent)
+
+
+def _head(method: str, address: HttpAddress, headers: Mapping[str, str], length: int) -> bytes:
+    """Return a request up to its body.
+
+    Raises:
+        WebError: a header would break the request; sent as it is, it would say something else.
+    """
+    lines = [f"{method} {address.target} HTTP/1.1", f"Host: {address.origin.authority}"]
+    for name, value in headers.items():
+        if name.lower() in ("host", "content-length", "connection"):
+            continue
+        if not name.isascii() or any(c in name + value for c in "\r\n\0"):
+            raise WebError(f"the header {name!r} cannot be sent", sent=False)
+        lines.append(f"{name}: {value}")
+    if length or method in ("POST", "PUT", "PATCH"):
+        lines.append(f"Content-Length: {length}")
+    return "\r\n".join([*lines, "\r\n"]).encode("latin-1", "replace")
+
+
+def _exchange(connection: Connection, request: _Request, until_ms: float) -> answer.Answered:
+    """Send a request and read its answer, until a moment of the monotonic clock."""
+    method, head, body, limit = request
+    broken: OSError | None = None
+    try:
+        _send(connection, head, body, until_ms)
+    except TimeoutError as error:
+        raise _unanswered(connection.origin, method, error) from error
+    except OSError as error:
+        broken = error  # a server may answer, and hang up, before it has heard everything
+
+    def decided() -> None:
+        nonlocal until_ms
+        until_ms = min(until_ms, steady_ms() + DECIDED_MS)
+
+    try:
+        answered = answer.read(lambda: connection.receive(until_ms), method, limit, decided)
+    except (OSError, answer.MalformedError) as error:
+        raise _unanswered(connection.origin, method, broken or error) from error
+    return answered if broken is None else answered._replace(reusable=False)
+
+
+def _send(connection: Connection, head: bytes, body: BytesLike, until_ms: float) -> None:
+    if len(memoryview(body).cast("B")) <= JOINED_BYTES:
+        connection.send(head + bytes(body), until_ms)
+    else:
+        connection.send(head, until_ms)
+        connection.send(body, until_ms)
+
+
+def _unanswered(origin: HttpOrigin, method: str, error: Exception) -> WebError:
+    cause = (
+        "no answer within the time there was" if isinstance(error, TimeoutError) else quote(error)
+    )
+    kind = ResponseTooLongError if isinstance(error, answer.BodyTooLongError) else WebError
+    return kind(f"{method} at {_at(origin)} was not answered: {cause}", sent=True)
+
+
+def _at(origin: HttpOrigin) -> str:
+    return f"{origin.scheme}://{origin.authority}"

@@ -1,0 +1,209 @@
+"""REST catalogs that know us by a bearer token, or not at all.
+
+    FixedToken         OTLP2PARQUET_REST_TOKEN; empty: no token
+    ClientCredentials  OTLP2PARQUET_REST_CREDENTIAL --OAuth2--> a token, fetched anew when it ends
+
+Source: RFC 6750 (bearer tokens); RFC 6749, section 4.4 (client credentials); Apache Iceberg REST
+catalog, OpenAPI specification, "getToken".
+"""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import time
+from typing import TYPE_CHECKING, Protocol
+from urllib.parse import urlencode
+
+import msgspec
+
+from otlp2parquet_ext.common.log import hide_fetched, log, quote
+from otlp2parquet_ext.common.secrets.urls import shown
+from otlp2parquet_ext.lake.http.address import in_the_clear
+from otlp2parquet_ext.lake.http.errors import UNREADABLE
+from otlp2parquet_ext.lake.http.limits import DOCUMENT
+from otlp2parquet_ext.lake.http.response import ResponseTooLongError, WebError
+from otlp2parquet_ext.lake.iceberg.catalogs.outcomes import DONE, failure
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from otlp2parquet_ext.lake.http.client import Client
+    from otlp2parquet_ext.lake.http.limits import AnswerLimit
+    from otlp2parquet_ext.lake.http.response import BytesLike, Response
+
+SCOPE = "catalog"
+"""What Iceberg's own clients ask for unless told otherwise."""
+
+ATTEMPTS = 4
+FIRST_WAIT_S = 0.1
+WORTH_ANOTHER = frozenset({429, 500, 502, 503, 504})
+UNIDENTIFIED = frozenset({401, 419})
+MARGIN_MS = 60_000
+FORM = {"content-type": "application/x-www-form-urlencoded", "accept": "application/json"}
+
+
+class BearerTokens(Protocol):
+    """Where bearer tokens come from."""
+
+    def current(self, deadline_ms: int) -> str:
+        """Return a token; empty when there is none. Raises `WebError`, nothing sent."""
+
+    def refused(self) -> bool:
+        """Take note that a token was not accepted; True when there may be a better one."""
+
+
+def warn_in_the_clear(uri: str) -> None:
+    """Warn of a token that can be read on its way; what is malformed is said when it is used."""
+    with contextlib.suppress(WebError):
+        if in_the_clear(uri):
+            log("warning", f"{shown(uri)}: our token is sent in the clear: expected https")
+
+
+class FixedToken:
+    """See `BearerTokens`: one, for ever."""
+
+    def __init__(self, token: str = "") -> None:
+        self._token = token
+
+    def current(self, deadline_ms: int) -> str:
+        """See `BearerTokens.current`."""
+        del deadline_ms
+        return self._token
+
+    def refused(self) -> bool:
+        """See `BearerTokens.refused`."""
+        return False
+
+
+class ClientCredentials:
+    """See `BearerTokens`: fetched for an OAuth2 client.
+
+    Args:
+        client: sends.
+        uri: of the token endpoint.
+        credential: `client_id:client_secret`, or a secret alone.
+        scope: of the token.
+    """
+
+    def __init__(self, client: Client, uri: str, credential: str, scope: str = SCOPE) -> None:
+        self._client = client
+        self._uri = uri
+        id_, colon, secret = credential.partition(":")
+        self._id, self._secret = (id_, secret) if colon else ("", credential)
+        self._scope = scope
+        self._token = ""
+        self._ends_ms: float = 0
+
+    def current(self, deadline_ms: int) -> str:
+        """See `BearerTokens.current`."""
+        if not self._token or time.time() * 1_000 > self._ends_ms - MARGIN_MS:
+            self._token, lasts_s = self._fetch(deadline_ms)
+            self._ends_ms = time.time() * 1_000 + lasts_s * 1_000
+        return self._token
+
+    def refused(self) -> bool:
+        """See `BearerTokens.refused`."""
+        self._token = ""
+        return True
+
+    def _fetch(self, deadline_ms: int) -> tuple[str, float]:
+        form = {
+            "grant_type": "client_credentials",
+            **({"client_id": self._id} if self._id else {}),
+            "client_secret": self._secret,
+            "scope": self._scope,
+        }
+        body = urlencode(form).encode()
+        answer = self._client.request(
+            "POST", self._uri, headers=FORM, body=body, deadline_ms=deadline_ms, limit=DOCUMENT
+        )
+        if answer.status not in DONE:
+            raise WebError(
+                f"{shown(self._uri)} gives no token: {failure(answer)}; expected "
+                "OTLP2PARQUET_REST_CREDENTIAL=client_id:client_secret of a client it knows",
+                sent=False,
+            )
+        try:
+            token = _decode_token(answer.body)
+        except UNREADABLE as error:
+            raise WebError(
+                f"{shown(self._uri)} gives no token: {quote(error)}", sent=False
+            ) from error
+        hide_fetched(token.access_token)
+        return token.access_token, token.expires_in
+
+
+class _Token(msgspec.Struct):
+    access_token: str
+    expires_in: float = 3_600
+
+
+_decode_token = msgspec.json.Decoder(_Token).decode
+
+
+class BearerClient:
+    """See `Sender`.
+
+    Args:
+        client: sends.
+        tokens: who we are.
+    """
+
+    def __init__(self, client: Client, tokens: BearerTokens) -> None:
+        self._client = client
+        self._tokens = tokens
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: BytesLike = b"",
+        deadline_ms: int,
+        retry: bool = True,
+        limit: AnswerLimit | None = None,
+    ) -> Response:
+        """Send a request.
+
+        Args:
+            method: of HTTP.
+            url: complete.
+            headers: besides `authorization`.
+            body: of the request.
+            deadline_ms: Unix ms after which nothing is sent or waited for.
+            retry: repeat what failed. Without it a request is repeated only if it surely was not
+                acted upon: never sent, or sent with a token that was not accepted.
+            limit: see `Client.request`.
+
+        Raises:
+            WebError: there is no answer.
+        """
+        wait_s = FIRST_WAIT_S * random.uniform(0.5, 1.5)  # noqa: S311 - jitter, not a secret
+        renewed = False
+        for attempt in range(1, ATTEMPTS + 1):
+            last = attempt == ATTEMPTS or (time.time() + wait_s) * 1_000 > deadline_ms
+            token = self._tokens.current(deadline_ms)
+            who = {"authorization": f"Bearer {token}"} if token else {}
+            try:
+                answer = self._client.request(
+                    method,
+                    url,
+                    headers={**(headers or {}), **who},
+                    body=body,
+                    deadline_ms=deadline_ms,
+                    limit=limit,
+                )
+            except WebError as error:
+                if last or (error.sent and not retry) or isinstance(error, ResponseTooLongError):
+                    raise
+            else:
+                if answer.status in UNIDENTIFIED and not renewed and self._tokens.refused():
+                    renewed = True
+                    continue
+                if last or not retry or answer.status not in WORTH_ANOTHER:
+                    return answer
+            time.sleep(wait_s)
+            wait_s *= 2
+        return answer

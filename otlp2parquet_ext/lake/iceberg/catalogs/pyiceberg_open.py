@@ -1,0 +1,193 @@
+"""A catalog of PyIceberg's, opened so that it neither hangs nor tries a commit twice.
+
+A transport that sends a commit again because its answer was lost turns a success into a conflict.
+So no transport beneath a catalog retries here; `LeanTable` does, and looks first.
+
+Source: PyIceberg's documentation, "Catalogs"; botocore's, "Retries"; requests', "Timeouts".
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from pyiceberg.catalog import BOTOCORE_SESSION, load_catalog
+from pyiceberg.exceptions import NotInstalledError, RESTError
+
+from otlp2parquet_ext.common.log import quote
+from otlp2parquet_ext.lake.iceberg.catalogs.pyiceberg_config import known_catalogs, variable
+from otlp2parquet_ext.lake.iceberg.catalogs.pyiceberg_connection import explained
+from otlp2parquet_ext.lake.iceberg.catalogs.pyiceberg_files import FILES, IO_IMPL
+from otlp2parquet_ext.lake.iceberg.catalogs.pyiceberg_io import OUR_IO
+from otlp2parquet_ext.lake.iceberg.model.errors import CommitError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from pyiceberg.catalog import Catalog
+
+    from otlp2parquet_ext.lake.iceberg.catalogs.pyiceberg_files import Files
+
+REGION = "client.region"
+CONNECT_S = 5
+ANSWER_S = 20
+"""A call that hangs is left behind long before; these end the threads of such calls."""
+
+
+def open_catalog(
+    name: str, properties: Mapping[str, str], files: Files, environ: Mapping[str, str]
+) -> Catalog:
+    """Open a catalog.
+
+    Args:
+        name: of the catalog; a SQL catalog keeps its tables under it.
+        properties: PyIceberg's for it.
+        files: reaches the files of its tables.
+        environ: variables of the process.
+
+    Raises:
+        CommitError: there is none of that name, or it cannot be opened; says what to set.
+    """
+    ours: dict[str, Any] = {IO_IMPL: OUR_IO, FILES: files, **_without_retries(properties)}
+    # boto3 does not know Lambda's own variable.
+    region = {REGION: environ["AWS_REGION"]} if environ.get("AWS_REGION") else {}
+    try:
+        catalog = _load(name, {**region, **properties, **ours})
+    except ValueError as error:
+        if properties:
+            raise CommitError(f"catalog://{name}: {quote(error)}") from error
+        raise CommitError(_unknown(name, known_catalogs(environ))) from error
+    except NotInstalledError as error:
+        raise CommitError(f"catalog://{name} needs {_extra_for(error)}") from error
+    except Exception as error:  # whatever SDK or driver is behind it
+        raise CommitError(f"catalog://{name} cannot be opened: {explained(error)}") from error
+    _adapt(catalog)
+    files.properties = catalog.properties
+    return catalog
+
+
+def _extra_for(error: Exception) -> str:
+    """Say what to install; the layer has what Lambda's own catalogs need, and nothing can be added.
+
+    PyIceberg names its own extra, in the version of it that has been chosen here already.
+    """
+    if "AWS" in str(error):
+        return "boto3: pip install 'otlp2parquet-ext[glue]'; glue://DATABASE does without"
+    return f"a library that is not installed: {explained(error)}"
+
+
+def _load(name: str, properties: dict[str, Any]) -> Catalog:
+    """Load a catalog; again if another process makes a database's tables at the same moment."""
+    try:
+        return load_catalog(name, **properties)
+    except Exception as error:
+        if type(error).__name__ not in DATABASE_ERRORS:
+            raise
+        return load_catalog(name, **properties)
+
+
+DATABASE_ERRORS = frozenset({"OperationalError", "ProgrammingError", "IntegrityError"})
+
+
+def lasting(error: BaseException) -> bool:
+    """Tell whether a request was surely refused, and would be again: nothing happened."""
+    status = _status(error)
+    if isinstance(error, RESTError):
+        return type(error).__name__ in REFUSALS and "Throttl" not in str(error)
+    if status is not None:
+        return 400 <= status < 500 and status != 429 and not _throttled(error)
+    return type(error).__name__ in REFUSALS
+
+
+REFUSALS = frozenset(
+    {
+        "BadRequestError",
+        "UnauthorizedError",
+        "AuthorizationExpiredError",
+        "ForbiddenError",
+        "OAuthError",
+        "NoSuchTableError",
+        "NoSuchNamespaceError",
+        "ValidationException",
+        "NotImplementedError",
+        "ProgrammingError",  # a database's: no such table, permission denied
+        "NoCredentialsError",
+        "PartialCredentialsError",
+        "NoRegionError",
+    }
+)
+THROTTLING = ("Throttl", "TooManyRequests", "ProvisionedThroughputExceeded", "RequestLimit")
+
+
+def _status(error: BaseException) -> int | None:
+    """Return the HTTP status in an error of botocore's."""
+    response = getattr(error, "response", None)
+    if not isinstance(response, dict):
+        return None
+    status = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+    return status if isinstance(status, int) else None
+
+
+def _throttled(error: BaseException) -> bool:
+    code = getattr(error, "response", {}).get("Error", {}).get("Code", "")
+    return any(word in code for word in (*THROTTLING, "RequestTimeout"))
+
+
+def _unknown(name: str, known: Sequence[str]) -> str:
+    return (
+        f"catalog://{name}: there is no catalog of that name; expected variables such as "
+        f"{variable(name, 'uri')} and {variable(name, 'warehouse')}, or "
+        f"{variable(name, 'type')}=glue; known are: {', '.join(known) or 'none'}"
+    )
+
+
+def _without_retries(properties: Mapping[str, str]) -> dict[str, Any]:
+    """Return the properties by which PyIceberg's transports do not retry."""
+    off: dict[str, Any] = {"glue.max-retries": 0, "rest.sigv4.max-retries": 0}
+    aws = properties.get("type", "").lower() in ("glue", "dynamodb")
+    if aws or properties.get("rest.sigv4-enabled", "false").lower() == "true":
+        off[BOTOCORE_SESSION] = _botocore_session()
+    return off
+
+
+def _botocore_session() -> object:
+    """Return a session whose clients try once, and do not wait for ever."""
+    try:
+        # As PyIceberg does, only for catalogs that need it.
+        from botocore.config import Config  # noqa: PLC0415
+        from botocore.session import get_session  # noqa: PLC0415
+    except ImportError as error:
+        raise CommitError(
+            f"the catalog is one of AWS's: boto3 is needed, and cannot be loaded: {quote(error)}"
+        ) from error
+    session = get_session()
+    session.set_default_client_config(
+        Config(
+            connect_timeout=CONNECT_S,
+            read_timeout=ANSWER_S,
+            retries={"total_max_attempts": 1},
+        )
+    )
+    return session
+
+
+def _adapt(catalog: Catalog) -> None:
+    """Correct what PyIceberg has no property for; a test says when it is no longer there.
+
+    Requests to a REST catalog have no time limit. Before every commit AWS is asked whether a
+    database belongs to S3 Tables, though that never changes.
+    """
+    session: Any = getattr(catalog, "_session", None)
+    if session is not None:
+        session.request = _limited(session.request)
+    asks: Any = getattr(catalog, "_is_s3tables_database", None)
+    if asks is not None:
+        catalog._is_s3tables_database = cache(asks)  # type: ignore[attr-defined] # noqa: SLF001
+
+
+def _limited(request: Callable[..., object]) -> Callable[..., object]:
+    def limited(method: str, url: str, **options: Any) -> object:
+        options.setdefault("timeout", (CONNECT_S, ANSWER_S))
+        return request(method, url, **options)
+
+    return limited

@@ -1,0 +1,83 @@
+"""S3 as PyIceberg's properties describe it, reached with requests of our own.
+
+    s3.endpoint, s3.region, s3.access-key-id, …, then AWS's own variables --> S3Storage
+
+Needs nothing of PyIceberg, so that files of a `catalog://` table can be stored without it.
+
+Source: PyIceberg's documentation, "FileIO", "S3"; Apache Iceberg REST catalog specification,
+"LoadTableResult", "AWS Configurations".
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from otlp2parquet_ext.lake.http.aws import AwsClient
+from otlp2parquet_ext.lake.http.credentials import CredentialSource
+from otlp2parquet_ext.lake.storage.s3 import S3Storage
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from otlp2parquet_ext.lake.http.client import Client
+
+NOT_OURS = frozenset(
+    {
+        "s3.role-arn",
+        "client.role-arn",
+        "s3.profile-name",
+        "client.profile-name",
+        "s3.signer",
+        "s3.proxy-uri",
+        "s3.anonymous",
+        "s3.server-side-encryption",
+        "s3.sse-kms-key-id",
+        "s3.retry-strategy-impl",
+    }
+)
+"""What only PyIceberg's own access does."""
+
+
+def reachable(properties: Mapping[str, Any]) -> bool:
+    """Tell whether our requests can do what the properties ask for."""
+    return not any(properties.get(name) for name in NOT_OURS)
+
+
+def s3_storage(
+    properties: Mapping[str, Any], environ: Mapping[str, str], client: Client, root: str = ""
+) -> S3Storage:
+    """Return a storage.
+
+    Args:
+        properties: of the catalog, or of a table as its catalog has loaded it.
+        environ: has what they leave open.
+        client: sends; may be shared.
+        root: `bucket/prefix`; empty for all buckets.
+    """
+
+    def told(name: str, *variables: str) -> str:
+        found = properties.get(f"s3.{name}") or properties.get(f"client.{name}")
+        return str(found or next((environ[v] for v in variables if environ.get(v)), ""))
+
+    lent = {
+        "AWS_ACCESS_KEY_ID": told("access-key-id"),
+        "AWS_SECRET_ACCESS_KEY": told("secret-access-key"),
+        "AWS_SESSION_TOKEN": told("session-token"),
+    }
+    credentials = CredentialSource(lent if lent["AWS_ACCESS_KEY_ID"] else environ, client)
+    region = told("region", "AWS_REGION", "AWS_DEFAULT_REGION") or "us-east-1"
+    return S3Storage(
+        AwsClient(client, credentials, region=region, service="s3"),
+        root,
+        endpoint=told("endpoint", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL").rstrip("/"),
+        path_style=_path_style(properties),
+    )
+
+
+def _path_style(properties: Mapping[str, Any]) -> bool | None:
+    """Return how the bucket is addressed: Java's property, PyIceberg's, or what is usual."""
+    if str(properties.get("s3.path-style-access", "")).lower() == "true":
+        return True
+    if str(properties.get("s3.force-virtual-addressing", "")).lower() == "true":
+        return False
+    return None

@@ -1,0 +1,76 @@
+"""Credentials for a table's files that its REST catalog lends.
+
+They last an hour or so; when they are about to end, or are refused, the catalog is asked again.
+
+Source: Apache Iceberg REST catalog, OpenAPI specification, "LoadTableResult".
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Protocol
+
+from otlp2parquet_ext.common.log import hide_fetched
+from otlp2parquet_ext.lake.http.credentials import Credentials, CredentialsError
+from otlp2parquet_ext.lake.iceberg.model.errors import CommitError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+KEY_ID = "s3.access-key-id"
+SECRET = "s3.secret-access-key"  # noqa: S105 - a name
+TOKEN = "s3.session-token"  # noqa: S105 - a name
+EXPIRES = "s3.session-token-expires-at-ms"
+MARGIN_MS = 60_000
+
+
+def lends(config: Mapping[str, str]) -> bool:
+    """Whether a table's configuration has credentials in it."""
+    return KEY_ID in config and SECRET in config
+
+
+class VendedCredentials:
+    """What signs requests for the table's files, in the place of a `CredentialSource`.
+
+    Args:
+        config: returns the table's configuration; asks the catalog for it if told `again`.
+    """
+
+    def __init__(self, config: Configured) -> None:
+        self._config = config
+        self._again = False
+
+    def current(self, deadline_ms: int) -> Credentials:
+        """Return credentials that are good for a while.
+
+        Raises:
+            CredentialsError: the catalog cannot be asked, or lends none.
+        """
+        try:
+            found = self._config(deadline_ms, again=self._again)
+            if not self._again and _ending(found):
+                found = self._config(deadline_ms, again=True)
+        except CommitError as error:
+            raise CredentialsError(f"the catalog was asked for credentials: {error}") from error
+        if not lends(found):
+            raise CredentialsError("the catalog lends no credentials for the table's files")
+        self._again = False
+        hide_fetched(found[SECRET], found.get(TOKEN))
+        return Credentials(found[KEY_ID], found[SECRET], found.get(TOKEN))
+
+    def refused(self) -> bool:
+        """Ask the catalog for others next time."""
+        self._again = True
+        return True
+
+
+class Configured(Protocol):
+    """`RestCatalog.storage_config`."""
+
+    def __call__(self, deadline_ms: int, *, again: bool = ...) -> Mapping[str, str]:
+        """Return a table's configuration. Raises `CommitError`."""
+
+
+def _ending(config: Mapping[str, str]) -> bool:
+    ends = config.get(EXPIRES, "")
+    return ends.isdecimal() and int(ends) - MARGIN_MS < time.time_ns() // 1_000_000

@@ -1,0 +1,299 @@
+"""The lean append: files become visible in one snapshot, with nothing but our own code.
+
+    read current --> one manifest --> manifest list, one line longer --> change --> compare-and-swap
+         ^                                                                              |
+         +------------------------- lost, or outcome unknown: wait a little ------------+
+
+Every attempt begins by reading which names are committed, so an attempt whose outcome is unknown
+is looked up by the next one. A file we wrote is deleted only when a catalog has said No to it.
+
+Source: Apache Iceberg table specification, v2, "Optimistic Concurrency".
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import msgspec
+
+from otlp2parquet_ext.lake.iceberg.commit import preconditions
+from otlp2parquet_ext.lake.iceberg.commit.backoff import waits
+from otlp2parquet_ext.lake.iceberg.commit.catalog import OutcomeUnknownError
+from otlp2parquet_ext.lake.iceberg.commit.expiry import expired, manifest_lists
+from otlp2parquet_ext.lake.iceberg.commit.handle import Handle
+from otlp2parquet_ext.lake.iceberg.commit.history import proof
+from otlp2parquet_ext.lake.iceberg.commit.ledger import Ledger, names_summary
+from otlp2parquet_ext.lake.iceberg.commit.leftovers import ExpiredFiles
+from otlp2parquet_ext.lake.iceberg.commit.terms import USUAL, Terms
+from otlp2parquet_ext.lake.iceberg.format.manifest import (
+    Manifest,
+    describe,
+    extended_list,
+    manifest,
+    new_name,
+    open_list,
+)
+from otlp2parquet_ext.lake.iceberg.format.metadata_errors import understood
+from otlp2parquet_ext.lake.iceberg.format.metadata_paths import metadata_folder
+from otlp2parquet_ext.lake.iceberg.format.new_table import new_table
+from otlp2parquet_ext.lake.iceberg.format.schema_match import ClashError, MisfitError
+from otlp2parquet_ext.lake.iceberg.format.snapshot import (
+    TableChange,
+    append_summary,
+    current_snapshot,
+    new_snapshot,
+    next_sequence_number,
+)
+from otlp2parquet_ext.lake.iceberg.model.errors import CommitError, ConflictError
+from otlp2parquet_ext.lake.storage.storage import StorageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from otlp2parquet_ext.lake.iceberg.commit.catalog import Catalog, Version
+    from otlp2parquet_ext.lake.iceberg.format.avro_file import AvroFile
+    from otlp2parquet_ext.lake.iceberg.format.snapshot import Metadata
+    from otlp2parquet_ext.lake.iceberg.model.data_file import DataFile
+    from otlp2parquet_ext.lake.storage.storage import Storage
+    from otlp2parquet_ext.records.tables.columns import Column
+
+LIST_CACHE_BYTES = 4_194_304
+
+
+class _Commit(msgspec.Struct):
+    """One call of `commit`, over all its attempts.
+
+    Attributes:
+        files: those to make visible.
+        deadline_ms: of the call.
+        snapshot_id: the same in every attempt, so that a manifest serves them all.
+        manifests: those stored, by the names of their files, the table (somebody may replace it),
+            its schema and its partition spec.
+        written: addresses of the files we wrote.
+        used: of those, the ones a catalog refers to, or may refer to.
+        doubt: why the outcome of an attempt is not known; "" when all are.
+        conflicts: attempts that were lost against others.
+    """
+
+    files: Sequence[DataFile]
+    deadline_ms: int
+    snapshot_id: int = msgspec.field(default_factory=lambda: uuid4().int >> 65)
+    manifests: dict[object, Manifest] = msgspec.field(default_factory=dict)
+    written: set[str] = msgspec.field(default_factory=set)
+    used: set[str] = msgspec.field(default_factory=set)
+    doubt: str = ""
+    conflicts: int = 0
+
+
+class LeanTable:
+    """See `CommitTable`.
+
+    Args:
+        catalog: knows the table.
+        storage: reaches every address the table may name.
+        columns: of our files, the time they are partitioned by first.
+        location: where a table that is created lies; empty if the catalog is to choose.
+        label: the table's name, for messages.
+        terms: on which it is committed to.
+
+    Attributes:
+        handle: to the table itself, for those who take care of it.
+    """
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        storage: Storage,
+        columns: Sequence[Column],
+        *,
+        location: str,
+        label: str,
+        terms: Terms = USUAL,
+    ) -> None:
+        self._catalog = catalog
+        self._terms = terms
+        self._storage = storage
+        self._columns = columns
+        self._location = location
+        self._label = label
+        self.handle = Handle(
+            catalog, storage, tuple(columns), in_table_bucket=terms.in_table_bucket
+        )
+        self._leftovers = ExpiredFiles(storage)
+        self._list: tuple[str, AvroFile] | None = None
+
+    def commit(self, files: Sequence[DataFile], deadline_ms: int) -> None:
+        """See `CommitTable.commit`."""
+        commit = _Commit(files, deadline_ms)
+        problem = f"commit of {len(files)} files to {self._label}"
+        try:
+            for wait_s in waits():
+                with understood(self._label):
+                    landed = self._attempt(commit)
+                if landed:
+                    return
+                if commit.conflicts > self._terms.conflicts_borne:
+                    break
+                if (time.time() + wait_s) * 1_000 > deadline_ms:
+                    break
+                time.sleep(wait_s)
+        except MisfitError:
+            raise
+        except (CommitError, StorageError) as error:
+            kind = ClashError if isinstance(error, ClashError) else CommitError
+            raise kind(f"{problem} failed: {error}") from error
+        finally:
+            self._leftovers.delete(commit.written - commit.used)
+        if commit.doubt:
+            raise CommitError(
+                f"{problem} has no known outcome: {commit.doubt}; the files are kept, the next "
+                "commit takes those that are not there"
+            )
+        raise ConflictError(
+            f"{problem} lost {commit.conflicts} times against other writers; the files are kept, "
+            "the next commit takes them"
+        )
+
+    def location(self, deadline_ms: int) -> str:
+        """See `CommitTable.location`."""
+        with understood(self._label):
+            return str(self._load(deadline_ms).metadata["location"])
+
+    def metadata_location(self, deadline_ms: int) -> str | None:
+        """See `CommitTable.metadata_location`."""
+        with understood(self._label):
+            table = self._catalog.load(deadline_ms)
+            return None if table is None else table.location
+
+    def close(self) -> None:
+        """See `CommitTable.close`: nothing is held open."""
+
+    def _attempt(self, commit: _Commit) -> bool:
+        """Commit once on top of what is current; False when it has to be tried again."""
+        table = self._load(commit.deadline_ms)
+        snapshots = table.metadata.get("snapshots", ())
+        ledger = Ledger(
+            table.metadata.get("properties", {}), (s.get("summary", {}) for s in snapshots)
+        )
+        new = self._certain(table.metadata, ledger, commit)
+        if not new:
+            return True
+        added = self._manifest(commit, table.metadata, new)
+        path, lines = self._manifest_list(commit, table.metadata, added)
+        gone = expired(table.metadata, self._terms.snapshots_kept)
+        waiting, due = manifest_lists(table.metadata, gone, metadata_folder(table.metadata))
+        change = TableChange(
+            new_snapshot(
+                table.metadata,
+                commit.snapshot_id,
+                path,
+                append_summary(current_snapshot(table.metadata), new, added.partitions)
+                | names_summary(new),
+                time.time_ns() // 1_000_000,
+            ),
+            gone,
+            ledger.properties_with(new)
+            | waiting
+            | proof(table.metadata, next_sequence_number(table.metadata), commit.snapshot_id),
+        )
+        landed = self._swap(commit, table, change, {path, added.path})
+        if landed:
+            self._leftovers.delete(due)
+            self._list = (path, lines) if len(lines.blocks) <= LIST_CACHE_BYTES else None
+        return landed
+
+    def _certain(self, metadata: Metadata, ledger: Ledger, commit: _Commit) -> list[DataFile]:
+        """Return the files that were not committed yet."""
+        new = ledger.unseen(commit.files)
+        if not (doubtful := ledger.doubtful(new)):
+            return new
+        # Seldom needed: somebody was frozen for as long as it takes to commit thousands of files.
+        from otlp2parquet_ext.lake.iceberg.commit.committed_lookup import committed  # noqa: PLC0415
+
+        parent = current_snapshot(metadata)
+        listing = None if parent is None else self._lines(parent["manifest-list"])
+        old = committed(self._storage, metadata, listing, doubtful, commit.deadline_ms)
+        return [file for file in new if file.name not in old]
+
+    def _swap(self, commit: _Commit, table: Version, change: TableChange, paths: set[str]) -> bool:
+        """Send a change; before that its files count as used, after a refusal as unused.
+
+        Not while an earlier attempt is in doubt: it has the same manifest, and may yet land.
+        """
+        commit.used |= paths
+        try:
+            if self._catalog.commit(table, change, commit.deadline_ms):
+                return True
+            commit.conflicts += 1
+        except OutcomeUnknownError as error:
+            commit.doubt = str(error) or "no answer"
+        except CommitError:
+            if not commit.doubt:
+                commit.used -= paths
+            raise
+        if not commit.doubt:
+            commit.used -= paths
+        return False
+
+    def _load(self, deadline_ms: int) -> Version:
+        """Read the table as it is now, creating it when there is none."""
+        table = self._catalog.load(deadline_ms)
+        if table is None and not self._terms.create:
+            raise CommitError(
+                "there is no such table, and OTLP2PARQUET_CREATE_TABLE=off forbids to create it; "
+                "the files are kept until there is one"
+            )
+        if table is None:
+            now_ms = time.time_ns() // 1_000_000
+            metadata = new_table(
+                self._columns, self._location, now_ms, lower_case=self._terms.lower_case
+            )
+            self._catalog.create(metadata, deadline_ms)
+            table = self._catalog.load(deadline_ms)
+        if table is None:
+            raise CommitError(
+                "the table cannot be found after it was created: dropped at once, or its name is "
+                "taken by something else, a view"
+            )
+        return table
+
+    def _manifest(self, commit: _Commit, metadata: Metadata, files: Sequence[DataFile]) -> Manifest:
+        """Store a manifest of `files`, unless an earlier attempt has."""
+        spec = preconditions.partitioning(metadata, self._columns)
+        schema = preconditions.current_schema(metadata)
+        preconditions.check_files(metadata, self._columns, files)
+        names = tuple(file.name for file in files)
+        key = (names, metadata.get("table-uuid"), schema["schema-id"], spec.spec_id)
+        if key not in commit.manifests:
+            data = manifest(files, commit.snapshot_id, spec, schema)
+            path = f"{metadata_folder(metadata)}/{new_name()}"
+            self._put(commit, path, data)
+            commit.manifests[key] = describe(files, path, len(data), commit.snapshot_id, spec)
+        return commit.manifests[key]
+
+    def _manifest_list(
+        self, commit: _Commit, metadata: Metadata, added: Manifest
+    ) -> tuple[str, AvroFile]:
+        """Store the parent's manifest list, one line longer; return where, and the list."""
+        parent = current_snapshot(metadata)
+        lines = extended_list(
+            None if parent is None else self._lines(parent["manifest-list"]),
+            added,
+            next_sequence_number(metadata),
+            None if parent is None else parent["snapshot-id"],
+        )
+        path = f"{metadata_folder(metadata)}/snap-{commit.snapshot_id}-1-{uuid4()}.avro"
+        self._put(commit, path, lines.encode())
+        return path, lines
+
+    def _lines(self, path: str) -> AvroFile:
+        """Return a manifest list, from memory if it is the one we wrote last."""
+        if self._list is not None and self._list[0] == path:
+            return self._list[1]
+        return open_list(self._storage.get(self._storage.path(path)))
+
+    def _put(self, commit: _Commit, address: str, data: bytes) -> None:
+        commit.written.add(address)
+        self._storage.put(self._storage.path(address), data)

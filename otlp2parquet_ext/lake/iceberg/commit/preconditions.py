@@ -1,0 +1,121 @@
+"""What the lean append refuses before it writes anything.
+
+A table may be anybody's. Whatever we would not append to correctly is named here, with what to
+do; the files stay in the inbox, for a committer that can.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from otlp2parquet_ext.lake.iceberg.format.manifest import Partitioning
+from otlp2parquet_ext.lake.iceberg.format.schema_match import (
+    Clash,
+    ClashError,
+    Matched,
+    MisfitError,
+    match,
+)
+from otlp2parquet_ext.lake.iceberg.format.snapshot import current_snapshot
+from otlp2parquet_ext.lake.iceberg.model.errors import CommitError
+from otlp2parquet_ext.records.tables.registry import TABLES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+    from otlp2parquet_ext.lake.iceberg.format.snapshot import Metadata
+    from otlp2parquet_ext.lake.iceberg.model.data_file import DataFile
+    from otlp2parquet_ext.records.tables.columns import Column
+
+FORMAT_VERSION = 2
+INSTEAD = (
+    "rows go to plain Parquet files beside the table until the column is changed or {variable} "
+    "names another table"
+)
+
+
+def partitioning(metadata: Metadata, columns: Sequence[Column]) -> Partitioning:
+    """Return how the table is partitioned.
+
+    Args:
+        metadata: the table's.
+        columns: ours; the first is the time our files are partitioned by.
+
+    Raises:
+        CommitError: a table this append does not support; says why.
+    """
+    _check_format(metadata)
+    _check_history(metadata)
+    time = fitting(metadata, columns).columns[0]
+    specs = {spec["spec-id"]: spec["fields"] for spec in metadata["partition-specs"]}
+    fields = specs[metadata["default-spec-id"]]
+    if [(f["source-id"], f["transform"]) for f in fields] not in (
+        [],
+        [(time.field_id, "day")],
+    ):
+        shape = ", ".join(f"{f['transform']}({f['name']})" for f in fields)
+        raise CommitError(
+            f"the table is partitioned by {shape}; our files are one for each day: expected "
+            f"day({time.name}) or no partitions"
+        )
+    return Partitioning(metadata["default-spec-id"], fields)
+
+
+def check_files(metadata: Metadata, columns: Sequence[Column], files: Sequence[DataFile]) -> None:
+    """Refuse files that carry other field ids than the table.
+
+    Args:
+        metadata: the table's.
+        columns: ours.
+        files: that are to be appended.
+
+    Raises:
+        MisfitError: they have to be written anew.
+        ClashError: that would not help.
+    """
+    fit = fitting(metadata, columns)
+    if misfits := [file.name for file in files if file.fields != fit.tag]:
+        raise MisfitError(fit, misfits)
+
+
+def fitting(metadata: Metadata, columns: Sequence[Column]) -> Matched:
+    """Return how files for the table have to be written.
+
+    Raises:
+        ClashError: the table has a column no file of ours fits.
+    """
+    found = match(metadata, columns)
+    if isinstance(found, Clash):
+        raise ClashError(f"{found.problem}; {INSTEAD.format(variable=_variable(columns))}")
+    return found
+
+
+def _variable(columns: Sequence[Column]) -> str:
+    """Return the setting that names the table of these columns."""
+    found = (name for name, known in TABLES.items() if known == tuple(columns))
+    return f"OTLP2PARQUET_TABLE_{next(found, '…').upper()}"
+
+
+def current_schema(metadata: Metadata) -> Mapping[str, Any]:
+    """Return the table's current schema."""
+    current = metadata["current-schema-id"]
+    return next(schema for schema in metadata["schemas"] if schema["schema-id"] == current)
+
+
+def _check_format(metadata: Metadata) -> None:
+    version = metadata.get("format-version")
+    if version != FORMAT_VERSION:
+        raise CommitError(f"the table has format version {version}; expected {FORMAT_VERSION}")
+    properties = metadata.get("properties", {})
+    if metadata.get("encryption-keys") or any(p.startswith("encryption.") for p in properties):
+        raise CommitError("the table is encrypted; our files are not")
+
+
+def _check_history(metadata: Metadata) -> None:
+    """Refuse a table whose current snapshot cannot be built on: we would lose what it holds."""
+    head, snapshot = metadata.get("current-snapshot-id"), current_snapshot(metadata)
+    if snapshot is None and head not in (None, -1):
+        raise CommitError(f"the table's current snapshot {head} is not in its metadata")
+    if snapshot is not None and "manifest-list" not in snapshot:
+        raise CommitError(f"the table's current snapshot {head} has no manifest list")

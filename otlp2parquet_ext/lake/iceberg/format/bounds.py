@@ -1,0 +1,90 @@
+"""What readers prune by: sizes, counts and bounds of a Parquet file's columns, by field id.
+
+The Parquet writer has computed them while it wrote; here they only take Iceberg's form, so that
+whoever commits the file never opens it. What a list holds is known by the id of its elements, and
+has no bounds: no reader could skip a file by them.
+
+Source: Apache Iceberg table specification, Appendix D, "Binary single-value serialization".
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, Any
+
+from otlp2parquet_ext.lake.iceberg.model.data_file import Statistics
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from otlp2parquet_ext.records.tables.columns import Column
+
+BOUND_CHARACTERS = 16
+"""Longer bounds help no reader; Iceberg's default, `truncate(16)`."""
+
+FIXED_WIDTH: dict[str, Callable[[Any], bytes]] = {
+    "timestamptz": struct.Struct("<q").pack,
+    "long": struct.Struct("<q").pack,
+    "int": struct.Struct("<i").pack,
+    "double": struct.Struct("<d").pack,
+    "boolean": struct.Struct("<?").pack,
+}
+
+
+def statistics(footer: Any, columns: Sequence[Column]) -> Statistics:
+    """Return what a Parquet file's footer says of its columns.
+
+    Args:
+        footer: pyarrow's `FileMetaData` of a file with one row group.
+        columns: the file's, in its order.
+    """
+    group = footer.row_group(0)
+    found = Statistics()
+    for number, column in enumerate(columns):
+        _add(found, column, group.column(number))
+    starts = [_start(group.column(number)) for number in range(len(columns))]
+    found.split_offsets.append(min(starts))
+    return found
+
+
+def _add(found: Statistics, column: Column, chunk: Any) -> None:
+    field_id, values = column.element_id or column.field_id, chunk.statistics
+    found.column_sizes[field_id] = chunk.total_compressed_size
+    found.value_counts[field_id] = chunk.num_values
+    if values is None or not column.bounds:
+        return
+    if values.has_null_count:
+        found.null_value_counts[field_id] = values.null_count
+    if not values.has_min_max:
+        return
+    pack = FIXED_WIDTH.get(column.type)
+    lower = pack(values.min_raw) if pack else lower_bound(values.min_raw)
+    upper = pack(values.max_raw) if pack else upper_bound(values.max_raw)
+    found.lower_bounds[field_id] = lower
+    if upper is not None:
+        found.upper_bounds[field_id] = upper
+
+
+def lower_bound(least: bytes) -> bytes:
+    """Return the longest allowed text that is not greater than `least`."""
+    return least.decode()[:BOUND_CHARACTERS].encode()
+
+
+def upper_bound(greatest: bytes) -> bytes | None:
+    """Return the least allowed text that is not less than `greatest`; None when there is none."""
+    text = greatest.decode()
+    if len(text) <= BOUND_CHARACTERS:
+        return greatest
+    for length in range(BOUND_CHARACTERS, 0, -1):
+        try:
+            return (text[: length - 1] + chr(ord(text[length - 1]) + 1)).encode()
+        except (ValueError, UnicodeEncodeError):
+            continue  # the character has no successor: the one before it has to grow
+    return None
+
+
+def _start(chunk: Any) -> int:
+    """Return where a column chunk begins."""
+    if chunk.has_dictionary_page and chunk.dictionary_page_offset:
+        return int(min(chunk.dictionary_page_offset, chunk.data_page_offset))
+    return int(chunk.data_page_offset)

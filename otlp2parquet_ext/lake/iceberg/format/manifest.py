@@ -1,0 +1,247 @@
+"""Descriptors as a manifest, and the manifest as one more line of the manifest list. Pure.
+
+    descriptors --manifest()--> Avro bytes
+    old manifest list + that manifest --extended_list()--> Avro bytes
+
+An added file's sequence number is left null: readers take it from the manifest list, so that a
+manifest stays right when a conflict gives its snapshot another number.
+
+Source: Apache Iceberg table specification, "Manifests", "Sequence Number Inheritance".
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import msgspec
+
+from otlp2parquet_ext.lake.iceberg.format.avro import AvroError, Schema
+from otlp2parquet_ext.lake.iceberg.format.avro_file import AvroFile, new_file, open_file
+from otlp2parquet_ext.lake.iceberg.format.manifest_schemas import (
+    DATE,
+    MANIFEST_FILE,
+    entry_schema,
+    partition_field,
+)
+from otlp2parquet_ext.lake.iceberg.model.errors import CommitError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from otlp2parquet_ext.lake.iceberg.model.data_file import DataFile
+
+FORMAT_VERSION = "2"
+ADDED = 1
+DATA = 0
+MANIFEST_CODEC = "deflate"
+
+OURS = re.compile(r"otlp2parquet-[0-9a-f-]{36}-m\d+\.avro")
+"""Names of our manifests; who merges looks for them."""
+
+LIST_CODEC = "null"
+"""One short record a block: there is nothing to compress, and readers are faster."""
+
+
+class Partitioning(msgspec.Struct, frozen=True):
+    """How the table's default partition spec divides its files.
+
+    Attributes:
+        spec_id: of the spec.
+        fields: the spec's, as the table's metadata has them: one, `day`, or none.
+    """
+
+    spec_id: int
+    fields: Sequence[Mapping[str, Any]]
+
+    def partition_of(self, file: DataFile) -> dict[int, int]:
+        """Return a file's partition: field id to value."""
+        return {field["field-id"]: file.day for field in self.fields}
+
+
+class Manifest(msgspec.Struct, frozen=True):
+    """A manifest that is stored, as the manifest list knows it.
+
+    Attributes:
+        path: its address.
+        length: of the file.
+        snapshot_id: the snapshot that adds it.
+        spec_id: the partition spec of its files.
+        files, rows: how many it adds.
+        partitions: in how many partitions they lie.
+        summaries: of the partition tuple's fields.
+    """
+
+    path: str
+    length: int
+    snapshot_id: int
+    spec_id: int
+    files: int
+    rows: int
+    partitions: int
+    summaries: Sequence[Mapping[int, object]]
+
+    def record(self, sequence_number: int) -> dict[int, object]:
+        """Return its line of the manifest list."""
+        counts = {504: self.files, 505: 0, 506: 0, 512: self.rows, 513: 0, 514: 0}
+        return counts | {
+            500: self.path,
+            501: self.length,
+            502: self.spec_id,
+            517: DATA,
+            515: sequence_number,
+            516: sequence_number,
+            503: self.snapshot_id,
+            507: self.summaries,
+        }
+
+
+def new_name() -> str:
+    """Return a name for a manifest."""
+    return f"otlp2parquet-{uuid4()}-m0.avro"
+
+
+def describe(
+    files: Sequence[DataFile], path: str, length: int, snapshot_id: int, partitioning: Partitioning
+) -> Manifest:
+    """Return what the manifest list says of the manifest of `files`."""
+    days = {file.day for file in files}
+    first, last = (struct.pack("<i", day) for day in (min(days), max(days)))
+    summary = {509: False, 518: False, 510: first, 511: last}
+    return Manifest(
+        path=path,
+        length=length,
+        snapshot_id=snapshot_id,
+        spec_id=partitioning.spec_id,
+        files=len(files),
+        rows=sum(file.rows for file in files),
+        partitions=len(days) if partitioning.fields else 1,
+        summaries=[summary for _ in partitioning.fields],
+    )
+
+
+def manifest(
+    files: Sequence[DataFile],
+    snapshot_id: int,
+    partitioning: Partitioning,
+    schema: Mapping[str, Any],
+) -> bytes:
+    """Return a manifest that adds `files`.
+
+    Args:
+        files: n > 0 descriptors.
+        snapshot_id: of the snapshot that adds them.
+        partitioning: the table's.
+        schema: the table's current schema, as its metadata has it.
+    """
+    entries = [_entry(file, snapshot_id, partitioning) for file in files]
+    empty = new_file(manifest_schema(partitioning), MANIFEST_CODEC)
+    return empty.adding(entries, header(partitioning, schema)).encode()
+
+
+def manifest_schema(partitioning: Partitioning) -> Schema:
+    """Return the schema of the entries of our manifests."""
+    fields = [partition_field(f["field-id"], f["name"], DATE) for f in partitioning.fields]
+    return entry_schema(fields)
+
+
+def header(partitioning: Partitioning, schema: Mapping[str, Any]) -> dict[str, str]:
+    """Return what a manifest says of itself."""
+    json = msgspec.json.encode
+    return {
+        "schema": json(schema).decode(),
+        "schema-id": str(schema["schema-id"]),
+        "partition-spec": json(partitioning.fields).decode(),
+        "partition-spec-id": str(partitioning.spec_id),
+        "format-version": FORMAT_VERSION,
+        "content": "data",
+    }
+
+
+def _entry(file: DataFile, snapshot_id: int, partitioning: Partitioning) -> dict[int, object]:
+    data_file: dict[int, object] = {
+        134: DATA,
+        100: file.path,
+        101: "PARQUET",
+        102: partitioning.partition_of(file),
+        103: file.rows,
+        104: file.size_bytes,
+    }
+    if file.statistics is not None:
+        data_file |= {
+            108: file.statistics.column_sizes,
+            109: file.statistics.value_counts,
+            110: file.statistics.null_value_counts,
+            125: file.statistics.lower_bounds,
+            128: file.statistics.upper_bounds,
+            132: file.statistics.split_offsets,
+        }
+    return {0: ADDED, 1: snapshot_id, 2: data_file}
+
+
+def extended_list(
+    old: AvroFile | None,
+    added: Manifest,
+    sequence_number: int,
+    parent_id: int | None,
+) -> AvroFile:
+    """Return the parent's manifest list with one manifest more.
+
+    Args:
+        old: the parent's list; None when there is no parent.
+        added: the manifest.
+        sequence_number: of the new snapshot.
+        parent_id: the parent snapshot.
+
+    Raises:
+        CommitError: the old list is written in a way that cannot be added to.
+    """
+    lines = old or new_file(MANIFEST_FILE, LIST_CODEC)
+    try:
+        check_fields(lines.schema)
+        return lines.adding(
+            [added.record(sequence_number)],
+            list_header(added.snapshot_id, parent_id, sequence_number),
+        )
+    except AvroError as error:
+        raise CommitError(f"the table's manifest list cannot be added to: {error}") from error
+
+
+def list_header(snapshot_id: int, parent_id: int | None, sequence_number: int) -> dict[str, str]:
+    """Return what a snapshot's manifest list says of itself."""
+    return {
+        "snapshot-id": str(snapshot_id),
+        "parent-snapshot-id": "null" if parent_id is None else str(parent_id),
+        "sequence-number": str(sequence_number),
+        "format-version": FORMAT_VERSION,
+    }
+
+
+def open_list(data: bytes) -> AvroFile:
+    """Open a manifest list.
+
+    Raises:
+        CommitError: it is none.
+    """
+    try:
+        return open_file(data)
+    except AvroError as error:
+        raise CommitError(f"the table's manifest list cannot be read: {error}") from error
+
+
+KNOWN = {field["field-id"] for field in MANIFEST_FILE["fields"]}
+REQUIRED = {f["field-id"] for f in MANIFEST_FILE["fields"] if not isinstance(f["type"], list)}
+
+
+def check_fields(schema: Schema) -> None:
+    """Refuse a list whose records need what we do not know, or lack what version 2 requires.
+
+    Raises:
+        AvroError: it is such a list.
+    """
+    fields = {field.get("field-id"): field["type"] for field in schema["fields"]}
+    unknown = [f for f, kind in fields.items() if f not in KNOWN and "null" not in kind]
+    if unknown or REQUIRED - fields.keys():
+        raise AvroError("its records are not those of format version 2")

@@ -1,0 +1,154 @@
+"""One append as a change of a table's metadata: pure.
+
+    metadata + files --appended()--> Change --applied()--> the next metadata
+
+A `TableChange` is what REST catalogs are sent; catalogs that keep metadata files get it applied
+here. Metadata is parsed JSON and is never modified: what we do not know of it goes into the next
+version as it was.
+
+Source: Apache Iceberg table specification, "Table Metadata Fields", "Snapshots".
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from otlp2parquet_ext.lake.iceberg.model.data_file import DataFile
+
+Metadata = dict[str, Any]
+
+MAIN = "main"
+PREVIOUS_VERSIONS = "write.metadata.previous-versions-max"
+PREVIOUS_VERSIONS_DEFAULT = 100
+
+
+class TableChange(msgspec.Struct, frozen=True):
+    """What one commit does to a table.
+
+    Attributes:
+        snapshot: becomes the head of `main`.
+        expired: ids of snapshots that go.
+        properties: of the table, to be set.
+    """
+
+    snapshot: Mapping[str, Any]
+    expired: frozenset[int]
+    properties: Mapping[str, str]
+
+
+def current_snapshot(metadata: Metadata) -> Mapping[str, Any] | None:
+    """Return the head of `main`; None in a table without snapshots."""
+    head = metadata.get("current-snapshot-id")
+    found = (s for s in metadata.get("snapshots", ()) if s["snapshot-id"] == head)
+    return next(found, None)
+
+
+def next_sequence_number(metadata: Metadata) -> int:
+    """Return the sequence number of the next snapshot."""
+    return int(metadata.get("last-sequence-number", 0)) + 1
+
+
+def new_snapshot(
+    metadata: Metadata,
+    snapshot_id: int,
+    manifest_list: str,
+    summary: Mapping[str, str],
+    now_ms: int,
+) -> dict[str, Any]:
+    """Return a snapshot on top of the current one.
+
+    Time never goes back from one snapshot to the next, whoever's clock is wrong.
+    """
+    parent = current_snapshot(metadata)
+    return {
+        "snapshot-id": snapshot_id,
+        **({} if parent is None else {"parent-snapshot-id": parent["snapshot-id"]}),
+        "sequence-number": next_sequence_number(metadata),
+        "timestamp-ms": max(now_ms, metadata["last-updated-ms"]),
+        "manifest-list": manifest_list,
+        "summary": dict(summary),
+        "schema-id": metadata["current-schema-id"],
+    }
+
+
+def append_summary(
+    parent: Mapping[str, Any] | None, files: Sequence[DataFile], partitions: int
+) -> dict[str, str]:
+    """Return what the snapshot says of itself: what it adds, and the totals where known.
+
+    Args:
+        parent: the snapshot before; a total it does not know stays unknown.
+        files: n > 0 added files.
+        partitions: how many partitions they lie in.
+    """
+    added = {
+        "data-files": len(files),
+        "records": sum(file.rows for file in files),
+        "files-size": sum(file.size_bytes for file in files),
+    }
+    before = EMPTY_TOTALS if parent is None else parent.get("summary", {})
+    totals = {
+        total: str(int(before[total]) + added.get(total.removeprefix("total-"), 0))
+        for total in EMPTY_TOTALS
+        if total in before
+    }
+    adds = {f"added-{what}": str(number) for what, number in added.items()}
+    return {"operation": "append", **adds, "changed-partition-count": str(partitions), **totals}
+
+
+EMPTY_TOTALS: Mapping[str, str] = {
+    "total-data-files": "0",
+    "total-delete-files": "0",
+    "total-records": "0",
+    "total-files-size": "0",
+    "total-position-deletes": "0",
+    "total-equality-deletes": "0",
+}
+
+
+def applied(metadata: Metadata, change: TableChange, location: str) -> Metadata:
+    """Return the metadata after a change.
+
+    Args:
+        metadata: before the change.
+        change: made for exactly this metadata.
+        location: where the metadata before the change lies.
+    """
+    snapshot = change.snapshot
+    head, time_ms = snapshot["snapshot-id"], snapshot["timestamp-ms"]
+    kept = [s for s in metadata.get("snapshots", ()) if s["snapshot-id"] not in change.expired]
+    refs = metadata.get("refs", {})
+    previous = {"metadata-file": location, "timestamp-ms": metadata["last-updated-ms"]}
+    properties = metadata.get("properties", {}) | change.properties
+    return metadata | {
+        "last-sequence-number": snapshot["sequence-number"],
+        "last-updated-ms": time_ms,
+        "current-snapshot-id": head,
+        "snapshots": [*kept, snapshot],
+        "refs": refs | {MAIN: {"type": "branch"} | refs.get(MAIN, {}) | {"snapshot-id": head}},
+        "properties": properties,
+        "snapshot-log": [
+            *_log_without(metadata.get("snapshot-log", ()), change.expired),
+            {"snapshot-id": head, "timestamp-ms": time_ms},
+        ],
+        "metadata-log": [*metadata.get("metadata-log", ()), previous][-_versions(properties) :],
+    }
+
+
+def _log_without(
+    log: Iterable[Mapping[str, Any]], expired: frozenset[int]
+) -> list[Mapping[str, Any]]:
+    """Return the log after its last expired entry: it must hold no gaps."""
+    rest: list[Mapping[str, Any]] = []
+    for entry in log:
+        rest = [] if entry["snapshot-id"] in expired else [*rest, entry]
+    return rest
+
+
+def _versions(properties: Mapping[str, str]) -> int:
+    return max(1, int(properties.get(PREVIOUS_VERSIONS, PREVIOUS_VERSIONS_DEFAULT)))

@@ -1,0 +1,17 @@
+"""Why files are not visible yet."""
+
+from __future__ import annotations
+
+
+class CommitError(Exception):
+    """The files are not visible; they stay where they are, and so do their descriptors.
+
+    Attributes:
+        lacks: the IAM actions one of which is not allowed, if that is the cause.
+    """
+
+    lacks: tuple[str, ...] = ()
+
+
+class ConflictError(CommitError):
+    """Another writer was faster, as often as was to be borne: no fault of anybody's."""

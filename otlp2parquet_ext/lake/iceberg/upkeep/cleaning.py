@@ -1,0 +1,202 @@
+"""Delete what only expired snapshots referred to.
+
+    a merge of ours, or a rewrite of others --> a note of what it replaced --> deleted, once
+        no snapshot that is left refers to it, and `grace_ms` after it was replaced
+
+Nothing else is deleted here: a name has to be in a note, which proves that it was in the table;
+it has to lie in the table's folders; and every snapshot that is left, on any branch or tag, is
+asked. A commit under way cannot bring it back: it would be built on a snapshot that is still
+there, or be refused. What cannot be asked, or not in time, is left for the next run.
+
+(Manifest lists have a way of their own, `expiry.py`; the catalog deletes old metadata files.)
+
+Source: Apache Iceberg table specification, "Snapshot Retention Policy".
+"""
+
+from __future__ import annotations
+
+import contextlib
+import random
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from otlp2parquet_ext.lake.iceberg.commit.handle import now_ms
+from otlp2parquet_ext.lake.iceberg.commit.ledger import NAMES
+from otlp2parquet_ext.lake.iceberg.format.avro import AvroError
+from otlp2parquet_ext.lake.iceberg.format.contents import (
+    all_lines,
+    entries,
+    lines,
+    live,
+    plain,
+    read_list,
+)
+from otlp2parquet_ext.lake.iceberg.format.metadata_paths import metadata_folder
+from otlp2parquet_ext.lake.iceberg.upkeep.notes import Note, Notes
+from otlp2parquet_ext.lake.storage.gather import gather
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from typing import Any
+
+    from otlp2parquet_ext.lake.iceberg.commit.catalog import Version
+    from otlp2parquet_ext.lake.iceberg.commit.handle import Handle
+    from otlp2parquet_ext.lake.iceberg.format.contents import ManifestEntry
+
+GRACE_MS = 3_600_000
+MOST_NOTES = 500
+DELETED = 2
+
+
+class Cleaned(msgspec.Struct, frozen=True):
+    """What a run did, or would do.
+
+    Attributes:
+        manifests, files: deleted; `files` are data and delete files that others replaced.
+        notes: that are left, for a later run.
+        why: nothing was deleted; empty otherwise.
+    """
+
+    manifests: int = 0
+    files: int = 0
+    notes: int = 0
+    why: str = ""
+
+
+def clean(
+    handle: Handle, deadline_ms: int, *, grace_ms: int = GRACE_MS, dry_run: bool = False
+) -> Cleaned:
+    """Delete what snapshots replaced and no snapshot needs any more.
+
+    Args:
+        handle: the table.
+        deadline_ms: Unix ms.
+        grace_ms: time that readers of an expired snapshot are given.
+        dry_run: look only.
+
+    Raises:
+        CommitError: the catalog cannot be reached; nothing was deleted.
+        StorageError: something the table refers to cannot be read; nothing was deleted.
+        AvroError: likewise.
+        TimeoutError: there was no time to ask all snapshots; likewise.
+    """
+    version = handle.catalog.load(deadline_ms, fresh=True)
+    if version is None or not version.metadata.get("snapshots"):
+        return Cleaned(why="there is no snapshot")
+    if why := handle.why_not_delete(version.metadata):
+        return Cleaned(why=why)
+    notes = Notes(handle.storage, handle.storage.path(version.metadata["location"]))
+    known = notes.known()
+    if not dry_run:
+        for note in _rewrites(handle, version, known):
+            notes.put(note)
+            known[note.snapshot_id] = note.replaced_ms
+    due = [
+        (s, replaced_ms) for s, replaced_ms in known.items() if replaced_ms <= now_ms() - grace_ms
+    ]
+    # Some may wait for years, with a tag: by and by it is everyone's turn.
+    some = random.sample(due, min(len(due), MOST_NOTES))
+    read = gather(lambda name: notes.read(*name), some, handle.threads)
+    found = [note for note in read if note is not None]
+    if not found:
+        return Cleaned(notes=len(known), why="nothing is due")
+    run = _Run(handle, version, deadline_ms, dry_run=dry_run)
+    done = [note for note in found if run.settle(note)]
+    for note in done if not dry_run else ():
+        notes.remove(note)
+    return Cleaned(run.manifests, run.files, len(known) - len(done))
+
+
+class _Run:
+    """One run over the notes that are due.
+
+    Attributes:
+        manifests, files: deleted so far.
+    """
+
+    def __init__(
+        self, handle: Handle, version: Version, deadline_ms: int, *, dry_run: bool
+    ) -> None:
+        self._handle = handle
+        self._version = version
+        self._deadline_ms = deadline_ms
+        self._dry_run = dry_run
+        self._live = all_lines(handle.storage, version.metadata, handle.threads)
+        self.manifests = self.files = 0
+
+    def settle(self, note: Note) -> bool:
+        """Delete what a note names, unless it is needed; True when the note has done its work."""
+        metadata = self._version.metadata
+        if note.table_uuid != metadata["table-uuid"]:
+            return True  # of a table that was here before; what it left is the sweep's
+        manifests = set(_within(metadata_folder(metadata), note.manifests))
+        files = set(_within(metadata["location"].rstrip("/"), note.files))
+        kept = manifests & self._live.keys()
+        if files:
+            kept |= live(
+                self._handle.storage,
+                self._live.values(),
+                files,
+                self._deadline_ms,
+                self._handle.threads,
+            )
+        self._delete(manifests - kept | files - kept)
+        self.manifests += len(manifests - kept)
+        self.files += len(files - kept)
+        return not kept
+
+    def _delete(self, addresses: Iterable[str]) -> None:
+        storage = self._handle.storage
+        if not self._dry_run:
+            storage.delete_many([storage.path(address) for address in addresses])
+
+
+def _within(folder: str, addresses: Iterable[str]) -> Iterator[str]:
+    """Yield the plain addresses that lie in a folder: a note is a file, and files can be edited."""
+    inside = plain(folder) + "/"
+    for address in map(plain, addresses):
+        if address.startswith(inside) and "/../" not in address:
+            yield address
+
+
+def _rewrites(handle: Handle, version: Version, known: Mapping[int, int]) -> Iterator[Note]:
+    """Note what rewrites and deletes of others replaced, while both snapshots are there to see."""
+    snapshots = {s["snapshot-id"]: s for s in version.metadata["snapshots"]}
+    for snapshot in snapshots.values():
+        parent = snapshots.get(snapshot.get("parent-snapshot-id"))
+        summary = snapshot.get("summary", {})
+        ours = NAMES in summary or summary.get("operation") == "append"
+        if parent is None or ours or snapshot["snapshot-id"] in known:
+            continue
+        with contextlib.suppress(AvroError):  # written in a way we cannot read: we cannot help
+            note = _replaced(handle, version, parent, snapshot)
+            if note.manifests or note.files:
+                yield note
+
+
+def _replaced(
+    handle: Handle, version: Version, parent: Mapping[str, Any], snapshot: Mapping[str, Any]
+) -> Note:
+    """Note the manifests of the parent that a snapshot lacks, and the files it marks deleted."""
+    before, after = (
+        {line.path: line for line in lines(read_list(handle.storage, s["manifest-list"]))}
+        for s in (parent, snapshot)
+    )
+    return Note(
+        version.metadata["table-uuid"],
+        snapshot["snapshot-id"],
+        snapshot["timestamp-ms"],
+        [path for path in before if path not in after],
+        [
+            path
+            for line in after.values()
+            if line.snapshot_id == snapshot["snapshot-id"] and line.files[2]
+            for path in _deleted(handle, line)
+        ],
+    )
+
+
+def _deleted(handle: Handle, line: ManifestEntry) -> list[str]:
+    """Return the files a manifest marks as deleted by the snapshot that added it."""
+    return [path for path, status in entries(handle.storage, line) if status == DELETED]

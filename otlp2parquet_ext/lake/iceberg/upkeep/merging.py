@@ -1,0 +1,258 @@
+"""Merge a table's small manifests in one `replace` snapshot, while others go on committing.
+
+    look --> write merged manifests --> note what they replace --> new list --> compare-and-swap
+                                                                     ^               |
+                                                                     +---- lost -----+
+
+Not for the flush path: it reads every small manifest. What is written before the swap serves
+every attempt, for merged entries depend on no snapshot; only the list is made anew. A run that is
+killed leaves files nobody refers to, for the sweep; one that loses leaves nothing.
+
+Source: Apache Iceberg table specification, "Optimistic Concurrency", "Snapshots".
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import msgspec
+
+from otlp2parquet_ext.common.log import log
+from otlp2parquet_ext.lake.iceberg.commit.backoff import waits
+from otlp2parquet_ext.lake.iceberg.commit.catalog import OutcomeUnknownError
+from otlp2parquet_ext.lake.iceberg.commit.handle import now_ms
+from otlp2parquet_ext.lake.iceberg.commit.history import proof
+from otlp2parquet_ext.lake.iceberg.commit.ledger import names_summary
+from otlp2parquet_ext.lake.iceberg.commit.preconditions import current_schema, partitioning
+from otlp2parquet_ext.lake.iceberg.format.avro import AvroError
+from otlp2parquet_ext.lake.iceberg.format.contents import lines
+from otlp2parquet_ext.lake.iceberg.format.manifest import list_header, new_name, open_list
+from otlp2parquet_ext.lake.iceberg.format.merged_manifest import MergedManifest
+from otlp2parquet_ext.lake.iceberg.format.metadata_paths import metadata_folder
+from otlp2parquet_ext.lake.iceberg.format.snapshot import (
+    TableChange,
+    current_snapshot,
+    new_snapshot,
+    next_sequence_number,
+)
+from otlp2parquet_ext.lake.iceberg.model.errors import CommitError
+from otlp2parquet_ext.lake.iceberg.upkeep.merge import (
+    Merged,
+    days_of,
+    list_of,
+    packs,
+    replace_summary,
+    worth_merging,
+)
+from otlp2parquet_ext.lake.iceberg.upkeep.notes import Note, Notes
+from otlp2parquet_ext.lake.storage.gather import gather
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from otlp2parquet_ext.lake.iceberg.commit.catalog import Version
+    from otlp2parquet_ext.lake.iceberg.commit.handle import Handle
+    from otlp2parquet_ext.lake.iceberg.format.avro_file import AvroFile
+    from otlp2parquet_ext.lake.iceberg.format.contents import ManifestEntry
+
+MOST_BYTES = 67_108_864
+"""Of manifests read in one run."""
+
+MOST_ATTEMPTS = 30
+
+
+class Merging(msgspec.Struct, frozen=True):
+    """What a run did.
+
+    Attributes:
+        manifests: of the table before it.
+        replaced: how many of them were merged, or would be.
+        written: into how many.
+        why: nothing was merged, or could be; empty otherwise.
+    """
+
+    manifests: int
+    replaced: int = 0
+    written: int = 0
+    why: str = ""
+
+
+def merge_manifests(
+    handle: Handle, deadline_ms: int, *, most_bytes: int = MOST_BYTES, dry_run: bool = False
+) -> Merging:
+    """Merge small manifests of ours, if there are many.
+
+    Args:
+        handle: the table.
+        deadline_ms: Unix ms; half of the time until then is for reading.
+        most_bytes: of manifests to read; the rest is left for the next run.
+        dry_run: look only.
+
+    Raises:
+        CommitError: the table cannot be merged, or its catalog not be reached; nothing happened.
+        StorageError: likewise.
+        AvroError: likewise.
+    """
+    version = handle.catalog.load(deadline_ms, fresh=True)
+    parent = None if version is None else current_snapshot(version.metadata)
+    if version is None or parent is None:
+        return Merging(0, why="there is no snapshot")
+    spec = partitioning(version.metadata, handle.columns)
+    old = lines(open_list(handle.get(parent["manifest-list"])))
+    chosen = worth_merging(old, metadata_folder(version.metadata), spec, most_bytes)
+    if not chosen:
+        return Merging(len(old), why="few small ones")
+    if dry_run:
+        return Merging(len(old), len(chosen), len(list(packs(chosen))))
+    run = _Run(handle, deadline_ms)
+    try:
+        return run.merge(version, chosen, len(old))
+    finally:
+        handle.delete(run.written - run.used)
+
+
+class _Run:
+    """One run, over all its attempts.
+
+    Attributes:
+        written: addresses of the files it wrote.
+        used: of those, the ones a catalog refers to, or may refer to.
+    """
+
+    def __init__(self, handle: Handle, deadline_ms: int) -> None:
+        self._handle = handle
+        self._deadline_ms = deadline_ms
+        self._read_until_ms = (now_ms() + deadline_ms) // 2
+        self._snapshot_id = uuid4().int >> 65
+        self._known: tuple[AvroFile, list[ManifestEntry]] | None = None
+        self.written: set[str] = set()
+        self.used: set[str] = set()
+
+    def merge(self, version: Version, chosen: Sequence[ManifestEntry], manifests: int) -> Merging:
+        """See `merge_manifests`."""
+        merged = [m for pack in packs(chosen) if (m := self._merged(version, pack)) is not None]
+        if not merged:
+            return Merging(manifests, why="there was no time, or nothing that can be merged")
+        replaced = [line.path for m in merged for line in m.pack]
+        take_back = self._note(version, replaced)
+        try:
+            why = self._replace(merged)
+        finally:
+            if not self.used:
+                take_back()
+        return Merging(manifests, 0 if why else len(replaced), 0 if why else len(merged), why)
+
+    def _note(self, version: Version, replaced: list[str]) -> Callable[[], None]:
+        """Write down what is replaced, where somebody may delete it; return how to undo that."""
+        metadata, storage = version.metadata, self._handle.storage
+        if self._handle.why_not_delete(metadata):
+            return lambda: None
+        note = Note(metadata["table-uuid"], self._snapshot_id, now_ms(), replaced)
+        notes = Notes(storage, storage.path(metadata["location"]))
+        notes.put(note)
+        return lambda: notes.remove(note)
+
+    def _merged(self, version: Version, pack: Sequence[ManifestEntry]) -> Merged | None:
+        """Store the manifest that takes the place of a pack; None when there is no time left."""
+        if now_ms() > self._read_until_ms:
+            return None
+        metadata = version.metadata
+        taken: list[ManifestEntry] = []
+        spec = partitioning(metadata, self._handle.columns)
+        manifest = MergedManifest(spec, current_schema(metadata))
+        read = gather(lambda line: self._handle.get(line.path), pack, self._handle.threads)
+        for line, data in zip(pack, read, strict=True):
+            try:
+                manifest.take(line, data)
+                taken.append(line)
+            except AvroError as error:
+                log("warning", f"{error}; it is kept as it is")
+            if now_ms() > self._read_until_ms:
+                break
+        if len(taken) < 2:
+            return None
+        data, path = manifest.encode(), f"{metadata_folder(metadata)}/{new_name()}"
+        self._put(path, data)
+        return Merged(path, len(data), taken, spec.spec_id, days_of(taken))
+
+    def _replace(self, merged: Sequence[Merged]) -> str:
+        """Commit; return why not, empty when it is done."""
+        for attempt, wait_s in enumerate(waits(), 1):
+            version = self._handle.catalog.load(self._deadline_ms)
+            if version is None:
+                return "the table was dropped"
+            try:
+                landed = self._attempt(version, merged)
+            except OutcomeUnknownError:
+                return "" if self._landed() else "it is not known whether the commit landed"
+            if landed is not None:
+                return landed
+            if attempt == MOST_ATTEMPTS or now_ms() + wait_s * 1_000 > self._deadline_ms:
+                return f"{attempt} attempts were lost against other writers"
+            time.sleep(wait_s)
+        raise AssertionError("there is always one more wait")
+
+    def _attempt(self, version: Version, merged: Sequence[Merged]) -> str | None:
+        """Commit once: None when it has to be tried again, why it cannot be, or empty: done."""
+        metadata = version.metadata
+        parent = current_snapshot(metadata)
+        listing = None if parent is None else open_list(self._handle.get(parent["manifest-list"]))
+        if parent is None or listing is None:
+            return "somebody else emptied the table"
+        current = {line.path: line for line in self._lines(listing)}
+        replaced = {line.path: line for m in merged for line in m.pack}
+        if any(current.pop(path, None) != line for path, line in replaced.items()):
+            return "somebody else replaced the same manifests"
+        number = next_sequence_number(metadata)
+        lines = list_of(
+            listing,
+            list(current.values()),
+            [m.record(self._snapshot_id, number) for m in merged],
+            list_header(self._snapshot_id, parent["snapshot-id"], number),
+        )
+        path = f"{metadata_folder(metadata)}/snap-{self._snapshot_id}-1-{uuid4()}.avro"
+        self._put(path, lines.encode())
+        summary = replace_summary(parent, merged, len(current)) | names_summary(())
+        snapshot = new_snapshot(metadata, self._snapshot_id, path, summary, now_ms())
+        change = TableChange(snapshot, frozenset(), proof(metadata, number, self._snapshot_id))
+        return "" if self._swap(version, change, path, merged) else None
+
+    def _swap(
+        self, version: Version, change: TableChange, path: str, merged: Sequence[Merged]
+    ) -> bool:
+        """Send a change; before that its files count as used, after a refusal as unused."""
+        self.used = {path, *(m.path for m in merged)}
+        try:
+            landed = self._handle.catalog.commit(version, change, self._deadline_ms)
+        except CommitError:
+            self.used = set()
+            raise
+        if not landed:
+            self.used = set()
+        return landed
+
+    def _landed(self) -> bool:
+        version = self._handle.catalog.load(self._deadline_ms, fresh=True)
+        snapshots = () if version is None else version.metadata.get("snapshots", ())
+        return any(s["snapshot-id"] == self._snapshot_id for s in snapshots)
+
+    def _lines(self, listing: AvroFile) -> list[ManifestEntry]:
+        """Return a list's lines; of one that only grew, no more than its end is read again."""
+        before, known = self._known or (None, [])
+        if (
+            before is not None
+            and (before.schema, before.sync) == (listing.schema, listing.sync)
+            and listing.blocks.startswith(before.blocks)
+        ):
+            rest = listing.blocks[len(before.blocks) :]
+            found = known + lines(msgspec.structs.replace(listing, blocks=rest))
+        else:
+            found = lines(listing)
+        self._known = (listing, found)
+        return found
+
+    def _put(self, address: str, data: bytes) -> None:
+        self.written.add(address)
+        self._handle.put(address, data)

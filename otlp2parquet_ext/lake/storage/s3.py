@@ -1,0 +1,300 @@
+"""S3 as storage, with requests of our own.
+
+    put   PUT with If-None-Match: * -- 412 --> HEAD: whose is it, and how long?
+    list  ListObjectsV2, a page when it is needed          size  HEAD
+
+An answer can get lost after the object was stored. The next attempt then finds it there, and
+could not tell its own from another writer's; so each `put` leaves a mark on what it stores.
+
+Source: Amazon S3 user guide, "Adding conditions to S3 operations"; Amazon S3 API reference.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING
+
+from otlp2parquet_ext.lake.http.dates import http_date_ms
+from otlp2parquet_ext.lake.http.errors import error_of
+from otlp2parquet_ext.lake.http.limits import ACKNOWLEDGED, LISTING, OBJECT, AnswerLimit
+from otlp2parquet_ext.lake.http.response import WebError
+from otlp2parquet_ext.lake.storage.s3_address import TABLE_BUCKET, S3Location, S3Service, full_path
+from otlp2parquet_ext.lake.storage.s3_documents import UNSPEAKABLE, deletion, not_deleted, read_page
+from otlp2parquet_ext.lake.storage.s3_errors import Action, refusal
+from otlp2parquet_ext.lake.storage.storage import (
+    ForeignAddressError,
+    NotThereError,
+    ObjectPart,
+    Put,
+    StorageError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from otlp2parquet_ext.lake.http.aws import AwsClient
+    from otlp2parquet_ext.lake.http.response import Response
+    from otlp2parquet_ext.lake.storage.buffers import BytesLike
+    from otlp2parquet_ext.lake.storage.storage import ObjectEntry
+
+LIMIT_MS = 60_000
+"""The most that one operation takes, retries included, unless told otherwise."""
+
+DELETED_AT_ONCE = 1_000
+PUT_ATTEMPTS = 3
+MARK = "x-amz-meta-put"
+
+
+class S3Storage:
+    """See `Storage`.
+
+    Args:
+        aws: signs and sends, for the service `s3`.
+        root: `bucket/prefix`, or "" for all buckets: paths then begin with the bucket's name.
+        endpoint: `http[s]://host[:port]` in the place of AWS's own.
+        path_style: whether the bucket is part of the path; None: by what is usual.
+        limit_ms: the most that one operation takes, retries included.
+    """
+
+    def __init__(
+        self,
+        aws: AwsClient,
+        root: str,
+        *,
+        endpoint: str = "",
+        path_style: bool | None = None,
+        limit_ms: int = LIMIT_MS,
+    ) -> None:
+        self._aws = aws
+        self._root = f"{root.strip('/')}/" if root.strip("/") else ""
+        self._service = S3Service(aws.region, endpoint, path_style)
+        self._limit_ms = limit_ms
+
+    def put(self, path: str, data: BytesLike) -> Put:
+        """See `Storage.put`; one request when there is none of that name."""
+        place = self._place(path)
+        mark = os.urandom(8).hex()
+        headers = {"If-None-Match": "*", MARK: mark}
+        length = len(memoryview(data).cast("B"))
+        for _ in range(PUT_ATTEMPTS):
+            response = self._send("PUT", place, headers, data)
+            # No two of our writers share a name there.
+            if response.status == 501 and place.bucket.endswith(TABLE_BUCKET):
+                response = self._send("PUT", place, {}, data)
+            if response.status == 200:
+                return Put(new=True, size_bytes=length, stored_ms=_time_ms(response, "date"))
+            if response.status != 412:
+                raise refusal(Action.PUT, place, self._service, response)
+            if (there := self._look(place)) is not None:
+                return Put(
+                    new=there.headers.get(MARK) == mark,
+                    size_bytes=_length(place, there),
+                    stored_ms=_time_ms(there, "last-modified"),
+                )
+        raise StorageError(f"{place} cannot be written: others create and remove it all the time")
+
+    def get(self, path: str) -> bytes:
+        """See `Storage.get`."""
+        place = self._place(path)
+        response = self._send("GET", place, limit=OBJECT)
+        if response.status == 200:
+            return response.body
+        raise refusal(Action.GET, place, self._service, response)
+
+    def part(self, path: str, start: int, length: int) -> ObjectPart:
+        """See `Storage.part`; one request, if there is such a part."""
+        place = self._place(path)
+        wanted = {"Range": f"bytes={start}-{start + length - 1}"}
+        response = self._send("GET", place, wanted, limit=OBJECT)
+        if response.status == 416:  # it ends before that
+            there = self._look(place)
+            if there is None:
+                raise NotThereError(f"{place} is not there")
+            return ObjectPart(b"", _length(place, there), _time_ms(there, "last-modified"))
+        body, stored_ms = response.body, _time_ms(response, "last-modified")
+        if response.status == 200:  # a server that knows no ranges
+            return ObjectPart(body[start : start + length], len(body), stored_ms)
+        if response.status == 206:
+            whole = response.headers.get("content-range", "").rpartition("/")[2]
+            if not whole.isdecimal():
+                raise StorageError(f"{place}: the server does not say how long it is")
+            return ObjectPart(body[:length], int(whole), stored_ms)
+        raise refusal(Action.GET, place, self._service, response)
+
+    def list(self, prefix: str) -> Iterator[str]:
+        """See `Storage.list`; pages are fetched as the caller goes on."""
+        return (entry.path for entry in self._pages(self._folder(prefix), delimiter="/"))
+
+    def walk(self, prefix: str, after: str = "") -> Iterator[ObjectEntry]:
+        """See `Storage.walk`."""
+        folder = self._folder(prefix)
+        key = f"{self._root}{after}".removeprefix(f"{folder.bucket}/") if after else ""
+        return self._pages(folder, after=key)
+
+    def delete(self, path: str) -> None:
+        """See `Storage.delete`."""
+        place = self._place(path)
+        response = self._send("DELETE", place)
+        if response.status not in (200, 204) and error_of(response)[0] != "NoSuchKey":
+            raise refusal(Action.DELETE, place, self._service, response)
+
+    def delete_many(self, paths: Sequence[str]) -> None:
+        """See `Storage.delete_many`: a thousand in one request, where the server can."""
+        buckets: dict[str, list[str]] = {}
+        for path in paths:
+            place = self._place(path)
+            if UNSPEAKABLE.search(place.key):
+                self.delete(path)
+            else:
+                buckets.setdefault(place.bucket, []).append(place.key)
+        for bucket, keys in buckets.items():
+            for start in range(0, len(keys), DELETED_AT_ONCE):
+                self._delete_at_once(S3Location(bucket, ""), keys[start : start + DELETED_AT_ONCE])
+
+    def _delete_at_once(self, bucket: S3Location, keys: Sequence[str]) -> None:
+        left = keys
+        if len(keys) > 1:
+            body = deletion(keys)
+            response = self._send(
+                "POST", bucket, _md5(body), body, (("delete", ""),), limit=LISTING
+            )
+            if response.status == 200:
+                left = not_deleted(response.body)
+        for key in left:  # one by one: each is tried again, and says what is wrong with it
+            self.delete(self._path(bucket._replace(key=key)))
+
+    def url(self, path: str) -> str:
+        """See `Storage.url`."""
+        return str(self._place(path))
+
+    def path(self, url: str) -> str:
+        """See `Storage.path`; `s3a:` and `s3n:` are understood, too."""
+        full = full_path(url)
+        if full is None or not full.startswith(self._root):
+            raise ForeignAddressError(f"{url} does not lie in s3://{self._root}")
+        return full.removeprefix(self._root)
+
+    def size(self, path: str) -> int | None:
+        """See `Storage.size`."""
+        place = self._place(path)
+        there = self._look(place)
+        return None if there is None else _length(place, there)
+
+    def _look(self, place: S3Location) -> Response | None:
+        """Return an answer to HEAD; None when there is no such object.
+
+        HEAD says nothing but a number of what it refuses, and the same number for an object and
+        for a bucket that is not there. So a refusal is asked for once more, in words.
+        """
+        response = self._send("HEAD", place)
+        if response.status == 200:
+            return response
+        words = self._send("GET", place, {"Range": "bytes=0-0"}, limit=ACKNOWLEDGED)
+        if words.status in (200, 206, 416):  # 416: it is there, and empty
+            again = self._send("HEAD", place)
+            if again.status == 200:
+                return again
+        error = refusal(Action.GET, place, self._service, words)
+        if isinstance(error, NotThereError):
+            return None
+        raise error
+
+    def _pages(
+        self, folder: S3Location, *, delimiter: str = "", after: str = ""
+    ) -> Iterator[ObjectEntry]:
+        """Yield what lies below a folder, a page of 1 000 at a time.
+
+        Args:
+            folder: its key ends with a slash, or is empty.
+            delimiter: "/" for what lies directly below it.
+            after: only keys beyond this one.
+
+        Raises:
+            StorageError: the server says for the second time to go on at the same place.
+        """
+        tokens: set[str] = set()
+        asked = {
+            "list-type": "2",
+            "encoding-type": "url",
+            "prefix": folder.key,
+            "delimiter": delimiter,
+            "start-after": after,
+        }
+        while True:
+            pairs = tuple((name, value) for name, value in asked.items() if value)
+            response = self._send("GET", folder._replace(key=""), {}, b"", pairs, limit=LISTING)
+            if response.status != 200:
+                raise refusal(Action.LIST, folder, self._service, response)
+            page = read_page(response.body)
+            for entry in page.entries:
+                if not entry.path.endswith("/"):  # a folder made by hand is an object, too
+                    yield entry._replace(path=self._path(folder._replace(key=entry.path)))
+            if not page.token:
+                return
+            if page.token in tokens:
+                raise StorageError(
+                    f"{self._path(folder)!r} cannot be listed: after {len(tokens)} pages the "
+                    "server says to go on where it has been; nothing was changed"
+                )
+            tokens.add(page.token)
+            asked |= {"continuation-token": page.token, "start-after": ""}
+
+    def _send(
+        self,
+        method: str,
+        place: S3Location,
+        headers: Mapping[str, str] | None = None,
+        body: BytesLike = b"",
+        pairs: tuple[tuple[str, str], ...] = (),
+        *,
+        limit: AnswerLimit = ACKNOWLEDGED,
+    ) -> Response:
+        deadline_ms = round(time.time() * 1_000) + self._limit_ms
+        try:
+            return self._aws.request(
+                method,
+                self._service.url(place, pairs),
+                headers=headers,
+                body=body,
+                deadline_ms=deadline_ms,
+                limit=limit,
+            )
+        except WebError as error:
+            raise StorageError(f"{place}: {error}") from error
+
+    def _place(self, path: str) -> S3Location:
+        bucket, _, key = f"{self._root}{path}".partition("/")
+        if not bucket or not key:
+            raise StorageError(f"{path!r} names no object: expected bucket/key")
+        return S3Location(bucket, key)
+
+    def _folder(self, prefix: str) -> S3Location:
+        bucket, _, key = f"{self._root}{prefix}".strip("/").partition("/")
+        if not bucket:
+            raise StorageError(f"{prefix!r} names no bucket")
+        return S3Location(bucket, f"{key}/" if key else "")
+
+    def _path(self, place: S3Location) -> str:
+        return f"{place.bucket}/{place.key}".removeprefix(self._root)
+
+
+def _length(place: S3Location, response: Response) -> int:
+    length = response.headers.get("content-length", "")
+    if not length.isdecimal():
+        raise StorageError(f"{place}: the server does not say how long it is")
+    return int(length)
+
+
+def _time_ms(response: Response, header: str) -> int:
+    """Return when the server says something was; without its word, now."""
+    told_ms = http_date_ms(response.headers.get(header, ""))
+    return round(time.time() * 1_000) if told_ms is None else told_ms
+
+
+def _md5(body: bytes) -> dict[str, str]:
+    """Return the header S3 demands with the one request that could do most harm."""
+    from base64 import b64encode  # noqa: PLC0415 - only whoever deletes needs them
+    from hashlib import md5  # noqa: PLC0415
+
+    return {"Content-MD5": b64encode(md5(body, usedforsecurity=False).digest()).decode()}

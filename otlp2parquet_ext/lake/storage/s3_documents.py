@@ -1,0 +1,104 @@
+"""The XML S3 speaks, in both directions. Pure.
+
+Source: Amazon S3 API reference, "ListObjectsV2", "DeleteObjects".
+"""
+
+from __future__ import annotations
+
+import re
+from html import escape
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import unquote_plus
+
+from otlp2parquet_ext.common.log import quote
+from otlp2parquet_ext.lake.http.dates import iso_date_ms
+from otlp2parquet_ext.lake.storage.storage import ObjectEntry, StorageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from xml.etree.ElementTree import Element
+
+# XML 1.0 has no way to write these, not even as references.
+UNSPEAKABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+
+
+TAGS = 65_536
+"""The most tags of an answer: a thousand objects have some twenty each, and each takes memory."""
+
+
+class ListPage(NamedTuple):
+    """A part of a listing; its paths are keys. `token` asks for the next one, "" for none."""
+
+    entries: list[ObjectEntry]
+    token: str
+
+
+def read_page(body: bytes) -> ListPage:
+    """Read an answer to ListObjectsV2.
+
+    Raises:
+        StorageError: it is something else.
+    """
+    root = _parsed(body, "ListBucketResult")
+    coded = _text(root, "EncodingType") == "url"
+    try:
+        entries = [
+            ObjectEntry(
+                unquote_plus(_text(found, "Key")) if coded else _text(found, "Key"),
+                int(_text(found, "Size") or 0),
+                iso_date_ms(_text(found, "LastModified")) or 0,
+            )
+            for found in root.iter()
+            if found.tag == "Contents"
+        ]
+    except ValueError as error:
+        raise StorageError(f"S3's answer is not ListBucketResult: {quote(error)}") from error
+    more = _text(root, "IsTruncated") == "true"
+    return ListPage(entries, _text(root, "NextContinuationToken") if more else "")
+
+
+def deletion(keys: Iterable[str]) -> bytes:
+    """Return a request to DeleteObjects that is answered with what failed, and no more."""
+    objects = "".join(f"<Object><Key>{_escaped(key)}</Key></Object>" for key in keys)
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?>'
+        '<Delete xmlns="http://s3.amazonaws.com/doc/2006-03-01/">'
+        f"<Quiet>true</Quiet>{objects}</Delete>"
+    ).encode()
+
+
+def not_deleted(body: bytes) -> list[str]:
+    """Return the keys that an answer to DeleteObjects says are still there.
+
+    Raises:
+        StorageError: it is something else.
+    """
+    root = _parsed(body, "DeleteResult")
+    return [_text(error, "Key") for error in root.iter() if error.tag == "Error"]
+
+
+def _escaped(key: str) -> str:
+    # A line's end would be read as another one.
+    return escape(key).replace("\r", "&#13;").replace("\n", "&#10;").replace("\t", "&#9;")
+
+
+def _parsed(body: bytes, expected: str) -> Element:
+    """Return a document's root, all names without their namespace."""
+    # Only whoever lists or deletes needs it.
+    from xml.etree import ElementTree as ET  # noqa: PLC0415 - expat bounds what entities expand to
+
+    if body.count(b"<") > TAGS:
+        raise StorageError(f"S3's answer is not {expected}: it has more than {TAGS} tags")
+    try:
+        root = ET.fromstring(body)  # noqa: S314 - as above
+    except ET.ParseError as error:
+        raise StorageError(f"S3's answer is not {expected}: {quote(error)}") from error
+    for element in root.iter():
+        element.tag = element.tag.rpartition("}")[2]
+    if root.tag != expected:
+        raise StorageError(f"S3's answer is not {expected} but {root.tag}")
+    return root
+
+
+def _text(element: Element, name: str) -> str:
+    return element.findtext(name) or ""

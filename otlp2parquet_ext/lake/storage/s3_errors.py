@@ -1,0 +1,122 @@
+"""What S3 refused, why, and what would help. Pure.
+
+Source: Amazon S3 API reference, "Error responses"; service authorization reference, "Actions,
+resources, and condition keys for Amazon S3", "… for Amazon S3 Tables".
+"""
+
+from __future__ import annotations
+
+import re
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from otlp2parquet_ext.common.log import quote
+from otlp2parquet_ext.lake.http.errors import code_of, error_of, expired, skewed, throttled
+from otlp2parquet_ext.lake.storage.s3_address import TABLE_BUCKET
+from otlp2parquet_ext.lake.storage.storage import NotThereError, StorageError
+
+if TYPE_CHECKING:
+    from otlp2parquet_ext.lake.http.response import Response
+    from otlp2parquet_ext.lake.storage.s3_address import S3Location, S3Service
+
+REGION_CHARACTERS = 40
+REGION = re.compile(rb"<Region>([a-z0-9-]+)</Region>")
+
+
+class Action(Enum):
+    """What was asked for: how a sentence says it, and how a policy does."""
+
+    PUT = ("written", "s3:PutObject")
+    GET = ("read", "s3:GetObject")
+    LIST = ("listed", "s3:ListBucket")
+    DELETE = ("removed", "s3:DeleteObject")
+
+
+def refusal(
+    action: Action, place: S3Location, service: S3Service, response: Response
+) -> StorageError:
+    """Return the error for an answer that is none of those the caller expects."""
+    participle, _ = action.value
+    code, message = error_of(response)
+    what = f"{place} cannot be {participle}"
+    if code == "NoSuchKey":
+        return NotThereError(f"{place} is not there")
+    advice = _advice(action, place, service, response)
+    said = " ".join(f"HTTP {response.status} {code}".split())
+    if message:
+        said += f": {quote(message)}"
+    error = StorageError(f"{what}: {advice} ({said})" if advice else f"{what}: {said}")
+    if response.status == 403 and advice == _permission(action, place, service):
+        error.lacks = _lacking(action, place)
+    error.of_object = response.status in (400, 403)
+    return error
+
+
+def _advice(action: Action, place: S3Location, service: S3Service, response: Response) -> str:
+    """Return the cause, and what to do about it; "" when nobody knows."""
+    code = code_of(response)
+    region = region_of(response)
+    if region and region != service.region:
+        return (
+            f"the bucket lies in {region}, not in {service.region}; add region={region} to the "
+            "URL that names it"
+        )
+    if expired(response):
+        return "the credentials are not, or no longer, valid"
+    if skewed(response):
+        return "the clock of this machine is wrong"
+    if throttled(response):
+        return "too many requests; it is tried again later"
+    return CAUSES.get(code, "") or _by_status(action, place, service, response.status)
+
+
+CAUSES = {
+    "NoSuchBucket": "there is no such bucket; is its name right, and the region?",
+    "InvalidBucketName": "a bucket cannot have this name",
+    "SignatureDoesNotMatch": "AWS_SECRET_ACCESS_KEY is not that of AWS_ACCESS_KEY_ID",
+    "NotImplemented": "the server knows no conditional writes (If-None-Match), which are needed",
+    "EntityTooLarge": "a single request takes at most 5 GiB",
+}
+
+
+def _by_status(action: Action, place: S3Location, service: S3Service, status: int) -> str:
+    if status == 403:
+        return _permission(action, place, service)
+    if status == 301:
+        return "the bucket lies in another region; add region= to the URL that names it"
+    return ""
+
+
+def _lacking(action: Action, place: S3Location) -> tuple[str, ...]:
+    """Return the actions one of which a role lacks: without a listing, what is missing looks so."""
+    if place.bucket.endswith(TABLE_BUCKET):
+        return ("s3tables:PutTableData" if action is Action.PUT else "s3tables:GetTableData",)
+    needed = action.value[1]
+    return (needed, Action.LIST.value[1]) if action is Action.GET else (needed,)
+
+
+def _permission(action: Action, place: S3Location, service: S3Service) -> str:
+    """Name what a role lacks; objects are named by their folder, as policies do."""
+    if place.bucket.endswith(TABLE_BUCKET):
+        (needed,) = _lacking(action, place)
+        resource = "arn:…:s3tables:…:bucket/NAME/table/*"
+        return f"{needed} on {resource} is not allowed; add it to the role's policy"
+    if action is Action.LIST:
+        resource = service.arn(place._replace(key=""))
+    else:
+        folder = place.key.partition("/")[0] + "/" if "/" in place.key else ""
+        resource = service.arn(place._replace(key=f"{folder}*"))
+    needed = f"{action.value[1]} on {resource} is not allowed; add it to the role's policy"
+    if action is Action.GET:
+        needed += ", with s3:ListBucket on the bucket, or what is missing looks forbidden"
+    return needed + ", and for an encrypted bucket the use of its KMS key"
+
+
+def region_of(response: Response) -> str:
+    """Return the region a bucket lies in, where S3 says so; else ""."""
+    if response.status not in (301, 307, 400, 403):
+        return ""
+    found = REGION.search(response.body)
+    return quote(response.headers.get("x-amz-bucket-region", ""), REGION_CHARACTERS) or (
+        found[1].decode() if found else ""
+    )

@@ -1,0 +1,228 @@
+"""Which invocation a moment belongs to: windows in time, not a "current request" variable.
+
+    INVOKE (Extensions API) --invoked()--> window     authoritative
+    platform.start          --started()--> window     only while no INVOKE is known
+                                           its opening moved earlier, and its trace
+
+Anything in the sandbox can post a `platform.start`; only Lambda can send an INVOKE. A window
+opens with its invocation and closes when the next one opens, never at `platform.runtimeDone`:
+background work and late lines still belong to it. Times are Unix microseconds.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from msgspec.structs import replace
+
+from otlp2parquet_ext.records.mapping.trace import NO_TRACE, Trace, parse_header
+
+if TYPE_CHECKING:
+    from otlp2parquet_ext.records.telemetry.values import Invoke
+
+REQUEST_ID_LENGTH = 256
+"""Longest request id that other records are given: AWS's have 36 characters. Each record of an
+invocation repeats it, so a long one would take memory in proportion to their number."""
+
+_MILLISECOND_US = 1000
+_STREAMS = ("platform.restoreStart", "platform.initStart")
+
+
+class InvocationWindow(msgspec.Struct, frozen=True):
+    """One invocation, as far as it is known.
+
+    Attributes:
+        request_id: AWS's request id; a retried event comes again under the same one.
+        opened_us: when its window opens.
+        invoke: the INVOKE event; None when only a `platform.start` told of it.
+        started_us: of its `platform.start`, as far as one is believed; else 0.
+        trace: its trace context, for records that have none of their own.
+    """
+
+    request_id: str
+    opened_us: int
+    invoke: Invoke | None = None
+    trace: Trace = NO_TRACE
+    started_us: int = 0
+
+
+class Invocations:
+    """The invocations of one execution environment, the latest `capacity` of them.
+
+    One owner: the flush side's thread. Telling it the same fact twice changes nothing.
+
+    Attributes:
+        function_arn: as last invoked, suffix and all; "" when not yet known.
+        version: the function version last seen in an event; "" when none was.
+        log_stream: the log stream's name, if an event told it; else "". What came first counts:
+            the platform tells it before the function's code can tell anything.
+
+    Source: AWS Lambda developer guide, "Telemetry API", "Lambda execution environment
+    lifecycle" (one invocation at a time); docs/security.md (any process can post to the listener).
+    """
+
+    def __init__(self, capacity: int = 1000) -> None:
+        """Begin with no invocation known; `capacity` >= 1."""
+        self.function_arn = ""
+        self.version = ""
+        self._log_streams: dict[str, str] = {}
+        self._capacity = capacity
+        self._has_invokes = False
+        self._windows: list[InvocationWindow] = []  # in the order of their opening
+        self._opened: list[int] = []  # of each window, for bisection
+        self._by_id: dict[str, list[InvocationWindow]] = {}  # several when an event was retried
+        self._unconfirmed: dict[str, tuple[int, Trace]] = {}  # starts still without an INVOKE
+
+    def invoked(self, invoke: Invoke) -> None:
+        """Note an INVOKE event; hearing of it again is no news."""
+        self._has_invokes = True
+        self.function_arn = invoke.invoked_function_arn or self.function_arn
+        known = self._by_id.get(invoke.request_id, [])
+        if any(window.invoke == invoke for window in known):
+            return
+        trace = parse_header(invoke.trace_header)
+        for window in reversed(known):
+            if window.invoke is None and window.opened_us <= invoke.received_us:
+                better = _better(trace, window.trace)
+                self._replace(window, replace(window, invoke=invoke, trace=better))
+                return
+        self._forget_starts(invoke)
+        self._add(InvocationWindow(invoke.request_id, invoke.received_us, invoke, trace))
+        if invoke.request_id in self._unconfirmed:
+            self.started(invoke.request_id, *self._unconfirmed.pop(invoke.request_id))
+
+    def started(
+        self, request_id: str, time_us: int, trace: Trace = NO_TRACE, *, opens_window: bool = True
+    ) -> None:
+        """Note a `platform.start`.
+
+        Args:
+            request_id: not "".
+            time_us: the event's time.
+            trace: from its `tracing`.
+            opens_window: False where invocations run side by side (Managed Instances): only
+                the trace is noted then.
+        """
+        if len(request_id) > REQUEST_ID_LENGTH:
+            return
+        known = self._by_id.get(request_id)
+        invoked = [window for window in known if window.invoke is not None] if known else None
+        if not opens_window:
+            self._by_id[request_id] = [InvocationWindow(request_id, time_us, None, trace)]
+            _shorten(self._by_id, self._capacity)
+        elif invoked:
+            self._confirm(invoked, time_us, trace)
+        elif self._has_invokes:
+            if time_us > self._unconfirmed.get(request_id, (0, trace))[0]:
+                self._unconfirmed[request_id] = (time_us, trace)
+            _shorten(self._unconfirmed, self._capacity)
+        elif not known or all(window.opened_us != time_us for window in known):
+            self._add(InvocationWindow(request_id, time_us, None, trace, time_us))
+
+    @property
+    def log_stream(self) -> str:
+        """See the class; that of a restore replaces that of the snapshot."""
+        return next((self._log_streams[k] for k in _STREAMS if k in self._log_streams), "")
+
+    def told_stream(self, event_type: str, stream: str) -> None:
+        """Note the log stream a `platform.initStart` or `platform.restoreStart` names."""
+        self._log_streams.setdefault(event_type, stream)
+
+    def at(self, time_us: int) -> InvocationWindow | None:
+        """Give the invocation whose window contains a moment; None before the first."""
+        index = bisect_right(self._opened, time_us)
+        return self._windows[index - 1] if index else None
+
+    def before(self, invocation: InvocationWindow) -> InvocationWindow | None:
+        """Give the invocation whose window this one's opening closed; None for the first."""
+        index = self._index(invocation)
+        return self._windows[index - 1] if index else None
+
+    def by_id(self, request_id: str) -> InvocationWindow | None:
+        """Give the latest invocation with a request id."""
+        known = self._by_id.get(request_id)
+        return known[-1] if known else None
+
+    def by_trace(self) -> dict[str, list[InvocationWindow]]:
+        """Give the invocations of each trace that is known, in the order of their opening."""
+        found: dict[str, list[InvocationWindow]] = {}
+        known = (one for invocations in self._by_id.values() for one in invocations)
+        for one in sorted(known, key=attrgetter("opened_us")):
+            if one.trace.trace_id is not None:
+                found.setdefault(one.trace.trace_id, []).append(one)
+        return found
+
+    def _confirm(self, windows: list[InvocationWindow], time_us: int, trace: Trace) -> None:
+        # We hear of an INVOKE a little after it began, so a start belongs to the first INVOKE
+        # heard after it; a start stamped later than all of them, to the last.
+        later = (w for w in windows if w.invoke is not None and w.invoke.received_us >= time_us)
+        window = next(later, windows[-1])
+        previous = self.before(window)
+        # No invocation begins before its predecessor: such a time is made up. Event times are
+        # cut to the millisecond, ours are not.
+        earliest = previous.opened_us // _MILLISECOND_US * _MILLISECOND_US if previous else 0
+        assert window.invoke is not None
+        # Of several starts the latest counts: a forged one can only lead to where we would be
+        # without any.
+        moves = max(earliest, window.started_us + 1) <= time_us < window.invoke.received_us
+        better = replace(
+            window,
+            opened_us=time_us if moves else window.opened_us,
+            started_us=time_us if moves else window.started_us,
+            trace=_better(window.trace, trace),
+        )
+        if better != window:
+            self._replace(window, better)
+
+    def _add(self, invocation: InvocationWindow) -> None:
+        self._insert(invocation)
+        known = self._by_id.setdefault(invocation.request_id, [])
+        known.append(invocation)
+        if len(known) > 1:
+            known.sort(key=attrgetter("opened_us"))
+        if len(self._windows) > self._capacity:
+            self._remove(self._windows[0])
+
+    def _forget_starts(self, invoke: Invoke) -> None:
+        """Forget starts that no INVOKE confirmed and that lie behind this one: they are made up."""
+        for window in self._windows[bisect_left(self._opened, invoke.received_us) :]:
+            if window.invoke is None:
+                self._remove(window)
+                if window.request_id == invoke.request_id:
+                    self._unconfirmed[window.request_id] = (window.opened_us, window.trace)
+
+    def _remove(self, window: InvocationWindow) -> None:
+        index = self._index(window)
+        del self._windows[index], self._opened[index]
+        siblings = self._by_id[window.request_id]
+        siblings.remove(window)
+        if not siblings:
+            del self._by_id[window.request_id]
+
+    def _insert(self, invocation: InvocationWindow) -> None:
+        index = bisect_right(self._opened, invocation.opened_us)
+        self._windows.insert(index, invocation)
+        self._opened.insert(index, invocation.opened_us)
+
+    def _replace(self, old: InvocationWindow, new: InvocationWindow) -> None:
+        index = self._index(old)
+        del self._windows[index], self._opened[index]
+        self._insert(new)
+        siblings = self._by_id[old.request_id]
+        siblings[siblings.index(old)] = new
+
+    def _index(self, invocation: InvocationWindow) -> int:
+        return self._windows.index(invocation, bisect_left(self._opened, invocation.opened_us))
+
+
+def _better(authority: Trace, other: Trace) -> Trace:
+    """Choose a trace: the other knows the span, but counts only if it is of the same trace."""
+    return other if authority.trace_id in {None, other.trace_id} else authority
+
+
+def _shorten(known: dict[str, Any], capacity: int) -> None:
+    if len(known) > capacity:
+        del known[next(iter(known))]

@@ -1,0 +1,137 @@
+"""Where records come from: the columns of their resource and scope.
+
+A request's resource is completed with what only the extension knows of the environment
+(`cloud.*`, `faas.*`, `service.*`), so that a function's own spans and the platform's logs carry
+the same. Nothing the request says is overwritten; an instance of its own is an attribute, because
+that column is the execution environment's.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+import msgspec
+
+from otlp2parquet_ext.records.mapping.fields import Fields
+from otlp2parquet_ext.records.otlp.invocation_matching import named_request
+from otlp2parquet_ext.records.otlp.values import dropped, read_attributes, text
+
+if TYPE_CHECKING:
+    from otlp2parquet_ext.records.mapping.attributes import Attributes
+    from otlp2parquet_ext.records.mapping.resource import Resource
+
+REMEMBERED_BYTES = 1_048_576
+"""Resources and scopes remembered; a longer one is remembered alone."""
+
+T = TypeVar("T")
+Key = tuple[bytes, str]
+"""A message as protobuf, and its schema URL."""
+
+_UNKNOWN = "unknown_service"
+_decode_raw = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+
+class OtlpOrigin(NamedTuple):
+    """A resource as it is stored.
+
+    Attributes:
+        columns: by name; the same for all its records.
+        request_id: of the invocation it names, None when none.
+    """
+
+    columns: dict[str, object]
+    request_id: str | None
+
+
+class Origins:
+    """Reads resources and scopes; remembers those it has read, for one batch.
+
+    Args:
+        environment: the execution environment's own resource.
+    """
+
+    def __init__(self, environment: Resource) -> None:
+        self._environment = environment
+        self._attributes: dict[str, object] = {**_decode_raw(environment.attributes)}
+        self._resources: dict[Key, OtlpOrigin] = {}
+        self._scopes: dict[Key, dict[str, object]] = {}
+        self._known_bytes = 0
+
+    def resource(self, group: Any) -> OtlpOrigin:
+        """Read the resource of a ResourceLogs, ResourceSpans or ResourceMetrics."""
+        key = (group.resource.SerializeToString(), group.schema_url)
+        if (known := self._resources.get(key)) is None:
+            known = self._read_resource(group)
+            self._remember(self._resources, key, known)
+        return known
+
+    def scope(self, group: Any) -> dict[str, object]:
+        """Read the scope of a ScopeLogs, ScopeSpans or ScopeMetrics: its columns by name."""
+        key = (group.scope.SerializeToString(), group.schema_url)
+        if (known := self._scopes.get(key)) is None:
+            scope = group.scope
+            known = {
+                "ScopeName": scope.name or None,
+                "ScopeVersion": scope.version or None,
+                "ScopeAttributes": text(read_attributes(scope.attributes), dropped(scope)),
+                "ScopeSchemaUrl": group.schema_url or None,
+            }
+            self._remember(self._scopes, key, known)
+        return known
+
+    def _remember(self, known: dict[Key, T], key: Key, found: T) -> None:
+        self._known_bytes += len(key[0])
+        if self._known_bytes > REMEMBERED_BYTES:
+            self._resources.clear()
+            self._scopes.clear()
+            self._known_bytes = len(key[0])
+        known[key] = found
+
+    def _read_resource(self, group: Any) -> OtlpOrigin:
+        environment = self._environment
+        fields = read_attributes(group.resource.attributes)
+        rest = dict(fields.values)
+        name = _take(rest, "service.name", environment.service_name)
+        namespace = _take(rest, "service.namespace", environment.service_namespace)
+        # SDKs make one up; in a snapshot that is thawed many times it is not even of one process.
+        instance = environment.service_instance_id
+        if not instance or rest.get("service.instance.id") == instance:
+            instance = _take(rest, "service.instance.id", None) or instance
+        rest.update((key, raw) for key, raw in self._attributes.items() if key not in rest)
+        own = dropped(group.resource) or {}
+        if group.resource.entity_refs:
+            own["otel.entity_refs"] = _entities(group.resource)
+        columns: dict[str, object] = {
+            "ServiceName": name,
+            "ServiceNamespace": namespace,
+            "ServiceInstanceId": instance,
+            "ResourceAttributes": text(Fields(b"", rest, rest, fields.repeated), own),
+            "ResourceSchemaUrl": group.schema_url or None,
+        }
+        return OtlpOrigin(columns, named_request(fields.values))
+
+
+def _take(attributes: Attributes, key: str, otherwise: str | None) -> str | None:
+    """Take an attribute that has a column; one that names nothing stays where it is.
+
+    What an SDK that was told no name writes, `unknown_service:node`, names nothing.
+    """
+    value = attributes.get(key)
+    if not isinstance(value, str) or not value:
+        return otherwise
+    if value.startswith(_UNKNOWN) and otherwise:
+        return otherwise
+    del attributes[key]
+    return value
+
+
+def _entities(resource: Any) -> list[Attributes]:
+    return [
+        {
+            "schema_url": one.schema_url,
+            "type": one.type,
+            "id_keys": list(one.id_keys),
+            "description_keys": list(one.description_keys),
+        }
+        for one in resource.entity_refs
+    ]

@@ -1,0 +1,176 @@
+"""`otlp2parquet-ext`: what people run; none of it is in the layer.
+
+    arguments --the first word--> a line of COMMANDS --> its module's add_arguments, then its run
+
+A command is a line of COMMANDS and a module with `add_arguments(parser)`, `run(arguments) -> int`,
+a docstring whose second part describes it, and EXAMPLES. Only the command that is asked for is
+imported, and what its module imports itself is light: `--help` needs no extra, and no patience.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import importlib.util
+import os
+import sys
+import traceback
+from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
+
+from otlp2parquet_ext import __version__
+from otlp2parquet_ext.common.log import hide
+from otlp2parquet_ext.common.secrets.url_options import secrets_of
+from otlp2parquet_ext.common.settings.settings import secrets_in
+from otlp2parquet_ext.tools.terminal import clean, show_error
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from _typeshed import SupportsWrite
+
+PROGRAM = "otlp2parquet-ext"
+USAGE_ERROR, INTERRUPTED = 2, 130
+BUG = 70
+"""Exit status for errors that no command foresees: EX_SOFTWARE of sysexits.h."""
+
+
+class Command(NamedTuple):
+    """One command.
+
+    Attributes:
+        name: what is typed.
+        help: a few words for the list of commands.
+        module: below this package.
+        needs: modules of an extra without which it does not run.
+        extra: which brings them.
+    """
+
+    name: str
+    help: str
+    module: str
+    needs: tuple[str, ...] = ()
+    extra: str = ""
+
+
+COMMANDS: tuple[Command, ...] = (
+    Command("local", "run a function with the extension, without AWS", "commands.local"),
+    Command(
+        "demo",
+        "run the sample function and read its telemetry back",
+        "commands.demo",
+        ("awslambdaric", "duckdb"),
+        "local,report",
+    ),
+    Command("check", "try a destination, and say what would mend it", "commands.check"),
+    Command("commit", "commit what waits in an inbox; table care", "commands.commit"),
+    Command(
+        "query",
+        "SQL over a destination: logs, traces, metrics_sum, …",
+        "commands.query",
+        ("duckdb",),
+        "report",
+    ),
+    Command(
+        "report",
+        "one HTML page: what is slow, what failed, what it costs",
+        "commands.report",
+        ("duckdb",),
+        "report",
+    ),
+    Command(
+        "tail",
+        "the latest log rows; --follow goes on",
+        "commands.tail",
+        ("duckdb",),
+        "report",
+    ),
+    Command("cost", "what it costs in the lake, beside CloudWatch Logs", "cost.command"),
+    Command("settings", "list every variable the extension reads", "commands.settings"),
+    Command("completion", "let a shell complete these commands", "commands.completion"),
+)
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors, which quote arguments, only show."""
+
+    def _print_message(self, message: str, file: SupportsWrite[str] | None = None) -> None:
+        super()._print_message(clean(message) if message else message, file)
+
+
+class Module(Protocol):
+    """What a command's module has."""
+
+    EXAMPLES: str
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Describe the command's arguments."""
+
+    def run(self, arguments: argparse.Namespace) -> int:
+        """Do it; return the exit status."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command and return its exit status."""
+    given = sys.argv[1:] if arguments is None else arguments
+    hide(secrets_in(os.environ))
+    hide([secret for one in given if "://" in one for secret in secrets_of(one, paths=True)])
+    chosen = parser_for(next((a for a in given if not a.startswith("-")), "")).parse_args(given)
+    command: Command = chosen.otlp2parquet_command
+    if missing := [name for name in command.needs if importlib.util.find_spec(name) is None]:
+        extra = f"pip install '{PROGRAM}[{command.extra}]'"
+        show_error(f"{PROGRAM} {command.name} needs {missing[0]}: {extra}")
+        return USAGE_ERROR
+    try:
+        return module_of(command).run(chosen)
+    except KeyboardInterrupt:
+        show_error(f"{PROGRAM} {command.name}: interrupted; the same command again finishes it")
+        return INTERRUPTED
+    except Exception:  # noqa: BLE001 - Python would print it unmasked
+        show_error(traceback.format_exc())
+        return BUG
+
+
+def parser_for(*names: str) -> argparse.ArgumentParser:
+    """Return the parser; only commands of these names know their arguments."""
+    parser = _Parser(
+        prog=PROGRAM,
+        description="What the extension writes, on a laptop: run, check, read, care for.",
+        epilog=f"{PROGRAM} COMMAND --help says more, with examples.",
+    )
+    parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", title="commands")
+    for command in COMMANDS:
+        _add(commands, command, known=command.name in names)
+    return parser
+
+
+def _add(commands: argparse._SubParsersAction[_Parser], command: Command, *, known: bool) -> None:
+    if not known:
+        commands.add_parser(command.name, help=command.help)
+        return
+    module = module_of(command)
+    parser = commands.add_parser(
+        command.name,
+        help=command.help,
+        description=description(module),
+        epilog=f"examples:\n{module.EXAMPLES}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    module.add_arguments(parser)
+    parser.set_defaults(otlp2parquet_command=command)
+
+
+def module_of(command: Command) -> Module:
+    """Import a command's module."""
+    return cast("Module", importlib.import_module(f"{__package__}.{command.module}"))
+
+
+def description(module: Module) -> str:
+    """Return what a module's docstring says below its first line."""
+    first, _, rest = (module.__doc__ or "").partition("\n")
+    return rest.strip() or first
+
+
+def names(commands: Sequence[Command] = COMMANDS) -> tuple[str, ...]:
+    """Return every command's name."""
+    return tuple(command.name for command in commands)

@@ -1,0 +1,158 @@
+"""`otlp2parquet-ext commit`: the committer by hand, for cron and for what has piled up.
+
+Its options are those of `commands.commit`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from otlp2parquet_ext.functions.committer.opening import open_places
+from otlp2parquet_ext.functions.committer.progress import Progress
+from otlp2parquet_ext.functions.committer.sweeping import Options
+from otlp2parquet_ext.functions.committer.tables import (
+    care_for_all,
+    commit_all,
+    count_waiting,
+    together,
+)
+from otlp2parquet_ext.lake.destinations.destination import DestinationError
+from otlp2parquet_ext.lake.iceberg.commit.handle import now_ms
+from otlp2parquet_ext.lake.storage.storage import StorageError
+from otlp2parquet_ext.tools.terminal import show, show_error
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Mapping, Sequence
+
+    from otlp2parquet_ext.functions.committer.care import Cared
+    from otlp2parquet_ext.functions.committer.opening import TableLocation
+    from otlp2parquet_ext.functions.committer.sweeping import Swept
+    from otlp2parquet_ext.functions.committer.work import Done
+
+DAY_MS = 86_400_000
+
+LEFT, SET_ASIDE = 1, 3
+"""Exit statuses: something is left to do again; all is done, and a person has to look at what was
+set aside. 2 is the command line's own, for a wrong option."""
+
+
+def run(chosen: argparse.Namespace) -> int:
+    """Run the command; return its exit status: 0, `LEFT` or `SET_ASIDE`."""
+    environ = {**os.environ, "OTLP2PARQUET_DESTINATION": chosen.destination}
+    try:
+        deadline_ms = now_ms() + chosen.seconds * 1_000
+        places = open_places(environ)
+        waiting, problems = count_waiting(places, deadline_ms)
+    except (DestinationError, StorageError) as error:
+        show_error(error)
+        return 1
+    if chosen.dry_run:
+        show(f"{waiting} files wait in the inbox")
+        for problem in problems:
+            show_error(problem)
+        status = int(bool(problems))
+    else:
+        status = _commit(places, chosen, waiting, deadline_ms)
+    if chosen.maintain or chosen.sweep:
+        status = _care(places, chosen, deadline_ms) or status
+    return status
+
+
+def _commit(
+    places: Sequence[TableLocation], chosen: argparse.Namespace, waiting: int, deadline_ms: int
+) -> int:
+    limit = chosen.limit
+    if not chosen.until_empty:
+        limit = waiting if limit is None else min(limit, waiting)
+    progress = Progress(sys.stderr, waiting if limit is None else limit)
+    started_s = time.monotonic()
+    dones = commit_all(
+        places,
+        deadline_ms,
+        limit=limit,
+        per_snapshot=chosen.per_snapshot,
+        progress=progress.show,
+    )
+    done = together(dones)
+    progress.end()
+    show(summary(done, time.monotonic() - started_s))
+    if done.problem:
+        show_error(done.problem)
+        return LEFT
+    return SET_ASIDE if done.aside else 0
+
+
+def summary(done: Done, seconds: float) -> str:
+    """Say what was committed, in one line."""
+    aside = f"; {done.aside} descriptors were set aside" if done.aside else ""
+    if not done.files:
+        return f"nothing waited in the inbox{aside}"
+    return (
+        f"{done.files:,} files of {done.rows:,} rows are in the table, in {done.snapshots} "
+        f"snapshots, after {seconds:.1f} s{aside}"
+    )
+
+
+def _care(places: Sequence[TableLocation], chosen: argparse.Namespace, deadline_ms: int) -> int:
+    sweeping = Options(
+        older_than_ms=int(chosen.older_than_days * DAY_MS),
+        delete_strays=chosen.delete_strays,
+        dry_run=chosen.dry_run,
+    )
+    wanted = sweeping if chosen.sweep else None
+    failed = False
+    for place, cared in care_for_all(places, deadline_ms, sweeping=wanted, dry_run=chosen.dry_run):
+        for line in report(cared, dry_run=chosen.dry_run):
+            show(line if place.is_first else f"{place.label}: {line}")
+        for problem in cared.problems:
+            show_error(problem)
+        failed = failed or bool(cared.problems)
+    return int(failed)
+
+
+def report(cared: Cared, *, dry_run: bool) -> list[str]:
+    """Say what the care of the table did, a line for each part."""
+    found = []
+    would = " would be" if dry_run else ""
+    if (merging := cared.merging) is not None:
+        found.append(
+            f"manifests: {merging.replaced} of {merging.manifests}{would} merged into "
+            f"{merging.written}" + (f" ({merging.why})" if merging.why else "")
+        )
+    if (cleaned := cared.cleaned) is not None:
+        found.append(
+            f"expired: {cleaned.manifests} manifests and {cleaned.files} files{would} deleted, "
+            f"{cleaned.notes} notes wait" + (f" ({cleaned.why})" if cleaned.why else "")
+        )
+    if cared.swept is not None:
+        found += _swept(cared.swept, would)
+    return found
+
+
+def _swept(swept: Swept, would: str) -> list[str]:
+    if swept.why:
+        return [f"sweep: {swept.why}"]
+    line = (
+        f"sweep: of {swept.looked} files {swept.deleted} of {swept.deleted_bytes / 1e6:.1f} MB"
+        f"{would} deleted and {swept.adopted}{would} put into the inbox; {swept.left} files of "
+        f"rows and {swept.foreign} of unknown names are left"
+    )
+    if not swept.ended:
+        line += "; the next run goes on where this one stopped"
+    return [line, *(f"  left: {path}" for path in swept.examples)]
+
+
+def commit_quietly(environ: Mapping[str, str], seconds: int) -> int:
+    """Commit what waits, after a function was run locally; return how many files.
+
+    Raises:
+        DestinationError: they are still not visible.
+    """
+    done = together(commit_all(open_places(environ), now_ms() + seconds * 1_000))
+    if done.problem:
+        raise DestinationError(done.problem)
+    return done.files

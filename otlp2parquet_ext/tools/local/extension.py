@@ -1,0 +1,147 @@
+"""One extension of one generation: its state, and the event it waits for or has yet to hear.
+
+API handlers call it, the sandbox waits for its state with `Changes`. The times that end up in
+reports are taken here, when a call arrives, not when somebody wakes up to look.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from otlp2parquet_ext.tools.local.outcome import ExtensionRun
+from otlp2parquet_ext.tools.local.states import (
+    EXTENSION,
+    ExtensionCall,
+    ExtensionState,
+    extension_after,
+)
+
+if TYPE_CHECKING:
+    from otlp2parquet_ext.tools.local.changes import Changes
+    from otlp2parquet_ext.tools.local.processes import Program, Usage
+    from otlp2parquet_ext.tools.local.requests import NextResponse
+
+_FAILED = frozenset(
+    {
+        ExtensionState.INIT_ERROR,
+        ExtensionState.EXIT_ERROR,
+        ExtensionState.LAUNCH_ERROR,
+        ExtensionState.EXITED,
+    }
+)
+
+
+@dataclass(eq=False)
+class Extension:
+    """One extension of one generation.
+
+    Attributes:
+        name, external: external ones have a process of ours, internal ones live in the runtime.
+        state: see `states`.
+        identifier: "" before register.
+        events: what it registered for.
+        error_type: what it or we say it died of.
+        subscribed: whether it has a telemetry subscription.
+        registered_s, ready_s: monotonic times of register and of the latest `next`.
+    """
+
+    name: str
+    external: bool
+    changes: Changes
+    state: ExtensionState = ExtensionState.STARTED
+    identifier: str = ""
+    events: frozenset[str] = frozenset()
+    error_type: str = ""
+    subscribed: bool = False
+    program: Program | None = None
+    lines: list[str] = field(default_factory=list)
+    registered_s: float | None = None
+    first_ready_s: float | None = None
+    ready_usage: Usage | None = None
+    ready_s: float = 0.0
+    _asking: asyncio.Future[NextResponse] | None = None
+    _untold: NextResponse | None = None
+
+    def call(self, call: ExtensionCall) -> None:
+        """Move on by a call.
+
+        Raises:
+            IllegalCallError: it is out of order.
+        """
+        self.state = extension_after(self.state, call)
+        self.changes.notify()
+
+    def register(self, events: frozenset[str]) -> None:
+        """Take the registration and give it an identifier."""
+        self.call(ExtensionCall.REGISTER)
+        self.identifier = str(uuid.uuid4())
+        self.events = events
+        self.registered_s = time.monotonic()
+
+    async def next(self) -> NextResponse:
+        """Wait for the next event; the state says READY meanwhile."""
+        self.ready_s = time.monotonic()
+        if self.first_ready_s is None:
+            self.first_ready_s = self.ready_s
+            self.ready_usage = self.program.usage() if self.program else None
+        self.call(ExtensionCall.NEXT)
+        if self._asking:
+            self._asking.cancel()
+        asking: asyncio.Future[NextResponse] = asyncio.get_running_loop().create_future()
+        self._asking = asking
+        if self._untold:
+            self.tell(self._untold)
+        return await asking
+
+    def tell(self, answer: NextResponse) -> None:
+        """Hand out an event now, or with the `next` that is still to come."""
+        if self.state is not ExtensionState.READY or not self._asking or self._asking.done():
+            self._untold = answer
+            return
+        self._untold = None
+        self._asking.set_result(answer)
+        self._asking = None
+        self.call(ExtensionCall.EVENT)
+
+    def exited(self) -> None:
+        """Note that the process has ended."""
+        self.error_type = self.error_type or "Extension.Crash"
+        self.state = EXTENSION.get((self.state, ExtensionCall.EXIT), ExtensionState.EXITED)
+        if self._asking:
+            self._asking.cancel()
+        self.changes.notify()
+
+    @property
+    def alive(self) -> bool:
+        """Whether its process runs."""
+        return self.program is not None and self.program.exit_code is None
+
+    @property
+    def failed(self) -> bool:
+        """Whether it can never be ready again."""
+        return self.state in _FAILED
+
+
+def extension_run(extension: Extension, generation: int) -> ExtensionRun:
+    """Return what is known of an extension's process."""
+    program, usage = extension.program, extension.ready_usage
+
+    def since_start(moment_s: float | None) -> float | None:
+        return (moment_s - program.started_s) * 1000 if program and moment_s else None
+
+    return ExtensionRun(
+        name=extension.name,
+        generation=generation,
+        register_ms=since_start(extension.registered_s),
+        ready_ms=since_start(extension.first_ready_s),
+        ready_cpu_ms=usage.cpu_ms if usage else None,
+        ready_rss_bytes=usage.rss_bytes if usage else None,
+        peak_rss_bytes=program.peak.peak_rss_bytes if program and program.peak else None,
+        exit_code=program.exit_code if program else None,
+        killed=program.killed if program else False,
+        lines=tuple(extension.lines),
+    )

@@ -1,0 +1,80 @@
+"""Why a generation, or an invocation in it, cannot go on: one value, and the words for it."""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from otlp2parquet_ext.tools.local.responses import error_document
+
+if TYPE_CHECKING:
+    from otlp2parquet_ext.tools.local.extension import Extension
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a generation cannot go on.
+
+    Attributes:
+        error_type: of the records.
+        message: for the caller, unless the runtime gave a document of its own.
+        payload: that document, b"" without one.
+        timeout: the reason is time.
+    """
+
+    error_type: str
+    message: str
+    payload: bytes = b""
+    timeout: bool = False
+
+    @property
+    def status(self) -> str:
+        """`timeout` or `error`, as records have it."""
+        return "timeout" if self.timeout else "error"
+
+    @property
+    def shutdown_reason(self) -> str:
+        """`timeout` or `failure`, as SHUTDOWN has it."""
+        return "timeout" if self.timeout else "failure"
+
+    def document(self, request_id: str = "") -> bytes:
+        """Return what the caller of an invocation gets; without an id, of INIT."""
+        message = f"RequestId: {request_id} Error: {self.message}" if request_id else self.message
+        return self.payload or error_document(self.error_type, message)
+
+
+def init_timeout(limit_ms: float) -> Failure:
+    """Return the failure of an INIT that took too long."""
+    return Failure("Sandbox.Timedout", f"INIT took longer than {limit_ms:.0f} ms", timeout=True)
+
+
+def task_timeout(timeout_s: float) -> Failure:
+    """Return the failure of an invocation that took too long."""
+    return Failure(
+        "Sandbox.Timedout", f"Task timed out after {timeout_s:.2f} seconds", timeout=True
+    )
+
+
+def runtime_exit(code: int | None, *, out_of_memory: bool) -> Failure:
+    """Return the failure of a runtime that ended."""
+    error_type = "Runtime.OutOfMemory" if out_of_memory else "Runtime.ExitError"
+    return Failure(error_type, f"Runtime exited with error: {exit_text(code)}")
+
+
+def extension_exit(extension: Extension) -> Failure:
+    """Return the failure of an extension that ended or gave up."""
+    code = extension.program.exit_code if extension.program else None
+    return Failure(
+        extension.error_type,
+        f"extension {extension.name} is {extension.state} ({exit_text(code)})",
+    )
+
+
+def exit_text(code: int | None) -> str:
+    """Return an exit code in the words of Go's runtime, as Lambda has them."""
+    if code is None:
+        return "still running"
+    if code < 0:
+        return f"signal: {(signal.strsignal(-code) or str(-code)).lower()}"
+    return f"exit status {code}"

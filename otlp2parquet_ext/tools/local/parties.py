@@ -1,0 +1,60 @@
+"""Everyone in one generation of one environment, as API handlers and the sandbox see them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from otlp2parquet_ext.tools.local.extension import extension_run
+
+if TYPE_CHECKING:
+    from otlp2parquet_ext.tools.local.changes import Changes
+    from otlp2parquet_ext.tools.local.extension import Extension
+    from otlp2parquet_ext.tools.local.outcome import ExtensionRun
+    from otlp2parquet_ext.tools.local.processes import Program
+    from otlp2parquet_ext.tools.local.runtime import Runtime
+    from otlp2parquet_ext.tools.local.states import ExtensionState
+
+
+@dataclass(eq=False)
+class Parties:
+    """Everyone in one generation of one environment.
+
+    Attributes:
+        generation: 0, and one more with each reset.
+        initialising: registrations and subscriptions are open.
+        names: of external extensions: the only ones that may register before the runtime starts.
+    """
+
+    generation: int
+    changes: Changes
+    runtime: Runtime
+    extensions: list[Extension] = field(default_factory=list)
+    initialising: bool = True
+
+    def by_identifier(self, identifier: str) -> Extension | None:
+        """Return the extension that got this identifier."""
+        return next((it for it in self.extensions if it.identifier == identifier), None)
+
+    def failed_extension(self) -> Extension | None:
+        """Return an extension that has ended or given up."""
+        return next((it for it in self.extensions if it.failed), None)
+
+    def all_extensions(self, *states: ExtensionState) -> bool:
+        """Whether every extension is in one of these states."""
+        return all(it.state in states for it in self.extensions)
+
+    def programs(self) -> list[Program]:
+        """Return the processes that were started, ended ones too."""
+        parties: list[Runtime | Extension] = [self.runtime, *self.extensions]
+        return [party.program for party in parties if party.program]
+
+    def pump(self) -> None:
+        """Read what all pipes hold now: lines come before the event that follows them."""
+        for program in self.programs():
+            program.pump()
+
+
+def extension_runs(parties: Parties) -> list[ExtensionRun]:
+    """Return what is known of a generation's extension processes."""
+    return [extension_run(it, parties.generation) for it in parties.extensions if it.external]

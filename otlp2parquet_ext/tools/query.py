@@ -1,0 +1,271 @@
+"""Read a destination back with DuckDB: an engine that did not write it.
+
+    destination URL --> a DuckDB connection with a view for each table: `logs`, `traces`, …
+
+Part of the extra `[report]`; not in the layer.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from otlp2parquet_ext.common.log import quote
+from otlp2parquet_ext.common.settings.settings import Settings, load
+from otlp2parquet_ext.lake.destinations.access import Access
+from otlp2parquet_ext.lake.destinations.address import AddressError
+from otlp2parquet_ext.lake.destinations.choose import PLAIN, checked
+from otlp2parquet_ext.lake.destinations.destination_list import shown_list
+from otlp2parquet_ext.lake.destinations.hive import signal_folder
+from otlp2parquet_ext.lake.destinations.lake_factory import parts
+from otlp2parquet_ext.lake.iceberg.model.errors import CommitError
+from otlp2parquet_ext.lake.storage.storage import StorageError
+from otlp2parquet_ext.records.tables.registry import TABLES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import duckdb
+
+    from otlp2parquet_ext.lake.destinations.address import DestinationAddress
+    from otlp2parquet_ext.lake.destinations.lake_factory import Parts
+
+LOAD_MS = 30_000
+SAID_CHARACTERS = 1_000
+SERVICES = {"glue": "glue", "s3tables": "s3tables"}
+"""What the option `endpoint` is the endpoint of, where it is not S3."""
+
+
+class QueryError(Exception):
+    """There is nothing to read, or DuckDB is not installed; the message says what to do."""
+
+
+class NothingThereError(QueryError):
+    """The destination can be reached, and there is no table yet."""
+
+
+def connect(
+    destination: str, environ: Mapping[str, str] | None = None
+) -> duckdb.DuckDBPyConnection:
+    """Open a destination for reading.
+
+    Args:
+        destination: a URL, as in `OTLP2PARQUET_DESTINATION`.
+        environ: settings and credentials, by default those of this process.
+
+    Returns:
+        A connection with a view for each table that is there, under the name it has in
+        `tables.registry` whatever the catalog calls it; times are in UTC.
+
+    Raises:
+        QueryError: DuckDB is missing, the URL names no destination, or nothing is there.
+    """
+    try:
+        import duckdb  # noqa: PLC0415 - an extra: everything else works without it
+    except ImportError:
+        raise QueryError("DuckDB is missing: pip install 'otlp2parquet-ext[report]'") from None
+    environ = os.environ if environ is None else environ
+    settings, _ = load({**environ, "OTLP2PARQUET_DESTINATION": destination})
+    connection = duckdb.connect()
+    connection.execute("SET TimeZone = 'UTC'")
+    connection.execute("SET enable_progress_bar = false")  # it would be among the rows
+    try:
+        address = checked(settings)
+        found = _files if address.kind in PLAIN else _tables
+        for name, source in found(connection, address, settings, environ).items():
+            connection.execute(
+                f"CREATE VIEW {name} AS SELECT * FROM {source}"  # noqa: S608 - quoted there
+            )
+    except (AddressError, CommitError, StorageError) as error:
+        raise QueryError(str(error)) from error
+    except duckdb.Error as error:
+        raise QueryError(f"{shown_list(destination)}: {_said(error)}") from error
+    return connection
+
+
+def _files(
+    connection: duckdb.DuckDBPyConnection,
+    address: DestinationAddress,
+    settings: Settings,
+    environ: Mapping[str, str],
+) -> dict[str, str]:
+    """Return what DuckDB reads each table of plain files from."""
+    del settings
+    root = f"s3://{address.place}" if address.kind == "s3" else address.place
+    _reach(connection, root, address, environ)
+    places = {name: _quote(f"{root}/{signal_folder(name)}/**/*.parquet") for name in TABLES}
+    found = {
+        name: f"read_parquet({place}, hive_partitioning = false)"
+        for name, place in places.items()
+        if connection.execute(f"SELECT 1 FROM glob({place}) LIMIT 1").fetchone()  # noqa: S608
+    }
+    if not found:
+        raise NothingThereError(f"{root} has no Parquet file of ours below it")
+    return found
+
+
+def _tables(
+    connection: duckdb.DuckDBPyConnection,
+    address: DestinationAddress,
+    settings: Settings,
+    environ: Mapping[str, str],
+) -> dict[str, str]:
+    """Return what DuckDB reads each Iceberg table from."""
+    access = Access(environ, {})
+    made = {
+        name: parts(address, settings, environ, patient=True, table=name, access=access)
+        for name in TABLES
+    }
+    places = {name: place for name, table in made.items() if (place := _metadata(table))}
+    if not places:
+        label = made["logs"].label
+        raise NothingThereError(
+            f"{shown_list(settings.destination)}: there is no table yet, neither {label} nor "
+            "another"
+        )
+    _load(connection, "avro", "iceberg")
+    _reach(connection, next(iter(places.values())), address, environ)
+    return {name: f"iceberg_scan({_quote(place)})" for name, place in places.items()}
+
+
+def _reach(
+    connection: duckdb.DuckDBPyConnection,
+    place: str,
+    address: DestinationAddress,
+    environ: Mapping[str, str],
+) -> None:
+    """Let DuckDB reach S3, if something lies there."""
+    if place.startswith("s3"):
+        access = Access(environ, address.options, SERVICES.get(address.kind, "s3"))
+        _load(connection, "httpfs")
+        connection.execute(_secret(access))
+
+
+def _metadata(made: Parts) -> str:
+    """Return where a table's metadata lies; "" when there is no table."""
+    place = made.open_table().metadata_location(time.time_ns() // 1_000_000 + LOAD_MS) or ""
+    return place.removeprefix("file://").removeprefix("file:")
+
+
+def metadata_location(destination: str, environ: Mapping[str, str] | None = None) -> str:
+    """Return the address of the current metadata of the table of logs.
+
+    Args:
+        destination, environ: as for `connect`.
+
+    Raises:
+        QueryError: there is no such catalog; `NothingThereError`: no such table.
+    """
+    environ = os.environ if environ is None else environ
+    settings, _ = load({**environ, "OTLP2PARQUET_DESTINATION": destination})
+    try:
+        made = parts(checked(settings), settings, environ, patient=True)
+        place = _metadata(made)
+    except (AddressError, CommitError, StorageError) as error:
+        raise QueryError(str(error)) from error
+    if not place:
+        raise NothingThereError(f"{shown_list(destination)}: there is no table {made.label} yet")
+    return place
+
+
+def snapshot(destination: str, environ: Mapping[str, str] | None = None) -> str:
+    """Return what is another text when the table of logs has changed.
+
+    A connection keeps the snapshot it was opened with. Plain files are looked for at each query:
+    there it is always "".
+
+    Args:
+        destination, environ: as for `connect`.
+
+    Raises:
+        QueryError: there is no such catalog or table.
+    """
+    environ = os.environ if environ is None else environ
+    settings, _ = load({**environ, "OTLP2PARQUET_DESTINATION": destination})
+    try:
+        plain = checked(settings).kind in PLAIN
+    except AddressError as error:
+        raise QueryError(str(error)) from error
+    return "" if plain else metadata_location(destination, environ)
+
+
+def require(connection: duckdb.DuckDBPyConnection, table: str) -> None:
+    """Make sure that a table is there.
+
+    Raises:
+        NothingThereError: it is not.
+    """
+    sql = "SELECT 1 FROM duckdb_views() WHERE view_name = $table"
+    if not rows(connection, sql, {"table": table}):
+        raise NothingThereError(f"there is no table of {table} yet, though there are others")
+
+
+def _secret(access: Access) -> str:
+    """Return the statement that lets DuckDB reach S3 as we do."""
+    found = access.credentials.current(time.time_ns() // 1_000_000 + LOAD_MS)
+    options = {
+        "KEY_ID": found.access_key_id,
+        "SECRET": found.secret_access_key,
+        "REGION": access.region,
+    }
+    if found.session_token:
+        options["SESSION_TOKEN"] = found.session_token
+    if endpoint := access.endpoint("s3"):
+        url = urlsplit(endpoint)
+        options |= {"ENDPOINT": url.netloc, "URL_STYLE": "path"}
+        options["USE_SSL"] = "true" if url.scheme == "https" else "false"
+    return f"CREATE SECRET (TYPE s3, {', '.join(f'{n} {_quote(v)}' for n, v in options.items())})"
+
+
+def _load(connection: duckdb.DuckDBPyConnection, *extensions: str) -> None:
+    """Load DuckDB's extensions as their packages on the package index carry them: no download."""
+    for name in extensions:
+        spec = importlib.util.find_spec(f"duckdb_extension_{name}")
+        if spec is None or spec.origin is None:
+            raise QueryError(f"DuckDB's {name} extension is missing: see the extra [report]")
+        file = next(Path(spec.origin).parent.rglob(f"{name}.duckdb_extension"))
+        connection.execute(f"LOAD {_quote(str(file))}")
+
+
+def _quote(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def rows(
+    connection: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str, Any] | None = None
+) -> list[tuple[Any, ...]]:
+    """Run one statement, which may name `$parameters`, and return its rows.
+
+    Raises:
+        QueryError: DuckDB refuses the statement, or cannot read what it asks for.
+    """
+    import duckdb  # noqa: PLC0415 - as in `connect`
+
+    try:
+        return connection.execute(sql, dict(parameters or {})).fetchall()
+    except duckdb.Error as error:
+        raise QueryError(_said(error)) from error
+
+
+def _said(error: Exception) -> str:
+    """Return what DuckDB says, without the statement, which is ours."""
+    text = str(error).partition("\n\nLINE ")[0]
+    return f"DuckDB: {quote(text, SAID_CHARACTERS)}"
+
+
+def table_text(connection: duckdb.DuckDBPyConnection, sql: str) -> str:
+    """Run one statement and return its rows as a table for a terminal.
+
+    Raises:
+        QueryError: DuckDB refuses the statement.
+    """
+    import duckdb  # noqa: PLC0415 - as in `connect`
+
+    try:
+        return str(connection.sql(sql) or "").rstrip()
+    except duckdb.Error as error:
+        raise QueryError(f"{sql}: {quote(error, SAID_CHARACTERS)}") from error

@@ -1,0 +1,241 @@
+"""A segment in hand when its process ends: counted on disk, behind the others, ended in time."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from otlp2parquet_ext.flush.attempts import Handling
+from otlp2parquet_ext.flush.dropping import CRASHED, Dropping
+from otlp2parquet_ext.flush.in_hand import InHand
+from otlp2parquet_ext.flush.intake import Intake
+from otlp2parquet_ext.flush.queue import SegmentQueue
+from otlp2parquet_ext.spool import Frame, FrameKind, Segment, Spool, read_frames
+from otlp2parquet_ext.spool.crashes import Crashes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+LIFE = """
+import os, signal, sys
+from pathlib import Path
+from otlp2parquet_ext.spool import Spool
+spool = Spool(Path(sys.argv[1]), 1 << 26, 1 << 20)
+spool.recover()
+if not spool.sealed:
+    for body in (b'["first"]', b'["second"]'):
+        spool.append(body, 1, 1)
+        spool.seal()
+segment = next(s for s in spool.sealed if b'second' in s.read())
+{work}
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+WORKING = "with segment.in_hand(): os.kill(os.getpid(), signal.SIGKILL)"
+SENDING = "with segment.in_hand(), segment.sent(): os.kill(os.getpid(), signal.SIGKILL)"
+ENDED = "with segment.in_hand(): pass"
+REFUSED = """
+try:
+    with segment.in_hand(), segment.sent(): raise OSError
+except OSError: pass
+"""
+TOLD_TO_END = """
+held = segment.in_hand()
+held.__enter__()
+segment.put_down()
+with segment.sent(): os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def live(folder: Path, work: str) -> None:
+    """Let a process do something with the second segment, and be killed."""
+    command = [sys.executable, "-c", LIFE.format(work=work), str(folder)]
+    assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
+
+
+def take_over(folder: Path) -> tuple[Spool, SegmentQueue, dict[str, Segment]]:
+    """Begin the next process; return its segments by what is in them."""
+    spool = Spool(folder, 1 << 26, 1 << 20)
+    spool.recover()
+    words = {"second" if b"second" in s.read() else "first": s for s in spool.sealed}
+    return spool, SegmentQueue(spool), words
+
+
+@pytest.mark.parametrize(
+    ("lives", "expected"),
+    [
+        ([WORKING], Crashes(1, 0)),
+        ([WORKING, WORKING, WORKING], Crashes(3, 0)),
+        ([SENDING, WORKING, SENDING], Crashes(1, 2)),
+        ([ENDED, REFUSED], Crashes()),
+        ([TOLD_TO_END, ENDED, TOLD_TO_END], Crashes(0, 0, 2)),
+        ([WORKING, ENDED, REFUSED], Crashes(1, 0)),
+    ],
+    ids=["once", "thrice", "sent", "ended otherwise", "told to end", "ended otherwise later"],
+)
+def test_the_next_process_knows_what_was_in_hand_when_one_was_killed(
+    tmp_path: Path, lives: list[str], expected: Crashes
+) -> None:
+    """And in which phase; an attempt that ended, however, is no crash."""
+    for work in lives:
+        live(tmp_path, work)
+    _, outbox, segments = take_over(tmp_path)
+    assert segments["second"].crashes == expected
+    assert segments["first"].crashes == Crashes()
+    assert outbox.handling(segments["first"]) is Handling.NORMAL
+
+
+def test_a_mark_needs_no_room_on_the_disk(tmp_path: Path) -> None:
+    """/tmp is full when it is needed most: nothing is written, only renamed."""
+    spool = Spool(tmp_path, 1 << 20, 0)
+    spool.append(b"[1]", 1, 1)
+    segment = spool.seal()
+    assert segment is not None
+
+    def full(*arguments: object) -> int:
+        raise OSError(28, "No space left on device", str(arguments))
+
+    with pytest.MonkeyPatch.context() as patch:
+        for call in ("pwrite", "pwritev", "write", "posix_fallocate"):
+            patch.setattr(os, call, full)
+        with segment.in_hand():
+            names = [path.name for path in tmp_path.rglob("*.seg")]
+    assert names == ["00000001.1-0.seg"]
+    assert [path.name for path in tmp_path.rglob("*.seg")] == ["00000001.seg"]
+
+
+def test_a_suspicious_segment_waits_behind_all_others(tmp_path: Path) -> None:
+    """It came first, and would be tried first; what comes later goes ahead, too."""
+    for work in (WORKING, WORKING):
+        live(tmp_path, work.replace("segment.", "spool.sealed[0]."))
+    spool, outbox, segments = take_over(tmp_path)
+    spool.append(b'["later"]', 2, 1)
+    later = spool.seal()
+    assert outbox.waiting == [segments["second"], later, segments["first"]]
+    assert outbox.as_text(segments["first"])
+    assert outbox.oldest_idle is segments["first"]  # but room is made by the oldest
+
+
+def test_what_ended_three_processes_is_dropped_and_counted_to_the_record(tmp_path: Path) -> None:
+    """Its row tells reason, records and bytes; its file is gone."""
+    for _ in range(3):
+        live(tmp_path, WORKING)
+    spool, outbox, segments = take_over(tmp_path)
+    intake = Intake(spool, outbox, drops_oldest=False)
+    dropping = Dropping(outbox, intake)
+    assert not dropping.crashed(segments["first"])
+    assert dropping.crashed(segments["second"])
+    intake.seal()
+    told, first = (list(bodies_of(segment)) for segment in spool.sealed)
+    assert first == [b'["first"]']
+    assert f'"reason":"{CRASHED}","droppedRecords":1,"droppedBytes":10'.encode() in told[0]
+
+
+def test_a_process_that_ends_while_it_counts_does_not_count_again(tmp_path: Path) -> None:
+    """Reading it may be what ends processes: then its bytes are all that is known."""
+    for _ in range(4):
+        live(tmp_path, WORKING)
+    spool, outbox, segments = take_over(tmp_path)
+    size_bytes = segments["second"].size_bytes
+    intake = Intake(spool, outbox, drops_oldest=False)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(segments["second"], "read", None)
+        assert Dropping(outbox, intake).crashed(segments["second"])
+    intake.seal()
+    (told,) = bodies_of(spool.sealed[0])
+    assert f'"droppedRecords":0,"droppedBytes":{size_bytes}'.encode() in told
+
+
+def test_counting_what_made_room_counts_as_in_hand(tmp_path: Path) -> None:
+    """A full spool drops the oldest segment, which may be the one that ends processes."""
+    spool = Spool(tmp_path, 1 << 20, 0)
+    intake = Intake(spool, SegmentQueue(spool), drops_oldest=True)
+    intake.append(b"[1]", 1)
+    segment = spool.seal()
+    assert segment is not None
+    read = segment.read
+    names: list[str] = []
+
+    def reading() -> bytes:
+        names.extend(path.name for path in tmp_path.rglob("*.seg"))
+        return read()
+
+    segment.read = reading  # type: ignore[method-assign]
+    intake._make_room()
+    assert names == ["00000001.1-0.seg"]
+    assert not list(tmp_path.rglob("*.seg"))
+
+
+def test_a_request_belongs_to_the_segment_of_its_thread(tmp_path: Path) -> None:
+    """A commit's request says nothing of the batch that another thread is encoding."""
+    spool = Spool(tmp_path, 1 << 20, 0)
+    spool.append(b"[1]", 1, 1)
+    segment = spool.seal()
+    assert segment is not None
+    hand = InHand()
+
+    def name() -> str:
+        return next(path.name for path in tmp_path.rglob("*.seg"))
+
+    def elsewhere() -> str:
+        found = []
+
+        def request() -> None:
+            with hand.sent():
+                found.append(name())
+
+        on_a_thread(request)
+        return found[0]
+
+    with hand.holding(segment):
+        assert elsewhere() == "00000001.1-0.seg"
+        with hand.sent():
+            assert name() == "00000001.0-1.seg"
+        assert name() == "00000001.1-0.seg"
+    assert elsewhere() == "00000001.seg"
+
+
+def on_a_thread(work: Callable[[], None]) -> None:
+    """Do something on another thread."""
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+
+
+def test_two_threads_with_one_segment_leave_the_mark_of_the_graver_phase(tmp_path: Path) -> None:
+    """One was given up in its request, the next one begins anew: either may end the process."""
+    spool = Spool(tmp_path, 1 << 20, 0)
+    spool.append(b"[1]", 1, 1)
+    segment = spool.seal()
+    assert segment is not None
+    entered, leave = threading.Event(), threading.Event()
+
+    def given_up() -> None:
+        with segment.in_hand(), segment.sent():
+            entered.set()
+            leave.wait(20)
+
+    thread = threading.Thread(target=given_up)
+    thread.start()
+    assert entered.wait(20)
+    with segment.in_hand():
+        assert segment.path is not None
+        assert segment.path.name == "00000001.1-0.seg"
+        assert segment.path.exists()
+    assert segment.path.name == "00000001.0-1.seg"
+    spool.discard(segment)
+    leave.set()
+    thread.join()
+    assert not list(tmp_path.rglob("*.seg"))
+
+
+def bodies_of(segment: Segment) -> list[bytes]:
+    """Return the deliveries in a segment."""
+    frames = (f for f in read_frames(segment.read()) if isinstance(f, Frame))
+    return [f.payload for f in frames if f.kind is FrameKind.DELIVERY]
