@@ -89,18 +89,18 @@ class Agent:
             segment_items=max(SEGMENT_ITEMS, self._settings.max_items),
             body_bytes=max(limit_bytes, self._settings.otlp_max_bytes),
         )
-        flush_side = FlushPipeline(self._settings, booted.environ)
-        self._batches = Flusher(self._settings, flush_side, spool, booted.import_ms)
-        self._batches.set_context(context_note(context_of(booted)))
+        pipeline = FlushPipeline(self._settings, booted.environ)
+        self._flusher = Flusher(self._settings, pipeline, spool, booted.import_ms)
+        self._flusher.set_context(context_note(context_of(booted)))
         self._receiver = Receiver(
             self._deliver,
             # Managed Instances post to the root, whatever path they were given.
             frozenset({booted.path, "/"} if booted.managed else {booted.path}),
             limit_bytes,
-            refused=self._batches.refused,
+            refused=self._flusher.refused,
         )
         self._redactor = _redacting(self._settings.redact)
-        self._otlp = OtlpSide(booted, self._batches, self._redactor)
+        self._otlp = OtlpSide(booted, self._flusher, self._redactor)
         self._heard_ms = 0
         self._news = asyncio.Event()
         self._terminated: asyncio.Future[Shutdown] | None = None
@@ -110,13 +110,13 @@ class Agent:
         loop = asyncio.get_running_loop()
         self._terminated = loop.create_future()
         loop.add_signal_handler(signal.SIGTERM, self._terminate)
-        recovery = asyncio.ensure_future(self._batches.recover())
+        recovery = asyncio.ensure_future(self._flusher.recover())
         await asyncio.wait({recovery}, timeout=RECOVERY_WAIT_MS / 1_000)
         if self._booted.listener is not None:
             await self._receiver.start(socket.socket(fileno=self._booted.listener.detach()))
         await self._otlp.start()
         if self._settings.preload != "lazy":
-            self._batches.preload()
+            self._flusher.preload()
         if self._settings.check == "1":
             _begin_check(self._booted)
         shutdown = await self._until_shutdown()
@@ -154,7 +154,7 @@ class Agent:
         either = (call, self._terminated)
         await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         if max(now_ms() - asked[0], steady_ms() - asked[1]) >= FREEZE_MS:
-            self._batches.thawed()
+            self._flusher.thawed()
         if self._ends:
             call.cancel()
             return self._terminated.result()
@@ -179,7 +179,7 @@ class Agent:
         """Take one delivery; when this returns it is in the spool, or dropped and counted."""
         seen = peek(body)
         body = self._redactor.body(body) if self._redactor else body
-        self._batches.append(body, max(1, seen.events))
+        self._flusher.append(body, max(1, seen.events))
         self._session.heard(seen.done, seen.reported)
         self._heard_ms = steady_ms()
         self._news.set()
@@ -189,24 +189,24 @@ class Agent:
         if isinstance(event, Invoke):
             if event.first and self._booted.snapshot:
                 # Many environments begin as this one; from here on each is one of its own.
-                self._batches.set_context(context_note(context_of(self._booted)))
+                self._flusher.set_context(context_note(context_of(self._booted)))
             self._session.invoked(event)
-            self._batches.note(invoke_note(event))
+            self._flusher.note(invoke_note(event))
         elif isinstance(event, Unknown):
             log("warning", f"unknown event, ignored: {event.text}")
 
     async def _hold(self, invoke: Invoke) -> None:
         """Let an invocation's telemetry be flushed before the next one, where that is worth it."""
-        gap_ms, loaded = self._session.typical_gap_ms, self._batches.loaded
+        gap_ms, loaded = self._session.typical_gap_ms, self._flusher.loaded
         reason = policy.holds(self._settings.flush, gap_ms, loaded=loaded)
-        if reason is None or self._batches.in_trouble or not self._session.ends_are_told:
+        if reason is None or not self._flusher.may_hold or not self._session.ends_are_told:
             return
         received_ms = invoke.received_us // 1_000
         started_ms = steady_ms() - min(max(0, now_ms() - received_ms), LONGEST_WAITED_MS)
         deadline_ms = started_ms + invocation_left_ms(received_ms, invoke.deadline_ms)
         if await self._until_done(invoke.request_id, started_ms, deadline_ms):
             until_ms = hold_until_ms(steady_ms(), deadline_ms)
-            await self._batches.flush_all(FlushReason.END, _unix_ms(until_ms))
+            await self._flusher.flush_all(FlushReason.END, _unix_ms(until_ms))
         else:
             self._session.missed()
 
@@ -234,23 +234,23 @@ class Agent:
         window_ms = shutdown_window_ms(now_ms(), shutdown.deadline_ms)
         deadline_ms = self._booted.ends_ms or steady_ms() + window_ms
         self._heard_ms = steady_ms()
-        self._batches.warm_up(_unix_ms(deadline_ms))
+        self._flusher.warm_up(_unix_ms(deadline_ms))
         last_ms = deadline_ms - policy.MARGIN_MS
         await self._drain(deadline_ms)
         self._note_end(shutdown)
-        await self._batches.flush_all(FlushReason.SHUTDOWN, _unix_ms(last_ms))
-        while self._batches.more and steady_ms() < last_ms:
+        await self._flusher.flush_all(FlushReason.SHUTDOWN, _unix_ms(last_ms))
+        while self._flusher.unstored and steady_ms() < last_ms:
             await self._drain(deadline_ms)
-            await self._batches.flush_all(FlushReason.SHUTDOWN, _unix_ms(last_ms))
+            await self._flusher.flush_all(FlushReason.SHUTDOWN, _unix_ms(last_ms))
         self._otlp.stop()
         self._receiver.stop()
-        self._batches.tell_left()
+        self._flusher.tell_left()
 
     def _note_end(self, shutdown: Shutdown) -> None:
         """Let what is derived of open invocations be closed, where anything is."""
         if self._settings.signals != "logs":
             kind, payload, _ = ending_note(shutdown.reason, time.time_ns() // 1_000)
-            self._batches.offer(kind, payload, 0)
+            self._flusher.offer(kind, payload, 0)
 
     async def _drain(self, deadline_ms: int) -> None:
         """Go on listening: the platform's last delivery often follows its SHUTDOWN."""
@@ -260,7 +260,7 @@ class Agent:
                 now_ms=steady_ms(),
                 heard_ms=self._heard_ms,
                 deadline_ms=deadline_ms,
-                store_cost_ms=self._batches.store_cost_ms,
+                store_cost_ms=self._flusher.store_cost_ms,
             )
             if until_ms <= steady_ms():
                 return

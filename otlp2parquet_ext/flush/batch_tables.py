@@ -1,6 +1,6 @@
 """The tables of one batch, made when a destination asks for them: at once, or part by part.
 
-    Contents --TableMaker--> tables --batch()--> Batch
+    Contents --TableBuilder--> tables --batch()--> Batch
 
 A batch of one part is made once, whoever asks. The parts of a large one are made anew for each
 destination, for they are not in memory together.
@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, TypeVar
 from otlp2parquet_ext.lake.destinations.destination import Batch, Source
 
 if TYPE_CHECKING:
-    import threading
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     import pyarrow as pa
 
+    from otlp2parquet_ext.flush.lazy_tables import LazyTables
     from otlp2parquet_ext.flush.segment_contents import Contents
-    from otlp2parquet_ext.flush.table_builder import BatchChange, TableBuilder
+    from otlp2parquet_ext.flush.table_builder import BatchChange
 
     Tables = dict[str, pa.Table]
 
@@ -30,8 +30,7 @@ class BatchTables:
     """The tables of one batch, made when a destination first asks for them.
 
     Args:
-        maker: gives what makes them.
-        making: held by the thread that makes something.
+        tables: makes them.
         contents: what they are made of.
         as_text: see `FlushPipeline.store`.
         keeps_source: somebody forwards what came as it came; else it goes as soon as it is
@@ -40,8 +39,7 @@ class BatchTables:
 
     def __init__(
         self,
-        maker: Callable[[], TableBuilder],
-        making: threading.Lock,
+        tables: LazyTables,
         contents: Contents,
         *,
         as_text: bool,
@@ -49,8 +47,7 @@ class BatchTables:
     ) -> None:
         self.contents = contents
         self.change: BatchChange | None = None
-        self._maker = maker
-        self._making = making
+        self._tables = tables
         self._as_text = as_text
         self._mapped: Tables | None = None
         self._whole: Tables | None = None
@@ -84,7 +81,7 @@ class BatchTables:
     def _locked(self, made: Iterator[T]) -> Iterator[T]:
         """Yield what is made, each while this thread alone makes something."""
         while True:
-            with self._making:
+            with self._tables.making:
                 one = next(made, None)
             if one is None:
                 return
@@ -92,7 +89,7 @@ class BatchTables:
             del one  # before the next is made
 
     def _made_in_parts(self) -> Iterator[tuple[Tables, bool]]:
-        maker = self._maker()
+        maker = self._tables.builder
         if self._as_text:
             yield maker.make_text(self.contents), True
         else:
@@ -111,7 +108,7 @@ class BatchTables:
             yield from self._locked(self._mapped_in_parts())
 
     def _mapped_in_parts(self) -> Iterator[Tables]:
-        maker = self._maker()
+        maker = self._tables.builder
         if self._as_text:
             self._mapped = maker.make_text(self.contents, requests=False)
             yield self._mapped
@@ -122,7 +119,7 @@ class BatchTables:
 
     def _all(self) -> Tables:
         """Make all tables at once."""
-        from otlp2parquet_ext.flush.table_builder import united  # noqa: PLC0415 - as `_maker`
+        from otlp2parquet_ext.flush.table_builder import united  # noqa: PLC0415 - as in `LazyTables`
 
         made: dict[str, list[pa.Table]] = {}
         for tables in self._parts():

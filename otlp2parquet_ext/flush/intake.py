@@ -22,8 +22,6 @@ from otlp2parquet_ext.records.telemetry.peek import peek
 from otlp2parquet_ext.spool import BODIES, OTLP, Dropped, Frame, FrameKind, read_frames
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from otlp2parquet_ext.flush.queue import SegmentQueue
     from otlp2parquet_ext.spool import RecoveryRound, Segment, Spool
 
@@ -38,23 +36,20 @@ class Intake:
 
     Args:
         spool: takes bodies; its open segment is ours alone.
-        outbox: knows which sealed segments nobody works on.
-        forget: told of each batch that some destination will never get.
+        queue: knows which sealed segments no worker has.
         drops_oldest: what is dropped when there is no room; else the newest.
     """
 
     def __init__(
         self,
         spool: Spool,
-        outbox: SegmentQueue,
-        forget: Callable[[str], None] = lambda _: None,
+        queue: SegmentQueue,
         *,
         drops_oldest: bool,
     ) -> None:
         self._spool = spool
-        self._outbox = outbox
+        self._queue = queue
         self._drops_oldest = drops_oldest
-        self._forget = forget
         self._losses = Losses()
         self._untold = Losses()
         self._told_us = 0
@@ -75,15 +70,15 @@ class Intake:
 
     def tell_left(self) -> None:
         """Say what has not arrived when nothing more is done: this process ends, /tmp may, too."""
-        waiting = sum(segment.size_bytes for segment in self._outbox.waiting)
+        waiting = sum(segment.size_bytes for segment in self._queue.unstored)
         waiting += self.buffered.size_bytes + self._spool.left_bytes
         if waiting:
             log("error", f"{waiting} bytes of telemetry were not stored before the end: {AT_END}")
-        owed: dict[str, int] = {}
-        for segment, (_, names) in self._outbox.owed.items():
-            for name in names:
-                owed[name] = owed.get(name, 0) + segment.size_bytes
-        for name, size in owed.items():
+        lacking: dict[str, int] = {}
+        for segment in self._queue.undelivered:
+            for name in self._queue.state(segment).undelivered:
+                lacking[name] = lacking.get(name, 0) + segment.size_bytes
+        for name, size in lacking.items():
             log("error", f"{size} bytes of telemetry did not reach {name} before the end: {AT_END}")
 
     def adopt(self, found: RecoveryRound) -> int:
@@ -96,7 +91,7 @@ class Intake:
         """Take a body of `items` events: in the spool when this returns, or counted as lost."""
         now_us = time.time_ns() // 1_000
         result = self._spool.append(body, now_us, items)
-        while isinstance(result, Dropped) and self._drop_owed():
+        while isinstance(result, Dropped) and self._drop_undelivered():
             result = self._spool.append(body, now_us, items)
         while isinstance(result, Dropped) and self._drops_oldest and self._make_room():
             result = self._spool.append(body, now_us, items)
@@ -108,7 +103,7 @@ class Intake:
         """Take a body that stays whose it is when there is no room: return why, None when taken."""
         now_us = time.time_ns() // 1_000
         result = self._spool.append(payload, now_us, items, kind)
-        while isinstance(result, Dropped) and self._drop_owed():
+        while isinstance(result, Dropped) and self._drop_undelivered():
             result = self._spool.append(payload, now_us, items, kind)
         return result.reason if isinstance(result, Dropped) else None
 
@@ -146,29 +141,33 @@ class Intake:
             self._untold.clear()
             self._tally()
 
-    def _drop_owed(self) -> bool:
-        """Drop the oldest segment that others have already; False when there is none.
+    def _drop_undelivered(self) -> bool:
+        """Drop the oldest segment that other destinations have; False when there is none.
 
-        A destination in trouble may not cost those that are not.
+        A failing destination may not cost the others their telemetry.
         """
-        segment = self._outbox.oldest_owed
+        segment = self._queue.oldest_undelivered
         if segment is None:
             return False
-        batch, names = self._outbox.owed[segment]
-        for name in names:
+        for name in self._queue.state(segment).undelivered:
             self.lose(f"{name}: {UNSETTLED}", segment.items, segment.size_bytes)
-        self._outbox.settled(segment)
-        self._forget(batch)
+        self._queue.dropped(segment)
+        self.discard()
         return True
+
+    def discard(self) -> None:
+        """Delete the segments that the queue has discarded."""
+        for segment in self._queue.take_discarded():
+            self._spool.discard(segment)
 
     def _make_room(self) -> bool:
         """Drop the oldest segment; False when none is idle."""
-        if self._outbox.oldest_idle is None:
+        if self._queue.oldest_idle is None:
             self._spool.seal()
-        victim = self._outbox.oldest_idle
+        victim = self._queue.oldest_idle
         if victim is None:
             return False
-        self.drop(victim, EVICTED, read=not self._outbox.handling(victim).dropped)
+        self.drop(victim, EVICTED, read=not self._queue.handling(victim).dropped)
         return True
 
     def drop(self, segment: Segment, reason: str, *, read: bool) -> None:
@@ -185,7 +184,8 @@ class Intake:
         else:
             self._losses.add(reason, 0, segment.size_bytes)
         self._tally()
-        self._outbox.discard(segment)
+        self._queue.dropped(segment)
+        self.discard()
 
     def _count(self, segment: Segment, reason: str) -> None:
         for part in read_frames(segment.read()):

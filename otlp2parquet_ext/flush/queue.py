@@ -1,155 +1,216 @@
-"""Sealed segments on their way out: waiting to be stored, parked until a commit, or gone.
+"""The segment queue: every sealed segment that is not yet safe everywhere (no I/O, no clock).
 
-    sealed --> waiting --stored, and safe--> discarded
-                ^ |
-                | +--stored, safe with the next commit--> parked --committed--> discarded
-                |                                           |
-                +--parked so long that its file may be gone-+
+    spool seals --> WAITING … STORED (segment_state.py) --> `take_discarded` --> spool deletes
 
-    stored, but not everywhere --> owed --settled--> discarded, once it is not parked either
-
-A segment that may have ended a process (attempts.py) waits behind all others.
-
-The spool owns the segments; here is only what is known of their way.
+The spool owns the files and their order; the queue owns what is known of them. A segment that may
+have ended a process (attempts.py) waits behind all others.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Protocol
 
 from otlp2parquet_ext.flush.attempts import Handling, handling
+from otlp2parquet_ext.flush.segment_state import SegmentState, Stage, Step
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
-    from otlp2parquet_ext.spool import Segment, Spool
-
+    from otlp2parquet_ext.spool import Segment
 
 TRUSTED_MS = 600_000
-"""For how long a stored file that nothing refers to yet is taken to be there."""
+"""Longest wait for a commit in which a stored file that no snapshot names is taken to be there."""
 
 
-class Owed(NamedTuple):
-    """The name of a stored batch, and the destinations that lack it."""
+class SealedSegments(Protocol):
+    """The part of the spool that the queue reads."""
 
-    batch: str
-    to: tuple[str, ...]
+    @property
+    def sealed(self) -> Sequence[Segment]:
+        """Sealed segments that are not deleted yet, oldest first."""
 
 
 class SegmentQueue:
-    """The sealed segments of a spool.
+    """The states of the sealed segments.
 
     Args:
-        spool: holds them until they are discarded.
-
-    Attributes:
-        parked: stored segments that are only safe once a commit has landed, and when (Unix ms)
-            each was stored.
-        owed: segments that some destinations have and others lack, oldest first.
-        in_hand: the segment that is being stored, if any.
-        settling: the one that is being passed to those it is owed to, if any.
-        abandoned: those whose store did not end in time, in this process.
+        spool: lists them, oldest first.
     """
 
-    def __init__(self, spool: Spool) -> None:
+    def __init__(self, spool: SealedSegments) -> None:
         self._spool = spool
-        self._tries: dict[Segment, int] = {}
-        self._memory_errors: dict[Segment, int] = {}
-        self.parked: dict[Segment, int] = {}
-        self.owed: dict[Segment, Owed] = {}
-        self.in_hand: Segment | None = None
-        self.settling: Segment | None = None
-        self.abandoned: set[Segment] = set()
+        self._states: dict[Segment, SegmentState] = {}
+        self._given_up: list[str] = []
+
+    def state(self, segment: Segment) -> SegmentState:
+        """Return the state of a sealed segment; a segment just sealed is WAITING."""
+        state = self._states.get(segment)
+        if state is None:
+            state = self._states[segment] = SegmentState()
+        return state
+
+    def _in(self, *stages: Stage) -> list[Segment]:
+        return [segment for segment in self._spool.sealed if self.state(segment).stage in stages]
+
+    @property
+    def unstored(self) -> list[Segment]:
+        """Segments that no store has made durable yet, oldest first."""
+        return self._in(Stage.WAITING, Stage.STORING)
 
     @property
     def waiting(self) -> list[Segment]:
-        """Segments that are not stored yet: oldest first, then those that are suspicious."""
-        return sorted(self._unstored, key=lambda s: self.handling(s).suspicious)
+        """Segments to be stored next: oldest first, then those that may have ended a process."""
+        return sorted(self._in(Stage.WAITING), key=lambda s: self.handling(s).suspicious)
+
+    def storable(self, *, may_abandon: bool) -> list[Segment]:
+        """Return the segments that may be stored now, in the order of `waiting`.
+
+        Args:
+            may_abandon: another thread may be left behind. If not, an abandoned segment is left
+                out, because it could hold the storing thread for ever.
+        """
+        waiting = self.waiting
+        return waiting if may_abandon else [s for s in waiting if not self.state(s).abandoned]
 
     @property
-    def _unstored(self) -> list[Segment]:
-        stored = self.parked.keys() | self.owed.keys()
-        return [segment for segment in self._spool.sealed if segment not in stored]
+    def storing(self) -> Segment | None:
+        """The segment that a worker stores; None when there is none."""
+        return next(iter(self._in(Stage.STORING)), None)
+
+    @property
+    def awaiting_commit(self) -> list[Segment]:
+        """Stored segments that are safe with the next commit only."""
+        return self._in(Stage.AWAITING_COMMIT)
+
+    @property
+    def undelivered(self) -> list[Segment]:
+        """Stored segments that some destinations lack, oldest first."""
+        found = (s for s in self._spool.sealed if self.state(s).stored)
+        return [segment for segment in found if self.state(segment).undelivered]
+
+    @property
+    def behind(self) -> frozenset[str]:
+        """Names of the destinations that lack something: they get new batches by redelivery."""
+        states = self._states.values()
+        return frozenset(n for state in states if state.stored for n in state.undelivered)
+
+    @property
+    def oldest_idle(self) -> Segment | None:
+        """The oldest segment that is neither stored nor being stored; None when there is none."""
+        return next(iter(self._in(Stage.WAITING)), None)
+
+    @property
+    def oldest_undelivered(self) -> Segment | None:
+        """The oldest safe segment that waits for a destination and is not being redelivered."""
+        safe = (s for s in self.undelivered if self.state(s).stage is Stage.STORED)
+        return next((s for s in safe if not self.state(s).redelivering), None)
 
     def handling(self, segment: Segment) -> Handling:
-        """Return what is done with a segment when its turn comes."""
+        """Return how a segment is stored when its turn comes."""
         crashes = segment.crashes
         return handling(
             working=crashes.working,
             sending=crashes.sending,
             unfinished=crashes.unfinished,
-            memory_errors=self._memory_errors.get(segment, 0),
+            memory_errors=self.state(segment).memory_errors,
         )
 
     def as_text(self, segment: Segment) -> bool:
-        """Tell whether a segment is stored as text, for mapping it was too much."""
+        """Tell whether a segment is stored as text, because mapping it was too much."""
         return self.handling(segment) is Handling.TEXT
 
     def is_to_blame(self, segment: Segment) -> bool:
-        """Tell whether a segment itself, and no destination, may be why it is not stored."""
-        return bool(self.tries(segment)) or self.handling(segment).suspicious
+        """Tell whether a segment itself may be why it is not stored, not the destination."""
+        return bool(self.state(segment).bug_attempts) or self.handling(segment).suspicious
+
+    def store_begins(self, segment: Segment) -> None:
+        """Note that a worker stores a segment."""
+        self.state(segment).advance(Step.STORE)
+
+    def store_failed(self, segment: Segment) -> None:
+        """Note that a store failed or was abandoned: the segment waits again."""
+        self.state(segment).advance(Step.FAIL)
+
+    def store_abandoned(self, segment: Segment) -> None:
+        """Note that the store of a segment did not end in time: it is stored after all others."""
+        self.state(segment).abandoned = True
+
+    def stored(
+        self, segment: Segment, batch: str, undelivered: tuple[str, ...], *, safe: bool, now_ms: int
+    ) -> None:
+        """Note that a segment is stored.
+
+        Args:
+            segment: it.
+            batch: the name of its batch.
+            undelivered: destinations that lack it.
+            safe: it outlives the environment; else the next commit makes it safe.
+            now_ms: Unix ms.
+        """
+        state = self.state(segment)
+        state.advance(Step.KEEP if safe else Step.KEEP_FOR_COMMIT)
+        state.batch, state.undelivered, state.stored_ms = batch, undelivered, now_ms
+        self._discard_delivered(segment)
+
+    def committed(self, segments: Iterable[Segment]) -> None:
+        """Note that segments are safe, by a commit or a descriptor, if they still wait for one."""
+        for segment in segments:
+            if self.state(segment).stage is Stage.AWAITING_COMMIT:
+                self.state(segment).advance(Step.COMMIT)
+                self._discard_delivered(segment)
+
+    def distrust(self, now_ms: int) -> None:
+        """Requeue segments that waited more than `TRUSTED_MS` for a commit, as through a freeze.
+
+        A sweep may have deleted their files, which no snapshot names. Storing again is idempotent.
+        """
+        for segment in self.awaiting_commit:
+            state = self.state(segment)
+            if now_ms - state.stored_ms > TRUSTED_MS:
+                state.advance(Step.DISTRUST)
+                state.undelivered = ()  # the next store asks every destination again
+
+    def redelivery_begins(self, segment: Segment) -> None:
+        """Note that a worker sends a segment to the destinations that lack it."""
+        self.state(segment).redelivering = True
+
+    def redelivery_ended(self, segment: Segment, undelivered: tuple[str, ...] | None) -> None:
+        """Note which destinations still lack a segment; None: the same as before."""
+        state = self.state(segment)
+        state.redelivering = False
+        if undelivered is not None and state.stored:
+            state.undelivered = undelivered
+            self._discard_delivered(segment)
+
+    def bug(self, segment: Segment) -> int:
+        """Count that a segment broke our own code; return how often it did."""
+        self.state(segment).bug_attempts += 1
+        return self.state(segment).bug_attempts
 
     def memory_was_short(self, segment: Segment) -> None:
-        """Note that there was too little memory for a segment."""
-        self._memory_errors[segment] = self._memory_errors.get(segment, 0) + 1
+        """Note that memory was too short for a segment."""
+        self.state(segment).memory_errors += 1
 
-    def abandon(self, segment: Segment) -> None:
-        """Note that the store of a segment did not end; the next process knows it, too."""
-        self.abandoned.add(segment)
-        segment.note_unfinished()
+    def dropped(self, segment: Segment) -> None:
+        """Note that a segment is dropped; the caller has counted it."""
+        state = self.state(segment)
+        if state.undelivered:
+            self._given_up.append(state.batch)
+            state.undelivered = ()
+        state.advance(Step.DISCARD)
 
-    def put_down(self) -> None:
-        """Let no segment count as one that ended this process: it ends because it is told to."""
-        for segment in self._spool.sealed:
-            segment.put_down()
+    def take_given_up(self) -> list[str]:
+        """Return the batches dropped before every destination had them, and forget them."""
+        given_up, self._given_up = self._given_up, []
+        return given_up
 
-    @property
-    def oldest_idle(self) -> Segment | None:
-        """The oldest segment that is neither stored nor being stored; None when there is none."""
-        return next((s for s in self._unstored if s is not self.in_hand), None)
+    def take_discarded(self) -> list[Segment]:
+        """Return the segments whose files may be deleted now, and forget them."""
+        found = [s for s, state in self._states.items() if state.stage is Stage.DISCARDED]
+        for segment in found:
+            del self._states[segment]
+        return found
 
-    @property
-    def oldest_owed(self) -> Segment | None:
-        """The oldest segment that only waits for a destination in trouble, and is not in hand."""
-        idle = (s for s in self.owed if s is not self.settling and s not in self.parked)
-        return next(idle, None)
-
-    def doubt(self, now_ms: int) -> None:
-        """Let those parked for long, as through a freeze, be stored again: it changes nothing.
-
-        Unless somebody cleaned up meanwhile, and took what nothing referred to.
-        """
-        late = [s for s, at in self.parked.items() if now_ms - at > TRUSTED_MS]
-        for segment in late:
-            del self.parked[segment]
-            self.owed.pop(segment, None)  # who has it will not be asked again
-
-    def broke(self, segment: Segment) -> int:
-        """Count that a segment broke our own code; return how often it did."""
-        self._tries[segment] = self.tries(segment) + 1
-        return self._tries[segment]
-
-    def tries(self, segment: Segment) -> int:
-        """Return how often a segment broke our own code."""
-        return self._tries.get(segment, 0)
-
-    def discard(self, segment: Segment) -> None:
-        """Forget a segment."""
-        self._spool.discard(segment)
-        self.abandoned.discard(segment)
-        self._tries.pop(segment, None)
-        self._memory_errors.pop(segment, None)
-
-    def discard_parked(self, segments: Iterable[Segment]) -> None:
-        """Forget those of `segments` that are parked: they are safe now."""
-        for segment in segments:
-            if segment in self.parked:
-                del self.parked[segment]
-                if segment not in self.owed:
-                    self.discard(segment)
-
-    def settled(self, segment: Segment) -> None:
-        """Note that nobody lacks a segment any more."""
-        self.owed.pop(segment, None)
-        if segment not in self.parked:
-            self.discard(segment)
+    def _discard_delivered(self, segment: Segment) -> None:
+        if self.state(segment).delivered:
+            self.state(segment).advance(Step.DISCARD)

@@ -64,13 +64,13 @@ class TableBuilder:
         self._invocations = Invocations()
         self._known = OpenActivities()
         self._last: BatchChange | None = None
-        self._owed: dict[str, OpenActivities] = {}
+        self._pinned: dict[str, OpenActivities] = {}
 
     def make(self, contents: Contents) -> tuple[dict[str, pa.Table], BatchChange]:
-        """Return the tables of what came from Lambda, and what `stored` has to be told.
+        """Return the tables of what came from Lambda, and what `advance` is given.
 
         Only tables with rows. The same contents give the same tables, until another batch is
-        stored; after that, too, while it is owed to somebody.
+        stored; after that, too, while it is pinned.
         """
         logs = [table for table, _ in self._mapped(contents, UNLIMITED)]
         made: dict[str, list[pa.Table]] = {LOGS: logs} if logs else {}
@@ -99,7 +99,7 @@ class TableBuilder:
         Args:
             contents: what they are made of.
             mapped: what `make` has made of it, if it has.
-            changed: told what `stored` has to be told, and what `make` would have made unless that
+            changed: told what `advance` is given, and what `make` would have made unless that
                 was too much for one part.
             limits: of a part.
         """
@@ -152,27 +152,25 @@ class TableBuilder:
                 yield table, last
 
     def _derived(self, contents: Contents) -> tuple[dict[str, pa.Table], BatchChange]:
-        known = self._owed.get(contents.name, self._known)
+        known = self._pinned.get(contents.name, self._known)
         if self._last is not None and self._last.batch == contents.name:
             known = self._last.before
         derived, after = self._derive(contents, known)
         return derived, BatchChange(contents.name, known, after)
 
-    def stored(self, change: BatchChange) -> None:
-        """Note that a batch is stored: what is known moves on, unless it has done so already."""
+    def advance(self, change: BatchChange) -> None:
+        """Move on to what is known after a stored batch, unless that was done already."""
         if self._known is change.before:
             self._last, self._known = change, change.after
 
-    def owed(self, change: BatchChange, *, owed: bool) -> None:
-        """Note whether somebody still lacks a batch: it will be made again as it was."""
-        if owed and change.before is not change.after:
-            self._owed[change.batch] = change.before
-        else:
-            self.forget(change.batch)
+    def pin(self, change: BatchChange) -> None:
+        """Keep what was known before a batch: it will be made again for a destination."""
+        if change.before is not change.after:
+            self._pinned[change.batch] = change.before
 
-    def forget(self, batch: str) -> None:
-        """Note that nobody will ask for a batch again."""
-        self._owed.pop(batch, None)
+    def unpin(self, batch: str) -> None:
+        """Note that a batch will not be made again."""
+        self._pinned.pop(batch, None)
 
     def _derive(
         self, contents: Contents, known: OpenActivities

@@ -19,7 +19,7 @@ OURS = {
 }
 """Exceptions whose messages we compose, and quote foreign texts in."""
 
-QUOTING = {"quote", "clean", "shown", "without_secrets", "explained", "describe", "_extra_for"}
+QUOTING = {"quote", "clean", "shown", "without_secrets", "explained", "error_text", "_extra_for"}
 """Functions that mask and cut; `shown` shows URLs, `clean` is for terminals and masks nothing."""
 
 ANSWERS = {"answer", "response"}

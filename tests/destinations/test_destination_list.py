@@ -6,10 +6,10 @@ import pytest
 
 from otlp2parquet_ext.common.settings.settings import load
 from otlp2parquet_ext.lake.destinations.address import AddressError
-from otlp2parquet_ext.lake.destinations.choose import checked
+from otlp2parquet_ext.lake.destinations.choose import checked, choose
+from otlp2parquet_ext.lake.destinations.destination import Need
 from otlp2parquet_ext.lake.destinations.destination_list import (
     lake_of,
-    only_taps,
     parse_all,
     split_list,
 )
@@ -112,8 +112,15 @@ def test_commands_say_where_telemetry_is_only_forwarded_to() -> None:
         checked(load({"OTLP2PARQUET_DESTINATION": f"{TAP} {OTLP}"})[0])
 
 
-def test_only_data_taps_need_no_tables() -> None:
-    """They alone never import pyarrow."""
-    assert only_taps(f"{TAP} http://127.0.0.1:1/")
-    assert not only_taps(f"{TAP} {OTLP}")
-    assert not only_taps(f"{TAP} {LAKE}")
+@pytest.mark.parametrize(
+    ("text", "needs"),
+    [
+        (f"{TAP} http://127.0.0.1:1/", {Need.SOURCE}),
+        (f"{TAP} {OTLP}", {Need.SOURCE, Need.TABLES}),
+        (f"{TAP} {LAKE}", {Need.SOURCE, Need.TABLES}),
+        (LAKE, {Need.TABLES}),
+    ],
+)
+def test_destinations_state_what_they_need_of_a_batch(text: str, needs: set[Need]) -> None:
+    """A function that only forwards to Data Taps never imports pyarrow; tables need no source."""
+    assert choose(load({"OTLP2PARQUET_DESTINATION": text})[0], {}).needs == needs

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from otlp2parquet_ext.flush.pipeline import Receipt
+    from otlp2parquet_ext.lake.destinations.destination import Receipt
 
 REQUEST_ID = "b3b6f3de-5a0e-4a5c-9d53-6a0f1d2c7e11"
 EVENTS: list[dict[str, Any]] = [
@@ -349,11 +349,11 @@ def test_a_lake_that_gets_its_batches_later_gets_the_same_rows(
     lake.write_text("in the way")
     for segment in segments:
         assert segment is not None
-        assert side.store(segment).owed == (str(lake / "catalog.db"),)
+        assert side.store(segment).undelivered == (str(lake / "catalog.db"),)
     lake.unlink()
     for segment in segments:
         assert segment is not None
-        assert side.settle(segment).owed == ()
+        assert side.redeliver(segment, (str(lake / "catalog.db"),)).undelivered == ()
     side.commit(2**60)
     rows = query.connect(url)
     assert rows.execute("SELECT count(*) FROM logs").fetchall() == [(len(EVENTS),)]

@@ -17,7 +17,7 @@ import pytest
 from scripted_lambda import WAIT_S, Extension, ScriptedLambda, shutdown
 
 from otlp2parquet_ext.extension.context import context_note
-from otlp2parquet_ext.flush.dropping import CRASHED
+from otlp2parquet_ext.flush.store_job import CRASHED
 from otlp2parquet_ext.records.telemetry.values import EnvironmentContext
 from otlp2parquet_ext.spool import Spool
 from otlp2parquet_ext.tools import query

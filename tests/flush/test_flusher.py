@@ -14,15 +14,16 @@ import pytest
 
 from otlp2parquet_ext.common.settings.settings import load
 from otlp2parquet_ext.flush.flusher import Flusher
-from otlp2parquet_ext.flush.pipeline import Receipt
+from otlp2parquet_ext.flush.health import Work
 from otlp2parquet_ext.flush.policy import (
     FIRST_STORE_MS,
     LEAST_STORE_MS,
     LONGEST_STORE_MS,
     FlushReason,
 )
-from otlp2parquet_ext.flush.worker import GIVEN_UP, STUCK_MS, now_ms
-from otlp2parquet_ext.lake.destinations.destination import BusyError, DestinationError
+from otlp2parquet_ext.flush.request_watch import RequestWatch
+from otlp2parquet_ext.flush.worker import ABANDONED, STUCK_MS, now_ms
+from otlp2parquet_ext.lake.destinations.destination import BusyError, DestinationError, Receipt
 from otlp2parquet_ext.spool import (
     Frame,
     FrameKind,
@@ -55,16 +56,18 @@ class ScriptedFlushSide:
         refusals: what the next commits raise.
         follows, as_text: for each store, whether a commit was to follow, and what was asked for.
         described: how often what no commit made safe was made so otherwise.
-        troubled: what hears of requests that failed.
+        watch: hears of requests that failed.
         loaded: time a hold takes is the destination's, not our imports'.
-        owes: to whom the next stores, and the next tries to settle, leave their batch owed.
+        lacking: the destinations that lack their batch after the next stores and redeliveries.
+        behind: for each store, the destinations that were not asked.
         may_rehearse: the rehearsal waits for it.
         done: "rehearse", "store" and "tidy", in the order of their ends.
-        settled, forgotten: bodies that were settled; names of batches that never will be.
+        redelivered, forgotten: bodies that were; names of batches that never will be.
     """
 
-    owes: list[tuple[str, ...]] = field(default_factory=list)
-    settled: list[list[bytes]] = field(default_factory=list)
+    lacking: list[tuple[str, ...]] = field(default_factory=list)
+    behind: list[frozenset[str]] = field(default_factory=list)
+    redelivered: list[list[bytes]] = field(default_factory=list)
     forgotten: list[str] = field(default_factory=list)
     failures: list[Exception] = field(default_factory=list)
     only_in_trouble: bytes | None = None
@@ -78,7 +81,7 @@ class ScriptedFlushSide:
     follows: list[bool] = field(default_factory=list)
     as_text: list[bool] = field(default_factory=list)
     described: int = 0
-    troubled: Callable[[], None] | None = None
+    watch: RequestWatch = field(default_factory=RequestWatch)
     loaded: bool = True
 
     def __post_init__(self) -> None:
@@ -86,9 +89,15 @@ class ScriptedFlushSide:
         self.may_commit.set()
 
     def store(
-        self, segment: Segment, *, commit_follows: bool = False, as_text: bool = False
+        self,
+        segment: Segment,
+        *,
+        commit_follows: bool = False,
+        as_text: bool = False,
+        behind: frozenset[str] = frozenset(),
     ) -> Receipt:
         """Keep the bodies of a segment."""
+        self.behind.append(behind)
         self.as_text.append(as_text)
         self.follows.append(commit_follows)
         self.may_store.wait(WAIT_S)
@@ -97,15 +106,17 @@ class ScriptedFlushSide:
         self.stored.append(deliveries_in(segment))
         self.done.append("store")
         safe = not (self.direct and commit_follows)
-        return Receipt(0, safe, "batch", self.owes.pop(0) if self.owes else ())
+        lacking = self.lacking.pop(0) if self.lacking else ()
+        return Receipt(safe=safe, batch="batch", undelivered=lacking)
 
-    def settle(self, segment: Segment, *, as_text: bool = False) -> Receipt:
-        """Take a segment, or leave it owed."""
+    def redeliver(self, segment: Segment, to: tuple[str, ...], *, as_text: bool = False) -> Receipt:
+        """Take a segment, or leave it undelivered."""
         del as_text
-        if owes := self.owes.pop(0) if self.owes else ():
-            return Receipt(0, safe=True, batch="batch", owed=owes)
-        self.settled.append(deliveries_in(segment))
-        return Receipt(0, safe=True, batch="batch")
+        assert to
+        if lacking := self.lacking.pop(0) if self.lacking else ():
+            return Receipt(batch="batch", undelivered=lacking)
+        self.redelivered.append(deliveries_in(segment))
+        return Receipt(batch="batch")
 
     def forget(self, batch: str) -> None:
         """Note it."""
@@ -219,9 +230,9 @@ async def test_what_memory_was_short_for_waits_and_is_then_kept_as_text(tmp_path
         at.batches.append(body, 1)
         at.spool.seal()
     for _ in range(3):
-        at.batches._storing.retry.not_before_ms = 0
-        at.batches._pump()
-        await until(lambda: not at.batches._storing.busy)
+        at.batches._state.health.retries[Work.STORE].not_before_ms = 0
+        at.batches._carry_out_plan()
+        await until(lambda: not at.batches._state.storing.busy)
     assert at.flush_side.bodies == [b"[2]", b"[1]"]
     assert at.flush_side.as_text == [False, False, False, True]
 
@@ -277,7 +288,7 @@ async def test_what_comes_while_the_last_commit_hangs_is_stored(tmp_path: Path) 
     await at.batches.flush_all(FlushReason.SHUTDOWN, now_ms() + 600)
     at.flush_side.may_commit.set()
     assert at.flush_side.bodies == [b"[1]", b"[late]"]
-    assert not at.batches.more
+    assert not at.batches.unstored
 
 
 async def test_one_refusal_at_shutdown_is_tried_again_within_the_window(tmp_path: Path) -> None:
@@ -320,11 +331,11 @@ async def test_a_destination_that_is_silent_is_in_trouble_until_it_answers(
     answer = getattr(at.flush_side, work)
     answer.clear()
     at.batches.append(b"[1]", 1)
-    trouble = [at.batches.in_trouble]
+    held = [at.batches.may_hold]
     await at.batches.flush_all(FlushReason.END, now_ms() + 100)
-    assert [*trouble, at.batches.in_trouble] == [False, True]
+    assert [*held, at.batches.may_hold] == [True, False]
     answer.set()
-    await until(lambda: not at.batches.in_trouble)
+    await until(lambda: at.batches.may_hold)
 
 
 def direct(folder: Path, **variables: str) -> Bench:
@@ -342,7 +353,7 @@ async def test_a_batch_whose_commit_follows_stays_in_the_spool_until_it_has_land
     at.flush_side.may_commit.clear()
     at.batches.append(b"[1]", 1)
     await until(lambda: at.flush_side.bodies == [b"[1]"])
-    await until(lambda: at.batches._committing.lane.busy)
+    await until(lambda: at.batches._state.committing.busy)
     assert len(at.spool.sealed) == 1
     at.flush_side.may_commit.set()
     await until(lambda: not at.spool.sealed)
@@ -371,7 +382,7 @@ async def test_a_batch_whose_commit_failed_is_made_safe_without_it(
     at.batches.append(b"[1]", 1)
     await until(lambda: at.flush_side.described == 1)
     await until(lambda: not at.spool.sealed)
-    assert at.batches.in_trouble
+    assert not at.batches.may_hold
     assert ("403" in capfd.readouterr().err) == (type(refusal) is DestinationError)
 
 
@@ -382,7 +393,7 @@ async def test_shutdown_does_not_wait_for_a_commit_that_hangs_to_make_a_batch_sa
     at = direct(tmp_path)
     at.flush_side.may_commit.clear()
     at.batches.append(b"[1]", 1)
-    await until(lambda: at.batches._committing.lane.busy)
+    await until(lambda: at.batches._state.committing.busy)
     await at.batches.flush_all(FlushReason.SHUTDOWN, now_ms() + 300)
     assert at.flush_side.described == 1
     assert at.spool.sealed == []
@@ -399,7 +410,7 @@ async def test_a_batch_that_cannot_be_mapped_is_kept_as_text(
     await at.batches.flush_all(FlushReason.END, now_ms() + 5_000)
     assert at.flush_side.as_text == [False, True]
     assert at.flush_side.bodies == [b"[1]"]
-    assert not at.batches.in_trouble
+    assert at.batches.may_hold
     assert "cannot be mapped, kept as text: ValueError('a bug')" in capfd.readouterr().err
 
 
@@ -412,7 +423,7 @@ async def test_a_batch_that_cannot_even_be_kept_as_text_is_counted_and_blocks_no
     at.batches.append(b"[1]", 1)
     at.spool.seal()
     at.batches.append(b"[2]", 1)
-    await until(lambda: b"[2]" in at.flush_side.bodies or at.batches._intake._losses)
+    await until(lambda: b"[2]" in at.flush_side.bodies or at.batches._state.intake._losses)
     await at.batches.flush_all(FlushReason.SHUTDOWN, now_ms() + 5_000)
     told, kept = at.flush_side.bodies
     assert b"cannot be mapped: ValueError: a bug" in told
@@ -426,15 +437,15 @@ async def test_a_destination_that_failed_holds_no_invocation_until_it_works_agai
     at = bench(tmp_path, MAX_ITEMS="1")
     at.flush_side.failures = [DestinationError("down")]
     at.batches.append(b"[1]", 1)
-    await until(lambda: at.batches._storing.retry.failures)
-    at.batches._storing.retry.not_before_ms = 0
+    await until(lambda: at.batches._state.health.failures(Work.STORE))
+    at.batches._state.health.retries[Work.STORE].not_before_ms = 0
     at.flush_side.may_store.clear()
-    assert at.batches.in_trouble
+    assert not at.batches.may_hold
     at.batches.append(b"[2]", 1)  # and so the next try begins
-    await until(lambda: at.batches._storing.busy)
-    assert at.batches.in_trouble
+    await until(lambda: at.batches._state.storing.busy)
+    assert not at.batches.may_hold
     at.flush_side.may_store.set()
-    await until(lambda: not at.batches.in_trouble)
+    await until(lambda: at.batches.may_hold)
     await until(lambda: at.flush_side.bodies == [b"[1]", b"[2]"])
 
 
@@ -444,10 +455,10 @@ async def test_others_who_are_faster_are_no_reason_to_hold_nobody_for_long(tmp_p
     at.flush_side.refusals = [BusyError("others were faster")]
     at.batches.append(b"[1]", 1)
     await until(lambda: at.flush_side.described == 1)
-    lane = at.batches._committing.lane
-    trouble = [at.batches.in_trouble]
-    lane.retry.not_before_ms = 0
-    assert [*trouble, at.batches.in_trouble] == [True, False]
+    retry = at.batches._state.health.retries[Work.COMMIT]
+    held = [at.batches.may_hold]
+    retry.not_before_ms = 0
+    assert [*held, at.batches.may_hold] == [False, True]
 
 
 async def test_what_a_freeze_broke_is_tried_again_at_once_and_is_nobodys_fault(
@@ -462,8 +473,8 @@ async def test_what_a_freeze_broke_is_tried_again_at_once_and_is_nobodys_fault(
     at.batches.thawed()
     at.flush_side.may_store.set()
     await until(lambda: at.flush_side.bodies == [b"[1]"])
-    assert at.batches._storing.retry.failures == 0
-    assert not at.batches.in_trouble
+    assert at.batches._state.health.failures(Work.STORE) == 0
+    assert at.batches.may_hold
 
 
 async def test_nobody_is_held_for_the_retries_of_a_request_that_failed(tmp_path: Path) -> None:
@@ -473,13 +484,12 @@ async def test_nobody_is_held_for_the_retries_of_a_request_that_failed(tmp_path:
     at.batches.append(b"[1]", 1)
     hold = asyncio.ensure_future(at.batches.flush_all(FlushReason.END, now_ms() + 10_000))
     await until(lambda: at.flush_side.follows)
-    assert at.flush_side.troubled is not None
-    await asyncio.to_thread(at.flush_side.troubled)
+    await asyncio.to_thread(at.flush_side.watch.failed)
     await asyncio.wait_for(hold, 5)
     assert at.flush_side.bodies == []
-    assert at.batches.in_trouble
+    assert not at.batches.may_hold
     at.flush_side.may_store.set()
-    await until(lambda: not at.batches.in_trouble)
+    await until(lambda: at.batches.may_hold)
     assert at.flush_side.bodies == [b"[1]"]
 
 
@@ -490,8 +500,7 @@ async def test_retries_in_the_last_flush_are_waited_for(tmp_path: Path) -> None:
     at.batches.append(b"[1]", 1)
     last = asyncio.ensure_future(at.batches.flush_all(FlushReason.SHUTDOWN, now_ms() + 9_000))
     await until(lambda: at.flush_side.follows)
-    assert at.flush_side.troubled is not None
-    await asyncio.to_thread(at.flush_side.troubled)
+    await asyncio.to_thread(at.flush_side.watch.failed)
     at.flush_side.may_store.set()
     await last
     assert at.flush_side.bodies == [b"[1]"]
@@ -502,11 +511,11 @@ async def test_a_store_under_way_for_long_holds_no_invocation(tmp_path: Path) ->
     at = bench(tmp_path, MAX_ITEMS="1")
     at.flush_side.may_store.clear()
     at.batches.append(b"[1]", 1)
-    assert not at.batches.in_trouble
-    at.batches._storing._began_ms -= 1_001
-    trouble = [at.batches.in_trouble]
+    assert at.batches.may_hold
+    at.batches._state.storing._began_ms -= 1_001
+    held = [at.batches.may_hold]
     at.batches.thawed()  # the time before was frozen, and says nothing
-    assert [*trouble, at.batches.in_trouble] == [True, False]
+    assert [*held, at.batches.may_hold] == [False, True]
     at.flush_side.may_store.set()
 
 
@@ -517,11 +526,11 @@ async def test_a_batch_parked_through_a_long_freeze_is_stored_again_before_it_is
     at = direct(tmp_path)
     at.flush_side.may_commit.clear()
     at.batches.append(b"[1]", 1)
-    await until(lambda: at.batches._committing.lane.busy)
+    await until(lambda: at.batches._state.committing.busy)
     segment = at.spool.sealed[0]
     at.flush_side.refusals = [DestinationError("frozen")]
-    at.batches._committing.unpark = _nothing  # type: ignore[method-assign]
-    at.batches._outbox.parked[segment] -= 700_000
+    at.batches._commit_job.make_safe = _nothing  # type: ignore[method-assign]
+    at.batches._state.queue.state(segment).stored_ms -= 700_000
     at.flush_side.may_commit.set()
     at.batches.thawed()
     await until(lambda: at.flush_side.bodies == [b"[1]", b"[1]"])
@@ -580,11 +589,11 @@ async def test_not_every_thaw_gives_a_store_up(tmp_path: Path) -> None:
     at.flush_side.may_store.clear()
     at.batches.append(b"[1]", 1)
     begun = at.flush_side.follows
-    for number in range(GIVEN_UP + 2):
-        while len(begun) <= min(number, GIVEN_UP):  # noqa: ASYNC110 - as in `until`
+    for number in range(ABANDONED + 2):
+        while len(begun) <= min(number, ABANDONED):  # noqa: ASYNC110 - as in `until`
             await asyncio.sleep(0.005)
-        await at.batches._storing.let_go()
-    assert len(at.flush_side.follows) == GIVEN_UP + 1
+        await at.batches._state.storing.abandon_stuck_job()
+    assert len(at.flush_side.follows) == ABANDONED + 1
     at.flush_side.may_store.set()
     await until(lambda: not at.spool.sealed)
 
@@ -628,8 +637,14 @@ async def test_what_a_failed_store_held_is_let_go_at_once(tmp_path: Path) -> Non
             return error
         raise AssertionError
 
-    def store(segment: Segment, *, commit_follows: bool = False, as_text: bool = False) -> Receipt:
-        del segment, commit_follows, as_text
+    def store(
+        segment: Segment,
+        *,
+        commit_follows: bool = False,
+        as_text: bool = False,
+        behind: frozenset[str] = frozenset(),
+    ) -> Receipt:
+        del segment, commit_follows, as_text, behind
         mine = Held()
         held.append(weakref.ref(mine))
         result = attempt()  # an error in a frame its own traceback leads to
@@ -640,7 +655,7 @@ async def test_what_a_failed_store_held_is_let_go_at_once(tmp_path: Path) -> Non
     gc.disable()
     try:
         at.batches.append(b"[1]", 1)
-        await until(lambda: at.batches._storing.retry.failures)
+        await until(lambda: at.batches._state.health.failures(Work.STORE))
         await until(lambda: not any(reference() for reference in held))
     finally:
         gc.enable()
@@ -666,26 +681,26 @@ async def test_what_is_owed_to_one_destination_keeps_nothing_from_the_others(
 ) -> None:
     """It waits in the spool, goes out when that one is back, and is gone from the spool then."""
     at = bench(tmp_path)
-    at.flush_side.owes = [("tap",), ("tap",), ("tap",)]  # two stores, and the first settling
+    at.flush_side.lacking = [("tap",), ("tap",), ("tap",)]  # two stores, and the first settling
     for body in (b"[1]", b"[2]"):
         at.batches.append(body, 1)
         await at.batches.flush_all(FlushReason.END, now_ms() + 5_000)
     assert at.flush_side.bodies == [b"[1]", b"[2]"]
     assert len(at.spool.sealed) == 2
-    assert not at.batches.in_trouble
-    await until(lambda: len(at.flush_side.settled) == 2)
+    assert at.batches.may_hold
+    await until(lambda: len(at.flush_side.redelivered) == 2)
     await until(lambda: not at.spool.sealed)
-    assert at.flush_side.settled == [[b"[1]"], [b"[2]"]]
+    assert at.flush_side.redelivered == [[b"[1]"], [b"[2]"]]
     assert at.flush_side.bodies == [b"[1]", b"[2]"]
 
 
 async def test_what_is_owed_is_tried_once_more_at_the_end(tmp_path: Path) -> None:
     """There is no later, however long the destination was to be left alone."""
     at = bench(tmp_path)
-    at.flush_side.owes = [("tap",)]
+    at.flush_side.lacking = [("tap",)]
     at.batches.append(b"[1]", 1)
     await at.batches.flush_all(FlushReason.SHUTDOWN, now_ms() + 5_000)
-    assert at.flush_side.settled == [[b"[1]"]]
+    assert at.flush_side.redelivered == [[b"[1]"]]
     assert not at.spool.sealed
 
 
@@ -693,11 +708,11 @@ async def test_a_batch_that_is_owed_and_waits_for_its_commit_stays_for_both(tmp_
     """Whichever comes first is not the last."""
     at = bench(tmp_path, OTLP2PARQUET_COMMIT_INTERVAL_MS="0")
     at.flush_side.direct = True
-    at.flush_side.owes = [("tap",)]
+    at.flush_side.lacking = [("tap",)]
     at.flush_side.may_commit.clear()
     at.batches.append(b"[1]", 1)
     flush = asyncio.ensure_future(at.batches.flush_all(FlushReason.END, now_ms() + 9_000))
-    await until(lambda: at.flush_side.settled)
+    await until(lambda: at.flush_side.redelivered)
     assert len(at.spool.sealed) == 1
     at.flush_side.may_commit.set()
     await flush
@@ -710,7 +725,7 @@ async def test_what_is_owed_makes_room_before_what_nobody_has(tmp_path: Path) ->
     at.spool = Spool(tmp_path / "small", 300_000, 0)
     settings = load({"OTLP2PARQUET_DESTINATION": "file:///x", "TIMEOUT_MS": "900000"})[0]
     batches = Flusher(settings, at.flush_side, at.spool, import_ms=1)  # type: ignore[arg-type]
-    at.flush_side.owes = [("tap",)] * 50
+    at.flush_side.lacking = [("tap",)] * 50
     for letter in "abcd":
         batches.append(b'["%s"]' % (letter.encode() * 100_000), 1)
         await batches.flush_all(FlushReason.END, now_ms() + 5_000)

@@ -13,7 +13,7 @@ import pytest
 
 from otlp2parquet_ext.flush.intake import EVICTED, IN_MEMORY, Intake
 from otlp2parquet_ext.flush.losses import REASONS, Losses
-from otlp2parquet_ext.flush.queue import TRUSTED_MS, Owed, SegmentQueue
+from otlp2parquet_ext.flush.queue import TRUSTED_MS, SegmentQueue
 from otlp2parquet_ext.spool import Frame, FrameKind, Spool, read_frames
 from otlp2parquet_ext.spool.folders import TALLY_BYTES
 from otlp2parquet_ext.spool.recovery import RECOVERED
@@ -105,10 +105,12 @@ def test_the_oldest_in_memory_makes_room_a_part_at_a_time(tmp_path: Path) -> Non
 def test_a_segment_that_is_being_stored_makes_no_room(tmp_path: Path) -> None:
     """It is read on another thread, and may be safe in a moment."""
     spool = Spool(tmp_path, 2_500, 0)
-    outbox = SegmentQueue(spool)
-    taken = Intake(spool, outbox, drops_oldest=True)
+    queue = SegmentQueue(spool)
+    taken = Intake(spool, queue, drops_oldest=True)
     taken.append(padded(0), 1)
-    outbox.in_hand = spool.seal()
+    segment = spool.seal()
+    assert segment is not None
+    queue.store_begins(segment)
     taken.append(padded(1), 1)
     taken.append(padded(2), 1)
     taken.seal()
@@ -211,11 +213,12 @@ def test_losses_of_many_dead_processes_are_all_told(tmp_path: Path) -> None:
         dead.lose("gone", 1, 1)
         die(spool)
     taken, spool = intake(tmp_path)
-    outbox = taken._outbox
+    queue = taken._queue
     take_over(taken)
-    while outbox.waiting:
-        outbox.discard(outbox.waiting[0])
-        if not outbox.waiting:
+    while queue.waiting:
+        queue.dropped(queue.waiting[0])
+        taken.discard()
+        if not queue.waiting:
             take_over(taken)
     taken.seal()
     assert losses_in(bodies_of(spool)) == {"gone": (RECOVERED + 5, RECOVERED + 5)}
@@ -255,18 +258,19 @@ def test_a_tally_that_is_none_is_no_loss(content: bytes) -> None:
     assert not losses
 
 
-def test_a_segment_parked_for_long_is_stored_again(tmp_path: Path) -> None:
+def test_a_segment_that_waited_long_for_its_commit_is_stored_again(tmp_path: Path) -> None:
     """Frozen before its commit: its file may have been cleaned away, but it is still here."""
     spool = Spool(tmp_path, 1 << 20, 0)
-    outbox = SegmentQueue(spool)
+    queue = SegmentQueue(spool)
     spool.append(b"[1]", 1, 1)
     segment = spool.seal()
     assert segment is not None
-    outbox.parked[segment] = 1_000
-    outbox.doubt(1_000 + TRUSTED_MS)
-    assert outbox.waiting == []
-    outbox.doubt(1_001 + TRUSTED_MS)
-    assert outbox.waiting == [segment]
+    queue.store_begins(segment)
+    queue.stored(segment, "batch", (), safe=False, now_ms=1_000)
+    queue.distrust(1_000 + TRUSTED_MS)
+    assert queue.waiting == []
+    queue.distrust(1_001 + TRUSTED_MS)
+    assert queue.waiting == [segment]
 
 
 def test_what_has_not_arrived_at_the_end_is_told_by_who_lacks_it(
@@ -274,8 +278,8 @@ def test_what_has_not_arrived_at_the_end_is_told_by_who_lacks_it(
 ) -> None:
     """The environment may take /tmp along: what waits, what is buffered, and what one lacks."""
     spool = Spool(tmp_path, 1 << 20, 0)
-    outbox = SegmentQueue(spool)
-    taken = Intake(spool, outbox, drops_oldest=False)
+    queue = SegmentQueue(spool)
+    taken = Intake(spool, queue, drops_oldest=False)
     sizes = []
     for number in range(3):
         taken.append(padded(number), 1)
@@ -284,11 +288,15 @@ def test_what_has_not_arrived_at_the_end_is_told_by_who_lacks_it(
             taken.seal()
     taken.tell_left()
     assert f"{sum(sizes)} bytes of telemetry were not stored" in capfd.readouterr().err
-    owed, parked = spool.sealed
-    outbox.owed[owed] = Owed("batch", ("https://tap", "otlp+https://collector"))
-    outbox.parked[parked] = 1
+    lacking, uncommitted = spool.sealed
+    for segment in (lacking, uncommitted):
+        queue.store_begins(segment)
+    names = ("https://tap", "otlp+https://collector")
+    queue.stored(lacking, "batch", names, safe=True, now_ms=1)
+    queue.stored(uncommitted, "other", (), safe=False, now_ms=1)
     taken.seal()
-    outbox.discard(spool.sealed[2])
+    queue.dropped(spool.sealed[2])
+    taken.discard()
     taken.tell_left()
     said = [json.loads(line)["message"] for line in capfd.readouterr().err.splitlines()]
     assert [message.split(" before")[0] for message in said] == [

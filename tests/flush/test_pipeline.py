@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import contextlib
 import os
@@ -277,10 +278,11 @@ def test_what_loading_left_is_given_back_once_and_not_at_the_end(
     assert len(given) == times
 
 
-def test_a_thread_that_comes_after_a_settling_one_rings_the_alarm(tmp_path: Path) -> None:
-    """The system gives a new thread the ident of one that has ended."""
+async def test_a_failed_request_is_reported_by_each_thread_but_one_that_redelivers(
+    tmp_path: Path,
+) -> None:
+    """The system gives a new thread the ident of one that has ended; a redelivery holds nobody."""
     environ = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
-    rung: list[str] = []
     with running(answering([answer(b"later", status=503)])) as server:
         destination = f"file://{tmp_path}/lake,{server.url}/tap"
         spool = Spool(tmp_path / "spool", 1 << 20, 0)
@@ -288,23 +290,27 @@ def test_a_thread_that_comes_after_a_settling_one_rings_the_alarm(tmp_path: Path
         segment = spool.seal()
         assert segment is not None
         side = FlushPipeline(load({"OTLP2PARQUET_DESTINATION": destination})[0], environ)
-        assert side.store(segment).owed
-        side.troubled = lambda: rung.append(threading.current_thread().name)
+        lacking = side.store(segment).undelivered
+        assert lacking
 
-        def settle() -> int:
+        def redeliver() -> int:
             with contextlib.suppress(DestinationError):
-                side.settle(segment)
+                side.redeliver(segment, lacking)
             return threading.get_ident()
 
-        def tell() -> int:
-            side._tell()
+        def report() -> int:
+            side.watch.failed()
             return threading.get_ident()
 
-        idents = [run_on_thread("settling", settle)]
-        assert rung == []
-        idents += [run_on_thread("storing", tell) for _ in range(20)]
-    assert idents[0] in idents[1:]
-    assert rung == ["storing"] * 20
+        pending: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        waiting = asyncio.ensure_future(side.watch.until_done_or_failed(pending))
+        await asyncio.sleep(0)
+        ident = run_on_thread("redelivering", redeliver)
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        assert ident not in side.watch._redelivering
+        run_on_thread("storing", report)
+        await waiting
 
 
 def run_on_thread(name: str, work: Callable[[], int]) -> int:

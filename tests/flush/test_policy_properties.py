@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from otlp2parquet_ext.common.hold_limits import hold_until_ms
 from otlp2parquet_ext.common.retry import FIRST_RETRY_MS, LONGEST_RETRY_MS, Retry
-from otlp2parquet_ext.flush.pacing import CommitSchedule
+from otlp2parquet_ext.flush.commit_schedule import CommitSchedule
 from otlp2parquet_ext.flush.policy import (
     LONGEST_SILENCE_MS,
     MARGIN_MS,
@@ -157,7 +157,7 @@ def test_commits_keep_their_distance_and_forget_no_file(
             last_ms = now_ms
         else:
             now_ms += ms
-        assert commits.waiting == waiting
+        assert commits.uncommitted == waiting
         left_ms = commits.due_in_ms(now_ms)
         assert (left_ms is not None) == waiting
         if left_ms is not None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from otlp2parquet_ext.common.settings.settings import load
 from otlp2parquet_ext.flush.flusher import Flusher
 from otlp2parquet_ext.flush.pipeline import FlushPipeline
-from otlp2parquet_ext.flush.worker import GIVEN_UP
+from otlp2parquet_ext.flush.worker import ABANDONED
 from otlp2parquet_ext.spool import Spool
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def batches_to(url: str, folder: Path) -> tuple[Flusher, Spool]:
     flush_side.rehearse()
     spool = Spool(folder, 1 << 24, 0)
     batches = Flusher(settings, flush_side, spool, import_ms=1)
-    batches._stuck._limit_ms = LIMIT_MS
+    batches._state.store_limit_ms = LIMIT_MS
     return batches, spool
 
 
@@ -121,9 +121,9 @@ async def test_a_store_that_never_ends_is_not_tried_without_end(tmp_path: Path) 
     async with Trickle().running() as server:
         batches, spool = batches_to(server.url, tmp_path)
         batches.append(delivery("never ends"), 1)
-        await until(lambda: len(batches._storing._given_up) == GIVEN_UP)
+        await until(lambda: len(batches._state.storing._abandoned) == ABANDONED)
         batches.append(delivery("innocent"), 1)
         await until(lambda: server.taken)
-        assert server.begun == GIVEN_UP
+        assert server.begun == ABANDONED
         server.heals.set()  # the threads end, and it is tried again
         await until(lambda: not spool.sealed)

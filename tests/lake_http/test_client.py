@@ -211,8 +211,16 @@ def test_a_deadline_in_the_past_is_kept() -> None:
 def test_a_server_in_trouble_is_told_of(status: int, told: int) -> None:
     """Whoever is held for the answer waits no longer; what the client does wrong is no trouble."""
     heard: list[None] = []
+
+    class Watch:
+        def sent(self) -> contextlib.AbstractContextManager[None]:
+            return contextlib.nullcontext()
+
+        def failed(self) -> None:
+            heard.append(None)
+
     with running(answering([answer(b"", status)])) as server:
-        web = Client(troubled=lambda: heard.append(None))
+        web = Client(watch=Watch())
         assert web.request("GET", server.url, deadline_ms=soon()).status == status
     assert len(heard) == told
     with pytest.raises(WebError):

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from otlp2parquet_ext.flush.attempts import Handling
-from otlp2parquet_ext.flush.dropping import CRASHED, Dropping
-from otlp2parquet_ext.flush.in_hand import InHand
 from otlp2parquet_ext.flush.intake import Intake
 from otlp2parquet_ext.flush.queue import SegmentQueue
+from otlp2parquet_ext.flush.request_watch import RequestWatch
+from otlp2parquet_ext.flush.store_job import CRASHED, drop_crashed
 from otlp2parquet_ext.spool import Frame, FrameKind, Segment, Spool, read_frames
 from otlp2parquet_ext.spool.crashes import Crashes
 
@@ -85,10 +85,10 @@ def test_the_next_process_knows_what_was_in_hand_when_one_was_killed(
     """And in which phase; an attempt that ended, however, is no crash."""
     for work in lives:
         live(tmp_path, work)
-    _, outbox, segments = take_over(tmp_path)
+    _, queue, segments = take_over(tmp_path)
     assert segments["second"].crashes == expected
     assert segments["first"].crashes == Crashes()
-    assert outbox.handling(segments["first"]) is Handling.NORMAL
+    assert queue.handling(segments["first"]) is Handling.NORMAL
 
 
 def test_a_mark_needs_no_room_on_the_disk(tmp_path: Path) -> None:
@@ -114,23 +114,22 @@ def test_a_suspicious_segment_waits_behind_all_others(tmp_path: Path) -> None:
     """It came first, and would be tried first; what comes later goes ahead, too."""
     for work in (WORKING, WORKING):
         live(tmp_path, work.replace("segment.", "spool.sealed[0]."))
-    spool, outbox, segments = take_over(tmp_path)
+    spool, queue, segments = take_over(tmp_path)
     spool.append(b'["later"]', 2, 1)
     later = spool.seal()
-    assert outbox.waiting == [segments["second"], later, segments["first"]]
-    assert outbox.as_text(segments["first"])
-    assert outbox.oldest_idle is segments["first"]  # but room is made by the oldest
+    assert queue.waiting == [segments["second"], later, segments["first"]]
+    assert queue.as_text(segments["first"])
+    assert queue.oldest_idle is segments["first"]  # but room is made by the oldest
 
 
 def test_what_ended_three_processes_is_dropped_and_counted_to_the_record(tmp_path: Path) -> None:
     """Its row tells reason, records and bytes; its file is gone."""
     for _ in range(3):
         live(tmp_path, WORKING)
-    spool, outbox, segments = take_over(tmp_path)
-    intake = Intake(spool, outbox, drops_oldest=False)
-    dropping = Dropping(outbox, intake)
-    assert not dropping.crashed(segments["first"])
-    assert dropping.crashed(segments["second"])
+    spool, queue, segments = take_over(tmp_path)
+    intake = Intake(spool, queue, drops_oldest=False)
+    assert not drop_crashed(intake, queue, segments["first"])
+    assert drop_crashed(intake, queue, segments["second"])
     intake.seal()
     told, first = (list(bodies_of(segment)) for segment in spool.sealed)
     assert first == [b'["first"]']
@@ -141,12 +140,12 @@ def test_a_process_that_ends_while_it_counts_does_not_count_again(tmp_path: Path
     """Reading it may be what ends processes: then its bytes are all that is known."""
     for _ in range(4):
         live(tmp_path, WORKING)
-    spool, outbox, segments = take_over(tmp_path)
+    spool, queue, segments = take_over(tmp_path)
     size_bytes = segments["second"].size_bytes
-    intake = Intake(spool, outbox, drops_oldest=False)
+    intake = Intake(spool, queue, drops_oldest=False)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(segments["second"], "read", None)
-        assert Dropping(outbox, intake).crashed(segments["second"])
+        assert drop_crashed(intake, queue, segments["second"])
     intake.seal()
     (told,) = bodies_of(spool.sealed[0])
     assert f'"droppedRecords":0,"droppedBytes":{size_bytes}'.encode() in told
@@ -178,7 +177,7 @@ def test_a_request_belongs_to_the_segment_of_its_thread(tmp_path: Path) -> None:
     spool.append(b"[1]", 1, 1)
     segment = spool.seal()
     assert segment is not None
-    hand = InHand()
+    hand = RequestWatch()
 
     def name() -> str:
         return next(path.name for path in tmp_path.rglob("*.seg"))

@@ -10,18 +10,16 @@ Source: AWS SDKs and Tools reference guide, "Service-specific endpoints".
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from contextlib import AbstractContextManager
+    from collections.abc import Mapping
 
     from otlp2parquet_ext.lake.http.aws import AwsClient
-    from otlp2parquet_ext.lake.http.client import Client
+    from otlp2parquet_ext.lake.http.client import Client, RequestWatch
     from otlp2parquet_ext.lake.http.credentials import Identity
     from otlp2parquet_ext.lake.storage.storage import Storage
 
@@ -39,8 +37,7 @@ class Access:
         service: what `endpoint` is the endpoint of: `s3`, `glue`, `s3tables`.
         limit_ms: the most one operation on a bucket takes, retries included.
         origin: whose connections and credentials are used, too.
-        troubled: told of each request that failed.
-        sent: entered for as long as a request is out.
+        watch: is told of each request.
     """
 
     def __init__(
@@ -51,16 +48,14 @@ class Access:
         limit_ms: int = LIMIT_MS,
         origin: Access | None = None,
         *,
-        troubled: Callable[[], None] | None = None,
-        sent: Callable[[], AbstractContextManager[None]] = nullcontext,
+        watch: RequestWatch | None = None,
     ) -> None:
         self._environ = environ
         self._options = options
         self._service = service
         self._limit_ms = limit_ms
         self._origin = origin
-        self._troubled = troubled
-        self._sent = sent
+        self._watch = watch
 
     @cached_property
     def client(self) -> Client:
@@ -70,7 +65,7 @@ class Access:
         # A destination on disk pays for none of this.
         from otlp2parquet_ext.lake.http.client import new_client  # noqa: PLC0415
 
-        return new_client(self._environ, self._troubled, self._sent)
+        return new_client(self._environ, self._watch)
 
     @cached_property
     def credentials(self) -> Identity:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -17,13 +16,14 @@ from otlp2parquet_ext.lake.destinations.destination_list import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from contextlib import AbstractContextManager
+    from collections.abc import Mapping
 
     from otlp2parquet_ext.common.settings.settings import Settings
     from otlp2parquet_ext.lake.destinations.access import Access
     from otlp2parquet_ext.lake.destinations.address import DestinationAddress
     from otlp2parquet_ext.lake.destinations.destination import Destination
+    from otlp2parquet_ext.lake.destinations.group import DestinationGroup
+    from otlp2parquet_ext.lake.http.client import RequestWatch
 
 OURSELVES = frozenset(
     {"127.0.0.1", "localhost", "::1", "0.0.0.0", "sandbox", "sandbox.localdomain"}
@@ -37,17 +37,15 @@ def choose(
     environ: Mapping[str, str],
     *,
     patient: bool = False,
-    troubled: Callable[[], None] | None = None,
-    sent: Callable[[], AbstractContextManager[None]] = nullcontext,
-) -> Destination:
-    """Return the destination, or all of them as one, that `OTLP2PARQUET_DESTINATION` names.
+    watch: RequestWatch | None = None,
+) -> DestinationGroup:
+    """Return the destinations that `OTLP2PARQUET_DESTINATION` names, as one.
 
     Args:
         settings: name it.
         environ: variables of the process: credentials, regions, endpoints.
         patient: whoever commits has time to try again: a committer, not an environment.
-        troubled: told of each request that failed, whether it is tried again or not.
-        sent: entered on the thread that asks, for as long as a request is out.
+        watch: is told of each request.
 
     Raises:
         DestinationError: a malformed address or name; says which part is wrong and what is valid.
@@ -57,16 +55,14 @@ def choose(
     # Each kind imports what it needs, and nobody pays for another's libraries.
     try:
         addresses = parse_all(settings.destination)
-        access = Access(environ, {}, troubled=troubled, sent=sent)
+        access = Access(environ, {}, watch=watch)
         open_one = _Opening(addresses, settings, environ, access, patient=patient)
         members = [open_one(address) for address in addresses]
     except AddressError as error:
         raise DestinationError(str(error)) from error
-    if len(members) == 1:
-        return members[0]
-    from otlp2parquet_ext.lake.destinations.several import Several  # noqa: PLC0415
+    from otlp2parquet_ext.lake.destinations.group import DestinationGroup  # noqa: PLC0415
 
-    return Several(dict(zip(names(addresses), members, strict=True)))
+    return DestinationGroup(dict(zip(names(addresses), members, strict=True)))
 
 
 def names(addresses: tuple[DestinationAddress, ...]) -> list[str]:

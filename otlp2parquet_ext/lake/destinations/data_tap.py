@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from otlp2parquet_ext.common.log import log
 from otlp2parquet_ext.common.secrets.urls import shown
-from otlp2parquet_ext.lake.destinations.destination import Lost, Stored
+from otlp2parquet_ext.lake.destinations.destination import Lost, Need, Receipt
 from otlp2parquet_ext.lake.destinations.forwarder import Forwarder
 from otlp2parquet_ext.lake.destinations.ndjson import lines
 from otlp2parquet_ext.lake.destinations.verdicts import read_tap
@@ -36,6 +38,8 @@ class DataTap:
         url: where to.
         token: what it knows us by; "" for none.
     """
+
+    needs = frozenset({Need.SOURCE})
 
     def __init__(self, url: str, token: str) -> None:
         self._url = url
@@ -78,7 +82,7 @@ class _Alone(Forwarder):
 
     _otlp_said = False
 
-    def store(self, batch: Batch, *, commit_follows: bool = False) -> Stored:
+    def store(self, batch: Batch, *, commit_follows: bool = False) -> Receipt:
         """See `Destination.store`."""
         stored = super().store(batch, commit_follows=commit_follows)
         requests = batch.source.requests if batch.source else {}
@@ -92,4 +96,4 @@ class _Alone(Forwarder):
             )
         self._otlp_said = True
         lost = Lost("a Data Tap takes no OTLP", 0, sum(map(len, payloads)))
-        return Stored(stored.files, stored.size_bytes, lost=(*stored.lost, lost))
+        return replace(stored, lost=(*stored.lost, lost))

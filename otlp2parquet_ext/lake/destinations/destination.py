@@ -2,12 +2,12 @@
 
     Batch --store()--> durable --commit()--> visible
 
-*Stored* and *committed* are never confused: after `store` the batch outlives this environment
+*Receipt* and *committed* are never confused: after `store` the batch outlives this environment
 and its segment may be discarded; after `commit` readers see it. Destinations without a commit of
 their own are visible as soon as they are stored.
 
     choose.py     URLs --> a destination
-    several.py    more than one: each batch to all of them
+    group.py      all of them: each batch to each one
     hive.py       `file:///…`: plain Parquet in folders by service and hour
     namespace.py  `sqlite:///…`: the Iceberg tables of a namespace
       lake.py     one of them, partitioned by day
@@ -16,6 +16,7 @@ their own are visible as soon as they are stored.
 
 from __future__ import annotations
 
+import enum
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -131,31 +132,46 @@ class Lost(NamedTuple):
     size_bytes: int
 
 
-class Stored(Struct, frozen=True):
-    """What `store` wrote.
+class Receipt(Struct, frozen=True):
+    """What became of one batch.
 
     Attributes:
-        files, size_bytes: files that were there already are not counted.
+        files, size_bytes: written by this store; files that were there already are not counted.
         safe: the rows outlive this environment; else the caller keeps the batch until the next
             `commit` or `describe` has returned.
-        owed: destinations that are in trouble and do not have it yet; the caller keeps the batch
-            and passes it to `Several.settle` later.
-        lost: what was refused for ever, since that was last told.
-        untold: it was a report of losses, or had one in it, and nobody has taken it.
+        undelivered: names of destinations that failed or were skipped; the caller keeps the batch
+            and sends it to them later.
+        lost: what was refused for ever, since the last receipt.
+        untold: the batch held a report of losses, and no destination has taken it.
+        batch: its name.
+        damaged_bytes: bytes of its segment that were no frames any more.
     """
 
-    files: int
-    size_bytes: int
+    files: int = 0
+    size_bytes: int = 0
     safe: bool = True
-    owed: tuple[str, ...] = ()
+    undelivered: tuple[str, ...] = ()
     lost: tuple[Lost, ...] = ()
     untold: bool = False
+    batch: str = ""
+    damaged_bytes: int = 0
+
+
+class Need(enum.Enum):
+    """What a destination is given of a batch."""
+
+    TABLES = "rows by table"
+    SOURCE = "deliveries and OTLP requests as they came"
 
 
 class Destination(Protocol):
     """One place for batches; `store` is called on one thread and `commit` on another."""
 
-    def store(self, batch: Batch, *, commit_follows: bool = False) -> Stored:
+    @property
+    def needs(self) -> frozenset[Need]:
+        """What `store` reads of a batch; the caller makes nothing else."""
+
+    def store(self, batch: Batch, *, commit_follows: bool = False) -> Receipt:
         """Make a batch durable; calling it again with the same batch changes nothing.
 
         Args:

@@ -28,16 +28,6 @@ def split_list(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(SEPARATOR.split(text.strip().rstrip(","))))
 
 
-def only_taps(text: str) -> bool:
-    """Tell whether a list names nothing but Data Taps, to which no tables go."""
-    return all(url.startswith(("https://", "http://")) for url in split_list(text))
-
-
-def forwards(text: str) -> bool:
-    """Tell whether a list names somebody who takes telemetry as it came."""
-    return any(url.startswith(("https://", "http://", "otlp+")) for url in split_list(text))
-
-
 def parse_all(text: str) -> tuple[DestinationAddress, ...]:
     """Return the destinations of a list, lakes first, each once.
 

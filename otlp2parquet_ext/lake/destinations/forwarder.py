@@ -1,6 +1,6 @@
 """Sending batches on: what is common to all servers that are told rather than written to.
 
-    Batch --portions--> body --POST--> taken | later | refused --halves--> … --> Stored.lost
+    Batch --portions--> body --POST--> taken | later | refused --halves--> … --> Receipt.lost
 
 A batch that a server is not there for is kept, and goes on where it stopped. What a server refuses
 for ever is lost, and counted: a batch it cannot take may not stand before all others. Which part of
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from otlp2parquet_ext.common.log import log
 from otlp2parquet_ext.common.retry import left_ms
-from otlp2parquet_ext.lake.destinations.destination import DestinationError, Lost, Stored
+from otlp2parquet_ext.lake.destinations.destination import DestinationError, Lost, Need, Receipt
 from otlp2parquet_ext.lake.destinations.portions import fitting, without_first
 from otlp2parquet_ext.lake.destinations.posting import Dialect, post
 from otlp2parquet_ext.lake.destinations.verdicts import LONGEST_WAIT_MS, SendResult, Verdict
@@ -91,11 +91,16 @@ class Forwarder:
         """Return the server's name."""
         return self._name
 
-    def store(self, batch: Batch, *, commit_follows: bool = False) -> Stored:
+    @property
+    def needs(self) -> frozenset[Need]:
+        """See `Destination.needs`."""
+        return self._dialect.needs
+
+    def store(self, batch: Batch, *, commit_follows: bool = False) -> Receipt:
         """See `Destination.store`: send what of the batch was not sent yet."""
         del commit_follows
         if batch.name in self._sent:
-            return Stored(0, 0)
+            return Receipt(0, 0)
         now = _now_ms()
         if wait_ms := left_ms(self._not_before_ms, now, LONGEST_WAIT_MS):
             raise DestinationError(f"{self._name} asked to be left alone for {wait_ms} ms more")
@@ -114,7 +119,7 @@ class Forwarder:
             self._refused = 0
         lost, self._lost = tuple(self._lost), []
         untold, self._untold = self._untold, False
-        return Stored(0, size_bytes, lost=lost, untold=untold)
+        return Receipt(0, size_bytes, lost=lost, untold=untold)
 
     def _send_all(self, batch: Batch, deadline_ms: int) -> int:
         """Send a batch from where it stopped; return how many bytes."""

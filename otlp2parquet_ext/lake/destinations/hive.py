@@ -12,7 +12,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from otlp2parquet_ext.lake.destinations.destination import DestinationError, Lost, Stored
+from otlp2parquet_ext.lake.destinations.destination import DestinationError, Lost, Need, Receipt
 from otlp2parquet_ext.lake.destinations.folders import folder_of
 from otlp2parquet_ext.lake.destinations.parquet_file import encode
 from otlp2parquet_ext.lake.destinations.partition import (
@@ -59,17 +59,22 @@ class Hive:
         self._storage = storage
         self._lower_case = lower_case
 
-    def store(self, batch: Batch, *, commit_follows: bool = False) -> Stored:
+    @property
+    def needs(self) -> frozenset[Need]:
+        """See `Destination.needs`."""
+        return frozenset({Need.TABLES})
+
+    def store(self, batch: Batch, *, commit_follows: bool = False) -> Receipt:
         """See `Destination.store`."""
         del commit_follows
         made = [self._store_part(part) for part in batch.parts()]
-        return Stored(
+        return Receipt(
             sum(one.files for one in made),
             sum(one.size_bytes for one in made),
             lost=tuple(lost for one in made for lost in one.lost),
         )
 
-    def _store_part(self, batch: Batch) -> Stored:
+    def _store_part(self, batch: Batch) -> Receipt:
         files = size_bytes = 0
         lost: list[Lost] = []
         for name, table in batch.tables.items():
@@ -78,7 +83,7 @@ class Hive:
             for folder, rows in kept:
                 put = self._put(name, folder, rows, batch.name)
                 files, size_bytes = files + put.new, size_bytes + put.new * put.size_bytes
-        return Stored(files, size_bytes, lost=tuple(lost))
+        return Receipt(files, size_bytes, lost=tuple(lost))
 
     def _put(self, name: str, folder: str, rows: pa.Table, batch_name: str) -> Put:
         columns = named(TABLES[name], lower_case=self._lower_case)

@@ -17,7 +17,12 @@ import msgspec
 from msgspec import Struct
 
 from otlp2parquet_ext.common.log import log
-from otlp2parquet_ext.lake.destinations.destination import BusyError, DestinationError, Lost, Stored
+from otlp2parquet_ext.lake.destinations.destination import (
+    BusyError,
+    DestinationError,
+    Lost,
+    Receipt,
+)
 from otlp2parquet_ext.lake.destinations.parquet_file import encode, read_footer
 from otlp2parquet_ext.lake.destinations.partition import (
     DAY_US,
@@ -111,7 +116,7 @@ class Lake:
         self._looked_ms = 0
         self._look_interval_ms = LOOK_INTERVAL_MS
 
-    def store(self, batch: Batch, *, commit_follows: bool = False) -> Stored:
+    def store(self, batch: Batch, *, commit_follows: bool = False) -> Receipt:
         """See `Destination.store`."""
         later = self._direct and (commit_follows or not self._inbox.usable)
         made = [
@@ -119,14 +124,14 @@ class Lake:
             for part in batch.parts()
             if self._name in part.tables
         ]
-        return Stored(
+        return Receipt(
             sum(one.files for one in made),
             sum(one.size_bytes for one in made),
             safe=not (made and later),
             lost=tuple(lost for one in made for lost in one.lost),
         )
 
-    def _store_part(self, batch_name: str, rows: pa.Table, *, later: bool) -> Stored:
+    def _store_part(self, batch_name: str, rows: pa.Table, *, later: bool) -> Receipt:
         files = size_bytes = 0
         rows, lost = _of_few_days(rows)
         try:
@@ -135,7 +140,7 @@ class Lake:
                 files, size_bytes = files + put.new, size_bytes + put.new * put.size_bytes
         except StorageError as error:
             raise DestinationError(str(error)) from error
-        return Stored(files, size_bytes, lost=lost)
+        return Receipt(files, size_bytes, lost=lost)
 
     def _store_day(self, batch_name: str, day: int, rows: pa.Table, *, described: bool) -> Put:
         """Store the rows of one day, and their descriptor."""

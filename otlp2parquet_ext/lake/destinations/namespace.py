@@ -11,7 +11,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from otlp2parquet_ext.common.log import log
-from otlp2parquet_ext.lake.destinations.destination import BusyError, DestinationError, Stored
+from otlp2parquet_ext.lake.destinations.destination import (
+    BusyError,
+    DestinationError,
+    Need,
+    Receipt,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -33,23 +38,28 @@ class Namespace:
     def __init__(self, open_lake: Callable[[str], Lake]) -> None:
         self._open_lake = open_lake
         self._lakes: dict[str, Lake] = {}
-        self._troubled: set[str] = set()
+        self._failing: set[str] = set()
 
-    def store(self, batch: Batch, *, commit_follows: bool = False) -> Stored:
+    @property
+    def needs(self) -> frozenset[Need]:
+        """See `Destination.needs`."""
+        return frozenset({Need.TABLES})
+
+    def store(self, batch: Batch, *, commit_follows: bool = False) -> Receipt:
         """See `Destination.store`: all tables are tried, whatever becomes of the first."""
-        made: list[Stored] = []
+        made: list[Receipt] = []
         errors: list[DestinationError] = []
         for part in batch.parts():
             for name in part.tables:
                 # What could not be committed lately is not left to the next commit alone.
-                follows = commit_follows and name not in self._troubled
+                follows = commit_follows and name not in self._failing
                 try:
                     made.append(self._lake(name).store(part, commit_follows=follows))
                 except DestinationError as error:
                     errors.append(error)
         if errors:
             raise errors[0]
-        return Stored(
+        return Receipt(
             sum(one.files for one in made),
             sum(one.size_bytes for one in made),
             all(one.safe for one in made),
@@ -67,7 +77,7 @@ class Namespace:
         lakes, committed = self._known(), 0
         failed: dict[str, DestinationError] = {}
         # Who was in trouble comes last: it may take all the time there is.
-        for name in sorted(lakes, key=self._troubled.__contains__):
+        for name in sorted(lakes, key=self._failing.__contains__):
             try:
                 committed += lakes[name].commit(deadline_ms)
             except DestinationError as error:
@@ -81,11 +91,11 @@ class Namespace:
 
     def _tell(self, failed: Mapping[str, DestinationError]) -> None:
         """Say what is in trouble and what is not any more: once."""
-        for name in failed.keys() - self._troubled:
+        for name in failed.keys() - self._failing:
             log("error", f"{failed[name]}; the other tables are committed to")
-        for name in self._troubled - failed.keys():
+        for name in self._failing - failed.keys():
             log("info", f"the table of {name} is committed to again")
-        self._troubled = set(failed)
+        self._failing = set(failed)
 
     def describe(self) -> None:
         """See `Destination.describe`."""

@@ -15,6 +15,7 @@ from urllib.parse import unquote
 from otlp2parquet_ext import __version__
 from otlp2parquet_ext.common.log import hide, log
 from otlp2parquet_ext.common.secrets.urls import shown
+from otlp2parquet_ext.lake.destinations.destination import Need
 from otlp2parquet_ext.lake.destinations.forwarder import Forwarder
 from otlp2parquet_ext.lake.destinations.verdicts import Verdict, read_otlp
 from otlp2parquet_ext.records.otlp.messages import Signal
@@ -43,6 +44,8 @@ class OtlpHttp:
         base: URL before `/v1/logs`.
         headers: of every request.
     """
+
+    needs = frozenset({Need.TABLES, Need.SOURCE})
 
     def __init__(self, base: str, headers: Mapping[str, str]) -> None:
         self._base = base

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from otlp2parquet_ext.lake.destinations.destination import Batch
+    from otlp2parquet_ext.lake.destinations.destination import Batch, Need
     from otlp2parquet_ext.lake.destinations.portions import Portion
     from otlp2parquet_ext.lake.destinations.verdicts import SendResult
     from otlp2parquet_ext.lake.http.client import Client
@@ -50,7 +50,13 @@ def post(
 
 
 class Dialect(Protocol):
-    """What differs between servers."""
+    """What differs between servers.
+
+    Attributes:
+        needs: see `Destination.needs`.
+    """
+
+    needs: frozenset[Need]
 
     def portions(self, batch: Batch) -> Iterable[Portion]:
         """Give what is to be sent of a batch, the same for the same batch."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from otlp2parquet_ext.common.log import quote
 from otlp2parquet_ext.lake.http import answer
@@ -31,7 +31,7 @@ from otlp2parquet_ext.lake.http.response import ResponseTooLongError, WebError
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from contextlib import AbstractContextManager
 
     from otlp2parquet_ext.lake.http.address import HttpAddress, HttpOrigin
@@ -71,15 +71,23 @@ class _Idle(NamedTuple):
         return not 0 <= quiet_ms <= IDLE_MS or now_steady_ms - self.since_steady_ms > IDLE_MS
 
 
+class RequestWatch(Protocol):
+    """Hears of requests, on the threads that send them."""
+
+    def sent(self) -> AbstractContextManager[None]:
+        """Return a context that is entered for as long as a request is out."""
+
+    def failed(self) -> None:
+        """Hear of a request that got no answer, or 429, or a server's error."""
+
+
 class Client:
     """Sends requests; may be used by several threads at once.
 
     Args:
         ca_file: a file of certificates to trust instead of the usual ones, as `AWS_CA_BUNDLE`.
         body_bytes: the longest answer to take, whatever it is for.
-        troubled: told, on the thread that asked, of each request that was not answered, or with
-            429 or a server's error.
-        sent: entered, on the thread that asks, for as long as a request is out.
+        watch: is told of each request, on the thread that sends it.
     """
 
     def __init__(
@@ -87,11 +95,9 @@ class Client:
         *,
         ca_file: str | None = None,
         body_bytes: int = OBJECT_BYTES,
-        troubled: Callable[[], None] | None = None,
-        sent: Callable[[], AbstractContextManager[None]] = nullcontext,
+        watch: RequestWatch | None = None,
     ) -> None:
-        self._troubled = troubled
-        self._sent = sent
+        self._watch = watch
         self._ca_file = ca_file
         self._body_bytes = body_bytes
         self._lock = threading.Lock()
@@ -129,7 +135,7 @@ class Client:
         until_ms = steady_ms() + deadline_ms - time.time() * 1_000
         head = _head(method, address, headers or {}, len(memoryview(body).cast("B")))
         try:
-            with self._sent():
+            with nullcontext() if self._watch is None else self._watch.sent():
                 response = self._request(address.origin, (method, head, body, limit), until_ms)
         except WebError:
             self._tell()
@@ -144,8 +150,8 @@ class Client:
         return response
 
     def _tell(self) -> None:
-        if self._troubled is not None:
-            self._troubled()
+        if self._watch is not None:
+            self._watch.failed()
 
     def _request(self, origin: HttpOrigin, request: _Request, until_ms: float) -> Response:
         connection = self._connected(origin, until_ms)
@@ -214,15 +220,11 @@ class Client:
                 self._idle.pop().connection.close()
 
 
-def new_client(
-    environ: Mapping[str, str],
-    troubled: Callable[[], None] | None = None,
-    sent: Callable[[], AbstractContextManager[None]] = nullcontext,
-) -> Client:
+def new_client(environ: Mapping[str, str], watch: RequestWatch | None = None) -> Client:
     """Return a client that trusts the certificates AWS's and OpenSSL's variables name, if any."""
     ca_file = environ.get("AWS_CA_BUNDLE") or environ.get("SSL_CERT_FILE") or None
     most = memory_limit_bytes(environ)
-    return Client(ca_file=ca_file, body_bytes=most, troubled=troubled, sent=sent)
+    return Client(ca_file=ca_file, body_bytes=most, watch=watch)
 
 
 def _head(method: str, address: HttpAddress, headers: Mapping[str, str], length: int) -> bytes:

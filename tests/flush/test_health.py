@@ -1,4 +1,4 @@
-"""When to try again: plain numbers in, milliseconds out."""
+"""When to try again, and when to hold an invocation: plain numbers in and out."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from hypothesis import strategies as st
 
 from otlp2parquet_ext.common.hold_limits import LONGEST_HOLD_MS
 from otlp2parquet_ext.common.retry import FIRST_RETRY_MS, LONGEST_RETRY_MS, Retry
-from otlp2parquet_ext.flush.pacing import (
-    FIRST_LENT_MS,
+from otlp2parquet_ext.flush.commit_schedule import CommitSchedule
+from otlp2parquet_ext.flush.health import (
+    FIRST_TRIAL_MS,
     HOLDS_FOR_IMPORTS,
-    LONGEST_LENT_MS,
-    CommitSchedule,
-    HoldPolicy,
+    LONGEST_TRIAL_MS,
+    DestinationHealth,
+    Work,
 )
 
 
@@ -81,44 +82,44 @@ def test_who_loses_a_race_waits_a_little_more_than_who_fails(failures: int, jitt
     assert postponed.wait_ms(0) == failed.wait_ms(0) + jitter_ms
 
 
-def test_a_destination_nobody_has_tried_is_lent_one_hold() -> None:
+def test_a_destination_without_history_gets_one_trial_hold() -> None:
     """Somebody has to find out; a rare short invocation could not flush otherwise at all."""
-    assert not HoldPolicy().refuses(0)
+    assert DestinationHealth().may_hold(0)
 
 
-def test_holds_in_vain_become_rare() -> None:
+def test_holds_that_time_out_become_rare() -> None:
     """A silent destination costs a hold after a minute, two, four, and then one an hour."""
-    holding, now_ms, pauses = HoldPolicy(), 0, []
+    health, now_ms, pauses = DestinationHealth(), 0, []
     for _ in range(9):
-        holding.ended(now_ms, flushed=False)
-        pause_ms = holding.in_vain.wait_ms(now_ms)
-        assert holding.refuses(now_ms + pause_ms - 1)
+        health.hold_ended(now_ms, flushed=False)
+        pause_ms = health.trial.wait_ms(now_ms)
+        assert not health.may_hold(now_ms + pause_ms - 1)
         now_ms += pause_ms
-        assert not holding.refuses(now_ms)
+        assert health.may_hold(now_ms)
         pauses.append(pause_ms)
-    assert pauses[:3] == [FIRST_LENT_MS, 2 * FIRST_LENT_MS, 4 * FIRST_LENT_MS]
-    assert pauses[-1] == LONGEST_LENT_MS
+    assert pauses[:3] == [FIRST_TRIAL_MS, 2 * FIRST_TRIAL_MS, 4 * FIRST_TRIAL_MS]
+    assert pauses[-1] == LONGEST_TRIAL_MS
 
 
 def test_only_work_that_would_fit_a_hold_ends_the_distrust() -> None:
     """A destination that takes two seconds each time would bill one of them each time."""
-    holding = HoldPolicy()
-    holding.ended(0, flushed=False)
-    holding.worked(LONGEST_HOLD_MS + 1)
-    assert holding.refuses(1)
-    holding.worked(LONGEST_HOLD_MS)
-    assert not holding.refuses(1)
+    health = DestinationHealth()
+    health.hold_ended(0, flushed=False)
+    health.worked(Work.STORE, LONGEST_HOLD_MS + 1)
+    assert not health.may_hold(1)
+    health.worked(Work.STORE, LONGEST_HOLD_MS)
+    assert health.may_hold(1)
 
 
 def test_a_flush_that_ended_in_its_hold_ends_the_distrust() -> None:
     """The next one that is in vain waits a minute again, not an hour."""
-    holding = HoldPolicy()
+    health = DestinationHealth()
     for _ in range(9):
-        holding.ended(0, flushed=False)
-    holding.ended(0, flushed=True)
-    assert not holding.refuses(0)
-    holding.ended(0, flushed=False)
-    assert holding.in_vain.wait_ms(0) == FIRST_LENT_MS
+        health.hold_ended(0, flushed=False)
+    health.hold_ended(0, flushed=True)
+    assert health.may_hold(0)
+    health.hold_ended(0, flushed=False)
+    assert health.trial.wait_ms(0) == FIRST_TRIAL_MS
 
 
 def test_a_hold_that_our_own_imports_took_says_nothing_of_the_destination() -> None:
@@ -126,9 +127,35 @@ def test_a_hold_that_our_own_imports_took_says_nothing_of_the_destination() -> N
 
     Twice, for what never gets loaded may not be waited for again and again.
     """
-    holding = HoldPolicy()
+    health = DestinationHealth()
     for _ in range(HOLDS_FOR_IMPORTS):
-        holding.ended(1_000, flushed=False, loaded=False)
-        assert not holding.refuses(1_000)
-    holding.ended(1_000, flushed=False, loaded=False)
-    assert holding.refuses(1_000)
+        health.hold_ended(1_000, flushed=False, loaded=False)
+        assert health.may_hold(1_000)
+    health.hold_ended(1_000, flushed=False, loaded=False)
+    assert not health.may_hold(1_000)
+
+
+def test_work_that_fails_holds_no_invocation_and_is_logged_once() -> None:
+    """The first failure in a row is news, and so is the success that ends them."""
+    health = DestinationHealth()
+    assert [health.failed(Work.STORE, 0) for _ in range(3)] == [True, False, False]
+    assert not health.may_hold(LONGEST_RETRY_MS)  # its delay is over, and it still fails
+    assert health.worked(Work.STORE, 1) == 3
+    assert health.may_hold(LONGEST_RETRY_MS)
+
+
+def test_contention_delays_the_next_try_and_is_no_failure() -> None:
+    """Other writers were faster: the commit works, a little later."""
+    health = DestinationHealth()
+    health.contended(Work.COMMIT, 0, 7)
+    assert health.wait_ms(Work.COMMIT, 0) == FIRST_RETRY_MS + 7
+    assert not health.may_hold(0)
+    assert health.may_hold(FIRST_RETRY_MS + 7)
+    assert health.worked(Work.COMMIT, 1) == 0
+
+
+def test_a_destination_that_only_lags_behind_costs_no_invocation_its_hold() -> None:
+    """Redelivery goes on beside everything else."""
+    health = DestinationHealth()
+    health.delayed(Work.REDELIVER, 0)
+    assert health.may_hold(0)

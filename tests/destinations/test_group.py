@@ -11,9 +11,10 @@ from otlp2parquet_ext.lake.destinations.destination import (
     BusyError,
     DestinationError,
     Lost,
-    Stored,
+    Need,
+    Receipt,
 )
-from otlp2parquet_ext.lake.destinations.several import Several
+from otlp2parquet_ext.lake.destinations.group import DestinationGroup
 
 
 @dataclass
@@ -26,14 +27,15 @@ class Member:
     has: list[str] = field(default_factory=list)
     lost: tuple[Lost, ...] = ()
     commits: list[Exception | int] = field(default_factory=list)
+    needs: frozenset[Need] = frozenset()
 
-    def store(self, batch: Batch, *, commit_follows: bool = False) -> Stored:
+    def store(self, batch: Batch, *, commit_follows: bool = False) -> Receipt:
         """Take a batch, or fail."""
         self.asked.append(batch.name)
         if self.fails:
             raise self.fails
         self.has.append(batch.name)
-        return Stored(1, 10, safe=self.safe or not commit_follows, lost=self.lost)
+        return Receipt(1, 10, safe=self.safe or not commit_follows, lost=self.lost)
 
     def commit(self, deadline_ms: int) -> int:
         """Do as told."""
@@ -49,10 +51,10 @@ class Member:
     warm_up = close = describe
 
 
-def several() -> tuple[Several, Member, Member, Member]:
+def group() -> tuple[DestinationGroup, Member, Member, Member]:
     """Make three, and all of them together."""
     lake, tap, otlp = Member(), Member(), Member()
-    return Several({"lake": lake, "tap": tap, "otlp": otlp}), lake, tap, otlp
+    return DestinationGroup({"lake": lake, "tap": tap, "otlp": otlp}), lake, tap, otlp
 
 
 def batch(name: str) -> Batch:
@@ -62,83 +64,71 @@ def batch(name: str) -> Batch:
 
 def test_every_destination_gets_every_batch() -> None:
     """And one receipt is for all of them."""
-    all_, lake, tap, otlp = several()
+    all_, lake, tap, otlp = group()
     lake.safe = False
     tap.lost = (Lost("tap: HTTP 400", 1, 5),)
     stored = all_.store(batch("a"), commit_follows=True)
-    assert stored == Stored(3, 30, safe=False, owed=(), lost=tap.lost)
+    assert stored == Receipt(3, 30, safe=False, undelivered=(), lost=tap.lost)
     assert [member.has for member in (lake, tap, otlp)] == [["a"]] * 3
 
 
 @pytest.mark.parametrize("error", [DestinationError("down"), OSError("down")])
-def test_who_is_in_trouble_is_asked_no_more_until_what_it_is_owed_is_settled(
+def test_a_member_that_is_behind_is_not_asked_until_it_has_what_it_lacks(
     error: Exception, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """One request found it out; the others go on at their own speed."""
-    all_, lake, tap, _ = several()
+    """One request found it out; the others go on at their own speed, and nothing overtakes."""
+    all_, lake, tap, _ = group()
     tap.fails = error
-    assert [all_.store(batch(name)).owed for name in "abc"] == [("tap",)] * 3
+    assert all_.store(batch("a")).undelivered == ("tap",)
+    behind = frozenset({"tap"})
+    for name in "bc":
+        assert all_.store(batch(name), behind=behind).undelivered == ("tap",)
     assert (tap.asked, lake.has) == (["a"], ["a", "b", "c"])
     with pytest.raises(DestinationError, match="down"):
-        all_.settle(batch("a"))
+        all_.redeliver(batch("a"), behind)
     tap.fails = None
-    assert [all_.settle(batch(name)).owed for name in "ab"] == [(), ()]
-    assert all_.store(batch("d")).owed == ("tap",)  # it would overtake
-    assert [all_.settle(batch(name)).owed for name in "cd"] == [(), ()]
-    assert all_.store(batch("e")).owed == ()
-    assert tap.has == ["a", "b", "c", "d", "e"]
-    assert lake.asked == ["a", "b", "c", "d", "e"]
-    said = capfd.readouterr().err
-    assert said.count("the others go on") == 1
-    assert said.count("tap has everything it was owed") == 1
+    assert [all_.redeliver(batch(name), behind).undelivered for name in "abc"] == [()] * 3
+    assert tap.has == ["a", "b", "c"]
+    assert lake.asked == ["a", "b", "c"]
+    assert capfd.readouterr().err.count("the others go on") == 1
 
 
 def test_a_batch_is_kept_when_nobody_takes_it() -> None:
     """That is a failure like that of a single destination, and nobody is left out afterwards."""
-    all_, lake, tap, otlp = several()
+    all_, lake, tap, otlp = group()
     lake.fails = tap.fails = otlp.fails = DestinationError("no network")
     with pytest.raises(DestinationError, match="no network"):
         all_.store(batch("a"))
     lake.fails = tap.fails = otlp.fails = None
-    assert all_.store(batch("a")).owed == ()
+    assert all_.store(batch("a")).undelivered == ()
 
 
 def test_those_left_failing_while_one_is_in_trouble_keeps_the_batch() -> None:
-    """Nobody has it, so nobody is owed it apart from the others."""
-    all_, lake, tap, otlp = several()
+    """No member has it, so none lacks it apart from the others."""
+    all_, lake, tap, otlp = group()
     tap.fails = DestinationError("down")
     all_.store(batch("a"))
     lake.fails = otlp.fails = DestinationError("down, too")
     with pytest.raises(DestinationError, match="down, too"):
-        all_.store(batch("b"))
+        all_.store(batch("b"), behind=frozenset({"tap"}))
     assert tap.asked == ["a"]
 
 
-def test_what_two_are_owed_is_settled_with_each() -> None:
+def test_what_two_lack_is_redelivered_to_each() -> None:
     """Whoever has it by then is not asked again."""
-    all_, _, tap, otlp = several()
+    all_, _, tap, otlp = group()
     tap.fails = otlp.fails = DestinationError("down")
-    assert all_.store(batch("a")).owed == ("otlp", "tap")
+    assert all_.store(batch("a")).undelivered == ("otlp", "tap")
     tap.fails = None
-    assert all_.settle(batch("a")).owed == ("otlp",)
+    assert all_.redeliver(batch("a"), ("otlp", "tap")).undelivered == ("otlp",)
     otlp.fails = None
-    assert all_.settle(batch("a")).owed == ()
+    assert all_.redeliver(batch("a"), ("otlp",)).undelivered == ()
     assert (tap.has, otlp.has) == (["a"], ["a"])
-
-
-def test_a_batch_that_is_given_up_is_owed_to_nobody() -> None:
-    """Else its destination would be left out for ever."""
-    all_, _, tap, _ = several()
-    tap.fails = DestinationError("down")
-    all_.store(batch("a"))
-    tap.fails = None
-    all_.forget("a")
-    assert all_.store(batch("b")).owed == ()
 
 
 def test_a_bug_of_ours_passes_through() -> None:
     """The caller keeps the batch as text then; it is no trouble of a destination's."""
-    all_, lake, _, _ = several()
+    all_, lake, _, _ = group()
     lake.fails = ZeroDivisionError("bug")
     with pytest.raises(ZeroDivisionError):
         all_.store(batch("a"))
@@ -146,7 +136,7 @@ def test_a_bug_of_ours_passes_through() -> None:
 
 def test_commits_are_those_of_the_one_that_has_some() -> None:
     """What it raises is what the caller acts on."""
-    all_, lake, _, _ = several()
+    all_, lake, _, _ = group()
     lake.commits = [2, BusyError("others were faster")]
     assert all_.commit(1) == 2
     with pytest.raises(BusyError):

@@ -1,0 +1,78 @@
+"""The commit job: what is stored becomes visible, and safe where only the commit makes it so.
+
+commit --> the segments that awaited it are discarded
+|
++--> failed, late, contended --> descriptors in the inbox make them safe instead
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from otlp2parquet_ext.common.log import log
+from otlp2parquet_ext.common.retry import FIRST_RETRY_MS
+from otlp2parquet_ext.flush.errors import error_text
+from otlp2parquet_ext.flush.health import Work
+from otlp2parquet_ext.flush.worker import now_ms
+from otlp2parquet_ext.lake.destinations.destination import BusyError
+
+if TYPE_CHECKING:
+    from otlp2parquet_ext.flush.flush_state import FlushState
+
+COMMIT_LIMIT_MS = 30_000
+"""Longest commit when no deadline of Lambda's is near."""
+
+
+class CommitJob:
+    """Commits.
+
+    Args:
+        shared: the queue, the health and the workers.
+        cost_ms: what a commit is taken to cost before the first one.
+    """
+
+    def __init__(self, shared: FlushState, cost_ms: int) -> None:
+        self._shared = shared
+        self._cost_ms = cost_ms
+
+    def ends_in_time(self, now_ms: int, deadline_ms: int) -> bool:
+        """Tell whether a commit would end in time; else it would only take CPU from storing."""
+        return now_ms + self._cost_ms <= deadline_ms
+
+    async def run(self, deadline_ms: int) -> None:
+        """Commit what is stored by now."""
+        shared, started = self._shared, now_ms()
+        shared.commits.begun()
+        shared.queue.distrust(started)
+        awaiting = shared.queue.awaiting_commit
+        try:
+            await shared.committing.on_thread(shared.pipeline.commit, deadline_ms)
+        except Exception as error:  # noqa: BLE001 - a bug of ours may not end the loop
+            shared.commits.changed()
+            if isinstance(error, BusyError):
+                jitter_ms = int.from_bytes(os.urandom(4)) % FIRST_RETRY_MS
+                shared.health.contended(Work.COMMIT, now_ms(), jitter_ms)
+            else:
+                shared.failed(Work.COMMIT, error_text(error))
+            await self.make_safe()
+        else:
+            shared.commits.done(now_ms())
+            self._cost_ms = now_ms() - started
+            shared.worked(Work.COMMIT, self._cost_ms)
+            shared.queue.committed(awaiting)
+            shared.intake.discard()
+
+    async def make_safe(self) -> None:
+        """Write descriptors for what awaits a commit; what fails is kept for the next commit."""
+        shared = self._shared
+        if not (awaiting := shared.queue.awaiting_commit):
+            return
+        try:
+            await shared.storing.on_thread(shared.pipeline.describe)
+        except Exception as error:  # noqa: BLE001 - as in `run`
+            kept = f"{len(awaiting)} batches are kept for the next commit: {error_text(error)}"
+            log("warning", kept)
+        else:
+            shared.queue.committed(awaiting)
+            shared.intake.discard()

@@ -1,0 +1,120 @@
+"""What the jobs of a flush share: the queue, the health, the commit schedule and the workers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from otlp2parquet_ext.common.log import log, quote
+from otlp2parquet_ext.flush import policy
+from otlp2parquet_ext.flush.commit_schedule import CommitSchedule
+from otlp2parquet_ext.flush.health import DestinationHealth, Work
+from otlp2parquet_ext.flush.intake import Intake
+from otlp2parquet_ext.flush.plan import STORE_LIMIT_MS, Pending
+from otlp2parquet_ext.flush.queue import SegmentQueue
+from otlp2parquet_ext.flush.worker import SerialWorker, now_ms
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from otlp2parquet_ext.common.settings.settings import Settings
+    from otlp2parquet_ext.flush.pipeline import FlushPipeline
+    from otlp2parquet_ext.lake.destinations.destination import Receipt
+    from otlp2parquet_ext.spool import Segment, Spool
+
+
+class FlushState:
+    """See the module; used on the loop only.
+
+    Args:
+        settings: thresholds, commit interval, what a full spool drops.
+        pipeline: does the work, on the workers' threads.
+        spool: holds the segments.
+        plan_again: called when a job of a worker has ended.
+
+    Attributes:
+        ending: SHUTDOWN has come.
+        store_limit_ms: longest store.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        pipeline: FlushPipeline,
+        spool: Spool,
+        plan_again: Callable[[], None],
+    ) -> None:
+        self.pipeline = pipeline
+        self.spool = spool
+        self.ending = False
+        self.store_limit_ms = STORE_LIMIT_MS
+        self.queue = SegmentQueue(spool)
+        self.health = DestinationHealth()
+        self.commits = CommitSchedule(settings.commit_interval_ms)
+        self.intake = Intake(spool, self.queue, drops_oldest=settings.spool_full == "oldest")
+        self._thresholds = policy.Thresholds(
+            settings.max_items, settings.max_bytes, settings.timeout_ms
+        )
+        self._plan_again = plan_again
+        self.workers = {work: SerialWorker(work.value, self._ended(work)) for work in Work}
+        self.storing, self.committing, self.redelivering = self.workers.values()
+
+    @property
+    def pending(self) -> Pending:
+        """What is not yet safe, as the plan sees it."""
+        storing, now = self.queue.storing, now_ms()
+        return Pending(
+            self.intake.buffered,
+            self._thresholds,
+            self.commits,
+            unsealed=not self.intake.empty,
+            waiting=bool(self.storable),
+            undelivered=bool(self.queue.undelivered),
+            busy=frozenset(work for work, worker in self.workers.items() if worker.busy),
+            ending=self.ending,
+            store_ms=None if storing is None else self.storing.step_ms(now),
+            may_abandon=self.storing.may_abandon,
+            store_limit_ms=self.store_limit_ms,
+        )
+
+    @property
+    def storable(self) -> list[Segment]:
+        """See `SegmentQueue.storable`."""
+        return self.queue.storable(may_abandon=self.storing.may_abandon)
+
+    def commit_follows(self, now_ms: int) -> bool:
+        """Tell whether what is stored now is committed at once."""
+        may = not self.committing.busy and self.health.may_try(Work.COMMIT, now_ms)
+        return may and self.commits.allowed(now_ms)
+
+    def failed(self, work: Work, problem: str) -> None:
+        """Note a failure; of several in a row only the first is logged.
+
+        A job that a freeze broke says nothing of the destination: the next one may begin at once.
+        """
+        if self.workers[work].frozen_meanwhile:
+            return
+        if self.health.failed(work, now_ms()):
+            log("error", problem)
+
+    def worked(self, work: Work, took_ms: int) -> None:
+        """Note a success; log it when it ends failures."""
+        if failures := self.health.worked(work, took_ms):
+            log("info", f"{work.value} works again after {failures} failures")
+
+    def count_lost(self, segment: Segment, receipt: Receipt) -> None:
+        """Count what a destination refused for ever."""
+        for lost in receipt.lost:
+            self.intake.lose(*lost)
+        if receipt.untold:
+            self.intake.tell_later(segment)
+        elif not receipt.lost:
+            self.intake.tell_now()
+
+    def _ended(self, work: Work) -> Callable[[BaseException | None], None]:
+        def ended(error: BaseException | None) -> None:
+            if error is not None:
+                log("error", f"{work.value} broke: {type(error).__name__}: {quote(error)}")
+                self.health.delayed(work, now_ms())
+            self._plan_again()
+
+        return ended

@@ -1,0 +1,135 @@
+"""The health of the destination: what may be tried now, and whether an invocation may be held.
+
+    failed(work), contended(work), worked(work)    from the workers
+    hold_ended(), request_failed()                 from the flush that an invocation is held for
+      --> wait_ms(work), may_try(work), may_hold()
+
+No I/O, no clock: each call takes `now_ms`. Frozen time counts as waited, because the clock goes on.
+A clock that was set back ends the wait, because nothing is known then.
+"""
+
+from __future__ import annotations
+
+import enum
+
+from msgspec import Struct, field
+
+from otlp2parquet_ext.common.hold_limits import LONGEST_HOLD_MS
+from otlp2parquet_ext.common.retry import Retry
+
+FIRST_TRIAL_MS = 60_000
+"""Delay before the next trial hold after the first hold that timed out."""
+
+LONGEST_TRIAL_MS = 3_600_000
+"""Longest delay before a trial hold; it doubles from the first."""
+
+HOLDS_FOR_IMPORTS = 2
+"""Holds that may time out because of our own imports: at 128 MB they take one and a half."""
+
+
+class Work(enum.Enum):
+    """One kind of work at the destination; each has a worker of its own."""
+
+    STORE = "storing"
+    COMMIT = "committing"
+    REDELIVER = "redelivering"
+
+
+def _trial() -> Retry:
+    return Retry(FIRST_TRIAL_MS, LONGEST_TRIAL_MS)
+
+
+class DestinationHealth(Struct):
+    """What is known of the destination.
+
+    A destination without history gets one trial hold. Each hold that times out doubles the delay
+    before the next trial: 1 min up to 1 h. While work fails no invocation is held at all.
+
+    Attributes:
+        failing: work that failed and has not succeeded since. Contention is no failure.
+        retries: when each kind of work may be tried again.
+        trial: when the next hold may be tried after one that timed out.
+        doubted: a request failed while an invocation was held.
+        import_holds: holds that timed out because of our own imports.
+    """
+
+    failing: set[Work] = field(default_factory=set)
+    retries: dict[Work, Retry] = field(default_factory=dict)
+    trial: Retry = field(default_factory=_trial)
+    doubted: bool = False
+    import_holds: int = 0
+
+    def failures(self, work: Work) -> int:
+        """Return how often work has failed or was contended in a row."""
+        return self._retry(work).failures
+
+    def _retry(self, work: Work) -> Retry:
+        return self.retries.setdefault(work, Retry())
+
+    def failed(self, work: Work, now_ms: int) -> bool:
+        """Note a failure; True for the first one in a row, which is worth a message."""
+        first = work not in self.failing
+        self.failing.add(work)
+        self._retry(work).failed(now_ms)
+        return first
+
+    def delayed(self, work: Work, now_ms: int) -> None:
+        """Wait longer before the next try, without counting the destination as failing."""
+        self._retry(work).failed(now_ms)
+
+    def contended(self, work: Work, now_ms: int, jitter_ms: int) -> None:
+        """Note that other writers were faster: try later, out of step with them."""
+        self._retry(work).postponed(now_ms, jitter_ms)
+
+    def worked(self, work: Work, took_ms: int) -> int:
+        """Note a success; return how many failures it ends, 0 when none was worth a message.
+
+        Args:
+            work: what succeeded.
+            took_ms: a success within the time of a hold counts as a hold that was flushed.
+        """
+        ended = self._retry(work).failures if work in self.failing else 0
+        self.failing.discard(work)
+        self.retries[work] = Retry()
+        if work is not Work.REDELIVER:
+            self.doubted = False
+            if took_ms <= LONGEST_HOLD_MS:
+                self.trial = _trial()
+        return ended
+
+    def wait_ms(self, work: Work, now_ms: int) -> int:
+        """Return for how long work is not tried; 0 when it may be tried now."""
+        return self._retry(work).wait_ms(now_ms)
+
+    def may_try(self, work: Work, now_ms: int) -> bool:
+        """Tell whether work may be tried now."""
+        return self.wait_ms(work, now_ms) == 0
+
+    def request_failed(self) -> None:
+        """Note that a request failed while an invocation was held for it."""
+        self.doubted = True
+
+    def hold_ended(self, now_ms: int, *, flushed: bool, loaded: bool = True) -> None:
+        """Note how the flush ended that an invocation was held for.
+
+        Args:
+            now_ms: Unix ms.
+            flushed: everything was stored and, if it was due, committed within the hold.
+            loaded: the libraries of the flush were imported. If not, the time went to our own
+                imports and says nothing of the destination, `HOLDS_FOR_IMPORTS` times.
+        """
+        if flushed:
+            self.trial = _trial()
+        elif not loaded and self.import_holds < HOLDS_FOR_IMPORTS:
+            self.import_holds += 1
+        else:
+            self.trial.failed(now_ms)
+
+    def may_hold(self, now_ms: int) -> bool:
+        """Tell whether an invocation may be held for a flush now."""
+        held_back = (Work.STORE, Work.COMMIT)
+        return not (
+            self.doubted
+            or self.trial.waits(now_ms)
+            or any(w in self.failing or not self.may_try(w, now_ms) for w in held_back)
+        )

@@ -1,0 +1,134 @@
+"""What to do next, from the queue and the destination's health (no I/O, no clock).
+
+    queue, health, now_ms --plan()--> actions to begin now, and when to plan again
+
+The flusher carries the actions out. It plans again after everything that comes in, after each job
+of a worker, and `wake_ms` later.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import TYPE_CHECKING, NamedTuple
+
+from msgspec import Struct
+
+from otlp2parquet_ext.flush import policy
+from otlp2parquet_ext.flush.health import Work
+from otlp2parquet_ext.flush.policy import FlushReason
+
+if TYPE_CHECKING:
+    from otlp2parquet_ext.flush.commit_schedule import CommitSchedule
+    from otlp2parquet_ext.flush.health import DestinationHealth
+    from otlp2parquet_ext.flush.policy import Buffered, Thresholds
+
+
+class Action(enum.Enum):
+    """One thing to begin."""
+
+    SEAL = "close the open segment"
+    STORE = "store what is sealed"
+    COMMIT = "commit what is stored"
+    REDELIVER = "send what some destinations lack to them"
+    ABANDON_STORE = "leave behind a store that does not end"
+
+
+STORE_LIMIT_MS = 120_000
+"""Longest store, frozen time left out. A store that the deadlines of its requests end is shorter:
+30 s, or a few times that where there are several destinations or parts."""
+
+
+class Plan(NamedTuple):
+    """Actions in their order; milliseconds until time alone is a reason to plan again, or None."""
+
+    actions: tuple[Action, ...]
+    wake_ms: int | None
+
+
+class Pending(Struct, frozen=True):
+    """What is not yet safe, as far as the plan depends on it.
+
+    Attributes:
+        open: the open segment.
+        thresholds: soft limits of the open segment.
+        unsealed: the open segment exists, or losses are counted that no row tells of.
+        waiting: a sealed segment is not stored.
+        undelivered: a stored segment is lacking somewhere.
+        commits: what is uncommitted, and the commit interval.
+        busy: work that is under way.
+        ending: SHUTDOWN has come: nothing that comes later would flush the open segment.
+        store_ms: for how long a segment is being stored, frozen time left out; None when none is.
+        may_abandon: the thread that stores may be left behind.
+        store_limit_ms: see `STORE_LIMIT_MS`.
+    """
+
+    open: Buffered
+    thresholds: Thresholds
+    commits: CommitSchedule
+    unsealed: bool = False
+    waiting: bool = False
+    undelivered: bool = False
+    busy: frozenset[Work] = frozenset()
+    ending: bool = False
+    store_ms: int | None = None
+    may_abandon: bool = True
+    store_limit_ms: int = STORE_LIMIT_MS
+
+    def seal_reason(self, now_ms: int) -> FlushReason | None:
+        """Return why the open segment is closed now, None when it is not."""
+        if self.ending and self.unsealed:
+            return FlushReason.SHUTDOWN
+        return policy.due(self.thresholds, self.open, now_ms)
+
+    def due_in_ms(self, now_ms: int, *, sealed: bool) -> dict[Work, int | None]:
+        """Return in how many ms there is a reason for each kind of work, None for none."""
+        store = 0 if sealed else policy.due_in_ms(self.thresholds, self.open, now_ms)
+        return {
+            Work.STORE: store,
+            Work.COMMIT: self.commits.due_in_ms(now_ms),
+            Work.REDELIVER: 0 if self.undelivered else None,
+        }
+
+
+ACTION_OF = {
+    Work.STORE: Action.STORE,
+    Work.COMMIT: Action.COMMIT,
+    Work.REDELIVER: Action.REDELIVER,
+}
+
+
+def plan(pending: Pending, health: DestinationHealth, now_ms: int) -> Plan:
+    """Return what to begin now, and when to look again.
+
+    While storing fails nothing is sealed: the open segment grows, retries back off, and no
+    invocation waits. While committing fails storing goes on.
+
+    Args:
+        pending: what is not yet safe.
+        health: says which work may be tried.
+        now_ms: Unix ms.
+    """
+    actions: list[Action] = []
+    waits: list[int] = []
+    seals = pending.seal_reason(now_ms) is not None
+    due = pending.due_in_ms(now_ms, sealed=seals or pending.waiting)
+    for work in Work:
+        due_ms = due[work]
+        if due_ms is None or work in pending.busy:
+            continue  # a worker that is busy makes the flusher plan again when its job ends
+        wait_ms = max(due_ms, health.wait_ms(work, now_ms))
+        if wait_ms:
+            waits.append(wait_ms)
+            continue
+        if work is Work.STORE and seals:
+            actions.append(Action.SEAL)
+        actions.append(ACTION_OF[work])
+    if Action.STORE in actions:
+        waits.append(pending.store_limit_ms)
+    if Work.STORE in pending.busy and pending.may_abandon:
+        left_ms = pending.store_limit_ms - (pending.store_ms or 0)
+        if left_ms > 0:
+            waits.append(left_ms)
+        elif pending.store_ms is not None:
+            actions.append(Action.ABANDON_STORE)
+    return Plan(tuple(actions), min(waits, default=None))

@@ -1,0 +1,106 @@
+"""The state of one sealed segment, and the steps that are legal in it (no I/O, no clock).
+
+    WAITING --store--> STORING --stored--> STORED --every destination has it--> DISCARDED
+       ^                 |  |
+       +----failed-------+  +--stored, commit follows--> AWAITING_COMMIT --committed--> STORED
+       +----distrusted-----------------------------------------+
+
+A segment is *safe* in STORED. It stays there while a destination lacks it (`undelivered`), and it
+may be redelivered while it awaits its commit.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Stage(enum.Enum):
+    """Where a sealed segment stands."""
+
+    WAITING = "not stored"
+    STORING = "a worker stores it"
+    AWAITING_COMMIT = "stored; safe with the next commit"
+    STORED = "safe"
+    DISCARDED = "may be deleted"
+
+
+class Step(enum.Enum):
+    """What happens to a sealed segment."""
+
+    STORE = "a worker begins to store it"
+    FAIL = "the store failed or was abandoned"
+    KEEP_FOR_COMMIT = "stored, safe with the next commit only"
+    KEEP = "stored and safe"
+    COMMIT = "a commit, or a descriptor in the inbox, has made it safe"
+    DISTRUST = "it waited so long for a commit that its file may have been deleted"
+    DISCARD = "every destination has it, or it is dropped and counted"
+
+
+TRANSITIONS: Mapping[Stage, Mapping[Step, Stage]] = {
+    Stage.WAITING: {Step.STORE: Stage.STORING, Step.DISCARD: Stage.DISCARDED},
+    Stage.STORING: {
+        Step.FAIL: Stage.WAITING,
+        Step.KEEP_FOR_COMMIT: Stage.AWAITING_COMMIT,
+        Step.KEEP: Stage.STORED,
+        Step.DISCARD: Stage.DISCARDED,
+    },
+    Stage.AWAITING_COMMIT: {Step.COMMIT: Stage.STORED, Step.DISTRUST: Stage.WAITING},
+    Stage.STORED: {Step.DISCARD: Stage.DISCARDED},
+    Stage.DISCARDED: {},
+}
+"""Legal steps. A step that is not in its row is a bug here, caught before telemetry is deleted."""
+
+
+class IllegalStepError(Exception):
+    """A bug of ours: the step is not legal in the segment's stage."""
+
+
+class SegmentState(Struct):
+    """Everything known of one sealed segment, except what its file name counts on disk.
+
+    Attributes:
+        stage: see `Stage`; changed by `advance` alone.
+        stored_ms: Unix ms of the store that a commit must follow; 0 before it.
+        batch: name of the stored batch; "" before it.
+        undelivered: names of the destinations that lack it.
+        redelivering: a worker sends it to them.
+        bug_attempts: stores that our own code broke.
+        memory_errors: stores for which memory was too short.
+        abandoned: a store of it did not end in time, in this process.
+    """
+
+    stage: Stage = Stage.WAITING
+    stored_ms: int = 0
+    batch: str = ""
+    undelivered: tuple[str, ...] = ()
+    redelivering: bool = False
+    bug_attempts: int = 0
+    memory_errors: int = 0
+    abandoned: bool = False
+
+    def advance(self, step: Step) -> None:
+        """Take a step.
+
+        Raises:
+            IllegalStepError: it is not legal in this stage.
+        """
+        after = TRANSITIONS[self.stage].get(step)
+        if after is None:
+            raise IllegalStepError(f"{step.name} is not legal in {self.stage.name}")
+        self.stage = after
+
+    @property
+    def stored(self) -> bool:
+        """True when the batch is stored, safe or not yet."""
+        return self.stage in (Stage.AWAITING_COMMIT, Stage.STORED)
+
+    @property
+    def delivered(self) -> bool:
+        """True when it is safe and no destination lacks it: nothing keeps it here."""
+        return self.stage is Stage.STORED and not self.undelivered
