@@ -31,7 +31,7 @@ class Trouble:
         self.stores: dict[str, DestinationError] = {}
         self.asked: list[str] = []
         self.opened: list[str] = []
-        real = choose(load(place.variables)[0], place.variables)
+        [real] = choose(load(place.variables)[0], place.variables).members.values()
         assert isinstance(real, Namespace)
         self._real = real
 

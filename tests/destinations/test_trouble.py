@@ -135,7 +135,8 @@ def test_a_file_whose_answer_was_lost_is_there_once(plain: Troubled, cut: Cut) -
 def test_a_bucket_that_does_not_answer_is_given_up_in_time(plain: Troubled) -> None:
     """The storing thread has other batches; the error says who did not answer."""
     destination = plain.place.open()
-    destination._storage._limit_ms = 700  # type: ignore[attr-defined]
+    [folder] = destination.members.values()
+    folder._storage._limit_ms = 700  # type: ignore[attr-defined]
     plain.s3.fault(Cut.HANG, method="PUT", times=10)
     started = time.monotonic()
     with pytest.raises(DestinationError, match=r"not answered|no answer"):

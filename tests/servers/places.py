@@ -23,7 +23,7 @@ from otlp2parquet_ext.tools import query
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from otlp2parquet_ext.lake.destinations.destination import Destination
+    from otlp2parquet_ext.lake.destinations.group import DestinationGroup
 
 
 class Objects(Protocol):
@@ -141,7 +141,7 @@ class Place:
         """The environment of a process that writes there."""
         return {**self.environ, "OTLP2PARQUET_DESTINATION": self.url}
 
-    def open(self) -> Destination:
+    def open(self) -> DestinationGroup:
         """Open it anew, as another process would."""
         return choose(load(self.variables)[0], self.variables)
 
