@@ -15,7 +15,14 @@ from places import Folder, Place, sqlite
 from pyiceberg.types import BooleanType, StringType
 from pyiceberg_reference import _iceberg_file
 
-from otlp2parquet_ext.functions.committer.sweeping import FOLDER, Options, Position, Swept, sweep
+from otlp2parquet_ext.functions.committer.sweeping import (
+    FOLDER,
+    MARK_BYTES,
+    Options,
+    Position,
+    Swept,
+    sweep,
+)
 from otlp2parquet_ext.functions.committer.work import commit_waiting
 from otlp2parquet_ext.lake.iceberg.commit.append import LeanTable
 from otlp2parquet_ext.lake.iceberg.commit.expiry import SNAPSHOTS_KEPT
@@ -299,6 +306,15 @@ def test_a_sweep_is_bounded_and_goes_on_where_it_stopped(lake: Place) -> None:
     assert looked == 13 + len(WASTE)
     (mark,) = lake.objects.names(FOLDER)
     assert msgspec.json.decode(lake.objects.read(mark), type=Position).ended
+
+
+def test_a_position_that_is_none_of_ours_is_not_read_and_stops_no_sweep(lake: Place) -> None:
+    """A file of any length may have its name: one position is a line."""
+    assert run(lake).ended
+    daily = Options(older_than_ms=0, every_ms=86_400_000)
+    other = b" " * MARK_BYTES + msgspec.json.encode(Position(1))
+    lake.objects.write(f"{FOLDER}/9999999999999.json", other)
+    assert run(lake, daily).why == "the last sweep was not long ago"
 
 
 def test_the_next_sweep_begins_when_it_is_time(lake: Place) -> None:

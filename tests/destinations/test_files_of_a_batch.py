@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -19,6 +20,7 @@ from otlp2parquet_ext.lake.iceberg.format.schema_match import Matched
 from otlp2parquet_ext.lake.iceberg.model.data_file import DataFile
 from otlp2parquet_ext.lake.iceberg.model.errors import CommitError
 from otlp2parquet_ext.lake.storage.local import LocalStorage
+from otlp2parquet_ext.lake.storage.storage import ObjectTooLongError
 from otlp2parquet_ext.records.mapping.resource import Resource
 from otlp2parquet_ext.records.mapping.rows import constants
 from otlp2parquet_ext.records.tables.columns import named
@@ -134,6 +136,8 @@ def test_a_file_written_anew_holds_a_long_value_that_rows_share_once(tmp_path: P
         fields="",
     )
     renamed = Matched(named(columns, lower_case=True), tag="lower")
+    with pytest.raises(ObjectTooLongError):  # it was written over: no more is read of it
+        refit(storage, msgspec.structs.replace(file, size_bytes=data.size - 1), renamed)
     pool = pa.default_memory_pool()
     before = pool.max_memory()
     anew = refit(storage, file, renamed)

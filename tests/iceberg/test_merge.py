@@ -17,12 +17,14 @@ from otlp2parquet_ext.lake.iceberg.commit.append import LeanTable
 from otlp2parquet_ext.lake.iceberg.commit.catalog import OutcomeUnknownError
 from otlp2parquet_ext.lake.iceberg.commit.handle import Handle
 from otlp2parquet_ext.lake.iceberg.format.avro_file import open_file
+from otlp2parquet_ext.lake.iceberg.format.contents import entries as manifest_entries
 from otlp2parquet_ext.lake.iceberg.format.contents import lines
 from otlp2parquet_ext.lake.iceberg.model.errors import CommitError
 from otlp2parquet_ext.lake.iceberg.upkeep.merge import FEWEST_SMALL
 from otlp2parquet_ext.lake.iceberg.upkeep.merging import Merging, merge_manifests
 from otlp2parquet_ext.lake.iceberg.upkeep.notes import FOLDER, Note
 from otlp2parquet_ext.lake.storage.local import LocalStorage
+from otlp2parquet_ext.lake.storage.storage import ObjectTooLongError
 from otlp2parquet_ext.records.tables.logs import COLUMNS
 
 if TYPE_CHECKING:
@@ -361,6 +363,24 @@ def test_a_manifest_that_is_not_as_ours_are_is_kept(
     for path, data in zip(some, kept, strict=True):
         path.write_bytes(data)
     assert home.bodies() == bodies
+
+
+def test_of_a_manifest_that_is_longer_than_its_list_says_no_more_is_read(
+    home: Home, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Something else lies in its place, of any length; the others are merged all the same."""
+    some = left(home, "*-m0.avro")[0]
+    kept = some.read_bytes()
+    some.write_bytes(kept + kept[-17:])
+    assert merge(home) == Merging(MANY, MANY - 1, 1)
+    assert "is longer than the" in capfd.readouterr().err
+    line = next(
+        line
+        for line in lines(open_file(current_list(home).read_bytes()))
+        if line.path.endswith(some.name)
+    )
+    with pytest.raises(ObjectTooLongError, match=f"longer than {len(kept)} bytes"):
+        manifest_entries(handle(home).storage, line)
 
 
 def test_manifests_of_another_partition_spec_are_left_alone(home: Home) -> None:

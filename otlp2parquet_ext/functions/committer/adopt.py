@@ -26,8 +26,9 @@ def descriptor(storage: Storage, stray: Stray, columns: Sequence[Column]) -> Dat
     Raises:
         StorageError: it cannot be read.
     """
-    data = storage.get(stray.entry.path)
-    if len(data) != stray.entry.size_bytes:
+    part = storage.part(stray.entry.path, 0, stray.entry.size_bytes)
+    data = part.data
+    if not len(data) == part.size_bytes == stray.entry.size_bytes:
         return None
     seen = Seen(len(data), stray.entry.stored_ms, data)
     found = described(stray.name, storage.url(stray.entry.path), seen, columns)

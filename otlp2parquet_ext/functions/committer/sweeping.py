@@ -22,7 +22,11 @@ from otlp2parquet_ext.lake.iceberg.upkeep.sweep import (
     places,
     sort_out,
 )
-from otlp2parquet_ext.lake.storage.storage import NotThereError, StorageError
+from otlp2parquet_ext.lake.storage.storage import (
+    ForeignAddressError,
+    NotThereError,
+    StorageError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,6 +38,9 @@ if TYPE_CHECKING:
 
 FOLDER = "care/sweep"
 EXAMPLES = 10
+MARK_BYTES = 65_536
+"""The longest position that is read; a longer file is none of ours, and is passed over."""
+
 LEAST_MS = 5_000
 """A page that could take longer than what is left is not begun."""
 
@@ -217,8 +224,8 @@ class _Marks:
         """Return the position the last run has left; the beginning when there is none."""
         for path in sorted(self._storage.list(self._folder), reverse=True):
             try:
-                return _decode_position(self._storage.get(path))
-            except (msgspec.MsgspecError, NotThereError):
+                return _decode_position(self._storage.part(path, 0, MARK_BYTES).data)
+            except (msgspec.MsgspecError, NotThereError, ForeignAddressError):
                 continue
         return Position(0)
 

@@ -150,7 +150,7 @@ class Lake:
         data, footer = encode(fitted(rows, fit.columns), fit.columns)
         put = self._storage.put(path, data)
         if not put.new:  # an earlier attempt may have known less, and written other bytes
-            footer = read_footer(self._storage.get(path))
+            footer = read_footer(self._storage.get(path, put.size_bytes))
             fit = fit_of(footer, self._columns)
         file = DataFile(
             name=f"{batch_name}-{date}",

@@ -103,7 +103,7 @@ def refit(storage: Storage, file: DataFile, fit: Matched) -> DataFile:
 
     path = storage.path(file.path)
     try:
-        data = pa.BufferReader(storage.get(path))
+        data = pa.BufferReader(storage.get(path, file.size_bytes))
         names = pq.read_schema(data).names
         repeats = [
             name
@@ -160,7 +160,7 @@ def lay_beside(storage: Storage, file: DataFile, target: Storage | None = None) 
     """
     path = storage.path(file.path)
     target, beside = target or storage, f"{BESIDE}/{path.removeprefix('data/')}"
-    target.put(beside, storage.get(path))
+    target.put(beside, storage.get(path, file.size_bytes))
     return target.url(beside)
 
 

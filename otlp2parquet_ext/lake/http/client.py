@@ -23,7 +23,7 @@ from otlp2parquet_ext.lake.http.connection import Connection, steady_ms, tls_con
 from otlp2parquet_ext.lake.http.limits import (
     DECODED_TIMES,
     OBJECT_BYTES,
-    decoded_bytes,
+    decodes_beyond,
     memory_limit_bytes,
     usual_limit,
 )
@@ -143,7 +143,7 @@ class Client:
         if response.status == 429 or response.status >= 500:
             self._tell()
         most_bytes = DECODED_TIMES * self._body_bytes
-        if limit.decoded and decoded_bytes(response.body) > most_bytes:
+        if limit.decoded and decodes_beyond(response.body, most_bytes):
             problem = f"decoded, its body would exceed the limit of {most_bytes} bytes"
             where = f"{method} at {_at(address.origin)}"
             raise ResponseTooLongError(f"{where} was not answered: {problem}", sent=True)

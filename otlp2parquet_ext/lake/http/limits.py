@@ -37,6 +37,10 @@ or several times as much, and the function needs the rest."""
 VALUE_BYTES = 64
 """Bytes of a decoded value, an empty list for example."""
 
+GZIP_MAGIC = b"\x1f\x8b"
+PIECE_BYTES = 65_536
+"""Bytes that a gzip file is decompressed to at a time, to see how long it is."""
+
 DECODED_TIMES = 2
 """A decoded document may take so many times the bytes of the longest answer."""
 
@@ -70,6 +74,33 @@ def usual_limit(method: str) -> AnswerLimit:
 def decoded_bytes(body: bytes) -> int:
     """Return about how many bytes a JSON document takes once it is decoded, before it is."""
     return len(body) + VALUE_BYTES * sum(map(body.count, (b"[", b"{", b",")))
+
+
+def decodes_beyond(body: bytes, most_bytes: int) -> bool:
+    """Tell whether a JSON document, plain or gzip, takes more bytes once it is decoded.
+
+    Of a gzip file no more than a piece is decompressed at a time, and nothing beyond the limit: a
+    kilobyte of it may stand for a megabyte.
+    """
+    if not body.startswith(GZIP_MAGIC):
+        return decoded_bytes(body) > most_bytes
+    import zlib  # noqa: PLC0415 - only some tables have compressed metadata
+
+    taken_bytes, left = 0, body
+    while left.startswith(GZIP_MAGIC):
+        member = zlib.decompressobj(wbits=31)
+        while not member.eof:
+            try:
+                piece = member.decompress(left, PIECE_BYTES)
+            except zlib.error:
+                return False  # it cannot be decoded at all
+            left = member.unconsumed_tail or member.unused_data
+            taken_bytes += decoded_bytes(piece)
+            if taken_bytes > most_bytes:
+                return True
+            if not piece and not left:
+                return False
+    return False
 
 
 def memory_limit_bytes(environ: Mapping[str, str]) -> int:

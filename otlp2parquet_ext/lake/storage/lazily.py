@@ -35,9 +35,9 @@ class LazyStorage:
         """See `Storage.put`."""
         return self._real().put(path, data)
 
-    def get(self, path: str) -> bytes:
+    def get(self, path: str, most_bytes: int | None = None, *, decoded: bool = False) -> bytes:
         """See `Storage.get`."""
-        return self._real().get(path)
+        return self._real().get(path, most_bytes, decoded=decoded)
 
     def part(self, path: str, start: int, length: int) -> ObjectPart:
         """See `Storage.part`."""

@@ -15,6 +15,7 @@ from otlp2parquet_ext.lake.storage.storage import (
     NotThereError,
     ObjectEntry,
     ObjectPart,
+    ObjectTooLongError,
     Put,
     StorageError,
 )
@@ -68,14 +69,21 @@ class LocalStorage:
             file.flush()
             os.fsync(file.fileno())
 
-    def get(self, path: str) -> bytes:
+    def get(self, path: str, most_bytes: int | None = None, *, decoded: bool = False) -> bytes:
         """See `Storage.get`."""
+        del decoded  # it bounds what a server sends
         try:
-            return (self.root / path).read_bytes()
+            with (self.root / path).open("rb") as file:
+                data = file.read(-1 if most_bytes is None else most_bytes + 1)
         except FileNotFoundError:
             raise NotThereError(f"{self.root / path} is not there") from None
         except OSError as error:
             raise StorageError(f"{self.root / path} cannot be read: {error.strerror}") from error
+        if most_bytes is not None and len(data) > most_bytes:
+            raise ObjectTooLongError(
+                f"{self.root / path} cannot be read: it is longer than {most_bytes} bytes"
+            )
+        return data
 
     def part(self, path: str, start: int, length: int) -> ObjectPart:
         """See `Storage.part`."""

@@ -17,15 +17,22 @@ from typing import TYPE_CHECKING
 
 from otlp2parquet_ext.lake.http.dates import http_date_ms
 from otlp2parquet_ext.lake.http.errors import error_of
-from otlp2parquet_ext.lake.http.limits import ACKNOWLEDGED, LISTING, OBJECT, AnswerLimit
-from otlp2parquet_ext.lake.http.response import WebError
+from otlp2parquet_ext.lake.http.limits import ACKNOWLEDGED, LISTING, METADATA, OBJECT, AnswerLimit
+from otlp2parquet_ext.lake.http.response import ResponseTooLongError, WebError
 from otlp2parquet_ext.lake.storage.s3_address import TABLE_BUCKET, S3Location, S3Service, full_path
-from otlp2parquet_ext.lake.storage.s3_documents import UNSPEAKABLE, deletion, not_deleted, read_page
-from otlp2parquet_ext.lake.storage.s3_errors import Action, refusal
+from otlp2parquet_ext.lake.storage.s3_documents import (
+    UNSPEAKABLE,
+    content_md5,
+    deletion,
+    not_deleted,
+    read_page,
+)
+from otlp2parquet_ext.lake.storage.s3_errors import Action, length_of, refusal
 from otlp2parquet_ext.lake.storage.storage import (
     ForeignAddressError,
     NotThereError,
     ObjectPart,
+    ObjectTooLongError,
     Put,
     StorageError,
 )
@@ -89,15 +96,18 @@ class S3Storage:
             if (there := self._look(place)) is not None:
                 return Put(
                     new=there.headers.get(MARK) == mark,
-                    size_bytes=_length(place, there),
+                    size_bytes=length_of(place, there),
                     stored_ms=_time_ms(there, "last-modified"),
                 )
         raise StorageError(f"{place} cannot be written: others create and remove it all the time")
 
-    def get(self, path: str) -> bytes:
+    def get(self, path: str, most_bytes: int | None = None, *, decoded: bool = False) -> bytes:
         """See `Storage.get`."""
         place = self._place(path)
-        response = self._send("GET", place, limit=OBJECT)
+        limit = METADATA if decoded else OBJECT
+        if most_bytes is not None:
+            limit = limit._replace(size_bytes=min(most_bytes, limit.size_bytes))
+        response = self._send("GET", place, limit=limit)
         if response.status == 200:
             return response.body
         raise refusal(Action.GET, place, self._service, response)
@@ -111,7 +121,7 @@ class S3Storage:
             there = self._look(place)
             if there is None:
                 raise NotThereError(f"{place} is not there")
-            return ObjectPart(b"", _length(place, there), _time_ms(there, "last-modified"))
+            return ObjectPart(b"", length_of(place, there), _time_ms(there, "last-modified"))
         body, stored_ms = response.body, _time_ms(response, "last-modified")
         if response.status == 200:  # a server that knows no ranges
             return ObjectPart(body[start : start + length], len(body), stored_ms)
@@ -157,7 +167,7 @@ class S3Storage:
         if len(keys) > 1:
             body = deletion(keys)
             response = self._send(
-                "POST", bucket, _md5(body), body, (("delete", ""),), limit=LISTING
+                "POST", bucket, content_md5(body), body, (("delete", ""),), limit=LISTING
             )
             if response.status == 200:
                 left = not_deleted(response.body)
@@ -179,7 +189,7 @@ class S3Storage:
         """See `Storage.size`."""
         place = self._place(path)
         there = self._look(place)
-        return None if there is None else _length(place, there)
+        return None if there is None else length_of(place, there)
 
     def _look(self, place: S3Location) -> Response | None:
         """Return an answer to HEAD; None when there is no such object.
@@ -261,7 +271,8 @@ class S3Storage:
                 limit=limit,
             )
         except WebError as error:
-            raise StorageError(f"{place}: {error}") from error
+            kind = ObjectTooLongError if isinstance(error, ResponseTooLongError) else StorageError
+            raise kind(f"{place}: {error}") from error
 
     def _place(self, path: str) -> S3Location:
         bucket, _, key = f"{self._root}{path}".partition("/")
@@ -279,22 +290,7 @@ class S3Storage:
         return f"{place.bucket}/{place.key}".removeprefix(self._root)
 
 
-def _length(place: S3Location, response: Response) -> int:
-    length = response.headers.get("content-length", "")
-    if not length.isdecimal():
-        raise StorageError(f"{place}: the server does not say how long it is")
-    return int(length)
-
-
 def _time_ms(response: Response, header: str) -> int:
     """Return when the server says something was; without its word, now."""
     told_ms = http_date_ms(response.headers.get(header, ""))
     return round(time.time() * 1_000) if told_ms is None else told_ms
-
-
-def _md5(body: bytes) -> dict[str, str]:
-    """Return the header S3 demands with the one request that could do most harm."""
-    from base64 import b64encode  # noqa: PLC0415 - only whoever deletes needs them
-    from hashlib import md5  # noqa: PLC0415
-
-    return {"Content-MD5": b64encode(md5(body, usedforsecurity=False).digest()).decode()}

@@ -102,3 +102,11 @@ def _parsed(body: bytes, expected: str) -> Element:
 
 def _text(element: Element, name: str) -> str:
     return element.findtext(name) or ""
+
+
+def content_md5(body: bytes) -> dict[str, str]:
+    """Return the header S3 demands with the one request that could do most harm."""
+    from base64 import b64encode  # noqa: PLC0415 - only whoever deletes needs them
+    from hashlib import md5  # noqa: PLC0415
+
+    return {"Content-MD5": b64encode(md5(body, usedforsecurity=False).digest()).decode()}

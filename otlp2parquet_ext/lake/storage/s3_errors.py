@@ -120,3 +120,11 @@ def region_of(response: Response) -> str:
     return quote(response.headers.get("x-amz-bucket-region", ""), REGION_CHARACTERS) or (
         found[1].decode() if found else ""
     )
+
+
+def length_of(place: S3Location, response: Response) -> int:
+    """Return the length of an object that a server says."""
+    length = response.headers.get("content-length", "")
+    if not length.isdecimal():
+        raise StorageError(f"{place}: the server does not say how long it is")
+    return int(length)

@@ -31,6 +31,10 @@ class NotThereError(StorageError):
     """There is no such object: somebody removed it, or it never was."""
 
 
+class ObjectTooLongError(StorageError):
+    """The object is longer than its known size, or than its purpose and memory allow."""
+
+
 class ForeignAddressError(StorageError):
     """The address lies outside of this storage."""
 
@@ -87,11 +91,18 @@ class Storage(Protocol):
             StorageError: it is not stored.
         """
 
-    def get(self, path: str) -> bytes:
+    def get(self, path: str, most_bytes: int | None = None, *, decoded: bool = False) -> bytes:
         """Return an object's bytes.
+
+        Args:
+            path: of the object.
+            most_bytes: its length, where a manifest list, a descriptor or a listing names it, or a
+                limit by its purpose; no more is read. None where nothing is known.
+            decoded: it is JSON without a schema, plain or gzip, whose decoded form is bounded, too.
 
         Raises:
             NotThereError: there is none.
+            ObjectTooLongError: it is longer, or its decoded form is.
             StorageError: it cannot be read.
         """
 

@@ -106,7 +106,7 @@ class FileCatalog:
         if location.endswith(".gz.metadata.json"):
             raise CommitError(f"{location}: compressed metadata is not read here")
         try:
-            data = self._storage.get(self._storage.path(location))
+            data = self._storage.get(self._storage.path(location), decoded=True)
             return Version(location, msgspec.json.decode(data, type=Metadata))
         except NotThereError as error:
             # Others may have committed so often since we asked that it is deleted already.

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeVar
 
 from otlp2parquet_ext.common.log import quote
+from otlp2parquet_ext.lake.http.response import ResponseTooLongError
 from otlp2parquet_ext.lake.iceberg.catalogs.deadline_executor import DeadlineExecutor, NoAnswerError
 from otlp2parquet_ext.lake.iceberg.model.errors import CommitError
 
@@ -56,7 +57,7 @@ class PyIcebergConnection:
             except NoAnswerError as error:
                 raise CommitError(f"{quote(error)}: {what}") from error
             except Exception as error:  # whatever SDK or driver is behind it
-                if time == TIMES:
+                if time == TIMES or isinstance(error, ResponseTooLongError):
                     text = f"{self.label}: {what} failed: {explained(error)}"
                     raise CommitError(text) from error
         raise AssertionError

@@ -16,6 +16,7 @@ from pyiceberg.io import load_file_io
 
 from otlp2parquet_ext.common.log import quote
 from otlp2parquet_ext.lake.http.client import new_client
+from otlp2parquet_ext.lake.http.limits import memory_limit_bytes
 from otlp2parquet_ext.lake.iceberg.catalogs import pyiceberg_s3
 from otlp2parquet_ext.lake.iceberg.catalogs.pyiceberg_foreign import ForeignStorage
 from otlp2parquet_ext.lake.storage import s3_address
@@ -74,7 +75,10 @@ class Files:
             if address.startswith(s3_address.SCHEMES) and pyiceberg_s3.reachable(properties):
                 return self._bucket(properties)
         try:
-            return ForeignStorage(load_file_io(self._foreign(properties), address))
+            return ForeignStorage(
+                load_file_io(self._foreign(properties), address),
+                memory_limit_bytes(self._environ),
+            )
         except Exception as error:  # what it needs may not be there, or be no file access at all
             raise StorageError(
                 f"{address} cannot be reached: neither by us nor by PyIceberg, which says: "
@@ -107,7 +111,7 @@ class Files:
         if self._metadata is not None and self._metadata[0] == address:
             return self._metadata[1]
         storage = self.storage(address, properties)
-        data = storage.get(storage.path(address))
+        data = storage.get(storage.path(address), decoded=True)
         self._remember(address, data)
         return data
 
@@ -129,10 +133,10 @@ class Files:
         storage = self.storage(path, self.properties)
         return storage.put(storage.path(path), data)
 
-    def get(self, path: str) -> bytes:
+    def get(self, path: str, most_bytes: int | None = None, *, decoded: bool = False) -> bytes:
         """See `Storage.get`."""
         storage = self.storage(path, self.properties)
-        return storage.get(storage.path(path))
+        return storage.get(storage.path(path), most_bytes, decoded=decoded)
 
     def delete(self, path: str) -> None:
         """See `Storage.delete`."""

@@ -6,12 +6,19 @@ import time
 from typing import TYPE_CHECKING
 
 from otlp2parquet_ext.common.log import quote
-from otlp2parquet_ext.lake.storage.storage import NotThereError, ObjectPart, Put, StorageError
+from otlp2parquet_ext.lake.http.limits import DECODED_TIMES, OBJECT_BYTES, decodes_beyond
+from otlp2parquet_ext.lake.storage.storage import (
+    NotThereError,
+    ObjectPart,
+    ObjectTooLongError,
+    Put,
+    StorageError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from pyiceberg.io import FileIO
+    from pyiceberg.io import FileIO, InputStream
 
     from otlp2parquet_ext.lake.storage.buffers import BytesLike
     from otlp2parquet_ext.lake.storage.storage import ObjectEntry
@@ -22,10 +29,12 @@ class ForeignStorage:
 
     Args:
         files: PyIceberg's access.
+        body_bytes: the longest file to read, whatever it is for.
     """
 
-    def __init__(self, files: FileIO) -> None:
+    def __init__(self, files: FileIO, body_bytes: int = OBJECT_BYTES) -> None:
         self._io = files
+        self._body_bytes = body_bytes
 
     def put(self, path: str, data: BytesLike) -> Put:
         """See `Storage.put`; names are unique here, so nobody is asked whether one is taken."""
@@ -37,15 +46,24 @@ class ForeignStorage:
         now_ms = time.time_ns() // 1_000_000
         return Put(new=True, size_bytes=len(memoryview(data)), stored_ms=now_ms)
 
-    def get(self, path: str) -> bytes:
+    def get(self, path: str, most_bytes: int | None = None, *, decoded: bool = False) -> bytes:
         """See `Storage.get`."""
+        limit_bytes = min(self._body_bytes, OBJECT_BYTES if most_bytes is None else most_bytes)
         try:
             with self._io.new_input(path).open(seekable=False) as stream:
-                return stream.read()
+                data = _whole(stream, limit_bytes)
         except FileNotFoundError as error:
             raise NotThereError(f"{path} is not there") from error
         except Exception as error:
             raise StorageError(f"{path} cannot be read: {quote(error)}") from error
+        problem, decoded_bytes = "", DECODED_TIMES * self._body_bytes
+        if len(data) > limit_bytes:
+            problem = f"it is longer than {limit_bytes} bytes"
+        elif decoded and decodes_beyond(data, decoded_bytes):
+            problem = f"decoded, it would exceed {decoded_bytes} bytes"
+        if problem:
+            raise ObjectTooLongError(f"{path} cannot be read: {problem}")
+        return data
 
     def part(self, path: str, start: int, length: int) -> ObjectPart:
         """See `Storage.part`; PyIceberg does not say when it was stored."""
@@ -97,3 +115,11 @@ class ForeignStorage:
     def path(self, url: str) -> str:
         """See `Storage.path`."""
         return url
+
+
+def _whole(stream: InputStream, limit_bytes: int) -> bytes:
+    """Return a file's bytes, or one more than the limit of a longer one."""
+    found = bytearray()
+    while len(found) <= limit_bytes and (piece := stream.read(limit_bytes + 1 - len(found))):
+        found += piece
+    return bytes(found)

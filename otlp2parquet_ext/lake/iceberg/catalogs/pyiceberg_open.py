@@ -15,6 +15,8 @@ from pyiceberg.catalog import BOTOCORE_SESSION, load_catalog
 from pyiceberg.exceptions import NotInstalledError, RESTError
 
 from otlp2parquet_ext.common.log import quote
+from otlp2parquet_ext.lake.http.limits import memory_limit_bytes
+from otlp2parquet_ext.lake.iceberg.catalogs.pyiceberg_answers import bound_botocore, bound_requests
 from otlp2parquet_ext.lake.iceberg.catalogs.pyiceberg_config import known_catalogs, variable
 from otlp2parquet_ext.lake.iceberg.catalogs.pyiceberg_connection import explained
 from otlp2parquet_ext.lake.iceberg.catalogs.pyiceberg_files import FILES, IO_IMPL
@@ -48,7 +50,13 @@ def open_catalog(
     Raises:
         CommitError: there is none of that name, or it cannot be opened; says what to set.
     """
-    ours: dict[str, Any] = {IO_IMPL: OUR_IO, FILES: files, **_without_retries(properties)}
+    body_bytes = memory_limit_bytes(environ)
+    bound_requests(body_bytes)
+    ours: dict[str, Any] = {
+        IO_IMPL: OUR_IO,
+        FILES: files,
+        **_without_retries(properties, body_bytes),
+    }
     # boto3 does not know Lambda's own variable.
     region = {REGION: environ["AWS_REGION"]} if environ.get("AWS_REGION") else {}
     try:
@@ -141,17 +149,17 @@ def _unknown(name: str, known: Sequence[str]) -> str:
     )
 
 
-def _without_retries(properties: Mapping[str, str]) -> dict[str, Any]:
+def _without_retries(properties: Mapping[str, str], body_bytes: int) -> dict[str, Any]:
     """Return the properties by which PyIceberg's transports do not retry."""
     off: dict[str, Any] = {"glue.max-retries": 0, "rest.sigv4.max-retries": 0}
     aws = properties.get("type", "").lower() in ("glue", "dynamodb")
     if aws or properties.get("rest.sigv4-enabled", "false").lower() == "true":
-        off[BOTOCORE_SESSION] = _botocore_session()
+        off[BOTOCORE_SESSION] = _botocore_session(body_bytes)
     return off
 
 
-def _botocore_session() -> object:
-    """Return a session whose clients try once, and do not wait for ever."""
+def _botocore_session(body_bytes: int) -> object:
+    """Return a session whose clients try once, read no end of answers, and wait for none."""
     try:
         # As PyIceberg does, only for catalogs that need it.
         from botocore.config import Config  # noqa: PLC0415
@@ -160,6 +168,7 @@ def _botocore_session() -> object:
         raise CommitError(
             f"the catalog is one of AWS's: boto3 is needed, and cannot be loaded: {quote(error)}"
         ) from error
+    bound_botocore(body_bytes)
     session = get_session()
     session.set_default_client_config(
         Config(

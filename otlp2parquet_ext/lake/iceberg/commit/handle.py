@@ -39,9 +39,9 @@ class Handle(msgspec.Struct, frozen=True):
     threads: int = 1
     in_table_bucket: bool = False
 
-    def get(self, address: str) -> bytes:
-        """Read an object by its address."""
-        return self.storage.get(self.storage.path(address))
+    def get(self, address: str, most_bytes: int | None = None) -> bytes:
+        """Read an object by its address; see `Storage.get`."""
+        return self.storage.get(self.storage.path(address), most_bytes)
 
     def put(self, address: str, data: bytes) -> None:
         """Write an object by its address."""

@@ -202,7 +202,7 @@ def entries(storage: Storage, line: ManifestEntry) -> list[tuple[str, int]]:
     if line.encrypted:
         raise AvroError(f"the manifest {line.path} is encrypted")
     try:
-        manifest = open_file(storage.get(storage.path(line.path)))
+        manifest = open_file(storage.get(storage.path(line.path), line.length))
         found = [record.values for record in records(manifest, OF_AN_ENTRY)]
         return [(values[2][100], values[0]) for values in found]
     except (AvroError, KeyError) as error:

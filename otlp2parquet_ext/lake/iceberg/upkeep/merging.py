@@ -48,6 +48,7 @@ from otlp2parquet_ext.lake.iceberg.upkeep.merge import (
 )
 from otlp2parquet_ext.lake.iceberg.upkeep.notes import Note, Notes
 from otlp2parquet_ext.lake.storage.gather import gather
+from otlp2parquet_ext.lake.storage.storage import ObjectTooLongError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -154,6 +155,13 @@ class _Run:
         notes.put(note)
         return lambda: notes.remove(note)
 
+    def _read(self, line: ManifestEntry) -> bytes | None:
+        """Read a manifest; None when it is longer than its manifest list says."""
+        try:
+            return self._handle.get(line.path, line.length)
+        except ObjectTooLongError:
+            return None
+
     def _merged(self, version: Version, pack: Sequence[ManifestEntry]) -> Merged | None:
         """Store the manifest that takes the place of a pack; None when there is no time left."""
         if now_ms() > self._read_until_ms:
@@ -162,10 +170,10 @@ class _Run:
         taken: list[ManifestEntry] = []
         spec = partitioning(metadata, self._handle.columns)
         manifest = MergedManifest(spec, current_schema(metadata))
-        read = gather(lambda line: self._handle.get(line.path), pack, self._handle.threads)
+        read = gather(self._read, pack, self._handle.threads)
         for line, data in zip(pack, read, strict=True):
             try:
-                manifest.take(line, data)
+                manifest.take(line, _whole(line, data))
                 taken.append(line)
             except AvroError as error:
                 log("warning", f"{error}; it is kept as it is")
@@ -256,3 +264,16 @@ class _Run:
     def _put(self, address: str, data: bytes) -> None:
         self.written.add(address)
         self._handle.put(address, data)
+
+
+def _whole(line: ManifestEntry, data: bytes | None) -> bytes:
+    """Return a manifest that was read whole.
+
+    Raises:
+        AvroError: it is longer than its manifest list says.
+    """
+    if data is None:
+        raise AvroError(
+            f"the manifest {line.path} is longer than the {line.length} bytes of its manifest list"
+        )
+    return data
