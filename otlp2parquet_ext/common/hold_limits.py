@@ -25,9 +25,9 @@ def shutdown_window_ms(now_ms: int, deadline_ms: int) -> int:
     """Return how long SHUTDOWN leaves, from its receipt; the caller measures it monotonically.
 
     `deadlineMs` is another machine's time. It shortens the two seconds where that is plausible,
-    as on a machine that hears of SHUTDOWN late, and never lengthens them. Whoever believed a
-    clock that is ahead would exit with everything unstored; the spool outlives a SIGKILL as well
-    as an exit.
+    as on a machine that hears of SHUTDOWN late, and never lengthens them. If we believed a clock
+    that is ahead, we would exit with everything unstored; the spool outlives a SIGKILL as well as
+    an exit.
 
     Args:
         now_ms: Unix ms of the receipt.

@@ -22,7 +22,7 @@ class SayOnce(logging.Handler):
         self._said: set[tuple[object, ...]] = set()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Say a record, unless its like was said before."""
+        """Log a record, unless one of the same kind has been logged before."""
         error = record.exc_info[1] if record.exc_info else None
         kind = (record.name, record.msg, type(error))
         if kind in self._said or len(self._said) >= DIFFERENT_LINES:

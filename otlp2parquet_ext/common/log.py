@@ -3,8 +3,8 @@
 Lambda forwards it to CloudWatch where that is on; it does not come back to us, because we do not
 subscribe to the `extension` stream unless asked to. Runs before the first `next`: no `json`.
 
-What may never be said is known here, the one place through which everything goes: a server may
-quote our own token in its refusal, and a library the address it was given.
+This module masks secrets, because every line passes through it: a server may quote our own token
+in its refusal, and a library the address it was given.
 
     a foreign text --quote()--> masked, then cut, on one line --> a message --say()--> a line
 
@@ -108,7 +108,7 @@ def line(level: str, message: str) -> str:
 
 
 def log(level: str, message: str) -> None:
-    """Write one line; a closed standard error is nobody's problem.
+    """Write one line; with standard error closed the line is lost, and nothing else happens.
 
     Args:
         level: "info", "warning" or "error".

@@ -173,7 +173,7 @@ class Agent:
         """Treat SIGTERM like SHUTDOWN: production sends the event, local runners the signal."""
         if self._terminated is not None and not self._ends:
             self._terminated.set_result(Shutdown("sigterm", now_ms() + SIGTERM_GRACE_MS))
-            self._news.set()  # whoever waits for a delivery has no time left for it
+            self._news.set()  # wakes a wait for a delivery: no time is left for it
 
     def _deliver(self, body: bytes) -> None:
         """Take one delivery; when this returns it is in the spool, or dropped and counted."""

@@ -7,7 +7,7 @@ while Lambda already waits for its next event, serves it. So this room imports n
 `_socket`, the C part of `socket`, whose Python part would double the time to get here
 (docs/decisions/0001-socket-first.md).
 
-It never fails the function: what goes wrong is said in one JSON line, and `idle` keeps answering
+It never fails the function: one JSON line reports what went wrong, and `idle` keeps answering
 `next` without collecting anything. `EXTENSION_FAIL=closed` turns that into an init error.
 
 Source: AWS Lambda Developer Guide, "Extensions API", "Telemetry API".

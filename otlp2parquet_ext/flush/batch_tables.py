@@ -2,8 +2,8 @@
 
     Contents --TableBuilder--> tables --batch()--> Batch
 
-A batch of one part is made once, whoever asks. The parts of a large one are made anew for each
-destination, for they are not in memory together.
+A batch of one part is made once for all destinations. The parts of a large one are made anew for
+each destination, for they are not in memory together.
 """
 
 from __future__ import annotations

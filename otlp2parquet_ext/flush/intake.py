@@ -32,7 +32,7 @@ IN_MEMORY = "the process ended while it was in memory only: the disk was full, o
 
 
 class Intake:
-    """The spool as whoever fills it sees it.
+    """The side of the spool that takes deliveries in.
 
     Args:
         spool: takes bodies; its open segment is ours alone.
@@ -108,7 +108,7 @@ class Intake:
         return result.reason if isinstance(result, Dropped) else None
 
     def lose(self, reason: str, records: int, size_bytes: int) -> None:
-        """Count a loss, so that it is told even if we are killed before it is."""
+        """Count a loss on disk, so that a row reports it even if we are killed before."""
         self._losses.add(reason, records, size_bytes)
         self._tally()
 
@@ -174,7 +174,7 @@ class Intake:
         """Count what is in a segment as lost, and forget it.
 
         Args:
-            segment: sealed, in nobody's hand.
+            segment: sealed; no worker uses it.
             reason: of the loss.
             read: count records, too; False where that ended a process.
         """
@@ -191,7 +191,7 @@ class Intake:
         for part in read_frames(segment.read()):
             if not isinstance(part, Frame) or part.kind not in BODIES:
                 continue
-            # What was to be told of other losses still is.
+            # A report of other losses stays counted, and is written again.
             if not self._losses.learn(part.payload):
                 self._losses.add(reason, _records_in(part), len(part.payload))
 

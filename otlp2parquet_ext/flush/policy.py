@@ -20,7 +20,7 @@ FREQUENT_GAP_MS = 10_000
 """Invocations closer together than this are frequent: the next one soon flushes for this one."""
 
 QUIET_MS = 100
-"""Silence after SHUTDOWN that counts as the end when no report is owed."""
+"""Silence after SHUTDOWN that counts as the end when no `platform.report` is still to come."""
 
 FIRST_STORE_MS = 700
 """What storing a batch is taken to cost before it has been measured."""
@@ -112,8 +112,9 @@ def holds(strategy: str, typical_gap_ms: int | None, *, loaded: bool = True) -> 
     Args:
         strategy: `adaptive`, `end` or `threshold`.
         typical_gap_ms: between invocations, None while there was one only.
-        loaded: what makes and stores batches is imported. Who may hold for it is lent two holds
-            (pacing.py): the environment freezes in between, and SHUTDOWN leaves two seconds.
+        loaded: what makes and stores batches is imported. Importing may take two holds
+            (`health.HOLDS_FOR_IMPORTS`): the environment freezes in between, and SHUTDOWN leaves
+            two seconds.
     """
     if strategy == "end":
         return Hold.STRATEGY
@@ -129,9 +130,9 @@ def holds(strategy: str, typical_gap_ms: int | None, *, loaded: bool = True) -> 
 def wait_for_end_until_ms(started_ms: int, deadline_ms: int, *, heard_ms: int) -> int:
     """Return until when the end of an invocation is waited for, by the clock of the arguments.
 
-    It may never be told: an emulator delivers nothing, the platform drops what it cannot deliver.
-    So nobody waits through a long silence. A function that is silent for longer is not held at
-    its end; that costs a later flush, and waiting would cost billed time.
+    The end may never be reported: an emulator delivers nothing, the platform drops what it cannot
+    deliver. So no invocation is held through a long silence. A function that is silent for longer
+    is not held at its end; that costs a later flush, and waiting would cost billed time.
 
     Args:
         started_ms: when the invocation began.
@@ -157,8 +158,8 @@ def drain_until_ms(
 ) -> int:
     """Return until when the receiver goes on listening after SHUTDOWN, by the arguments' clock.
 
-    While a report is owed: as long as the deadline leaves room for the flush. Else until
-    `QUIET_MS` of silence. Never beyond what storing needs, never before `now_ms`.
+    While a `platform.report` is still to come: as long as the deadline leaves room for the flush.
+    Else until `QUIET_MS` of silence. Never beyond what storing needs, never before `now_ms`.
 
     Args:
         owes_report: the last `platform.report` has not come.

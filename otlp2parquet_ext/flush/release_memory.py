@@ -39,10 +39,10 @@ def give_back_heap() -> None:
 
 
 def give_back_code() -> None:
-    """Let go of the pages of libraries; those in use come back as they are touched.
+    """Release the pages of libraries; those in use come back as they are touched.
 
     Loading Arrow's maps most of their files, for relocations and registrations that happen once.
-    Where the system cannot say what is mapped, or will not let it go, nothing happens.
+    Where the system cannot say what is mapped, or refuses to release it, nothing happens.
     """
     if "pyarrow" not in sys.modules:
         return

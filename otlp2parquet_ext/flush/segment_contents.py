@@ -61,7 +61,7 @@ class Contents(Struct):
         Raises:
             msgspec.DecodeError: a bug of ours; its digest proves that it is as we wrote it.
         """
-        # Two environments may be told the same, byte for byte: their contexts differ.
+        # Two environments may get the same body, byte for byte: their contexts differ.
         if frame.kind in BODIES:
             self.digests.append(frame.digest + frame.received_us.to_bytes(8))
         elif frame.kind is FrameKind.CONTEXT:

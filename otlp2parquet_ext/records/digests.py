@@ -23,7 +23,7 @@ def digest_of(payload: bytes) -> bytes:
 
 
 def strong_digest_of(payload: bytes) -> bytes:
-    """Return the same of a stranger's body, who might want it to pass for somebody else's."""
+    """Return the digest of a body from outside: its sender may try to forge a collision."""
     return blake2b(payload, digest_size=16).digest()
 
 

@@ -99,7 +99,7 @@ class Folder(NamedTuple):
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[int]:
-        """Lend a descriptor of the folder; see `open`.
+        """Open a descriptor of the folder for a `with` block; see `open`.
 
         Raises:
             OSError: as said there.

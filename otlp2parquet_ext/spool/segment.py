@@ -33,7 +33,7 @@ class Segment:
 
     Attributes:
         folder: in which its file lies, None for one in memory.
-        items: events and records in its bodies, as counted by whoever appended them; 0 for a
+        items: events and records in its bodies, as the caller of `append` counted them; 0 for a
             recovered one.
         deliveries: bodies in it; 0 for a recovered one, too: nobody has read it yet.
         size_bytes: bytes of all frames; of a recovered one, at most what is read of it.
@@ -212,7 +212,7 @@ class Segment:
             self._final = True
             self._close_directory()
             os.close(self._descriptor)
-            self._descriptor = -1  # whoever reads it late may not read what has the number next
+            self._descriptor = -1  # a late read may not reach the file that gets the number next
             # The function may have put anything in its place.
             with contextlib.suppress(OSError):
                 if self.folder is not None:

@@ -36,7 +36,7 @@ CARRIED = 16
 
 SEGMENT_BYTES = 4_194_304
 BODY_BYTES = 67_108_864
-"""The longest body that any setting lets in."""
+"""The longest body that any setting allows."""
 
 SEGMENT_ITEMS = 10_000
 """Short lines take ten times their bytes as columns: 40 000 of them were 100 MB resident."""

@@ -81,7 +81,7 @@ def run(args: argparse.Namespace) -> int:
         with suppress(KeyboardInterrupt):
             _tail(_Table(args.destination, wanted), shown, args)
     except BrokenPipeError:
-        # Whoever read has gone; nothing is to be said when the interpreter ends.
+        # The reader has closed the pipe; no error may be printed when the interpreter ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except query.QueryError as error:
         show_error(f"otlp2parquet-ext tail: {error}")
@@ -196,7 +196,7 @@ class _Table:
         return self._connection
 
     def close(self) -> None:
-        """Let go of what is open."""
+        """Close what is open."""
         if self._connection is not None:
             self._connection.close()
         self._connection = None

@@ -1,4 +1,4 @@
-"""What reaches a terminal: the one way out for texts that strangers wrote, ours among them.
+"""What reaches a terminal: the one way out for texts of others, and for our own.
 
     a row, an answer, a path, an error --clean--> only what shows --show--> standard output
 

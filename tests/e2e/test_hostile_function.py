@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from scripted_lambda import WAIT_S, Extension, ScriptedLambda, event, invoke, shut_down
 
-from otlp2parquet_ext.extension.receive.admission import STRANGERS
+from otlp2parquet_ext.extension.receive.admission import PENDING_CONNECTIONS
 from otlp2parquet_ext.extension.receive.receiver import BODY_TIMEOUT_S, CONNECTIONS
 from otlp2parquet_ext.tools import query
 
@@ -70,7 +70,7 @@ def test_a_flood_of_connections_and_bodies_leaves_deliveries_memory_and_descript
         idle.append(socket.create_connection(("127.0.0.1", port), timeout=WAIT_S))
         if number % 100 == 99:
             assert extension.post(event(f"{number:03} idle")) == 200
-            assert connections(extension) - before <= STRANGERS + CONNECTIONS
+            assert connections(extension) - before <= PENDING_CONNECTIONS + CONNECTIONS
     head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 4000000\r\n\r\n".encode()
     for _ in range(100):
         idle.append(socket.create_connection(("127.0.0.1", port), timeout=WAIT_S))
@@ -78,7 +78,7 @@ def test_a_flood_of_connections_and_bodies_leaves_deliveries_memory_and_descript
             idle[-1].settimeout(0.05)
             idle[-1].sendall(head + bytes(3_900_000))
     assert anonymous_kb(extension) - before_kb < 40_000
-    assert connections(extension) - before <= STRANGERS + CONNECTIONS
+    assert connections(extension) - before <= PENDING_CONNECTIONS + CONNECTIONS
     for client in idle:
         client.close()
     deliver(extension, event("after"))

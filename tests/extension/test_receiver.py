@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import aiohttp
 import pytest
 
-from otlp2parquet_ext.extension.receive.admission import STRANGERS
+from otlp2parquet_ext.extension.receive.admission import PENDING_CONNECTIONS
 from otlp2parquet_ext.extension.receive.body_limits import BODIES_IN_FLIGHT
 from otlp2parquet_ext.extension.receive.over_long import REMEMBERED, OverLong
 from otlp2parquet_ext.extension.receive.receiver import CONNECTIONS, Receiver, body_limit_bytes
@@ -215,7 +215,7 @@ async def test_a_thousand_idle_connections_keep_no_delivery_out() -> None:
                 answer = await send(port, post(b"[%d]" % number))
                 assert answer.startswith(b"HTTP/1.1 200")
         ours = len(os.listdir("/proc/self/fd")) - before - len(idle)  # noqa: PTH208
-        assert ours <= STRANGERS + CONNECTIONS
+        assert ours <= PENDING_CONNECTIONS + CONNECTIONS
         for writer in idle:
             writer.close()
     assert bodies == [b"[%d]" % number for number in range(0, 1_000, 100)]
@@ -243,7 +243,9 @@ async def test_a_stranger_is_never_closed_once_its_request_line_is_here() -> Non
     async with receiving(bodies) as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         await asyncio.sleep(0)
-        flood = [socket.create_connection(("127.0.0.1", port)) for _ in range(STRANGERS - 1)]
+        flood = [
+            socket.create_connection(("127.0.0.1", port)) for _ in range(PENDING_CONNECTIONS - 1)
+        ]
         await asyncio.sleep(0.05)  # they are strangers now, and it is the oldest
         writer.write(post(b"[1]"))
         flood.append(socket.create_connection(("127.0.0.1", port)))

@@ -102,7 +102,7 @@ def test_columns_a_table_lacks_are_kept_in_its_files_and_shown_by_nobody(tmp_pat
     assert values(home, "body") == ["a"]
     assert home.table().scan().to_arrow().column_names == ["id", "body", "timestamp"]
     stored = pq.read_table(file.path)
-    assert stored["ServiceName (parked)"].to_pylist() == ["orders"]
+    assert stored["ServiceName (unmapped)"].to_pylist() == ["orders"]
     assert stored.num_columns == len(COLUMNS)
 
 

@@ -25,7 +25,12 @@ from otlp2parquet_ext.lake.destinations.parquet_file import encode
 from otlp2parquet_ext.lake.iceberg.catalogs.glue_requests import new_input
 from otlp2parquet_ext.lake.iceberg.format.bounds import statistics
 from otlp2parquet_ext.lake.iceberg.format.new_table import new_table
-from otlp2parquet_ext.lake.iceberg.format.schema_match import PARKED, Clash, Matched, match
+from otlp2parquet_ext.lake.iceberg.format.schema_match import (
+    UNMAPPED_ID_OFFSET,
+    Clash,
+    Matched,
+    match,
+)
 from otlp2parquet_ext.lake.iceberg.upkeep.care import evolve, iceberg_type
 from otlp2parquet_ext.records.tables.registry import TABLES
 from otlp2parquet_ext.records.tables.traces import COLUMNS
@@ -211,7 +216,7 @@ def test_elements_of_a_list_have_the_id_of_the_table_or_none_it_has() -> None:
     found = match(metadata | {"schemas": [whole, without], "current-schema-id": 1}, COLUMNS)
     assert isinstance(found, Matched)
     dropped = found.columns[16]
-    assert dropped == replace(COLUMNS[16], element_id=PARKED + COLUMNS[16].element_id)
+    assert dropped == replace(COLUMNS[16], element_id=UNMAPPED_ID_OFFSET + COLUMNS[16].element_id)
 
 
 def test_a_new_table_gives_the_next_column_an_id_that_is_free() -> None:

@@ -8,7 +8,12 @@ import pytest
 from msgspec.structs import replace
 
 from otlp2parquet_ext.lake.iceberg.format.new_table import new_table
-from otlp2parquet_ext.lake.iceberg.format.schema_match import PARKED, Clash, Matched, match
+from otlp2parquet_ext.lake.iceberg.format.schema_match import (
+    UNMAPPED_ID_OFFSET,
+    Clash,
+    Matched,
+    match,
+)
 from otlp2parquet_ext.records.tables.columns import Column, Encoding
 from otlp2parquet_ext.records.tables.logs import COLUMNS
 
@@ -153,7 +158,7 @@ def test_what_a_foreign_table_lacks_is_parked_under_an_id_no_table_has() -> None
     assert places["Timestamp"] == (2, "timestamp")
     parked = [c for c in COLUMNS if c.name not in ("Body", "Timestamp")]
     assert {places[c.name] for c in parked} == {
-        (PARKED + c.field_id, f"{c.name} (parked)") for c in parked
+        (UNMAPPED_ID_OFFSET + c.field_id, f"{c.name} (unmapped)") for c in parked
     }
     assert list(found.missing) == parked
     assert len({column.name.lower() for column in found.columns}) == len(COLUMNS)
@@ -163,7 +168,7 @@ def test_equal_ids_and_types_do_not_make_a_table_ours() -> None:
     """Names decide: `TraceId` may not appear as somebody's customer."""
     metadata = foreign((1, "created", "timestamptz"), (2, "customer", "string"))
     assert {place[0] for place in matched(metadata).values()} == {
-        PARKED + column.field_id for column in COLUMNS
+        UNMAPPED_ID_OFFSET + column.field_id for column in COLUMNS
     }
 
 
@@ -232,4 +237,6 @@ def test_a_column_of_a_later_version_is_missing_in_an_older_table() -> None:
         assert isinstance(found, Matched)
         assert found.missing == (NEW,)
         assert found.columns[:-1] == COLUMNS
-        assert found.columns[-1] == replace(NEW, field_id=PARKED + 23, name="SpanName (parked)")
+        assert found.columns[-1] == replace(
+            NEW, field_id=UNMAPPED_ID_OFFSET + 23, name="SpanName (unmapped)"
+        )

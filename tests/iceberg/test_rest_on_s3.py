@@ -170,7 +170,7 @@ def test_files_are_signed_with_what_the_catalog_lends(home: S3Home) -> None:
     """The function's role needs no permission on the bucket."""
     home.append("a")
     config = home.catalog.storage_config(soon())
-    assert vended.lends(config)
+    assert vended.vends(config)
     credentials = vended.VendedCredentials(home.catalog.storage_config).current(soon())
     assert credentials == ("lent", "secret", None)
 

@@ -8,7 +8,7 @@ import pytest
 from lake_bench import soon
 
 from otlp2parquet_ext.lake.http.credentials import CredentialsError
-from otlp2parquet_ext.lake.iceberg.catalogs.vended import VendedCredentials, lends
+from otlp2parquet_ext.lake.iceberg.catalogs.vended import VendedCredentials, vends
 from otlp2parquet_ext.lake.iceberg.model.errors import CommitError
 
 KEYS = {"s3.access-key-id": "a", "s3.secret-access-key": "b", "s3.session-token": "c"}
@@ -57,8 +57,8 @@ def test_what_was_refused_is_asked_for_again_once() -> None:
 
 def test_a_catalog_that_lends_none_says_so() -> None:
     """Or cannot be asked: storage knows such errors, and keeps the batch."""
-    assert not lends({"s3.endpoint": "http://x"})
-    with pytest.raises(CredentialsError, match="lends no credentials"):
+    assert not vends({"s3.endpoint": "http://x"})
+    with pytest.raises(CredentialsError, match="vends no credentials"):
         VendedCredentials(lambda _, again=False: {}).current(soon())  # noqa: ARG005
 
     def refuse(deadline_ms: int, *, again: bool = False) -> dict[str, str]:

@@ -105,7 +105,7 @@ LAKE: tuple[Setting, ...] = (
         "create_table",
         (PREFIX + "CREATE_TABLE",),
         "on",
-        "Whether a table that does not exist is created by whoever commits to it first.",
+        "Whether the first commit to a table that does not exist creates it.",
         choices=("on", "off"),
     ),
     Setting(
@@ -162,7 +162,7 @@ LAKE: tuple[Setting, ...] = (
         (PREFIX + "INGEST_TOKEN",),
         "",
         "For an ingest function: the bearer tokens that may send to it, separated by commas, or "
-        "the ARN of a secret or parameter that holds them. Empty: whoever reaches it may.",
+        "the ARN of a secret or parameter that holds them. Empty: every client may send.",
         secret=True,
     ),
     Setting(

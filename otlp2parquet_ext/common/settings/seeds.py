@@ -31,7 +31,7 @@ WITHOUT_EFFECT: Mapping[str, str] = {
     "BATCH_ENABLED": "batches are always made",
     "BATCHING_ENABLED": "batches are always made",
     "PARQUET_ROW_GROUP_SIZE": "a file has one row group",
-    "LOG_LEVEL": "what is said is said once",
+    "LOG_LEVEL": "each problem is logged once",
     "LOG_FORMAT": "lines are JSON",
     "CONFIG": "set variables",
     "CONFIG_CONTENT": "set variables",

@@ -197,9 +197,9 @@ SETTINGS: tuple[Setting, ...] = (
         "check",
         (PREFIX + "CHECK",),
         "0",
-        "`1`: when an environment starts, the destination is tried step by step, beside everything "
-        "else, and each step is said in one line of the log; see check.md. For a first deployment: "
-        "each environment asks some ten requests more.",
+        "`1`: when an environment starts, it also checks the destination step by step, and logs "
+        "one line for each step; see check.md. For a first deployment: each environment sends some "
+        "ten requests more.",
         choices=("0", "1"),
     ),
     Setting(

@@ -32,8 +32,8 @@ class Session:
 
     Attributes:
         current: the latest INVOKE, None before the first.
-        ends_are_told: False after an invocation's end was waited for in vain, until one is told
-            again. Emulators accept a subscription and deliver nothing.
+        ends_are_told: False after a wait for an invocation's end timed out, until telemetry
+            reports an end again. Emulators accept a subscription and deliver nothing.
     """
 
     def __init__(self, *, hears_platform: bool = True) -> None:

@@ -1,15 +1,16 @@
-"""The door before a server: who names one of its paths is let in, everybody else waits outside.
+"""Admission control: a connection reaches the server once its request line names a known path.
 
-    accept --> stranger --names a path----------> admit()
-                   |------names another---------> 404
-                   |------names none in time----> closed
-                   +------is one too many-------> the one that has waited longest is looked at
-                                                  once more, then closed
+    accept --> pending --names a known path-----> admit()
+                  |------names another path-----> 404
+                  |------names none in time-----> closed
+                  +------is one too many--------> the oldest pending connection is read once more,
+                                                  then closed
 
-Anything in the sandbox can open a thousand connections; each is a descriptor, Lambda allows 1 024,
-and the platform must get through all the same. A stranger costs a socket and nothing else: no
-parser, no task. The oldest goes first, because the platform writes as soon as it is connected: it
-is a stranger for less than a millisecond, and never closed once its request line is here.
+Any process in the sandbox can open a thousand connections; each takes a descriptor, Lambda allows
+1 024, and the platform must get through all the same. A pending connection costs a socket and
+nothing else: no parser, no task. The oldest is evicted first, because the platform writes as soon
+as it is connected: it is pending for less than a millisecond, and its connection is never closed
+once its request line is here.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ from otlp2parquet_ext.extension.receive.http1 import ANSWERS, path_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-STRANGERS = 64
+PENDING_CONNECTIONS = 64
+"""Pending connections at most; one more evicts the oldest."""
+
 LINGERING_S = 0.5  # reading on after an answer, so that it is not lost in a reset
 LOOK_AGAIN_S = 0.1
 PAUSE_S = 0.1  # when there is no descriptor left
@@ -34,13 +37,14 @@ LINE_BYTES = 512
 
 
 class Admission:
-    """The strangers of one listening socket.
+    """The pending connections of one listening socket.
 
     Args:
-        paths: what a request line has to name.
-        admit: takes the socket of one that did, still unread; False when there is no room.
-        patience_s: how long a stranger may take for the line.
-        capacity: how many may wait.
+        paths: the known paths; a request line has to name one of them.
+        admit: takes the socket of an admitted connection, still unread; returns False when the
+            server has no room.
+        patience_s: how long a connection may take to send its request line.
+        capacity: how many connections may be pending.
     """
 
     def __init__(
@@ -49,37 +53,37 @@ class Admission:
         admit: Callable[[socket.socket], bool],
         *,
         patience_s: float,
-        capacity: int = STRANGERS,
+        capacity: int = PENDING_CONNECTIONS,
     ) -> None:
         self._paths = paths
         self._admit = admit
         self._patience_s = patience_s
         self._capacity = capacity
         self._listener: socket.socket | None = None
-        self._strangers: dict[socket.socket, asyncio.TimerHandle] = {}  # the oldest first
+        self._pending: dict[socket.socket, asyncio.TimerHandle] = {}  # the oldest first
         self._watched: set[socket.socket] = set()
         self._loop = asyncio.get_running_loop()
 
     def open(self, listener: socket.socket) -> None:
-        """Take in who comes to a socket that is listening already."""
+        """Accept connections of a socket that is listening already."""
         listener.setblocking(False)  # noqa: FBT003 - the socket's own signature
         self._listener = listener
         self._loop.add_reader(listener, self._accept, listener)
 
     def close(self) -> None:
-        """Take in nobody more, and drop who waits."""
+        """Accept no more connections, and close the pending ones."""
         if self._listener is not None:
             self._loop.remove_reader(self._listener)
             self._listener.close()
             self._listener = None
-        for stranger in list(self._strangers):
-            self._drop(stranger)
+        for client in list(self._pending):
+            self._drop(client)
 
     def _accept(self, listener: socket.socket) -> None:
-        if len(self._strangers) >= self._capacity:
+        if len(self._pending) >= self._capacity:
             self._evict()
         try:
-            stranger, _ = listener.accept()
+            client, _ = listener.accept()
         except (BlockingIOError, ConnectionError):
             return
         except OSError:  # no descriptor left: give one back, and let others do so
@@ -87,91 +91,91 @@ class Admission:
             self._loop.remove_reader(listener)
             self._loop.call_later(PAUSE_S, self._resume, listener)
             return
-        stranger.setblocking(False)  # noqa: FBT003 - the socket's own signature
-        self._strangers[stranger] = self._loop.call_later(self._patience_s, self._drop, stranger)
-        self._look(stranger)
+        client.setblocking(False)  # noqa: FBT003 - the socket's own signature
+        self._pending[client] = self._loop.call_later(self._patience_s, self._drop, client)
+        self._look(client)
 
     def _resume(self, listener: socket.socket) -> None:
         if self._listener is listener:
             self._loop.add_reader(listener, self._accept, listener)
 
     def _evict(self) -> None:
-        """Let go of the stranger that has waited longest, one way or the other."""
-        oldest = next(iter(self._strangers), None)
+        """Admit, refuse or close the connection that has been pending longest."""
+        oldest = next(iter(self._pending), None)
         if oldest is not None:
             self._look(oldest)
             self._drop(oldest)
 
-    def _look(self, stranger: socket.socket) -> None:
-        """Decide what a stranger is by what it has sent; leave that for who reads it."""
-        if stranger not in self._strangers:
+    def _look(self, client: socket.socket) -> None:
+        """Admit or refuse a connection by its first bytes; they stay unread, for the server."""
+        if client not in self._pending:
             return
         try:
-            line = stranger.recv(LINE_BYTES, socket.MSG_PEEK)
+            line = client.recv(LINE_BYTES, socket.MSG_PEEK)
         except BlockingIOError:
-            self._watch(stranger, self._look)
+            self._watch(client, self._look)
             return
         except OSError:
             line = b""
         named = _named(line) in self._paths
-        if named and self._lets_in(stranger):
+        if named and self._admitted(client):
             return
         if named or b"\n" in line or len(line) >= LINE_BYTES:
-            self._refuse(stranger, 503 if named else 404)
+            self._refuse(client, 503 if named else 404)
         elif line:
             # What was looked at stays there, so its arrival cannot be waited for.
-            self._unwatch(stranger)
-            self._loop.call_later(LOOK_AGAIN_S, self._look, stranger)
+            self._unwatch(client)
+            self._loop.call_later(LOOK_AGAIN_S, self._look, client)
         else:
-            self._drop(stranger)
+            self._drop(client)
 
-    def _lets_in(self, stranger: socket.socket) -> bool:
-        self._unwatch(stranger)  # whoever is let in is watched by another from here on
-        if not self._admit(stranger):
+    def _admitted(self, client: socket.socket) -> bool:
+        self._unwatch(client)  # the server watches an admitted connection from here on
+        if not self._admit(client):
             return False
-        self._strangers.pop(stranger).cancel()
+        self._pending.pop(client).cancel()
         return True
 
-    def _refuse(self, stranger: socket.socket, status: int) -> None:
+    def _refuse(self, client: socket.socket, status: int) -> None:
         try:
-            stranger.send(ANSWERS[status])
-            stranger.shutdown(socket.SHUT_WR)
+            client.send(ANSWERS[status])
+            client.shutdown(socket.SHUT_WR)
         except OSError:
-            self._drop(stranger)
+            self._drop(client)
             return
-        self._strangers[stranger].cancel()
-        self._strangers[stranger] = self._loop.call_later(LINGERING_S, self._drop, stranger)
-        self._watch(stranger, self._discard)
+        self._pending[client].cancel()
+        self._pending[client] = self._loop.call_later(LINGERING_S, self._drop, client)
+        self._watch(client, self._discard)
 
-    def _discard(self, stranger: socket.socket) -> None:
+    def _discard(self, client: socket.socket) -> None:
         try:
-            ended = not stranger.recv(READ_BYTES)
+            ended = not client.recv(READ_BYTES)
         except BlockingIOError:
             ended = False
         except OSError:
             ended = True
         if ended:
-            self._drop(stranger)
+            self._drop(client)
 
-    def _drop(self, stranger: socket.socket) -> None:
-        if stranger in self._strangers:
-            self._forget(stranger)
+    def _drop(self, client: socket.socket) -> None:
+        if client in self._pending:
+            self._forget(client)
             with contextlib.suppress(OSError):
-                stranger.recv(READ_BYTES)  # closed with something unread, it would be a reset
-            stranger.close()
+                client.recv(READ_BYTES)  # closed with something unread, it would be a reset
+            client.close()
 
-    def _forget(self, stranger: socket.socket) -> None:
-        self._strangers.pop(stranger).cancel()
-        self._unwatch(stranger)
+    def _forget(self, client: socket.socket) -> None:
+        self._pending.pop(client).cancel()
+        self._unwatch(client)
 
-    def _watch(self, stranger: socket.socket, then: Callable[[socket.socket], None]) -> None:
-        self._watched.add(stranger)
-        self._loop.add_reader(stranger, then, stranger)
+    def _watch(self, client: socket.socket, then: Callable[[socket.socket], None]) -> None:
+        self._watched.add(client)
+        self._loop.add_reader(client, then, client)
 
-    def _unwatch(self, stranger: socket.socket) -> None:
-        if stranger in self._watched:
-            self._watched.discard(stranger)
-            self._loop.remove_reader(stranger)
+    def _unwatch(self, client: socket.socket) -> None:
+        if client in self._watched:
+            self._watched.discard(client)
+            self._loop.remove_reader(client)
 
 
 def _named(line: bytes) -> bytes | None:

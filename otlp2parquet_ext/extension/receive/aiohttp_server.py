@@ -3,9 +3,9 @@
 It serves clients who are in the sandbox with us and keep their connections alive: OTLP exporters.
 Lambda's deliveries have a receiver of their own, without aiohttp (receiver.py).
 
-    connection --> owes a request --> is answered --> idle, kept alive --> owes the next one
-                   cut off after                      until its place is
-                   `PATIENCE_TICKS`                   needed
+    connection --> request pending --> answering --> idle, kept alive --> next request pending
+                   closed after                      until its place is
+                   `PATIENCE_TICKS`                  needed
 
 Time is counted in ticks of running time, not read from a clock: Lambda freezes us between any two
 instructions, and after a freeze every clock says that the client has been silent for minutes.
@@ -108,8 +108,8 @@ class Server(web.Server):
 
     Args:
         handle: answers one request.
-        most: open connections. One more takes the place of the one that has owed a request
-            longest, else of the one idle longest; it is closed itself when all are being answered.
+        most: open connections. One more evicts the connection whose request has been pending
+            longest, else the one idle longest; it is closed itself when all are being answered.
         tick_s: how long a tick is.
     """
 
@@ -134,7 +134,7 @@ class Server(web.Server):
         return _Connection(self)
 
     def connection_made(self, handler: RequestHandler, transport: asyncio.Transport) -> None:
-        """Make room for a connection, which owes us a request from now on."""
+        """Make room for a connection; its request is pending from now on."""
         super().connection_made(handler, transport)
         if len(self._open) >= self._most:
             victim = next(iter(self._owing), None) or next(iter(self._idle), handler)
@@ -198,7 +198,7 @@ class Server(web.Server):
         self._ticking = asyncio.get_running_loop().call_later(self._tick_s, self._tick)
 
     def _tick(self) -> None:
-        """Count one tick for all who owe; a freeze is one tick, however long it was."""
+        """Count one tick for each pending request; a freeze is one tick, however long it was."""
         self._ticking = None
         for handler in list(self._owing):
             self._owing[handler] += 1

@@ -80,7 +80,7 @@ class Bodies:
         self.held_bytes = 0
 
     def announce(self, length: int | None) -> None:
-        """Refuse a body for the length it is told to have, before anything of it is read.
+        """Refuse a body for its Content-Length, before anything of it is read.
 
         Raises:
             TooLongError: as said.

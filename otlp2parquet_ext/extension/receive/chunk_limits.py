@@ -1,4 +1,4 @@
-"""How many chunks a body of HTTP may come in, whoever reads it. Pure."""
+"""How many chunks an HTTP body may come in; both servers use the limit. Pure."""
 
 from __future__ import annotations
 

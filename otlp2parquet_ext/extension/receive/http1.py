@@ -57,7 +57,7 @@ class Head(NamedTuple):
     Attributes:
         method: as sent.
         path: without what a proxy would put before it, and without the query.
-        length: bytes of the body as told; None in chunks, or when nothing is told.
+        length: the Content-Length; None in chunks, or without that header.
         chunked: the body comes in chunks.
         expects: the client waits for `CONTINUE` before it sends the body.
     """
@@ -127,7 +127,7 @@ class RequestReader:
         return data
 
     def _chunks(self, data: bytes) -> bytes:
-        """Take bytes of a body in chunks: `_left` are owed of one, else a line is."""
+        """Take bytes of a body in chunks: `_left` bytes of one are to come, else a line is."""
         data, self._buffer = self._buffer + data, b""
         pieces, at = [], 0
         while at < len(data) and not self.complete:
@@ -163,7 +163,7 @@ class RequestReader:
         self._line = RequestReader._size_line
 
     def _trailer_line(self, line: bytes) -> None:
-        """Pass over a field behind the last chunk: what is told so late is told to nobody."""
+        """Skip a field behind the last chunk: nothing here reads trailers."""
         self._trailer_bytes += len(line) + 2
         if self._trailer_bytes > HEAD_BYTES:
             raise BadRequestError("too much behind the last chunk")

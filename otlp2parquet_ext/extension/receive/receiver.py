@@ -1,6 +1,6 @@
 """The HTTP server Lambda delivers telemetry to: checks only what it must, then hands bodies on.
 
-    door --names the path--> POST /t/<unguessable> --deliver(body)--> 200, with it in the spool
+    admission --known path--> POST /t/<unguessable> --deliver(body)--> 200, with it in the spool
 
 Every answer closes its connection: one kept open through a freeze would be dead when Lambda next
 writes to it, and the delivery with it. Whatever the body holds, a complete one is answered 200,
@@ -181,7 +181,7 @@ class Receiver:
             status = self._judge(client, client.request.head, piece, new=new)
         except BadRequestError:
             status = 400
-        except OSError:  # it went before it was told to go on
+        except OSError:  # it closed before it got `100 Continue`
             self._drop(client)
             return
         except TooMuchError:

@@ -1,7 +1,7 @@
 """The care of a table, as far as time goes: merge manifests, delete what is not needed, sweep.
 
 Each part is bounded, stands alone, and leaves the table right if it is killed. A part that fails
-is told of and keeps no other from its work; the next run tries again.
+logs its error and keeps no other from its work; the next run tries again.
 """
 
 from __future__ import annotations

@@ -72,7 +72,7 @@ def open_places(environ: Mapping[str, str]) -> tuple[TableLocation, ...]:
         DestinationError: it names none that is committed to; says what is valid.
     """
     hide(secrets_in(environ))
-    # Whatever the environments do, whoever commits does: their files may lie in the table's
+    # The committer looks in both places, because the environments' files may lie in the table's
     # location or beside the inbox.
     own = environ.get("OTLP2PARQUET_COMMITTER_DESTINATION", "").strip()
     variables = {**environ, "OTLP2PARQUET_COMMIT": "direct"}

@@ -35,7 +35,7 @@ def serve_one(api: RuntimeApi, places: Sequence[TableLocation]) -> None:
     request_id, deadline_ms, event = api.next()
     try:
         found = answer(places, event, deadline_ms - MARGIN_MS)
-    except Exception as error:  # noqa: BLE001 - Lambda is told, and asks again
+    except Exception as error:  # noqa: BLE001 - Lambda gets the error, and invokes again
         log("error", f"{type(error).__name__}: {quote(error)}")
         api.fail(f"invocation/{request_id}", error)
     else:

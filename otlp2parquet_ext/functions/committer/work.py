@@ -2,7 +2,7 @@
 
     take --> is each file what its descriptor says? --> one snapshot --> remove --> ...
 
-Any number of committers may do this at once. Whoever is too late finds the names in the table's
+Any number of committers may do this at once. One that is too late finds the names in the table's
 ledger and adds none of them; it costs a manifest, and nothing else. Killed at any point, the next
 one finishes: a descriptor goes only after its snapshot is known to be there.
 """

@@ -26,7 +26,7 @@ class AcceptedRequest(Struct, frozen=True):
 
     Attributes:
         name: 32 hex digits that follow from what is stored: a request that comes again has the
-            same, whoever takes it.
+            same in every environment.
         tables: rows by table, those of `tables.registry`; only tables with rows.
         accepted: how many records, and how many were refused and why; its payload is not used.
     """

@@ -84,7 +84,7 @@ def body_of(request: IngestRequest) -> bytes:
     """Return the bytes a client sent.
 
     Raises:
-        BodyError: they are said to be in base64, and are not.
+        BodyError: the event declares base64, and the bytes are not.
     """
     if not request.in_base64:
         return request.text.encode("utf-8", "surrogatepass")

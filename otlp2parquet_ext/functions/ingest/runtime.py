@@ -25,7 +25,7 @@ def serve_one(api: RuntimeApi, service: IngestService) -> None:
     request_id, deadline_ms, event = api.next()
     try:
         answer = service.answer(event, deadline_ms - MARGIN_MS)
-    except Exception as error:  # noqa: BLE001 - whoever invoked us is told
+    except Exception as error:  # noqa: BLE001 - the caller gets the error
         log("error", f"{type(error).__name__}: {quote(error)}")
         api.fail(f"invocation/{request_id}", error)
     else:

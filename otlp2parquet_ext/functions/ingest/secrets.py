@@ -142,7 +142,7 @@ class Secret:
 
 
 def _text(body: bytes) -> str:
-    """Return the text of a secret; "" when it has none, which lets nobody in."""
+    """Return the text of a secret; "" when it has none: then no client may send."""
     try:
         found = _decode_found(body)
     except UNREADABLE as error:

@@ -71,7 +71,7 @@ class IngestService:
             log("warning", problem)
 
     def warm_up(self) -> None:
-        """Import what the first request needs, while Lambda lends a whole CPU.
+        """Import what the first request needs, while Lambda gives INIT a whole CPU.
 
         Raises:
             DestinationError: the settings name no destination.
@@ -166,7 +166,7 @@ class IngestService:
 def _door(
     settings: Settings, environ: Mapping[str, str]
 ) -> tuple[IngestTokens | None, Secret | None]:
-    """Return the valid tokens, or the secret that has them; neither: whoever comes may send."""
+    """Return the valid tokens, or the secret that has them; neither: every client may send."""
     text = settings.ingest_token
     if text.startswith("arn:"):
         from otlp2parquet_ext.functions.ingest.secrets import Secret  # noqa: PLC0415 - seldom
@@ -178,7 +178,7 @@ def _door(
 
 
 def _redactor(settings: Settings, problems: list[str]) -> Redactor | None:
-    """Return what masks; a bad expression masks everything, and is told of."""
+    """Return what masks; a bad expression masks everything, and is added to `problems`."""
     if not settings.redact:
         return None
     from otlp2parquet_ext.records.telemetry.redact import redacting  # noqa: PLC0415 - seldom

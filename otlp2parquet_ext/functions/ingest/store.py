@@ -1,8 +1,8 @@
-"""Rows on their way into the lake: safe before the client is told so, visible as soon as may be.
+"""Rows on their way into the lake: safe before the client gets 200, visible as soon as may be.
 
-    Batch --store--> stored --commit, if it is our affair and there is time--> visible
+    Batch --store--> stored --commit, if this process commits and has time--> visible
                         |
-                        +--descriptor in the inbox--> visible with the next commit, whoever's
+                        +--descriptor in the inbox--> visible with the next commit to the table
 
 Nobody tells a function that its environment ends, so what is stored is committed at once or left to
 others. Others being faster, or a catalog in trouble, makes it leave commits alone for a while.

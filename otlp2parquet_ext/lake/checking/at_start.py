@@ -3,8 +3,8 @@
     OTLP2PARQUET_CHECK=1 --> a thread of its own --> a JSON line a step, on standard error
 
 It holds no invocation, shares nothing with the flush side, and is bounded: each request, and the
-whole. What breaks in it is said, and no more. Turn it off again when it says that all is fine: each
-environment that starts asks the destination some ten requests more.
+whole. An error in the check itself is logged and has no other effect. Turn the check off again once
+it passes: each environment that starts sends the destination some ten requests more.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ NOT_INFLATED = frozenset({400, 415})
 def collector_trials(subject: Subject) -> Iterator[Trial]:
     """Yield what there is to find out about a collector: what it takes, signal by signal.
 
-    Log records come from every environment: losses are told in them.
+    Log records come from every environment, because reports of losses are log records.
     """
     settings = subject.settings
     dialect = OtlpHttp(subject.address.place, read_headers(settings.otlp_headers))

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 TOKEN = "BD_TAP_CLIENT_TOKEN"  # noqa: S105 - its variable
 LINE_TYPE = "otlp2parquet_ext.check"
-"""Type of the line, so that whoever reads the table can leave it out."""
+"""Type of the line, so that queries of the table can leave it out."""
 
 ANOTHER = (
     f"get another and set {TOKEN}: a Data Tap's token lives a day at most, and nobody renews it "

@@ -37,7 +37,7 @@ class Access:
         service: what `endpoint` is the endpoint of: `s3`, `glue`, `s3tables`.
         limit_ms: the most one operation on a bucket takes, retries included.
         origin: whose connections and credentials are used, too.
-        watch: is told of each request.
+        watch: hears of each request.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class Access:
         return self.having({**self._options, "region": region}, self._service)
 
     def lent(self, config: Mapping[str, str], credentials: Identity) -> Access:
-        """Return the same with what a catalog says of S3 and lends for it."""
+        """Return the same with a catalog's S3 settings and the credentials that it vends."""
         said = {
             "region": config.get("s3.region") or config.get("client.region"),
             "endpoint": config.get("s3.endpoint"),

@@ -44,8 +44,8 @@ def choose(
     Args:
         settings: name it.
         environ: variables of the process: credentials, regions, endpoints.
-        patient: whoever commits has time to try again: a committer, not an environment.
-        watch: is told of each request.
+        patient: the process has time to try a commit again: a committer, not an environment.
+        watch: hears of each request.
 
     Raises:
         DestinationError: a malformed address or name; says which part is wrong and what is valid.
@@ -66,7 +66,7 @@ def choose(
 
 
 def names(addresses: tuple[DestinationAddress, ...]) -> list[str]:
-    """Return a different name for each destination, as it may be said."""
+    """Return a different name for each destination, safe to log."""
     found: list[str] = []
     for address in addresses:
         prefix = "otlp+" if address.kind == "otlp" else ""

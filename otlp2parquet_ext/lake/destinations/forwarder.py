@@ -1,4 +1,4 @@
-"""Sending batches on: what is common to all servers that are told rather than written to.
+"""Forwarding batches: what is common to all servers that receive them over HTTP.
 
     Batch --portions--> body --POST--> taken | later | refused --halves--> … --> Receipt.lost
 
@@ -58,7 +58,7 @@ class Forwarder:
     """See `Destination`.
 
     Args:
-        name: of the server, as it may be said.
+        name: of the server, safe to log.
         dialect: how it is talked to.
         client: sends requests; called with the first one.
         limit_bytes: longest body, uncompressed.
@@ -180,7 +180,7 @@ class Forwarder:
         """Drop what is refused for ever, and count it."""
         records = part.records()
         if records < part.pieces:
-            self._untold = True  # a report of losses is none itself: what it says is told later
+            self._untold = True  # a refused report is no loss: its counts are reported later
         if records:
             self._lost.append(Lost(f"{self._name}: {answer.reason}", records, part.size_bytes))
         self._refused += max(1, records)
@@ -188,7 +188,7 @@ class Forwarder:
         self._say_once("error", answer.reason, problem)
 
     def _say_once(self, level: str, reason: str, what: str) -> None:
-        """Say it, unless the same was said and not all has been taken since."""
+        """Log a reason, unless it has been logged since the server last took everything."""
         if reason not in self._said:
             log(level, f"{self._name}: {what}")
         self._said.add(reason)

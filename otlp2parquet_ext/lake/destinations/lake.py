@@ -3,9 +3,9 @@
     store:  data/Timestamp_day=YYYY-MM-DD/<batch>.parquet, then a descriptor in the inbox
     commit: what waits --one snapshot--> the table, then its descriptors go
 
-From the moment the descriptor lies in the inbox the rows cannot be lost, only be seen later, by
-whoever commits next: this process, its successor, another environment, or a committer. When a
-commit follows at once the descriptor is saved: the caller keeps the batch until it has landed.
+From the moment the descriptor lies in the inbox the rows cannot be lost. The next commit makes them
+visible: by this process, its successor, another environment, or a committer. When a commit follows
+at once, no descriptor is written: the caller keeps the batch until the commit has landed.
 """
 
 from __future__ import annotations

@@ -114,9 +114,8 @@ def _inbox(order: LakeSpec, storage: Storage) -> tuple[Storage, Inbox]:
     root = f"s3://{address.place}" if address.kind == "s3" else address.place
     own = access.storage(f"{root}/{'/'.join(order.name)}")
     if settings.commit == "inbox" and not in_table_bucket:
-        return own, Inbox(
-            own, columns=order.columns
-        )  # whoever only stores needs no catalog, and no other permission
+        # An environment that only stores needs no catalog, and no other permission.
+        return own, Inbox(own, columns=order.columns)
     return storage, Inbox(own, storage, order.columns)
 
 
@@ -193,7 +192,7 @@ def _catalog(order: LakeSpec) -> Made:
         return s3_storage(properties, order.environ, access.client, root)
 
     opened = once(open_table)
-    # To ask PyIceberg costs seconds at 128 MB; whoever names a warehouse need not.
+    # To ask PyIceberg costs seconds at 128 MB; a URL that names a warehouse saves that.
     return Made(where(opened, files) if location is None else files(location), opened)
 
 

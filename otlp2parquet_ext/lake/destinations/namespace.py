@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.lake.destinations.lake import Lake
 
 FIRST = "logs"
-"""Looked after by whoever has not stored anything yet: others may have left something."""
+"""The table that a process commits to before it has stored anything: others may have left files."""
 
 
 class Namespace:

@@ -12,7 +12,7 @@ class Portion(Protocol):
     """Records, and the body they are sent as.
 
     Attributes:
-        pieces: what can be told apart by cutting; at least 1.
+        pieces: into how many parts it can be cut; at least 1.
     """
 
     @property

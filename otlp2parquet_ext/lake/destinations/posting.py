@@ -1,4 +1,4 @@
-"""One body, sent to a server as it wants it: by whoever forwards, and by whoever tries first."""
+"""One body, sent to a server as it wants it: by the forwarders, and by `check`."""
 
 from __future__ import annotations
 

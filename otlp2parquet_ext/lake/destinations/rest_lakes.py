@@ -58,7 +58,7 @@ def rest(order: LakeSpec) -> Made:
             name=options.get("signing-name", ""),
             region=options.get("signing-region", ""),
         )
-        # Whom a signature names has permissions of its own; others may have none but what is lent.
+        # A signed client has permissions of its own; others may have vended credentials only.
         vended = options.get("vended", "false" if signed else "true") == "true"
         wanted = RestTable(uri, warehouse, *order.name, vended=vended)
         if signed is not None:
@@ -110,10 +110,10 @@ def _everything(catalog: RestCatalog, access: Access) -> Storage:
 
 
 def _reach(catalog: RestCatalog, access: Access, address: str) -> Storage:
-    """Return a storage at an address, with credentials the catalog lends if it lends any."""
-    from otlp2parquet_ext.lake.iceberg.catalogs.vended import VendedCredentials, lends  # noqa: PLC0415
+    """Return a storage at an address, with the credentials the catalog vends, if any."""
+    from otlp2parquet_ext.lake.iceberg.catalogs.vended import VendedCredentials, vends  # noqa: PLC0415
 
     config = catalog.storage_config(patience_ms())
-    if address.startswith("s3") and lends(config):
+    if address.startswith("s3") and vends(config):
         return access.lent(config, VendedCredentials(catalog.storage_config)).storage(address)
     return access.storage(address)

@@ -1,7 +1,8 @@
 """A URL, taken apart once: where to connect, what to ask for.
 
-URLs are given as they go over the wire: percent-encoded by whoever knows what is a name and what
-is a separator. `encoded` does that for names and queries as AWS's signatures want it.
+URLs are given as they go over the wire: the caller has percent-encoded them, because only the
+caller knows names from separators. `encoded` does that for names and queries as AWS's signatures
+want it.
 """
 
 from __future__ import annotations

@@ -187,7 +187,7 @@ def _head(source: _Source) -> tuple[int, bytes, dict[str, str]]:
 
 
 def _body(source: _Source, method: str, status: int, headers: dict[str, str]) -> bool:
-    """Read the body; return whether its end was told by anything but the connection's end."""
+    """Read the body; return whether anything but the connection's end marked its end."""
     if method == "HEAD" or status in (204, 304):
         return True
     if (coding := headers.get("transfer-encoding", "").lower()) not in ("", "chunked"):

@@ -4,7 +4,7 @@
     a clock that is off  → take the server's, once         (likewise)
     throttled, 5xx, lost → wait a little and try again     (only for `retry=True`)
 
-Whoever passes `retry=False` must know what became of each attempt, as a commit does.
+A caller that passes `retry=False` needs the outcome of each attempt, as a commit does.
 
 Source: AWS SDKs and tools reference guide, "Retry behavior"; Exponential backoff and jitter.
 """

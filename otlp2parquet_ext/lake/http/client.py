@@ -87,7 +87,7 @@ class Client:
     Args:
         ca_file: a file of certificates to trust instead of the usual ones, as `AWS_CA_BUNDLE`.
         body_bytes: the longest answer to take, whatever it is for.
-        watch: is told of each request, on the thread that sends it.
+        watch: hears of each request, on the thread that sends it.
     """
 
     def __init__(

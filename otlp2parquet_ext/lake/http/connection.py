@@ -1,6 +1,6 @@
 """One connection, and nothing on it that waits longer than it may.
 
-    resolve (in a thread, because it cannot be told to stop) → connect → TLS → send, receive
+    resolve (in a thread, because nothing can cancel it) → connect → TLS → send, receive
 
 Deadlines are ms of the monotonic clock (`steady_ms`): the wall clock may be set while we wait.
 They hold for the whole of what is done, not for each byte of it: a server that sends one byte a

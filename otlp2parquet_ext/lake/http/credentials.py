@@ -102,7 +102,7 @@ class Identity(Protocol):
 class _Fetched(NamedTuple):
     credentials: Credentials
     expires_s: float
-    """Unix seconds; infinite when nothing was said."""
+    """Unix seconds; infinite when the answer has no expiry."""
 
 
 class _Document(msgspec.Struct):

@@ -16,7 +16,7 @@ R = TypeVar("R")
 def gather(ask: Callable[[T], R], items: Iterable[T], threads: int) -> Iterator[R]:
     """Yield what `ask` returns for each item, in their order.
 
-    Whoever stops early leaves nothing under way; what `ask` raises is raised here.
+    A caller that stops early leaves nothing under way; what `ask` raises is raised here.
 
     Args:
         ask: called on other threads when there are several.

@@ -84,7 +84,7 @@ def _escaped(key: str) -> str:
 
 def _parsed(body: bytes, expected: str) -> Element:
     """Return a document's root, all names without their namespace."""
-    # Only whoever lists or deletes needs it.
+    # Only listings and deletions need it.
     from xml.etree import ElementTree as ET  # noqa: PLC0415 - expat bounds what entities expand to
 
     if body.count(b"<") > TAGS:
@@ -106,7 +106,7 @@ def _text(element: Element, name: str) -> str:
 
 def content_md5(body: bytes) -> dict[str, str]:
     """Return the header S3 demands with the one request that could do most harm."""
-    from base64 import b64encode  # noqa: PLC0415 - only whoever deletes needs them
+    from base64 import b64encode  # noqa: PLC0415 - only deletions need them
     from hashlib import md5  # noqa: PLC0415
 
     return {"Content-MD5": b64encode(md5(body, usedforsecurity=False).digest()).decode()}

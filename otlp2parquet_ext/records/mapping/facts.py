@@ -32,7 +32,7 @@ _MIB = 1_048_576
 _MOST = 1e12
 """No duration in milliseconds (31 years) and no size in MB is greater; what is, is no number."""
 _LONGEST = 8_192
-"""Bytes of a record beyond which it is not Lambda's: what is open stays small, whoever posts it."""
+"""Bytes of a record beyond which it is not Lambda's: a forged one may not grow what we keep."""
 
 
 class FactKind(StrEnum):

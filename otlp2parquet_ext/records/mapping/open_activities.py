@@ -10,7 +10,7 @@ stored changed nothing. It is bounded:
     CAPACITY    activities open at once; beyond it the oldest ends
     BEHIND      activities that may begin before one that is still open ends (they run one at a
                 time, except on Managed Instances)
-    REMEMBERED  ended activities, so that one that is told again does not begin again
+    REMEMBERED  ended activities, so that one that Lambda reports again does not begin again
 """
 
 from __future__ import annotations

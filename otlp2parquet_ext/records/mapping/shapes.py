@@ -1,7 +1,7 @@
 """Shapes of records: which of its keys say what, found once for all records with the same keys.
 
-A logger writes the same keys in the same order, thousands of times. What is told from keys alone
-is told once; the values are looked at in each record.
+A logger writes the same keys in the same order, thousands of times. What follows from keys alone is
+found once for each shape; the values are looked at in each record.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ REQUEST_KEYS = (
 )
 TRACE_KEYS = ("trace_id", "xray_trace_id", "traceId")
 MOST_SHAPES = 256
-"""Shapes remembered; whoever puts ids into keys has as many shapes as records."""
+"""Shapes remembered at most; a logger that puts ids into keys has as many shapes as records."""
 
 # An error's parts, a span beside a trace, and keys that are ours: told by more than one key.
 _INVOLVED = frozenset(

@@ -72,7 +72,7 @@ def read_head(
         content_type, content_encoding: the headers, "" where there is none.
     """
     media_type = content_type.partition(";")[0].strip().lower()
-    json = media_type != PROTOBUF  # whoever sends neither is a person at a terminal
+    json = media_type != PROTOBUF  # a client that sends neither is a person at a terminal
     signal = PATHS.get(path)
     if signal is None:
         return refusal(404, f"{path!r}: expected one of {', '.join(PATHS)}", json=json)

@@ -114,7 +114,7 @@ class Origins:
 def _take(attributes: Attributes, key: str, otherwise: str | None) -> str | None:
     """Take an attribute that has a column; one that names nothing stays where it is.
 
-    What an SDK that was told no name writes, `unknown_service:node`, names nothing.
+    `unknown_service:node`, which an SDK without a configured name writes, names nothing.
     """
     value = attributes.get(key)
     if not isinstance(value, str) or not value:

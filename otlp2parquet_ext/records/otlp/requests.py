@@ -1,4 +1,4 @@
-"""OTLP requests: what is accepted, what is refused, and what the client is told.
+"""OTLP requests: what is accepted, what is refused, and what the client gets as an answer.
 
     body --read_request()--> Accepted --> the spool
                                       --response()--> the answer, in the request's encoding

@@ -2,7 +2,7 @@
 
     payload --parse--> resources > scopes > records --column by column--> pa.Table
 
-One request is parsed at a time and let go of; what its records share is stored once.
+One request is parsed at a time and released before the next; what its records share is stored once.
 """
 
 from __future__ import annotations

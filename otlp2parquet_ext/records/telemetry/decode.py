@@ -86,8 +86,8 @@ def decode(body: bytes) -> Sequence[Event | Malformed]:
 def decode_as_sent(body: bytes) -> Sequence[Event | Malformed]:
     """Read the body of one delivery; see `decode`.
 
-    The price of looking for them saved, integers beyond 64 bits are still there: `exact_integers`
-    is left to whoever reads a record.
+    It does not look for integers beyond 64 bits, because that costs time: each reader of a record
+    calls `exact_integers`.
     """
     if not body.isascii():
         body = _valid_utf8(body)

@@ -1,7 +1,7 @@
 """`otlp2parquet-ext settings`.
 
 Lists every environment variable the extension reads, with its default, what is valid and what it
-means. What they are set to where the extension runs is said by `check`.
+means. `check` shows the values that are set where the extension runs.
 """
 
 from __future__ import annotations

@@ -58,7 +58,7 @@ COMMIT: Mapping[RequestKind, Requests] = {
 }
 """A commit while nobody else commits: manifest and manifest list, and the catalog told. Where the
 catalog only knows where the table's metadata lies (Glue, SQL), we write that, too, and have to ask
-first. S3 Tables is itself the catalog: what it is told is counted as a PUT of its own."""
+first. S3 Tables is itself the catalog: each request to it is counted as a PUT of its own."""
 
 STALE: Mapping[RequestKind, Requests] = {
     RequestKind.PLAIN: Requests(),

@@ -1,4 +1,4 @@
-"""Waiting for a condition over shared state, without polling: whoever changes it says so."""
+"""Waiting for a condition over shared state, without polling: each change notifies the waiters."""
 
 from __future__ import annotations
 

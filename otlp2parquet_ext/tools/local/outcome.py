@@ -91,7 +91,7 @@ class SentDelivery:
         status: HTTP status; None when the connection failed, `error` says how.
         attempt: 1, or more for a retry of the same batch.
         redelivery: a copy of an acknowledged delivery, sent by a fault switch.
-        after_shutdown: sent after the subscriber was told to shut down.
+        after_shutdown: sent after the subscriber got SHUTDOWN.
     """
 
     subscriber: str

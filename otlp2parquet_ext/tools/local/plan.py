@@ -31,7 +31,7 @@ class KillPoint(StrEnum):
     """When the first extension gets its SIGKILL; `Kill.at` is the number in brackets."""
 
     BETWEEN = "between"  # frozen, after invocation [at]
-    INVOKE = "invoke"  # has been told of invocation [at]; the function has not
+    INVOKE = "invoke"  # has got INVOKE of invocation [at]; the function has not
     RESPONSE = "response"  # the runtime is done with invocation [at]
     DELIVERY = "delivery"  # has acknowledged [at] deliveries
     SHUTDOWN = "shutdown"  # [at] milliseconds after SHUTDOWN
@@ -59,7 +59,7 @@ class Faults:
     Attributes:
         telemetry_after_shutdown_ms: nothing is delivered before this long after SHUTDOWN.
         race_shutdown: nothing is delivered until the end; then half of it is acknowledged before
-            SHUTDOWN is told and the other half is sent at the same moment.
+            SHUTDOWN is sent, and the other half is sent at the same moment.
         flush_before_shutdown: everything is delivered (at most 1 s) before SHUTDOWN, as the
             emulator does; by default the last events follow SHUTDOWN, as production does.
         redeliver_every: every k-th acknowledged delivery is sent again; 0 is never.
@@ -144,8 +144,8 @@ class Plan:
         sequence_id: send `Sequence-Id` with deliveries; always with `managed`.
         tmp: the environment's /tmp; None makes one and removes it.
         keep_tmp: leave the folder we made.
-        function_name, function_version, region, account_id: what the function is told; region
-            "" takes AWS_REGION of the caller, else us-east-1.
+        function_name, function_version, region, account_id: what the function's variables say;
+            region "" takes AWS_REGION of the caller, else us-east-1.
         init_limit_ms: INIT is given up after this.
         faults: what goes wrong.
     """

@@ -1,4 +1,4 @@
-"""An invocation as its caller made it, and as the two `next` calls are told of it."""
+"""An invocation as its caller made it, and as it appears in the answers to the two `next` calls."""
 
 from __future__ import annotations
 

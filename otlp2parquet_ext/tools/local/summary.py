@@ -1,6 +1,6 @@
 """The outcome of a run in a dozen lines, for a person: pure, text out.
 
-What went well is one line each; what did not is said in full: the runtime's own error, an
+What went well is one line each; failures are shown in full: the runtime's own error, an
 extension's end, events that were lost.
 """
 

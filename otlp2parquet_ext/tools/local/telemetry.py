@@ -92,7 +92,7 @@ class Telemetry:
                 await subscriber.drained(_FLUSH_LIMIT_S)
 
     def after_shutdown(self) -> None:
-        """Deliver the rest at once, or as late as the plan wants: SHUTDOWN has been told."""
+        """Deliver the rest, at once or as late as the plan wants; SHUTDOWN has been sent."""
         late_ms = self._plan.faults.telemetry_after_shutdown_ms
         for subscriber in self._subscribers:
             subscriber.shutting_down = True

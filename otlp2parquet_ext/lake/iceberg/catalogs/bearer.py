@@ -54,7 +54,7 @@ class BearerTokens(Protocol):
 
 
 def warn_in_the_clear(uri: str) -> None:
-    """Warn of a token that can be read on its way; what is malformed is said when it is used."""
+    """Warn of a token that can be read on its way; a malformed URL fails when it is used."""
     with contextlib.suppress(WebError):
         if in_the_clear(uri):
             log("warning", f"{shown(uri)}: our token is sent in the clear: expected https")

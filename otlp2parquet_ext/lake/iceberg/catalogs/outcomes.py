@@ -2,7 +2,7 @@
 
     Response --failure()--> Failure --outcome()--> Outcome
 
-Only a refusal that is certain counts as one: whoever hears it deletes what was written for the
+Only a refusal that is certain counts as one, because the writer then deletes what it wrote for the
 commit. All the rest is `UNKNOWN`, and looked up.
 
 Source: Apache Iceberg REST catalog, OpenAPI specification, "updateTable"; AWS Glue web API

@@ -86,7 +86,7 @@ class Files:
             ) from error
 
     def _bucket(self, properties: Mapping[str, Any]) -> Storage:
-        """Return all of S3; again the same one, unless something else is said about it."""
+        """Return all of S3; the same object again while the S3 properties are the same."""
         said = {k: v for k, v in properties.items() if k.startswith(("s3.", "client."))}
         if self._s3 is None or self._s3[0] != said:
             storage = pyiceberg_s3.s3_storage(said, self._environ, self._client)

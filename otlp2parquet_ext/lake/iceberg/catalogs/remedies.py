@@ -76,7 +76,7 @@ class Remedies(msgspec.Struct, frozen=True):
     identity: str
 
     def refusal(self, operation: Operation, found: CatalogFailure) -> CommitError:
-        """Return an operation's refusal in words: what was said, and what to do about it."""
+        """Return an operation's refusal in words: the catalog's own, and what to do about it."""
         said = (str(found), self._advice(operation, outcome(found)))
         error = CommitError(
             f"{operation.value} was refused with {'; '.join(part for part in said if part)}"

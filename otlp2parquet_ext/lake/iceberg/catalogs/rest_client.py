@@ -146,8 +146,8 @@ class RestClient:
         """Create the table, and its namespace if need be; None when there is one already.
 
         The namespace comes first: SeaweedFS, asked for a table of a namespace that is not there,
-        refuses, and cannot create that namespace any more. Whoever may not create namespaces, and
-        need not, is refused, and goes on.
+        refuses, and cannot create that namespace any more. A role that may not create namespaces is
+        refused, and goes on: the namespace may exist already.
 
         Args:
             metadata: as it would be; the catalog may choose another location.

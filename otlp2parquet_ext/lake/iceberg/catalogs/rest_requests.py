@@ -114,9 +114,9 @@ def create_request(table: Table, metadata: Metadata) -> RestRequest:
 def commit_request(table: Table, base: Metadata, change: TableChange) -> RestRequest:
     """Apply a change, provided that `main` of this very table is where it was.
 
-    What others decided about how long `main` keeps its snapshots is said again: an update that
-    leaves it out would reset it. Snapshots go one by one: catalogs with Iceberg's Java library
-    before 1.10 take no more than one at a time.
+    The update repeats the properties that others set for `main`, such as how long it keeps its
+    snapshots: an update that leaves one out would reset it. Snapshots go one by one: catalogs with
+    Iceberg's Java library before 1.10 take no more than one at a time.
 
     Args:
         table: where.

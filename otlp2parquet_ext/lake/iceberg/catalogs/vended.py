@@ -1,4 +1,4 @@
-"""Credentials for a table's files that its REST catalog lends.
+"""Credentials for a table's files that its REST catalog vends.
 
 They last an hour or so; when they are about to end, or are refused, the catalog is asked again.
 
@@ -24,7 +24,7 @@ EXPIRES = "s3.session-token-expires-at-ms"
 MARGIN_MS = 60_000
 
 
-def lends(config: Mapping[str, str]) -> bool:
+def vends(config: Mapping[str, str]) -> bool:
     """Whether a table's configuration has credentials in it."""
     return KEY_ID in config and SECRET in config
 
@@ -44,7 +44,7 @@ class VendedCredentials:
         """Return credentials that are good for a while.
 
         Raises:
-            CredentialsError: the catalog cannot be asked, or lends none.
+            CredentialsError: the catalog cannot be asked, or vends none.
         """
         try:
             found = self._config(deadline_ms, again=self._again)
@@ -52,8 +52,8 @@ class VendedCredentials:
                 found = self._config(deadline_ms, again=True)
         except CommitError as error:
             raise CredentialsError(f"the catalog was asked for credentials: {error}") from error
-        if not lends(found):
-            raise CredentialsError("the catalog lends no credentials for the table's files")
+        if not vends(found):
+            raise CredentialsError("the catalog vends no credentials for the table's files")
         self._again = False
         hide_fetched(found[SECRET], found.get(TOKEN))
         return Credentials(found[KEY_ID], found[SECRET], found.get(TOKEN))

@@ -1,4 +1,4 @@
-"""On what terms a table is committed to: what the settings say, and whoever commits."""
+"""On what terms a table is committed to: by the settings, and by the process that commits."""
 
 from __future__ import annotations
 

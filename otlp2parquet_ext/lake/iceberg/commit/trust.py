@@ -3,14 +3,14 @@
     entry's name and bytes --read_entry()--> DataFile as claimed | Rejection
     claim, the file's end  --verified()----> DataFile as it is   | Rejection
 
-Everybody who may put into the inbox may put anything into it, and a table that refers to a file
-that is not there, or not what was said of it, fails every scan. So nothing a descriptor says is
+A role that may put into the inbox may put anything into it, and a table that refers to a missing
+file, or to one that differs from its description, fails every scan. So nothing a descriptor says is
 believed: its name and path follow from each other, so that a file has one descriptor and a
 descriptor one file; the rest is compared with the file, and bounds are taken from the file alone.
 Neither is a clock asked how old something is.
 
-What this cannot tell: whether the pages of a file are whole, and whether its rows are true. Whoever
-may store data files may store rows.
+What this cannot tell: whether the pages of a file are whole, and whether its rows are true. A role
+that may store data files may store rows.
 """
 
 from __future__ import annotations

@@ -191,7 +191,7 @@ def _skip_array(skip_item: Skip) -> Skip:
 
 
 def _items(data: bytes, position: int) -> tuple[int, int | None, int]:
-    """Read the head of an array's block: items, where it ends if that is said, where they begin."""
+    """Read the head of an array's block: items, its end if it has a size, where they begin."""
     count, position = read_long(data, position)
     end = None
     if count < 0:

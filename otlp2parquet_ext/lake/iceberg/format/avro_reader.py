@@ -1,4 +1,4 @@
-"""Records of an Avro file: a manifest's or a manifest list's, whoever wrote it.
+"""Records of an Avro file: a manifest's or a manifest list's, from any writer.
 
     file --records(wanted)--> what is wanted of each record, and its bytes as they are
 

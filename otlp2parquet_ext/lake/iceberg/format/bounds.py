@@ -1,7 +1,7 @@
 """What readers prune by: sizes, counts and bounds of a Parquet file's columns, by field id.
 
 The Parquet writer has computed them while it wrote; here they only take Iceberg's form, so that
-whoever commits the file never opens it. What a list holds is known by the id of its elements, and
+a commit of the file never opens it. What a list holds is known by the id of its elements, and
 has no bounds: no reader could skip a file by them.
 
 Source: Apache Iceberg table specification, Appendix D, "Binary single-value serialization".

@@ -2,8 +2,8 @@
 
     snapshots --all_lines()--> one Line for each manifest --live()--> which files are still there
 
-Whoever deletes asks here first. An answer is whole or an error: what cannot be read might refer
-to anything.
+Code that deletes files asks here first. An answer is whole or an error: what cannot be read might
+refer to anything.
 
 Source: Apache Iceberg table specification, "Manifest Lists", "Manifests".
 """

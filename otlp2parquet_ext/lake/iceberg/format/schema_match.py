@@ -5,8 +5,8 @@
 
 A table made from our columns is matched by field id: whatever its owner renamed, added, dropped
 or reordered, an id stays what it was. Any other table is matched by name, in whatever case, and
-files for it carry *its* ids. What such a table lacks is *parked*: written under an id no table
-has, so that nothing shows it, and nothing is lost.
+files for it carry *its* ids. A column that such a table lacks is *unmapped*: it is written under an
+id that no table has, so that no query shows it, and nothing is lost.
 
 Source: Apache Iceberg table specification, "Schema Evolution", "Column Projection".
 """
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 Field = dict[str, Any]
 
 PROMOTIONS = frozenset({("int", "long"), ("float", "double")})
-PARKED = 1_000_000
+UNMAPPED_ID_OFFSET = 1_000_000
 """Added to our ids where a table has no such column; its own ids never grow that far."""
 
 
@@ -219,14 +219,14 @@ def _fitted(column: Column, field: Field | None, history: set[tuple[int, str]]) 
     if field is not None:
         element_id = field["type"]["element-id"] if column.element_type else 0
         return replace(column, field_id=field["id"], name=field["name"], element_id=element_id)
-    element_id = column.element_id and PARKED + column.element_id
+    element_id = column.element_id and UNMAPPED_ID_OFFSET + column.element_id
     if (column.field_id, column.name.lower()) in history:
         # Dropped: the id is ours, and nobody else ever gets it; whose its elements' is, who knows.
         return replace(column, element_id=element_id)
     return replace(
         column,
-        field_id=PARKED + column.field_id,
-        name=f"{column.name} (parked)",
+        field_id=UNMAPPED_ID_OFFSET + column.field_id,
+        name=f"{column.name} (unmapped)",
         element_id=element_id,
     )
 

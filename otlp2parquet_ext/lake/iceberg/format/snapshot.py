@@ -62,7 +62,7 @@ def new_snapshot(
 ) -> dict[str, Any]:
     """Return a snapshot on top of the current one.
 
-    Time never goes back from one snapshot to the next, whoever's clock is wrong.
+    Time never goes back from one snapshot to the next, also where a writer's clock is wrong.
     """
     parent = current_snapshot(metadata)
     return {

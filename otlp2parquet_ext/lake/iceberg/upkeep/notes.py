@@ -3,9 +3,9 @@
     put(before the swap) --> care/replaced/<Unix ms>-<snapshot id>.json --> deleted with its files
 
 Snapshots expire with every append, and then nothing in the table says what they alone referred
-to. So whoever replaces files writes their names down first. A note proves that its files were in
-the table; whether they still are, the table is asked before any is deleted. A note whose snapshot
-never came about does no harm: its files are still referred to.
+to. So a process that replaces files writes their names down first. A note proves that its files
+were in the table; whether they still are, the table is asked before any is deleted. A note whose
+snapshot never came about does no harm: its files are still referred to.
 """
 
 from __future__ import annotations
