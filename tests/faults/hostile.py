@@ -14,6 +14,7 @@ from faults.scenario import (
     GLUE,
     NETWORKED,
     OTLP,
+    REST,
     S3,
     SQLITE,
     TAP,
@@ -99,16 +100,16 @@ BATCHES = (
 )
 
 FLOODS: Mapping[str, tuple[str, Flood, tuple[str, ...], str]] = {
-    "done": ("each request is done", Flood(FLOOD_BYTES), (*NETWORKED, TAP, OTLP), "*"),
+    "done": ("each request is done", Flood(FLOOD_BYTES), (*NETWORKED, REST, TAP, OTLP), "*"),
     "done-chunked": (
         "each request is done, and the answer's length is not told",
         Flood(FLOOD_BYTES, framing="chunks"),
-        (*NETWORKED, TAP, OTLP),
+        (*NETWORKED, REST, TAP, OTLP),
         "*",
     ),
-    "503": ("HTTP 503", Flood(FLOOD_BYTES, 503, "close"), (*NETWORKED, TAP, OTLP), "*"),
+    "503": ("HTTP 503", Flood(FLOOD_BYTES, 503, "close"), (*NETWORKED, REST, TAP, OTLP), "*"),
     # A Data Tap and a collector refuse for ever with it: a row says how many they lack.
-    "403": ("HTTP 403", Flood(FLOOD_BYTES, 403), (*NETWORKED, TAP, OTLP), "*"),
+    "403": ("HTTP 403", Flood(FLOOD_BYTES, 403), (*NETWORKED, REST, TAP, OTLP), "*"),
     "catalog": ("the catalog alone; it does its work", Flood(FLOOD_BYTES), (GLUE,), "AWSGlue.*"),
 }
 

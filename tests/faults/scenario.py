@@ -20,11 +20,11 @@ Step = tuple[str | int, ...]
 """A method of `runtime.Steps` and its arguments."""
 
 STRATEGIES = ("adaptive", "end", "threshold")
-FILE, SQLITE, S3, GLUE = "file", "sqlite", "s3", "glue"
+FILE, SQLITE, S3, GLUE, REST = "file", "sqlite", "s3", "glue", "rest"
 TAP, OTLP = "tap", "otlp"
 ALL = (FILE, SQLITE, S3, GLUE)
 NETWORKED = (S3, GLUE)
-EVERY = (*ALL, TAP, OTLP)
+EVERY = (*ALL, REST, TAP, OTLP)
 
 
 class Adversaries(Enum):

@@ -19,11 +19,12 @@ from typing import TYPE_CHECKING, Self
 import counting_proxy
 import moto_glue
 import places
+import rest_fixture
 import telemetry_sinks
 from counting_proxy import Latency
 from telemetry_sinks import Collector, Tap
 
-from faults.scenario import FILE, GLUE, OTLP, S3, SQLITE, TAP, Down
+from faults.scenario import FILE, GLUE, OTLP, REST, S3, SQLITE, TAP, Down
 from faults.sinks import Sunk
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ class Target:
 
 
 class Targets:
-    """Makes destinations; moto is started with the first that needs it.
+    """Makes destinations; moto and the REST catalog are started with the first that needs them.
 
     Attributes:
         healthy: what runs without trouble were like, for those that have some.
@@ -85,6 +86,7 @@ class Targets:
         self.healthy: dict[tuple[object, ...], Outcome] = {}
         self._stack = ExitStack()
         self._moto = ""
+        self._catalog: tuple[str, Path] | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -100,13 +102,15 @@ class Targets:
             return _plain(places.sqlite(folder))
         if kind in (TAP, OTLP):
             return self._sunk(Sunk(Tap() if kind == TAP else Collector()))
+        if kind == REST:
+            return self._rest()
         server = self._server()
         proxy = self._stack.enter_context(counting_proxy.running(server))
         if kind == S3:
             place = places.plain_s3(server)
             url = place.url.replace(server, proxy.url)
             return Target(place, {**place.environ, "OTLP2PARQUET_DESTINATION": url}, proxy)
-        assert kind == GLUE, f"{kind!r}: expected one of file, sqlite, s3, glue, tap, otlp"
+        assert kind == GLUE, f"{kind!r}: expected one of file, sqlite, s3, glue, rest, tap, otlp"
         place = places.glue(server)
         return Target(place, {**place.variables, "AWS_ENDPOINT_URL": proxy.url}, proxy)
 
@@ -114,6 +118,19 @@ class Targets:
         served = self._stack.enter_context(telemetry_sinks.running(sunk.sink))
         proxy = self._stack.enter_context(counting_proxy.running(served.url))
         return Target(sunk, sunk.variables(proxy), proxy)
+
+    def _rest(self) -> Target:
+        """Make a table of a REST catalog behind a proxy; its files lie on this disk."""
+        if self._catalog is None:
+            folder = Path(tempfile.mkdtemp(prefix="rest-"))
+            self._stack.callback(shutil.rmtree, folder, ignore_errors=True)
+            url = self._stack.enter_context(rest_fixture.running(folder))
+            self._catalog = url, folder / "warehouse"
+        url, warehouse = self._catalog
+        proxy = self._stack.enter_context(counting_proxy.running(url))
+        place = places.rest(url, warehouse)
+        through = {"OTLP2PARQUET_DESTINATION": place.url.replace(url, proxy.url)}
+        return Target(place, {**place.environ, **through}, proxy)
 
     def _server(self) -> str:
         if not self._moto:
