@@ -1,6 +1,7 @@
 """What is tried of each kind of destination, in order: a function a kind.
 
 kind                 steps
+any                  encryption, where a secret would be sent over plain http
 file, s3             credentials, files
 sqlite               tables, files, inbox
 glue, s3tables       credentials, tables, files, inbox
@@ -13,13 +14,16 @@ What reads pyarrow is imported where it is needed: who only forwards has no use 
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from otlp2parquet_ext.lake.checking.collector import collector_trials
 from otlp2parquet_ext.lake.checking.data_tap import tap_trials
 from otlp2parquet_ext.lake.checking.files import PROBE, file_trials, waiting
 from otlp2parquet_ext.lake.checking.identity import identity_trials
-from otlp2parquet_ext.lake.checking.runner import Trial
+from otlp2parquet_ext.lake.checking.runner import NotTried, Trial
+from otlp2parquet_ext.lake.destinations.choose import secrets_of
+from otlp2parquet_ext.lake.http.clear_text import clear_text
 from otlp2parquet_ext.lake.iceberg.commit.set_aside import FOLDER
 from otlp2parquet_ext.lake.storage.lazily import LazyStorage
 
@@ -35,7 +39,15 @@ SERVICES = {"glue": "Glue", "s3tables": "S3 Tables", "sqlite": ""}
 
 def trials_of(subject: Subject) -> Iterator[Trial]:
     """Yield all there is to find out about a destination."""
-    return KINDS[subject.address.kind](subject)
+    for secret, url in secrets_of(subject.address, subject.settings).items():
+        if line := clear_text(url, secret):
+            yield Trial("encryption", partial(_noted, line))
+    yield from KINDS[subject.address.kind](subject)
+
+
+def _noted(line: str) -> str:
+    """Make a note: it works, and it should not be so."""
+    raise NotTried(line)
 
 
 def _file(subject: Subject) -> Iterator[Trial]:

@@ -28,6 +28,10 @@ LIMIT_MS = 10_000
 batch is kept, and tried again."""
 
 
+LENT = "the token that the catalog vends for S3"
+"""The secret that goes to the `s3.endpoint` of a catalog, for messages."""
+
+
 class Access:
     """See the module.
 
@@ -99,6 +103,8 @@ class Access:
         }
         options = {name: value for name, value in said.items() if value}
         other = self.having({**options, **self._options}, self._service)
+        if "endpoint" not in self._options:  # else the user's own is used
+            self.client.warn_of_clear_text(options.get("endpoint", ""), LENT)
         other.__dict__["credentials"] = credentials  # what `cached_property` would fill in
         return other
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from otlp2parquet_ext.common.log import log
 from otlp2parquet_ext.common.secrets.urls import shown
 from otlp2parquet_ext.lake.destinations.address import FORWARDING, AddressError, check_names
 from otlp2parquet_ext.lake.destinations.destination import DestinationError
@@ -122,6 +123,30 @@ def _check_not_ours(address: DestinationAddress, settings: Settings) -> None:
         )
 
 
+def secrets_of(address: DestinationAddress, settings: Settings) -> dict[str, str]:
+    """Return the names of the secrets a destination is sent, with the URLs they go to."""
+    place, uri = address.place, address.options.get("oauth2-server-uri", "")
+    if address.kind == "tap":
+        return {"BD_TAP_CLIENT_TOKEN": place} if settings.tap_token else {}
+    if address.kind == "otlp":
+        return {"OTEL_EXPORTER_OTLP_HEADERS": place} if settings.otlp_headers else {}
+    if address.kind == "rest" and settings.rest_token:
+        return {"OTLP2PARQUET_REST_TOKEN": place}
+    if address.kind == "rest" and settings.rest_credential:
+        found = {"OTLP2PARQUET_REST_CREDENTIAL": uri or place}
+        return {**found, "the token of this credential": place} if uri else found
+    return {}
+
+
+def warn_of_clear_text(address: DestinationAddress, settings: Settings) -> None:
+    """Warn of a secret that can be read on its way to what telemetry is forwarded to."""
+    from otlp2parquet_ext.lake.http.clear_text import clear_text  # noqa: PLC0415
+
+    for secret, url in secrets_of(address, settings).items():
+        if line := clear_text(url, secret):
+            log("warning", line)
+
+
 class _Opening:
     """Makes destinations that share their connections."""
 
@@ -152,6 +177,7 @@ class _Opening:
         from otlp2parquet_ext.lake.destinations.data_tap import data_tap  # noqa: PLC0415
 
         settings = self._settings
+        warn_of_clear_text(address, settings)
         return data_tap(
             address.place,
             settings.tap_token,
@@ -164,6 +190,7 @@ class _Opening:
         from otlp2parquet_ext.lake.destinations.otlp_http import otlp_http  # noqa: PLC0415
 
         settings = self._settings
+        warn_of_clear_text(address, settings)
         return otlp_http(
             address.place,
             settings.otlp_headers,

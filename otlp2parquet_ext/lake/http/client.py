@@ -16,9 +16,10 @@ import time
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from otlp2parquet_ext.common.log import quote
+from otlp2parquet_ext.common.log import log, quote
 from otlp2parquet_ext.lake.http import answer
 from otlp2parquet_ext.lake.http.address import split
+from otlp2parquet_ext.lake.http.clear_text import clear_text
 from otlp2parquet_ext.lake.http.connection import Connection, steady_ms, tls_context, unreachable
 from otlp2parquet_ext.lake.http.limits import (
     DECODED_TIMES,
@@ -103,6 +104,7 @@ class Client:
         self._lock = threading.Lock()
         self._idle: list[_Idle] = []
         self._tls: ssl.SSLContext | None = None
+        self._warned: set[str] = set()
 
     def request(
         self,
@@ -148,6 +150,15 @@ class Client:
             where = f"{method} at {_at(address.origin)}"
             raise ResponseTooLongError(f"{where} was not answered: {problem}", sent=True)
         return response
+
+    def warn_of_clear_text(self, url: str, secret: str) -> None:
+        """Warn, once for each secret, of one that can be read on its way; see `clear_text`."""
+        line = clear_text(url, secret)
+        with self._lock:
+            new = bool(line) and secret not in self._warned
+            self._warned |= {secret} if new else set()
+        if new:
+            log("warning", line)
 
     def _tell(self) -> None:
         if self._watch is not None:

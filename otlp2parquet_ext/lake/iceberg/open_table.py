@@ -178,8 +178,8 @@ def bearer_catalog(
         identity = remedies.CREDENTIAL_IDENTITY
         uri = token_uri or f"{wanted.uri.rstrip('/')}/v1/oauth/tokens"
         tokens = bearer.ClientCredentials(client, uri, credential, scope or bearer.SCOPE)
-        bearer.warn_in_the_clear(uri)
+        client.warn_of_clear_text(uri, "OTLP2PARQUET_REST_CREDENTIAL")
     if token or credential:
-        bearer.warn_in_the_clear(wanted.uri)
+        client.warn_of_clear_text(wanted.uri, "our token")
     found = remedies.other(f"{wanted.namespace}.{wanted.name}", identity)
     return RestCatalog(RestClient(bearer.BearerClient(client, tokens), wanted, found))

@@ -9,7 +9,6 @@ catalog, OpenAPI specification, "getToken".
 
 from __future__ import annotations
 
-import contextlib
 import random
 import time
 from typing import TYPE_CHECKING, Protocol
@@ -17,9 +16,8 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from otlp2parquet_ext.common.log import hide_fetched, log, quote
+from otlp2parquet_ext.common.log import hide_fetched, quote
 from otlp2parquet_ext.common.secrets.urls import shown
-from otlp2parquet_ext.lake.http.address import in_the_clear
 from otlp2parquet_ext.lake.http.errors import UNREADABLE
 from otlp2parquet_ext.lake.http.limits import DOCUMENT
 from otlp2parquet_ext.lake.http.response import ResponseTooLongError, WebError
@@ -51,13 +49,6 @@ class BearerTokens(Protocol):
 
     def refused(self) -> bool:
         """Take note that a token was not accepted; True when there may be a better one."""
-
-
-def warn_in_the_clear(uri: str) -> None:
-    """Warn of a token that can be read on its way; a malformed URL fails when it is used."""
-    with contextlib.suppress(WebError):
-        if in_the_clear(uri):
-            log("warning", f"{shown(uri)}: our token is sent in the clear: expected https")
 
 
 class FixedToken:

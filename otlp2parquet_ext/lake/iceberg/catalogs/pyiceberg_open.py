@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from pyiceberg.catalog import BOTOCORE_SESSION, load_catalog
 from pyiceberg.exceptions import NotInstalledError, RESTError
 
-from otlp2parquet_ext.common.log import quote
+from otlp2parquet_ext.common.log import log, quote
+from otlp2parquet_ext.lake.http.clear_text import clear_text
 from otlp2parquet_ext.lake.http.limits import memory_limit_bytes
 from otlp2parquet_ext.lake.iceberg.catalogs.pyiceberg_answers import bound_botocore, bound_requests
 from otlp2parquet_ext.lake.iceberg.catalogs.pyiceberg_config import known_catalogs, variable
@@ -59,6 +60,7 @@ def open_catalog(
     }
     # boto3 does not know Lambda's own variable.
     region = {REGION: environ["AWS_REGION"]} if environ.get("AWS_REGION") else {}
+    _warn_of_clear_text(properties)
     try:
         catalog = _load(name, {**region, **properties, **ours})
     except ValueError as error:
@@ -72,6 +74,15 @@ def open_catalog(
     _adapt(catalog)
     files.properties = catalog.properties
     return catalog
+
+
+def _warn_of_clear_text(properties: Mapping[str, str]) -> None:
+    """Warn of a token or a credential that can be read on its way to a REST catalog."""
+    catalog = properties.get("uri", "")
+    goes = {"token": catalog, "credential": properties.get("oauth2-server-uri") or catalog}
+    for secret in filter(properties.get, goes):
+        if line := clear_text(goes[secret], f"the property {secret}"):
+            log("warning", line)
 
 
 def _extra_for(error: Exception) -> str:
