@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
     from otlp2parquet_ext.common.secrets.masking import Masker
 
-ESCAPES = {i: f"\\u{i:04x}" for i in range(32)} | {34: '\\"', 92: "\\\\", 127: "\\u007f"}
-
 QUOTED_CHARACTERS = 300
 MOST_FETCHED = 32
 """Secrets that came while we run, of which the latest are remembered: each replaces another."""
@@ -47,12 +45,18 @@ def hide_fetched(*secrets: str | None) -> None:
         _maskers.clear()
 
 
-def _masker() -> Masker:
-    """Return what masks; made anew when there are other secrets."""
+def _any_secret() -> bool:
+    """Collect the secrets of `hide`; tell whether there are any."""
     while _pending:
         _secrets.extend(_pending[0])
         _maskers.clear()
         del _pending[0]
+    return bool(_secrets or _fetched)
+
+
+def _masker() -> Masker:
+    """Return what masks; made anew when there are other secrets."""
+    _any_secret()
     found = next(iter(_maskers), None)
     if found is None:
         from otlp2parquet_ext.common.secrets.masking import Masker  # noqa: PLC0415 - with the first message
@@ -64,7 +68,8 @@ def _masker() -> Masker:
 
 def without_secrets(text: str) -> str:
     """Return a text of ours with `***` instead of what is hidden, and URLs as they may be shown."""
-    return _with_urls_shown(_masker().mask(text), web_paths=True)
+    masked = _masker().mask(text) if _any_secret() else text
+    return _with_urls_shown(masked, web_paths=True)
 
 
 def _with_urls_shown(text: str, *, web_paths: bool) -> str:
@@ -101,9 +106,17 @@ def quote(text: object, characters: int = QUOTED_CHARACTERS) -> str:
     return " ".join(line.split())[:characters]
 
 
+def _escaped(text: str) -> str:
+    """Return a text as JSON has it between quotes; few messages need it."""
+    escapes = {i: f"\\u{i:04x}" for i in range(32)} | {34: '\\"', 92: "\\\\", 127: "\\u007f"}
+    return text.encode("utf-8", "replace").decode("utf-8").translate(escapes)
+
+
 def line(level: str, message: str) -> str:
     """Return the line without its end; whatever `message` holds, the line is valid JSON."""
-    safe = without_secrets(message).encode("utf-8", "replace").decode("utf-8").translate(ESCAPES)
+    safe = without_secrets(message)
+    if not (safe.isascii() and safe.isprintable()) or '"' in safe or "\\" in safe:
+        safe = _escaped(safe)
     return f'{{"extension":"otlp2parquet","level":"{level}","message":"{safe}"}}'
 
 

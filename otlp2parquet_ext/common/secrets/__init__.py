@@ -1,6 +1,6 @@
 """Secrets in text: which parts are secret, and how they are masked.
 
 masking.py       replaces secrets in a message
-needles.py, forms.py, places.py, escapes.py   the forms a secret takes, and where they stand
+forms.py, places.py, escapes.py   the forms a secret takes, and where they stand
 urls.py, url_options.py   what of a URL may be shown
 """

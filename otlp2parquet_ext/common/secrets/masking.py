@@ -11,13 +11,11 @@ may be before the first `next`, so that no `re`, `json` or `html` is used.
 
 from __future__ import annotations
 
-from otlp2parquet_ext.common.secrets.needles import Needle
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from otlp2parquet_ext.common.secrets.needles import Forms
+    from otlp2parquet_ext.common.secrets.places import Forms
 
 HIDDEN = "***"
 SHORTEST_HIDDEN = 6
@@ -35,6 +33,25 @@ _SIGNS = "%\\&"
 """Characters that begin an escape."""
 
 _PUNCTUATION = ".,:;!?()[]\"'…"
+
+
+class Needle:
+    """One form of a secret, as it is compared.
+
+    Args:
+        text: its letters and digits, or all but its spaces.
+        piece: as many characters, from either end, give it away although the rest is missing.
+        edge: as many are its beginning where a text ends, or its end where a text begins.
+        encoded: in base64, say.
+    """
+
+    __slots__ = ("edge", "encoded", "piece", "text")
+
+    def __init__(self, text: str, piece: int, edge: int, *, encoded: bool) -> None:
+        self.text = text
+        self.piece = piece
+        self.edge = edge
+        self.encoded = encoded
 
 
 class Masker:

@@ -11,10 +11,21 @@ from otlp2parquet_ext.common.secrets.escapes import UNESCAPED_TIMES, chars_of, u
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from typing import Protocol, TypeAlias
 
     from otlp2parquet_ext.common.secrets.escapes import Char
-    from otlp2parquet_ext.common.secrets.needles import Forms, Needle
+
+    class SearchedForm(Protocol):
+        """One form of a secret; see `masking.Needle`."""
+
+        text: str
+        piece: int
+        edge: int
+        encoded: bool
+
+    Forms: TypeAlias = Mapping[Callable[[str], bool], Sequence[SearchedForm]]
+    """Forms by which characters count: see `masking`."""
 
 HIDDEN = "***"
 NEIGHBOURS = 8
@@ -41,7 +52,7 @@ def masked(text: str, forms: Forms, *, edges: bool) -> str:
 def _found(
     chars: Sequence[Char],
     keep: Callable[[str], bool],
-    needles: Iterable[Needle],
+    needles: Iterable[SearchedForm],
     *,
     edges: bool,
 ) -> set[tuple[int, int, int]]:
@@ -59,7 +70,7 @@ def _found(
     return spans
 
 
-def _places(text: str, needle: Needle, *, edges: bool) -> Iterator[tuple[int, int]]:
+def _places(text: str, needle: SearchedForm, *, edges: bool) -> Iterator[tuple[int, int]]:
     whole, piece = needle.text, min(needle.piece, len(needle.text))
     at = text.find(whole[:piece])
     while at >= 0:
