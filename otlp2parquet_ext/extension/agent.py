@@ -3,7 +3,7 @@
     next ----------> Session ---\
     receiver -> Spool -----------> flushing decides --> FlushSide (two worker threads)
     timer ----------------------/                            |
-         ^------------- Receipt, or the batch is kept -------/
+         ^------------- receipt, or the batch is kept -------/
 
 The loop owns the session and the spool; the workers own the destination. Between them pass only
 sealed segments and receipts. This is the only room that knows all the others.

@@ -69,7 +69,7 @@ class Losses:
         return msgspec.json.encode([_Event(time_text, loss, EVENT_TYPE) for loss in losses])
 
     def learn(self, report: bytes) -> bool:
-        """Count again what a report that was never told says; False when it is none."""
+        """Count again the losses of a report that reached no table; False when it is none."""
         try:
             events = msgspec.json.decode(report, type=list[_Event])
         except (msgspec.MsgspecError, UnicodeDecodeError):

@@ -29,8 +29,8 @@ INSTEAD = {
     r"owe|owes|owed|owing": "undelivered, what a destination lacks",
     r"somehow": "how it is done",
     r"nobody's": "the cause",
-    r"(?:is|are|was|were|be|been|being) (?:\w+ly )?said": "X logs, X states",
-    r"(?:is|are|was|were|be|been|being) (?:\w+ly )?told": "X tells Y, X reports",
+    r"(?:is|are|was|were|be|been|being) (?:\w+ )?said": "X logs, X states",
+    r"(?:is|are|was|were|be|been|being) (?:\w+ )?told": "X tells Y, X reports",
     r"(?:let|lets|letting) (?:\w+ )?(?:go(?! on\b)|in)": "discard, release; admit",
     r"whoever(?:'s)?": "the subject itself: the next committer, the caller, a client",
 }

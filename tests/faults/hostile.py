@@ -102,7 +102,7 @@ BATCHES = (
 FLOODS: Mapping[str, tuple[str, Flood, tuple[str, ...], str]] = {
     "done": ("each request is done", Flood(FLOOD_BYTES), (*NETWORKED, REST, TAP, OTLP), "*"),
     "done-chunked": (
-        "each request is done, and the answer's length is not told",
+        "each request is done, and the answer states no length",
         Flood(FLOOD_BYTES, framing="chunks"),
         (*NETWORKED, REST, TAP, OTLP),
         "*",

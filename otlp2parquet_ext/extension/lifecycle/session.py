@@ -28,7 +28,7 @@ class Session:
     """The invocations of this process, as far as decisions need them.
 
     Args:
-        hears_platform: platform events were subscribed to; without them no end is ever told.
+        hears_platform: platform events were subscribed to; without them nothing reports an end.
 
     Attributes:
         current: the latest INVOKE, None before the first.

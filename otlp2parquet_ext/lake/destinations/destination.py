@@ -2,7 +2,7 @@
 
     Batch --store()--> durable --commit()--> visible
 
-*Receipt* and *committed* are never confused: after `store` the batch outlives this environment
+*Stored* and *committed* are never confused: after `store` the batch outlives this environment
 and its segment may be discarded; after `commit` readers see it. Destinations without a commit of
 their own are visible as soon as they are stored.
 

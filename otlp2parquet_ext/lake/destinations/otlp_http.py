@@ -104,7 +104,7 @@ def otlp_http(base: str, headers: str, client: Callable[[], Client], *, gzip: bo
 
 
 def read_headers(text: str) -> dict[str, str]:
-    """Read `name=value,name=value`, values percent-encoded; what they say is never said again.
+    """Read `name=value,name=value`, values percent-encoded; no message quotes a value.
 
     An entry that is none is left out, and one line says which, by its number.
     """

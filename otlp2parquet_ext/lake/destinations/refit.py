@@ -1,4 +1,4 @@
-"""Receipt files written anew for a table that is not quite ours, and files no table takes.
+"""Stored files written anew for a table that is not quite ours, and files no table takes.
 
 A file is stored before anybody has looked at the table. Should the table turn out to know our
 columns under ids of its own, the file is written once more with those; should its types clash
