@@ -78,8 +78,8 @@ class Agent:
         self._booted = booted
         self._settings = booted.settings
         self._api = ExtensionsApi(booted)
-        types = self._settings.telemetry_types.split(",")
-        self._session = Session(hears_platform=booted.subscribed and "platform" in types)
+        hears_platform = booted.subscribed and "platform" in self._settings.telemetry_types
+        self._session = Session(hears_platform=hears_platform)
         limit_bytes = body_limit_bytes(calls.platform_max_bytes(self._settings))
         spool = Spool(
             Path(self._settings.spool_dir),
@@ -117,7 +117,7 @@ class Agent:
         await self._otlp.start()
         if self._settings.preload != "lazy":
             self._flusher.preload()
-        if self._settings.check == "1":
+        if self._settings.check:
             _begin_check(self._booted)
         shutdown = await self._until_shutdown()
         await self._shut_down(shutdown)
@@ -248,7 +248,7 @@ class Agent:
 
     def _note_end(self, shutdown: Shutdown) -> None:
         """Let what is derived of open invocations be closed, where anything is."""
-        if self._settings.signals != "logs":
+        if self._settings.signals != {"logs"}:
             kind, payload, _ = ending_note(shutdown.reason, time.time_ns() // 1_000)
             self._flusher.offer(kind, payload, 0)
 

@@ -134,7 +134,7 @@ def start(environ: Mapping[str, str], name: str | None) -> Booted:
     _register(booted, name or settings.extension_name)
     if settings.destination:
         booted.listener = _listen(settings)
-        if settings.otlp == "on":
+        if settings.otlp:
             booted.otlp_listener = _listen_for_otlp(settings)
         booted.subscribed = booted.listener is not None and _subscribe(booted, booted.listener)
     else:

@@ -11,10 +11,14 @@ is the spool's affair.
 from __future__ import annotations
 
 import enum
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from otlp2parquet_ext.common.retry import left_ms
+
+if TYPE_CHECKING:
+    from otlp2parquet_ext.common.settings.settings import FlushStrategy
 
 FREQUENT_GAP_MS = 10_000
 """Invocations closer together than this are frequent: the next one soon flushes for this one."""
@@ -102,7 +106,9 @@ def due_in_ms(thresholds: Thresholds, buffered: Buffered, now_ms: int) -> int | 
     return left_ms(buffered.since_ms + thresholds.timeout_ms, now_ms, thresholds.timeout_ms)
 
 
-def holds(strategy: str, typical_gap_ms: int | None, *, loaded: bool = True) -> Hold | None:
+def holds(
+    strategy: FlushStrategy, typical_gap_ms: int | None, *, loaded: bool = True
+) -> Hold | None:
     """Return why this invocation is held until its telemetry is flushed, None when it is not.
 
     A held invocation costs the time until `platform.runtimeDone` has been delivered and the batch
@@ -110,7 +116,7 @@ def holds(strategy: str, typical_gap_ms: int | None, *, loaded: bool = True) -> 
     the next invocation or to SHUTDOWN.
 
     Args:
-        strategy: `adaptive`, `end` or `threshold`.
+        strategy: the setting `flush`.
         typical_gap_ms: between invocations, None while there was one only.
         loaded: what makes and stores batches is imported. Importing may take two holds
             (`health.HOLDS_FOR_IMPORTS`): the environment freezes in between, and SHUTDOWN leaves

@@ -55,7 +55,7 @@ class TableBuilder:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._signals = frozenset(settings.signals.split(","))
+        self._signals = settings.signals
         self._exclude, problems = exclusion(settings.exclude)
         if LOGS not in self._signals:
             self._exclude = EVERYTHING

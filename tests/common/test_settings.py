@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal, get_args, get_origin
 
 import pytest
 
+from otlp2parquet_ext.common.settings.setting import OneOf, Setting, SomeOf, Switch, WholeNumber
 from otlp2parquet_ext.common.settings.settings import Settings, load
 from otlp2parquet_ext.common.settings.table import SETTINGS
 from otlp2parquet_ext.tools.commands.settings import markdown
@@ -25,6 +27,77 @@ def test_an_empty_environment_gives_the_defaults_and_no_problem() -> None:
 def test_every_setting_has_an_attribute_and_the_other_way_round() -> None:
     """`SETTINGS` is what docs are made from, the annotations what mypy checks: they are one."""
     assert [s.attribute for s in SETTINGS] == list(Settings.__annotations__)
+
+
+def annotated(setting: Setting) -> object:
+    """Return the type that `Settings` states for a setting; mypy checks comparisons with it."""
+    strategy = Literal["adaptive", "end", "threshold"]
+    words = {"Literal": Literal, "FlushStrategy": strategy}
+    return eval(Settings.__annotations__[setting.attribute], words)  # noqa: S307 - our own text
+
+
+@pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.attribute)
+def test_the_type_of_an_attribute_lists_exactly_the_words_that_are_valid(setting: Setting) -> None:
+    """A word in the table only would never be compared with; one in the type only never comes."""
+    type_, kind = annotated(setting), setting.kind
+    if isinstance(kind, OneOf):
+        assert get_origin(type_) is Literal
+        assert set(get_args(type_)) == set(kind.words)
+    elif isinstance(kind, SomeOf):
+        assert get_origin(type_) is frozenset
+        assert set(get_args(get_args(type_)[0])) == set(kind.words)
+    else:
+        expected = {Switch: bool, WholeNumber: int}.get(type(kind), str)
+        assert type_ is expected
+
+
+@pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.attribute)
+def test_the_default_of_a_setting_is_valid(setting: Setting) -> None:
+    """The default is used without being read as a variable is: nothing else would check it."""
+    if setting.default != "":
+        assert setting.kind.parse(str(setting.default)) == setting.value
+    assert setting.text_of(setting.value) == str(setting.default)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "attribute", "value"),
+    [
+        ("OTLP2PARQUET_OTLP", "On", "otlp", True),
+        ("OTLP2PARQUET_CREATE_TABLE", "off", "create_table", False),
+        ("OTLP2PARQUET_MAINTAIN", "off", "maintain", False),
+        ("OTLP2PARQUET_SWEEP", "off", "sweep", False),
+        ("OTLP2PARQUET_CHECK", "1", "check", True),
+        ("OTLP2PARQUET_SIGNALS", "traces, LOGS", "signals", frozenset({"logs", "traces"})),
+    ],
+)
+def test_a_switch_is_read_as_a_bool_and_a_list_as_a_set(
+    name: str, text: str, attribute: str, value: object
+) -> None:
+    """The text is parsed once, so no code compares it, and no code misspells it."""
+    settings, problems = load({name: text})
+    assert problems == []
+    assert getattr(settings, attribute) == value
+    assert isinstance(getattr(settings, attribute), type(value))
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "problem"),
+    [
+        ("OTLP2PARQUET_OTLP", "yes", "one of off, on, for example off; using off"),
+        ("OTLP2PARQUET_CREATE_TABLE", "1", "one of on, off, for example on; using on"),
+        ("OTLP2PARQUET_CHECK", "on", "one of 0, 1, for example 0; using 0"),
+        (
+            "OTLP2PARQUET_SIGNALS",
+            "logs,",
+            "a comma list of logs, traces, metrics, for example logs; using logs",
+        ),
+    ],
+)
+def test_the_line_for_a_bad_word_shows_words_as_a_variable_has_them(
+    name: str, text: str, problem: str
+) -> None:
+    """The user types `off`, not `False`."""
+    assert load({name: text})[1] == [f"{name}={text!r}: expected {problem}"]
 
 
 def test_seed_names_work_bare_and_with_the_prefix_and_the_prefix_wins() -> None:
@@ -66,7 +139,7 @@ def test_a_bad_value_is_one_line_with_name_value_range_and_what_is_used(
     default = next(s for s in SETTINGS if name in s.spellings())
     assert problems[0].startswith(f"{name}={value!r}: expected ")
     assert problems[0].endswith(f"; using {default.default}")
-    assert getattr(settings, default.attribute) == default.default
+    assert getattr(settings, default.attribute) == default.value
 
 
 def test_the_line_for_a_bad_number_reads_as_a_sentence() -> None:
@@ -123,7 +196,7 @@ def test_words_are_read_in_any_case_and_lists_with_spaces() -> None:
     settings, problems = load(environ)
     assert problems == []
     assert settings.flush == "end"
-    assert settings.telemetry_types == "platform,extension"
+    assert settings.telemetry_types == {"platform", "extension"}
 
 
 def test_a_misspelled_setting_is_reported_rather_than_ignored() -> None:

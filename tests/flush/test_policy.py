@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,6 +27,9 @@ from otlp2parquet_ext.flush.policy import (
     holds,
     wait_for_end_until_ms,
 )
+
+if TYPE_CHECKING:
+    from otlp2parquet_ext.common.settings.settings import FlushStrategy
 
 LIMITS = Thresholds(max_items=10, max_bytes=1_000, timeout_ms=500)
 
@@ -78,7 +83,7 @@ def test_a_trickle_of_small_deliveries_does_not_postpone_the_flush() -> None:
     ],
 )
 def test_only_invocations_nobody_would_flush_for_are_held(
-    strategy: str, gap_ms: int | None, hold: Hold | None
+    strategy: FlushStrategy, gap_ms: int | None, hold: Hold | None
 ) -> None:
     """Adaptive: after a rare one nothing comes soon; a frequent one is flushed beside the next."""
     assert holds(strategy, gap_ms) is hold
@@ -89,7 +94,7 @@ def test_only_invocations_nobody_would_flush_for_are_held(
     [("adaptive", Hold.LOADING), ("end", Hold.STRATEGY), ("threshold", None)],
 )
 def test_frequent_invocations_are_held_while_what_stores_batches_is_not_there(
-    strategy: str, hold: Hold | None
+    strategy: FlushStrategy, hold: Hold | None
 ) -> None:
     """Frozen in the middle of its imports, an environment can store nothing after SHUTDOWN."""
     assert holds(strategy, 1, loaded=False) is hold

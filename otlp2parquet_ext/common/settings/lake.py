@@ -5,7 +5,9 @@ Loaded before the first `next`: imports nothing but its neighbour.
 
 from __future__ import annotations
 
-from otlp2parquet_ext.common.settings.setting import PREFIX, Setting
+from otlp2parquet_ext.common.settings.setting import PREFIX, OneOf, Setting, Switch, WholeNumber
+
+ON_OFF = Switch(("on", "off"), "on")
 
 OTHER_TABLES = (
     ("traces", "spans"),
@@ -47,7 +49,7 @@ LAKE: tuple[Setting, ...] = (
         "none",
         "`gzip` for what is sent to an `https://…` destination that inflates it; a Data Tap does "
         "not.",
-        choices=("none", "gzip"),
+        OneOf(("none", "gzip")),
     ),
     Setting(
         "otlp_headers",
@@ -62,7 +64,7 @@ LAKE: tuple[Setting, ...] = (
         (PREFIX + "OTLP_COMPRESSION", "OTEL_EXPORTER_OTLP_COMPRESSION"),
         "gzip",
         "How requests to an `otlp+https://…` destination are compressed.",
-        choices=("gzip", "none"),
+        OneOf(("gzip", "none")),
     ),
     Setting(
         "namespace",
@@ -91,7 +93,7 @@ LAKE: tuple[Setting, ...] = (
         "direct",
         "Who makes stored files visible in the Iceberg table: `direct`, each environment itself, "
         "with the inbox for when it cannot; `inbox`, a committer, for large fleets.",
-        choices=("direct", "inbox"),
+        OneOf(("direct", "inbox")),
     ),
     Setting(
         "inbox",
@@ -106,7 +108,7 @@ LAKE: tuple[Setting, ...] = (
         (PREFIX + "CREATE_TABLE",),
         "on",
         "Whether the first commit to a table that does not exist creates it.",
-        choices=("on", "off"),
+        ON_OFF,
     ),
     Setting(
         "column_case",
@@ -114,16 +116,14 @@ LAKE: tuple[Setting, ...] = (
         "auto",
         "Names of the columns of a table that is created: `pascal` is `ServiceName`, `lower` is "
         "`servicename`; `auto` is lower case for S3 Tables and Glue, which can bear no other.",
-        choices=("auto", "pascal", "lower"),
+        OneOf(("auto", "pascal", "lower")),
     ),
     Setting(
         "snapshots_kept",
         (PREFIX + "SNAPSHOTS_KEPT",),
         20,
         "Snapshots of the table that stay when a commit adds one; older ones expire with it.",
-        unit="snapshots",
-        low=1,
-        high=10_000,
+        WholeNumber(1, 10_000, unit="snapshots"),
     ),
     Setting(
         "committer_destination",
@@ -139,7 +139,7 @@ LAKE: tuple[Setting, ...] = (
         "on",
         "Whether the committer, when it has time left, merges small manifests and deletes what "
         "only expired snapshots referred to.",
-        choices=("on", "off"),
+        ON_OFF,
     ),
     Setting(
         "sweep",
@@ -147,7 +147,7 @@ LAKE: tuple[Setting, ...] = (
         "on",
         "Whether the committer, once a day, also deletes metadata that nothing has referred to for "
         "three days, and puts files of rows that lost their descriptor into the inbox.",
-        choices=("on", "off"),
+        ON_OFF,
     ),
     Setting(
         "ingest_destination",

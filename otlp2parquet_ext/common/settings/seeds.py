@@ -18,6 +18,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from otlp2parquet_ext.common.settings.setting import Value
+
 PLACES = (
     "STORAGE_BACKEND", "S3_BUCKET", "S3_REGION", "S3_ENDPOINT", "STORAGE_PATH", "CATALOG_MODE",
     "ICEBERG_BUCKET_ARN", "ICEBERG_REST_URI", "ICEBERG_WAREHOUSE", "ICEBERG_CATALOG_NAME",
@@ -45,7 +47,7 @@ WITHOUT_EFFECT: Mapping[str, str] = {
 
 
 def take_over(
-    values: dict[str, int | str], environ: Mapping[str, str], unknown: Sequence[str]
+    values: dict[str, Value], environ: Mapping[str, str], unknown: Sequence[str]
 ) -> list[str]:
     """Complete the destination.
 
@@ -77,7 +79,7 @@ def _no_effect(name: str) -> str:
     return f"{name}: a setting of otlp2parquet; it has no effect here: {instead}"
 
 
-def _tap(values: dict[str, int | str]) -> list[str]:
+def _tap(values: dict[str, Value]) -> list[str]:
     url, others = str(values["tap_url"]), str(values["destination"])
     if not url:
         if values["tap_token"] and not ("https://" in others or "http://" in others):

@@ -1,11 +1,145 @@
-"""What one variable is: its spellings, its range, how its text is read.
+"""What one variable is: its spellings, its kind, how its text is read.
+
+    FREE_TEXT     any text                  str
+    WholeNumber   from the least to the most int
+    OneOf         one of some words         the word; `Settings` has it as a `Literal`
+    Switch        one of two words          bool
+    SomeOf        a comma list of words     frozenset of the words
 
 Loaded before the first `next`: imports nothing.
 """
 
 from __future__ import annotations
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    Value = int | str | frozenset[str]
+    """What a variable's text is parsed to; a switch's `bool` is an `int` to type checkers."""
+
 PREFIX = "OTLP2PARQUET_"
+
+
+class FreeText:
+    """Text that nothing limits."""
+
+    __slots__ = ()
+    converts = False
+
+    def parse(self, text: str) -> str | None:
+        """Return the text without the white space around it."""
+        return text.strip()
+
+    def expected(self) -> str:
+        """Return in words what is valid."""
+        return "text"
+
+
+FREE_TEXT = FreeText()
+
+
+class WholeNumber:
+    """A whole number of some unit.
+
+    Args:
+        low, high: inclusive range.
+        unit: "" for a number without one, for example a port.
+        memory_mb: memory of a function that the default fits; a larger value needs as much more.
+            0: the memory sets no bound.
+    """
+
+    __slots__ = ("high", "low", "memory_mb", "unit")
+    converts = False
+
+    def __init__(self, low: int, high: int, *, unit: str = "", memory_mb: int = 0) -> None:
+        self.low, self.high, self.unit, self.memory_mb = low, high, unit, memory_mb
+
+    def parse(self, text: str) -> int | None:
+        """Return the number, None when the text is none or is out of the range."""
+        text = text.strip()
+        if not (text.isascii() and text.isdigit() and len(text) <= 15):
+            return None
+        return int(text) if self.low <= int(text) <= self.high else None
+
+    def expected(self) -> str:
+        """Return in words what is valid."""
+        unit = f" of {self.unit}" if self.unit else ""
+        return f"a whole number{unit} from {self.low} to {self.high}"
+
+    def most(self, default: Value, memory_mb: str) -> int:
+        """Return the largest number that a function of `memory_mb` has the memory for.
+
+        A malformed size, for example "" where there is no Lambda, bounds nothing.
+        """
+        known_mb = int(memory_mb[:15]) if memory_mb.isascii() and memory_mb.isdigit() else 0
+        if not (self.memory_mb and known_mb and isinstance(default, int)):
+            return self.high
+        return max(default, default * known_mb // self.memory_mb)
+
+
+class OneOf:
+    """One of some words, in any case."""
+
+    __slots__ = ("words",)
+    converts = False
+
+    def __init__(self, words: tuple[str, ...]) -> None:
+        self.words = words
+
+    def parse(self, text: str) -> str | None:
+        """Return the word in lower case, None when it is none of `words`."""
+        word = text.strip().lower()
+        return word if word in self.words else None
+
+    def expected(self) -> str:
+        """Return in words what is valid."""
+        return f"one of {', '.join(self.words)}"
+
+
+class Switch:
+    """One of two words, in any case; one of them stands for True.
+
+    Args:
+        words: both, in the order in which they are shown.
+        on: the one that stands for True.
+    """
+
+    __slots__ = ("on", "words")
+    converts = True
+
+    def __init__(self, words: tuple[str, str], on: str) -> None:
+        self.words, self.on = words, on
+
+    def parse(self, text: str) -> bool | None:
+        """Return whether the text is the word for True, None when it is neither word."""
+        word = text.strip().lower()
+        return word == self.on if word in self.words else None
+
+    def expected(self) -> str:
+        """Return in words what is valid."""
+        return f"one of {', '.join(self.words)}"
+
+
+class SomeOf:
+    """A comma list of words, in any case."""
+
+    __slots__ = ("words",)
+    converts = True
+
+    def __init__(self, words: tuple[str, ...]) -> None:
+        self.words = words
+
+    def parse(self, text: str) -> frozenset[str] | None:
+        """Return the words, None when one of them is none of `words`."""
+        words = frozenset([word.strip().lower() for word in text.split(",")])
+        return words if words.issubset(self.words) else None
+
+    def expected(self) -> str:
+        """Return in words what is valid."""
+        return f"a comma list of {', '.join(self.words)}"
+
+
+if TYPE_CHECKING:
+    Kind = FreeText | WholeNumber | OneOf | Switch | SomeOf
 
 
 class Setting:
@@ -15,21 +149,16 @@ class Setting:
         attribute: its name in `Settings`.
         names: variables that set it, the first present wins; a name without the prefix is also
             read with it, and the prefixed one wins.
-        default: used when no variable is present or the value is bad.
+        default: used when no variable is present or the value is bad; a text as a variable has it.
         says: one sentence for the docs.
-        unit: of a whole number, "" for text.
-        low, high: inclusive range of a whole number.
-        choices: legal words, () for free text.
-        many: the value is a comma list of `choices`.
-        memory_mb: memory of a function that the default fits; a larger value needs as much more.
-            0: the memory sets no bound.
+        kind: which texts are valid, and what they are parsed to.
         secret: free text that nobody may read anywhere.
+
+    Attributes:
+        value: what the default is parsed to.
     """
 
-    __slots__ = (
-        "attribute", "choices", "default", "high", "low", "many", "memory_mb", "names", "says",
-        "secret", "unit",
-    )  # fmt: skip
+    __slots__ = ("_spellings", "attribute", "default", "kind", "names", "says", "secret", "value")
 
     def __init__(
         self,
@@ -37,55 +166,34 @@ class Setting:
         names: tuple[str, ...],
         default: int | str,
         says: str,
+        kind: Kind = FREE_TEXT,
         *,
-        unit: str = "",
-        low: int = 0,
-        high: int = 0,
-        choices: tuple[str, ...] = (),
-        many: bool = False,
-        memory_mb: int = 0,
         secret: bool = False,
     ) -> None:
         self.attribute, self.names, self.default, self.says = attribute, names, default, says
-        self.unit, self.low, self.high, self.choices, self.many = unit, low, high, choices, many
-        self.memory_mb, self.secret = memory_mb, secret
+        self.kind, self.secret = kind, secret
+        value = kind.parse(default) if kind.converts and isinstance(default, str) else default
+        self.value: Value = default if value is None else value
+        bare = [name for name in names if not name.startswith(PREFIX)]
+        self._spellings = names
+        if bare:
+            prefixed = [PREFIX + name if name in bare else name for name in names]
+            self._spellings = (*prefixed, *bare)
 
     def spellings(self) -> tuple[str, ...]:
         """Return every variable that sets this, in the order in which they are looked at."""
-        prefixed = tuple(n if n.startswith(PREFIX) else PREFIX + n for n in self.names)
-        return prefixed + tuple(n for n in self.names if not n.startswith(PREFIX))
+        return self._spellings
 
     @property
     def valid_is_limited(self) -> bool:
         """False for free text."""
-        return isinstance(self.default, int) or bool(self.choices)
+        return self.kind is not FREE_TEXT
 
-    def most(self, memory_mb: str) -> int:
-        """Return the largest number that a function of `memory_mb` has the memory for.
-
-        A malformed size, for example "" where there is no Lambda, bounds nothing.
-        """
-        known_mb = int(memory_mb[:15]) if memory_mb.isascii() and memory_mb.isdigit() else 0
-        if not (self.memory_mb and known_mb and isinstance(self.default, int)):
-            return self.high
-        return max(self.default, self.default * known_mb // self.memory_mb)
-
-    def expected(self) -> str:
-        """Say in words what is valid."""
-        if isinstance(self.default, int):
-            unit = f" of {self.unit}" if self.unit else ""
-            return f"a whole number{unit} from {self.low} to {self.high}"
-        words = ", ".join(self.choices)
-        return f"a comma list of {words}" if self.many else f"one of {words}"
-
-    def parse(self, text: str) -> int | str | None:
-        """Return the value `text` stands for, None when it is not valid."""
-        text = text.strip()
-        if isinstance(self.default, int):
-            if not (text.isascii() and text.isdigit() and len(text) <= 15):
-                return None
-            return int(text) if self.low <= int(text) <= self.high else None
-        if not self.choices:
-            return text
-        words = [w.strip().lower() for w in text.split(",")] if self.many else [text.lower()]
-        return ",".join(words) if all(w in self.choices for w in words) else None
+    def text_of(self, value: Value) -> str:
+        """Return the text that a variable would have for a value."""
+        kind = self.kind
+        if isinstance(kind, Switch):
+            return next(word for word in kind.words if (word == kind.on) is value)
+        if isinstance(kind, SomeOf) and isinstance(value, frozenset):
+            return ",".join(word for word in kind.words if word in value)
+        return str(value)

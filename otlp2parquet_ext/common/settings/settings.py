@@ -12,12 +12,17 @@ Runs before the first `next`, so it imports nothing, not even `typing` (see deci
 
 from __future__ import annotations
 
-from otlp2parquet_ext.common.settings.setting import PREFIX
+from otlp2parquet_ext.common.settings.setting import PREFIX, WholeNumber
 from otlp2parquet_ext.common.settings.table import SETTINGS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from typing import Literal
+
+    from otlp2parquet_ext.common.settings.setting import Setting, Value
+
+    FlushStrategy = Literal["adaptive", "end", "threshold"]
 
 MEMORY_VARIABLE = "AWS_LAMBDA_FUNCTION_MEMORY_SIZE"
 
@@ -26,7 +31,10 @@ DEFAULT_NAME = "otlp2parquet"
 
 
 class Settings:
-    """What the variables say, checked; one attribute for each entry of `SETTINGS`.
+    """What the variables say, parsed; one attribute for each entry of `SETTINGS`.
+
+    A switch is a `bool`, a word a `Literal`, a comma list a `frozenset`: a type checker finds a
+    comparison with a misspelt value.
 
     Args:
         values: a value of the right type for each attribute.
@@ -35,9 +43,9 @@ class Settings:
     destination: str
     tap_url: str
     tap_token: str
-    tap_compression: str
+    tap_compression: Literal["none", "gzip"]
     otlp_headers: str
-    otlp_compression: str
+    otlp_compression: Literal["gzip", "none"]
     namespace: str
     table_logs: str
     table_traces: str
@@ -46,14 +54,14 @@ class Settings:
     table_metrics_histogram: str
     table_metrics_exponential_histogram: str
     table_metrics_summary: str
-    commit: str
+    commit: Literal["direct", "inbox"]
     inbox: str
-    create_table: str
-    column_case: str
+    create_table: bool
+    column_case: Literal["auto", "pascal", "lower"]
     snapshots_kept: int
     committer_destination: str
-    maintain: str
-    sweep: str
+    maintain: bool
+    sweep: bool
     ingest_destination: str
     ingest_token: str
     rest_token: str
@@ -61,32 +69,32 @@ class Settings:
     max_items: int
     max_bytes: int
     timeout_ms: int
-    flush: str
-    preload: str
+    flush: FlushStrategy
+    preload: Literal["auto", "init", "lazy"]
     commit_interval_ms: int
     receiver_address: str
     receiver_port: int
-    otlp: str
+    otlp: bool
     otlp_port: int
     otlp_max_bytes: int
     max_payload_bytes: int
     platform_timeout_ms: int
-    telemetry_types: str
-    signals: str
+    telemetry_types: frozenset[Literal["platform", "function", "extension"]]
+    signals: frozenset[Literal["logs", "traces", "metrics"]]
     spool_dir: str
     spool_capacity_bytes: int
     memory_capacity_bytes: int
-    spool_full: str
+    spool_full: Literal["newest", "oldest"]
     redact: str
     exclude: str
-    check: str
-    fail: str
+    check: bool
+    fail: Literal["open", "closed"]
     extension_name: str
-    extension_api_version: str
-    telemetry_api_version: str
-    telemetry_schema_version: str
+    extension_api_version: Literal["2020-01-01"]
+    telemetry_api_version: Literal["2022-07-01"]
+    telemetry_schema_version: Literal["2022-07-01", "2022-12-13", "2025-01-29"]
 
-    def __init__(self, values: Mapping[str, int | str]) -> None:
+    def __init__(self, values: Mapping[str, Value]) -> None:
         self.__dict__.update(values)
 
     def table_name(self, table: str) -> str:
@@ -101,28 +109,18 @@ def load(environ: Mapping[str, str]) -> tuple[Settings, list[str]]:
         The settings, and one line for each variable that is malformed, unknown, or too large for
         the memory of the function: its name, its value, what is valid, and what is used instead.
     """
-    values: dict[str, int | str] = {}
+    values: dict[str, Value] = {}
     problems: list[str] = []
     memory_mb = environ.get(MEMORY_VARIABLE, "").strip()
+    given = {name for name, text in environ.items() if text and not text.isspace()}
     for setting in SETTINGS:
-        values[setting.attribute] = setting.default
-        name = next((n for n in setting.spellings() if environ.get(n, "").strip()), None)
-        if name is None:
+        values[setting.attribute] = setting.value
+        if given.isdisjoint(setting.spellings()):
             continue
-        value = setting.parse(environ[name])
-        if value is None:
-            problems.append(
-                f"{name}={environ[name]!r}: expected {setting.expected()}, "
-                f"for example {setting.default}; using {setting.default}"
-            )
-        elif isinstance(value, int) and value > (most := setting.most(memory_mb)):
-            values[setting.attribute] = most
-            problems.append(
-                f"{name}={environ[name]!r}: a function of {memory_mb} MB has the memory for "
-                f"{setting.names[0]} up to {most}; using {most}"
-            )
-        else:
-            values[setting.attribute] = value
+        name = next(name for name in setting.spellings() if name in given)
+        value, problem = _read(setting, name, environ[name], memory_mb)
+        values[setting.attribute] = value
+        problems += [problem] if problem else []
     unknown = _unknown(environ)
     if unknown or values["tap_url"] or values["tap_token"]:
         # Who has none of the seeds' variables does not import what knows them.
@@ -130,6 +128,25 @@ def load(environ: Mapping[str, str]) -> tuple[Settings, list[str]]:
 
         problems += take_over(values, environ, unknown)
     return Settings(values), problems
+
+
+def _read(setting: Setting, name: str, text: str, memory_mb: str) -> tuple[Value, str]:
+    """Return the value of a variable that is present, and what is wrong with its text."""
+    kind = setting.kind
+    value = kind.parse(text)
+    if value is None:
+        return setting.value, (
+            f"{name}={text!r}: expected {kind.expected()}, "
+            f"for example {setting.default}; using {setting.default}"
+        )
+    if isinstance(kind, WholeNumber) and isinstance(value, int):
+        most = kind.most(setting.value, memory_mb)
+        if value > most:
+            return most, (
+                f"{name}={text!r}: a function of {memory_mb} MB has the memory for "
+                f"{setting.names[0]} up to {most}; using {most}"
+            )
+    return value, ""
 
 
 def _unknown(environ: Mapping[str, str]) -> list[str]:

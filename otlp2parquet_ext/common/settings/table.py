@@ -6,8 +6,18 @@ Loaded before the first `next`: imports nothing but its neighbours.
 from __future__ import annotations
 
 from otlp2parquet_ext.common.settings.lake import LAKE
-from otlp2parquet_ext.common.settings.setting import PREFIX, Setting
+from otlp2parquet_ext.common.settings.setting import (
+    PREFIX,
+    OneOf,
+    Setting,
+    SomeOf,
+    Switch,
+    WholeNumber,
+)
 
+OFF_ON = Switch(("off", "on"), "on")
+ZERO_ONE = Switch(("0", "1"), "1")
+TELEMETRY_TYPES = ("platform", "function", "extension")
 SCHEMA_VERSIONS = ("2022-07-01", "2022-12-13", "2025-01-29")
 
 SETTINGS: tuple[Setting, ...] = (
@@ -17,9 +27,7 @@ SETTINGS: tuple[Setting, ...] = (
         ("MAX_ITEMS",),
         10_000,
         "Buffered events at which a batch is sealed and flushed.",
-        unit="events",
-        low=1,
-        high=1_000_000,
+        WholeNumber(1, 1_000_000, unit="events"),
     ),
     Setting(
         "max_bytes",
@@ -27,19 +35,14 @@ SETTINGS: tuple[Setting, ...] = (
         262_144,
         "Buffered bytes at which a batch is sealed and flushed: at most a 32nd of the function's "
         "memory.",
-        unit="bytes",
-        low=65_536,
-        high=104_857_600,
-        memory_mb=8,
+        WholeNumber(65_536, 104_857_600, unit="bytes", memory_mb=8),
     ),
     Setting(
         "timeout_ms",
         ("TIMEOUT_MS",),
         1_000,
         "Age of the oldest buffered event at which a batch is sealed and flushed.",
-        unit="milliseconds",
-        low=25,
-        high=900_000,
+        WholeNumber(25, 900_000, unit="milliseconds"),
     ),
     Setting(
         "flush",
@@ -47,7 +50,7 @@ SETTINGS: tuple[Setting, ...] = (
         "adaptive",
         "When to flush: `end` holds every invocation until its telemetry is flushed, `threshold` "
         "never holds one, `adaptive` holds rare invocations and never frequent ones.",
-        choices=("adaptive", "end", "threshold"),
+        OneOf(("adaptive", "end", "threshold")),
     ),
     Setting(
         "preload",
@@ -55,7 +58,7 @@ SETTINGS: tuple[Setting, ...] = (
         "auto",
         "When what makes batches (pyarrow and the like) is imported: `init` beside the function's "
         "own start, `lazy` with the first batch, `auto` as `init`: SHUTDOWN leaves no time for it.",
-        choices=("auto", "init", "lazy"),
+        OneOf(("auto", "init", "lazy")),
     ),
     Setting(
         "commit_interval_ms",
@@ -63,9 +66,7 @@ SETTINGS: tuple[Setting, ...] = (
         5_000,
         "Least time between two Iceberg commits of one environment; files written in between are "
         "safe and become visible with the next commit. 0 commits with every flush.",
-        unit="milliseconds",
-        low=0,
-        high=3_600_000,
+        WholeNumber(0, 3_600_000, unit="milliseconds"),
     ),
     Setting(
         "receiver_address",
@@ -79,8 +80,7 @@ SETTINGS: tuple[Setting, ...] = (
         ("RECEIVER_PORT",),
         4_243,
         "TCP port of the receiver; if it is taken, a free one is used.",
-        low=1,
-        high=65_535,
+        WholeNumber(1, 65_535),
     ),
     Setting(
         "otlp",
@@ -88,15 +88,14 @@ SETTINGS: tuple[Setting, ...] = (
         "off",
         "`on`: the function's own OpenTelemetry SDK can export to `http://127.0.0.1:4318`; see "
         "otlp.md. Off by default: the port may be another collector's.",
-        choices=("off", "on"),
+        OFF_ON,
     ),
     Setting(
         "otlp_port",
         (PREFIX + "OTLP_PORT",),
         4_318,
         "TCP port of the OTLP endpoint, on the loopback address; if it is taken, there is none.",
-        low=1,
-        high=65_535,
+        WholeNumber(1, 65_535),
     ),
     Setting(
         "otlp_max_bytes",
@@ -104,10 +103,7 @@ SETTINGS: tuple[Setting, ...] = (
         4_194_304,
         "Longest OTLP request that is read, as it comes and uncompressed: at most a 32nd of the "
         "function's memory.",
-        unit="bytes",
-        low=65_536,
-        high=67_108_864,
-        memory_mb=128,
+        WholeNumber(65_536, 67_108_864, unit="bytes", memory_mb=128),
     ),
     Setting(
         "max_payload_bytes",
@@ -115,27 +111,21 @@ SETTINGS: tuple[Setting, ...] = (
         6_291_456,
         "For an ingest function: longest request that is read, as it comes and uncompressed: at "
         "most a 32nd of the function's memory.",
-        unit="bytes",
-        low=65_536,
-        high=67_108_864,
-        memory_mb=192,
+        WholeNumber(65_536, 67_108_864, unit="bytes", memory_mb=192),
     ),
     Setting(
         "platform_timeout_ms",
         (PREFIX + "PLATFORM_TIMEOUT_MS",),
         100,
         "How long Lambda itself may buffer events before it delivers them to us.",
-        unit="milliseconds",
-        low=25,
-        high=30_000,
+        WholeNumber(25, 30_000, unit="milliseconds"),
     ),
     Setting(
         "telemetry_types",
         (PREFIX + "TELEMETRY_TYPES",),
         "platform,function",
         "Telemetry streams to subscribe to; `extension` adds the output of all extensions.",
-        choices=("platform", "function", "extension"),
-        many=True,
+        SomeOf(TELEMETRY_TYPES),
     ),
     Setting(
         "signals",
@@ -143,8 +133,7 @@ SETTINGS: tuple[Setting, ...] = (
         "logs",
         "What to make of Lambda's telemetry: `logs`, a row for every event; `traces` and "
         "`metrics`, spans and FaaS metrics derived from platform events; see signals.md.",
-        choices=("logs", "traces", "metrics"),
-        many=True,
+        SomeOf(("logs", "traces", "metrics")),
     ),
     Setting(
         "spool_dir",
@@ -157,9 +146,7 @@ SETTINGS: tuple[Setting, ...] = (
         (PREFIX + "SPOOL_CAPACITY_BYTES",),
         134_217_728,
         "Bytes of undelivered telemetry held on disk; what comes beyond is dropped and counted.",
-        unit="bytes",
-        low=1_048_576,
-        high=10_737_418_240,
+        WholeNumber(1_048_576, 10_737_418_240, unit="bytes"),
     ),
     Setting(
         "memory_capacity_bytes",
@@ -167,9 +154,7 @@ SETTINGS: tuple[Setting, ...] = (
         4_194_304,
         "Bytes of undelivered telemetry held in memory when the spool folder is full or not "
         "writable; what comes beyond is dropped and counted.",
-        unit="bytes",
-        low=0,
-        high=1_073_741_824,
+        WholeNumber(0, 1_073_741_824, unit="bytes"),
     ),
     Setting(
         "spool_full",
@@ -177,7 +162,7 @@ SETTINGS: tuple[Setting, ...] = (
         "newest",
         "What is dropped, and counted, when neither disk nor memory has room: the `newest` "
         "telemetry, or the `oldest`, a segment at a time.",
-        choices=("newest", "oldest"),
+        OneOf(("newest", "oldest")),
     ),
     Setting(
         "redact",
@@ -200,7 +185,7 @@ SETTINGS: tuple[Setting, ...] = (
         "`1`: when an environment starts, it also checks the destination step by step, and logs "
         "one line for each step; see check.md. For a first deployment: each environment sends some "
         "ten requests more.",
-        choices=("0", "1"),
+        ZERO_ONE,
     ),
     Setting(
         "fail",
@@ -208,7 +193,7 @@ SETTINGS: tuple[Setting, ...] = (
         "open",
         "`open`: the function runs even when telemetry cannot be collected; `closed`: a refused "
         "subscription or a missing destination fails the function's init.",
-        choices=("open", "closed"),
+        OneOf(("open", "closed")),
     ),
     Setting(
         "extension_name",
@@ -221,20 +206,20 @@ SETTINGS: tuple[Setting, ...] = (
         ("AWS_LAMBDA_RUNTIME_EXTENSION_API_VERSION",),
         "2020-01-01",
         "Path segment of the Extensions API.",
-        choices=("2020-01-01",),
+        OneOf(("2020-01-01",)),
     ),
     Setting(
         "telemetry_api_version",
         ("AWS_LAMBDA_RUNTIME_TELEMETRY_API_VERSION",),
         "2022-07-01",
         "Path segment of the Telemetry API; the schema has a version of its own.",
-        choices=("2022-07-01",),
+        OneOf(("2022-07-01",)),
     ),
     Setting(
         "telemetry_schema_version",
         ("AWS_LAMBDA_RUNTIME_TELEMETRY_SCHEMA_VERSION",),
         SCHEMA_VERSIONS[-1],
         "Schema of the delivered events; Managed Instances accept the latest only.",
-        choices=SCHEMA_VERSIONS,
+        OneOf(SCHEMA_VERSIONS),
     ),
 )

@@ -3,13 +3,16 @@
     register() subscribe() next_event() init_error() --> Request --encode()--> bytes to send
     bytes received --parse_response()--> Response, or None while it is not complete
 
-Runs before the first `next`, so it imports nothing: no `http.client` (28 ms at 2.5 GHz), no `json`.
+Runs before the first `next`, so it imports nothing but the settings: no
+`http.client` (28 ms at 2.5 GHz), no `json`.
 Every call uses a connection of its own: a connection kept through a freeze may be dead after it.
 
 Source: AWS Lambda Developer Guide, "Extensions API", "Telemetry API reference".
 """
 
 from __future__ import annotations
+
+from otlp2parquet_ext.common.settings.table import TELEMETRY_TYPES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -121,7 +124,7 @@ def subscribe(settings: Settings, identifier: str, port: int, path: str) -> ApiR
     The platform's buffer is asked for within Lambda's own ranges, whatever our limits are, and
     with a short timeout: the end of an invocation should not be news a second later.
     """
-    types = ",".join(f'"{t}"' for t in settings.telemetry_types.split(","))
+    types = ",".join(f'"{t}"' for t in TELEMETRY_TYPES if t in settings.telemetry_types)
     body = (
         f'{{"schemaVersion":"{settings.telemetry_schema_version}","types":[{types}],'
         f'"buffering":{{"maxItems":{min(max(settings.max_items, 1_000), 10_000)},'

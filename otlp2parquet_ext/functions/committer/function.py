@@ -130,9 +130,9 @@ def _left(places: Sequence[TableLocation], wake: Wake, dones: Sequence[Done]) ->
 def _care(places: Sequence[TableLocation], deadline_ms: int) -> None:
     """Take care of the tables in the time that is left, as far as the settings want it."""
     settings = places[0].settings
-    if settings.maintain == "off":
+    if not settings.maintain:
         return
-    sweeping = Options(every_ms=SWEEP_EVERY_MS) if settings.sweep == "on" else None
+    sweeping = Options(every_ms=SWEEP_EVERY_MS) if settings.sweep else None
     try:
         for _, cared in care_for_all(places, deadline_ms, sweeping=sweeping):
             for problem in cared.problems:

@@ -57,7 +57,7 @@ def _say_all(settings: Settings, environ: Mapping[str, str]) -> None:
     log("info", f"check: settings: {', '.join(set_)}; all others are defaults")
     wish = Wish(
         _wanted(settings),
-        create=settings.create_table == "on" and settings.commit == "direct",
+        create=settings.create_table and settings.commit == "direct",
         limit_ms=LIMIT_MS,
         total_ms=TOTAL_MS,
     )
@@ -71,5 +71,4 @@ def _say_all(settings: Settings, environ: Mapping[str, str]) -> None:
 
 def _wanted(settings: Settings) -> tuple[str, ...]:
     """Return the tables whose first rows will come: metrics are made of sums and gauges."""
-    signals = settings.signals.split(",")
-    return ("logs", *(name for name in ("traces",) if name in signals))
+    return ("logs", "traces") if "traces" in settings.signals else ("logs",)

@@ -44,9 +44,9 @@ def collector_trials(subject: Subject) -> Iterator[Trial]:
     """
     settings = subject.settings
     dialect = OtlpHttp(subject.address.place, read_headers(settings.otlp_headers))
-    ours = {"logs", *settings.signals.split(",")}
+    ours = settings.signals | {"logs"}
     for signal in Signal:
-        if signal in ours or settings.otlp == "on":
+        if signal in ours or settings.otlp:
             run = partial(_takes, subject, dialect, signal, ours=signal in ours)
             yield Trial(f"takes {signal}", run, "the collector")
 

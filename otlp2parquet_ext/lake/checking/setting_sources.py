@@ -50,7 +50,7 @@ def told(
     for setting in SETTINGS:
         given = [name for name in setting.spellings() if environ.get(name, "").strip()]
         source = given[0] if given else DEFAULT
-        value = _shown(setting, str(getattr(settings, setting.attribute)))
+        value = _shown(setting, setting.text_of(getattr(settings, setting.attribute)))
         problem = next((p for p in problems if given and p.startswith(f"{source}=")), "")
         source = COMMAND_LINE if source in on_command_line else source
         found.append(SettingSource(setting.names[0], value, source, problem, tuple(given[1:])))

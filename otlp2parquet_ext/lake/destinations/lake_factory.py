@@ -80,7 +80,7 @@ def parts(
         settings.column_case == "auto" and address.lower_case
     )
     terms = Terms(
-        create=settings.create_table == "on",
+        create=settings.create_table,
         lower_case=lower_case,
         conflicts_borne=MANY if patient else 0,
         snapshots_kept=settings.snapshots_kept,

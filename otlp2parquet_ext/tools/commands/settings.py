@@ -35,7 +35,7 @@ def plain() -> str:
     """Return the settings for a terminal."""
     return "\n".join(
         f"{' or '.join(s.names)} = {s.default!r}\n    {s.says}"
-        + (f" Valid: {s.expected()}." if s.valid_is_limited else "")
+        + (f" Valid: {s.kind.expected()}." if s.valid_is_limited else "")
         for s in SETTINGS
     )
 
@@ -44,7 +44,7 @@ def markdown() -> str:
     """Return `docs/configuration.md`."""
     rows = "\n".join(
         f"| {', '.join(f'`{name}`' for name in s.names)} | `{s.default or ' '}` | "
-        f"{s.expected() if s.valid_is_limited else 'text'} | {s.says} |"
+        f"{s.kind.expected()} | {s.says} |"
         for s in SETTINGS
     )
     return CONFIGURATION.format(rows=rows)
