@@ -15,6 +15,7 @@ import os
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
+from otlp2parquet_ext.common.steady_deadline import SteadyDeadline
 from otlp2parquet_ext.lake.http.address import split
 from otlp2parquet_ext.lake.http.credentials import CredentialsError
 from otlp2parquet_ext.lake.http.dates import http_date_ms
@@ -84,13 +85,14 @@ class AwsClient:
             WebError: no attempt was answered; `sent` speaks for all attempts together.
         """
         split(url)  # what is malformed stays so
-        request = _Request(method, url, headers or {}, body, sha256_hex(body), deadline_ms, limit)
+        deadline = SteadyDeadline(deadline_ms)
+        request = _Request(method, url, headers or {}, body, sha256_hex(body), deadline, limit)
         sent = False
         for attempt in range(1, ATTEMPTS + 1):
             result = self._attempt(request)
             sent = sent or isinstance(result, Response) or result.sent
             wait_ms = _wait_ms(attempt, result) if retry or not sent else None
-            if attempt == ATTEMPTS or wait_ms is None or not _time_for(wait_ms, deadline_ms):
+            if attempt == ATTEMPTS or wait_ms is None or wait_ms >= deadline.left_ms():
                 break
             time.sleep(wait_ms / 1_000)
         if isinstance(result, Response):
@@ -120,7 +122,7 @@ class AwsClient:
             request.url,
             request.headers,
             request.body_sha256,
-            self._credentials.current(request.deadline_ms),
+            self._credentials.current(request.deadline.unix_ms()),
             region=self.region,
             service=self.service,
             time_s=time.time() + self._ahead_s,
@@ -130,7 +132,7 @@ class AwsClient:
             request.url,
             headers=headers,
             body=request.body,
-            deadline_ms=request.deadline_ms,
+            deadline_ms=request.deadline.unix_ms(),
             limit=request.limit,
         )
 
@@ -151,7 +153,7 @@ class _Request(NamedTuple):
     headers: Mapping[str, str]
     body: BytesLike
     body_sha256: str
-    deadline_ms: int
+    deadline: SteadyDeadline
     limit: AnswerLimit | None
 
 
@@ -175,7 +177,3 @@ def _wait_ms(attempt: int, result: Response | WebError) -> float | None:
     if isinstance(result, WebError):
         return backoff_ms(attempt, slow=False)
     return backoff_ms(attempt, slow=throttled(result)) if passing(result) else None
-
-
-def _time_for(wait_ms: float, deadline_ms: int) -> bool:
-    return time.time() * 1_000 + wait_ms < deadline_ms

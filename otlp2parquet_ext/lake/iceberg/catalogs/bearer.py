@@ -18,6 +18,7 @@ import msgspec
 
 from otlp2parquet_ext.common.log import hide_fetched, quote
 from otlp2parquet_ext.common.secrets.urls import shown
+from otlp2parquet_ext.common.steady_deadline import SteadyDeadline
 from otlp2parquet_ext.lake.http.errors import UNREADABLE
 from otlp2parquet_ext.lake.http.limits import DOCUMENT
 from otlp2parquet_ext.lake.http.response import ResponseTooLongError, WebError
@@ -172,10 +173,10 @@ class BearerClient:
             WebError: there is no answer.
         """
         wait_s = FIRST_WAIT_S * random.uniform(0.5, 1.5)  # noqa: S311 - jitter, not a secret
-        renewed = False
+        renewed, deadline = False, SteadyDeadline(deadline_ms)
         for attempt in range(1, ATTEMPTS + 1):
-            last = attempt == ATTEMPTS or (time.time() + wait_s) * 1_000 > deadline_ms
-            token = self._tokens.current(deadline_ms)
+            last = attempt == ATTEMPTS or wait_s * 1_000 > deadline.left_ms()
+            token = self._tokens.current(deadline.unix_ms())
             who = {"authorization": f"Bearer {token}"} if token else {}
             try:
                 answer = self._client.request(
@@ -183,7 +184,7 @@ class BearerClient:
                     url,
                     headers={**(headers or {}), **who},
                     body=body,
-                    deadline_ms=deadline_ms,
+                    deadline_ms=deadline.unix_ms(),
                     limit=limit,
                 )
             except WebError as error:

@@ -18,6 +18,7 @@ from uuid import uuid4
 
 import msgspec
 
+from otlp2parquet_ext.common.steady_deadline import SteadyDeadline
 from otlp2parquet_ext.lake.iceberg.commit import preconditions
 from otlp2parquet_ext.lake.iceberg.commit.backoff import waits
 from otlp2parquet_ext.lake.iceberg.commit.catalog import OutcomeUnknownError
@@ -67,7 +68,7 @@ class _Commit(msgspec.Struct):
 
     Attributes:
         files: those to make visible.
-        deadline_ms: of the call.
+        deadline: of the call.
         snapshot_id: the same in every attempt, so that a manifest serves them all.
         manifests: those stored, by the names of their files, the table (somebody may replace it),
             its schema and its partition spec.
@@ -78,7 +79,7 @@ class _Commit(msgspec.Struct):
     """
 
     files: Sequence[DataFile]
-    deadline_ms: int
+    deadline: SteadyDeadline
     snapshot_id: int = msgspec.field(default_factory=lambda: uuid4().int >> 65)
     manifests: dict[object, Manifest] = msgspec.field(default_factory=dict)
     written: set[str] = msgspec.field(default_factory=set)
@@ -126,7 +127,7 @@ class LeanTable:
 
     def commit(self, files: Sequence[DataFile], deadline_ms: int) -> None:
         """See `CommitTable.commit`."""
-        commit = _Commit(files, deadline_ms)
+        commit = _Commit(files, SteadyDeadline(deadline_ms))
         problem = f"commit of {len(files)} files to {self._label}"
         try:
             for wait_s in waits():
@@ -136,7 +137,7 @@ class LeanTable:
                     return
                 if commit.conflicts > self._terms.conflicts_borne:
                     break
-                if (time.time() + wait_s) * 1_000 > deadline_ms:
+                if wait_s * 1_000 > commit.deadline.left_ms():
                     break
                 time.sleep(wait_s)
         except MisfitError:
@@ -172,7 +173,7 @@ class LeanTable:
 
     def _attempt(self, commit: _Commit) -> bool:
         """Commit once on top of what is current; False when it has to be tried again."""
-        table = self._load(commit.deadline_ms)
+        table = self._load(commit.deadline.unix_ms())
         snapshots = table.metadata.get("snapshots", ())
         ledger = Ledger(
             table.metadata.get("properties", {}), (s.get("summary", {}) for s in snapshots)
@@ -214,7 +215,7 @@ class LeanTable:
 
         parent = current_snapshot(metadata)
         listing = None if parent is None else self._lines(parent["manifest-list"])
-        old = committed(self._storage, metadata, listing, doubtful, commit.deadline_ms)
+        old = committed(self._storage, metadata, listing, doubtful, commit.deadline.unix_ms())
         return [file for file in new if file.name not in old]
 
     def _swap(self, commit: _Commit, table: Version, change: TableChange, paths: set[str]) -> bool:
@@ -224,7 +225,7 @@ class LeanTable:
         """
         commit.used |= paths
         try:
-            if self._catalog.commit(table, change, commit.deadline_ms):
+            if self._catalog.commit(table, change, commit.deadline.unix_ms()):
                 return True
             commit.conflicts += 1
         except OutcomeUnknownError as error:

@@ -20,6 +20,7 @@ from uuid import uuid4
 import msgspec
 
 from otlp2parquet_ext.common.log import log
+from otlp2parquet_ext.common.steady_deadline import SteadyDeadline
 from otlp2parquet_ext.lake.iceberg.commit.backoff import waits
 from otlp2parquet_ext.lake.iceberg.commit.catalog import OutcomeUnknownError
 from otlp2parquet_ext.lake.iceberg.commit.handle import now_ms
@@ -124,8 +125,8 @@ class _Run:
 
     def __init__(self, handle: Handle, deadline_ms: int) -> None:
         self._handle = handle
-        self._deadline_ms = deadline_ms
-        self._read_until_ms = (now_ms() + deadline_ms) // 2
+        self._deadline = SteadyDeadline(deadline_ms)
+        self._read_until = SteadyDeadline((now_ms() + deadline_ms) // 2)
         self._snapshot_id = uuid4().int >> 65
         self._known: tuple[AvroFile, list[ManifestEntry]] | None = None
         self.written: set[str] = set()
@@ -164,7 +165,7 @@ class _Run:
 
     def _merged(self, version: Version, pack: Sequence[ManifestEntry]) -> Merged | None:
         """Store the manifest that takes the place of a pack; None when there is no time left."""
-        if now_ms() > self._read_until_ms:
+        if self._read_until.left_ms() < 0:
             return None
         metadata = version.metadata
         taken: list[ManifestEntry] = []
@@ -177,7 +178,7 @@ class _Run:
                 taken.append(line)
             except AvroError as error:
                 log("warning", f"{error}; it is kept as it is")
-            if now_ms() > self._read_until_ms:
+            if self._read_until.left_ms() < 0:
                 break
         if len(taken) < 2:
             return None
@@ -188,7 +189,7 @@ class _Run:
     def _replace(self, merged: Sequence[Merged]) -> str:
         """Commit; return why not, empty when it is done."""
         for attempt, wait_s in enumerate(waits(), 1):
-            version = self._handle.catalog.load(self._deadline_ms)
+            version = self._handle.catalog.load(self._deadline.unix_ms())
             if version is None:
                 return "the table was dropped"
             try:
@@ -197,7 +198,7 @@ class _Run:
                 return "" if self._landed() else "it is not known whether the commit landed"
             if landed is not None:
                 return landed
-            if attempt == MOST_ATTEMPTS or now_ms() + wait_s * 1_000 > self._deadline_ms:
+            if attempt == MOST_ATTEMPTS or wait_s * 1_000 > self._deadline.left_ms():
                 return f"{attempt} attempts were lost against other writers"
             time.sleep(wait_s)
         raise AssertionError("there is always one more wait")
@@ -233,7 +234,7 @@ class _Run:
         """Send a change; before that its files count as used, after a refusal as unused."""
         self.used = {path, *(m.path for m in merged)}
         try:
-            landed = self._handle.catalog.commit(version, change, self._deadline_ms)
+            landed = self._handle.catalog.commit(version, change, self._deadline.unix_ms())
         except CommitError:
             self.used = set()
             raise
@@ -242,7 +243,7 @@ class _Run:
         return landed
 
     def _landed(self) -> bool:
-        version = self._handle.catalog.load(self._deadline_ms, fresh=True)
+        version = self._handle.catalog.load(self._deadline.unix_ms(), fresh=True)
         snapshots = () if version is None else version.metadata.get("snapshots", ())
         return any(s["snapshot-id"] == self._snapshot_id for s in snapshots)
 

@@ -1,0 +1,31 @@
+"""A deadline in Unix ms, kept on the monotonic clock.
+
+    deadline_ms --once--> SteadyDeadline --left_ms()--> waits and retries
+                                         --unix_ms()--> calls that take Unix ms
+
+Somebody may set the wall clock while a request is tried again: an hour ahead would end all retries
+at once, an hour behind would prolong them by an hour.
+"""
+
+from __future__ import annotations
+
+import time
+
+
+class SteadyDeadline:
+    """See the module.
+
+    Args:
+        deadline_ms: Unix ms, by the wall clock as it is now.
+    """
+
+    def __init__(self, deadline_ms: float) -> None:
+        self._until_ms = time.monotonic() * 1_000 + deadline_ms - time.time() * 1_000
+
+    def left_ms(self) -> float:
+        """Return the ms that are left; below zero once it has passed."""
+        return self._until_ms - time.monotonic() * 1_000
+
+    def unix_ms(self) -> int:
+        """Return the deadline in Unix ms, by the wall clock as it is now."""
+        return round(time.time() * 1_000 + self.left_ms())
