@@ -132,6 +132,26 @@ def test_modules_and_functions_stay_readable() -> None:
     assert not found, "\n".join(found)
 
 
+def parameters(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Return how many parameters a function has, `self` and `cls` left out."""
+    given = function.args
+    names = [one.arg for one in (*given.posonlyargs, *given.args, *given.kwonlyargs)]
+    names += [one.arg for one in (given.vararg, given.kwarg) if one]
+    return len([name for name in names if name not in ("self", "cls")])
+
+
+def test_functions_have_at_most_seven_parameters_and_constructors_eight() -> None:
+    """More of them are a value that has no name yet."""
+    found = [
+        f"{module}: {node.name} has {parameters(node)}"
+        for module, tree in MODULES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and parameters(node) > (8 if node.name == "__init__" else 7)
+    ]
+    assert not found, "\n".join(found)
+
+
 def test_every_module_says_what_it_is() -> None:
     """Any file can be read alone."""
     silent = [module for module, tree in MODULES.items() if not ast.get_docstring(tree)]

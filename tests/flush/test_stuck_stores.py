@@ -106,6 +106,7 @@ async def test_a_store_that_never_ends_is_given_up_and_the_others_go_on(tmp_path
         batches.append(delivery("innocent"), 1)
         await until(lambda: server.taken)
         assert b"innocent" in server.taken[0]
+        await until(lambda: len(spool.sealed) == 1)
         [kept] = spool.sealed
         assert kept.crashes.unfinished
         # After SIGKILL the next process knows it by the name of the file.

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from otlp2parquet_ext.lake.http.address import encoded, query
 from otlp2parquet_ext.lake.http.credentials import Credentials
-from otlp2parquet_ext.lake.http.sigv4 import sha256_hex, signed_headers
+from otlp2parquet_ext.lake.http.sigv4 import SigningScope, sha256_hex, signed_headers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -72,8 +72,7 @@ def ours(
         given_headers,
         sha256_hex(body),
         credentials,
-        region=REGION,
-        service=service,
+        SigningScope(REGION, service),
         time_s=NOW_S,
     )
 

@@ -21,7 +21,7 @@ from otlp2parquet_ext.lake.http.credentials import CredentialsError
 from otlp2parquet_ext.lake.http.dates import http_date_ms
 from otlp2parquet_ext.lake.http.errors import expired, passing, skewed, throttled
 from otlp2parquet_ext.lake.http.response import Response, ResponseTooLongError, WebError
-from otlp2parquet_ext.lake.http.sigv4 import sha256_hex, signed_headers
+from otlp2parquet_ext.lake.http.sigv4 import SigningScope, sha256_hex, signed_headers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -123,8 +123,7 @@ class AwsClient:
             request.headers,
             request.body_sha256,
             self._credentials.current(request.deadline.unix_ms()),
-            region=self.region,
-            service=self.service,
+            SigningScope(self.region, self.service),
             time_s=time.time() + self._ahead_s,
         )
         return self._client.request(

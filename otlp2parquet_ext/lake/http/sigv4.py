@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from otlp2parquet_ext.lake.http.address import encoded, split
 
@@ -39,15 +39,26 @@ def sha256_hex(data: BytesLike) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+class SigningScope(NamedTuple):
+    """What a signature is for.
+
+    Attributes:
+        region: as the endpoint's, for example `eu-central-1`.
+        service: the name signatures know it by, for example `s3`, `s3tables`, `glue`.
+    """
+
+    region: str
+    service: str
+
+
 def signed_headers(
     method: str,
     url: str,
     headers: Mapping[str, str],
     body_sha256: str,
     credentials: Credentials,
+    scope: SigningScope,
     *,
-    region: str,
-    service: str,
     time_s: float,
 ) -> dict[str, str]:
     """Return a request's headers with a signature.
@@ -58,8 +69,7 @@ def signed_headers(
         headers: what else is sent; all of it is signed but `UNSIGNED`.
         body_sha256: `sha256_hex` of the body.
         credentials: whose signature.
-        region: as the endpoint's, for example `eu-central-1`.
-        service: the name signatures know it by, for example `s3`, `s3tables`, `glue`.
+        scope: region and service.
         time_s: Unix seconds; the server refuses what is minutes off its own clock.
 
     Returns:
@@ -74,14 +84,14 @@ def signed_headers(
     result["X-Amz-Date"] = now
     if credentials.session_token:
         result["X-Amz-Security-Token"] = credentials.session_token
-    if service == "s3":
+    if scope.service == "s3":
         result["X-Amz-Content-SHA256"] = body_sha256
-    names, request = canonical(method, url, result, body_sha256, service=service)
-    scope = f"{now[:8]}/{region}/{service}/aws4_request"
-    signed = "\n".join([ALGORITHM, now, scope, sha256_hex(request.encode())])
-    signature = _hmac(_key(credentials.secret_access_key, scope), signed).hex()
+    names, request = canonical(method, url, result, body_sha256, service=scope.service)
+    place = f"{now[:8]}/{scope.region}/{scope.service}/aws4_request"
+    signed = "\n".join([ALGORITHM, now, place, sha256_hex(request.encode())])
+    signature = _hmac(_key(credentials.secret_access_key, place), signed).hex()
     result["Authorization"] = (
-        f"{ALGORITHM} Credential={credentials.access_key_id}/{scope}, "
+        f"{ALGORITHM} Credential={credentials.access_key_id}/{place}, "
         f"SignedHeaders={names}, Signature={signature}"
     )
     return result

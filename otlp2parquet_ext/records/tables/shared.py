@@ -20,7 +20,6 @@ def column(
     encoding: Encoding = Encoding.DICTIONARY,
     bloom_filter: bool = False,
     bounds: bool = True,
-    element_nullable: bool = False,
 ) -> Column:
     """Return a column without ids; see `Column`. Lists have no bounds, whatever `bounds` says."""
     return Column(
@@ -32,7 +31,6 @@ def column(
         encoding=encoding,
         bloom_filter=bloom_filter,
         bounds=bounds and not type_.startswith("list<"),
-        element_nullable=element_nullable,
     )
 
 

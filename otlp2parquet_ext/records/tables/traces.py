@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from otlp2parquet_ext.records.tables.columns import Column, arrow_schema, numbered
 from otlp2parquet_ext.records.tables.shared import (
     DELTA,
@@ -132,10 +134,12 @@ _EVENTS_AND_LINKS: tuple[Column, ...] = (
         "Span id of each span this one links to, as 16 lower-case hex digits.",
         encoding=PLAIN,
     ),
-    column(
-        "LinksTraceState",
-        "list<string>",
-        "W3C `tracestate` of each link; a null element when empty.",
+    replace(
+        column(
+            "LinksTraceState",
+            "list<string>",
+            "W3C `tracestate` of each link; a null element when empty.",
+        ),
         element_nullable=True,
     ),
     column(
