@@ -72,7 +72,7 @@ def ours(
         given_headers,
         sha256_hex(body),
         credentials,
-        SigningScope(REGION, service),
+        scope=SigningScope(REGION, service),
         time_s=NOW_S,
     )
 

@@ -123,7 +123,7 @@ class AwsClient:
             request.headers,
             request.body_sha256,
             self._credentials.current(request.deadline.unix_ms()),
-            SigningScope(self.region, self.service),
+            scope=SigningScope(self.region, self.service),
             time_s=time.time() + self._ahead_s,
         )
         return self._client.request(

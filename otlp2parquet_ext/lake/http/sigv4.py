@@ -57,8 +57,8 @@ def signed_headers(
     headers: Mapping[str, str],
     body_sha256: str,
     credentials: Credentials,
-    scope: SigningScope,
     *,
+    scope: SigningScope,
     time_s: float,
 ) -> dict[str, str]:
     """Return a request's headers with a signature.
