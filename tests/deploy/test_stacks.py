@@ -120,6 +120,18 @@ def test_the_role_may_do_what_docs_iam_says_and_no_more(
     assert comparable(stack.role_policy()) == comparable(wanted)
 
 
+@pytest.mark.parametrize(
+    ("mode", "documents"), [("glue", ["inbox-mode"]), ("iceberg", ["s3-tables", "inbox-mode"])]
+)
+def test_an_ingest_function_beside_a_committer_writes_files_and_descriptors_only(
+    server: Server, mode: str, documents: list[str]
+) -> None:
+    """It makes nothing visible itself, so it may neither write metadata nor delete."""
+    stack = deployed(server, "ingest", mode, CommitMode="inbox")
+    wanted = together(expected(stack, mode, documents), logs(stack))
+    assert comparable(stack.role_policy()) == comparable(wanted)
+
+
 @pytest.mark.parametrize(("template", "mode", "documents"), WRITERS)
 def test_the_policy_for_further_functions_is_that_of_docs_iam(
     server: Server, template: str, mode: str, documents: list[str]

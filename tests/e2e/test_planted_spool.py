@@ -38,10 +38,11 @@ def stored(folder: Path) -> list[str]:
     return [text for (text,) in connection.execute("SELECT Body FROM logs").fetchall()]
 
 
-def lives_with(folder: Path, *deliveries: bytes) -> list[str]:
+def lives_with(folder: Path, *deliveries: bytes, **variables: str) -> list[str]:
     """Let an extension that may open few files take deliveries until SHUTDOWN; return its lines."""
     lambda_ = ScriptedLambda()
-    extension = lambda_.start(folder, command=(*FEW_FILES, *COMMAND), TIMEOUT_MS="25")
+    variables = {"TIMEOUT_MS": "25", **variables}
+    extension = lambda_.start(folder, command=(*FEW_FILES, *COMMAND), **variables)
     extension.until_next()
     for number, delivery in enumerate(deliveries):
         assert extension.post(delivery) == 200
@@ -88,7 +89,7 @@ def test_a_linked_root_is_not_written_through_and_costs_no_line(tmp_path: Path) 
     elsewhere.mkdir()
     (tmp_path / "tmp").mkdir()
     (tmp_path / "tmp" / "otlp2parquet_ext").symlink_to(elsewhere)
-    said = lives_with(tmp_path, body("line 0"))
+    said = lives_with(tmp_path, body("line 0"), OTLP2PARQUET_FLUSH="threshold")
     assert stored(tmp_path) == ["line 0"]
     assert list(elsewhere.iterdir()) == []
     assert len([line for line in said if "the spool does not trust" in line]) == 1
