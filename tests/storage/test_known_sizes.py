@@ -116,6 +116,9 @@ class Elsewhere(FileIO):
         raise NotImplementedError(location)
 
 
+METADATA, PACKED_METADATA = "gs://bucket/a.metadata.json", "gs://bucket/a.gz.metadata.json"
+
+
 @pytest.mark.parametrize(("known", "most_bytes"), [(None, 16 * MB), (100, 100)])
 def test_files_that_pyiceberg_reaches_have_the_same_limits(
     known: int | None, most_bytes: int
@@ -124,7 +127,7 @@ def test_files_that_pyiceberg_reaches_have_the_same_limits(
     stream = Endless()
     storage = ForeignStorage(Elsewhere(stream), 16 * MB)
     with pytest.raises(StorageError, match=f"longer than {most_bytes} bytes"):
-        storage.get("gs://bucket/a.metadata.json", known, decoded=True)
+        storage.get(METADATA, known, decoded=True)
     assert stream.read_bytes == most_bytes + 1
 
 
@@ -132,7 +135,7 @@ def test_metadata_that_pyiceberg_reaches_is_bounded_once_decoded() -> None:
     """PyIceberg decompresses whatever is named `.gz.metadata.json`."""
     storage = ForeignStorage(Elsewhere(io.BytesIO(BOMB)), MB)
     with pytest.raises(StorageError, match="decoded, it would exceed 2097152 bytes"):
-        storage.get("gs://bucket/a.gz.metadata.json", decoded=True)
+        storage.get(PACKED_METADATA, decoded=True)
 
 
 def test_the_decoded_size_counts_every_member_and_a_damaged_file_ends() -> None:
