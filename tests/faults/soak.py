@@ -92,7 +92,9 @@ class Slot:
     def program(self) -> Program | None:
         """The extension that runs, if one does."""
         sandbox = self.environment.sandbox if self.environment else None
-        program = sandbox.parties.extensions[0].program if sandbox else None
+        # A generation opens its server before it starts an extension.
+        extensions = sandbox.parties.extensions if sandbox else []
+        program = extensions[0].program if extensions else None
         return program if program and program.exit_code is None else None
 
     async def live(self, plan: Plan) -> None:
