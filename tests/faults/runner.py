@@ -144,7 +144,9 @@ class Run:
 
     def _program(self) -> Program | None:
         sandbox = self._environment.sandbox if self._environment else None
-        return sandbox.parties.extensions[0].program if sandbox else None
+        # A generation opens its server before it starts an extension.
+        extensions = sandbox.parties.extensions if sandbox else []
+        return extensions[0].program if extensions else None
 
     def _after(self, _: Invocation) -> None:
         self._done += 1
