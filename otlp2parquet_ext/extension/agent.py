@@ -1,7 +1,7 @@
 """The loop: events from Lambda, bodies from the receiver, batches to the flush side.
 
     next ----------> Session ---\
-    receiver -> Spool -----------> flushing decides --> FlushSide (two worker threads)
+    receiver -> Spool -----------> plan() decides ---> FlushPipeline (worker threads)
     timer ----------------------/                            |
          ^------------- receipt, or the batch is kept -------/
 

@@ -67,7 +67,7 @@ class FlushState:
             self._thresholds,
             self.commits,
             unsealed=not self.intake.empty,
-            waiting=bool(self.storable),
+            waiting=self.queue.has_storable(may_abandon=self.storing.may_abandon),
             undelivered=bool(self.queue.undelivered),
             busy=frozenset(work for work, worker in self.workers.items() if worker.busy),
             ending=self.ending,

@@ -147,8 +147,8 @@ class FlushPipeline:
     def rehearse(self) -> None:
         """Import what storing needs, and make and drop a batch of one event.
 
-        The batch loads what the first use of the libraries loads. It is skipped when a real batch
-        waits by then.
+        The batch loads what the first use of the libraries loads. A real batch
+        that waits goes ahead of it.
         """
         self.warm_up_store()
         with contextlib.suppress(Exception):

@@ -62,6 +62,11 @@ class SegmentQueue:
         """Segments to be stored next: oldest first, then those that may have ended a process."""
         return sorted(self._in(Stage.WAITING), key=lambda s: self.handling(s).suspicious)
 
+    def has_storable(self, *, may_abandon: bool) -> bool:
+        """Tell whether `storable` is not empty; each delivery asks, so nothing is sorted."""
+        states = (self.state(segment) for segment in self._spool.sealed)
+        return any(s.stage is Stage.WAITING and (may_abandon or not s.abandoned) for s in states)
+
     def storable(self, *, may_abandon: bool) -> list[Segment]:
         """Return the segments that may be stored now, in the order of `waiting`.
 

@@ -12,7 +12,7 @@
     segment.py      one file of frames, on disk or, where there is none, in memory
     spool.py        the owner: which segment is open, which are sealed, what it will hold
 
-Nothing here knows what the bodies mean. Two limits, never confused: `Thresholds` (policy.py)
+Nothing here knows what the bodies mean. Two limits, never confused: `Thresholds` (flush/policy.py)
 say when a segment is *worth flushing* (soft); the capacities say what the spool will *hold* (hard).
 """
 

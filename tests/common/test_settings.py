@@ -1,4 +1,4 @@
-"""Settings: a bad value is said in one line and never fails anything."""
+"""Settings: a bad value costs one line in the log, and nothing else."""
 
 from __future__ import annotations
 

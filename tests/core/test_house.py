@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -107,6 +108,18 @@ def test_package_faces_hold_no_definitions() -> None:
         if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
     ]
     assert not found, "\n".join(found)
+
+
+def test_package_faces_name_modules_that_exist() -> None:
+    """A face is the map of its package: after a move it names no module that has gone."""
+    wrong = [
+        f"{module} names {name}"
+        for module, tree in MODULES.items()
+        if module.endswith("__init__.py")
+        for name in re.findall(r"(?<![\w/.])(\w+\.py)\b", ast.get_docstring(tree) or "")
+        if not list((PACKAGE / module).parent.rglob(name))
+    ]
+    assert not wrong, "\n".join(wrong)
 
 
 LAZY_FACES = {"tools/local/__init__.py"}

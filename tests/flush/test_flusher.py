@@ -519,7 +519,7 @@ async def test_a_store_under_way_for_long_holds_no_invocation(tmp_path: Path) ->
     at.flush_side.may_store.set()
 
 
-async def test_a_batch_parked_through_a_long_freeze_is_stored_again_before_it_is_forgotten(
+async def test_a_batch_that_awaits_its_commit_through_a_long_freeze_is_stored_again(
     tmp_path: Path,
 ) -> None:
     """Its file may be gone by then; a commit that leaves it out may not take the rows along."""

@@ -53,7 +53,7 @@ import ctypes, io, json, mmap, sys
 from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
-from otlp2parquet_ext.flush import release_memory as resident
+from otlp2parquet_ext.flush import release_memory
 
 def of_files_kb():
     return int(Path("/proc/self/status").read_text().split("RssFile:")[1].split()[0])
@@ -71,7 +71,7 @@ libc = ctypes.CDLL(None)
 address = ctypes.addressof(ctypes.c_char.from_buffer(patched))
 assert libc.mprotect(ctypes.c_void_p(address), ctypes.c_size_t(len(patched)), 1) == 0
 before = [of_files_kb(), writes()]
-resident.give_back_code()
+release_memory.give_back_code()
 after = of_files_kb()
 found = bytes(patched[:4]).decode()
 # The interpreter frees what may be written only.

@@ -33,10 +33,10 @@ LOAD = """
 import os
 import lazily
 lazily.enable()
-from otlp2parquet_ext.extension import import_phase as early
+from otlp2parquet_ext.extension import import_phase
 runs = []
-early.gc.set_threshold(early.COLLECT_AFTER, *early.gc.get_threshold()[1:])
-early._import_agent(runs, os.pipe()[1])
+import_phase.gc.set_threshold(import_phase.COLLECT_AFTER, *import_phase.gc.get_threshold()[1:])
+import_phase._import_agent(runs, os.pipe()[1])
 assert callable(runs[0]), runs
 import asyncio
 from otlp2parquet_ext.extension.agent import say_what_libraries_log

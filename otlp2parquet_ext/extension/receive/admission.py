@@ -33,7 +33,7 @@ LOOK_AGAIN_S = 0.1
 PAUSE_S = 0.1  # when there is no descriptor left
 READ_BYTES = 65_536
 LINE_BYTES = 512
-"""A request line whose path has not ended by then names none of ours."""
+"""Longest request line that is read: every known path ends within it."""
 
 
 class Admission:

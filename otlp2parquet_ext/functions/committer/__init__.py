@@ -2,9 +2,8 @@
 
     inbox --work--> snapshots --care--> few manifests, no leftovers
 
-    __init__.py   the Lambda function: `otlp2parquet_ext.functions.committer.function.handler`
+    function.py   the Lambda function: `otlp2parquet_ext.functions.committer.function.handler`
     runtime.py    the same where the layer is all there is of it
-    command.py    the command: `otlp2parquet-ext commit`
     events.py     what woke the function
     opening.py    settings --> the tables and their inboxes
     tables.py     all tables, in turn

@@ -1,8 +1,8 @@
 """Destinations tried step by step, before a function depends on it.
 
-    settings --> kinds.py: a list of trials --> trying.py: a verdict for each --> words.py
+    settings --> plans.py: a list of trials --> runner.py: a verdict for each --> render.py
 
-    told.py         each setting, and which variable said it
+    setting_sources.py  each setting, and which variable said it
     identity.py     whose credentials, from where
     files.py        a tiny object: written, written once, read, listed, taken away again
     catalog.py      tables: there? do our columns fit? would a commit be taken?

@@ -7,7 +7,7 @@ and its segment may be discarded; after `commit` readers see it. Destinations wi
 their own are visible as soon as they are stored.
 
     choose.py     URLs --> a destination
-    several.py    more than one: each batch to all of them
+    group.py      all of them: each batch to each one
     hive.py       `file:///…`: plain Parquet in folders by service and hour
     namespace.py  `sqlite:///…`: the Iceberg tables of a namespace
       lake.py     one of them, partitioned by day

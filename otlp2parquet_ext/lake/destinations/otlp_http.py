@@ -83,7 +83,7 @@ class OtlpHttp:
 def _mapped(batch: Batch) -> Iterator[Portion]:
     for tables in batch.mapped_parts():
         if tables:
-            # Who has no rows of Lambda's needs no pyarrow.
+            # Without rows of Lambda's telemetry pyarrow is not imported.
             from otlp2parquet_ext.records.otlp.export import exports  # noqa: PLC0415
 
             yield from exports(tables)

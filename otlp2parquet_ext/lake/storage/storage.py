@@ -1,7 +1,6 @@
-"""Objects by path: what every destination needs of a disk or a bucket, and no more.
+"""The interface of a storage: objects by path, on a disk or in a bucket.
 
-Two promises carry the design: `put` makes an object appear whole or not at all, and says whether
-it was there before. Files named by their content can then be written twice without harm.
+The package's header has its two promises.
 """
 
 from __future__ import annotations

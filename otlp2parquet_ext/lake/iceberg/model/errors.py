@@ -14,4 +14,4 @@ class CommitError(Exception):
 
 
 class ConflictError(CommitError):
-    """Another writer was faster, as often as was to be borne: no fault of anybody's."""
+    """The compare-and-swap lost to other writers on every allowed attempt."""

@@ -4,5 +4,4 @@ merging.py (merge.py)    many small manifests become few
 cleaning.py (notes.py)   what only expired snapshots referred to is deleted
 sweep.py                 files nothing refers to
 care.py                  columns a table lacks, through PyIceberg
-handle.py                what all of them need of a table
 """
