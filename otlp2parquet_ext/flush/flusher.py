@@ -17,7 +17,7 @@ from otlp2parquet_ext.flush import policy
 from otlp2parquet_ext.flush.commit_job import COMMIT_LIMIT_MS, CommitJob
 from otlp2parquet_ext.flush.flush_state import FlushState
 from otlp2parquet_ext.flush.health import Work
-from otlp2parquet_ext.flush.plan import Action, plan
+from otlp2parquet_ext.flush.plan import FlushAction, plan
 from otlp2parquet_ext.flush.redeliver_job import RedeliverJob
 from otlp2parquet_ext.flush.store_job import StoreJob
 from otlp2parquet_ext.flush.worker import now_ms
@@ -198,13 +198,13 @@ class Flusher:
             self._pipeline.forget(batch)
         actions, wake_ms = plan(state.pending, state.health, now)
         for action in actions:
-            if action is Action.SEAL:
+            if action is FlushAction.SEAL:
                 state.intake.seal()
-            elif action is Action.STORE:
+            elif action is FlushAction.STORE:
                 state.storing.begin(self._store_job.run())
-            elif action is Action.COMMIT:
+            elif action is FlushAction.COMMIT:
                 state.committing.begin(self._commit_job.run(now + COMMIT_LIMIT_MS))
-            elif action is Action.REDELIVER:
+            elif action is FlushAction.REDELIVER:
                 state.redelivering.begin(self._redeliver_job.run())
             else:
                 self._abandoning = asyncio.ensure_future(self._store_job.abandon())

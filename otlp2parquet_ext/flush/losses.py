@@ -24,7 +24,7 @@ class Loss(msgspec.Struct, rename="camel"):
     dropped_bytes: int = 0
 
 
-class _Event(msgspec.Struct):
+class _LossEvent(msgspec.Struct):
     """One row, in the Telemetry API's own shape."""
 
     time: str
@@ -66,12 +66,12 @@ class Losses:
             others: losses to report that are not counted here.
         """
         losses = (*self._losses.values(), *others)
-        return msgspec.json.encode([_Event(time_text, loss, EVENT_TYPE) for loss in losses])
+        return msgspec.json.encode([_LossEvent(time_text, loss, EVENT_TYPE) for loss in losses])
 
     def learn(self, report: bytes) -> bool:
         """Count again the losses of a report that reached no table; False when it is none."""
         try:
-            events = msgspec.json.decode(report, type=list[_Event])
+            events = msgspec.json.decode(report, type=list[_LossEvent])
         except (msgspec.MsgspecError, UnicodeDecodeError):
             return False
         for event in events:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.flush.policy import Buffered, Thresholds
 
 
-class Action(enum.Enum):
+class FlushAction(enum.Enum):
     """One thing to begin."""
 
     SEAL = "close the open segment"
@@ -38,10 +38,10 @@ STORE_LIMIT_MS = 120_000
 30 s, or a few times that where there are several destinations or parts."""
 
 
-class Plan(NamedTuple):
+class FlushPlan(NamedTuple):
     """Actions in their order; milliseconds until time alone is a reason to plan again, or None."""
 
-    actions: tuple[Action, ...]
+    actions: tuple[FlushAction, ...]
     wake_ms: int | None
 
 
@@ -91,13 +91,13 @@ class Pending(Struct, frozen=True):
 
 
 ACTION_OF = {
-    Work.STORE: Action.STORE,
-    Work.COMMIT: Action.COMMIT,
-    Work.REDELIVER: Action.REDELIVER,
+    Work.STORE: FlushAction.STORE,
+    Work.COMMIT: FlushAction.COMMIT,
+    Work.REDELIVER: FlushAction.REDELIVER,
 }
 
 
-def plan(pending: Pending, health: DestinationHealth, now_ms: int) -> Plan:
+def plan(pending: Pending, health: DestinationHealth, now_ms: int) -> FlushPlan:
     """Return what to begin now, and when to look again.
 
     While storing fails nothing is sealed: the open segment grows, retries back off, and no
@@ -108,7 +108,7 @@ def plan(pending: Pending, health: DestinationHealth, now_ms: int) -> Plan:
         health: says which work may be tried.
         now_ms: Unix ms.
     """
-    actions: list[Action] = []
+    actions: list[FlushAction] = []
     waits: list[int] = []
     seals = pending.seal_reason(now_ms) is not None
     due = pending.due_in_ms(now_ms, sealed=seals or pending.waiting)
@@ -121,14 +121,14 @@ def plan(pending: Pending, health: DestinationHealth, now_ms: int) -> Plan:
             waits.append(wait_ms)
             continue
         if work is Work.STORE and seals:
-            actions.append(Action.SEAL)
+            actions.append(FlushAction.SEAL)
         actions.append(ACTION_OF[work])
-    if Action.STORE in actions:
+    if FlushAction.STORE in actions:
         waits.append(pending.store_limit_ms)
     if Work.STORE in pending.busy and pending.may_abandon:
         left_ms = pending.store_limit_ms - (pending.store_ms or 0)
         if left_ms > 0:
             waits.append(left_ms)
         elif pending.store_ms is not None:
-            actions.append(Action.ABANDON_STORE)
-    return Plan(tuple(actions), min(waits, default=None))
+            actions.append(FlushAction.ABANDON_STORE)
+    return FlushPlan(tuple(actions), min(waits, default=None))

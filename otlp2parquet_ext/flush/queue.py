@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from otlp2parquet_ext.flush.attempts import Handling, handling
-from otlp2parquet_ext.flush.segment_state import SegmentState, Stage, Step
+from otlp2parquet_ext.flush.segment_state import SegmentState, SegmentStep, Stage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -130,11 +130,11 @@ class SegmentQueue:
 
     def store_begins(self, segment: Segment) -> None:
         """Note that a worker stores a segment."""
-        self.state(segment).advance(Step.STORE)
+        self.state(segment).advance(SegmentStep.STORE)
 
     def store_failed(self, segment: Segment) -> None:
         """Note that a store failed or was abandoned: the segment waits again."""
-        self.state(segment).advance(Step.FAIL)
+        self.state(segment).advance(SegmentStep.FAIL)
 
     def store_abandoned(self, segment: Segment) -> None:
         """Note that the store of a segment did not end in time: it is stored after all others."""
@@ -153,7 +153,7 @@ class SegmentQueue:
             now_ms: Unix ms.
         """
         state = self.state(segment)
-        state.advance(Step.KEEP if safe else Step.KEEP_FOR_COMMIT)
+        state.advance(SegmentStep.KEEP if safe else SegmentStep.KEEP_FOR_COMMIT)
         state.batch, state.undelivered, state.stored_ms = batch, undelivered, now_ms
         self._discard_delivered(segment)
 
@@ -161,7 +161,7 @@ class SegmentQueue:
         """Note that segments are safe, by a commit or a descriptor, if they still wait for one."""
         for segment in segments:
             if self.state(segment).stage is Stage.AWAITING_COMMIT:
-                self.state(segment).advance(Step.COMMIT)
+                self.state(segment).advance(SegmentStep.COMMIT)
                 self._discard_delivered(segment)
 
     def distrust(self, now_ms: int) -> None:
@@ -172,7 +172,7 @@ class SegmentQueue:
         for segment in self.awaiting_commit:
             state = self.state(segment)
             if now_ms - state.stored_ms > TRUSTED_MS:
-                state.advance(Step.DISTRUST)
+                state.advance(SegmentStep.DISTRUST)
                 state.undelivered = ()  # the next store asks every destination again
 
     def redelivery_begins(self, segment: Segment) -> None:
@@ -202,7 +202,7 @@ class SegmentQueue:
         if state.undelivered:
             self._given_up.append(state.batch)
             state.undelivered = ()
-        state.advance(Step.DISCARD)
+        state.advance(SegmentStep.DISCARD)
 
     def take_given_up(self) -> list[str]:
         """Return the batches dropped before every destination had them, and forget them."""
@@ -218,4 +218,4 @@ class SegmentQueue:
 
     def _discard_delivered(self, segment: Segment) -> None:
         if self.state(segment).delivered:
-            self.state(segment).advance(Step.DISCARD)
+            self.state(segment).advance(SegmentStep.DISCARD)

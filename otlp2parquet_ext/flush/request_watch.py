@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class RequestWatch:
-    """One for all requests of a destination; see `lake.http.client.RequestWatch`."""
+    """One for all requests of a destination; see `lake.http.client.RequestObserver`."""
 
     def __init__(self) -> None:
         self._segments: dict[int, Segment] = {}  # by thread

@@ -30,7 +30,7 @@ class Stage(enum.Enum):
     DISCARDED = "may be deleted"
 
 
-class Step(enum.Enum):
+class SegmentStep(enum.Enum):
     """What happens to a sealed segment."""
 
     STORE = "a worker begins to store it"
@@ -42,16 +42,16 @@ class Step(enum.Enum):
     DISCARD = "every destination has it, or it is dropped and counted"
 
 
-TRANSITIONS: Mapping[Stage, Mapping[Step, Stage]] = {
-    Stage.WAITING: {Step.STORE: Stage.STORING, Step.DISCARD: Stage.DISCARDED},
+TRANSITIONS: Mapping[Stage, Mapping[SegmentStep, Stage]] = {
+    Stage.WAITING: {SegmentStep.STORE: Stage.STORING, SegmentStep.DISCARD: Stage.DISCARDED},
     Stage.STORING: {
-        Step.FAIL: Stage.WAITING,
-        Step.KEEP_FOR_COMMIT: Stage.AWAITING_COMMIT,
-        Step.KEEP: Stage.STORED,
-        Step.DISCARD: Stage.DISCARDED,
+        SegmentStep.FAIL: Stage.WAITING,
+        SegmentStep.KEEP_FOR_COMMIT: Stage.AWAITING_COMMIT,
+        SegmentStep.KEEP: Stage.STORED,
+        SegmentStep.DISCARD: Stage.DISCARDED,
     },
-    Stage.AWAITING_COMMIT: {Step.COMMIT: Stage.STORED, Step.DISTRUST: Stage.WAITING},
-    Stage.STORED: {Step.DISCARD: Stage.DISCARDED},
+    Stage.AWAITING_COMMIT: {SegmentStep.COMMIT: Stage.STORED, SegmentStep.DISTRUST: Stage.WAITING},
+    Stage.STORED: {SegmentStep.DISCARD: Stage.DISCARDED},
     Stage.DISCARDED: {},
 }
 """Legal steps. A step that is not in its row is a bug here, caught before telemetry is deleted."""
@@ -84,7 +84,7 @@ class SegmentState(Struct):
     memory_errors: int = 0
     abandoned: bool = False
 
-    def advance(self, step: Step) -> None:
+    def advance(self, step: SegmentStep) -> None:
         """Take a step.
 
         Raises:

@@ -165,6 +165,17 @@ def test_functions_have_at_most_seven_parameters_and_constructors_eight() -> Non
     assert not found, "\n".join(found)
 
 
+def test_no_two_classes_have_one_name() -> None:
+    """A name that stands for two things has to be looked up each time it is read."""
+    names = [
+        node.name
+        for tree in MODULES.values()
+        for node in ast.walk(tree)
+        if type(node) is ast.ClassDef
+    ]
+    assert sorted({name for name in names if names.count(name) > 1}) == []
+
+
 def test_every_module_says_what_it_is() -> None:
     """Any file can be read alone."""
     silent = [module for module, tree in MODULES.items() if not ast.get_docstring(tree)]

@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from otlp2parquet_ext.flush.commit_schedule import CommitSchedule
 from otlp2parquet_ext.flush.health import DestinationHealth, Work
-from otlp2parquet_ext.flush.plan import Action, Pending, plan
+from otlp2parquet_ext.flush.plan import FlushAction, Pending, plan
 from otlp2parquet_ext.flush.policy import Buffered, Thresholds
 from otlp2parquet_ext.flush.queue import SegmentQueue
 from otlp2parquet_ext.flush.segment_state import Stage
@@ -79,21 +79,21 @@ class PlanMachine(RuleBasedStateMachine):
     def carry_out(self) -> None:
         """Do what is planned."""
         for action in plan(self.pending(), self.health, self.now_ms).actions:
-            if action is Action.SEAL:
+            if action is FlushAction.SEAL:
                 self.numbers += 1
                 self.spool.sealed.append(NumberedSegment(self.numbers))
                 self.open.clear()
-            elif action is Action.STORE:
+            elif action is FlushAction.STORE:
                 assert Work.STORE not in self.busy
                 segment = self.queue.waiting[0]
                 self.queue.store_begins(segment)  # raises when it is stored already
                 self.busy[Work.STORE] = segment
-            elif action is Action.COMMIT:
+            elif action is FlushAction.COMMIT:
                 assert Work.COMMIT not in self.busy
                 self.commits.begun()
                 self.committing = list(self.queue.awaiting_commit)
                 self.busy[Work.COMMIT] = None
-            elif action is Action.REDELIVER:
+            elif action is FlushAction.REDELIVER:
                 assert Work.REDELIVER not in self.busy
                 segment = self.queue.undelivered[0]
                 self.queue.redelivery_begins(segment)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from functools import cache
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from otlp2parquet_ext.common.log import log, quote
 from otlp2parquet_ext.functions.committer.events import read_event
@@ -23,18 +23,12 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.functions.committer.events import Wake
     from otlp2parquet_ext.functions.committer.opening import TableLocation
     from otlp2parquet_ext.functions.committer.work import Done
+    from otlp2parquet_ext.functions.lambda_context import LambdaContext
 
 MARGIN_MS = 2_000
 """Of the time Lambda gives, what is left for the answer, and for a request that is late."""
 
 SWEEP_EVERY_MS = 86_400_000
-
-
-class LambdaContext(Protocol):
-    """What we need of Lambda's context object."""
-
-    def get_remaining_time_in_millis(self) -> int:
-        """Return the time until Lambda ends us, in ms."""
 
 
 class CommitterError(Exception):

@@ -128,7 +128,7 @@ def sweep(place: TableLocation, handle: Handle, deadline_ms: int, options: Optio
     last = Position(0) if options.dry_run else marks.last()
     if last.ended and now_ms() - last.written_ms < options.every_ms:
         return Swept(why="the last sweep was not long ago")
-    run = _Run(place, handle, deadline_ms, options)
+    run = _SweepRun(place, handle, deadline_ms, options)
     after = "" if last.ended else last.after
     where = places(handle, version.metadata, [place.inbox.location])
     while not run.swept.ended and now_ms() + LEAST_MS < deadline_ms:
@@ -140,7 +140,7 @@ def sweep(place: TableLocation, handle: Handle, deadline_ms: int, options: Optio
     return run.swept
 
 
-class _Run:
+class _SweepRun:
     """One run over some pages.
 
     Attributes:

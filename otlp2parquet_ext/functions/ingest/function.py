@@ -7,19 +7,15 @@ from __future__ import annotations
 
 import os
 from functools import cache
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from otlp2parquet_ext.functions.ingest.service import IngestService, now_ms
 
+if TYPE_CHECKING:
+    from otlp2parquet_ext.functions.lambda_context import LambdaContext
+
 MARGIN_MS = 500
 """Of the time Lambda gives, what is left for the answer."""
-
-
-class LambdaContext(Protocol):
-    """What we need of Lambda's context object."""
-
-    def get_remaining_time_in_millis(self) -> int:
-        """Return the time until Lambda ends us, in ms."""
 
 
 def handler(event: object, context: LambdaContext) -> dict[str, Any]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from otlp2parquet_ext.lake.http.aws import AwsClient
-    from otlp2parquet_ext.lake.http.client import Client, RequestWatch
+    from otlp2parquet_ext.lake.http.client import Client, RequestObserver
     from otlp2parquet_ext.lake.http.credentials import Identity
     from otlp2parquet_ext.lake.storage.storage import Storage
 
@@ -52,7 +52,7 @@ class Access:
         limit_ms: int = LIMIT_MS,
         origin: Access | None = None,
         *,
-        watch: RequestWatch | None = None,
+        watch: RequestObserver | None = None,
     ) -> None:
         self._environ = environ
         self._options = options

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.lake.destinations.address import DestinationAddress
     from otlp2parquet_ext.lake.destinations.destination import Destination
     from otlp2parquet_ext.lake.destinations.group import DestinationGroup
-    from otlp2parquet_ext.lake.http.client import RequestWatch
+    from otlp2parquet_ext.lake.http.client import RequestObserver
 
 OURSELVES = frozenset(
     {"127.0.0.1", "localhost", "::1", "0.0.0.0", "sandbox", "sandbox.localdomain"}
@@ -38,7 +38,7 @@ def choose(
     environ: Mapping[str, str],
     *,
     patient: bool = False,
-    watch: RequestWatch | None = None,
+    watch: RequestObserver | None = None,
 ) -> DestinationGroup:
     """Return the destinations that `OTLP2PARQUET_DESTINATION` names, as one.
 

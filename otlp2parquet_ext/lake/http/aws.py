@@ -86,7 +86,9 @@ class AwsClient:
         """
         split(url)  # what is malformed stays so
         deadline = SteadyDeadline(deadline_ms)
-        request = _Request(method, url, headers or {}, body, sha256_hex(body), deadline, limit)
+        request = _SignedRequest(
+            method, url, headers or {}, body, sha256_hex(body), deadline, limit
+        )
         sent = False
         for attempt in range(1, ATTEMPTS + 1):
             result = self._attempt(request)
@@ -99,7 +101,7 @@ class AwsClient:
             return result
         raise type(result)(f"{result} (attempt {attempt})", sent=sent) from result
 
-    def _attempt(self, request: _Request) -> Response | WebError:
+    def _attempt(self, request: _SignedRequest) -> Response | WebError:
         """Send a request, and again after each of the two corrections."""
         refreshed = adjusted = False
         try:
@@ -116,7 +118,7 @@ class AwsClient:
         except WebError as error:
             return error
 
-    def _send(self, request: _Request) -> Response:
+    def _send(self, request: _SignedRequest) -> Response:
         headers = signed_headers(
             request.method,
             request.url,
@@ -146,7 +148,7 @@ class AwsClient:
         return changed
 
 
-class _Request(NamedTuple):
+class _SignedRequest(NamedTuple):
     method: str
     url: str
     headers: Mapping[str, str]

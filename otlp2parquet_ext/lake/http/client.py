@@ -72,7 +72,7 @@ class _Idle(NamedTuple):
         return not 0 <= quiet_ms <= IDLE_MS or now_steady_ms - self.since_steady_ms > IDLE_MS
 
 
-class RequestWatch(Protocol):
+class RequestObserver(Protocol):
     """Hears of requests, on the threads that send them."""
 
     def sent(self) -> AbstractContextManager[None]:
@@ -96,7 +96,7 @@ class Client:
         *,
         ca_file: str | None = None,
         body_bytes: int = OBJECT_BYTES,
-        watch: RequestWatch | None = None,
+        watch: RequestObserver | None = None,
     ) -> None:
         self._watch = watch
         self._ca_file = ca_file
@@ -231,7 +231,7 @@ class Client:
                 self._idle.pop().connection.close()
 
 
-def new_client(environ: Mapping[str, str], watch: RequestWatch | None = None) -> Client:
+def new_client(environ: Mapping[str, str], watch: RequestObserver | None = None) -> Client:
     """Return a client that trusts the certificates AWS's and OpenSSL's variables name, if any."""
     ca_file = environ.get("AWS_CA_BUNDLE") or environ.get("SSL_CERT_FILE") or None
     most = memory_limit_bytes(environ)

@@ -105,7 +105,7 @@ def json_pieces(signal: Signal, body: bytes, refusals: Refusals) -> Iterator[byt
     if len(body) <= WHOLE_BYTES:
         yield body
         return
-    cutter = _Cutter(signal, refusals)
+    cutter = _JsonCutter(signal, refusals)
     try:
         members = _decode_object(body)
     except (msgspec.MsgspecError, ValueError, RecursionError):
@@ -116,7 +116,7 @@ def json_pieces(signal: Signal, body: bytes, refusals: Refusals) -> Iterator[byt
     yield from cutter.enter(members, "", 0)
 
 
-class _Cutter:
+class _JsonCutter:
     def __init__(self, signal: Signal, refusals: Refusals) -> None:
         self._levels = _LEVELS[signal]
         self._refusals = refusals

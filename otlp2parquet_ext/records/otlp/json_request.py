@@ -35,7 +35,7 @@ def read_json(body: bytes, request: Any, refusals: Refusals) -> None:
     Source: OTLP specification, "JSON Protobuf Encoding"; protobuf's ProtoJSON format.
     """
     try:
-        _Reader(refusals).read_request(request, _parse(body))
+        _JsonReader(refusals).read_request(request, _parse(body))
     except BadValueError as error:
         raise OtlpError(f"{request.DESCRIPTOR.name} as JSON: {error}") from None
 
@@ -54,7 +54,7 @@ def _parse(body: bytes) -> object:
         raise BadValueError(f"{start} (the first of {len(body)} bytes): {error}") from None
 
 
-class _Reader:
+class _JsonReader:
     """Fills messages; refuses records.
 
     Where it is in the request is a stack of keys and indexes, which an error leaves as it is: the

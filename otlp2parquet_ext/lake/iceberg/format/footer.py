@@ -71,12 +71,12 @@ def read(tail: bytes, size_bytes: int) -> Struct:
     if len(footer) != length:
         raise FooterError("the footer is not whole")
     try:
-        return _Reader(footer).struct(0)
+        return _ThriftReader(footer).struct(0)
     except IndexError:
         raise FooterError("its footer ends early") from None
 
 
-class _Reader:
+class _ThriftReader:
     """Reads values in Thrift's compact protocol; past the end there is an IndexError."""
 
     def __init__(self, data: bytes) -> None:

@@ -101,14 +101,14 @@ def clean(
     found = [note for note in read if note is not None]
     if not found:
         return Cleaned(notes=len(known), why="nothing is due")
-    run = _Run(handle, version, deadline_ms, dry_run=dry_run)
+    run = _CleaningRun(handle, version, deadline_ms, dry_run=dry_run)
     done = [note for note in found if run.settle(note)]
     for note in done if not dry_run else ():
         notes.remove(note)
     return Cleaned(run.manifests, run.files, len(known) - len(done))
 
 
-class _Run:
+class _CleaningRun:
     """One run over the notes that are due.
 
     Attributes:

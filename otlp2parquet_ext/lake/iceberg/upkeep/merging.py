@@ -108,14 +108,14 @@ def merge_manifests(
         return Merging(len(old), why="few small ones")
     if dry_run:
         return Merging(len(old), len(chosen), len(list(packs(chosen))))
-    run = _Run(handle, deadline_ms)
+    run = _MergeRun(handle, deadline_ms)
     try:
         return run.merge(version, chosen, len(old))
     finally:
         handle.delete(run.written - run.used)
 
 
-class _Run:
+class _MergeRun:
     """One run, over all its attempts.
 
     Attributes:
