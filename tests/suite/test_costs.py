@@ -41,7 +41,12 @@ def test_a_slow_test_is_said_to_have_run_alone_only_if_it_did() -> None:
 
 @pytest.mark.parametrize(
     ("statuses", "expected"),
-    [([0, 0, 0], (0, True)), ([1, 0], (1, False)), ([0, 1], (1, False))],
+    [
+        ([0, 0, 0, 0, 0], (0, True)),
+        ([0, 0, 1], (1, False)),
+        ([1, 0], (1, False)),
+        ([0, 1], (1, False)),
+    ],
 )
 def test_slow_tests_run_again_alone_unless_something_failed(
     statuses: list[int],
@@ -56,6 +61,19 @@ def test_slow_tests_run_again_alone_unless_something_failed(
     monkeypatch.setattr(run, "run", lambda _: next(left))
     assert run.phases("quick", ["pytest"], [], tmp_path) == expected
     assert list(left) == []
+
+
+def test_a_test_that_is_quick_once_alone_is_not_slow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A slow minute of the machine fails nobody's run; a slow test does, after three rounds."""
+    slow = cost("core/test_a.py::test_b", costs.SLOW_S + 0.1)
+    walls = iter([[slow], [slow], [slow._replace(wall_s=1.0)]])
+    monkeypatch.setattr(measuring, "read", lambda _: next(walls))
+    commands: list[list[str]] = []
+    monkeypatch.setattr(run, "run", lambda command: commands.append(command) or 0)
+    assert run.phases("quick", ["pytest"], [], tmp_path) == (0, True)
+    assert [slow.test in command for command in commands] == [False, False, True, True]
 
 
 def test_a_busy_machine_makes_no_test_slow() -> None:
