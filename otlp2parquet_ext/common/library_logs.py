@@ -14,7 +14,7 @@ from otlp2parquet_ext.common.log import log, quote
 DIFFERENT_LINES = 50
 
 
-class SayOnce(logging.Handler):
+class LogOnceHandler(logging.Handler):
     """Says what a library logs; the same message with another detail is the same thing."""
 
     def __init__(self) -> None:
@@ -32,13 +32,13 @@ class SayOnce(logging.Handler):
         log("warning", f"{record.name}: {quote(record.getMessage())}{cause}")
 
 
-def say_what_libraries_log() -> None:
+def forward_library_logs() -> None:
     """Take over logging and warnings of this process."""
-    logging.getLogger().addHandler(SayOnce())
+    logging.getLogger().addHandler(LogOnceHandler())
     logging.captureWarnings(capture=True)
-    threading.excepthook = _say_what_ended_a_thread
+    threading.excepthook = _log_thread_failure
 
 
-def _say_what_ended_a_thread(ended: threading.ExceptHookArgs) -> None:
+def _log_thread_failure(ended: threading.ExceptHookArgs) -> None:
     """Say it instead of a traceback, which quotes unmasked what a library was given."""
     log("error", f"a thread broke: {ended.exc_type.__name__}: {quote(ended.exc_value)}")

@@ -27,7 +27,7 @@ from otlp2parquet_ext.common.hold_limits import (
     shutdown_window_ms,
     steady_ms,
 )
-from otlp2parquet_ext.common.library_logs import say_what_libraries_log
+from otlp2parquet_ext.common.library_logs import forward_library_logs
 from otlp2parquet_ext.common.log import log
 from otlp2parquet_ext.extension.context import context_note, context_of, ending_note, invoke_note
 from otlp2parquet_ext.extension.extensions_api import ApiError, ExtensionsApi
@@ -67,7 +67,7 @@ def run(booted: Booted) -> None:
     Args:
         booted: what start-up left: its `next` has been asked for already.
     """
-    say_what_libraries_log()
+    forward_library_logs()
     asyncio.run(Agent(booted).run())
 
 
@@ -78,8 +78,8 @@ class Agent:
         self._booted = booted
         self._settings = booted.settings
         self._api = ExtensionsApi(booted)
-        hears_platform = booted.subscribed and "platform" in self._settings.telemetry_types
-        self._session = Session(hears_platform=hears_platform)
+        subscribed_to_platform = booted.subscribed and self._settings.subscribes_to("platform")
+        self._session = Session(subscribed_to_platform=subscribed_to_platform)
         limit_bytes = body_limit_bytes(calls.platform_max_bytes(self._settings))
         spool = Spool(
             Path(self._settings.spool_dir),
@@ -101,7 +101,7 @@ class Agent:
         )
         self._redactor = _redacting(self._settings.redact)
         self._otlp = OtlpSide(booted, self._flusher, self._redactor)
-        self._heard_ms = 0
+        self._last_delivery_ms = 0
         self._news = asyncio.Event()
         self._terminated: asyncio.Future[Shutdown] | None = None
 
@@ -180,8 +180,8 @@ class Agent:
         seen = peek(body)
         body = self._redactor.body(body) if self._redactor else body
         self._flusher.append(body, max(1, seen.events))
-        self._session.heard(seen.done, seen.reported)
-        self._heard_ms = steady_ms()
+        self._session.observe(seen.done, seen.reported)
+        self._last_delivery_ms = steady_ms()
         self._news.set()
 
     def _note(self, event: Event) -> None:
@@ -199,7 +199,7 @@ class Agent:
         """Let an invocation's telemetry be flushed before the next one, where that is worth it."""
         gap_ms, loaded = self._session.typical_gap_ms, self._flusher.loaded
         reason = policy.holds(self._settings.flush, gap_ms, loaded=loaded)
-        if reason is None or not self._flusher.may_hold or not self._session.ends_are_told:
+        if reason is None or not self._flusher.may_hold or not self._session.platform_events_arrive:
             return
         received_ms = invoke.received_us // 1_000
         started_ms = steady_ms() - min(max(0, now_ms() - received_ms), LONGEST_WAITED_MS)
@@ -214,7 +214,7 @@ class Agent:
         """Wait until the invocation's own telemetry is here; bounded, for it may never come."""
         while not self._session.done(request_id):
             until_ms = policy.wait_for_end_until_ms(
-                started_ms, deadline_ms, heard_ms=self._heard_ms
+                started_ms, deadline_ms, last_delivery_ms=self._last_delivery_ms
             )
             if steady_ms() >= until_ms or self._ends:
                 return False
@@ -233,7 +233,7 @@ class Agent:
         """Spend the window before SIGKILL: listen, flush, and flush what came meanwhile."""
         window_ms = shutdown_window_ms(now_ms(), shutdown.deadline_ms)
         deadline_ms = self._booted.ends_ms or steady_ms() + window_ms
-        self._heard_ms = steady_ms()
+        self._last_delivery_ms = steady_ms()
         self._flusher.warm_up(_unix_ms(deadline_ms))
         last_ms = deadline_ms - policy.MARGIN_MS
         await self._drain(deadline_ms)
@@ -244,11 +244,11 @@ class Agent:
             await self._flusher.flush_all(FlushReason.SHUTDOWN, _unix_ms(last_ms))
         self._otlp.stop()
         self._receiver.stop()
-        self._flusher.tell_left()
+        self._flusher.log_unsent()
 
     def _note_end(self, shutdown: Shutdown) -> None:
         """Let what is derived of open invocations be closed, where anything is."""
-        if self._settings.signals != {"logs"}:
+        if self._settings.has_signal("traces") or self._settings.has_signal("metrics"):
             kind, payload, _ = ending_note(shutdown.reason, time.time_ns() // 1_000)
             self._flusher.offer(kind, payload, 0)
 
@@ -256,9 +256,9 @@ class Agent:
         """Go on listening: the platform's last delivery often follows its SHUTDOWN."""
         while True:
             until_ms = policy.drain_until_ms(
-                owes_report=self._session.owes_report,
+                report_pending=self._session.report_pending,
                 now_ms=steady_ms(),
-                heard_ms=self._heard_ms,
+                last_delivery_ms=self._last_delivery_ms,
                 deadline_ms=deadline_ms,
                 store_cost_ms=self._flusher.store_cost_ms,
             )

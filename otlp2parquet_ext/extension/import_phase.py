@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.extension.bootstrap import Booted
 
 MARGIN_MS = 100
-SPARED = ("ssl", "typing_extensions")
+HIDDEN_MODULES = ("ssl", "typing_extensions")
 """4 MB, and a tenth of what importing the agent costs."""
 
 SWITCH_INTERVAL_S = 0.0005
@@ -79,8 +79,8 @@ def _import_libraries() -> None:
     msgspec do without them where they are missing. Who wants them later gets them.
     """
     modules: dict[str, object] = sys.modules  # type: ignore[assignment]
-    spared = [name for name in SPARED if name not in modules]
-    modules.update(dict.fromkeys(spared))  # None says that there is no such module
+    hidden = [name for name in HIDDEN_MODULES if name not in modules]
+    modules.update(dict.fromkeys(hidden))  # None says that there is no such module
     try:
         import asyncio  # noqa: PLC0415 - the reason for this function
 
@@ -88,7 +88,7 @@ def _import_libraries() -> None:
 
         _ = asyncio.run, msgspec.json
     finally:
-        for name in spared:
+        for name in hidden:
             del modules[name]
 
 

@@ -44,7 +44,7 @@ class CommitJob:
         """Commit what is stored by now."""
         shared, started = self._shared, now_ms()
         shared.commits.begun()
-        shared.queue.distrust(started)
+        shared.queue.requeue_unreferenced(started)
         awaiting = shared.queue.awaiting_commit
         try:
             await shared.committing.on_thread(shared.pipeline.commit, deadline_ms)

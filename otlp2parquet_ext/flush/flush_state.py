@@ -105,10 +105,10 @@ class FlushState:
         """Count what a destination refused for ever."""
         for lost in receipt.lost:
             self.intake.lose(*lost)
-        if receipt.untold:
-            self.intake.tell_later(segment)
+        if receipt.report_refused:
+            self.intake.report_later(segment)
         elif not receipt.lost:
-            self.intake.tell_now()
+            self.intake.report_refused()
 
     def _ended(self, work: Work) -> Callable[[BaseException | None], None]:
         def ended(error: BaseException | None) -> None:

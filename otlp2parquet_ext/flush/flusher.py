@@ -100,11 +100,11 @@ class Flusher:
             self._state.commits.changed()
         self._carry_out_plan()
 
-    def tell_left(self) -> None:
+    def log_unsent(self) -> None:
         """Log what has not arrived; nothing that ends this process from now on is a batch's."""
         for segment in self._spool.sealed:
-            segment.put_down()
-        self._state.intake.tell_left()
+            segment.end_phases()
+        self._state.intake.log_unsent()
 
     def set_context(self, note: Note) -> None:
         """Say where what comes from now on comes from."""
@@ -193,7 +193,7 @@ class Flusher:
     def _carry_out_plan(self) -> None:
         """Begin what is due, and set the timer for what time alone will make due."""
         state, now = self._state, now_ms()
-        state.intake.settle()
+        state.intake.update_tally()
         for batch in state.queue.take_given_up():
             self._pipeline.forget(batch)
         actions, wake_ms = plan(state.pending, state.health, now)

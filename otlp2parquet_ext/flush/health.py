@@ -49,14 +49,14 @@ class DestinationHealth(Struct):
         failing: work that failed and has not succeeded since. Contention is no failure.
         retries: when each kind of work may be tried again.
         trial: when the next hold may be tried after one that timed out.
-        doubted: a request failed while an invocation was held.
+        failed_during_hold: a request failed while an invocation was held.
         import_holds: holds that timed out because of our own imports.
     """
 
     failing: set[Work] = field(default_factory=set)
     retries: dict[Work, Retry] = field(default_factory=dict)
     trial: Retry = field(default_factory=_trial)
-    doubted: bool = False
+    failed_during_hold: bool = False
     import_holds: int = 0
 
     def failures(self, work: Work) -> int:
@@ -92,7 +92,7 @@ class DestinationHealth(Struct):
         self.failing.discard(work)
         self.retries[work] = Retry()
         if work is not Work.REDELIVER:
-            self.doubted = False
+            self.failed_during_hold = False
             if took_ms <= LONGEST_HOLD_MS:
                 self.trial = _trial()
         return ended
@@ -107,7 +107,7 @@ class DestinationHealth(Struct):
 
     def request_failed(self) -> None:
         """Note that a request failed while an invocation was held for it."""
-        self.doubted = True
+        self.failed_during_hold = True
 
     def hold_ended(self, now_ms: int, *, flushed: bool, loaded: bool = True) -> None:
         """Note how the flush ended that an invocation was held for.
@@ -129,7 +129,7 @@ class DestinationHealth(Struct):
         """Tell whether an invocation may be held for a flush now."""
         held_back = (Work.STORE, Work.COMMIT)
         return not (
-            self.doubted
+            self.failed_during_hold
             or self.trial.waits(now_ms)
             or any(w in self.failing or not self.may_try(w, now_ms) for w in held_back)
         )

@@ -51,8 +51,8 @@ class Intake:
         self._queue = queue
         self._drops_oldest = drops_oldest
         self._losses = Losses()
-        self._untold = Losses()
-        self._told_us = 0
+        self._unreported = Losses()
+        self._reported_us = 0
         self._held = (0, 0)
 
     @property
@@ -68,7 +68,7 @@ class Intake:
         """True when there is nothing to seal, nor a loss to tell."""
         return self._spool.open is None and not self._losses
 
-    def tell_left(self) -> None:
+    def log_unsent(self) -> None:
         """Say what has not arrived when nothing more is done: this process ends, /tmp may, too."""
         waiting = sum(segment.size_bytes for segment in self._queue.unstored)
         waiting += self.buffered.size_bytes + self._spool.left_bytes
@@ -84,7 +84,7 @@ class Intake:
     def adopt(self, found: RecoveryRound) -> int:
         """Own what dead processes left, their losses too; return how many segments."""
         adopted = self._spool.adopt(found)
-        self.settle()
+        self.update_tally()
         return adopted
 
     def append(self, body: bytes, items: int) -> None:
@@ -118,27 +118,27 @@ class Intake:
         if not self._losses:
             return
         # Two reports that are alike would be two batches of one name.
-        self._told_us = max(time.time_ns() // 1_000, self._told_us + 1)
-        body = self._losses.report(_text(self._told_us))
-        if self._spool.tell_first(body, self._told_us, len(self._losses)):
+        self._reported_us = max(time.time_ns() // 1_000, self._reported_us + 1)
+        body = self._losses.report(_text(self._reported_us))
+        if self._spool.prepend(body, self._reported_us, len(self._losses)):
             self._losses.clear()
             self._tally()
 
-    def tell_later(self, segment: Segment) -> None:
+    def report_later(self, segment: Segment) -> None:
         """Count again what a report says that nobody has taken; told once something is taken.
 
         Not before: a report after the other would be refused, without end when the process ends.
         """
         for part in read_frames(segment.read()):
             if isinstance(part, Frame) and part.kind in BODIES:
-                self._untold.learn(part.payload)
+                self._unreported.learn(part.payload)
         self._tally()
 
-    def tell_now(self) -> None:
+    def report_refused(self) -> None:
         """Tell with the next report what others were refused with."""
-        if self._untold:
-            self._losses.add_all(self._untold)
-            self._untold.clear()
+        if self._unreported:
+            self._losses.add_all(self._unreported)
+            self._unreported.clear()
             self._tally()
 
     def _drop_undelivered(self) -> bool:
@@ -179,7 +179,7 @@ class Intake:
             read: count records, too; False where that ended a process.
         """
         if read:
-            with segment.in_hand():
+            with segment.attempt():
                 self._count(segment, reason)
         else:
             self._losses.add(reason, 0, segment.size_bytes)
@@ -195,7 +195,7 @@ class Intake:
             if not self._losses.learn(part.payload):
                 self._losses.add(reason, _records_in(part), len(part.payload))
 
-    def settle(self) -> None:
+    def update_tally(self) -> None:
         """Bring the tally up to date after anything came or went.
 
         What is in memory only is lost when we are; what dead processes had lost is ours to tell.
@@ -215,7 +215,7 @@ class Intake:
         now_us = time.time_ns() // 1_000
         losses = Losses()
         losses.add_all(self._losses)
-        losses.add_all(self._untold)
+        losses.add_all(self._unreported)
         self._spool.tally(losses.report(_text(now_us), *in_memory))
 
 

@@ -36,7 +36,7 @@ that was frozen half way may not take all of it."""
 COMMIT_IMPORTS = 2
 """A first commit is taken to cost this many times the agent's own imports."""
 
-NEVER_HEARD_MS = 1_000
+FIRST_DELIVERY_WAIT_MS = 1_000
 LONGEST_SILENCE_MS = 10_000
 """Silence after which the end of an invocation is not expected any more; the first bound holds
 where nothing has ever been delivered."""
@@ -133,7 +133,7 @@ def holds(
     return None if loaded else Hold.LOADING
 
 
-def wait_for_end_until_ms(started_ms: int, deadline_ms: int, *, heard_ms: int) -> int:
+def wait_for_end_until_ms(started_ms: int, deadline_ms: int, *, last_delivery_ms: int) -> int:
     """Return until when the end of an invocation is waited for, by the clock of the arguments.
 
     The end may never be reported: an emulator delivers nothing, the platform drops what it cannot
@@ -143,10 +143,10 @@ def wait_for_end_until_ms(started_ms: int, deadline_ms: int, *, heard_ms: int) -
     Args:
         started_ms: when the invocation began.
         deadline_ms: when the function times out.
-        heard_ms: when the latest delivery came, 0 when none ever did.
+        last_delivery_ms: when the latest delivery came, 0 when none ever did.
     """
-    silence_ms = LONGEST_SILENCE_MS if heard_ms else NEVER_HEARD_MS
-    return min(deadline_ms - MARGIN_MS, max(started_ms, heard_ms) + silence_ms)
+    silence_ms = LONGEST_SILENCE_MS if last_delivery_ms else FIRST_DELIVERY_WAIT_MS
+    return min(deadline_ms - MARGIN_MS, max(started_ms, last_delivery_ms) + silence_ms)
 
 
 def store_cost_ms(took_ms: int) -> int:
@@ -160,7 +160,12 @@ def first_commit_ms(import_ms: int) -> int:
 
 
 def drain_until_ms(
-    *, owes_report: bool, now_ms: int, heard_ms: int, deadline_ms: int, store_cost_ms: int
+    *,
+    report_pending: bool,
+    now_ms: int,
+    last_delivery_ms: int,
+    deadline_ms: int,
+    store_cost_ms: int,
 ) -> int:
     """Return until when the receiver goes on listening after SHUTDOWN, by the arguments' clock.
 
@@ -168,12 +173,12 @@ def drain_until_ms(
     Else until `QUIET_MS` of silence. Never beyond what storing needs, never before `now_ms`.
 
     Args:
-        owes_report: the last `platform.report` has not come.
+        report_pending: the last `platform.report` has not come.
         now_ms: the present.
-        heard_ms: when SHUTDOWN or the latest delivery came, whichever is later.
+        last_delivery_ms: when SHUTDOWN or the latest delivery came, whichever is later.
         deadline_ms: when SIGKILL follows.
         store_cost_ms: what storing has lately cost.
     """
     latest = deadline_ms - MARGIN_MS - store_cost_ms
-    wanted = latest if owes_report else heard_ms + QUIET_MS
+    wanted = latest if report_pending else last_delivery_ms + QUIET_MS
     return max(now_ms, min(wanted, latest))

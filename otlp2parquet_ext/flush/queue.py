@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from otlp2parquet_ext.spool import Segment
 
-TRUSTED_MS = 600_000
+UNREFERENCED_SAFE_MS = 600_000
 """Longest wait for a commit in which a stored file that no snapshot names is taken to be there."""
 
 
@@ -124,7 +124,7 @@ class SegmentQueue:
         """Tell whether a segment is stored as text, because mapping it was too much."""
         return self.handling(segment) is Handling.TEXT
 
-    def is_to_blame(self, segment: Segment) -> bool:
+    def is_suspect(self, segment: Segment) -> bool:
         """Tell whether a segment itself may be why it is not stored, not the destination."""
         return bool(self.state(segment).bug_attempts) or self.handling(segment).suspicious
 
@@ -164,15 +164,16 @@ class SegmentQueue:
                 self.state(segment).advance(SegmentStep.COMMIT)
                 self._discard_delivered(segment)
 
-    def distrust(self, now_ms: int) -> None:
-        """Requeue segments that waited more than `TRUSTED_MS` for a commit, as through a freeze.
+    def requeue_unreferenced(self, now_ms: int) -> None:
+        """Requeue segments that waited more than `UNREFERENCED_SAFE_MS` for a commit.
 
-        A sweep may have deleted their files, which no snapshot names. Storing again is idempotent.
+        A freeze makes them wait. A sweep may have deleted their files, which no snapshot names.
+        Storing again is idempotent.
         """
         for segment in self.awaiting_commit:
             state = self.state(segment)
-            if now_ms - state.stored_ms > TRUSTED_MS:
-                state.advance(SegmentStep.DISTRUST)
+            if now_ms - state.stored_ms > UNREFERENCED_SAFE_MS:
+                state.advance(SegmentStep.REQUEUE)
                 state.undelivered = ()  # the next store asks every destination again
 
     def redelivery_begins(self, segment: Segment) -> None:

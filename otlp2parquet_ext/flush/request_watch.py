@@ -33,7 +33,7 @@ class RequestWatch:
 
     @contextlib.contextmanager
     def holding(self, segment: Segment, *, redelivering: bool = False) -> Iterator[None]:
-        """Let a segment count as the cause if the process ends now; see `Segment.in_hand`.
+        """Let a segment count as the cause if the process ends now; see `Segment.attempt`.
 
         Args:
             segment: this thread works on it.
@@ -44,7 +44,7 @@ class RequestWatch:
         if redelivering:
             self._redelivering.add(thread)
         try:
-            with segment.in_hand():
+            with segment.attempt():
                 yield
         finally:
             del self._segments[thread]

@@ -38,7 +38,7 @@ class SegmentStep(enum.Enum):
     KEEP_FOR_COMMIT = "stored, safe with the next commit only"
     KEEP = "stored and safe"
     COMMIT = "a commit, or a descriptor in the inbox, has made it safe"
-    DISTRUST = "it waited so long for a commit that its file may have been deleted"
+    REQUEUE = "it waited so long for a commit that its file may have been deleted"
     DISCARD = "every destination has it, or it is dropped and counted"
 
 
@@ -50,7 +50,7 @@ TRANSITIONS: Mapping[Stage, Mapping[SegmentStep, Stage]] = {
         SegmentStep.KEEP: Stage.STORED,
         SegmentStep.DISCARD: Stage.DISCARDED,
     },
-    Stage.AWAITING_COMMIT: {SegmentStep.COMMIT: Stage.STORED, SegmentStep.DISTRUST: Stage.WAITING},
+    Stage.AWAITING_COMMIT: {SegmentStep.COMMIT: Stage.STORED, SegmentStep.REQUEUE: Stage.WAITING},
     Stage.STORED: {SegmentStep.DISCARD: Stage.DISCARDED},
     Stage.DISCARDED: {},
 }

@@ -61,7 +61,7 @@ class StoreJob:
                 return
             if drop_crashed(self._intake, self._queue, segment) or await self._store(segment):
                 continue
-            if not (self._shared.ending and self._queue.is_to_blame(segment)):
+            if not (self._shared.ending and self._queue.is_suspect(segment)):
                 return
             passed_over.add(segment)
 

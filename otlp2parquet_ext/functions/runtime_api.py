@@ -50,12 +50,14 @@ class RuntimeApi:
     def fail(self, where: str, error: Exception) -> None:
         """Say that an event (`invocation/ID`), or the start (`init`), has failed."""
         kind = type(error).__name__
-        told = {
+        document = {
             "errorMessage": quote(error, MESSAGE_CHARACTERS),
             "errorType": kind,
             "stackTrace": [],
         }
-        self._call("POST", f"/{where}/error", json.dumps(told), {ERROR_TYPE: f"Function.{kind}"})
+        self._call(
+            "POST", f"/{where}/error", json.dumps(document), {ERROR_TYPE: f"Function.{kind}"}
+        )
 
     def _call(
         self,

@@ -51,7 +51,7 @@ class Folders:
         numbers = range(2, ROOTS + 1)
         self._roots = [root, *(root.with_name(f"{root.name}-{number}") for number in numbers)]
         self._locks: dict[Folder, int] = {}
-        self._told = False
+        self._logged = False
         self.own: Folder | None = None
 
     def make_own(self) -> Folder:
@@ -128,8 +128,8 @@ class Folders:
         raise problems[-1]
 
     def _tell(self, problems: list[UntrustedError], instead: str) -> None:
-        if problems and not self._told:
-            self._told = True
+        if problems and not self._logged:
+            self._logged = True
             reasons = "; ".join(f"{error.filename}: {error.strerror}" for error in problems)
             log("warning", f"the spool does not trust {reasons}; {instead}")
 

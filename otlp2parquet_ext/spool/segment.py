@@ -147,7 +147,7 @@ class Segment:
         return os.pread(self._descriptor, self.size_bytes, 0)
 
     @contextlib.contextmanager
-    def in_hand(self) -> Iterator[None]:
+    def attempt(self) -> Iterator[None]:
         """Mark that this thread works on the segment, for the next process if this one ends."""
         self._enter(StorePhase.WORKING)
         try:
@@ -164,7 +164,7 @@ class Segment:
         finally:
             self._enter(StorePhase.WORKING)
 
-    def put_down(self) -> None:
+    def end_phases(self) -> None:
         """Take all marks back, for good: this process is about to end, whatever threads do.
 
         That a thread still had it in hand is noted: the next process begins with the others.

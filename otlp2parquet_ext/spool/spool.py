@@ -166,7 +166,7 @@ class Spool:
                 return Appended(duplicate=False)
         return Dropped(reason)
 
-    def tell_first(self, payload: bytes, received_us: int, items: int) -> bool:
+    def prepend(self, payload: bytes, received_us: int, items: int) -> bool:
         """Queue a delivery of our own ahead of all others, whether there is room or not.
 
         Args: see `append`; `payload` is small.

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.lake.destinations.lake_factory import Parts
 
 LOAD_MS = 30_000
-SAID_CHARACTERS = 1_000
+ERROR_CHARACTERS = 1_000
 SERVICES = {"glue": "glue", "s3tables": "s3tables"}
 """What the option `endpoint` is the endpoint of, where it is not S3."""
 
@@ -117,7 +117,7 @@ def _tables(
     """Return what DuckDB reads each Iceberg table from."""
     access = Access(environ, {})
     made = {
-        name: parts(address, settings, environ, patient=True, table=name, access=access)
+        name: parts(address, settings, environ, retries_commits=True, table=name, access=access)
         for name in TABLES
     }
     places = {name: place for name, table in made.items() if (place := _metadata(table))}
@@ -163,7 +163,7 @@ def metadata_location(destination: str, environ: Mapping[str, str] | None = None
     environ = os.environ if environ is None else environ
     settings, _ = load({**environ, "OTLP2PARQUET_DESTINATION": destination})
     try:
-        made = parts(checked(settings), settings, environ, patient=True)
+        made = parts(checked(settings), settings, environ, retries_commits=True)
         place = _metadata(made)
     except (AddressError, CommitError, StorageError) as error:
         raise QueryError(str(error)) from error
@@ -254,7 +254,7 @@ def rows(
 def _said(error: Exception) -> str:
     """Return what DuckDB says, without the statement, which is ours."""
     text = str(error).partition("\n\nLINE ")[0]
-    return f"DuckDB: {quote(text, SAID_CHARACTERS)}"
+    return f"DuckDB: {quote(text, ERROR_CHARACTERS)}"
 
 
 def table_text(connection: duckdb.DuckDBPyConnection, sql: str) -> str:
@@ -268,4 +268,4 @@ def table_text(connection: duckdb.DuckDBPyConnection, sql: str) -> str:
     try:
         return str(connection.sql(sql) or "").rstrip()
     except duckdb.Error as error:
-        raise QueryError(f"{sql}: {quote(error, SAID_CHARACTERS)}") from error
+        raise QueryError(f"{sql}: {quote(error, ERROR_CHARACTERS)}") from error

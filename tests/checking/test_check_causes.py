@@ -21,7 +21,7 @@ from otlp2parquet_ext.lake.checking.runner import (
     Trial,
     tried,
 )
-from otlp2parquet_ext.lake.checking.setting_sources import HIDDEN, told
+from otlp2parquet_ext.lake.checking.setting_sources import HIDDEN, setting_sources
 from otlp2parquet_ext.lake.http.response import WebError
 from otlp2parquet_ext.lake.iceberg.catalogs.outcomes import CatalogFailure
 from otlp2parquet_ext.lake.iceberg.catalogs.remedies import Operation, glue
@@ -219,7 +219,7 @@ def test_settings_say_which_variable_they_come_from() -> None:
         "OTLP2PARQUET_REST_TOKEN": "very-secret",
         "OTLP2PARQUET_DESTNATION": "x",
     }
-    found, unknown = told(environ, ["OTLP2PARQUET_DESTINATION"])
+    found, unknown = setting_sources(environ, ["OTLP2PARQUET_DESTINATION"])
     by_name = {one.name: one for one in found}
     items, timeout = by_name["MAX_ITEMS"], by_name["TIMEOUT_MS"]
     assert (items.value, items.source) == ("7", "OTLP2PARQUET_MAX_ITEMS")
@@ -241,12 +241,12 @@ def test_no_secret_of_forwarding_is_shown() -> None:
         "OTEL_EXPORTER_OTLP_HEADERS": "api-key=key",
         "OTLP2PARQUET_INGEST_TOKEN": "in",
     }
-    by_name = {one.name: one.value for one in told(environ)[0]}
+    by_name = {one.name: one.value for one in setting_sources(environ)[0]}
     assert by_name["OTLP2PARQUET_DESTINATION"] == ("s3://b-1/p?region=x, https://h, otlp+https://c")
     assert by_name["BD_TAP_CLIENT_TOKEN"] == HIDDEN
     assert by_name["OTLP2PARQUET_OTLP_HEADERS"] == HIDDEN
     assert by_name["OTLP2PARQUET_INGEST_TOKEN"] == HIDDEN
-    cut = told({"OTLP2PARQUET_DESTINATION": "https://u:p,x:y@host"})[0]
+    cut = setting_sources({"OTLP2PARQUET_DESTINATION": "https://u:p,x:y@host"})[0]
     assert {o.value for o in cut if o.name == "OTLP2PARQUET_DESTINATION"} == {"***"}
 
 

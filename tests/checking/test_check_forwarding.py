@@ -17,7 +17,7 @@ from scripted_http import answer, answering
 from scripted_http import running as scripted
 from telemetry_sinks import TOKEN, Collector, Reply, Tap, running
 
-from otlp2parquet_ext.lake.checking.data_tap import LINE_TYPE, token_says
+from otlp2parquet_ext.lake.checking.data_tap import LINE_TYPE, token_expiry
 from otlp2parquet_ext.lake.checking.jwt import expires_s, span
 from otlp2parquet_ext.lake.checking.remedies import CheckError
 from otlp2parquet_ext.lake.checking.run import Wish, verdicts
@@ -278,10 +278,10 @@ def test_a_refusal_of_the_line_names_what_to_change(tap: Tap) -> None:
 
 def test_a_token_says_itself_when_it_expires() -> None:
     """A Data Tap's lives a day at most: sooner or later this is why nothing arrives."""
-    says = token_says(jwt({"exp": NOW_S + 5 * 3_600 + 7}), NOW_S)
+    says = token_expiry(jwt({"exp": NOW_S + 5 * 3_600 + 7}), NOW_S)
     assert says.startswith("BD_TAP_CLIENT_TOKEN holds until 2026-09-21 19:13 UTC, for 5 hours")
     with pytest.raises(CheckError, match="expired on 2026-09-20 14:13 UTC, 1 day ago") as error:
-        token_says(jwt({"exp": NOW_S - 86_400.5}), NOW_S)
+        token_expiry(jwt({"exp": NOW_S - 86_400.5}), NOW_S)
     assert "get another" in error.value.remedy
 
 
@@ -305,7 +305,7 @@ def test_a_token_says_itself_when_it_expires() -> None:
 def test_a_token_that_says_nothing_is_left_to_the_server(token: str) -> None:
     """Whatever it is: it need not be a JWT."""
     assert expires_s(token) is None
-    assert "only the server knows" in token_says(token, NOW_S)
+    assert "only the server knows" in token_expiry(token, NOW_S)
 
 
 def test_a_missing_token_fails_where_the_destination_is_surely_a_data_tap(tap: Tap) -> None:

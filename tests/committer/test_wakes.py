@@ -45,7 +45,7 @@ def test_each_message_of_a_queue_tells_of_its_objects(inner: Callable[[str], obj
     wake = read_event(sqs_event([inner(KEY), inner("inbox/other.json")]))
     assert wake.messages == {"m0": {NAME}, "m1": {"other.json"}}
     assert (wake.queued, wake.foreign, wake.names) == (True, 0, frozenset())
-    assert wake.told_of == {NAME, "other.json"}
+    assert wake.named_keys == {NAME, "other.json"}
 
 
 def test_a_message_may_tell_of_several_objects() -> None:

@@ -269,7 +269,7 @@ def test_what_ends_a_thread_is_said_without_secrets(capfd: pytest.CaptureFixture
     """Python's own traceback would quote an address, password and all."""
     program = (
         "import threading; from otlp2parquet_ext.common import library_logs, log as say;"
-        f"say.hide([{PLAIN!r}]); library_logs.say_what_libraries_log();"
+        f"say.hide([{PLAIN!r}]); library_logs.forward_library_logs();"
         f"thread = threading.Thread(target=lambda: int('https://u:{PLAIN}@host/x'));"
         "thread.start(); thread.join()"
     )

@@ -31,8 +31,12 @@ def test_every_setting_has_an_attribute_and_the_other_way_round() -> None:
 
 def annotated(setting: Setting) -> object:
     """Return the type that `Settings` states for a setting; mypy checks comparisons with it."""
-    strategy = Literal["adaptive", "end", "threshold"]
-    words = {"Literal": Literal, "FlushStrategy": strategy}
+    words = {
+        "Literal": Literal,
+        "FlushStrategy": Literal["adaptive", "end", "threshold"],
+        "TelemetryType": Literal["platform", "function", "extension"],
+        "SignalName": Literal["logs", "traces", "metrics"],
+    }
     return eval(Settings.__annotations__[setting.attribute], words)  # noqa: S307 - our own text
 
 
@@ -49,6 +53,15 @@ def test_the_type_of_an_attribute_lists_exactly_the_words_that_are_valid(setting
     else:
         expected = {Switch: bool, WholeNumber: int}.get(type(kind), str)
         assert type_ is expected
+
+
+def test_a_type_checker_finds_a_misspelt_word() -> None:
+    """`make lint` refuses a `type: ignore` that hides nothing, so each of these is an error."""
+    settings, _ = load({})
+    assert settings.commit != "inobx"  # type: ignore[comparison-overlap]
+    assert settings.flush != "treshold"  # type: ignore[comparison-overlap]
+    assert not settings.has_signal("trace")  # type: ignore[arg-type]
+    assert not settings.subscribes_to("platfrom")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.attribute)

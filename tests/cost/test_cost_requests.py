@@ -20,8 +20,8 @@ from otlp2parquet_ext.tools.cost.requests import (
     AGAIN,
     COMMIT,
     DESCRIBE,
+    REFRESH,
     RUN,
-    STALE,
     STORE,
     TAKE,
     RequestKind,
@@ -95,7 +95,7 @@ def test_a_commit_to_glue(moto: str, alone: bool) -> None:  # noqa: FBT001 - a p
         proxied = replace(place, environ={**place.environ, "AWS_ENDPOINT_URL": proxy.url})
         found = flushes(proxied, [proxy], None if alone else place)
     expected = STORE.plus(COMMIT[RequestKind.GLUE])
-    assert found == (expected if alone else expected.plus(STALE[RequestKind.GLUE]))
+    assert found == (expected if alone else expected.plus(REFRESH[RequestKind.GLUE]))
 
 
 @pytest.mark.parametrize("alone", [True, False])
@@ -114,10 +114,10 @@ def test_a_commit_to_a_rest_catalog(iceberg_rest_on_s3: Place, alone: bool) -> N
             environ={**place.environ, "AWS_ENDPOINT_URL_S3": bucket.url},
         )
         found = flushes(proxied, [bucket, catalog], None if alone else place)
-    more = Requests() if alone else STALE[RequestKind.REST]
+    more = Requests() if alone else REFRESH[RequestKind.REST]
     assert found == STORE.plus(COMMIT[RequestKind.REST]).plus(more)
     assert sum(COMMIT[RequestKind.S3_TABLES]) == sum(COMMIT[RequestKind.REST])
-    assert sum(STALE[RequestKind.S3_TABLES]) == sum(STALE[RequestKind.REST])
+    assert sum(REFRESH[RequestKind.S3_TABLES]) == sum(REFRESH[RequestKind.REST])
 
 
 def test_an_inbox_and_who_takes_it(moto: str) -> None:
@@ -139,6 +139,6 @@ def test_an_inbox_and_who_takes_it(moto: str) -> None:
         answer([committer], {}, soon())
         assert seen(proxy) == RUN
     committed = (
-        COMMIT[RequestKind.GLUE].plus(STALE[RequestKind.GLUE]).plus(AGAIN).plus(TAKE.times(3))
+        COMMIT[RequestKind.GLUE].plus(REFRESH[RequestKind.GLUE]).plus(AGAIN).plus(TAKE.times(3))
     )
     assert busy == RUN.plus(committed)

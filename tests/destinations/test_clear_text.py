@@ -99,10 +99,10 @@ def test_an_endpoint_without_tls_that_a_catalog_names_is_warned_of(
     for _ in range(2):
         access = Access({}, {})
         for _ in range(2):
-            access.lent(config, Lent())
+            access.vended(config, Lent())
         assert capfd.readouterr().err.count(SAID) == 1
-    Access({}, {"endpoint": "http://127.0.0.1:9000"}).lent(config, Lent())
-    Access({}, {}).lent({"s3.endpoint": "https://s3.invalid"}, Lent())
+    Access({}, {"endpoint": "http://127.0.0.1:9000"}).vended(config, Lent())
+    Access({}, {}).vended({"s3.endpoint": "https://s3.invalid"}, Lent())
     assert SAID not in capfd.readouterr().err
 
 

@@ -200,7 +200,7 @@ def test_a_report_of_losses_that_is_refused_is_not_told(tap: Tap, *, refused: bo
     if refused:
         tap.replies = [Reply(403)]
     stored = connected(tap).store(batch({"reason": "r"}, type_="otlp2parquet_ext.dropped"))
-    assert (stored.untold, stored.lost) == (refused, ())
+    assert (stored.report_refused, stored.lost) == (refused, ())
 
 
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504])

@@ -18,8 +18,8 @@ from otlp2parquet_ext.lake.destinations.destination import Batch, BusyError, Des
 from otlp2parquet_ext.lake.destinations.lake import (
     CONTENDED_MS,
     FILES_PER_COMMIT,
-    SPARE_MS,
-    TRUSTED_MS,
+    INBOX_LOOK_LEAST_MS,
+    UNCHECKED_MS,
     Lake,
 )
 from otlp2parquet_ext.lake.iceberg.commit.inbox import Inbox, NoInbox
@@ -146,7 +146,7 @@ def test_a_commit_in_a_hurry_takes_its_own_only(home: Home) -> None:
     lake(home).store(batch("left behind"))
     environment = lake(home)
     environment.store(batch("own"))
-    assert environment.commit(time.time_ns() // 1_000_000 + SPARE_MS - 500) == 1
+    assert environment.commit(time.time_ns() // 1_000_000 + INBOX_LOOK_LEAST_MS - 500) == 1
     assert home.bodies() == ["own"]
 
 
@@ -191,7 +191,7 @@ def test_a_file_of_ours_that_waited_long_is_looked_at_before_it_is_committed(
     for name in ("gone", "there"):
         environment.store(batch(name), commit_follows=True)
     next(home.location.rglob("*gone.parquet")).unlink()
-    later_ns = time.time_ns() + (TRUSTED_MS + 1_000) * 1_000_000
+    later_ns = time.time_ns() + (UNCHECKED_MS + 1_000) * 1_000_000
     monkeypatch.setattr("otlp2parquet_ext.lake.destinations.lake.time.time_ns", lambda: later_ns)
     assert environment.commit(later_ns // 1_000_000 + 20_000) == 1
     assert home.bodies() == ["there"]

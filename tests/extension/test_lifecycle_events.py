@@ -64,22 +64,22 @@ def test_an_invocation_is_done_before_it_is_reported() -> None:
     session = Session()
     session.invoked(invoke(1, 0))
     assert not session.done("r-1")
-    session.heard(done={"r-1"}, reported=())
+    session.observe(done={"r-1"}, reported=())
     assert session.done("r-1")
-    assert session.owes_report
-    session.heard(done=(), reported={"r-1"})
-    assert not session.owes_report
+    assert session.report_pending
+    session.observe(done=(), reported={"r-1"})
+    assert not session.report_pending
 
 
 def test_nothing_is_owed_before_the_first_invocation() -> None:
     """A SHUTDOWN straight after init has no report to wait for."""
-    assert not Session().owes_report
+    assert not Session().report_pending
 
 
 def test_the_end_may_be_heard_before_the_beginning() -> None:
     """Telemetry and `next` are two connections; on a starved CPU they are read in any order."""
     session = Session()
-    session.heard(done={"r-1"}, reported=())
+    session.observe(done={"r-1"}, reported=())
     session.invoked(invoke(1, 0))
     assert session.done("r-1")
 
@@ -97,13 +97,13 @@ def test_ends_of_other_invocations_do_not_displace_that_of_the_current_one() -> 
     """Whoever learnt the path may post any number; the hold would last until the deadline."""
     session = Session()
     session.invoked(invoke(1, 0))
-    session.heard(done={"r-1"}, reported={"r-1"})
-    session.heard(
+    session.observe(done={"r-1"}, reported={"r-1"})
+    session.observe(
         done=[f"forged-{number}" for number in range(10_000)],
         reported=[f"forged-{number}" for number in range(10_000)],
     )
     assert session.done("r-1")
-    assert not session.owes_report
+    assert not session.report_pending
     assert len(session._done) + len(session._reported) <= 2 * REMEMBERED_IDS
 
 
@@ -111,17 +111,17 @@ def test_a_retried_event_has_an_end_of_its_own() -> None:
     """Lambda retries under the same request id: the first try's end is not that of the second."""
     session = Session()
     session.invoked(invoke(1, 0))
-    session.heard(done={"r-1"}, reported={"r-1"})
+    session.observe(done={"r-1"}, reported={"r-1"})
     session.invoked(invoke(1, 60_000))
     assert not session.done("r-1")
-    assert session.owes_report
+    assert session.report_pending
 
 
 def test_forged_ends_do_not_stand_in_for_the_next_invocation() -> None:
     """Its id is Lambda's secret until it begins."""
     session = Session()
     session.invoked(invoke(1, 0))
-    session.heard(done={"r-1", "r-x"}, reported={"r-1", "r-x"})
+    session.observe(done={"r-1", "r-x"}, reported={"r-1", "r-x"})
     session.invoked(invoke(2, 100))
     assert not session.done("r-2")
-    assert session.owes_report
+    assert session.report_pending

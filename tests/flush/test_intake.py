@@ -13,7 +13,7 @@ import pytest
 
 from otlp2parquet_ext.flush.intake import EVICTED, IN_MEMORY, Intake
 from otlp2parquet_ext.flush.losses import REASONS, Losses
-from otlp2parquet_ext.flush.queue import TRUSTED_MS, SegmentQueue
+from otlp2parquet_ext.flush.queue import UNREFERENCED_SAFE_MS, SegmentQueue
 from otlp2parquet_ext.spool import Frame, FrameKind, Spool, read_frames
 from otlp2parquet_ext.spool.folders import TALLY_BYTES
 from otlp2parquet_ext.spool.recovery import RECOVERED
@@ -267,9 +267,9 @@ def test_a_segment_that_waited_long_for_its_commit_is_stored_again(tmp_path: Pat
     assert segment is not None
     queue.store_begins(segment)
     queue.stored(segment, "batch", (), safe=False, now_ms=1_000)
-    queue.distrust(1_000 + TRUSTED_MS)
+    queue.requeue_unreferenced(1_000 + UNREFERENCED_SAFE_MS)
     assert queue.waiting == []
-    queue.distrust(1_001 + TRUSTED_MS)
+    queue.requeue_unreferenced(1_001 + UNREFERENCED_SAFE_MS)
     assert queue.waiting == [segment]
 
 
@@ -286,7 +286,7 @@ def test_what_has_not_arrived_at_the_end_is_told_by_who_lacks_it(
         sizes.append(taken.buffered.size_bytes)
         if number < 2:
             taken.seal()
-    taken.tell_left()
+    taken.log_unsent()
     assert f"{sum(sizes)} bytes of telemetry were not stored" in capfd.readouterr().err
     lacking, uncommitted = spool.sealed
     for segment in (lacking, uncommitted):
@@ -297,7 +297,7 @@ def test_what_has_not_arrived_at_the_end_is_told_by_who_lacks_it(
     taken.seal()
     queue.dropped(spool.sealed[2])
     taken.discard()
-    taken.tell_left()
+    taken.log_unsent()
     said = [json.loads(line)["message"] for line in capfd.readouterr().err.splitlines()]
     assert [message.split(" before")[0] for message in said] == [
         f"{sizes[0]} bytes of telemetry did not reach https://tap",
@@ -323,14 +323,14 @@ def test_what_a_refused_report_says_is_told_once_something_is_taken(tmp_path: Pa
     taken.lose("the server refused", 7, 70)
     taken.seal()
     (report,) = spool.sealed
-    taken.tell_later(report)
+    taken.report_later(report)
     spool.discard(report)
     assert taken.empty, "a report after the other would be refused"
     taken.lose("the server refused", 2, 20)
-    taken.tell_now()
+    taken.report_refused()
     taken.seal()
     assert losses_in(bodies_of(spool)) == {"the server refused": (9, 90)}
-    taken.tell_now()
+    taken.report_refused()
     assert taken.empty
 
 
@@ -340,7 +340,7 @@ def test_what_a_refused_report_says_outlives_us(tmp_path: Path) -> None:
     taken.lose("the server refused", 7, 70)
     taken.seal()
     (report,) = spool.sealed
-    taken.tell_later(report)
+    taken.report_later(report)
     spool.discard(report)
     for descriptor in spool._folders._locks.values():
         os.close(descriptor)  # as death does

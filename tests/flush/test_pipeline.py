@@ -198,7 +198,7 @@ def test_losses_are_told_where_no_logs_are_wanted(tmp_path: Path) -> None:
     at = side(tmp_path, OTLP2PARQUET_SIGNALS="traces")
     losses = Losses()
     losses.add("the spool is full", 3, 5)
-    at.spool.tell_first(losses.report("2026-03-14T09:26:53.540Z"), 1, 1)
+    at.spool.prepend(losses.report("2026-03-14T09:26:53.540Z"), 1, 1)
     at.flush_side.store(at.spool.sealed[0])
     assert at.rows("SELECT EventName FROM logs") == [("otlp2parquet_ext.dropped",)]
 

@@ -169,7 +169,7 @@ class PlanMachine(RuleBasedStateMachine):
                 self.health.failed(Work.COMMIT, self.now_ms)
             else:
                 self.health.contended(Work.COMMIT, self.now_ms, 3)
-        self.queue.distrust(self.now_ms)
+        self.queue.requeue_unreferenced(self.now_ms)
         self.sweep()
         self.carry_out()
 

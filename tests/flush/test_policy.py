@@ -111,13 +111,14 @@ def test_a_hold_ends_well_before_the_function_would_time_out(
 
 
 @pytest.mark.parametrize(
-    ("heard_ms", "until_ms"), [(0, 2_000), (500, 11_000), (5_000, 15_000), (899_000, 899_900)]
+    ("last_delivery_ms", "until_ms"),
+    [(0, 2_000), (500, 11_000), (5_000, 15_000), (899_000, 899_900)],
 )
 def test_the_end_of_an_invocation_is_not_waited_for_through_a_long_silence(
-    heard_ms: int, until_ms: int
+    last_delivery_ms: int, until_ms: int
 ) -> None:
     """A lost `runtimeDone` costs seconds, not the function's timeout of fifteen minutes."""
-    assert wait_for_end_until_ms(1_000, 900_000, heard_ms=heard_ms) == until_ms
+    assert wait_for_end_until_ms(1_000, 900_000, last_delivery_ms=last_delivery_ms) == until_ms
 
 
 @pytest.mark.parametrize(
@@ -135,12 +136,12 @@ def test_a_deadline_is_found_without_reading_the_event(event: bytes, deadline_ms
     assert deadline_ms_in(event) == deadline_ms
 
 
-def drain(owes_report: bool, now_ms: int, heard_ms: int = 0, cost_ms: int = 500) -> int:  # noqa: FBT001
+def drain(report_pending: bool, now_ms: int, last_delivery_ms: int = 0, cost_ms: int = 500) -> int:  # noqa: FBT001
     """Ask how long to listen in a window of two seconds."""
     return drain_until_ms(
-        owes_report=owes_report,
+        report_pending=report_pending,
         now_ms=now_ms,
-        heard_ms=heard_ms,
+        last_delivery_ms=last_delivery_ms,
         deadline_ms=2_000,
         store_cost_ms=cost_ms,
     )
@@ -148,23 +149,23 @@ def drain(owes_report: bool, now_ms: int, heard_ms: int = 0, cost_ms: int = 500)
 
 def test_after_shutdown_an_owed_report_is_waited_for_as_long_as_the_flush_allows() -> None:
     """The platform's last delivery often follows its SHUTDOWN."""
-    assert drain(owes_report=True, now_ms=0) == 2_000 - MARGIN_MS - 500
+    assert drain(report_pending=True, now_ms=0) == 2_000 - MARGIN_MS - 500
 
 
 def test_when_nothing_is_owed_a_short_silence_is_the_end() -> None:
     """Every delivery starts the silence anew."""
-    assert drain(owes_report=False, now_ms=0) == QUIET_MS
-    assert drain(owes_report=False, now_ms=0, heard_ms=300) == 300 + QUIET_MS
+    assert drain(report_pending=False, now_ms=0) == QUIET_MS
+    assert drain(report_pending=False, now_ms=0, last_delivery_ms=300) == 300 + QUIET_MS
 
 
 def test_a_deadline_in_the_past_means_now() -> None:
     """A starved reader may see SHUTDOWN too late; the budget is floored at zero."""
-    assert drain(owes_report=True, now_ms=9_000) == 9_000
+    assert drain(report_pending=True, now_ms=9_000) == 9_000
 
 
 def test_an_expensive_flush_shortens_the_listening_and_not_itself() -> None:
     """What is in the spool already is worth more than what may still come."""
-    assert drain(owes_report=True, now_ms=0, cost_ms=5_000) == 0
+    assert drain(report_pending=True, now_ms=0, cost_ms=5_000) == 0
 
 
 @pytest.mark.parametrize(

@@ -60,23 +60,31 @@ def test_what_is_due_stays_due_while_more_comes_and_time_goes_by(
 
 
 @given(
-    owes_report=st.booleans(),
+    report_pending=st.booleans(),
     now_ms=times,
-    heard_ms=times,
+    last_delivery_ms=times,
     deadline_ms=times,
     cost_ms=st.integers(0, 10_000),
     later_ms=times,
 )
 def test_listening_after_shutdown_leaves_time_to_store_and_never_ends_in_the_past(
-    *, owes_report: bool, now_ms: int, heard_ms: int, deadline_ms: int, cost_ms: int, later_ms: int
+    *,
+    report_pending: bool,
+    now_ms: int,
+    last_delivery_ms: int,
+    deadline_ms: int,
+    cost_ms: int,
+    later_ms: int,
 ) -> None:
     """SIGKILL does not wait; and a deadline that has passed means now."""
 
-    def until_ms(now_ms: int, heard_ms: int = heard_ms, *, owes: bool = owes_report) -> int:
+    def until_ms(
+        now_ms: int, last_delivery_ms: int = last_delivery_ms, *, owes: bool = report_pending
+    ) -> int:
         return drain_until_ms(
-            owes_report=owes,
+            report_pending=owes,
             now_ms=now_ms,
-            heard_ms=heard_ms,
+            last_delivery_ms=last_delivery_ms,
             deadline_ms=deadline_ms,
             store_cost_ms=cost_ms,
         )
@@ -87,21 +95,23 @@ def test_listening_after_shutdown_leaves_time_to_store_and_never_ends_in_the_pas
     # Asked again when it is over it says so: no waiting anew.
     assert until_ms(found_ms) == found_ms
     # More silence is never waited for than said, and a report that is owed never waits less.
-    assert until_ms(now_ms, owes=False) <= max(now_ms, heard_ms + QUIET_MS)
+    assert until_ms(now_ms, owes=False) <= max(now_ms, last_delivery_ms + QUIET_MS)
     assert until_ms(now_ms, owes=True) >= until_ms(now_ms, owes=False)
     # Who hears more listens no shorter.
-    assert until_ms(now_ms, heard_ms + later_ms) >= found_ms
+    assert until_ms(now_ms, last_delivery_ms + later_ms) >= found_ms
 
 
 @given(times, times, times, times)
 def test_the_end_of_an_invocation_is_waited_for_within_its_deadline(
-    started_ms: int, deadline_ms: int, heard_ms: int, later_ms: int
+    started_ms: int, deadline_ms: int, last_delivery_ms: int, later_ms: int
 ) -> None:
     """A late `next` makes the function time out; every delivery is a reason to wait on."""
-    found_ms = wait_for_end_until_ms(started_ms, deadline_ms, heard_ms=heard_ms)
+    found_ms = wait_for_end_until_ms(started_ms, deadline_ms, last_delivery_ms=last_delivery_ms)
     assert found_ms <= deadline_ms - MARGIN_MS
-    assert found_ms <= max(started_ms, heard_ms) + LONGEST_SILENCE_MS
-    later = wait_for_end_until_ms(started_ms, deadline_ms, heard_ms=heard_ms + later_ms)
+    assert found_ms <= max(started_ms, last_delivery_ms) + LONGEST_SILENCE_MS
+    later = wait_for_end_until_ms(
+        started_ms, deadline_ms, last_delivery_ms=last_delivery_ms + later_ms
+    )
     assert later >= found_ms
 
 

@@ -29,7 +29,7 @@ from otlp2parquet_ext.lake.destinations.destination import Batch
 from otlp2parquet_ext.lake.destinations.lake import Lake
 from otlp2parquet_ext.lake.http.client import new_client
 from otlp2parquet_ext.lake.iceberg.catalogs import pyiceberg_open
-from otlp2parquet_ext.lake.iceberg.catalogs.deadline_executor import LEFT_BEHIND_AT_MOST
+from otlp2parquet_ext.lake.iceberg.catalogs.deadline_executor import MOST_ABANDONED
 from otlp2parquet_ext.lake.iceberg.catalogs.pyiceberg_config import catalog_properties
 from otlp2parquet_ext.lake.iceberg.catalogs.pyiceberg_s3 import s3_storage
 from otlp2parquet_ext.lake.iceberg.commit.inbox import Inbox
@@ -173,14 +173,14 @@ def test_only_so_many_calls_are_left_behind(warehouse: Warehouse) -> None:
         return really()
 
     files = warehouse.store(bodies_at(0, "second"), "second")
-    table = through(warehouse, *[hangs] * LEFT_BEHIND_AT_MOST)
-    for _ in range(LEFT_BEHIND_AT_MOST):
+    table = through(warehouse, *[hangs] * MOST_ABANDONED)
+    for _ in range(MOST_ABANDONED):
         with pytest.raises(CommitError):
             table.commit(files, soon(700))
     with pytest.raises(CommitError, match="has not answered 3 earlier calls yet"):
         table.commit(files, soon())
     awake.set()
-    for thread in table._connection._patience._left_behind:
+    for thread in table._connection._executor._abandoned:
         thread.join(20)
     table.commit(files, soon())
     assert warehouse.bodies() == ["first", "second"]

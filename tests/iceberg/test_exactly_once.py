@@ -116,8 +116,8 @@ def test_what_was_stored_after_all_that_is_forgotten_was_surely_never_committed(
     older, newer = named("older", stored_ms=999_000), named("newer", stored_ms=1_003_000)
     unknown = named("of an older version")
     ledger = Ledger(properties, [])
-    assert ledger.doubtful([older, newer, unknown]) == [older, unknown]
-    assert Ledger({}, []).doubtful([older, unknown]) == []
+    assert ledger.uncertain([older, newer, unknown]) == [older, unknown]
+    assert Ledger({}, []).uncertain([older, unknown]) == []
 
 
 def forgetful(home: Home) -> None:

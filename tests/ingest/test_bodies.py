@@ -14,7 +14,7 @@ from requests_strategies import as_json, requests
 
 from otlp2parquet_ext.functions.ingest.call import Format
 from otlp2parquet_ext.functions.ingest.event_bodies import EVENTS_A_DELIVERY, take_events
-from otlp2parquet_ext.functions.ingest.otlp_bodies import NOBODY, take_otlp
+from otlp2parquet_ext.functions.ingest.otlp_bodies import UNKNOWN_RESOURCE, take_otlp
 from otlp2parquet_ext.records.mapping.exclude import exclusion
 from otlp2parquet_ext.records.otlp.requests import OtlpError, Signal
 from otlp2parquet_ext.records.telemetry.redact import compile_rules
@@ -63,7 +63,7 @@ def rows(body: bytes) -> list[dict[str, Any]]:
 def test_any_request_is_stored_as_its_client_means_it(signal: Signal, data: st.DataObject) -> None:
     """No attribute of ours is added, in whichever of three encodings it comes."""
     request = data.draw(requests(signal))
-    wanted = without_json_bodies(expected(signal, request, RECEIVED_US, NOBODY))
+    wanted = without_json_bodies(expected(signal, request, RECEIVED_US, UNKNOWN_RESOURCE))
     text = json.dumps(as_json(request, names=False)).encode()
     for format_, body in (
         (Format.PROTOBUF, request.SerializeToString()),

@@ -33,7 +33,7 @@ def lake(tmp_path: Path) -> Place:
 
 
 @pytest.fixture(autouse=True)
-def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+def _retries_commits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let commits take as long as a busy machine needs."""
     monkeypatch.setattr(store_room, "COMMIT_LIMIT_MS", 60_000)
 

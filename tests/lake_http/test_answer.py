@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otlp2parquet_ext.lake.http.answer import Answered, MalformedError, read
+from otlp2parquet_ext.lake.http.answer import Exchanged, MalformedError, read
 from otlp2parquet_ext.lake.http.errors import error_of
 from otlp2parquet_ext.lake.http.limits import ACKNOWLEDGED, ERROR_BYTES, AnswerLimit
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 LIMIT = 1_000
 
 
-def reading(data: bytes, pieces: Sequence[int] = (), method: str = "GET") -> Answered:
+def reading(data: bytes, pieces: Sequence[int] = (), method: str = "GET") -> Exchanged:
     """Read an answer that comes in pieces, then ends."""
     cuts = sorted({0, len(data), *(p % (len(data) + 1) for p in pieces)})
     parts = iter([data[a:b] for a, b in pairwise(cuts)])

@@ -39,9 +39,9 @@ import_phase.gc.set_threshold(import_phase.COLLECT_AFTER, *import_phase.gc.get_t
 import_phase._import_agent(runs, os.pipe()[1])
 assert callable(runs[0]), runs
 import asyncio
-from otlp2parquet_ext.extension.agent import say_what_libraries_log
+from otlp2parquet_ext.extension.agent import forward_library_logs
 asyncio.run(asyncio.sleep(0))
-say_what_libraries_log()
+forward_library_logs()
 from otlp2parquet_ext.flush.pipeline import FlushPipeline
 from otlp2parquet_ext.common.settings.settings import load
 lake = {"OTLP2PARQUET_DESTINATION": "sqlite:///tmp/none.db?warehouse=/tmp/none"}

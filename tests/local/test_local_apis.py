@@ -194,7 +194,7 @@ async def test_an_event_told_while_the_extension_is_busy_waits_for_its_next() ->
     async with bench() as api:
         me = {"Lambda_Extension_Identifier": await api.registered()}
         (extension,) = api.parties.extensions
-        extension.tell(NextResponse(b'{"eventType":"SHUTDOWN"}', {"Content-Type": "text/plain"}))
+        extension.send(NextResponse(b'{"eventType":"SHUTDOWN"}', {"Content-Type": "text/plain"}))
         _, content, headers = await api.call("GET", NEXT, **me)
         assert content == {"eventType": "SHUTDOWN"}
         assert headers["Content-Type"] == "text/plain"

@@ -68,7 +68,7 @@ async def test_an_idle_connection_outlives_a_freeze_of_any_length() -> None:
         for name in ("before", "after"):
             writer.write(request(name))
             assert (await read_answer(reader)).startswith(b"HTTP/1.1 200")
-            time.sleep(3 * aiohttp_server.PATIENCE_TICKS * 0.01)  # noqa: ASYNC251 - the freeze
+            time.sleep(3 * aiohttp_server.LONGEST_READ_TICKS * 0.01)  # noqa: ASYNC251 - the freeze
         writer.close()
         assert server.spans == ["before", "after"]
 
@@ -81,7 +81,7 @@ async def test_a_request_frozen_half_way_is_completed() -> None:
         for start in range(0, len(data), 40):
             writer.write(data[start : start + 40])
             await asyncio.sleep(0.001)
-            time.sleep(2 * aiohttp_server.PATIENCE_TICKS * 0.02)  # noqa: ASYNC251 - the freeze
+            time.sleep(2 * aiohttp_server.LONGEST_READ_TICKS * 0.02)  # noqa: ASYNC251 - the freeze
         assert (await read_answer(reader)).startswith(b"HTTP/1.1 200")
         writer.close()
         assert server.spans == ["frozen"]

@@ -37,18 +37,18 @@ segment = next(s for s in spool.sealed if b'second' in s.read())
 {work}
 os.kill(os.getpid(), signal.SIGKILL)
 """
-WORKING = "with segment.in_hand(): os.kill(os.getpid(), signal.SIGKILL)"
-SENDING = "with segment.in_hand(), segment.sent(): os.kill(os.getpid(), signal.SIGKILL)"
-ENDED = "with segment.in_hand(): pass"
+WORKING = "with segment.attempt(): os.kill(os.getpid(), signal.SIGKILL)"
+SENDING = "with segment.attempt(), segment.sent(): os.kill(os.getpid(), signal.SIGKILL)"
+ENDED = "with segment.attempt(): pass"
 REFUSED = """
 try:
-    with segment.in_hand(), segment.sent(): raise OSError
+    with segment.attempt(), segment.sent(): raise OSError
 except OSError: pass
 """
 TOLD_TO_END = """
-held = segment.in_hand()
+held = segment.attempt()
 held.__enter__()
-segment.put_down()
+segment.end_phases()
 with segment.sent(): os.kill(os.getpid(), signal.SIGKILL)
 """
 
@@ -104,7 +104,7 @@ def test_a_mark_needs_no_room_on_the_disk(tmp_path: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
         for call in ("pwrite", "pwritev", "write", "posix_fallocate"):
             patch.setattr(os, call, full)
-        with segment.in_hand():
+        with segment.attempt():
             names = [path.name for path in tmp_path.rglob("*.seg")]
     assert names == ["00000001.1-0.seg"]
     assert [path.name for path in tmp_path.rglob("*.seg")] == ["00000001.seg"]
@@ -216,14 +216,14 @@ def test_two_threads_with_one_segment_leave_the_mark_of_the_graver_phase(tmp_pat
     entered, leave = threading.Event(), threading.Event()
 
     def given_up() -> None:
-        with segment.in_hand(), segment.sent():
+        with segment.attempt(), segment.sent():
             entered.set()
             leave.wait(20)
 
     thread = threading.Thread(target=given_up)
     thread.start()
     assert entered.wait(20)
-    with segment.in_hand():
+    with segment.attempt():
         assert segment.path is not None
         assert segment.path.name == "00000001.1-0.seg"
         assert segment.path.exists()

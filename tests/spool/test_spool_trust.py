@@ -177,7 +177,7 @@ def test_our_own_folder_swapped_for_a_link_is_given_up(tmp_path: Path) -> None:
     folder.rename(elsewhere)
     folder.symlink_to(elsewhere)
     before = sorted(path.name for path in elsewhere.iterdir())
-    with first.in_hand():
+    with first.attempt():
         assert sorted(path.name for path in elsewhere.iterdir()) == before
     spool.append(b"later", 1, 1)
     spool.seal()

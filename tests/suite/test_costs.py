@@ -71,7 +71,12 @@ def test_a_test_that_is_quick_once_alone_is_not_slow(
     walls = iter([[slow], [slow], [slow._replace(wall_s=1.0)]])
     monkeypatch.setattr(measuring, "read", lambda _: next(walls))
     commands: list[list[str]] = []
-    monkeypatch.setattr(run, "run", lambda command: commands.append(command) or 0)
+
+    def passes(command: list[str]) -> int:
+        commands.append(command)
+        return 0
+
+    monkeypatch.setattr(run, "run", passes)
     assert run.phases("quick", ["pytest"], [], tmp_path) == (0, True)
     assert [slow.test in command for command in commands] == [False, False, True, True]
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.common.settings.setting import Setting, Value
 
     FlushStrategy = Literal["adaptive", "end", "threshold"]
+    TelemetryType = Literal["platform", "function", "extension"]
+    SignalName = Literal["logs", "traces", "metrics"]
 
 MEMORY_VARIABLE = "AWS_LAMBDA_FUNCTION_MEMORY_SIZE"
 
@@ -27,7 +29,8 @@ class Settings:
     """What the variables say, parsed; one attribute for each entry of `SETTINGS`.
 
     A switch is a `bool`, a word a `Literal`, a comma list a `frozenset`: a type checker finds a
-    comparison with a misspelt value.
+    comparison with a misspelt value. `in` accepts any word, so `has_signal` and `subscribes_to`
+    look into the lists.
 
     Args:
         values: a value of the right type for each attribute.
@@ -72,8 +75,8 @@ class Settings:
     otlp_max_bytes: int
     max_payload_bytes: int
     platform_timeout_ms: int
-    telemetry_types: frozenset[Literal["platform", "function", "extension"]]
-    signals: frozenset[Literal["logs", "traces", "metrics"]]
+    telemetry_types: frozenset[TelemetryType]
+    signals: frozenset[SignalName]
     spool_dir: str
     spool_capacity_bytes: int
     memory_capacity_bytes: int
@@ -89,6 +92,14 @@ class Settings:
 
     def __init__(self, values: Mapping[str, Value]) -> None:
         self.__dict__.update(values)
+
+    def has_signal(self, signal: SignalName) -> bool:
+        """Tell whether a signal becomes rows."""
+        return signal in self.signals
+
+    def subscribes_to(self, telemetry_type: TelemetryType) -> bool:
+        """Tell whether the Telemetry API is asked for a type of events."""
+        return telemetry_type in self.telemetry_types
 
     def table_name(self, table: str) -> str:
         """Return what a table is called in a catalog; `table` is a name of `tables.registry`."""

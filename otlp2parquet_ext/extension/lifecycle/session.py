@@ -1,6 +1,6 @@
 """Which phase, which invocation, and what of it we have heard: one value the agent owns.
 
-    invoked()  heard()  --> done(), owes_report, typical_gap_ms
+    invoked()  heard()  --> done(), report_pending, typical_gap_ms
 
 Two ends, never confused: an invocation is *done* with its `platform.runtimeDone` (its lines are
 here), and *reported* with its `platform.report`, which often comes only with the next INVOKE or
@@ -28,18 +28,18 @@ class Session:
     """The invocations of this process, as far as decisions need them.
 
     Args:
-        hears_platform: platform events were subscribed to; without them nothing reports an end.
+        subscribed_to_platform: platform events come; without them no delivery reports an end.
 
     Attributes:
         current: the latest INVOKE, None before the first.
-        ends_are_told: False after a wait for an invocation's end timed out, until telemetry
-            reports an end again. Emulators accept a subscription and deliver nothing.
+        platform_events_arrive: False after a wait for an invocation's end timed out, until
+            telemetry reports an end again. Emulators accept a subscription and deliver nothing.
     """
 
-    def __init__(self, *, hears_platform: bool = True) -> None:
+    def __init__(self, *, subscribed_to_platform: bool = True) -> None:
         self.current: Invoke | None = None
-        self.ends_are_told = hears_platform
-        self._hears_platform = hears_platform
+        self.platform_events_arrive = subscribed_to_platform
+        self._subscribed_to_platform = subscribed_to_platform
         self._is_done = self._is_reported = False
         # Told of others than the current one: its INVOKE may be heard after its end.
         self._done: deque[str] = deque(maxlen=REMEMBERED_IDS)
@@ -54,11 +54,11 @@ class Session:
         self._is_done = invoke.request_id in self._done
         self._is_reported = invoke.request_id in self._reported
 
-    def heard(self, done: Iterable[str], reported: Iterable[str]) -> None:
+    def observe(self, done: Iterable[str], reported: Iterable[str]) -> None:
         """Note the request ids whose `runtimeDone` or `report` a delivery carried."""
         current = self.current.request_id if self.current else ""
         for request_id in done:
-            self.ends_are_told = True
+            self.platform_events_arrive = True
             if request_id == current:
                 self._is_done = True
             else:
@@ -71,7 +71,7 @@ class Session:
 
     def missed(self) -> None:
         """Note that the end of an invocation was waited for in vain."""
-        self.ends_are_told = False
+        self.platform_events_arrive = False
 
     def done(self, request_id: str) -> bool:
         """Tell whether everything the invocation itself says has been delivered."""
@@ -80,9 +80,9 @@ class Session:
         return request_id in self._done or request_id in self._reported
 
     @property
-    def owes_report(self) -> bool:
+    def report_pending(self) -> bool:
         """True while the current invocation's `platform.report` is still to come."""
-        return self._hears_platform and self.current is not None and not self._is_reported
+        return self._subscribed_to_platform and self.current is not None and not self._is_reported
 
     @property
     def typical_gap_ms(self) -> int | None:

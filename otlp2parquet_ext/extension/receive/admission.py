@@ -43,7 +43,7 @@ class Admission:
         paths: the known paths; a request line has to name one of them.
         admit: takes the socket of an admitted connection, still unread; returns False when the
             server has no room.
-        patience_s: how long a connection may take to send its request line.
+        timeout_s: how long a connection may take to send its request line.
         capacity: how many connections may be pending.
     """
 
@@ -52,12 +52,12 @@ class Admission:
         paths: frozenset[bytes],
         admit: Callable[[socket.socket], bool],
         *,
-        patience_s: float,
+        timeout_s: float,
         capacity: int = PENDING_CONNECTIONS,
     ) -> None:
         self._paths = paths
         self._admit = admit
-        self._patience_s = patience_s
+        self._timeout_s = timeout_s
         self._capacity = capacity
         self._listener: socket.socket | None = None
         self._pending: dict[socket.socket, asyncio.TimerHandle] = {}  # the oldest first
@@ -92,7 +92,7 @@ class Admission:
             self._loop.call_later(PAUSE_S, self._resume, listener)
             return
         client.setblocking(False)  # noqa: FBT003 - the socket's own signature
-        self._pending[client] = self._loop.call_later(self._patience_s, self._drop, client)
+        self._pending[client] = self._loop.call_later(self._timeout_s, self._drop, client)
         self._look(client)
 
     def _resume(self, listener: socket.socket) -> None:

@@ -5,7 +5,7 @@ Lambda's deliveries have a receiver of their own, without aiohttp (receiver.py).
 
     connection --> request pending --> answering --> idle, kept alive --> next request pending
                    closed after                      until its place is
-                   `PATIENCE_TICKS`                  needed
+                   `LONGEST_READ_TICKS`                  needed
 
 Time is counted in ticks of running time, not read from a clock: Lambda freezes us between any two
 instructions, and after a freeze every clock says that the client has been silent for minutes.
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.extension.receive.body_limits import Bodies
 
 TICK_S = 1.0
-PATIENCE_TICKS = 10
+LONGEST_READ_TICKS = 10
 SERVER_OPTIONS: Mapping[str, Any] = {
     "access_log": None,
     "auto_decompress": False,
@@ -125,7 +125,7 @@ class Server(web.Server):
         self._most = most
         self._tick_s = tick_s
         self._open: set[RequestHandler] = set()
-        self._owing: dict[RequestHandler, int] = {}  # ticks since then
+        self._reading_ticks: dict[RequestHandler, int] = {}  # ticks since then
         self._idle: dict[RequestHandler, None] = {}  # longest first
         self._ticking: asyncio.TimerHandle | None = None
 
@@ -137,12 +137,12 @@ class Server(web.Server):
         """Make room for a connection; its request is pending from now on."""
         super().connection_made(handler, transport)
         if len(self._open) >= self._most:
-            victim = next(iter(self._owing), None) or next(iter(self._idle), handler)
+            victim = next(iter(self._reading_ticks), None) or next(iter(self._idle), handler)
             self._cut_off(victim)
             if victim is handler:
                 return
         self._open.add(handler)
-        self._owes(handler)
+        self._read_begins(handler)
 
     def connection_lost(self, handler: RequestHandler, exc: BaseException | None = None) -> None:
         """Forget a connection."""
@@ -160,12 +160,12 @@ class Server(web.Server):
 
     def _forget(self, handler: RequestHandler) -> None:
         self._open.discard(handler)
-        self._owing.pop(handler, None)
+        self._reading_ticks.pop(handler, None)
         self._idle.pop(handler, None)
 
     async def _handled(self, request: web.BaseRequest) -> web.StreamResponse:
         handler = request.protocol
-        self._owing.pop(handler, None)
+        self._reading_ticks.pop(handler, None)
         self._idle.pop(handler, None)
         try:
             response = await self._handle(request)
@@ -181,16 +181,16 @@ class Server(web.Server):
                 self._idle[handler] = None
 
     @contextmanager
-    def owing(self, request: web.BaseRequest) -> Iterator[None]:
+    def reading(self, request: web.BaseRequest) -> Iterator[None]:
         """Cut the client off if the block, which waits for its bytes, takes too long."""
-        self._owes(request.protocol)
+        self._read_begins(request.protocol)
         try:
             yield
         finally:
-            self._owing.pop(request.protocol, None)
+            self._reading_ticks.pop(request.protocol, None)
 
-    def _owes(self, handler: RequestHandler) -> None:
-        self._owing[handler] = 0
+    def _read_begins(self, handler: RequestHandler) -> None:
+        self._reading_ticks[handler] = 0
         if self._ticking is None:
             self._tick_later()
 
@@ -200,9 +200,9 @@ class Server(web.Server):
     def _tick(self) -> None:
         """Count one tick for each pending request; a freeze is one tick, however long it was."""
         self._ticking = None
-        for handler in list(self._owing):
-            self._owing[handler] += 1
-            if self._owing[handler] > PATIENCE_TICKS:
+        for handler in list(self._reading_ticks):
+            self._reading_ticks[handler] += 1
+            if self._reading_ticks[handler] > LONGEST_READ_TICKS:
                 self._cut_off(handler)
-        if self._owing:
+        if self._reading_ticks:
             self._tick_later()

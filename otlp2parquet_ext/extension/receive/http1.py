@@ -230,12 +230,12 @@ def _field(line: bytes) -> tuple[bytes, bytes]:
     return name.lower(), value.strip(b" \t")
 
 
-def _length(told: list[bytes]) -> int | None:
-    if not told:
+def _length(lengths: list[bytes]) -> int | None:
+    if not lengths:
         return None
-    if len(told) > 1 or not told[0].isdigit() or len(told[0]) > LENGTH_DIGITS:
+    if len(lengths) > 1 or not lengths[0].isdigit() or len(lengths[0]) > LENGTH_DIGITS:
         raise BadRequestError("no length, or more than one")
-    return int(told[0])
+    return int(lengths[0])
 
 
 def path_of(target: bytes) -> bytes:

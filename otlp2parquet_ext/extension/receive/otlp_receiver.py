@@ -108,7 +108,7 @@ class OtlpReceiver:
     async def _answer(self, call: ExportCall, request: web.BaseRequest) -> Reply:
         assert self._server is not None
         try:
-            with self._server.owing(request):
+            with self._server.reading(request):
                 body = await read_body(request, self._bodies)
         except TooMuchError:
             return refusal(503, "too many requests at a time", json=call.json)

@@ -106,7 +106,7 @@ class Receiver:
 
     async def start(self, listener: socket.socket) -> None:
         """Serve a socket that is listening already; what the kernel has queued comes first."""
-        self._door = Admission(self._paths, self._admit, patience_s=self._header_timeout_s)
+        self._door = Admission(self._paths, self._admit, timeout_s=self._header_timeout_s)
         self._door.open(listener)
 
     def stop(self) -> None:
@@ -230,13 +230,13 @@ class Receiver:
                     client.socket.send(CONTINUE)
         if complete and not client.body.size_bytes:
             self._bodies.announce(len(piece))
-            return self._deliver_whole(piece)
+            return self._status_of(piece)
         self._bodies.add(client.body, piece)
         if not complete:
             return 0
         body = client.body.whole()
-        self._let_go(client)
-        return self._deliver_whole(body)
+        self._release_body(client)
+        return self._status_of(body)
 
     def _refusal(self, head: Head) -> int:
         """Return the status for which a head alone is reason enough; 0 when there is none."""
@@ -249,7 +249,7 @@ class Receiver:
         self._bodies.announce(head.length)
         return 0
 
-    def _deliver_whole(self, body: bytes) -> int:
+    def _status_of(self, body: bytes) -> int:
         try:
             self._deliver(body)
         except Exception as error:  # noqa: BLE001 - a bug of ours costs one delivery; it comes again
@@ -264,7 +264,7 @@ class Receiver:
     def _answer(self, client: _Client, status: int) -> None:
         """Answer, and close; a client that may still send is read on, lest a reset follow."""
         client.answered = True
-        self._let_go(client)
+        self._release_body(client)
         try:
             client.socket.send(ANSWERS[status])
             if client.request.complete and not client.request.extra:
@@ -277,7 +277,7 @@ class Receiver:
         self._watch(client)
         self._give(client, LINGERING_S, self._drop)
 
-    def _let_go(self, client: _Client) -> None:
+    def _release_body(self, client: _Client) -> None:
         if client.body.size_bytes:
             self._bodies.release(client.body.size_bytes)
             client.body = Body()
@@ -288,7 +288,7 @@ class Receiver:
         self._clients.discard(client)
         if client.too_long and not client.answered:  # it went before it was answered
             self._count_refused(client)
-        self._let_go(client)
+        self._release_body(client)
         if client.timer is not None:
             client.timer.cancel()
         if client.watched:

@@ -44,7 +44,7 @@ class Wake(NamedTuple):
     tables: frozenset[str] = frozenset()
 
     @property
-    def told_of(self) -> frozenset[str]:
+    def named_keys(self) -> frozenset[str]:
         """The file names of all objects it tells of."""
         return self.names.union(*self.messages.values())
 

@@ -90,13 +90,13 @@ def answer(places: Sequence[TableLocation], event: object, deadline_ms: int) -> 
 
 def _is_meant(place: TableLocation, wake: Wake) -> bool:
     """Tell whether to look at a table; to look at all each time would cost fleets without them."""
-    return place.is_first or not place.apart or not wake.told_of or place.table in wake.tables
+    return place.is_first or not place.apart or not wake.named_keys or place.table in wake.tables
 
 
 def _left(places: Sequence[TableLocation], wake: Wake, dones: Sequence[Done]) -> frozenset[str]:
     """Return the entries of the inboxes that are still there, as far as it matters."""
-    told_of = wake.told_of
-    if not told_of:
+    named_keys = wake.named_keys
+    if not named_keys:
         return frozenset()
     left: set[str] = set()
     for place, done in zip(places, dones, strict=True):
@@ -104,8 +104,8 @@ def _left(places: Sequence[TableLocation], wake: Wake, dones: Sequence[Done]) ->
             try:
                 left.update(place.inbox.entries())
             except StorageError:
-                return told_of
-    return told_of & left
+                return named_keys
+    return named_keys & left
 
 
 def _care(places: Sequence[TableLocation], deadline_ms: int) -> None:

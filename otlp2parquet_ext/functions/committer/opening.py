@@ -88,7 +88,9 @@ def open_places(environ: Mapping[str, str]) -> tuple[TableLocation, ...]:
 
         access = Access(environ, {})
         all_parts = {
-            table: parts(address, settings, environ, patient=True, table=table, access=access)
+            table: parts(
+                address, settings, environ, retries_commits=True, table=table, access=access
+            )
             for table in TABLES
         }
     except AddressError as error:

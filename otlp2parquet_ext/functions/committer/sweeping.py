@@ -171,11 +171,11 @@ class _SweepRun:
         )
         self._delete(found.waste)
         self.swept.foreign += len(found.foreign)
-        self._tell_of(found.foreign)
+        self._add_examples(found.foreign)
         for stray in found.strays:
-            self._settle(stray)
+            self._resolve(stray)
 
-    def _settle(self, stray: Stray) -> None:
+    def _resolve(self, stray: Stray) -> None:
         """Adopt a file of rows, or leave it, or delete it if that was asked for."""
         if self._lies_beside(stray):
             self._delete([stray.entry])
@@ -191,7 +191,7 @@ class _SweepRun:
             self._delete([stray.entry])
         else:
             self.swept.left += 1
-            self._tell_of([stray.entry])
+            self._add_examples([stray.entry])
 
     def _lies_beside(self, stray: Stray) -> bool:
         """Tell whether its rows are in a copy beside the table, whose types clash with ours."""
@@ -208,7 +208,7 @@ class _SweepRun:
         self.swept.deleted += len(entries)
         self.swept.deleted_bytes += sum(entry.size_bytes for entry in entries)
 
-    def _tell_of(self, entries: Sequence[ObjectEntry]) -> None:
+    def _add_examples(self, entries: Sequence[ObjectEntry]) -> None:
         room = EXAMPLES - len(self.swept.examples)
         self.swept.examples += [entry.path for entry in entries[:room]]
 

@@ -20,7 +20,7 @@ from otlp2parquet_ext.records.otlp.tables import otlp_tables
 if TYPE_CHECKING:
     from otlp2parquet_ext.records.telemetry.redact import Redactor
 
-NOBODY = Resource("", None, "", "{}")
+UNKNOWN_RESOURCE = Resource("", None, "", "{}")
 """Clients are not this function: no resource is completed with its own."""
 
 SHOWN_REASONS = 3
@@ -53,7 +53,7 @@ def take_otlp(
 
         payloads = [redacted(signal, payload, redactor) for payload in payloads]
     received = [(payload, received_us) for payload in payloads]
-    tables = otlp_tables(signal, received, NOBODY, Invocations()) if payloads else {}
+    tables = otlp_tables(signal, received, UNKNOWN_RESOURCE, Invocations()) if payloads else {}
     name = batch_name([strong_digest_of(part) for part in (signal.encode(), *payloads)])
     return AcceptedRequest(name, tables, _together(accepted))
 

@@ -26,12 +26,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 VARIABLE = "OTLP2PARQUET_INGEST_TOKEN"
-KEPT_MS = 300_000
+CACHE_MS = 300_000
 LIMIT_MS = 5_000
 ARN_PARTS = 6
 
 
-class Keeper(NamedTuple):
+class SecretService(NamedTuple):
     """A service that keeps secrets: what its endpoint is called, and how it is asked."""
 
     endpoint: str
@@ -41,15 +41,15 @@ class Keeper(NamedTuple):
     action: str
 
 
-KEEPERS: Mapping[str, Keeper] = {
-    "secretsmanager": Keeper(
+SECRET_SERVICES: Mapping[str, SecretService] = {
+    "secretsmanager": SecretService(
         "secrets_manager",
         "secretsmanager.GetSecretValue",
         "SecretId",
         {},
         "secretsmanager:GetSecretValue",
     ),
-    "ssm": Keeper(
+    "ssm": SecretService(
         "ssm", "AmazonSSM.GetParameter", "Name", {"WithDecryption": True}, "ssm:GetParameter"
     ),
 }
@@ -94,7 +94,7 @@ class Secret:
             SecretError: they cannot be fetched, and never were.
         """
         now_ms = self._now_ms()
-        if self._tokens is None or not 0 <= now_ms - self._fetched_ms < KEPT_MS:
+        if self._tokens is None or not 0 <= now_ms - self._fetched_ms < CACHE_MS:
             try:
                 found = split_tokens(self._fetch(min(deadline_ms, now_ms + LIMIT_MS)))
             except SecretError as error:
@@ -109,24 +109,24 @@ class Secret:
 
     def _fetch(self, deadline_ms: int) -> str:
         parts = self._arn.split(":", ARN_PARTS - 1)
-        keeper = KEEPERS.get(parts[2]) if len(parts) == ARN_PARTS else None
-        if keeper is None:
+        found = SECRET_SERVICES.get(parts[2]) if len(parts) == ARN_PARTS else None
+        if found is None:
             raise SecretError(
                 f"{VARIABLE}: expected tokens, or the ARN of a secret of Secrets Manager or of a "
                 "parameter of Systems Manager"
             )
         _, partition, service, region, *_ = parts
         domain = "amazonaws.com.cn" if partition == "aws-cn" else "amazonaws.com"
-        url = self._access.endpoint(keeper.endpoint) or f"https://{service}.{region}.{domain}"
+        url = self._access.endpoint(found.endpoint) or f"https://{service}.{region}.{domain}"
         try:
             response = self._access.aws(service, region).request(
                 "POST",
                 f"{url}/",
                 headers={
                     "content-type": "application/x-amz-json-1.1",
-                    "x-amz-target": keeper.target,
+                    "x-amz-target": found.target,
                 },
-                body=msgspec.json.encode({keeper.key: self._arn, **keeper.more}),
+                body=msgspec.json.encode({found.key: self._arn, **found.more}),
                 deadline_ms=deadline_ms,
                 limit=DOCUMENT,
             )
@@ -136,7 +136,7 @@ class Secret:
             said = " ".join(error_of(response))
             raise SecretError(
                 f"{VARIABLE}: the tokens cannot be fetched: HTTP {response.status} {said}; the "
-                f"role needs {keeper.action} on the ARN, and the use of its KMS key"
+                f"role needs {found.action} on the ARN, and the use of its KMS key"
             )
         return _text(response.body)
 

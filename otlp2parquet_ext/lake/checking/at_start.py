@@ -39,12 +39,12 @@ def begin(settings: Settings, environ: Mapping[str, str]) -> threading.Thread:
 def _check(settings: Settings, environ: Mapping[str, str]) -> None:
     """Say what is found out."""
     try:
-        _say_all(settings, environ)
+        _log_all(settings, environ)
     except Exception as error:  # noqa: BLE001 - a check may not break what it checks
         log("error", f"check: broke: {type(error).__name__}: {quote(error)}")
 
 
-def _say_all(settings: Settings, environ: Mapping[str, str]) -> None:
+def _log_all(settings: Settings, environ: Mapping[str, str]) -> None:
     # After the first `next`, and only for who asks for it.
     from otlp2parquet_ext.lake.checking.render import sentence, summary  # noqa: PLC0415
     from otlp2parquet_ext.lake.checking.run import Wish, settings_of, verdicts  # noqa: PLC0415
@@ -71,4 +71,4 @@ def _say_all(settings: Settings, environ: Mapping[str, str]) -> None:
 
 def _wanted(settings: Settings) -> tuple[str, ...]:
     """Return the tables whose first rows will come: metrics are made of sums and gauges."""
-    return ("logs", "traces") if "traces" in settings.signals else ("logs",)
+    return ("logs", "traces") if settings.has_signal("traces") else ("logs",)

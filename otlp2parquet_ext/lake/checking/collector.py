@@ -66,11 +66,11 @@ def _try(subject: Subject, dialect: OtlpHttp, signal: Signal) -> str:
     gzip = subject.settings.otlp_compression == "gzip"
     url, _ = dialect.request(Export(signal, NO_RECORDS))
     answer, response = _ask(subject, dialect, signal, gzip=gzip)
-    if answer.verdict is Verdict.TAKEN:
+    if answer.verdict is Verdict.ACCEPTED:
         return _taken(answer, response, url, signal)
     if response.status in NOT_INFLATED and gzip:
         plain, _ = _ask(subject, dialect, signal, gzip=False)
-        if plain.verdict is Verdict.TAKEN:
+        if plain.verdict is Verdict.ACCEPTED:
             raise CheckError(f"{shown(url)} takes no gzip: {answer.says}", NO_COMPRESSION)
     if response.status == 400 and b"HTTPS" not in response.body:
         raise NotTried(

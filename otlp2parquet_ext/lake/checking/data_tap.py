@@ -50,14 +50,14 @@ def tap_trials(subject: Subject) -> Iterator[Trial]:
     """Yield what there is to find out about a Data Tap."""
     token = subject.settings.tap_token
     required = subject.address.place == subject.settings.tap_url
-    yield Trial("token", lambda: token_says(token, int(time.time()), required=required))
+    yield Trial("token", lambda: token_expiry(token, int(time.time()), required=required))
     dialect = DataTap(subject.address.place, token)
     yield Trial("server", partial(_server, subject, dialect), "the Data Tap")
     if subject.send:
         yield Trial("line", partial(_line, subject, dialect), "the Data Tap")
 
 
-def token_says(token: str, now_s: int, *, required: bool = True) -> str:
+def token_expiry(token: str, now_s: int, *, required: bool = True) -> str:
     """Say until when a token holds.
 
     Args:

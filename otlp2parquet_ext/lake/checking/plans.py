@@ -94,7 +94,7 @@ def _lake(subject: Subject, policy: str, needs: tuple[str, ...]) -> Iterator[Tri
             subject.address,
             subject.settings,
             subject.environ,
-            patient=True,
+            retries_commits=True,
             table=name,
             access=subject.plain,
         )

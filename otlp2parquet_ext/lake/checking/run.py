@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from otlp2parquet_ext.common.settings.settings import load
 from otlp2parquet_ext.lake.checking.plans import trials_of
 from otlp2parquet_ext.lake.checking.runner import FAILED, TrialVerdict, tried
-from otlp2parquet_ext.lake.checking.setting_sources import told
+from otlp2parquet_ext.lake.checking.setting_sources import setting_sources
 from otlp2parquet_ext.lake.checking.target import Subject
 from otlp2parquet_ext.lake.destinations.address import AddressError
 from otlp2parquet_ext.lake.destinations.choose import all_checked, names
@@ -40,7 +40,7 @@ def settings_of(
         environ: of the process.
         given: variables of it that stand on the command line.
     """
-    found, unknown = told(environ, given)
+    found, unknown = setting_sources(environ, given)
     problems = [one.problem for one in found if one.problem] + unknown
     return found, [TrialVerdict("settings", FAILED, problem) for problem in problems]
 

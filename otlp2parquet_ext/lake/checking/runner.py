@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 OK, NOTE, FAILED, SKIPPED = "ok", "note", "failed", "skipped"
 
-SAID_CHARACTERS = 1_000
+ERROR_CHARACTERS = 1_000
 
 FROZEN_MS = 25_000
 """Longer than any trial takes: an environment that was frozen meanwhile tries once more."""
@@ -121,7 +121,7 @@ def _tried(trial: Trial, values: Mapping[str, str]) -> tuple[TrialVerdict, Cause
                 raise
             return TrialVerdict(trial.step, OK, trial.run()), None
     except NotTried as error:
-        return TrialVerdict(trial.step, NOTE, quote(error, SAID_CHARACTERS)), None
+        return TrialVerdict(trial.step, NOTE, quote(error, ERROR_CHARACTERS)), None
     except Exception as error:  # noqa: BLE001 - whatever it is, the other trials say more
         return _failure(trial, error, values)
 
@@ -133,10 +133,10 @@ def _failure(
     needed = actions_of(trial.policy)
     if not trial.matters or (lacks and needed and not needed & set(lacks)):
         return TrialVerdict(
-            trial.step, NOTE, f"{quote(error, SAID_CHARACTERS)}; the extension works without"
+            trial.step, NOTE, f"{quote(error, ERROR_CHARACTERS)}; the extension works without"
         ), cause
     statements = statements_for(trial.policy, lacks, values)
-    said = quote(error, SAID_CHARACTERS) or type(error).__name__
+    said = quote(error, ERROR_CHARACTERS) or type(error).__name__
     advice = remedy(error, cause, lacks)
     return TrialVerdict(trial.step, FAILED, said, advice, statements), cause
 

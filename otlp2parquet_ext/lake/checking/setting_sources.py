@@ -36,7 +36,7 @@ class SettingSource(NamedTuple):
     ignored: tuple[str, ...] = ()
 
 
-def told(
+def setting_sources(
     environ: Mapping[str, str], on_command_line: Collection[str] = ()
 ) -> tuple[list[SettingSource], list[str]]:
     """Return every setting, and what is wrong with variables that are none.

@@ -28,7 +28,7 @@ LIMIT_MS = 10_000
 batch is kept, and tried again."""
 
 
-LENT = "the token that the catalog vends for S3"
+VENDED = "the token that the catalog vends for S3"
 """The secret that goes to the `s3.endpoint` of a catalog, for messages."""
 
 
@@ -94,7 +94,7 @@ class Access:
         """Return the same in another region."""
         return self.having({**self._options, "region": region}, self._service)
 
-    def lent(self, config: Mapping[str, str], credentials: Identity) -> Access:
+    def vended(self, config: Mapping[str, str], credentials: Identity) -> Access:
         """Return the same with a catalog's S3 settings and the credentials that it vends."""
         said = {
             "region": config.get("s3.region") or config.get("client.region"),
@@ -104,7 +104,7 @@ class Access:
         options = {name: value for name, value in said.items() if value}
         other = self.having({**options, **self._options}, self._service)
         if "endpoint" not in self._options:  # else the user's own is used
-            self.client.warn_of_clear_text(options.get("endpoint", ""), LENT)
+            self.client.warn_of_clear_text(options.get("endpoint", ""), VENDED)
         other.__dict__["credentials"] = credentials  # what `cached_property` would fill in
         return other
 

@@ -37,7 +37,7 @@ def choose(
     settings: Settings,
     environ: Mapping[str, str],
     *,
-    patient: bool = False,
+    retries_commits: bool = False,
     watch: RequestObserver | None = None,
 ) -> DestinationGroup:
     """Return the destinations that `OTLP2PARQUET_DESTINATION` names, as one.
@@ -45,7 +45,8 @@ def choose(
     Args:
         settings: name it.
         environ: variables of the process: credentials, regions, endpoints.
-        patient: the process has time to try a commit again: a committer, not an environment.
+        retries_commits: try a commit again until the deadline: a committer does, an environment
+            does not.
         watch: hears of each request.
 
     Raises:
@@ -57,7 +58,7 @@ def choose(
     try:
         addresses = parse_all(settings.destination)
         access = Access(environ, {}, watch=watch)
-        open_one = _Opening(addresses, settings, environ, access, patient=patient)
+        open_one = _Opening(addresses, settings, environ, access, retries_commits=retries_commits)
         members = [open_one(address) for address in addresses]
     except AddressError as error:
         raise DestinationError(str(error)) from error
@@ -153,13 +154,13 @@ class _Opening:
         environ: Mapping[str, str],
         access: Access,
         *,
-        patient: bool,
+        retries_commits: bool,
     ) -> None:
         self._addresses = addresses
         self._settings = settings
         self._environ = environ
         self._access = access
-        self._patient = patient
+        self._retries_commits = retries_commits
 
     def __call__(self, address: DestinationAddress) -> Destination:
         _check(address, self._settings)
@@ -206,7 +207,7 @@ class _Opening:
                 address,
                 settings,
                 self._environ,
-                patient=self._patient,
+                retries_commits=self._retries_commits,
                 table=table,
                 access=self._access,
             )

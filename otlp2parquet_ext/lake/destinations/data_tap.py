@@ -80,7 +80,7 @@ def data_tap(
 class _Alone(Forwarder):
     """A Data Tap beside which nothing takes OTLP requests: those are lost, and counted."""
 
-    _otlp_said = False
+    _otlp_warned = False
 
     def store(self, batch: Batch, *, commit_follows: bool = False) -> Receipt:
         """See `Destination.store`."""
@@ -89,11 +89,11 @@ class _Alone(Forwarder):
         payloads = [payload for of_signal in requests.values() for payload, _ in of_signal]
         if not payloads:
             return stored
-        if not self._otlp_said:
+        if not self._otlp_warned:
             log(
                 "error",
                 f"{self}: a Data Tap takes no OTLP: it is dropped; set OTLP2PARQUET_OTLP=off",
             )
-        self._otlp_said = True
+        self._otlp_warned = True
         lost = Lost("a Data Tap takes no OTLP", 0, sum(map(len, payloads)))
         return replace(stored, lost=(*stored.lost, lost))

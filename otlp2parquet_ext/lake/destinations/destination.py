@@ -131,7 +131,7 @@ class Receipt(Struct, frozen=True):
         undelivered: names of destinations that failed or were skipped; the caller keeps the batch
             and sends it to them later.
         lost: what was refused for ever, since the last receipt.
-        untold: the batch held a report of losses, and no destination has taken it.
+        report_refused: the batch held a report of losses, and no destination has taken it.
         batch: its name.
         damaged_bytes: bytes of its segment that were no frames any more.
     """
@@ -141,7 +141,7 @@ class Receipt(Struct, frozen=True):
     safe: bool = True
     undelivered: tuple[str, ...] = ()
     lost: tuple[Lost, ...] = ()
-    untold: bool = False
+    report_refused: bool = False
     batch: str = ""
     damaged_bytes: int = 0
 

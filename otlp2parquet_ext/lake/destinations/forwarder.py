@@ -85,7 +85,7 @@ class Forwarder:
         self._said: set[str] = set()
         self._refused = 0
         self._lost: list[Lost] = []
-        self._untold = False
+        self._report_refused = False
 
     def __str__(self) -> str:
         """Return the server's name."""
@@ -118,8 +118,8 @@ class Forwarder:
             self._said.clear()
             self._refused = 0
         lost, self._lost = tuple(self._lost), []
-        untold, self._untold = self._untold, False
-        return Receipt(0, size_bytes, lost=lost, untold=untold)
+        report_refused, self._report_refused = self._report_refused, False
+        return Receipt(0, size_bytes, lost=lost, report_refused=report_refused)
 
     def _send_all(self, batch: Batch, deadline_ms: int) -> int:
         """Send a batch from where it stopped; return how many bytes."""
@@ -135,7 +135,7 @@ class Forwarder:
                     self._note_length(part, answer)
                     waiting += reversed(part.cut(part.pieces // 2))
                     continue
-                if answer.verdict is Verdict.TAKEN:
+                if answer.verdict is Verdict.ACCEPTED:
                     self._taken(answer)
                 else:
                     self._lose(part, answer)
@@ -174,20 +174,22 @@ class Forwarder:
             self._lost.append(Lost(f"rejected by {self._name}", answer.rejected, 0))
             self._refused += answer.rejected
         if answer.says:
-            self._say_once("warning", "", answer.says)
+            self._log_once("warning", "", answer.says)
 
     def _lose(self, part: Portion, answer: SendResult) -> None:
         """Drop what is refused for ever, and count it."""
         records = part.records()
         if records < part.pieces:
-            self._untold = True  # a refused report is no loss: its counts are reported later
+            self._report_refused = (
+                True  # a refused report is no loss: its counts are reported later
+            )
         if records:
             self._lost.append(Lost(f"{self._name}: {answer.reason}", records, part.size_bytes))
         self._refused += max(1, records)
         problem = f"refused for ever, so dropped and counted: {answer.says}"
-        self._say_once("error", answer.reason, problem)
+        self._log_once("error", answer.reason, problem)
 
-    def _say_once(self, level: str, reason: str, what: str) -> None:
+    def _log_once(self, level: str, reason: str, what: str) -> None:
         """Log a reason, unless it has been logged since the server last took everything."""
         if reason not in self._said:
             log(level, f"{self._name}: {what}")

@@ -125,5 +125,5 @@ def _together(taken: Iterable[Receipt], undelivered: tuple[str, ...]) -> Receipt
         undelivered,
         tuple(lost for one in taken for lost in one.lost),
         # A member that lacks it may still take it. Told twice, the others would have it twice.
-        untold=not undelivered and all(one.untold for one in taken),
+        report_refused=not undelivered and all(one.report_refused for one in taken),
     )

@@ -63,11 +63,11 @@ CONTENDED_MS = 30_000
 """The same while others are faster: they leave files there, and may have taken ours. Measured: a
 look after every conflict made all losers read the whole inbox, eight requests a file."""
 
-TRUSTED_MS = 600_000
+UNCHECKED_MS = 600_000
 """Age from which a file this process has stored is looked at before it is committed: a lifecycle
 rule may have removed it, and a missing one breaks the table. One from the inbox always is."""
 
-SPARE_MS = 3_000
+INBOX_LOOK_LEAST_MS = 3_000
 """Time a commit must have left to take what others left behind: not in a shutdown window."""
 
 
@@ -211,10 +211,13 @@ class Lake:
         mine = [
             file
             for file in mine
-            if now_ms - file.stored_ms <= TRUSTED_MS or self._is_still_there(file)
+            if now_ms - file.stored_ms <= UNCHECKED_MS or self._is_still_there(file)
         ]
-        if now_ms >= self._looked_ms + self._look_interval_ms and deadline_ms - now_ms >= SPARE_MS:
-            return mine + self._of_others(now_ms, deadline_ms - SPARE_MS)
+        if (
+            now_ms >= self._looked_ms + self._look_interval_ms
+            and deadline_ms - now_ms >= INBOX_LOOK_LEAST_MS
+        ):
+            return mine + self._of_others(now_ms, deadline_ms - INBOX_LOOK_LEAST_MS)
         return mine
 
     def _of_others(self, now_ms: int, deadline_ms: int) -> list[DataFile]:

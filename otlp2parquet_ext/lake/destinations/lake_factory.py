@@ -58,7 +58,7 @@ def parts(
     settings: Settings,
     environ: Mapping[str, str],
     *,
-    patient: bool = False,
+    retries_commits: bool = False,
     table: str = "logs",
     access: Access | None = None,
 ) -> Parts:
@@ -68,7 +68,7 @@ def parts(
         address: the destination; its kind is none of `file` and `s3`.
         settings: see `Settings`.
         environ: variables of the process: credentials, regions, endpoints.
-        patient: commit again and again until the deadline, as a committer does; an environment
+        retries_commits: try a commit again until the deadline, as a committer does; an environment
             leaves its files in the inbox at the first conflict.
         table: which of `TABLES`.
         access: whose connections and credentials it shares; None for its own.
@@ -82,7 +82,7 @@ def parts(
     terms = Terms(
         create=settings.create_table,
         lower_case=lower_case,
-        conflicts_borne=MANY if patient else 0,
+        most_conflicts=MANY if retries_commits else 0,
         snapshots_kept=settings.snapshots_kept,
         in_table_bucket=address.in_table_bucket,
     )

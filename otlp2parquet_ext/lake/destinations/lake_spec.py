@@ -88,13 +88,13 @@ def where(open_table: Callable[[], CommitTable], files: Callable[[str], Storage]
 
     def find() -> Storage:
         try:
-            return files(open_table().location(patience_ms()))
+            return files(open_table().location(location_deadline_ms()))
         except CommitError as error:
             raise StorageError(f"where the table lies is not known: {error}") from error
 
     return LazyStorage(find)
 
 
-def patience_ms() -> int:
+def location_deadline_ms() -> int:
     """Return until when (Unix ms) a catalog may take to say where a table lies."""
     return time.time_ns() // 1_000_000 + LOCATION_MS

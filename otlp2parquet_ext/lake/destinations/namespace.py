@@ -86,10 +86,10 @@ class Namespace:
             raise _worst(list(failed.values()))
         for name in failed:
             lakes[name].describe()  # the caller takes everything for safe now
-        self._tell({name: e for name, e in failed.items() if not isinstance(e, BusyError)})
+        self._log_changes({name: e for name, e in failed.items() if not isinstance(e, BusyError)})
         return committed
 
-    def _tell(self, failed: Mapping[str, DestinationError]) -> None:
+    def _log_changes(self, failed: Mapping[str, DestinationError]) -> None:
         """Say what is in trouble and what is not any more: once."""
         for name in failed.keys() - self._failing:
             log("error", f"{failed[name]}; the other tables are committed to")

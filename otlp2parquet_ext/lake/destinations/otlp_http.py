@@ -72,7 +72,7 @@ class OtlpHttp:
     def read(self, response: Response, portion: Portion, now_ms: int) -> SendResult:
         """See `Dialect.read`."""
         answer = read_otlp(response, now_ms)
-        if answer.verdict is not Verdict.TAKEN or not response.body:
+        if answer.verdict is not Verdict.ACCEPTED or not response.body:
             return answer
         assert isinstance(portion, Export)
         count, why = rejected(portion.signal, response.body)

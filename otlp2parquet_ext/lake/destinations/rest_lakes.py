@@ -8,7 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from otlp2parquet_ext.lake.destinations.lake_spec import LakeSpec, Made, once, patience_ms, where
+from otlp2parquet_ext.lake.destinations.lake_spec import (
+    LakeSpec,
+    Made,
+    location_deadline_ms,
+    once,
+    where,
+)
 from otlp2parquet_ext.lake.iceberg.model.errors import CommitError
 from otlp2parquet_ext.lake.storage.lazily import LazyStorage
 from otlp2parquet_ext.lake.storage.storage import StorageError
@@ -102,7 +108,7 @@ def _everything(catalog: RestCatalog, access: Access) -> Storage:
         StorageError: the catalog cannot say where the table lies.
     """
     try:
-        table = catalog.load(patience_ms())
+        table = catalog.load(location_deadline_ms())
         location = table.metadata["location"] if table else "s3://"
         return _reach(catalog, access, "s3://" if location.startswith("s3") else "/")
     except CommitError as error:
@@ -113,7 +119,7 @@ def _reach(catalog: RestCatalog, access: Access, address: str) -> Storage:
     """Return a storage at an address, with the credentials the catalog vends, if any."""
     from otlp2parquet_ext.lake.iceberg.catalogs.vended import VendedCredentials, vends  # noqa: PLC0415
 
-    config = catalog.storage_config(patience_ms())
+    config = catalog.storage_config(location_deadline_ms())
     if address.startswith("s3") and vends(config):
-        return access.lent(config, VendedCredentials(catalog.storage_config)).storage(address)
+        return access.vended(config, VendedCredentials(catalog.storage_config)).storage(address)
     return access.storage(address)

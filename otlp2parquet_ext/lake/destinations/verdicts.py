@@ -40,7 +40,7 @@ SHOWN = 200
 class Verdict(Enum):
     """See the module."""
 
-    TAKEN = "taken"
+    ACCEPTED = "taken"
     LATER = "later"
     SPLIT = "split"
     NEVER = "never"
@@ -95,7 +95,7 @@ def read_otlp(response: Response, now_ms: int) -> SendResult:
 def _answer(response: Response, status: int, now_ms: int, *, later: bool) -> SendResult:
     reason = f"HTTP {status}"
     if 200 <= status < 300:
-        return SendResult(Verdict.TAKEN)
+        return SendResult(Verdict.ACCEPTED)
     text = f"{quote(response.body, SHOWN)}{note(response)}".strip()
     says = f"{reason}: {text}" if text else reason
     if later:

@@ -49,7 +49,7 @@ class BodyTooLongError(MalformedError):
         super().__init__(f"its body is longer than the limit of {limit_bytes} bytes")
 
 
-class Answered(NamedTuple):
+class Exchanged(NamedTuple):
     """A response, and whether its connection can carry another request."""
 
     response: Response
@@ -136,7 +136,7 @@ def read(
     method: str,
     limit: AnswerLimit,
     decided: Callable[[], None] = lambda: None,
-) -> Answered:
+) -> Exchanged:
     """Read one response to a request of `method`; interim responses (1xx) are passed over.
 
     Args:
@@ -167,7 +167,7 @@ def read(
         cut = quote(error) or type(error).__name__
     response = Response(status, headers, source.body.getvalue(), cut)
     keep = headers.get("connection", "").lower() != "close" and version == b"HTTP/1.1"
-    return Answered(response, keep and framed and not cut and source.empty())
+    return Exchanged(response, keep and framed and not cut and source.empty())
 
 
 def _head(source: _Source) -> tuple[int, bytes, dict[str, str]]:

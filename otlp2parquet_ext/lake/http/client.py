@@ -140,10 +140,10 @@ class Client:
             with nullcontext() if self._watch is None else self._watch.sent():
                 response = self._request(address.origin, (method, head, body, limit), until_ms)
         except WebError:
-            self._tell()
+            self._note_failure()
             raise
         if response.status == 429 or response.status >= 500:
-            self._tell()
+            self._note_failure()
         most_bytes = DECODED_TIMES * self._body_bytes
         if limit.decoded and decodes_beyond(response.body, most_bytes):
             problem = f"decoded, its body would exceed the limit of {most_bytes} bytes"
@@ -160,7 +160,7 @@ class Client:
         if new:
             log("warning", line)
 
-    def _tell(self) -> None:
+    def _note_failure(self) -> None:
         if self._watch is not None:
             self._watch.failed()
 
@@ -256,7 +256,7 @@ def _head(method: str, address: HttpAddress, headers: Mapping[str, str], length:
     return "\r\n".join([*lines, "\r\n"]).encode("latin-1", "replace")
 
 
-def _exchange(connection: Connection, request: _Request, until_ms: float) -> answer.Answered:
+def _exchange(connection: Connection, request: _Request, until_ms: float) -> answer.Exchanged:
     """Send a request and read its answer, until a moment of the monotonic clock."""
     method, head, body, limit = request
     broken: OSError | None = None

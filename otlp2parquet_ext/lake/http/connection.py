@@ -115,12 +115,12 @@ class Connection:
         with memoryview(data) as view:
             sent = 0
             while sent < view.nbytes:
-                self._socket.settimeout(self._patience_s(deadline_ms))
+                self._socket.settimeout(self._timeout_s(deadline_ms))
                 sent += self._socket.send(view[sent:])
 
     def receive(self, deadline_ms: float) -> bytes:
         """Return what came, b"" at the end."""
-        self._socket.settimeout(self._patience_s(deadline_ms))
+        self._socket.settimeout(self._timeout_s(deadline_ms))
         data = self._socket.recv(RECEIVE_BYTES)
         self._silence_ms = SILENCE_MS
         return data
@@ -131,7 +131,7 @@ class Connection:
         poll.register(self._socket, select.POLLIN)
         return not poll.poll(0)
 
-    def _patience_s(self, deadline_ms: float) -> float:
+    def _timeout_s(self, deadline_ms: float) -> float:
         return min(seconds_until(deadline_ms), self._silence_ms / 1_000)
 
     def mistrust(self) -> None:

@@ -292,5 +292,5 @@ class S3Storage:
 
 def _time_ms(response: Response, header: str) -> int:
     """Return when the server says something was; without its word, now."""
-    told_ms = http_date_ms(response.headers.get(header, ""))
-    return round(time.time() * 1_000) if told_ms is None else told_ms
+    server_ms = http_date_ms(response.headers.get(header, ""))
+    return round(time.time() * 1_000) if server_ms is None else server_ms

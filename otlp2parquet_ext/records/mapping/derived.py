@@ -111,11 +111,11 @@ def _tables(
     if TRACES in signals and change.ended:
         name = context.function_name or environment.service_name
         account = msgspec.json.decode(environment.attributes).get("cloud.account.id", "")
-        told = SpanContext(name, account, context.instance_id)
+        span_context = SpanContext(name, account, context.instance_id)
         made: list[Span] = []
         for activity in change.ended:
             window = invocations.by_id(activity.facts[0].request_id)
-            made += spans(activity, told._replace(invoke=window.invoke if window else None))
+            made += spans(activity, span_context._replace(invoke=window.invoke if window else None))
         tables[TRACES] = span_table(made, same)
     if METRICS in signals:
         found = [p for news in change.news for p in points(news, managed=context.managed)]

@@ -127,7 +127,7 @@ class Invocations:
         """See the class; that of a restore replaces that of the snapshot."""
         return next((self._log_streams[k] for k in _STREAMS if k in self._log_streams), "")
 
-    def told_stream(self, event_type: str, stream: str) -> None:
+    def note_stream(self, event_type: str, stream: str) -> None:
         """Note the log stream a `platform.initStart` or `platform.restoreStart` names."""
         self._log_streams.setdefault(event_type, stream)
 

@@ -52,7 +52,7 @@ DROPPED = "otlp2parquet_ext.dropped"
 _LINES = frozenset({"function", "extension"})
 _VERSION_KEYS = {"platform.initStart": "functionVersion", "platform.start": "version"}
 # What the first pass looks at.
-_TELLING = frozenset({"platform.start", "platform.initStart", "platform.restoreStart"})
+_START_EVENTS = frozenset({"platform.start", "platform.initStart", "platform.restoreStart"})
 # `instanceId` may be anything; only what has the shape of a log stream's name is one.
 _LOG_STREAM = re.compile(r"\d{4}/\d\d/\d\d/\[[^\]/]+\][0-9a-f]{32}", re.ASCII)
 _decode_text = msgspec.json.Decoder(str).decode
@@ -87,14 +87,14 @@ class Mapper:
         All deliveries of a batch are learnt before any is turned into rows.
         """
         for event in events:
-            if type(event) is Malformed or event.type not in _TELLING:
+            if type(event) is Malformed or event.type not in _START_EVENTS:
                 continue
             if event.type == "platform.start":
                 self._learn_start(event, observed_us)
                 continue
             stream = read_values(bytes(event.record)).get("instanceId")
             if isinstance(stream, str) and _LOG_STREAM.fullmatch(stream):
-                self._invocations.told_stream(event.type, stream)
+                self._invocations.note_stream(event.type, stream)
 
     def _learn_start(self, event: Event, observed_us: int) -> None:
         usual = self._usual_platform.start(event)

@@ -96,24 +96,24 @@ def span_table(spans: Sequence[Span], same: dict[str, object]) -> pa.Table:
     return table("traces", varying, {**same, **_SAME})
 
 
-def spans(activity: Activity, told: SpanContext) -> Iterator[Span]:
+def spans(activity: Activity, context: SpanContext) -> Iterator[Span]:
     """Give the span of an activity, then those of its parts.
 
     Source: AWS Lambda developer guide, "Converting Lambda Telemetry API Event objects to
     OpenTelemetry Spans"; OpenTelemetry semantic conventions, "FaaS spans".
     """
-    whole = _whole(activity, told)
+    whole = _whole(activity, context)
     yield whole
     for fact in activity.facts:
         for entry in fact.spans:
             yield _part(whole, fact, entry)
 
 
-def _whole(activity: Activity, told: SpanContext) -> Span:
+def _whole(activity: Activity, context: SpanContext) -> Span:
     start_us, end_us = _times(activity)
     is_invocation = activity.kind is FactKind.INVOKE
-    trace_id, span_id, parent_id, flags = _context(activity, told, start_us)
-    name = told.function_name
+    trace_id, span_id, parent_id, flags = _context(activity, context, start_us)
+    name = context.function_name
     return Span(
         start_us,
         end_us,
@@ -124,7 +124,7 @@ def _whole(activity: Activity, told: SpanContext) -> Span:
         name if is_invocation else f"{activity.kind} {name}",
         "SERVER" if is_invocation else "INTERNAL",
         _status(activity),
-        _attributes(activity, told),
+        _attributes(activity, context),
         activity.facts[0].request_id or None,
     )
 
@@ -162,7 +162,7 @@ def _status(activity: Activity) -> str:
 
 
 def _context(
-    activity: Activity, told: SpanContext, start_us: int
+    activity: Activity, context: SpanContext, start_us: int
 ) -> tuple[str, str, str | None, int]:
     """Give trace id, span id, parent and flags: Lambda's own, else derived ones.
 
@@ -170,11 +170,11 @@ def _context(
     """
     seed = activity.key
     if activity.kind is not FactKind.INVOKE:
-        seed += f" {told.instance_id} {activity.facts[0].instance} {start_us}"
+        seed += f" {context.instance_id} {activity.facts[0].instance} {start_us}"
     own_id = _id(_SPAN_BYTES, seed, start_us)
     traced = [fact for fact in activity.facts if fact.trace.trace_id]
     trace, told_id = (traced[0].trace, traced[0].span_id) if traced else (None, None)
-    authority = parse_header(told.invoke.trace_header) if told.invoke else None
+    authority = parse_header(context.invoke.trace_header) if context.invoke else None
     if authority and authority.trace_id and (not trace or trace.trace_id != authority.trace_id):
         trace, told_id = authority, None
     if trace is None or trace.trace_id is None:
@@ -182,17 +182,17 @@ def _context(
     return trace.trace_id, told_id or own_id, trace.span_id, trace.flags
 
 
-def _attributes(activity: Activity, told: SpanContext) -> dict[str, object]:
+def _attributes(activity: Activity, context: SpanContext) -> dict[str, object]:
     found: dict[str, object] = {}
     if activity.kind is FactKind.INVOKE:
         found["faas.invocation_id"] = activity.facts[0].request_id
-        cold = _is_cold(activity, told)
+        cold = _is_cold(activity, context)
         if cold is not None:
             found["faas.coldstart"] = cold
-        if told.account_id:
-            found["cloud.account.id"] = told.account_id
-        if told.invoke is not None and told.invoke.invoked_function_arn:
-            found["aws.lambda.invoked_arn"] = told.invoke.invoked_function_arn
+        if context.account_id:
+            found["cloud.account.id"] = context.account_id
+        if context.invoke is not None and context.invoke.invoked_function_arn:
+            found["aws.lambda.invoked_arn"] = context.invoke.invoked_function_arn
         tenants = [fact.tenant_id for fact in activity.facts if fact.tenant_id]
         if tenants:
             found["tenantId"] = tenants[0]
@@ -203,11 +203,11 @@ def _attributes(activity: Activity, told: SpanContext) -> dict[str, object]:
     return found
 
 
-def _is_cold(activity: Activity, told: SpanContext) -> bool | None:
+def _is_cold(activity: Activity, context: SpanContext) -> bool | None:
     report = activity.report
-    if report is None and told.invoke is None:
+    if report is None and context.invoke is None:
         return None
-    is_first = told.invoke is not None and told.invoke.first
+    is_first = context.invoke is not None and context.invoke.first
     return is_first or (report is not None and report.cold_start)
 
 

@@ -16,7 +16,7 @@ from otlp2parquet_ext.records.otlp.pieces import (
     MOST_RECORDS,
     PIECE_BYTES,
     PIECE_RECORDS,
-    WHOLE_BYTES,
+    UNSPLIT_BYTES,
     counted,
 )
 from otlp2parquet_ext.records.otlp.refusals import BadValueError, TooLargeError, shown
@@ -95,14 +95,14 @@ def json_pieces(signal: Signal, body: bytes, refusals: Refusals) -> Iterator[byt
 
     Args:
         signal: what the request carries.
-        body: any bytes; one of `WHOLE_BYTES` at most is yielded as it is.
+        body: any bytes; one of `UNSPLIT_BYTES` at most is yielded as it is.
         refusals: takes records with too many values.
 
     Raises:
         TooLargeError: the request has too many records, or one resource has too many values.
         BadValueError: what is around records cannot be read.
     """
-    if len(body) <= WHOLE_BYTES:
+    if len(body) <= UNSPLIT_BYTES:
         yield body
         return
     cutter = _JsonCutter(signal, refusals)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from otlp2parquet_ext.records.otlp.refusals import Refusals
 
-WHOLE_BYTES = 262_144
+UNSPLIT_BYTES = 262_144
 """Longest request that is parsed at once. The default batch of an SDK is shorter."""
 
 PIECE_BYTES, PIECE_RECORDS = 131_072, 4_096
@@ -72,14 +72,14 @@ def pieces(signal: Signal, payload: bytes, refusals: Refusals | None = None) -> 
 
     Args:
         signal: what the request carries.
-        payload: any bytes; one of `WHOLE_BYTES` at most is yielded as it is.
+        payload: any bytes; one of `UNSPLIT_BYTES` at most is yielded as it is.
         refusals: takes records with too many values; None: the request was looked at before.
 
     Raises:
         TooLargeError: the request has too many records, or one resource has too many values.
         BadValueError: a message around records cannot be read.
     """
-    if len(payload) <= WHOLE_BYTES:
+    if len(payload) <= UNSPLIT_BYTES:
         yield payload
     else:
         yield from _Cutter(signal, refusals).cut(payload)

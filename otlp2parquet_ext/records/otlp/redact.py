@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from otlp2parquet_ext.records.otlp.messages import request_class
-from otlp2parquet_ext.records.otlp.pieces import WHOLE_BYTES, joined, pieces
+from otlp2parquet_ext.records.otlp.pieces import UNSPLIT_BYTES, joined, pieces
 from otlp2parquet_ext.records.telemetry.redact import masked, masked_key
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def redacted(signal: Signal, payload: bytes, redactor: Redactor) -> bytes:
             nobody can tell, and no table has it.
         redactor: searches.
     """
-    if len(payload) <= WHOLE_BYTES:
+    if len(payload) <= UNSPLIT_BYTES:
         return _redacted(signal, payload, redactor)
     changed = False
     kept: list[bytes] = []

@@ -20,7 +20,7 @@ from otlp2parquet_ext.records.otlp.checks import check
 from otlp2parquet_ext.records.otlp.json_pieces import json_pieces
 from otlp2parquet_ext.records.otlp.json_request import read_json
 from otlp2parquet_ext.records.otlp.messages import Signal, request_class
-from otlp2parquet_ext.records.otlp.pieces import WHOLE_BYTES, counted, joined, pieces
+from otlp2parquet_ext.records.otlp.pieces import UNSPLIT_BYTES, counted, joined, pieces
 from otlp2parquet_ext.records.otlp.refusals import BadValueError, OtlpError, Refusals, TooLargeError
 from otlp2parquet_ext.records.otlp.wire import delimited, mended, varint
 
@@ -96,7 +96,7 @@ class _Reader:
         self._changed = False
 
     def read(self, body: bytes) -> Accepted:
-        if len(body) <= WHOLE_BYTES:
+        if len(body) <= UNSPLIT_BYTES:
             payload, records = self._read_piece(body, self._refusals)
             counted(records)
         elif self._json:

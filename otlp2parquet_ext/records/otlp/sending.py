@@ -112,5 +112,5 @@ def rejected(signal: Signal, body: bytes) -> tuple[int, str]:
         partial: Any = response_class(signal).FromString(body)
     except DecodeError:
         return 0, ""
-    told = partial.partial_success
-    return max(0, getattr(told, _REJECTED[signal])), quote(told.error_message)
+    partial_success = partial.partial_success
+    return max(0, getattr(partial_success, _REJECTED[signal])), quote(partial_success.error_message)

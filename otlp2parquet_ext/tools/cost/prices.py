@@ -22,7 +22,7 @@ EVENTBRIDGE_PAGE = "https://aws.amazon.com/eventbridge/pricing/"
 
 QUOTED = "quoted from the page"
 EXAMPLE = "from the page's own worked example"
-SECOND_HAND = "as others report it: check the page"
+UNOFFICIAL = "as others report it: check the page"
 
 
 class PriceError(ValueError):
@@ -82,12 +82,12 @@ THOUSAND = 1_000.0
 
 PRICES: tuple[Price, ...] = (
     Price("s3_put", "S3 Standard: PUT, COPY, POST, LIST", "1,000 requests", THOUSAND,
-          _flat(0.005), S3_PAGE, "2026-06", SECOND_HAND),
+          _flat(0.005), S3_PAGE, "2026-06", UNOFFICIAL),
     Price("s3_get", "S3 Standard: GET and all other requests", "1,000 requests", THOUSAND,
-          _flat(0.0004), S3_PAGE, "2026-06", SECOND_HAND),
+          _flat(0.0004), S3_PAGE, "2026-06", UNOFFICIAL),
     Price("s3_storage", "S3 Standard: storage", "GB-month", GB,
           (Tier(51_200, 0.023), Tier(512_000, 0.022), Tier(math.inf, 0.021)),
-          S3_PAGE, "2026-06", SECOND_HAND),
+          S3_PAGE, "2026-06", UNOFFICIAL),
     Price("s3tables_put", "S3 Tables: PUT, POST, LIST", "1,000 requests", THOUSAND,
           _flat(0.005), S3_PAGE, "2026-09", EXAMPLE),
     Price("s3tables_get", "S3 Tables: GET and all other requests", "1,000 requests", THOUSAND,
@@ -104,22 +104,22 @@ PRICES: tuple[Price, ...] = (
     Price("glue_requests", "Glue Data Catalog: requests", "million requests", MILLION,
           _free_first(1, 1.00), GLUE_PAGE, "2026-10", QUOTED),
     Price("lambda_requests", "Lambda: requests", "million requests", MILLION,
-          _flat(0.20), LAMBDA_PAGE, "2026-06", SECOND_HAND),
+          _flat(0.20), LAMBDA_PAGE, "2026-06", UNOFFICIAL),
     Price("lambda_x86_64", "Lambda: duration, x86_64", "GB-second", 1.0,
           (Tier(6e9, 0.0000166667), Tier(15e9, 0.000015), Tier(math.inf, 0.0000133334)),
-          LAMBDA_PAGE, "2026-06", SECOND_HAND),
+          LAMBDA_PAGE, "2026-06", UNOFFICIAL),
     Price("lambda_arm64", "Lambda: duration, arm64", "GB-second", 1.0,
           (Tier(7.5e9, 0.0000133334), Tier(18.75e9, 0.0000120001), Tier(math.inf, 0.0000106667)),
-          LAMBDA_PAGE, "2026-06", SECOND_HAND),
+          LAMBDA_PAGE, "2026-06", UNOFFICIAL),
     Price("sqs_requests", "SQS standard queue: requests", "million requests", MILLION,
-          _free_first(1, 0.40), SQS_PAGE, "2026-03", SECOND_HAND),
+          _free_first(1, 0.40), SQS_PAGE, "2026-03", UNOFFICIAL),
     Price("scheduler_invocations", "EventBridge Scheduler: invocations", "million invocations",
-          MILLION, _free_first(14, 1.00), EVENTBRIDGE_PAGE, "2025", SECOND_HAND),
+          MILLION, _free_first(14, 1.00), EVENTBRIDGE_PAGE, "2025", UNOFFICIAL),
     Price("cloudwatch_ingest", "CloudWatch Logs: Lambda logs, ingested", "GB", GB,
           (Tier(10_240, 0.50), Tier(30_720, 0.25), Tier(51_200, 0.10), Tier(math.inf, 0.05)),
-          CLOUDWATCH_PAGE, "2026-06", SECOND_HAND + " (tiers of 2025-05)"),
+          CLOUDWATCH_PAGE, "2026-06", UNOFFICIAL + " (tiers of 2025-05)"),
     Price("cloudwatch_storage", "CloudWatch Logs: storage, compressed", "GB-month", GB,
-          _flat(0.03), CLOUDWATCH_PAGE, "2026-06", SECOND_HAND),
+          _flat(0.03), CLOUDWATCH_PAGE, "2026-06", UNOFFICIAL),
 )  # fmt: skip
 
 LIST_PRICES: Mapping[str, Price] = {price.name: price for price in PRICES}

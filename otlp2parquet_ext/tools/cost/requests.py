@@ -60,7 +60,7 @@ COMMIT: Mapping[RequestKind, Requests] = {
 catalog only knows where the table's metadata lies (Glue, SQL), we write that, too, and have to ask
 first. S3 Tables is itself the catalog: each request to it is counted as a PUT of its own."""
 
-STALE: Mapping[RequestKind, Requests] = {
+REFRESH: Mapping[RequestKind, Requests] = {
     RequestKind.PLAIN: Requests(),
     RequestKind.S3_TABLES: Requests(get=2),
     RequestKind.REST: Requests(get=1, catalog=1),

@@ -16,8 +16,8 @@ from otlp2parquet_ext.tools.cost.requests import (
     COMMIT,
     DESCRIBE,
     LOOK,
+    REFRESH,
     RUN,
-    STALE,
     STORE,
     TAKE,
     RequestKind,
@@ -162,7 +162,7 @@ def _with_direct_commits(
     looks = inbox * work.environments * DAY_S * 1_000 / max(LOOK_INTERVAL_MS, commit_gap_ms)
     shared = commits if work.environments > 1 else 0.0
     requests = day.requests.plus(DESCRIBE.times(described)).plus(LOOK.times(looks))
-    requests = requests.plus(COMMIT[day.kind].times(wanted)).plus(STALE[day.kind].times(shared))
+    requests = requests.plus(COMMIT[day.kind].times(wanted)).plus(REFRESH[day.kind].times(shared))
     wait_s = interval_ms / 1_000 if waits else 0.0
     return day._replace(
         commits=commits,
@@ -181,7 +181,7 @@ def _with_committer(day: Volumes, work: Workload) -> Volumes:
     runs = DAY_S / window_s * (busy_share if work.woken_by == "events" else 1.0)
     commits = DAY_S / window_s * busy_share
     requests = day.requests.plus(DESCRIBE.times(day.flushes)).plus(TAKE.times(day.flushes))
-    each = COMMIT[day.kind].plus(STALE[day.kind]).plus(AGAIN)  # its memory is long out of date
+    each = COMMIT[day.kind].plus(REFRESH[day.kind]).plus(AGAIN)  # its memory is long out of date
     requests = requests.plus(each.times(commits)).plus(at(day.kind, RUN).times(runs))
     return day._replace(
         commits=commits,

@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
         show_error(f"otlp2parquet-ext local: {error}")
         return _BAD_INPUT
     try:
-        outcome = asyncio.run(_run_until_told(plan, quiet=args.quiet))
+        outcome = asyncio.run(_run_until_signal(plan, quiet=args.quiet))
     except (KeyboardInterrupt, asyncio.CancelledError):
         show_error("interrupted; all processes have been ended")
         return _INTERRUPTED
@@ -135,7 +135,7 @@ def events_of(path: Path) -> tuple[bytes, ...]:
     return tuple(lines)
 
 
-async def _run_until_told(plan: Plan, *, quiet: bool) -> Outcome:
+async def _run_until_signal(plan: Plan, *, quiet: bool) -> Outcome:
     """Run a plan; a polite kill ends it as Ctrl-C does."""
     from otlp2parquet_ext.tools.local.environment import run_async  # noqa: PLC0415 - heavy
 

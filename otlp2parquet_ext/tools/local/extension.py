@@ -63,8 +63,8 @@ class Extension:
     first_ready_s: float | None = None
     ready_usage: Usage | None = None
     ready_s: float = 0.0
-    _asking: asyncio.Future[NextResponse] | None = None
-    _untold: NextResponse | None = None
+    _next_request: asyncio.Future[NextResponse] | None = None
+    _next_event: NextResponse | None = None
 
     def call(self, call: ExtensionCall) -> None:
         """Move on by a call.
@@ -89,30 +89,34 @@ class Extension:
             self.first_ready_s = self.ready_s
             self.ready_usage = self.program.usage() if self.program else None
         self.call(ExtensionCall.NEXT)
-        if self._asking:
-            self._asking.cancel()
-        asking: asyncio.Future[NextResponse] = asyncio.get_running_loop().create_future()
-        self._asking = asking
-        if self._untold:
-            self.tell(self._untold)
-        return await asking
+        if self._next_request:
+            self._next_request.cancel()
+        request: asyncio.Future[NextResponse] = asyncio.get_running_loop().create_future()
+        self._next_request = request
+        if self._next_event:
+            self.send(self._next_event)
+        return await request
 
-    def tell(self, answer: NextResponse) -> None:
+    def send(self, answer: NextResponse) -> None:
         """Hand out an event now, or with the `next` that is still to come."""
-        if self.state is not ExtensionState.READY or not self._asking or self._asking.done():
-            self._untold = answer
+        if (
+            self.state is not ExtensionState.READY
+            or not self._next_request
+            or self._next_request.done()
+        ):
+            self._next_event = answer
             return
-        self._untold = None
-        self._asking.set_result(answer)
-        self._asking = None
+        self._next_event = None
+        self._next_request.set_result(answer)
+        self._next_request = None
         self.call(ExtensionCall.EVENT)
 
     def exited(self) -> None:
         """Note that the process has ended."""
         self.error_type = self.error_type or "Extension.Crash"
         self.state = EXTENSION.get((self.state, ExtensionCall.EXIT), ExtensionState.EXITED)
-        if self._asking:
-            self._asking.cancel()
+        if self._next_request:
+            self._next_request.cancel()
         self.changes.notify()
 
     @property

@@ -77,7 +77,7 @@ class LocalExtensionsApi:
     async def register(self, request: web.Request) -> web.Response:
         """Answer `POST /register`."""
         try:
-            events = self._events_asked_for(await request.read())
+            events = self._requested_events(await request.read())
             extension = self._newcomer(request.headers.get("Lambda-Extension-Name", ""), events)
             extension.register(events)
         except _RefusedError as refused:
@@ -162,7 +162,7 @@ class LocalExtensionsApi:
         extension.error_type = error_type
         return ok()
 
-    def _events_asked_for(self, body: bytes) -> frozenset[str]:
+    def _requested_events(self, body: bytes) -> frozenset[str]:
         document: Any = None
         with contextlib.suppress(ValueError):
             document = json.loads(body)

@@ -123,21 +123,21 @@ async def _tell(
     """Answer everyone's `next`, or late, or only the runtime's, as the plan wants."""
     slow_ms = bench.plan.faults.slow_next_ms
     if not slow_ms:
-        _tell_extensions(bench, sandbox, request)
+        _send_invoke(bench, sandbox, request)
     await kill_first_extension(bench, sandbox, KillPoint.INVOKE, request.number)
     flight.dispatched_s = time.monotonic()
     sandbox.parties.runtime.invoke(flight)
     if slow_ms:
         await asyncio.sleep(slow_ms / 1000)
-        _tell_extensions(bench, sandbox, request)
+        _send_invoke(bench, sandbox, request)
 
 
-def _tell_extensions(bench: Workbench, sandbox: Sandbox, request: InvocationRequest) -> None:
+def _send_invoke(bench: Workbench, sandbox: Sandbox, request: InvocationRequest) -> None:
     if bench.plan.faults.never_next:
         return
     for extension in sandbox.parties.extensions:
         if "INVOKE" in extension.events:
-            extension.tell(extension_answer(request))
+            extension.send(extension_answer(request))
 
 
 async def _runtime_done(

@@ -71,7 +71,7 @@ class Runtime:
     program: Program | None = None
     ready_s: float | None = None
     restored: asyncio.Event = field(default_factory=asyncio.Event)
-    _asking: deque[asyncio.Future[NextResponse]] = field(default_factory=deque)
+    _next_request: deque[asyncio.Future[NextResponse]] = field(default_factory=deque)
     _queue: deque[Flight] = field(default_factory=deque)
     _flights: dict[str, Flight] = field(default_factory=dict)
     _current: Flight | None = None
@@ -99,17 +99,17 @@ class Runtime:
             self._current.done_s = now
             self._current = None
         if not self.concurrent:
-            self._stop_asking()
-        asking: asyncio.Future[NextResponse] = asyncio.get_running_loop().create_future()
-        self._asking.append(asking)
-        self._hand_out()
+            self._cancel_next()
+        request: asyncio.Future[NextResponse] = asyncio.get_running_loop().create_future()
+        self._next_request.append(request)
+        self._dispatch()
         self.changes.notify()
-        return await asking
+        return await request
 
     def invoke(self, flight: Flight) -> None:
         """Hand out an invocation now, or with the next `next`."""
         self._queue.append(flight)
-        self._hand_out()
+        self._dispatch()
 
     def flight(self, request_id: str) -> Flight:
         """Return the running invocation of this id.
@@ -150,7 +150,7 @@ class Runtime:
     def exited(self) -> None:
         """Note that the process has ended."""
         self.state = RUNTIME.get((self.state, RuntimeCall.EXIT), RuntimeState.EXITED)
-        self._stop_asking()
+        self._cancel_next()
         self.changes.notify()
 
     @property
@@ -163,10 +163,10 @@ class Runtime:
         """Whether it can never be ready again."""
         return self.state in (RuntimeState.INIT_ERROR, RuntimeState.EXITED)
 
-    def _hand_out(self) -> None:
-        while self._queue and self._asking:
-            asking = self._asking.popleft()
-            if asking.done():
+    def _dispatch(self) -> None:
+        while self._queue and self._next_request:
+            request = self._next_request.popleft()
+            if request.done():
                 continue
             flight = self._queue.popleft()
             self.call(RuntimeCall.INVOCATION)
@@ -174,8 +174,8 @@ class Runtime:
             self._flights[flight.request_id] = flight
             if not self.concurrent:
                 self._current = flight
-            asking.set_result(flight.answer)
+            request.set_result(flight.answer)
 
-    def _stop_asking(self) -> None:
-        while self._asking:
-            self._asking.popleft().cancel()
+    def _cancel_next(self) -> None:
+        while self._next_request:
+            self._next_request.popleft().cancel()

@@ -165,7 +165,7 @@ class Sandbox:
             return failure
         failure = await self._start_runtime()
         if failure is None:
-            settled = await self.changes.until(self._runtime_settled, end_s - time.monotonic())
+            settled = await self.changes.until(self._runtime_ready, end_s - time.monotonic())
             self.parties.pump()
             failure = self.failure() or (None if settled else init_timeout(limit_ms))
         self._report_runtime(failure)
@@ -232,7 +232,7 @@ class Sandbox:
         waiting = any(it.state is ExtensionState.STARTED for it in self.parties.extensions)
         return None if waiting and not self.failure() else True
 
-    def _runtime_settled(self) -> bool | None:
+    def _runtime_ready(self) -> bool | None:
         settled = self.parties.runtime.state is not RuntimeState.STARTED
         return True if settled or self.failure() else None
 

@@ -60,12 +60,12 @@ async def stop(
     listening = [it for it in parties.extensions if it.alive and not it.failed]
     if listening:
         await telemetry.before_shutdown()
-        told_s = time.monotonic()
-        _tell_shutdown(bench, listening, reason, budget_s)
+        sent_s = time.monotonic()
+        _send_shutdown(bench, listening, reason, budget_s)
         telemetry.after_shutdown()
         await _kill_during_shutdown(bench, listening)
-        await _wait_for_exits(sandbox, listening, told_s + budget_s)
-        took_ms = (time.monotonic() - told_s) * 1000
+        await _wait_for_exits(sandbox, listening, sent_s + budget_s)
+        took_ms = (time.monotonic() - sent_s) * 1000
     await kill(bench, sandbox)
     return took_ms
 
@@ -98,7 +98,7 @@ def kill_after_delivery(bench: Workbench, sandbox: Sandbox, acknowledged: int) -
                 program.signal(fault.number)
 
 
-def _tell_shutdown(
+def _send_shutdown(
     bench: Workbench, extensions: list[Extension], reason: str, budget_s: float
 ) -> None:
     spelled = _EMULATOR_REASONS[reason] if bench.plan.faults.emulator_reasons else reason
@@ -110,7 +110,7 @@ def _tell_shutdown(
     answer = NextResponse(json.dumps(event).encode(), {"Content-Type": "text/plain"})
     for extension in extensions:
         if "SHUTDOWN" in extension.events:
-            extension.tell(answer)
+            extension.send(answer)
         elif extension.program:  # who did not ask for SHUTDOWN gets no time either
             extension.program.signal(signal.SIGKILL)
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 ENOUGH = 100
 """Invocations below which a maximum of memory or a share of cold starts says little."""
 MOST = 8
-MOST_OF_ONE_KIND = 3
+MOST_OF_ONE_RULE = 3
 SIZES_MB = (128, 256, 512, 768, 1_024, 1_536, 1_769, 2_048, 3_008, 4_096, 6_144, 8_192, 10_240)
 ROOM = 1.3
 """What a smaller size must have over the most that was ever used."""
@@ -38,7 +38,7 @@ def advice(report: Report) -> tuple[Advice, ...]:
     for rule in RULES:
         given = [a for f in report.functions if (a := rule(f, report)) is not None]
         given.sort(key=lambda a: (-a.weight, a.function))
-        found += given[:MOST_OF_ONE_KIND]
+        found += given[:MOST_OF_ONE_RULE]
     return tuple(found[:MOST])
 
 
@@ -77,7 +77,7 @@ def _failures(f: Function, report: Report) -> Advice | None:
     return Advice("One cause", f.name, text, mine.requests)
 
 
-def _memory_spare(f: Function, report: Report) -> Advice | None:
+def _memory_oversized(f: Function, report: Report) -> Advice | None:
     used, size = f.memory_used, f.memory_size
     if used is None or size is None or f.sizes != 1 or f.invocations < ENOUGH:
         return None
@@ -121,7 +121,7 @@ RULES: tuple[Callable[[Function, Report], Advice | None], ...] = (
     _timeouts,
     _memory_full,
     _failures,
-    _memory_spare,
+    _memory_oversized,
     _cold,
     _tail,
 )

@@ -63,7 +63,7 @@ def ask(connection: duckdb.DuckDBPyConnection, wanted: ReportQuery, scratch: str
     Raises:
         QueryError: there is no table of logs, or it cannot be read.
     """
-    return _Asking(connection, wanted, scratch).report()
+    return _ReportBuilder(connection, wanted, scratch).report()
 
 
 def window(since_ms: int, until_ms: int, function: str) -> str:
@@ -82,7 +82,7 @@ def _moment(at_ms: int) -> str:
     return f"TIMESTAMPTZ '{datetime.fromtimestamp(at_ms / 1_000, UTC).isoformat(sep=' ')}'"
 
 
-class _Asking:
+class _ReportBuilder:
     def __init__(
         self, connection: duckdb.DuckDBPyConnection, wanted: ReportQuery, scratch: str
     ) -> None:
@@ -171,12 +171,14 @@ class _Asking:
         return found[:MOST_TROUBLES]
 
     def _errors(self) -> Iterable[Trouble]:
-        alike = self._rows(sql.ALIKE, limit=MOST_TROUBLES)
+        similar = self._rows(sql.SIMILAR, limit=MOST_TROUBLES)
         texts = {
             key: (message, body, chars)
-            for key, message, body, chars in self._logs(sql.SAMPLES, alike=[r[0] for r in alike])
+            for key, message, body, chars in self._logs(
+                sql.SAMPLES, message_hash=[r[0] for r in similar]
+            )
         }
-        for key, function, functions, times, requests, first, last, request in alike:
+        for key, function, functions, times, requests, first, last, request in similar:
             message, body, chars = texts.get(key, ("", "", 0))
             yield Trouble(
                 function, functions, _one_line(message), "line", times, requests, first, last,

@@ -73,7 +73,7 @@ FROM (
 ERRORS = """
 CREATE TEMP TABLE errors AS
 SELECT ServiceName AS function, coalesce(FaasInvocationId, '') AS request,
-       epoch_ms(Timestamp) AS at_ms, hash(message(left(Body, {long}), LogAttributes)) AS alike
+       epoch_ms(Timestamp) AS at_ms, hash(message(left(Body, {long}), LogAttributes)) AS message_hash
 FROM logs
 WHERE {window} AND SeverityNumber >= 17 AND is_line(EventName)"""
 
@@ -122,19 +122,19 @@ SELECT row.request, row.function, row.ended_ms, row.ms, row.init_ms, row.memory_
        row.memory_size, row.outcome, row.status, row.error
 FROM ({SLOWEST}) ORDER BY row.ms DESC, row.ended_ms DESC, row.request LIMIT $limit"""  # noqa: S608
 
-ALIKE = """
-SELECT alike, mode(function) AS function, count(DISTINCT function), count(*) AS times,
+SIMILAR = """
+SELECT message_hash, mode(function) AS function, count(DISTINCT function), count(*) AS times,
        count(DISTINCT nullif(request, '')), min(at_ms), max(at_ms),
        coalesce(max_by(request, at_ms) FILTER (WHERE request <> ''), '')
-FROM errors GROUP BY alike ORDER BY times DESC, alike LIMIT $limit"""
+FROM errors GROUP BY message_hash ORDER BY times DESC, message_hash LIMIT $limit"""
 
 SAMPLES = """
-SELECT alike, max_by(message, ts), max_by(body, ts), max_by(chars, ts) FROM (
+SELECT message_hash, max_by(message, ts), max_by(body, ts), max_by(chars, ts) FROM (
     SELECT Timestamp AS ts, left(Body, {long}) AS body,
            length(Body) AS chars, message(left(Body, {long}), LogAttributes) AS message,
-           hash(message(left(Body, {long}), LogAttributes)) AS alike
+           hash(message(left(Body, {long}), LogAttributes)) AS message_hash
     FROM logs WHERE {window} AND SeverityNumber >= 17 AND is_line(EventName)
-) WHERE alike IN (SELECT unnest($alike)) GROUP BY alike"""
+) WHERE message_hash IN (SELECT unnest($message_hash)) GROUP BY message_hash"""
 
 FAILURES = """
 SELECT CASE WHEN error = '' THEN status ELSE error END AS reason, status,

@@ -36,7 +36,7 @@ SCOPE = "catalog"
 
 ATTEMPTS = 4
 FIRST_WAIT_S = 0.1
-WORTH_ANOTHER = frozenset({429, 500, 502, 503, 504})
+RETRYABLE_STATUSES = frozenset({429, 500, 502, 503, 504})
 UNIDENTIFIED = frozenset({401, 419})
 MARGIN_MS = 60_000
 FORM = {"content-type": "application/x-www-form-urlencoded", "accept": "application/json"}
@@ -194,7 +194,7 @@ class BearerClient:
                 if answer.status in UNIDENTIFIED and not renewed and self._tokens.refused():
                     renewed = True
                     continue
-                if last or not retry or answer.status not in WORTH_ANOTHER:
+                if last or not retry or answer.status not in RETRYABLE_STATUSES:
                     return answer
             time.sleep(wait_s)
             wait_s *= 2

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-LEFT_BEHIND_AT_MOST = 3
+MOST_ABANDONED = 3
 
 
 class NoAnswerError(Exception):
@@ -36,7 +36,7 @@ class DeadlineExecutor:
     def __init__(self, what: str) -> None:
         self._what = what
         self._calls: SimpleQueue[Callable[[], None] | None] | None = None
-        self._left_behind: list[threading.Thread] = []
+        self._abandoned: list[threading.Thread] = []
         self._thread: threading.Thread | None = None
 
     def call(self, function: Callable[[], T], deadline_ms: int) -> T:
@@ -61,7 +61,7 @@ class DeadlineExecutor:
         try:
             good, answer = answers.get(timeout=max(0.0, deadline_ms / 1_000 - time.time()))
         except Empty:
-            self._leave_behind()
+            self._abandon_thread()
             raise NoAnswerError(f"{self._what} did not answer in time") from None
         if good:
             found: T = answer
@@ -79,18 +79,18 @@ class DeadlineExecutor:
             self._calls.put(None)
         self._calls = self._thread = None
 
-    def _leave_behind(self) -> None:
+    def _abandon_thread(self) -> None:
         if self._thread is not None:
-            self._left_behind.append(self._thread)
+            self._abandoned.append(self._thread)
         self.close()
 
     def _queue(self) -> SimpleQueue[Callable[[], None] | None]:
         """Return the thread's queue, starting a thread when there is none."""
         if self._calls is None:
-            self._left_behind = [thread for thread in self._left_behind if thread.is_alive()]
-            if len(self._left_behind) >= LEFT_BEHIND_AT_MOST:
+            self._abandoned = [thread for thread in self._abandoned if thread.is_alive()]
+            if len(self._abandoned) >= MOST_ABANDONED:
                 raise NoAnswerError(
-                    f"{self._what} has not answered {LEFT_BEHIND_AT_MOST} earlier calls yet"
+                    f"{self._what} has not answered {MOST_ABANDONED} earlier calls yet"
                 )
             self._calls = SimpleQueue()
             # A daemon: a call that hangs may not keep the process from ending.

@@ -35,7 +35,7 @@ class PyIcebergConnection:
     def __init__(self, connect: Callable[[], Catalog], label: str) -> None:
         self._connect = connect
         self._catalog: Catalog | None = None
-        self._patience = DeadlineExecutor(label)
+        self._executor = DeadlineExecutor(label)
         self.label = label
 
     def repeat(self, function: Callable[[Catalog], T], deadline_ms: int, what: str) -> T:
@@ -80,7 +80,7 @@ class PyIcebergConnection:
         self._catalog = None
         left_behind = False
         try:
-            return self._patience.call(with_catalog, deadline_ms)
+            return self._executor.call(with_catalog, deadline_ms)
         except NoAnswerError:
             left_behind = True
             raise
@@ -92,8 +92,8 @@ class PyIcebergConnection:
         """Give the catalog's connections back, on the thread that opened them."""
         catalog, self._catalog = self._catalog, None
         if catalog is not None:
-            self._patience.last(catalog.close)
-        self._patience.close()
+            self._executor.last(catalog.close)
+        self._executor.close()
 
 
 def explained(error: BaseException) -> str:

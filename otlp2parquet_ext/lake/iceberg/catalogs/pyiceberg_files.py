@@ -38,7 +38,7 @@ METADATA = ".metadata.json"
 REMEMBERED_BYTES = 4_194_304
 
 
-LENT = "the token of s3.session-token"
+VENDED = "the token of s3.session-token"
 
 
 class Files:
@@ -92,8 +92,8 @@ class Files:
         """Return all of S3; the same object again while the S3 properties are the same."""
         said = {k: v for k, v in properties.items() if k.startswith(("s3.", "client."))}
         if self._s3 is None or self._s3[0] != said:
-            lent = str(properties.get("s3.session-token") or "") and LENT
-            self._client.warn_of_clear_text(str(said.get("s3.endpoint", "")), lent)
+            vended = str(properties.get("s3.session-token") or "") and VENDED
+            self._client.warn_of_clear_text(str(said.get("s3.endpoint", "")), vended)
             storage = pyiceberg_s3.s3_storage(said, self._environ, self._client)
             self._s3 = (said, storage)
         return self._s3[1]

@@ -55,21 +55,21 @@ def s3_storage(
         root: `bucket/prefix`; empty for all buckets.
     """
 
-    def told(name: str, *variables: str) -> str:
+    def option(name: str, *variables: str) -> str:
         found = properties.get(f"s3.{name}") or properties.get(f"client.{name}")
         return str(found or next((environ[v] for v in variables if environ.get(v)), ""))
 
-    lent = {
-        "AWS_ACCESS_KEY_ID": told("access-key-id"),
-        "AWS_SECRET_ACCESS_KEY": told("secret-access-key"),
-        "AWS_SESSION_TOKEN": told("session-token"),
+    vended = {
+        "AWS_ACCESS_KEY_ID": option("access-key-id"),
+        "AWS_SECRET_ACCESS_KEY": option("secret-access-key"),
+        "AWS_SESSION_TOKEN": option("session-token"),
     }
-    credentials = CredentialSource(lent if lent["AWS_ACCESS_KEY_ID"] else environ, client)
-    region = told("region", "AWS_REGION", "AWS_DEFAULT_REGION") or "us-east-1"
+    credentials = CredentialSource(vended if vended["AWS_ACCESS_KEY_ID"] else environ, client)
+    region = option("region", "AWS_REGION", "AWS_DEFAULT_REGION") or "us-east-1"
     return S3Storage(
         AwsClient(client, credentials, region=region, service="s3"),
         root,
-        endpoint=told("endpoint", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL").rstrip("/"),
+        endpoint=option("endpoint", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL").rstrip("/"),
         path_style=_path_style(properties),
     )
 

@@ -111,8 +111,8 @@ class SqlitePointer:
     @contextmanager
     def _connection(self, deadline_ms: int) -> Iterator[sqlite3.Connection]:
         """Open the database; statements wait for other writers, but not beyond the deadline."""
-        patience_s = max(0.0, deadline_ms / 1_000 - time.time())
-        opened = sqlite3.connect(self._database, timeout=patience_s, isolation_level=None)
+        timeout_s = max(0.0, deadline_ms / 1_000 - time.time())
+        opened = sqlite3.connect(self._database, timeout=timeout_s, isolation_level=None)
         with closing(opened) as connection:
             connection.row_factory = sqlite3.Row
             yield connection

@@ -74,7 +74,7 @@ class _Commit(msgspec.Struct):
             its schema and its partition spec.
         written: addresses of the files we wrote.
         used: of those, the ones a catalog refers to, or may refer to.
-        doubt: why the outcome of an attempt is not known; "" when all are.
+        unknown_outcome: why the outcome of an attempt is not known; "" when all are.
         conflicts: attempts that were lost against others.
     """
 
@@ -84,7 +84,7 @@ class _Commit(msgspec.Struct):
     manifests: dict[object, Manifest] = msgspec.field(default_factory=dict)
     written: set[str] = msgspec.field(default_factory=set)
     used: set[str] = msgspec.field(default_factory=set)
-    doubt: str = ""
+    unknown_outcome: str = ""
     conflicts: int = 0
 
 
@@ -135,7 +135,7 @@ class LeanTable:
                     landed = self._attempt(commit)
                 if landed:
                     return
-                if commit.conflicts > self._terms.conflicts_borne:
+                if commit.conflicts > self._terms.most_conflicts:
                     break
                 if wait_s * 1_000 > commit.deadline.left_ms():
                     break
@@ -147,10 +147,10 @@ class LeanTable:
             raise kind(f"{problem} failed: {error}") from error
         finally:
             self._leftovers.delete(commit.written - commit.used)
-        if commit.doubt:
+        if commit.unknown_outcome:
             raise CommitError(
-                f"{problem} has no known outcome: {commit.doubt}; the files are kept, the next "
-                "commit takes those that are not there"
+                f"{problem} has no known outcome: {commit.unknown_outcome}; the files are kept, "
+                "the next commit takes those that are not there"
             )
         raise ConflictError(
             f"{problem} lost {commit.conflicts} times against other writers; the files are kept, "
@@ -208,14 +208,14 @@ class LeanTable:
     def _certain(self, metadata: Metadata, ledger: Ledger, commit: _Commit) -> list[DataFile]:
         """Return the files that were not committed yet."""
         new = ledger.unseen(commit.files)
-        if not (doubtful := ledger.doubtful(new)):
+        if not (uncertain := ledger.uncertain(new)):
             return new
         # Seldom needed: somebody was frozen for as long as it takes to commit thousands of files.
         from otlp2parquet_ext.lake.iceberg.commit.committed_lookup import committed  # noqa: PLC0415
 
         parent = current_snapshot(metadata)
         listing = None if parent is None else self._lines(parent["manifest-list"])
-        old = committed(self._storage, metadata, listing, doubtful, commit.deadline.unix_ms())
+        old = committed(self._storage, metadata, listing, uncertain, commit.deadline.unix_ms())
         return [file for file in new if file.name not in old]
 
     def _swap(self, commit: _Commit, table: Version, change: TableChange, paths: set[str]) -> bool:
@@ -229,12 +229,12 @@ class LeanTable:
                 return True
             commit.conflicts += 1
         except OutcomeUnknownError as error:
-            commit.doubt = str(error) or "no answer"
+            commit.unknown_outcome = str(error) or "no answer"
         except CommitError:
-            if not commit.doubt:
+            if not commit.unknown_outcome:
                 commit.used -= paths
             raise
-        if not commit.doubt:
+        if not commit.unknown_outcome:
             commit.used -= paths
         return False
 

@@ -29,7 +29,7 @@ def committed(
     storage: Storage,
     metadata: Metadata,
     listing: AvroFile | None,
-    doubtful: Sequence[DataFile],
+    uncertain: Sequence[DataFile],
     deadline_ms: int,
 ) -> set[str]:
     """Return the names of those files that the table refers to.
@@ -38,7 +38,7 @@ def committed(
         storage: reaches the manifests.
         metadata: of the table.
         listing: the manifest list of the current snapshot; None when there is none.
-        doubtful: n > 0 files.
+        uncertain: n > 0 files.
         deadline_ms: Unix ms.
 
     Raises:
@@ -46,14 +46,14 @@ def committed(
     """
     if listing is None:
         return set()
-    by_path = {original(file.path): file.name for file in doubtful}
-    days = {file.day for file in doubtful}
+    by_path = {original(file.path): file.name for file in uncertain}
+    days = {file.day for file in uncertain}
     try:
         some = [line for line in lines(listing) if may_have(line, metadata, days)]
         found = live(storage, some, by_path, deadline_ms, threads=1, named=original)
         return {by_path[original(path)] for path in found}
     except (AvroError, StorageError, TimeoutError) as error:
         raise CommitError(
-            f"whether {len(doubtful)} files were committed long ago cannot be found out: "
+            f"whether {len(uncertain)} files were committed long ago cannot be found out: "
             f"{quote(error)}"
         ) from error

@@ -68,7 +68,7 @@ class Ledger:
         known = self._text if len(by_name) <= FEW else frozenset(self._text.split())
         return [file for name, file in by_name.items() if digest(name) not in known]
 
-    def doubtful(self, unseen: Sequence[DataFile]) -> list[DataFile]:
+    def uncertain(self, unseen: Sequence[DataFile]) -> list[DataFile]:
         """Return those of the unseen that may have been committed before all that is known here."""
         if not self._forgotten_ms:
             return []

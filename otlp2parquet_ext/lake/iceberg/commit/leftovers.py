@@ -27,7 +27,7 @@ class ExpiredFiles:
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
-        self._told = False
+        self._logged = False
 
     def delete(self, addresses: Iterable[str]) -> None:
         """Remove objects, but none of a table bucket, where S3 itself does that."""
@@ -40,6 +40,6 @@ class ExpiredFiles:
                 self._tell(error)
 
     def _tell(self, error: StorageError) -> None:
-        if not self._told:
-            self._told = True
+        if not self._logged:
+            self._logged = True
             log("warning", f"old metadata of the table stays, this and maybe more: {error}")

@@ -13,14 +13,14 @@ class Terms(msgspec.Struct, frozen=True):
     """See the module.
 
     Attributes:
-        conflicts_borne: lost attempts after which a commit gives up before its deadline.
+        most_conflicts: lost attempts after which a commit gives up before its deadline.
         create: create a table that does not exist.
         lower_case: of the columns of a table that is created.
         snapshots_kept: older ones expire with each commit.
         in_table_bucket: the table lies in one, which holds nothing else and cleans up itself.
     """
 
-    conflicts_borne: int = MANY
+    most_conflicts: int = MANY
     create: bool = True
     lower_case: bool = False
     snapshots_kept: int = SNAPSHOTS_KEPT

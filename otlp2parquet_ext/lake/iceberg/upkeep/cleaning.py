@@ -102,7 +102,7 @@ def clean(
     if not found:
         return Cleaned(notes=len(known), why="nothing is due")
     run = _CleaningRun(handle, version, deadline_ms, dry_run=dry_run)
-    done = [note for note in found if run.settle(note)]
+    done = [note for note in found if run.resolve(note)]
     for note in done if not dry_run else ():
         notes.remove(note)
     return Cleaned(run.manifests, run.files, len(known) - len(done))
@@ -125,7 +125,7 @@ class _CleaningRun:
         self._live = all_lines(handle.storage, version.metadata, handle.threads)
         self.manifests = self.files = 0
 
-    def settle(self, note: Note) -> bool:
+    def resolve(self, note: Note) -> bool:
         """Delete what a note names, unless it is needed; True when the note has done its work."""
         metadata = self._version.metadata
         if note.table_uuid != metadata["table-uuid"]:

@@ -1,6 +1,6 @@
 """Which small manifests become few large ones, and what the manifest list says of these. Pure.
 
-    lines of the manifest list --worth_merging()--> some of ours --packs()--> a manifest each
+    lines of the manifest list --mergeable()--> some of ours --packs()--> a manifest each
     old list + kept lines + merged manifests --list_of()--> the new list
 
 Readers open every manifest, and every commit rewrites the list of them. Only manifests this
@@ -72,7 +72,7 @@ class Merged(msgspec.Struct, frozen=True):
         }
 
 
-def worth_merging(
+def mergeable(
     lines: Sequence[ManifestEntry], folder: str, partitioning: Partitioning, most_bytes: int
 ) -> list[ManifestEntry]:
     """Return the manifests to merge; none when there are few.

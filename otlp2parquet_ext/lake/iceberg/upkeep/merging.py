@@ -43,9 +43,9 @@ from otlp2parquet_ext.lake.iceberg.upkeep.merge import (
     Merged,
     days_of,
     list_of,
+    mergeable,
     packs,
     replace_summary,
-    worth_merging,
 )
 from otlp2parquet_ext.lake.iceberg.upkeep.notes import Note, Notes
 from otlp2parquet_ext.lake.storage.gather import gather
@@ -103,7 +103,7 @@ def merge_manifests(
         return Merging(0, why="there is no snapshot")
     spec = partitioning(version.metadata, handle.columns)
     old = lines(open_list(handle.get(parent["manifest-list"])))
-    chosen = worth_merging(old, metadata_folder(version.metadata), spec, most_bytes)
+    chosen = mergeable(old, metadata_folder(version.metadata), spec, most_bytes)
     if not chosen:
         return Merging(len(old), why="few small ones")
     if dry_run:
