@@ -175,7 +175,7 @@ def test_what_was_only_in_memory_when_a_process_was_killed_is_told_as_lost(tmp_p
         "    taken.append(b'%d' % n * 1_000, 7)\n"
         "taken.seal()\n"
         "spool.discard(next(s for s in spool.sealed if not s.on_disk))\n"
-        "taken.settle()\n"
+        "taken.update_tally()\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     killed = subprocess.run([sys.executable, "-c", code, tmp_path], check=False)

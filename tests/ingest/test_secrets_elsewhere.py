@@ -73,7 +73,7 @@ def test_a_rotated_secret_is_noticed_and_an_outage_is_not(
     assert status(service, "old-token") == 200
     keeper.put_secret_value(SecretId=arn, SecretString="new-token")
     assert (status(service, "old-token"), status(service, "new-token")) == (200, 403)
-    monkeypatch.setattr(secrets, "KEPT_MS", 0)
+    monkeypatch.setattr(secrets, "CACHE_MS", 0)
     assert (status(service, "old-token"), status(service, "new-token")) == (403, 200)
     keeper.delete_secret(SecretId=arn, ForceDeleteWithoutRecovery=True)
     assert (status(service, "old-token"), status(service, "new-token")) == (403, 200)

@@ -73,7 +73,8 @@ FROM (
 ERRORS = """
 CREATE TEMP TABLE errors AS
 SELECT ServiceName AS function, coalesce(FaasInvocationId, '') AS request,
-       epoch_ms(Timestamp) AS at_ms, hash(message(left(Body, {long}), LogAttributes)) AS message_hash
+       epoch_ms(Timestamp) AS at_ms,
+       hash(message(left(Body, {long}), LogAttributes)) AS message_hash
 FROM logs
 WHERE {window} AND SeverityNumber >= 17 AND is_line(EventName)"""
 
