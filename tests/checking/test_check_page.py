@@ -37,13 +37,15 @@ def with_inbox(place: Place) -> Place:
     return place
 
 
-def test_the_page_lists_every_step(moto: str) -> None:
+def test_the_page_lists_every_step(moto: str, tmp_path: Path) -> None:
     """Of destinations that have them all: Glue with an inbox elsewhere, a collector, a Data Tap."""
     place = with_inbox(places.glue(moto))
     with running(Tap()) as tap, running(Collector()) as collector:
         every = f"{place.url} otlp+{collector.url} {tap.url}"
         variables = {**place.variables, "OTLP2PARQUET_DESTINATION": every}
         found = {v.step for v in verdicts(variables, Wish(create=True, send=True))}
+    behind_pyiceberg = {"OTLP2PARQUET_DESTINATION": f"catalog://lake?warehouse=file://{tmp_path}"}
+    found |= {v.step for v in verdicts(behind_pyiceberg, Wish(in_environment=True))}
     assert {s for s in found if not s.startswith("inbox ")} <= documented()
     assert documented() <= found
 

@@ -117,6 +117,13 @@ def test_a_committer_and_its_queue() -> None:
     assert found["s3tables_compaction_objects"] == pytest.approx(86_440 * DAYS / 1e3 * 0.002)
 
 
+def test_a_catalog_of_pyicebergs_always_has_a_committer() -> None:
+    """No environment commits there, whatever the strategy says."""
+    found = bill(workload(), settings("catalog://lake", COMMIT="direct"), LIST_PRICES, REGION)
+    assert found.settings.commit == "inbox"
+    assert found.day.committer_runs == pytest.approx(1_440)
+
+
 def test_a_schedule_wakes_the_committer_even_for_nothing() -> None:
     """One invocation an hour leaves most minutes empty: events would sleep through them."""
     rare = workload(per_second=1 / 3_600, environments=1.0)

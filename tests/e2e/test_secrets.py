@@ -8,13 +8,21 @@ from __future__ import annotations
 
 import base64
 import json
+import os
+import subprocess
+import sys
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
 import scripted_http
+from lake_bench import bodies_at
 from scripted_lambda import WAIT_S, Extension, ScriptedLambda, shutdown
+
+from otlp2parquet_ext.common.settings.settings import load
+from otlp2parquet_ext.lake.destinations.choose import choose
+from otlp2parquet_ext.lake.destinations.destination import Batch
 
 if TYPE_CHECKING:
     import socket
@@ -136,18 +144,6 @@ TROUBLES = {
         KEYS,
         ((CONTAINER, f"http://user:{IN_URL}@example.com/get?key={IN_URL}"),),
     ),
-    "a catalog of PyIceberg's that echoes": Trouble(
-        "catalog://prod", echo_json, (), ((CATALOG_URI, "{server}"),)
-    ),
-    "a database that is not there": Trouble(
-        "catalog://prod",
-        echo_json,
-        (),
-        ((CATALOG_URI, f"postgresql+psycopg2://user:{IN_URL}@127.0.0.1:1/db"),),
-    ),
-    "a database nobody understands": Trouble(
-        "catalog://prod", echo_json, (), ((CATALOG_URI, f"sqlite+:://user:{IN_URL}@127.0.0.1"),)
-    ),
     "a password in a bucket": Trouble(f"s3://AKIA:{IN_URL}@bucket/p"),
     "a password with a slash": Trouble(f"s3://AKIA:{IN_URL}/{IN_URL}@bucket/p"),
     "a password in a catalog": Trouble(f"rest+https://user:{IN_URL}@host/c"),
@@ -181,6 +177,24 @@ TROUBLES = {
         (("OTLP2PARQUET_INBOX", f"s4://user:{IN_URL}@bucket?token={IN_URL}"),),
     ),
 }
+
+BEHIND_PYICEBERG = {
+    "a catalog of PyIceberg's that echoes": Trouble(
+        "catalog://prod", echo_json, (), ((CATALOG_URI, "{server}"),)
+    ),
+    "a database that is not there": Trouble(
+        "catalog://prod",
+        echo_json,
+        (),
+        ((CATALOG_URI, f"postgresql+psycopg2://user:{IN_URL}@127.0.0.1:1/db"),),
+    ),
+    "a database nobody understands": Trouble(
+        "catalog://prod", echo_json, (), ((CATALOG_URI, f"sqlite+:://user:{IN_URL}@127.0.0.1"),)
+    ),
+}
+"""Only a committer meets these: an environment never asks them."""
+
+COMMAND_LINE = "import sys; from otlp2parquet_ext.tools.cli import main; sys.exit(main())"
 
 
 def until(condition: Callable[[], object]) -> None:
@@ -233,6 +247,30 @@ def test_no_secret_is_said_or_stored_whatever_fails(
         if file.is_file():
             assert WORD.encode() not in file.read_bytes()
             assert path.encode() not in file.read_bytes()
+
+
+@pytest.mark.parametrize("what", BEHIND_PYICEBERG)
+def test_a_committer_shows_no_secret_of_a_catalog_of_pyicebergs(what: str, tmp_path: Path) -> None:
+    """Its error is printed, and quotes a server, a driver or an address."""
+    trouble = BEHIND_PYICEBERG[what]
+
+    def play(server: scripted_http.Server, connection: socket.socket) -> None:
+        while request := server.receive(connection):
+            connection.sendall(trouble.answer(request))
+
+    warehouse = {"PYICEBERG_CATALOG__PROD__WAREHOUSE": f"file://{tmp_path}"}
+    variables = {**os.environ, **VARIABLES, **warehouse, "OTLP2PARQUET_DESTINATION": ""}
+    stored = load({**variables, "OTLP2PARQUET_DESTINATION": trouble.destination})[0]
+    choose(stored, variables).store(Batch("a" * 32, {"logs": bodies_at(0, "a line")}))
+    with scripted_http.running(play) as server:
+        variables |= {name: value.replace("{server}", server.url) for name, value in trouble.more}
+        command = [sys.executable, "-c", COMMAND_LINE, "commit", trouble.destination]
+        done = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done
+    assert "Traceback" not in done.stderr, done
+    printed = done.stdout + done.stderr
+    assert WORD not in printed
+    assert not any(form in printed for form in FORMS)
 
 
 @pytest.mark.parametrize("scheme", ["", "otlp+"])

@@ -11,7 +11,7 @@ import os
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 from uuid import uuid4
 
 import boto3
@@ -19,6 +19,7 @@ import boto3
 from otlp2parquet_ext.common.settings.settings import load
 from otlp2parquet_ext.lake.destinations.choose import choose
 from otlp2parquet_ext.tools import query
+from otlp2parquet_ext.tools.commit import commit_quietly
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -111,6 +112,23 @@ class Bucket:
         return replace(self, prefix=f"{parent}/{table}/")
 
 
+class BesideACommitter:
+    """A destination whose environment only stores: what it stored a committer commits at once."""
+
+    def __init__(self, stores: DestinationGroup, variables: Mapping[str, str]) -> None:
+        self._stores = stores
+        self._variables = variables
+
+    def __getattr__(self, name: str) -> Any:
+        """Return what the environment does itself."""
+        return getattr(self._stores, name)
+
+    def commit(self, deadline_ms: int) -> int:
+        """See `Destination.commit`: nothing becomes visible by the environment's own."""
+        assert self._stores.commit(deadline_ms) == 0
+        return commit_quietly(self._variables, (deadline_ms - soon(0)) // 1_000)
+
+
 @dataclass(frozen=True)
 class Place:
     """One destination, empty.
@@ -142,8 +160,11 @@ class Place:
         return {**self.environ, "OTLP2PARQUET_DESTINATION": self.url}
 
     def open(self) -> DestinationGroup:
-        """Open it anew, as another process would."""
-        return choose(load(self.variables)[0], self.variables)
+        """Open it anew, as another process would; with a committer where it takes one."""
+        opened = choose(load(self.variables)[0], self.variables)
+        if self.url.startswith("catalog://"):
+            return cast("DestinationGroup", BesideACommitter(opened, self.variables))
+        return opened
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         """Run SQL over the view `logs` with DuckDB, which wrote none of it."""

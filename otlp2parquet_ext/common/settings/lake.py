@@ -92,7 +92,8 @@ LAKE: tuple[Setting, ...] = (
         (PREFIX + "COMMIT",),
         "direct",
         "Who makes stored files visible in the Iceberg table: `direct`, each environment itself, "
-        "with the inbox for when it cannot; `inbox`, a committer, for large fleets.",
+        "with the inbox for when it cannot; `inbox`, a committer, for large fleets, and always "
+        "with `catalog://`.",
         OneOf(("direct", "inbox")),
     ),
     Setting(

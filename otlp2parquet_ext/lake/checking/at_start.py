@@ -60,6 +60,7 @@ def _log_all(settings: Settings, environ: Mapping[str, str]) -> None:
         create=settings.create_table and settings.commit == "direct",
         limit_ms=LIMIT_MS,
         total_ms=TOTAL_MS,
+        in_environment=True,
     )
     for verdict in verdicts(environ, wish):
         log("error" if verdict.state == FAILED else "info", sentence(verdict))

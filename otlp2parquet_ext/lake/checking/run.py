@@ -7,11 +7,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from otlp2parquet_ext.common.settings.settings import load
 from otlp2parquet_ext.lake.checking.plans import trials_of
-from otlp2parquet_ext.lake.checking.runner import FAILED, TrialVerdict, tried
+from otlp2parquet_ext.lake.checking.runner import FAILED, NOTE, TrialVerdict, tried
 from otlp2parquet_ext.lake.checking.setting_sources import setting_sources
 from otlp2parquet_ext.lake.checking.target import Subject
 from otlp2parquet_ext.lake.destinations.address import AddressError
 from otlp2parquet_ext.lake.destinations.choose import all_checked, names
+from otlp2parquet_ext.lake.destinations.commit_strategy import (
+    check_files_have_a_place,
+    environment_settings,
+    strategy_problem,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -29,6 +34,7 @@ class Wish(NamedTuple):
     send: bool = False
     limit_ms: int = 10_000
     total_ms: int = 120_000
+    in_environment: bool = False
 
 
 def settings_of(
@@ -65,10 +71,12 @@ def verdicts(environ: Mapping[str, str], wish: Wish = Wish()) -> Iterator[TrialV
         deadline_ms = time.time_ns() // 1_000_000 + wish.total_ms
         addresses = all_checked(settings)
         labels = names(addresses) if len(addresses) > 1 else [""]
+        used = environment_settings(addresses, settings)
         for address, label in zip(addresses, labels, strict=True):
+            check_files_have_a_place(address, used, environ)
             subject = Subject(
                 address,
-                settings,
+                used,
                 environ,
                 wish.wanted,
                 wish.others,
@@ -76,7 +84,10 @@ def verdicts(environ: Mapping[str, str], wish: Wish = Wish()) -> Iterator[TrialV
                 wish.add_columns,
                 wish.send,
                 wish.limit_ms,
+                wish.in_environment,
             )
+            if problem := strategy_problem((address,), settings):
+                yield TrialVerdict("strategy", NOTE, problem, destination=label)
             for verdict in tried(trials_of(subject), subject.values, deadline_ms):
                 yield verdict._replace(destination=label)
     except AddressError as error:

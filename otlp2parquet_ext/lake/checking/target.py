@@ -34,6 +34,8 @@ class Subject:
         add_columns: add what a table lacks.
         send: send a Data Tap a line.
         limit_ms: the most that one request takes, retries included.
+        in_environment: the check runs in an environment, which has neither time nor memory for
+            PyIceberg.
     """
 
     address: DestinationAddress
@@ -45,6 +47,7 @@ class Subject:
     add_columns: bool = False
     send: bool = False
     limit_ms: int = 10_000
+    in_environment: bool = False
 
     @cached_property
     def plain(self) -> Access:

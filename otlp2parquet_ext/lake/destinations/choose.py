@@ -8,6 +8,11 @@ from urllib.parse import urlsplit
 from otlp2parquet_ext.common.log import log
 from otlp2parquet_ext.common.secrets.urls import shown
 from otlp2parquet_ext.lake.destinations.address import FORWARDING, AddressError, check_names
+from otlp2parquet_ext.lake.destinations.commit_strategy import (
+    check_files_have_a_place,
+    environment_settings,
+    strategy_problem,
+)
 from otlp2parquet_ext.lake.destinations.destination import DestinationError
 from otlp2parquet_ext.lake.destinations.destination_list import (
     PLAIN,
@@ -37,16 +42,15 @@ def choose(
     settings: Settings,
     environ: Mapping[str, str],
     *,
-    retries_commits: bool = False,
     watch: RequestObserver | None = None,
 ) -> DestinationGroup:
-    """Return the destinations that `OTLP2PARQUET_DESTINATION` names, as one.
+    """Return the destinations that `OTLP2PARQUET_DESTINATION` names, as one, for an environment.
+
+    A committer opens its tables itself (`functions/committer/opening.py`).
 
     Args:
         settings: name it.
         environ: variables of the process: credentials, regions, endpoints.
-        retries_commits: try a commit again until the deadline: a committer does, an environment
-            does not.
         watch: hears of each request.
 
     Raises:
@@ -57,8 +61,11 @@ def choose(
     # Each kind imports what it needs, and nobody pays for another's libraries.
     try:
         addresses = parse_all(settings.destination)
+        if problem := strategy_problem(addresses, settings):
+            log("warning", problem)
         access = Access(environ, {}, watch=watch)
-        open_one = _Opening(addresses, settings, environ, access, retries_commits=retries_commits)
+        settings = environment_settings(addresses, settings)
+        open_one = _Opening(addresses, settings, environ, access)
         members = [open_one(address) for address in addresses]
     except AddressError as error:
         raise DestinationError(str(error)) from error
@@ -153,14 +160,11 @@ class _Opening:
         settings: Settings,
         environ: Mapping[str, str],
         access: Access,
-        *,
-        retries_commits: bool,
     ) -> None:
         self._addresses = addresses
         self._settings = settings
         self._environ = environ
         self._access = access
-        self._retries_commits = retries_commits
 
     def __call__(self, address: DestinationAddress) -> Destination:
         _check(address, self._settings)
@@ -201,13 +205,13 @@ class _Opening:
         from otlp2parquet_ext.lake.destinations.namespace import Namespace  # noqa: PLC0415
 
         settings = self._settings
+        check_files_have_a_place(address, settings, self._environ)
 
         def open_lake(table: str) -> Lake:
             made = parts(
                 address,
                 settings,
                 self._environ,
-                retries_commits=self._retries_commits,
                 table=table,
                 access=self._access,
             )

@@ -6,6 +6,8 @@ import math
 from typing import TYPE_CHECKING, NamedTuple
 
 from otlp2parquet_ext.common.hold_limits import LONGEST_HOLD_MS
+from otlp2parquet_ext.lake.destinations.commit_strategy import environment_settings
+from otlp2parquet_ext.lake.destinations.destination_list import parse_all
 from otlp2parquet_ext.tools.cost.requests import RequestKind
 from otlp2parquet_ext.tools.cost.volumes import Volumes, volumes
 from otlp2parquet_ext.tools.cost.workload import DAY_S, ENVELOPE_BYTES, MONTH_DAYS, Workload
@@ -74,6 +76,7 @@ def bill(work: Workload, settings: Settings, prices: Mapping[str, Price], region
     Raises:
         AddressError, WorkloadError: the destination is none, or cannot be used so.
     """
+    settings = environment_settings(parse_all(settings.destination), settings)
     day = volumes(work, settings)
     quantities = dict(_bucket(work, day)) | dict(_catalog(day)) | dict(_compute(work, day))
     lake = _lines(quantities, prices)
