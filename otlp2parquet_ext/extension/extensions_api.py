@@ -11,6 +11,7 @@ import socket
 from typing import TYPE_CHECKING
 
 from otlp2parquet_ext.common.log import quote
+from otlp2parquet_ext.common.retry import Attempts
 from otlp2parquet_ext.extension.lifecycle import calls
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ ANSWER_BYTES = 65_536
 """Bytes of one answer of Lambda's; an event has a few hundred."""
 
 ATTEMPTS = 3
-WAIT_S = 0.1
+FIRST_WAIT_MS, LONGEST_WAIT_MS = 100, 200
 
 
 class ApiError(Exception):
@@ -44,17 +45,19 @@ class ExtensionsApi:
         Raises:
             ApiError: `ATTEMPTS` calls in a row failed.
         """
-        problem = ""
-        for attempt in range(ATTEMPTS):
-            await asyncio.sleep(attempt * WAIT_S)
+        attempts = Attempts(FIRST_WAIT_MS, LONGEST_WAIT_MS, most=ATTEMPTS)
+        while True:
             try:
                 answer = await self._next_once()
             except (OSError, ValueError) as error:
                 problem = quote(error)
-                continue
-            if answer.status == 200:
-                return answer.body
-            problem = f"HTTP {answer.status} {quote(answer.body)}"
+            else:
+                if answer.status == 200:
+                    return answer.body
+                problem = f"HTTP {answer.status} {quote(answer.body)}"
+            if (pause_ms := attempts.pause_ms()) is None:
+                break
+            await asyncio.sleep(pause_ms / 1_000)
         raise ApiError(f"next failed {ATTEMPTS} times, last with: {problem}")
 
     async def _next_once(self) -> calls.ApiResponse:

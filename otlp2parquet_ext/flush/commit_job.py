@@ -7,11 +7,10 @@ commit --> the segments that awaited it are discarded
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from otlp2parquet_ext.common.log import log
-from otlp2parquet_ext.common.retry import FIRST_RETRY_MS
+from otlp2parquet_ext.common.retry import FIRST_RETRY_MS, jitter_ms
 from otlp2parquet_ext.flush.errors import error_text
 from otlp2parquet_ext.flush.health import Work
 from otlp2parquet_ext.flush.worker import now_ms
@@ -51,8 +50,7 @@ class CommitJob:
         except Exception as error:  # noqa: BLE001 - a bug of ours may not end the loop
             shared.commits.changed()
             if isinstance(error, BusyError):
-                jitter_ms = int.from_bytes(os.urandom(4)) % FIRST_RETRY_MS
-                shared.health.contended(Work.COMMIT, now_ms(), jitter_ms)
+                shared.health.contended(Work.COMMIT, now_ms(), jitter_ms(FIRST_RETRY_MS))
             else:
                 shared.failed(Work.COMMIT, error_text(error))
             await self.make_safe()

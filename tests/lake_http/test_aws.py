@@ -12,7 +12,7 @@ import pytest
 from scripted_http import answer, answering, running
 
 from otlp2parquet_ext.lake.http import aws
-from otlp2parquet_ext.lake.http.aws import AwsClient, backoff_ms
+from otlp2parquet_ext.lake.http.aws import AwsClient
 from otlp2parquet_ext.lake.http.client import Client
 from otlp2parquet_ext.lake.http.credentials import Credentials, CredentialsError, CredentialSource
 from otlp2parquet_ext.lake.http.dates import http_date_ms, iso_date_ms
@@ -278,16 +278,6 @@ def test_success_is_never_an_error() -> None:
     assert not passing(Response(200, {}, body))
     assert not skewed(Response(200, {}, b"<Error><Code>RequestTimeTooSkewed</Code></Error>"))
     assert throttled(Response(503, {}, body))
-
-
-def test_waits_grow_differ_and_end() -> None:
-    """Hundreds of environments that were refused together must not come back together."""
-    for slow, first in ((False, aws.FIRST_WAIT_MS), (True, aws.THROTTLED_WAIT_MS)):
-        waits = [[backoff_ms(n, slow=slow) for _ in range(50)] for n in range(1, 12)]
-        assert all(len(set(some)) > 10 for some in waits)
-        assert max(waits[0]) <= first
-        assert min(waits[1]) >= first
-        assert max(waits[-1]) <= aws.LONGEST_WAIT_MS
 
 
 def test_dates_are_read_as_servers_write_them() -> None:

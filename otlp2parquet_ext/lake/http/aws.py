@@ -11,10 +11,10 @@ Source: AWS SDKs and tools reference guide, "Retry behavior"; Exponential backof
 
 from __future__ import annotations
 
-import os
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
+from otlp2parquet_ext.common.retry import Attempts
 from otlp2parquet_ext.common.steady_deadline import SteadyDeadline
 from otlp2parquet_ext.lake.http.address import split
 from otlp2parquet_ext.lake.http.credentials import CredentialsError
@@ -90,16 +90,16 @@ class AwsClient:
             method, url, headers or {}, body, sha256_hex(body), deadline, limit
         )
         sent = False
-        for attempt in range(1, ATTEMPTS + 1):
+        attempts = Attempts(FIRST_WAIT_MS, LONGEST_WAIT_MS, most=ATTEMPTS, deadline=deadline)
+        while True:
             result = self._attempt(request)
             sent = sent or isinstance(result, Response) or result.sent
-            wait_ms = _wait_ms(attempt, result) if retry or not sent else None
-            if attempt == ATTEMPTS or wait_ms is None or wait_ms >= deadline.left_ms():
+            first_ms = _first_wait_ms(result) if retry or not sent else None
+            if first_ms is None or not attempts.again(first_ms):
                 break
-            time.sleep(wait_ms / 1_000)
         if isinstance(result, Response):
             return result
-        raise type(result)(f"{result} (attempt {attempt})", sent=sent) from result
+        raise type(result)(f"{result} (attempt {attempts.made})", sent=sent) from result
 
     def _attempt(self, request: _SignedRequest) -> Response | WebError:
         """Send a request, and again after each of the two corrections."""
@@ -158,23 +158,12 @@ class _SignedRequest(NamedTuple):
     limit: AnswerLimit | None
 
 
-def backoff_ms(attempt: int, *, slow: bool) -> float:
-    """Return how long to wait after an attempt: anything up to a bound that doubles.
-
-    Args:
-        attempt: how many there were, >= 1.
-        slow: the server asked for patience.
-    """
-    longest_ms = (THROTTLED_WAIT_MS if slow else FIRST_WAIT_MS) << (attempt - 1)
-    # `random` would be imported for this alone.
-    chance = int.from_bytes(os.urandom(2), "big") / 65_536
-    return min(longest_ms, LONGEST_WAIT_MS) * (0.5 + chance / 2)
-
-
-def _wait_ms(attempt: int, result: Response | WebError) -> float | None:
-    """Return how long to wait before the next attempt; None when there should be none."""
+def _first_wait_ms(result: Response | WebError) -> int | None:
+    """Return the bound of a first pause after such a result; None when nothing is sent again."""
     if isinstance(result, ResponseTooLongError):
         return None  # as long the next time, and as expensive
     if isinstance(result, WebError):
-        return backoff_ms(attempt, slow=False)
-    return backoff_ms(attempt, slow=throttled(result)) if passing(result) else None
+        return FIRST_WAIT_MS
+    if not passing(result):
+        return None
+    return THROTTLED_WAIT_MS if throttled(result) else FIRST_WAIT_MS

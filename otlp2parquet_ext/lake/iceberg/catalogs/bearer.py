@@ -9,7 +9,6 @@ catalog, OpenAPI specification, "getToken".
 
 from __future__ import annotations
 
-import random
 import time
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlencode
@@ -17,6 +16,7 @@ from urllib.parse import urlencode
 import msgspec
 
 from otlp2parquet_ext.common.log import hide_fetched, quote
+from otlp2parquet_ext.common.retry import Attempts
 from otlp2parquet_ext.common.secrets.urls import shown
 from otlp2parquet_ext.common.steady_deadline import SteadyDeadline
 from otlp2parquet_ext.lake.http.errors import UNREADABLE
@@ -35,7 +35,7 @@ SCOPE = "catalog"
 """What Iceberg's own clients ask for unless told otherwise."""
 
 ATTEMPTS = 4
-FIRST_WAIT_S = 0.1
+FIRST_WAIT_MS, LONGEST_WAIT_MS = 130, 520
 RETRYABLE_STATUSES = frozenset({429, 500, 502, 503, 504})
 UNIDENTIFIED = frozenset({401, 419})
 MARGIN_MS = 60_000
@@ -172,10 +172,9 @@ class BearerClient:
         Raises:
             WebError: there is no answer.
         """
-        wait_s = FIRST_WAIT_S * random.uniform(0.5, 1.5)  # noqa: S311 - jitter, not a secret
         renewed, deadline = False, SteadyDeadline(deadline_ms)
-        for attempt in range(1, ATTEMPTS + 1):
-            last = attempt == ATTEMPTS or wait_s * 1_000 > deadline.left_ms()
+        attempts = Attempts(FIRST_WAIT_MS, LONGEST_WAIT_MS, most=ATTEMPTS, deadline=deadline)
+        while True:
             token = self._tokens.current(deadline.unix_ms())
             who = {"authorization": f"Bearer {token}"} if token else {}
             try:
@@ -188,14 +187,12 @@ class BearerClient:
                     limit=limit,
                 )
             except WebError as error:
-                if last or (error.sent and not retry) or isinstance(error, ResponseTooLongError):
+                in_vain = isinstance(error, ResponseTooLongError)
+                if in_vain or (error.sent and not retry) or not attempts.again():
                     raise
             else:
                 if answer.status in UNIDENTIFIED and not renewed and self._tokens.refused():
                     renewed = True
                     continue
-                if last or not retry or answer.status not in RETRYABLE_STATUSES:
+                if not retry or answer.status not in RETRYABLE_STATUSES or not attempts.again():
                     return answer
-            time.sleep(wait_s)
-            wait_s *= 2
-        return answer

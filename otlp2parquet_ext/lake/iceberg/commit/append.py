@@ -20,7 +20,7 @@ import msgspec
 
 from otlp2parquet_ext.common.steady_deadline import SteadyDeadline
 from otlp2parquet_ext.lake.iceberg.commit import preconditions
-from otlp2parquet_ext.lake.iceberg.commit.backoff import waits
+from otlp2parquet_ext.lake.iceberg.commit.backoff import commit_attempts
 from otlp2parquet_ext.lake.iceberg.commit.catalog import OutcomeUnknownError
 from otlp2parquet_ext.lake.iceberg.commit.expiry import expired, manifest_lists
 from otlp2parquet_ext.lake.iceberg.commit.handle import Handle
@@ -130,16 +130,14 @@ class LeanTable:
         commit = _Commit(files, SteadyDeadline(deadline_ms))
         problem = f"commit of {len(files)} files to {self._label}"
         try:
-            for wait_s in waits():
+            attempts = commit_attempts(commit.deadline)
+            while True:
                 with understood(self._label):
                     landed = self._attempt(commit)
                 if landed:
                     return
-                if commit.conflicts > self._terms.most_conflicts:
+                if commit.conflicts > self._terms.most_conflicts or not attempts.again():
                     break
-                if wait_s * 1_000 > commit.deadline.left_ms():
-                    break
-                time.sleep(wait_s)
         except MisfitError:
             raise
         except (CommitError, StorageError) as error:

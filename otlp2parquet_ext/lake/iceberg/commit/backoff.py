@@ -1,20 +1,18 @@
-"""How long who was too late waits before the next attempt."""
+"""How often, and with which pauses, a lost commit is attempted again: common/retry.py does it."""
 
 from __future__ import annotations
 
-import random
 from typing import TYPE_CHECKING
 
+from otlp2parquet_ext.common.retry import Attempts
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from otlp2parquet_ext.common.steady_deadline import SteadyDeadline
 
-FIRST_WAIT_S = 0.005
-LONGEST_WAIT_S = 0.5
+FIRST_WAIT_MS, LONGEST_WAIT_MS = 7, 700
+"""A commit takes milliseconds on a disk and some hundreds on a catalog far away."""
 
 
-def waits() -> Iterator[float]:
-    """Yield the pauses between attempts: growing, bounded, and never in step with others."""
-    wait_s = FIRST_WAIT_S
-    while True:
-        yield wait_s * random.uniform(0.5, 1.5)  # noqa: S311 - jitter, not a secret
-        wait_s = min(wait_s * 2, LONGEST_WAIT_S)
+def commit_attempts(deadline: SteadyDeadline, most: int | None = None) -> Attempts:
+    """Return the attempts of one commit; see `Attempts`."""
+    return Attempts(FIRST_WAIT_MS, LONGEST_WAIT_MS, most=most, deadline=deadline)

@@ -13,7 +13,6 @@ Source: Apache Iceberg table specification, "Optimistic Concurrency", "Snapshots
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -21,7 +20,7 @@ import msgspec
 
 from otlp2parquet_ext.common.log import log
 from otlp2parquet_ext.common.steady_deadline import SteadyDeadline
-from otlp2parquet_ext.lake.iceberg.commit.backoff import waits
+from otlp2parquet_ext.lake.iceberg.commit.backoff import commit_attempts
 from otlp2parquet_ext.lake.iceberg.commit.catalog import OutcomeUnknownError
 from otlp2parquet_ext.lake.iceberg.commit.handle import now_ms
 from otlp2parquet_ext.lake.iceberg.commit.history import proof
@@ -188,7 +187,8 @@ class _MergeRun:
 
     def _replace(self, merged: Sequence[Merged]) -> str:
         """Commit; return why not, empty when it is done."""
-        for attempt, wait_s in enumerate(waits(), 1):
+        attempts = commit_attempts(self._deadline, MOST_ATTEMPTS)
+        while True:
             version = self._handle.catalog.load(self._deadline.unix_ms())
             if version is None:
                 return "the table was dropped"
@@ -198,10 +198,8 @@ class _MergeRun:
                 return "" if self._landed() else "it is not known whether the commit landed"
             if landed is not None:
                 return landed
-            if attempt == MOST_ATTEMPTS or wait_s * 1_000 > self._deadline.left_ms():
-                return f"{attempt} attempts were lost against other writers"
-            time.sleep(wait_s)
-        raise AssertionError("there is always one more wait")
+            if not attempts.again():
+                return f"{attempts.made} attempts were lost against other writers"
 
     def _attempt(self, version: Version, merged: Sequence[Merged]) -> str | None:
         """Commit once: None when it has to be tried again, why it cannot be, or empty: done."""
