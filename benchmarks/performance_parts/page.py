@@ -75,7 +75,7 @@ def misses(rows: Sequence[Row], notes: Mapping[str, str]) -> str:
     missed = [row for row in rows if row.met is False]
     if not missed:
         return "Every budget that was measured is met."
-    unknown = "nobody has said why yet."
+    unknown = "not explained yet."
     lines = [f"- **{row.what}**: {notes.get(row.key, unknown)}" for row in missed]
     return "Missed, and why:\n\n" + "\n".join(lines)
 

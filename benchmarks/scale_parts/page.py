@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 TEMPLATE = Path(__file__).with_name("page.md")
 HOLE = re.compile(r"\{\{([^{}]+)\}\}")
-COLUMNS = 104
+COLUMNS = 120
 FIRST_SHOWN = 100
 REQUESTS = ("PUT", "GET", "HEAD", "POST")
 PART_NAMES = {
@@ -53,7 +53,7 @@ def wrapped(text: str) -> str:
 
 
 def _wrapped(block: str) -> str:
-    if block.startswith(("|", "#", "!", "    ")):
+    if block.startswith(("|", "#", "!", "    ", "```")):
         return block
     items = block.removeprefix("- ").split("\n- ") if block.startswith("- ") else [block]
     first, rest = ("- ", "  ") if block.startswith("- ") else ("", "")

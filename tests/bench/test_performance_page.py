@@ -51,7 +51,7 @@ def test_a_miss_nobody_explained_stands_out() -> None:
     """An empty line would look like no miss at all."""
     results = good()
     results["weight"]["layer"] = {"zip_mb": 51.0, "unpacked_mb": 105.0}
-    assert "- **layer, zip**: nobody has said why yet." in page.page(results, {}, {})
+    assert "- **layer, zip**: not explained yet." in page.page(results, {}, {})
 
 
 def test_a_machine_without_groups_is_said_to_have_run_unlimited() -> None:
