@@ -1,8 +1,8 @@
-"""How this process reaches a place: whose credentials, which region, which endpoint.
+"""Access to buckets and AWS services: the credentials, the region and the endpoint to use.
 
-    options of the URL, then AWS's own variables --> a client for a service, a storage
+    options of the URL, else AWS's own variables --> a client for a service, a storage
 
-Names and their order are those of AWS's SDKs: `AWS_REGION`, `AWS_ENDPOINT_URL_S3`,
+The variables and their precedence are those of AWS's SDKs: `AWS_REGION`, `AWS_ENDPOINT_URL_S3`,
 `AWS_ENDPOINT_URL`, `AWS_CA_BUNDLE`.
 
 Source: AWS SDKs and Tools reference guide, "Service-specific endpoints".
@@ -24,24 +24,24 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.lake.storage.storage import Storage
 
 LIMIT_MS = 10_000
-"""An environment has better things to do than to wait for a bucket that does not answer: the
-batch is kept, and tried again."""
+"""Longest time for one operation on a bucket, retries included. After it the operation fails, and
+the caller keeps the batch for a later try."""
 
 
 VENDED = "the token that the catalog vends for S3"
-"""The secret that goes to the `s3.endpoint` of a catalog, for messages."""
+"""Name in messages of the secret that requests carry to a catalog's `s3.endpoint`."""
 
 
 class Access:
-    """See the module.
+    """Makes clients and storages for one destination.
 
     Args:
-        environ: variables of the process.
-        options: of the destination's URL: `region`, `endpoint`, `path-style`.
-        service: what `endpoint` is the endpoint of: `s3`, `glue`, `s3tables`.
-        limit_ms: the most one operation on a bucket takes, retries included.
-        origin: whose connections and credentials are used, too.
-        watch: hears of each request.
+        environ: environment variables of the process.
+        options: options of the destination's URL: `region`, `endpoint`, `path-style`.
+        service: the service that the option `endpoint` belongs to: `s3`, `glue`, `s3tables`.
+        limit_ms: longest time for one operation on a bucket, retries included.
+        origin: an `Access` whose connections and credentials this one shares; None for its own.
+        watch: receives a report of each HTTP request.
     """
 
     def __init__(
@@ -63,17 +63,17 @@ class Access:
 
     @cached_property
     def client(self) -> Client:
-        """Sends all requests of a destination, so that they share connections."""
+        """The HTTP client of all requests of a destination, so that they share connections."""
         if self._origin is not None:
             return self._origin.client
-        # A destination on disk pays for none of this.
+        # Imported here because a destination on disk needs no HTTP client.
         from otlp2parquet_ext.lake.http.client import new_client  # noqa: PLC0415
 
         return new_client(self._environ, self._watch)
 
     @cached_property
     def credentials(self) -> Identity:
-        """What signs."""
+        """The credentials that sign requests to AWS."""
         if self._origin is not None:
             return self._origin.credentials
         from otlp2parquet_ext.lake.http.credentials import CredentialSource  # noqa: PLC0415
@@ -82,20 +82,20 @@ class Access:
 
     @property
     def region(self) -> str:
-        """The region of everything that does not name its own."""
+        """The region of each service and bucket without a region of its own."""
         told = self._options.get("region") or self._environ.get("AWS_REGION")
         return told or self._environ.get("AWS_DEFAULT_REGION") or "us-east-1"
 
     def having(self, options: Mapping[str, str], service: str = "s3") -> Access:
-        """Return what reaches another address, with the same connections and credentials."""
+        """Return the access to another address; connections and credentials are shared."""
         return Access(self._environ, options, service, self._limit_ms, self)
 
     def at(self, region: str) -> Access:
-        """Return the same in another region."""
+        """Return the same access in another region."""
         return self.having({**self._options, "region": region}, self._service)
 
     def vended(self, config: Mapping[str, str], credentials: Identity) -> Access:
-        """Return the same with a catalog's S3 settings and the credentials that it vends."""
+        """Return the access with a catalog's S3 settings and the credentials it vends."""
         said = {
             "region": config.get("s3.region") or config.get("client.region"),
             "endpoint": config.get("s3.endpoint"),
@@ -103,13 +103,13 @@ class Access:
         }
         options = {name: value for name, value in said.items() if value}
         other = self.having({**options, **self._options}, self._service)
-        if "endpoint" not in self._options:  # else the user's own is used
+        if "endpoint" not in self._options:  # the URL's endpoint has precedence
             self.client.warn_of_clear_text(options.get("endpoint", ""), VENDED)
-        other.__dict__["credentials"] = credentials  # what `cached_property` would fill in
+        other.__dict__["credentials"] = credentials  # replaces the `cached_property`
         return other
 
     def endpoint(self, service: str) -> str:
-        """Return an endpoint other than AWS's own, "" when there is none."""
+        """Return the configured endpoint of a service, "" for AWS's own."""
         if service == self._service and "endpoint" in self._options:
             return self._options["endpoint"].rstrip("/")
         own = self._environ.get(f"AWS_ENDPOINT_URL_{service.upper()}")
@@ -133,7 +133,7 @@ class Access:
         return LocalStorage(Path(url.path))
 
     def everything_like(self, address: str) -> Storage:
-        """Return a storage that reaches every address of the same kind: paths are whole ones."""
+        """Return a storage for all addresses of the same kind; its paths are absolute."""
         return self.storage("s3://" if address.startswith("s3") else "/")
 
     def _s3(self, root: str) -> Storage:

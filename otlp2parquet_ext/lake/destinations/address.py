@@ -1,4 +1,4 @@
-"""A destination's URL taken apart and checked, before anything is opened. Pure.
+"""Parse and check a destination's URL, before anything is opened. Pure.
 
 s3://bucket/prefix                        plain Parquet
 file:///path                              plain Parquet
@@ -10,7 +10,7 @@ catalog://name                            Iceberg, any catalog PyIceberg knows
 https://host/path                         a Data Tap: NDJSON
 otlp+https://host/path                    a collector: OTLP/HTTP
 
-A variable may name several: `listed.py`.
+A variable may hold several URLs: `destination_list.py`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from urllib.parse import SplitResult
 
 AWS = frozenset({"region", "endpoint", "path-style"})
-"""Options of every destination that talks to AWS."""
+"""Options of all destinations on AWS."""
 
 REST = AWS | {
     "warehouse",
@@ -43,18 +43,18 @@ S3_TABLES_ARN = re.compile(
     r"arn:(?P<partition>aws[a-z-]*):s3tables:(?P<region>[a-z0-9-]+):(?P<account>\d{12}):bucket/"
     r"(?P<bucket>[a-z0-9][a-z0-9-]{1,61}[a-z0-9])"
 )
-# Glue's name for table buckets, where its REST endpoint is asked for a catalog.
+# Glue's catalog name for table buckets, in requests to Glue's REST endpoint.
 IN_GLUE = re.compile(r"\d{12}:s3tablescatalog/.+")
 BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 CATALOG = re.compile(r"[A-Za-z0-9_-]+")
 FOLDER_NAME = re.compile(
     r"(?!\.{1,2}$)[^\s/\\\x00-\x1f\x7f]([^/\\\x00-\x1f\x7f]*[^\s/\\\x00-\x1f\x7f])?"
 )
-"""Names of namespaces and tables: each is a folder of the warehouse."""
+"""Valid names of namespaces and tables: each names a folder of the warehouse."""
 
 FOLDER_NAME_BYTES = 255
 OPTION = re.compile(r"[A-Za-z][A-Za-z_-]{0,23}")
-"""Anything else in a query may be a secret without a name, and is not quoted."""
+"""The form of an option's name. Messages quote nothing else of a query, for it may be a secret."""
 
 LOWER_NAME = re.compile(r"[a-z0-9]([a-z0-9_]{0,253}[a-z0-9])?")
 
@@ -66,7 +66,7 @@ EXPECTED = (
 )
 
 FORWARDING = frozenset({"tap", "otlp"})
-"""Kinds that pass telemetry on and hold no tables."""
+"""Kinds of destinations that forward telemetry and hold no tables."""
 
 NO_SECRETS = (
     "secrets do not belong into it, nor an @: set OTLP2PARQUET_REST_TOKEN, BD_TAP_CLIENT_TOKEN or "
@@ -75,16 +75,16 @@ NO_SECRETS = (
 
 
 class AddressError(Exception):
-    """A URL that names no destination; says which part is wrong and what is valid."""
+    """A URL is not a valid destination; the message names the wrong part and what is valid."""
 
 
 class DestinationAddress(Struct, frozen=True):
-    """A destination.
+    """The parts of a destination's URL.
 
     Attributes:
         kind: `file`, `s3`, `sqlite`, `s3tables`, `glue`, `rest`, `catalog`, `tap` or `otlp`.
         place: path of a file or folder, `bucket/prefix`, ARN, database, URL or catalog name.
-        options: of its query.
+        options: options in the URL's query.
     """
 
     kind: str
@@ -93,9 +93,10 @@ class DestinationAddress(Struct, frozen=True):
 
     @property
     def in_table_bucket(self) -> bool:
-        """Whether the table lies in a table bucket, whichever catalog is asked for it.
+        """Whether the table lies in a table bucket, through any catalog.
 
-        That holds nothing but what belongs to the table: no inbox. Names are in lower case there.
+        A table bucket holds only the table's own files, so an inbox cannot be there. Its names are
+        in lower case.
         """
         warehouse = self.options.get("warehouse", "")
         named = S3_TABLES_ARN.fullmatch(warehouse) or IN_GLUE.fullmatch(warehouse)
@@ -103,26 +104,26 @@ class DestinationAddress(Struct, frozen=True):
 
     @property
     def lower_case(self) -> bool:
-        """Whether names the catalog can bear are in lower case."""
+        """Whether the catalog accepts only lower-case names."""
         return self.kind == "glue" or self.in_table_bucket
 
 
 def parse(text: str, variable: str = "OTLP2PARQUET_DESTINATION") -> DestinationAddress:
-    """Take a URL apart.
+    """Parse a URL.
 
     Args:
         text: the URL or ARN.
-        variable: which names it, for messages.
+        variable: the environment variable that holds it, for messages.
 
     Raises:
-        AddressError: it names no destination.
+        AddressError: the URL is not a valid destination.
     """
     try:
         url = urlsplit(text)
         return READERS.get(url.scheme, _unknown)(url)
     except (ValueError, AddressError) as error:
         quoted = UNKNOWN in shown(text) if isinstance(error, AddressError) else "'" in str(error)
-        # What is wrong may quote what stands before an @, or a password that looks like a port.
+        # The error may quote a password: the text before an @, or in the place of a port.
         why = "its host or port is malformed" if quoted else quote(error)
         why = NO_SECRETS if "@" in text else why
         raise AddressError(f"{variable}={shown(text)!r}: {why}; expected {EXPECTED}") from None
@@ -205,10 +206,10 @@ SIGNAL_PATH = re.compile(r".*/v1/(logs|traces|metrics)/?")
 
 
 def _server(url: SplitResult) -> None:
-    """Refuse what names no server."""
+    """Refuse a URL without a valid host and port."""
     if not url.hostname or not HOST.fullmatch(url.hostname):
         raise AddressError(f"{url.hostname or ''!r} is no host")
-    _ = url.port  # out of range: a ValueError
+    _ = url.port  # raises ValueError when out of range
     if url.username or url.password or url.fragment:
         raise AddressError(NO_SECRETS)
 
@@ -250,15 +251,15 @@ READERS: Mapping[str, Callable[[SplitResult], DestinationAddress]] = {
 
 
 def check_names(address: DestinationAddress, namespace: str, tables: Mapping[str, str]) -> None:
-    """Refuse names that are no folder or that the catalog cannot bear, and one name for two tables.
+    """Refuse names that the file system or the catalog refuses, and one name for two tables.
 
     Args:
         address: the destination.
-        namespace: its name.
-        tables: names of tables, by what this house calls them.
+        namespace: name of the namespace.
+        tables: names of the tables, by our own names for them (keys of `TABLES`).
 
     Raises:
-        AddressError: says which name, and what is valid.
+        AddressError: the message quotes the name and states what is valid.
 
     Source: S3 Tables user guide, "Amazon S3 table bucket, table, and namespace naming rules".
     """
@@ -283,7 +284,7 @@ def check_names(address: DestinationAddress, namespace: str, tables: Mapping[str
 
 
 def _check_folders(names: Mapping[str, str]) -> None:
-    """Refuse names that would leave the warehouse: each is one of its folders."""
+    """Refuse names that are no folder inside the warehouse, for example `..`."""
     for variable, name in names.items():
         if not FOLDER_NAME.fullmatch(name) or len(name.encode()) > FOLDER_NAME_BYTES:
             raise AddressError(

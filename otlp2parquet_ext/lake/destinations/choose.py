@@ -1,4 +1,4 @@
-"""From the settings to the destinations they name; nothing is opened yet."""
+"""Make the destinations that the settings name; opens no file, table or connection yet."""
 
 from __future__ import annotations
 
@@ -44,21 +44,22 @@ def choose(
     *,
     watch: RequestObserver | None = None,
 ) -> DestinationGroup:
-    """Return the destinations that `OTLP2PARQUET_DESTINATION` names, as one, for an environment.
+    """Return the destinations in `OTLP2PARQUET_DESTINATION` as one group, for an environment.
 
     A committer opens its tables itself (`functions/committer/opening.py`).
 
     Args:
-        settings: name it.
-        environ: variables of the process: credentials, regions, endpoints.
-        watch: hears of each request.
+        settings: hold the destinations' URLs.
+        environ: environment variables of the process: credentials, regions, endpoints.
+        watch: receives a report of each HTTP request.
 
     Raises:
-        DestinationError: a malformed address or name; says which part is wrong and what is valid.
+        DestinationError: an address or name is malformed; the message names the wrong part and
+            what is valid.
     """
     from otlp2parquet_ext.lake.destinations.access import Access  # noqa: PLC0415
 
-    # Each kind imports what it needs, and nobody pays for another's libraries.
+    # Imports are local: each kind of destination loads only the libraries it needs.
     try:
         addresses = parse_all(settings.destination)
         if problem := strategy_problem(addresses, settings):
@@ -75,7 +76,7 @@ def choose(
 
 
 def names(addresses: tuple[DestinationAddress, ...]) -> list[str]:
-    """Return a different name for each destination, safe to log."""
+    """Return a name for each destination, all different, without secrets."""
     found: list[str] = []
     for address in addresses:
         prefix = "otlp+" if address.kind == "otlp" else ""
@@ -88,8 +89,8 @@ def checked(settings: Settings) -> DestinationAddress:
     """Return the address of the destination that holds tables.
 
     Raises:
-        AddressError: one is malformed, there is none, or the name of a table does not suit the
-            catalog.
+        AddressError: a URL is malformed, no destination holds tables, or the catalog refuses the
+            name of a table.
     """
     address = lake_of(parse_all(settings.destination))
     _check(address, settings)
@@ -97,10 +98,10 @@ def checked(settings: Settings) -> DestinationAddress:
 
 
 def all_checked(settings: Settings) -> tuple[DestinationAddress, ...]:
-    """Return the addresses of all destinations, in the order they are written.
+    """Return the addresses of all destinations, in the order of the setting.
 
     Raises:
-        AddressError: one is malformed, or the settings do not suit it.
+        AddressError: a URL is malformed, or the other settings contradict it.
     """
     addresses = as_written(settings.destination)
     for address in addresses:
@@ -128,7 +129,7 @@ def _check_not_ours(address: DestinationAddress, settings: Settings) -> None:
 
 
 def secrets_of(address: DestinationAddress, settings: Settings) -> dict[str, str]:
-    """Return the names of the secrets a destination is sent, with the URLs they go to."""
+    """Return the secrets that a destination receives: URLs by the secret's name."""
     place, uri = address.place, address.options.get("oauth2-server-uri", "")
     if address.kind == "tap":
         return {"BD_TAP_CLIENT_TOKEN": place} if settings.tap_token else {}
@@ -143,7 +144,7 @@ def secrets_of(address: DestinationAddress, settings: Settings) -> dict[str, str
 
 
 def warn_of_clear_text(address: DestinationAddress, settings: Settings) -> None:
-    """Warn of a secret that can be read on its way to what telemetry is forwarded to."""
+    """Log a warning for each secret that goes to a forwarding destination over plain HTTP."""
     from otlp2parquet_ext.lake.http.clear_text import clear_text  # noqa: PLC0415
 
     for secret, url in secrets_of(address, settings).items():
@@ -152,7 +153,7 @@ def warn_of_clear_text(address: DestinationAddress, settings: Settings) -> None:
 
 
 class _Opening:
-    """Makes destinations that share their connections."""
+    """Opens destinations that share connections and credentials."""
 
     def __init__(
         self,

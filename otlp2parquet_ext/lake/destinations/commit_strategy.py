@@ -1,4 +1,4 @@
-"""The commit strategy of an environment: the setting's, unless the catalog rules it out. Pure.
+"""An environment's commit strategy: `OTLP2PARQUET_COMMIT`, unless the catalog forbids it. Pure.
 
 Only PyIceberg can commit to `catalog://NAME`. Importing it takes longer than a shutdown window, so
 an environment stores files and descriptors, and a committer commits them.
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 
 def strategy_problem(addresses: Iterable[DestinationAddress], settings: Settings) -> str:
-    """Return a line about a strategy that the catalog rules out, "" when it allows the setting's.
+    """Return a message when the catalog forbids the setting's strategy, else "".
 
     Args:
-        addresses: of the destinations.
-        settings: as they are given.
+        addresses: addresses of the destinations.
+        settings: the user's settings, unchanged.
     """
     catalog = next((one.place for one in addresses if one.kind == "catalog"), None)
     if catalog is None or settings.commit == "inbox":
@@ -37,7 +37,7 @@ def strategy_problem(addresses: Iterable[DestinationAddress], settings: Settings
 
 
 def environment_settings(addresses: Iterable[DestinationAddress], settings: Settings) -> Settings:
-    """Return the settings an environment follows: a strategy that is ruled out becomes `inbox`."""
+    """Return the effective settings: a strategy that the catalog forbids becomes `inbox`."""
     if not strategy_problem(addresses, settings):
         return settings
     return Settings({**vars(settings), "commit": "inbox"})
@@ -46,10 +46,12 @@ def environment_settings(addresses: Iterable[DestinationAddress], settings: Sett
 def check_files_have_a_place(
     address: DestinationAddress, settings: Settings, environ: Mapping[str, str]
 ) -> None:
-    """Refuse a catalog that alone knows where its tables lie: PyIceberg is not asked.
+    """Refuse settings that name no location for data files.
+
+    Only PyIceberg could get the location from the catalog, and an environment does not import it.
 
     Raises:
-        AddressError: says what to set.
+        AddressError: the message names the setting to add.
     """
     if address.kind != "catalog" or settings.inbox:
         return

@@ -1,4 +1,4 @@
-"""`https://…`: a Data Tap, or what speaks like one: NDJSON of Lambda's telemetry, as it came.
+"""`https://…`: a Data Tap, or a server with its protocol: NDJSON of Lambda's telemetry, unchanged.
 
 The wire contract is that of data-taps' own extension; see `ndjson.py` and docs/forwarding.md.
 """
@@ -26,17 +26,18 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.lake.http.response import Response
 
 BODY_BYTES = 3_145_728
-"""A function URL takes six megabytes, after base64, and a Data Tap has five seconds for them."""
+"""Longest body, in bytes. A function URL accepts 6 MB after base64, and a Data Tap has 5 s for a
+request."""
 
 TOKEN_HEADER = "x-bd-authorization"  # noqa: S105 - its name
 
 
 class DataTap:
-    """How a Data Tap is talked to; see `Dialect`.
+    """The protocol of a Data Tap; see `Dialect`.
 
     Args:
-        url: where to.
-        token: what it knows us by; "" for none.
+        url: the Data Tap's URL.
+        token: the client token of the Data Tap; "" for none.
     """
 
     needs = frozenset({Need.SOURCE})
@@ -69,16 +70,16 @@ def data_tap(
 
     Args:
         url, token: see `DataTap`.
-        client: sends requests.
-        gzip: it inflates bodies.
-        alone: nobody else takes OTLP requests.
+        client: returns the HTTP client.
+        gzip: the server accepts gzip bodies.
+        alone: no other destination accepts OTLP requests.
     """
     kind = _Alone if alone else Forwarder
     return kind(shown(url), DataTap(url, token), client, limit_bytes=BODY_BYTES, gzip=gzip)
 
 
 class _Alone(Forwarder):
-    """A Data Tap beside which nothing takes OTLP requests: those are lost, and counted."""
+    """A Data Tap as the only destination: it accepts no OTLP, so OTLP is dropped and counted."""
 
     _otlp_warned = False
 

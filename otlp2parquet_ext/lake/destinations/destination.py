@@ -29,16 +29,17 @@ class DestinationError(Exception):
 
 
 class BusyError(DestinationError):
-    """Other writers were faster: nothing is wrong, and it is tried again a little later."""
+    """Other writers won the compare-and-swap on each try; a later commit tries again."""
 
 
 class Source(NamedTuple):
-    """What a batch is made of, as it came: what is forwarded rather than stored.
+    """The unmapped input of a batch, for destinations that forward it.
 
     Attributes:
-        context: of the environment.
+        context: facts about the execution environment.
         deliveries: bodies of the Telemetry API.
-        requests: by signal, accepted OTLP requests and Unix microseconds when each was received.
+        requests: by signal, the accepted OTLP requests, each with its time of receipt in Unix
+            microseconds.
     """
 
     context: EnvironmentContext
@@ -50,15 +51,15 @@ class Batch:
     """One sealed segment as tables.
 
     Args:
-        name: 32 hex digits that follow from the environment, the bodies it was made of, and when
-            they were received: a segment stored twice lands under the same name, no other one does.
-        tables: rows by table, the names those of `tables.registry`; only tables with rows. Or
-            what makes them: who only forwards never does, and needs no pyarrow.
-        source: what they are made of.
-        mapped: makes the tables of `source.deliveries` alone, without those of OTLP requests, part
-            by part, the same ones each time.
-        parts: makes the tables part by part, the same ones each time: where all of them at once
-            may take more memory than there is.
+        name: 32 hex digits, a digest of the environment, the bodies and their times of receipt. A
+            segment that is stored twice has the same name both times; no other segment has it.
+        tables: rows by table name (`tables.registry`), only tables with rows; or a function that
+            makes them. A forwarder never calls it, and so does not import pyarrow.
+        source: the input that the tables are made of.
+        mapped: makes the tables of `source.deliveries` alone, without OTLP requests, in parts.
+            Each call gives the same parts.
+        parts: makes the tables in parts, when all tables at once may not fit into memory. Each
+            call gives the same parts.
     """
 
     def __init__(
@@ -77,21 +78,21 @@ class Batch:
 
     @cached_property
     def tables(self) -> Tables:
-        """All rows; see above."""
+        """All rows by table; see `Args`."""
         return self._tables() if callable(self._tables) else self._tables
 
     def mapped_parts(self) -> Iterator[Tables]:
-        """Yield the rows of what came from Lambda; only one part needs to be in memory."""
+        """Yield the rows of Lambda's telemetry in parts, one part in memory at a time."""
         if self._mapped is None:
             yield self.tables
         else:
             yield from self._mapped()
 
     def parts(self) -> Iterator[Batch]:
-        """Yield batches that together have its rows; normally itself alone.
+        """Yield the batch in parts that together have all its rows; normally only itself.
 
-        Each is stored as a batch of its own, and only one of them is in memory. The first has the
-        name of the whole, each other one a name that follows from it.
+        Each part is stored as a batch of its own, and only one part is in memory at a time. The
+        first part has the batch's name; the name of each other part is derived from it.
         """
         if self._parts is None:
             yield self
@@ -101,20 +102,26 @@ class Batch:
             del tables
             if part.tables:
                 yield part
-            part.tables = {}  # before the next is made, also where somebody still has this one
+            part.tables = {}  # free the rows now: the caller may still hold a reference to the part
             part._tables = {}
 
 
 def _part_name(name: str, number: int) -> str:
     if not number:
         return name
-    from _blake2 import blake2b  # noqa: PLC0415 - hashlib would load OpenSSL, and few are large
+    from _blake2 import blake2b  # noqa: PLC0415 - hashlib would load OpenSSL; few batches are large
 
     return str(blake2b(f"{name} {number}".encode(), digest_size=16).hexdigest())
 
 
 class Lost(NamedTuple):
-    """What a destination refused for ever: `reason` names it; 0 records where nobody counted."""
+    """Records that a destination refused permanently.
+
+    Attributes:
+        reason: the cause, as the table of losses shows it.
+        records: how many records; 0 when they were not counted.
+        size_bytes: their size.
+    """
 
     reason: str
     records: int
@@ -125,15 +132,15 @@ class Receipt(Struct, frozen=True):
     """What became of one batch.
 
     Attributes:
-        files, size_bytes: written by this store; files that were there already are not counted.
-        safe: the rows outlive this environment; else the caller keeps the batch until the next
+        files, size_bytes: files this store has written; files that already existed are left out.
+        safe: the rows outlive this environment. If not, the caller keeps the batch until the next
             `commit` or `describe` has returned.
         undelivered: names of destinations that failed or were skipped; the caller keeps the batch
             and sends it to them later.
-        lost: what was refused for ever, since the last receipt.
-        report_refused: the batch held a report of losses, and no destination has taken it.
-        batch: its name.
-        damaged_bytes: bytes of its segment that were no frames any more.
+        lost: records refused permanently since the last receipt.
+        report_refused: the batch held a report of losses, and no destination accepted it.
+        batch: name of the batch.
+        damaged_bytes: bytes of the segment that could not be read as frames.
     """
 
     files: int = 0
@@ -147,7 +154,7 @@ class Receipt(Struct, frozen=True):
 
 
 class Need(enum.Enum):
-    """What a destination is given of a batch."""
+    """The form of a batch that a destination reads."""
 
     TABLES = "rows by table"
     SOURCE = "deliveries and OTLP requests as they came"
@@ -158,40 +165,40 @@ class Destination(Protocol):
 
     @property
     def needs(self) -> frozenset[Need]:
-        """What `store` reads of a batch; the caller makes nothing else."""
+        """The forms of a batch that `store` reads; the caller makes no other form."""
 
     def store(self, batch: Batch, *, commit_follows: bool = False) -> Receipt:
-        """Make a batch durable; calling it again with the same batch changes nothing.
+        """Make a batch durable. Storing the same batch twice is idempotent.
 
         Args:
-            batch: its rows.
-            commit_follows: the caller commits at once, and keeps the batch until then: what only
-                serves a later commit can be left out.
+            batch: the batch.
+            commit_follows: the caller commits at once and keeps the batch until then, so `store`
+                may leave out the descriptor, which serves only a later commit.
 
         Raises:
-            DestinationError: it is not durable.
+            DestinationError: the batch is not durable.
         """
 
     def commit(self, deadline_ms: int) -> int:
-        """Make visible what is stored; return how many files became so.
+        """Make stored files visible to readers; return how many became visible.
 
         Args:
-            deadline_ms: Unix ms; what is not visible by then is left for a later commit.
+            deadline_ms: Unix ms; a later commit takes the files that are not visible by then.
 
         Raises:
-            BusyError: other writers were faster.
-            DestinationError: nothing became visible; what is stored stays stored.
+            BusyError: other writers won the compare-and-swap on each try.
+            DestinationError: no file became visible; stored files stay stored.
         """
 
     def describe(self) -> None:
-        """Make safe what `store` left to a commit that did not come about.
+        """Write the descriptors that `store` left out, when the commit that should follow failed.
 
         Raises:
-            DestinationError: it is not safe yet.
+            DestinationError: a descriptor could not be written, so its rows are not safe yet.
         """
 
     def warm_up(self) -> None:
-        """Import and open what the next commit needs, if anything waits for one."""
+        """Import the modules and open the tables that the next commit needs."""
 
     def close(self) -> None:
-        """Give connections back."""
+        """Close all connections."""

@@ -2,8 +2,8 @@
 
     "sqlite:///lake.db, https://tap.example" --split_list()--> URLs --parse_all()--> addresses
 
-White space, a comma, or both separate two URLs where a scheme and a colon follow, and only there:
-a URL may hold commas and spaces of its own. `,name:` inside a URL has to be written `%2Cname:`.
+White space, a comma, or both separate two URLs, but only before a scheme and a colon, because a URL
+itself may hold commas and spaces. Inside a URL, write `,name:` as `%2Cname:`.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ PLAIN = frozenset({"file", "s3"})
 
 
 def split_list(text: str) -> tuple[str, ...]:
-    """Return the URLs of a list, at least one, each once."""
+    """Return the URLs of a list: at least one, without duplicates."""
     return tuple(dict.fromkeys(SEPARATOR.split(text.strip().rstrip(","))))
 
 
 def parse_all(text: str) -> tuple[DestinationAddress, ...]:
-    """Return the destinations of a list, lakes first, each once.
+    """Return the destinations of a list without duplicates, those with tables first.
 
     Raises:
         AddressError: see `as_written`.
@@ -38,10 +38,11 @@ def parse_all(text: str) -> tuple[DestinationAddress, ...]:
 
 
 def as_written(text: str) -> tuple[DestinationAddress, ...]:
-    """Return the destinations of a list in its order, each once.
+    """Return the destinations of a list without duplicates, in the list's order.
 
     Raises:
-        AddressError: says which part names no destination; or two are Iceberg tables.
+        AddressError: a part is not a valid destination (the message quotes it), or two
+            destinations are Iceberg tables.
     """
     addresses = {_key(address): address for address in map(parse, split_list(text))}.values()
     iceberg = [a for a in addresses if a.kind not in PLAIN | FORWARDING]
@@ -55,18 +56,18 @@ def as_written(text: str) -> tuple[DestinationAddress, ...]:
 
 
 def shown_list(text: str) -> str:
-    """Return a list as it may be quoted; see `web.address.shown`."""
+    """Return a list without secrets, for messages; see `http.address.shown`."""
     urls = split_list(text)
     if any("@" in url and "//" not in url for url in urls):
-        return "***"  # a password that looks like the beginning of a URL was cut in two
+        return "***"  # the split went through a password that looks like the start of a URL
     return ", ".join(map(shown, urls))
 
 
 def lake_of(addresses: Sequence[DestinationAddress]) -> DestinationAddress:
-    """Return the destination that holds tables: Iceberg's, else the first plain one.
+    """Return the destination that holds tables: Iceberg tables, else the first plain Parquet one.
 
     Raises:
-        AddressError: all of them forward.
+        AddressError: all destinations only forward.
     """
     lakes = [address for address in addresses if address.kind not in FORWARDING]
     if not lakes:

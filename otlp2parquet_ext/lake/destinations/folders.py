@@ -1,14 +1,14 @@
-"""A service's name as the name of one folder, and back. Pure.
+"""Convert a service's name to a folder's name, and back. Pure.
 
     service --folder_of()--> folder --service_of()--> service
 
-Hive's own escaping: `%` and two hex digits for each byte that must not stand in a folder's name.
-Readers that follow the hive convention skip folders that begin with `_` or `.`, and read `a=b` as
-the value of a column; globs, S3's consoles and Windows have characters of their own. So a folder
-holds ASCII letters and digits, `-`, `_` and `.` inside, and printable characters beyond ASCII.
+The escaping is Hive's: `%` and two hex digits for each byte that a folder's name must not hold.
+Hive readers skip folders that begin with `_` or `.`, and read `a=b` as the value of a column.
+Globs, S3's consoles and Windows give a meaning to other characters. So a folder's name holds only
+ASCII letters and digits, `-`, `_` and `.` inside, and printable characters beyond ASCII.
 
-Folders of versions before this had `_` for what is escaped now, and are read as they are: every
-row has its `ServiceName`, whatever its folder is called.
+Earlier versions wrote `_` in the place of characters that are escaped now. Their folders stay
+readable, because every row has its `ServiceName`.
 
 Source: Apache Hive, FileUtils.escapePathName; Amazon S3 user guide, "Naming Amazon S3 objects".
 """
@@ -19,32 +19,32 @@ from hashlib import blake2b
 from urllib.parse import unquote
 
 FOLDER_BYTES = 200
-"""Longest folder name, in bytes: file systems take 255, and files are first written under a longer
-name beside it."""
+"""Longest folder name, in bytes. File systems allow 255, and a temporary name beside the folder is
+longer than its own."""
 
 DIGEST_BYTES = 8
 CUT = "~"
-"""Before the digest of a name that was cut; it is escaped everywhere else."""
+"""Separates a shortened name from its digest; escaped everywhere else."""
 
 PLAIN = frozenset("-_.0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
 NOT_FIRST = frozenset("_.-")
-"""Hidden by readers, or taken for an option by commands."""
+"""Characters escaped at the start: readers skip such folders, or commands read them as options."""
 
 NOT_LAST = frozenset(".")
-"""Left out by Windows."""
+"""Characters escaped at the end, because Windows removes them."""
 
 
 def folder_of(service: str) -> str:
     """Return the folder of a service.
 
     Args:
-        service: its name, of any characters; the caller names what has none.
+        service: name of the service, of any characters; not empty.
 
     Returns:
-        At most `FOLDER_BYTES` bytes in UTF-8. Different names have different folders; of a longer
-        one the beginning stays, then `~` and a digest of the whole.
+        At most `FOLDER_BYTES` bytes in UTF-8, different for each service. A longer name becomes
+        its beginning, `~`, and a digest of the whole name.
     """
-    # A character has a byte at least: no more of them are ever needed.
+    # Each character has at least one byte, so no later character can fit.
     escaped = [_escaped(character) for character in service[: FOLDER_BYTES + 1]]
     if service[:1] in NOT_FIRST:
         escaped[0] = _percent(service[0])
@@ -58,12 +58,12 @@ def folder_of(service: str) -> str:
 
 
 def service_of(folder: str) -> str | None:
-    """Return the service of a folder; None when its name was cut."""
+    """Return the service of a folder; None when the folder's name was shortened."""
     return None if CUT in folder else unquote(folder, errors="surrogatepass")
 
 
 def _beginning(escaped: list[str], limit_bytes: int) -> str:
-    """Return as many whole characters as fit."""
+    """Return the leading characters that fit into `limit_bytes`; no character is divided."""
     taken, used = [], 0
     for part in escaped:
         used += len(part.encode())
@@ -84,5 +84,5 @@ def _percent(character: str) -> str:
 
 
 def _bytes(text: str) -> bytes:
-    """Return UTF-8, also of halves of surrogate pairs, which no file system takes as they are."""
+    """Return UTF-8, also of lone surrogates, which file systems refuse."""
     return text.encode("utf-8", "surrogatepass")

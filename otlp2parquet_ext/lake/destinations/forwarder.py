@@ -1,11 +1,11 @@
-"""Forwarding batches: what is common to all servers that receive them over HTTP.
+"""Forward batches over HTTP: the part that is common to all kinds of servers.
 
-    Batch --portions--> body --POST--> taken | later | refused --halves--> … --> Receipt.lost
+    Batch --portions--> body --POST--> accepted | later | refused --halves--> … --> Receipt.lost
 
-A batch that a server is not there for is kept, and goes on where it stopped. What a server refuses
-for ever is lost, and counted: a batch it cannot take may not stand before all others. Which part of
-it is refused is found out by halves, within a bound. At-least-once: a request whose answer did not
-come is sent again.
+When a server does not answer, the batch is kept, and the next try continues where this one stopped.
+Records that a server refuses permanently are dropped and counted, so that they do not block the
+batches after them. A bounded bisection finds the refused records. Delivery is at least once: a
+request without an answer is sent again.
 """
 
 from __future__ import annotations
@@ -30,24 +30,24 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.lake.http.client import Client
 
 REQUEST_MS = 10_000
-"""The longest a request takes; a Data Tap gives itself five seconds."""
+"""Longest time for one request. A Data Tap answers within 5 s."""
 
 STORE_MS = 30_000
-"""The longest a batch takes; what is left of it then is sent with the next try."""
+"""Longest time for one batch; the next try sends the rest."""
 
 REFUSALS = 40
-"""Refused requests in the search for what a server does not take, a batch; two to three bad records
-among ten thousand are found with as many."""
+"""Most refused requests in one batch's bisection: enough to find two to three bad records among ten
+thousand."""
 
 LEAST_BYTES = 65_536
-"""Who finds bodies too long is not sent shorter ones than that."""
+"""Smallest body limit: a server that finds bodies too long does not reduce the limit below it."""
 
 REMEMBERED = 64
-"""Batches that are known to be sent, should anybody ask for them again."""
+"""Names of sent batches to remember, so that a repeated `store` does not send a batch again."""
 
 
 class _Head(NamedTuple):
-    """A batch that is under way: pieces that need not be sent any more, tries before this one."""
+    """Progress of the current batch: pieces already sent, and earlier tries."""
 
     batch: str
     pieces: int
@@ -58,9 +58,9 @@ class Forwarder:
     """See `Destination`.
 
     Args:
-        name: of the server, safe to log.
-        dialect: how it is talked to.
-        client: sends requests; called with the first one.
+        name: name of the server, without secrets.
+        dialect: the server's protocol.
+        client: returns the HTTP client; called with the first request.
         limit_bytes: longest body, uncompressed.
         gzip: compress bodies.
     """
@@ -97,7 +97,7 @@ class Forwarder:
         return self._dialect.needs
 
     def store(self, batch: Batch, *, commit_follows: bool = False) -> Receipt:
-        """See `Destination.store`: send what of the batch was not sent yet."""
+        """See `Destination.store`: sends the part of the batch that is not sent yet."""
         del commit_follows
         if batch.name in self._sent:
             return Receipt(0, 0)
@@ -122,7 +122,7 @@ class Forwarder:
         return Receipt(0, size_bytes, lost=lost, report_refused=report_refused)
 
     def _send_all(self, batch: Batch, deadline_ms: int) -> int:
-        """Send a batch from where it stopped; return how many bytes."""
+        """Send the unsent part of a batch; return how many bytes."""
         budget, size_bytes = REFUSALS, 0
         for portion in without_first(self._dialect.portions(batch), self._head.pieces):
             waiting = list(fitting(portion, self._limit_bytes))[::-1]
@@ -143,7 +143,7 @@ class Forwarder:
         return size_bytes
 
     def _send(self, part: Portion, deadline_ms: int) -> tuple[SendResult, int]:
-        """Send one body; return what became of it, and its length."""
+        """Send one body; return the result and the body's length in bytes."""
         now = _now_ms()
         if now >= deadline_ms:
             raise DestinationError("it takes too long; the rest is sent with the next try")
@@ -165,7 +165,7 @@ class Forwarder:
         return answer, sent
 
     def _note_length(self, part: Portion, answer: SendResult) -> None:
-        """Remember that bodies of this length are too long."""
+        """Reduce the limit when the server finds the body too long."""
         if answer.too_long:
             self._limit_bytes = max(LEAST_BYTES, part.size_bytes // 2)
 
@@ -177,11 +177,11 @@ class Forwarder:
             self._log_once("warning", "", answer.says)
 
     def _lose(self, part: Portion, answer: SendResult) -> None:
-        """Drop what is refused for ever, and count it."""
+        """Drop permanently refused records, and count them."""
         records = part.records()
         if records < part.pieces:
             self._report_refused = (
-                True  # a refused report is no loss: its counts are reported later
+                True  # a refused report is no loss: the next report repeats its counts
             )
         if records:
             self._lost.append(Lost(f"{self._name}: {answer.reason}", records, part.size_bytes))
@@ -190,21 +190,21 @@ class Forwarder:
         self._log_once("error", answer.reason, problem)
 
     def _log_once(self, level: str, reason: str, what: str) -> None:
-        """Log a reason, unless it has been logged since the server last took everything."""
+        """Log a reason once, until the server has accepted a whole batch again."""
         if reason not in self._said:
             log(level, f"{self._name}: {what}")
         self._said.add(reason)
 
     def commit(self, deadline_ms: int) -> int:
-        """See `Destination.commit`: what is sent is visible as soon as the server wants."""
+        """See `Destination.commit`: does nothing, for a server makes records visible itself."""
         del deadline_ms
         return 0
 
     def describe(self) -> None:
-        """See `Destination.describe`: what is sent is safe."""
+        """See `Destination.describe`: does nothing, for the server has the sent records."""
 
     def warm_up(self) -> None:
-        """See `Destination.warm_up`: there is nothing to open."""
+        """See `Destination.warm_up`: does nothing, for a forwarder has no tables."""
 
     def close(self) -> None:
         """See `Destination.close`."""

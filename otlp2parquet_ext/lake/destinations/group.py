@@ -1,14 +1,14 @@
 """All destinations of a function as one: each batch goes to each of them.
 
-    store():      to all but those that are behind --> a receipt names those that lack it
-    redeliver():  to those that lack it            --> a receipt names those that still do
+    store():      to all members that are not behind --> a receipt names the members that lack it
+    redeliver():  to the members that lack it        --> a receipt names those that still lack it
 
-A destination that fails costs the others nothing. The caller keeps the batch, and sends it again to
-the destinations that lack it, on a thread of its own: a server that hangs makes no other wait.
-`store` fails only when no destination takes the batch.
+A failing destination does not affect the others. The caller keeps the batch, and sends it again to
+the destinations that lack it, on a separate thread: a server that hangs does not delay the others.
+`store` fails only when no destination has the batch.
 
-At most one of them has commits to make (`destination_list.py`), so the others' receipts are its
-own. A group keeps nothing of any batch: its caller knows what is undelivered.
+At most one member makes commits (`destination_list.py`). A group has no state for batches: its
+caller keeps the list of undelivered ones.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class DestinationGroup:
     """See the module and `Destination`.
 
     Args:
-        members: by name, as it may be shown; one or more.
+        members: one or more destinations, by a name without secrets.
     """
 
     def __init__(self, members: Mapping[str, Destination]) -> None:
@@ -51,10 +51,10 @@ class DestinationGroup:
         """See `Destination.store`.
 
         Args:
-            batch: its rows.
+            batch: the batch.
             commit_follows: see `Destination.store`.
-            behind: members that lack earlier batches: this one would overtake them, so they are
-                not asked, and lack this one, too.
+            behind: members that lack earlier batches. They do not get this one now, because it
+                would arrive before the earlier ones; the receipt names them as lacking it.
 
         Raises:
             DestinationError: no member has it.
@@ -72,7 +72,7 @@ class DestinationGroup:
         """Send a batch to members that lack it.
 
         Raises:
-            DestinationError: none of them has it now.
+            DestinationError: none of these members accepted it.
         """
         taken, failed = self._ask(sorted(self.members.keys() & set(to)), batch)
         if failed and not taken:
@@ -124,6 +124,6 @@ def _together(taken: Iterable[Receipt], undelivered: tuple[str, ...]) -> Receipt
         all(one.safe for one in taken),
         undelivered,
         tuple(lost for one in taken for lost in one.lost),
-        # A member that lacks it may still take it. Told twice, the others would have it twice.
+        # While a member lacks the batch, it may still accept the report: a repeat would be a copy.
         report_refused=not undelivered and all(one.report_refused for one in taken),
     )

@@ -39,10 +39,10 @@ if TYPE_CHECKING:
 
 
 OWN_FOLDERS = 20
-"""Services that keep a folder of their own in a batch of too many."""
+"""Services with a folder of their own in a batch of too many services."""
 
 MANY_SERVICES = "~many-services"
-"""The folder that the others share. No service's is called so: `folders.py`."""
+"""The folder that the other services share; no service's own folder has this name (`CUT`)."""
 
 TOO_MANY_HOURS = f"more than {MOST_FILES} hours in one batch"
 
@@ -51,8 +51,8 @@ class Hive:
     """A folder or bucket of Parquet files.
 
     Args:
-        storage: the place below which `logs/` lies.
-        lower_case: of the columns' names.
+        storage: the storage that holds the folder `logs/`.
+        lower_case: write the columns' names in lower case.
     """
 
     def __init__(self, storage: Storage, *, lower_case: bool = False) -> None:
@@ -96,15 +96,15 @@ class Hive:
             raise DestinationError(str(error)) from error
 
     def commit(self, deadline_ms: int) -> int:
-        """See `Destination.commit`: a stored file is visible already."""
+        """See `Destination.commit`: does nothing, for a stored file is visible at once."""
         del deadline_ms
         return 0
 
     def describe(self) -> None:
-        """See `Destination.describe`: what is stored is safe."""
+        """See `Destination.describe`: does nothing, for a stored file is safe."""
 
     def warm_up(self) -> None:
-        """See `Destination.warm_up`: there is nothing to open."""
+        """See `Destination.warm_up`: does nothing, for there are no tables."""
 
     def close(self) -> None:
         """See `Destination.close`."""
@@ -113,14 +113,14 @@ class Hive:
 def split_by_folder(
     name: str, table: pa.Table
 ) -> tuple[Iterator[tuple[str, pa.Table]], list[Lost]]:
-    """Return the folders rows of a table go to, each with its rows, and what goes nowhere.
+    """Return the folders for a table's rows, each with its rows, and the rows that are lost.
 
-    There are `MOST_FILES` folders at most. Where there would be more, all but the `OWN_FOLDERS`
-    services with the most rows share a folder; where that is not enough all services do, and rows
-    of the least frequent hours are lost.
+    There are at most `MOST_FILES` folders. If there would be more, only the `OWN_FOLDERS` services
+    with the most rows keep a folder of their own, and the others share one. If there are still too
+    many, all services share one, and the rows of the least frequent hours are lost.
 
     Args:
-        name: of the table, one of `TABLES`.
+        name: name of the table, one of `TABLES`.
         table: its rows.
     """
     nobody = "unknown" if name.startswith("metrics_") else "unknown-service"
@@ -145,7 +145,7 @@ def _split(signal: str, table: pa.Table, services: Sequence[str]) -> Iterator[tu
 
 
 def _folders(services: pa.ChunkedArray, nobody: str) -> list[str]:
-    """Return the folder of each row's service; names are long in few chunks at a time."""
+    """Return the folder of each row's service, chunk by chunk to save memory."""
     known: dict[str | None, str] = {}
     folders: list[str] = []
     for chunk in services.chunks:
@@ -157,7 +157,7 @@ def _folders(services: pa.ChunkedArray, nobody: str) -> list[str]:
 
 
 def _fewer(services: list[str], hours: list[int]) -> tuple[list[str], list[bool]]:
-    """Return folders of services that make fewer files, and which rows are kept."""
+    """Return folders of services such that fewer files result, and a flag for each row to keep."""
     if len(set(zip(services, hours, strict=True))) <= MOST_FILES:
         return services, [True] * len(hours)
     own, _ = bounded(services, OWN_FOLDERS)

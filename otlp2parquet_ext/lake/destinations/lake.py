@@ -1,11 +1,11 @@
 """An Iceberg table: files first, snapshots second.
 
     store:  data/Timestamp_day=YYYY-MM-DD/<batch>.parquet, then a descriptor in the inbox
-    commit: what waits --one snapshot--> the table, then its descriptors go
+    commit: waiting files --one snapshot--> the table, then their descriptors are deleted
 
-From the moment the descriptor lies in the inbox the rows cannot be lost. The next commit makes them
-visible: by this process, its successor, another environment, or a committer. When a commit follows
-at once, no descriptor is written: the caller keeps the batch until the commit has landed.
+Once the descriptor lies in the inbox, the rows cannot be lost. The next commit makes them visible:
+by this process, its successor, another environment, or a committer. When a commit follows at once,
+`store` writes no descriptor: the caller keeps the batch until the commit has succeeded.
 """
 
 from __future__ import annotations
@@ -54,28 +54,34 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.lake.storage.storage import Put, Storage
 
 FILES_PER_COMMIT = 100
-"""What one environment makes visible at once: its share of a fleet's work is small."""
+"""Most files in one commit of an environment: a committer has more time for a fleet's files."""
 
 LOOK_INTERVAL_MS = 300_000
-"""Time between looks into the inbox: who has nothing to fear pays one request in five minutes."""
+"""Interval between inbox listings while commits are uncontended: one request in five minutes."""
 
 CONTENDED_MS = 30_000
-"""The same while others are faster: they leave files there, and may have taken ours. Measured: a
-look after every conflict made all losers read the whole inbox, eight requests a file."""
+"""Interval between inbox listings after a conflict: other writers leave files there, and may have
+committed ours. Measured: a listing after every conflict made all losers read the whole inbox, at
+eight requests a file."""
 
 UNCHECKED_MS = 600_000
-"""Age from which a file this process has stored is looked at before it is committed: a lifecycle
-rule may have removed it, and a missing one breaks the table. One from the inbox always is."""
+"""Age from which a commit first checks that a file of this process still exists: a lifecycle rule
+may have deleted it, and a missing file breaks the table. A commit checks all files of the inbox."""
 
 INBOX_LOOK_LEAST_MS = 3_000
-"""Time a commit must have left to take what others left behind: not in a shutdown window."""
+"""Least time before the deadline for reading the inbox; a shutdown window is too short for it."""
 
 
 TOO_MANY_DAYS = f"more than {MOST_FILES} days in one batch"
 
 
 class _Waiting(Struct):
-    """A file of ours that is in no snapshot, as far as we know."""
+    """A stored file that this process has not seen in a snapshot yet.
+
+    Attributes:
+        file: the file.
+        described: its descriptor lies in the inbox.
+    """
 
     file: DataFile
     described: bool
@@ -87,10 +93,10 @@ class Lake:
     Args:
         storage: the table's location.
         open_table: opens the table in its catalog; called with the first commit.
-        inbox: where descriptors wait; None for the table's location.
-        direct: whether this process commits; otherwise it only stores.
-        lower_case: of the columns' names.
-        table: which of `TABLES`; of a batch its rows are stored, and no others.
+        inbox: the inbox for descriptors; None for one at the table's location.
+        direct: this process commits; otherwise it only stores.
+        lower_case: write the columns' names in lower case.
+        table: the table's key in `TABLES`; rows of other tables are ignored.
     """
 
     def __init__(
@@ -149,7 +155,7 @@ class Lake:
         fit = self._fit
         data, footer = encode(fitted(rows, fit.columns), fit.columns)
         put = self._storage.put(path, data)
-        if not put.new:  # an earlier attempt may have known less, and written other bytes
+        if not put.new:  # an earlier try wrote it, perhaps for other column ids
             footer = read_footer(self._storage.get(path, put.size_bytes))
             fit = fit_of(footer, self._columns)
         file = DataFile(
@@ -169,7 +175,7 @@ class Lake:
         return put
 
     def _remember(self, waiting: _Waiting) -> None:
-        """Keep in mind what to commit; of what lies in the inbox, no more than one commit takes."""
+        """Keep a file for the next commit; beyond one commit's files, the inbox alone keeps it."""
         if waiting.described and len(self._waiting) >= FILES_PER_COMMIT:
             self._looked_ms = 0
         else:
@@ -186,7 +192,7 @@ class Lake:
             raise DestinationError(str(error)) from error
 
     def commit(self, deadline_ms: int) -> int:
-        """See `Destination.commit`: now and then takes what lies in the inbox, too."""
+        """See `Destination.commit`: from time to time it also commits files of the inbox."""
         committed = 0
         try:
             while self._direct and (files := self._next(deadline_ms)):
@@ -205,7 +211,7 @@ class Lake:
         return committed
 
     def _next(self, deadline_ms: int) -> list[DataFile]:
-        """Return what the next snapshot adds: our own files, then those of the inbox."""
+        """Return the files for the next snapshot: our own, then those of the inbox."""
         now_ms = time.time_ns() // 1_000_000
         mine = [waiting.file for waiting in list(self._waiting.values())[:FILES_PER_COMMIT]]
         mine = [
@@ -221,9 +227,9 @@ class Lake:
         return mine
 
     def _of_others(self, now_ms: int, deadline_ms: int) -> list[DataFile]:
-        """Return files of the inbox that are not in our mind; set aside what is wrong there."""
+        """Return the inbox's files that are not waiting here; set aside bad descriptors."""
         taken = self._inbox.take(FILES_PER_COMMIT, deadline_ms=deadline_ms)
-        # With something wrong in it a committer, or the next look, goes on: it may be much.
+        # After a bad descriptor the next listing waits its interval: there may be many of them.
         if taken.aside or taken.unread or len(taken.files) < FILES_PER_COMMIT:
             self._looked_ms, self._look_interval_ms = now_ms, LOOK_INTERVAL_MS
         if taken.unread:
@@ -236,7 +242,7 @@ class Lake:
         return [file for _, file in taken.files if file.name not in self._waiting]
 
     def _forget(self, files: Sequence[DataFile]) -> None:
-        """Take visible files off our mind and out of the inbox."""
+        """Forget visible files, and delete their descriptors from the inbox."""
         entries = list[str]()
         for file in files:
             mine = self._waiting.pop(file.name, None)
@@ -246,7 +252,7 @@ class Lake:
         self._inbox.remove(list(dict.fromkeys(entries)))
 
     def _is_still_there(self, file: DataFile) -> bool:
-        """Look at a file of ours; give it up when it is not there, or not whole, any more."""
+        """Check one of our files; give it up when it is missing or incomplete."""
         found = self._inbox.look_at(file)
         if isinstance(found, Rejection):
             self._give_up(file, found)
@@ -276,9 +282,9 @@ class Lake:
 
 
 def _of_few_days(rows: pa.Table) -> tuple[pa.Table, tuple[Lost, ...]]:
-    """Return the rows of the `MOST_FILES` days that have the most, and what is lost of others.
+    """Return the rows of the `MOST_FILES` days with the most rows, and the loss of the others.
 
-    Each day is a file: a request with a day of its own for each record would be as many.
+    Each day becomes a file, so the days need a bound: each record of a request may have another.
     """
     times = timestamps_us(rows)
     if not times or (max(times) - min(times)) // DAY_US + 2 <= MOST_FILES:

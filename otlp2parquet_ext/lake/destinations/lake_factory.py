@@ -1,4 +1,4 @@
-"""Each kind of Iceberg destination put together from its parts; nothing is opened yet.
+"""Assemble a lake for each kind of Iceberg destination; opens nothing yet.
 
 kind          data files              catalog
 sqlite        a folder                lean append, one file
@@ -34,15 +34,15 @@ if TYPE_CHECKING:
 
 
 class Parts(NamedTuple):
-    """What a lake is made of.
+    """The parts of a lake.
 
     Attributes:
-        storage: below which data files go.
-        inbox: where descriptors wait.
-        open_table: opens the table in its catalog, always the same one.
-        lower_case: how the table's columns are named.
+        storage: storage of the data files.
+        inbox: inbox of the descriptors.
+        open_table: opens the table in its catalog; each call returns the same object.
+        lower_case: the table's columns have names in lower case.
         label: the table's name, for messages.
-        apart: the inbox can be looked into even if there is no table.
+        apart: the inbox can be read even if the table does not exist.
     """
 
     storage: Storage
@@ -62,19 +62,19 @@ def parts(
     table: str = "logs",
     access: Access | None = None,
 ) -> Parts:
-    """Put together the lake of one table.
+    """Assemble the parts of one table's lake.
 
     Args:
-        address: the destination; its kind is none of `file` and `s3`.
+        address: the destination; its kind is not `file` or `s3`.
         settings: see `Settings`.
-        environ: variables of the process: credentials, regions, endpoints.
-        retries_commits: try a commit again until the deadline, as a committer does; an environment
+        environ: environment variables of the process: credentials, regions, endpoints.
+        retries_commits: retry a commit until the deadline, as a committer does; an environment
             leaves its files in the inbox at the first conflict.
-        table: which of `TABLES`.
-        access: whose connections and credentials it shares; None for its own.
+        table: the table's key in `TABLES`.
+        access: an `Access` whose connections and credentials the lake shares; None for its own.
 
     Raises:
-        AddressError: the inbox's address is malformed, or one is needed and there is none.
+        AddressError: the inbox's address is malformed, or the lake needs one and it is not set.
     """
     lower_case = settings.column_case == "lower" or (
         settings.column_case == "auto" and address.lower_case
@@ -94,7 +94,7 @@ def parts(
 
 
 def _inbox(order: LakeSpec, storage: Storage) -> tuple[Storage, Inbox]:
-    """Return where data files go and where their descriptors wait."""
+    """Return the storage of the data files and the inbox of their descriptors."""
     settings, in_table_bucket = order.settings, order.address.in_table_bucket
     if not settings.inbox:
         if not in_table_bucket:
@@ -114,7 +114,7 @@ def _inbox(order: LakeSpec, storage: Storage) -> tuple[Storage, Inbox]:
     root = f"s3://{address.place}" if address.kind == "s3" else address.place
     own = access.storage(f"{root}/{'/'.join(order.name)}")
     if settings.commit == "inbox" and not in_table_bucket:
-        # An environment that only stores needs no catalog, and no other permission.
+        # An environment that only stores needs no catalog and no permission for it.
         return own, Inbox(own, columns=order.columns)
     return storage, Inbox(own, storage, order.columns)
 
@@ -192,7 +192,7 @@ def _catalog(order: LakeSpec) -> Made:
         return s3_storage(properties, order.environ, access.client, root)
 
     opened = once(open_table)
-    # To ask PyIceberg costs seconds at 128 MB; a URL that names a warehouse saves that.
+    # PyIceberg takes seconds to find the location at 128 MB; a `warehouse` in the URL avoids it.
     return Made(where(opened, files) if location is None else files(location), opened)
 
 

@@ -1,4 +1,4 @@
-"""What is asked for when a lake is put together, and what all kinds of lakes share."""
+"""The specification of a lake, and the helpers that all kinds of lakes share."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.records.tables.columns import Column
 
 LOCATION_MS = 10_000
-"""What a catalog may take to say where a table lies."""
+"""Longest wait for a catalog's answer about a table's location."""
 
 
 class LakeSpec(NamedTuple):
-    """What is asked for.
+    """The specification of one table's lake.
 
     Attributes:
         address: the destination.
-        settings: names of the table, and who commits.
-        environ: variables of the process.
-        terms: how to commit.
-        access: its connections and credentials are those of all the destination's tables.
-        table: which of `TABLES`.
+        settings: hold the table's name and the commit strategy.
+        environ: environment variables of the process.
+        terms: conditions of a commit.
+        access: makes clients and storages; all tables of the destination share it.
+        table: the table's key in `TABLES`.
     """
 
     address: DestinationAddress
@@ -53,19 +53,19 @@ class LakeSpec(NamedTuple):
 
     @property
     def columns(self) -> tuple[Column, ...]:
-        """Of the table."""
+        """The table's columns."""
         return TABLES[self.table]
 
 
 class Made(NamedTuple):
-    """Where data files go, and what opens the table: always the same one."""
+    """The storage of the data files, and a function that opens the table once."""
 
     storage: Storage
     open_table: Callable[[], CommitTable]
 
 
 def once(open_table: Callable[[], CommitTable]) -> Callable[[], CommitTable]:
-    """Return a function that opens a table once, whichever thread asks first."""
+    """Return a function that opens a table once, also when two threads call it."""
     opened: list[CommitTable] = []
     opening = threading.Lock()
 
@@ -79,7 +79,7 @@ def once(open_table: Callable[[], CommitTable]) -> Callable[[], CommitTable]:
 
 
 def where(open_table: Callable[[], CommitTable], files: Callable[[str], Storage]) -> Storage:
-    """Return a storage that lies where the table does.
+    """Return the storage at the table's location; the catalog is asked at the first use.
 
     Args:
         open_table: opens the table.
@@ -96,5 +96,5 @@ def where(open_table: Callable[[], CommitTable], files: Callable[[str], Storage]
 
 
 def location_deadline_ms() -> int:
-    """Return until when (Unix ms) a catalog may take to say where a table lies."""
+    """Return the deadline (Unix ms) for a catalog's answer about a table's location."""
     return time.time_ns() // 1_000_000 + LOCATION_MS

@@ -1,9 +1,9 @@
-"""The Iceberg tables of a namespace: one lake for each, opened when its first rows come.
+"""The Iceberg tables of a namespace: one lake for each table, made with its first rows.
 
-    Batch --store()--> each table's part --commit()--> each table that has something waiting
+    Batch --store()--> each table's part --commit()--> each table that has waiting files
 
-A batch is safe when all its parts are. Tables are committed one after the other, each in a snapshot
-of its own; what fails for one of them waits in its inbox, and keeps no other from becoming visible.
+A batch is safe when all its parts are safe. Tables are committed one after the other, each in its
+own snapshot. When a commit fails, the table's files wait in its inbox; the other tables go on.
 """
 
 from __future__ import annotations
@@ -25,14 +25,15 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.lake.destinations.lake import Lake
 
 FIRST = "logs"
-"""The table that a process commits to before it has stored anything: others may have left files."""
+"""The table that a process commits to before it stores any rows: its inbox may already hold files
+of other writers."""
 
 
 class Namespace:
     """See `Destination`.
 
     Args:
-        open_lake: makes the lake of a table, one of `TABLES`; asks nobody anything.
+        open_lake: makes the lake of a table, one of `TABLES`, without I/O.
     """
 
     def __init__(self, open_lake: Callable[[str], Lake]) -> None:
@@ -46,12 +47,12 @@ class Namespace:
         return frozenset({Need.TABLES})
 
     def store(self, batch: Batch, *, commit_follows: bool = False) -> Receipt:
-        """See `Destination.store`: all tables are tried, whatever becomes of the first."""
+        """See `Destination.store`: a table that fails does not stop the others."""
         made: list[Receipt] = []
         errors: list[DestinationError] = []
         for part in batch.parts():
             for name in part.tables:
-                # What could not be committed lately is not left to the next commit alone.
+                # A table whose last commit failed gets a descriptor: the next may fail, too.
                 follows = commit_follows and name not in self._failing
                 try:
                     made.append(self._lake(name).store(part, commit_follows=follows))
@@ -70,13 +71,13 @@ class Namespace:
         """See `Destination.commit`.
 
         Raises:
-            BusyError: for all tables others were faster.
-            DestinationError: no table could be committed to, or what one of them has waiting is
-                safe nowhere.
+            BusyError: other writers were faster on all tables.
+            DestinationError: the commit failed for all tables, or the waiting files of a table
+                could not get a descriptor, so their rows are not safe.
         """
         lakes, committed = self._known(), 0
         failed: dict[str, DestinationError] = {}
-        # Who was in trouble comes last: it may take all the time there is.
+        # Failing tables come last: they may use up all the time until the deadline.
         for name in sorted(lakes, key=self._failing.__contains__):
             try:
                 committed += lakes[name].commit(deadline_ms)
@@ -85,12 +86,12 @@ class Namespace:
         if len(failed) == len(lakes):
             raise _worst(list(failed.values()))
         for name in failed:
-            lakes[name].describe()  # the caller takes everything for safe now
+            lakes[name].describe()  # after `commit`, the caller discards the segments
         self._log_changes({name: e for name, e in failed.items() if not isinstance(e, BusyError)})
         return committed
 
     def _log_changes(self, failed: Mapping[str, DestinationError]) -> None:
-        """Say what is in trouble and what is not any more: once."""
+        """Log once that a table starts to fail, and once that it works again."""
         for name in failed.keys() - self._failing:
             log("error", f"{failed[name]}; the other tables are committed to")
         for name in self._failing - failed.keys():
@@ -119,7 +120,7 @@ class Namespace:
             lake.close()
 
     def _known(self) -> dict[str, Lake]:
-        """Return the lakes of all tables that rows have come for; at least one."""
+        """Return the lakes of all tables that have received rows; at least that of `FIRST`."""
         if not self._lakes:
             self._lake(FIRST)
         return dict(self._lakes)
@@ -127,7 +128,7 @@ class Namespace:
     def _lake(self, name: str) -> Lake:
         """Return a table's lake.
 
-        Both threads come here, and there is one lake for each table: the first one made stays.
+        Two threads call this. `setdefault` keeps the first lake, so there is one for each table.
         """
         if (lake := self._lakes.get(name)) is None:
             lake = self._lakes.setdefault(name, self._open_lake(name))
@@ -135,5 +136,5 @@ class Namespace:
 
 
 def _worst(errors: list[DestinationError]) -> DestinationError:
-    """Return the error to act on: that others were faster is none while there is another."""
+    """Return the error to act on: the first that is no `BusyError`, if there is one."""
     return next((error for error in errors if not isinstance(error, BusyError)), errors[0])

@@ -3,10 +3,10 @@
     {"time":…,"type":…,"version":…,"region":…,"logGroup":…,"logStream":…,"record":…,
      "retryAttempt":0}
 
-`record` goes on as it came, less line breaks between its tokens: a line is a line. Fields of an
-event that are none of these three are left out.
+`record` is copied without the line breaks between its tokens, so that each event is one line. Of an
+event's fields, only `time`, `type` and `record` are sent.
 
-Source: data-taps-lambda-extension, what it posts; docs/forwarding.md, "Data Tap".
+Source: the posts of data-taps-lambda-extension; docs/forwarding.md, "Data Tap".
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 NOT_KNOWN = "NA"
 MALFORMED = "otlp2parquet_ext.malformed"
-"""Type of what is no event, as in the tables."""
+"""Type of a malformed event, the same as in the tables."""
 
 LOSSES = f'"type":"{EVENT_TYPE}"'.encode()
 LAST = b',"retryAttempt":%d}'
@@ -37,7 +37,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Lines:
-    """Lines that are sent at once; see `Portion`."""
+    """The lines of one request; see `Portion`."""
 
     def __init__(self, lines: Sequence[bytes]) -> None:
         self._lines = lines
@@ -49,12 +49,12 @@ class Lines:
 
     @property
     def size_bytes(self) -> int:
-        """How long the body is, or a few bytes more."""
+        """Length of the body, or a few bytes more."""
         return sum(map(len, self._lines)) + len(self._lines) * len(LAST)
 
     def records(self) -> int:
-        """Count the lines, but those that tell of losses."""
-        # The type stands behind the time, which has some 27 characters.
+        """Count the lines without those that report losses."""
+        # The type follows the time, which has about 27 characters.
         return sum(LOSSES not in line[:100] for line in self._lines)
 
     def body(self, attempt: int) -> bytes:
@@ -68,11 +68,11 @@ class Lines:
 
 
 def lines(source: Source, limit_bytes: int) -> Iterator[Lines]:
-    """Yield the lines of a batch, so many at once as `limit_bytes` allows, at least one.
+    """Yield the lines of a batch in portions of at most `limit_bytes`, or of one longer line.
 
     Args:
-        source: the batch; its OTLP requests have no lines.
-        limit_bytes: of a body.
+        source: the batch's source; OTLP requests become no lines.
+        limit_bytes: longest body.
     """
     made: list[bytes] = []
     size_bytes = 0
@@ -120,7 +120,7 @@ def _same(context: EnvironmentContext) -> bytes:
 
 
 def log_stream(context: EnvironmentContext) -> str:
-    """Return a name for the environment, as the seed makes one: its start and three digits."""
+    """Return a name for the environment: its start and three digits, as data-taps makes it."""
     number = zlib.crc32(context.instance_id.encode()) % 1_000
     return f"{moment(context.started_us)}_{number:03}"
 

@@ -1,6 +1,6 @@
-"""`otlp+https://…`: any collector, by OTLP/HTTP in protobuf.
+"""`otlp+https://…`: any collector that accepts OTLP/HTTP in protobuf.
 
-    requests of the function's SDK --as they came----+
+    requests of the function's SDK --unchanged-------+
     Lambda's telemetry --the lake's rows--> export --+--> POST …/v1/logs, traces, metrics
 
 Source: OTLP specification, "OTLP/HTTP"; OpenTelemetry protocol exporter, "Specifying headers via
@@ -32,17 +32,17 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.lake.http.response import Response
 
 BODY_BYTES = 4_000_000
-"""Collectors take twenty megabytes, many services four."""
+"""Longest body, in bytes. Collectors accept 20 MB, many services only 4 MB."""
 
 OURS = frozenset({"content-type", "content-encoding", "content-length", "host", "user-agent"})
 
 
 class OtlpHttp:
-    """How a collector is talked to; see `Dialect`.
+    """The protocol of a collector; see `Dialect`.
 
     Args:
         base: URL before `/v1/logs`.
-        headers: of every request.
+        headers: headers of all requests.
     """
 
     needs = frozenset({Need.TABLES, Need.SOURCE})
@@ -83,11 +83,11 @@ class OtlpHttp:
 def _mapped(batch: Batch) -> Iterator[Portion]:
     for tables in batch.mapped_parts():
         if tables:
-            # Without rows of Lambda's telemetry pyarrow is not imported.
+            # Imported here: a batch without Lambda's telemetry does not need pyarrow.
             from otlp2parquet_ext.records.otlp.export import exports  # noqa: PLC0415
 
             yield from exports(tables)
-        del tables  # before the next are made
+        del tables  # free them before the next part is made
 
 
 def otlp_http(base: str, headers: str, client: Callable[[], Client], *, gzip: bool) -> Forwarder:
@@ -95,8 +95,8 @@ def otlp_http(base: str, headers: str, client: Callable[[], Client], *, gzip: bo
 
     Args:
         base: URL before `/v1/logs`.
-        headers: as in `OTEL_EXPORTER_OTLP_HEADERS`.
-        client: sends requests.
+        headers: the value of `OTEL_EXPORTER_OTLP_HEADERS`.
+        client: returns the HTTP client.
         gzip: compress bodies.
     """
     dialect = OtlpHttp(base, read_headers(headers))
@@ -104,9 +104,9 @@ def otlp_http(base: str, headers: str, client: Callable[[], Client], *, gzip: bo
 
 
 def read_headers(text: str) -> dict[str, str]:
-    """Read `name=value,name=value`, values percent-encoded; no message quotes a value.
+    """Parse `name=value,name=value` with percent-encoded values; no message quotes a value.
 
-    An entry that is none is left out, and one line says which, by its number.
+    A malformed entry is ignored, and a warning gives its number.
     """
     headers: dict[str, str] = {}
     for number, entry in enumerate(filter(None, map(str.strip, text.split(","))), 1):

@@ -1,11 +1,11 @@
-"""Rows as the bytes of one Parquet file, stored as measurement found best.
+"""Encode rows as one Parquet file, with the settings that measured best.
 
-Dictionary only where values repeat, times as deltas, the rest plain under zstd; one row group, for
-a batch is small; bloom filters, for readers ask for one request or one trace; a page index where
-there is more than one page to choose from.
+Columns with repeating values have a dictionary, times are deltas, and the other columns are plain;
+all are compressed with zstd. There is one row group, because a batch is small. Bloom filters serve
+readers that look for one request or one trace. Files with several pages have a page index.
 
-On the reference mix (benchmarks/reference_mix.py) zstd 1 leaves fewer bytes than 2 to 5 and costs
-less; what 9 saves, 6 %, costs three times the CPU.
+On the reference mix (benchmarks/reference_mix.py) zstd level 1 gives smaller files than levels 2 to
+5, with less CPU. Level 9 saves another 6 % for three times the CPU.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
 
-# What `pyarrow.parquet` itself writes with. That module loads pyarrow's file systems and `ssl`
-# besides: 15 ms of CPU and 10 MB, for a writer into memory.
+# `pyarrow.parquet` writes with this extension module, too. But importing `pyarrow.parquet` also
+# loads pyarrow's file systems and `ssl`: 15 ms of CPU and 10 MB more.
 from pyarrow._parquet import ParquetWriter
 
 from otlp2parquet_ext.records.tables.columns import ELEMENT, Encoding
@@ -30,15 +30,15 @@ BLOOM_FALSE_POSITIVES = 0.01
 PAGE_BYTES = 1_048_576
 DICTIONARY_BYTES = 1_048_576
 LONG_BYTES, LONG_DICTIONARY_BYTES = 8_388_608, 33_554_432
-"""A column of several chunks whose rows together are longer than the first may have a dictionary as
-long as the second: it has a few long values that many rows share. Written plain they would be as
-long as their rows."""
+"""A file with a column of several chunks and more than `LONG_BYTES` may have dictionaries of up to
+`LONG_DICTIONARY_BYTES`: many rows of that column share a few long values. Plain encoding would
+repeat each value for each row."""
 
-ROWS_PER_ID = 4  # a request or trace has several lines; a filter for more values is wasted bytes
+ROWS_PER_ID = 4  # rows per request or trace: a bloom filter for more ids would waste bytes
 
 
 class ParquetFile(NamedTuple):
-    """A file's bytes, and its footer as the writer knows it: pyarrow's `FileMetaData`."""
+    """A file's bytes, and its footer: pyarrow's `FileMetaData` from the writer."""
 
     data: pa.Buffer
     footer: Any
@@ -49,7 +49,7 @@ def encode(rows: pa.Table, columns: Sequence[Column]) -> ParquetFile:
 
     Args:
         rows: n > 0 rows whose schema was made from `columns`, in the same order.
-        columns: how each column is stored.
+        columns: the storage of each column.
 
     Source: Apache Parquet format, encodings.
     """
@@ -85,15 +85,15 @@ def encode(rows: pa.Table, columns: Sequence[Column]) -> ParquetFile:
 
 
 def _leaf(column: Column, name: str) -> str:
-    """Return what Parquet calls a column of values: of a list its elements."""
+    """Return Parquet's name for the leaf column; of a list, its elements."""
     return f"{name}.list.{ELEMENT}" if column.element_type else name
 
 
 def read_footer(data: bytes) -> Any:
-    """Return the footer of a file that somebody wrote.
+    """Return the footer of an existing file.
 
     Raises:
-        pyarrow.ArrowInvalid: it is no Parquet file.
+        pyarrow.ArrowInvalid: the bytes are no Parquet file.
     """
     import pyarrow.parquet as pq  # noqa: PLC0415 - seldom needed
 

@@ -16,7 +16,7 @@ HOUR_US = 3_600_000_000
 DAY_US = 24 * HOUR_US
 
 MOST_FILES = 100
-"""Most files that one batch, or one part of a large batch, becomes in one table."""
+"""Most files of one batch, or of one part of a large batch, in one table."""
 
 RUNS = 256
 BLOCK_ROWS = 1_024
@@ -24,7 +24,7 @@ COMPACT_BYTES = 4_194_304
 
 
 def split_by_time(table: pa.Table, unit_us: int) -> Iterator[tuple[int, pa.Table]]:
-    """Yield the units of time in a table, each with its rows in their order.
+    """Yield the units of time in a table, each with its rows in the table's order.
 
     Args:
         table: has a non-null column `Timestamp`, microseconds since 1970, first in its schema.
@@ -37,11 +37,11 @@ def split_by_time(table: pa.Table, unit_us: int) -> Iterator[tuple[int, pa.Table
 
 
 def split(table: pa.Table, keys: Sequence[K]) -> Iterator[tuple[K, pa.Table]]:
-    """Yield the different keys in their order, each with its rows in theirs.
+    """Yield the distinct keys, sorted, each with its rows in the table's order.
 
     Args:
         table: n rows.
-        keys: one for each row.
+        keys: one key for each row.
     """
     runs = [(key, sum(1 for _ in run)) for key, run in groupby(keys)]
     slices: dict[K, list[pa.Table]] = {}
@@ -50,7 +50,7 @@ def split(table: pa.Table, keys: Sequence[K]) -> Iterator[tuple[K, pa.Table]]:
     elif len(runs) <= RUNS:
         _slice(table, runs, slices)
     else:
-        # A slice takes a kilobyte: where each row is one, their values are copied together.
+        # A slice takes a kilobyte. When each row would be a slice, the values are copied instead.
         for start in range(0, table.num_rows, BLOCK_ROWS):
             block: dict[K, list[pa.Table]] = {}
             of_block = keys[start : start + BLOCK_ROWS]
@@ -81,11 +81,11 @@ def _compact(parts: Sequence[pa.Table]) -> pa.Table:
 
 
 def bounded(keys: Sequence[K], most: int) -> tuple[set[K], int]:
-    """Return the keys to keep where there may be too many, and how many rows the others have.
+    """Return the `most` keys with the most rows, and the number of rows of all other keys.
 
     Args:
-        keys: one for each row.
-        most: how many different ones may be kept: those with the most rows, of equals the least.
+        keys: one key for each row.
+        most: most distinct keys to keep; among keys with equally many rows the smallest stay.
     """
     if len(found := set(keys)) <= most:
         return found, 0
@@ -95,7 +95,7 @@ def bounded(keys: Sequence[K], most: int) -> tuple[set[K], int]:
 
 
 def rows_of(table: pa.Table, wanted: Sequence[bool]) -> pa.Table:
-    """Return the rows of a table that are wanted."""
+    """Return the rows of a table whose flag is set."""
     return dict(split(table, [int(one) for one in wanted])).get(1, table.slice(0, 0))
 
 

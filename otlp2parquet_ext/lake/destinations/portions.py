@@ -1,4 +1,4 @@
-"""What is sent at once: a part of a batch that can be cut where a server refuses it whole. Pure."""
+"""The records of one request: a part of a batch, cut in two when a server refuses it. Pure."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ if TYPE_CHECKING:
 
 
 class Portion(Protocol):
-    """Records, and the body they are sent as.
+    """The records of one request, and its body.
 
     Attributes:
-        pieces: into how many parts it can be cut; at least 1.
+        pieces: number of pieces it can be cut into; at least 1.
     """
 
     @property
     def pieces(self) -> int:
-        """How many pieces there are."""
+        """Number of pieces."""
 
     @property
     def size_bytes(self) -> int:
-        """How long its body is, or a few bytes more."""
+        """Length of the body, or a few bytes more."""
 
     def records(self) -> int:
-        """Return how many records are lost when it is; what tells of losses is none."""
+        """Return the number of records, without those that report losses."""
 
     def body(self, attempt: int) -> bytes:
-        """Return what is sent.
+        """Return the body of the request.
 
         Args:
-            attempt: how often the batch was tried before.
+            attempt: number of earlier tries of the batch.
         """
 
     def cut(self, at: int) -> tuple[Portion, Portion]:
@@ -38,7 +38,7 @@ class Portion(Protocol):
 
 
 def fitting(portion: Portion, limit_bytes: int) -> Iterator[Portion]:
-    """Yield the portion in parts whose bodies have `limit_bytes` at most, or one piece each."""
+    """Yield the portion in parts of at most `limit_bytes`, or of one longer piece."""
     waiting = [portion]
     while waiting:
         first = waiting.pop()
@@ -49,7 +49,7 @@ def fitting(portion: Portion, limit_bytes: int) -> Iterator[Portion]:
 
 
 def without_first(portions: Iterable[Portion], pieces: int) -> Iterator[Portion]:
-    """Yield what is left of portions when the first pieces are left out."""
+    """Yield the portions without their first `pieces` pieces."""
     for portion in portions:
         if pieces >= portion.pieces:
             pieces -= portion.pieces

@@ -1,4 +1,4 @@
-"""One body, sent to a server as it wants it: by the forwarders, and by `check`."""
+"""POST one body in a server's protocol; the forwarders and `check` use it."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ def post(
     gzip: bool,
     deadline_ms: int,
 ) -> tuple[Response, int]:
-    """Send one body; return the answer, and how long the body was.
+    """Send one body; return the response and the body's length in bytes.
 
     Args:
-        client: sends it.
-        dialect: of the server.
-        part: what to send.
-        attempt: how often it was sent before.
-        gzip: compress it.
-        deadline_ms: Unix ms after which there is no answer.
+        client: sends the request.
+        dialect: the server's protocol.
+        part: the records to send.
+        attempt: number of earlier tries.
+        gzip: compress the body.
+        deadline_ms: Unix ms; without a response by then, the request fails.
 
     Raises:
-        WebError: there is none.
+        WebError: there is no response.
     """
     url, headers = dialect.request(part)
     body = part.body(attempt)
@@ -50,7 +50,7 @@ def post(
 
 
 class Dialect(Protocol):
-    """What differs between servers.
+    """The protocol of one kind of server.
 
     Attributes:
         needs: see `Destination.needs`.
@@ -59,10 +59,10 @@ class Dialect(Protocol):
     needs: frozenset[Need]
 
     def portions(self, batch: Batch) -> Iterable[Portion]:
-        """Give what is to be sent of a batch, the same for the same batch."""
+        """Return the portions of a batch, the same ones on each call."""
 
     def request(self, portion: Portion) -> tuple[str, Mapping[str, str]]:
-        """Give URL and headers."""
+        """Return the URL and headers of a request."""
 
     def read(self, response: Response, portion: Portion, now_ms: int) -> SendResult:
-        """Say what an answer means."""
+        """Return the meaning of a response."""

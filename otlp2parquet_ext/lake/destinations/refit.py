@@ -1,8 +1,8 @@
-"""Stored files written anew for a table that is not quite ours, and files no table takes.
+"""Rewrite stored files for a table with other column ids, and copy files that no table can take.
 
-A file is stored before anybody has looked at the table. Should the table turn out to know our
-columns under ids of its own, the file is written once more with those; should its types clash
-with ours, the file is laid beside the table, where no sweep takes it for something forgotten.
+A file is stored before the table is read. If the table has our columns under other ids, the file is
+rewritten with these ids. If the table's types clash with ours, the file is copied beside the table
+(`beside/`), where no sweep deletes it.
 """
 
 from __future__ import annotations
@@ -37,32 +37,33 @@ if TYPE_CHECKING:
 
 BESIDE = "beside"
 SHORT_VALUE = 1_024
-"""Characters of a value that is worth no look at how many rows share it."""
+"""Most characters of a short value. Short values are copied for each row; of longer ones, rows
+share a copy."""
 
 
 class UnreadableError(StorageError):
-    """The bytes of a file are there, and are no rows of ours: trying again would not help."""
+    """The file exists but is not a Parquet file of ours, so a retry cannot help."""
 
 
 def fitted(rows: pa.Table, columns: Sequence[Column]) -> pa.Table:
     """Return rows under the ids and names of `columns`; no value is copied.
 
     Args:
-        rows: with as many columns, in the same order.
-        columns: of `Matched`.
+        rows: rows with the same number of columns, in the same order.
+        columns: `Matched.columns`.
     """
     return pa.Table.from_arrays(rows.columns, schema=arrow_schema(columns))
 
 
 def fit_of(footer: Any, columns: Sequence[Column]) -> Matched:
-    """Return how a file was written, by any of us: it may have been for a table with other ids.
+    """Return the column ids of a file that this product wrote, perhaps for a table with other ids.
 
     Args:
-        footer: the file's.
-        columns: ours, of the file's table.
+        footer: the file's footer.
+        columns: our columns of the file's table.
 
     Raises:
-        StorageError: it is none of ours.
+        StorageError: the file has other columns than ours.
     """
     fields = footer.schema.to_arrow_schema()
     try:
@@ -82,21 +83,21 @@ def _element_id(field: pa.Field) -> int:
 
 
 def refit(storage: Storage, file: DataFile, fit: Matched) -> DataFile:
-    """Write a stored file once more, as the table wants it.
+    """Rewrite a stored file for the table's column ids.
 
-    Its name stays, so that it is committed once, whichever of the two; the first one is left to
-    the sweep. Doing it again changes nothing.
+    The descriptor keeps its name, so only one of the two files is ever committed. A sweep deletes
+    the old file. Rewriting twice is idempotent.
 
     Args:
-        storage: of the table.
+        storage: the table's storage.
         file: the descriptor.
-        fit: what `MisfitError` says.
+        fit: `MisfitError.fit`.
 
     Returns:
         The descriptor of the new file.
 
     Raises:
-        UnreadableError: it is not whole, or none of ours.
+        UnreadableError: the file is incomplete, or not one of ours.
         StorageError: the file cannot be read or written now.
     """
     import pyarrow.parquet as pq  # noqa: PLC0415 - seldom needed
@@ -128,7 +129,7 @@ def refit(storage: Storage, file: DataFile, fit: Matched) -> DataFile:
 
 
 def _by_reference(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return a column without its dictionary; a long value that many rows share is there once."""
+    """Return a column without its dictionary; rows share the bytes of a repeated long value."""
     if not pa.types.is_dictionary(column.type):
         return column
     chunks: list[pa.Array] = []
@@ -145,15 +146,15 @@ def _by_reference(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def lay_beside(storage: Storage, file: DataFile, target: Storage | None = None) -> str:
-    """Copy a stored file to where plain Parquet is read; return its new address.
+    """Copy a stored file to `beside/`, a folder of plain Parquet; return its new address.
 
-    The path below `beside/` is the one it had below the table's location. The caller forgets the
-    descriptor afterwards; doing it again changes nothing.
+    The path below `beside/` is the file's path below `data/`. The caller discards the descriptor
+    afterwards. Copying twice is idempotent.
 
     Args:
-        storage: in which the file lies.
+        storage: the storage of the file.
         file: the descriptor.
-        target: in which the copy is to lie; None for the same.
+        target: the storage for the copy; None for the same storage.
 
     Raises:
         StorageError: the file cannot be read or written.
@@ -165,11 +166,11 @@ def lay_beside(storage: Storage, file: DataFile, target: Storage | None = None) 
 
 
 class Fitted(NamedTuple):
-    """What became of files that were to be committed.
+    """The result of committing files.
 
     Attributes:
-        fit: how files have to be written to fit at once; None when they do.
-        left_out: files whose rows cannot be read, with the reason: they are in no table.
+        fit: the columns with which later files fit without a rewrite; None when they fit already.
+        left_out: names of files whose rows cannot be read, with the reason; they are not committed.
     """
 
     fit: Matched | None
@@ -179,19 +180,19 @@ class Fitted(NamedTuple):
 def commit_fitting(
     table: CommitTable, inbox: Inbox, files: Sequence[DataFile], deadline_ms: int
 ) -> Fitted:
-    """Commit files, after writing anew those that do not fit; lay aside what no table takes.
+    """Commit files; rewrite them for other column ids, or copy them to `beside/` if types clash.
 
-    When this returns every row can be read: in the table, or, as one line says, beside it, except
-    those of files that nobody can read. One such file keeps no other from being committed.
+    Afterwards all rows can be read in the table or beside it; a logged error names the files beside
+    it. Only unreadable files are left out, and the other files are committed nevertheless.
 
     Args:
-        table: to commit to.
-        inbox: knows where the files lie.
-        files: n > 0.
+        table: the table to commit to.
+        inbox: holds the descriptors, and opens the files' storage.
+        files: n > 0 files.
         deadline_ms: see `CommitTable.commit`.
 
     Raises:
-        StorageError: a file cannot be written anew or laid beside.
+        StorageError: a file cannot be rewritten or copied.
         CommitError: see `CommitTable.commit`.
     """
     fit, left_out = None, dict[str, str]()
@@ -204,7 +205,7 @@ def commit_fitting(
             if files:
                 table.commit(files, deadline_ms)
     except ClashError as error:
-        # A table bucket would take the copies as little as the descriptors.
+        # Copies go to the inbox's storage, because a table bucket refuses files without a commit.
         places = [lay_beside(inbox.storage_of(file), file, inbox.storage) for file in files]
         log("error", f"{error}; {len(places)} files lie beside it, for example {places[0]}")
     return Fitted(fit, left_out)
@@ -217,7 +218,7 @@ def _refitted(
     fit: Matched,
     left_out: dict[str, str],
 ) -> Iterator[DataFile]:
-    """Yield files as the table wants them; note those that nobody can read in `left_out`."""
+    """Yield files with the table's column ids; add unreadable files to `left_out`."""
     for file in files:
         try:
             yield refit(inbox.storage_of(file), file, fit) if file.name in wrong else file

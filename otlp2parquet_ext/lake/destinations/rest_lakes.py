@@ -1,7 +1,7 @@
 """Lakes whose catalog is reached over Iceberg's REST protocol: S3 Tables, and all others.
 
-Where a table lies, and sometimes with whose credentials its files are reached, only the catalog
-knows: it is asked once, before the first file is stored.
+Only the catalog knows a table's location, and sometimes it vends the credentials for its files. The
+process asks the catalog once, before it stores the first file.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 
 
 def s3_tables(order: LakeSpec) -> Made:
-    """Put together a table of a table bucket."""
+    """Assemble the lake of a table in a table bucket."""
     access = order.access.having(order.address.options, "s3tables")
     arn = order.address.place
-    # The region of the table bucket is that of its files.
+    # The files are in the table bucket's region.
     there = access.at(arn.split(":")[3])
 
     def open_catalog() -> RestCatalog:
@@ -48,7 +48,7 @@ def s3_tables(order: LakeSpec) -> Made:
 
 
 def rest(order: LakeSpec) -> Made:
-    """Put together a table of any REST catalog."""
+    """Assemble the lake of a table in any REST catalog."""
     options = order.address.options
     access = order.access.having(options)
 
@@ -64,7 +64,7 @@ def rest(order: LakeSpec) -> Made:
             name=options.get("signing-name", ""),
             region=options.get("signing-region", ""),
         )
-        # A signed client has permissions of its own; others may have vended credentials only.
+        # A signed client has its own permissions; other clients may need vended credentials.
         vended = options.get("vended", "false" if signed else "true") == "true"
         wanted = RestTable(uri, warehouse, *order.name, vended=vended)
         if signed is not None:
@@ -102,10 +102,10 @@ def _made(order: LakeSpec, access: Access, open_catalog: Callable[[], RestCatalo
 
 
 def _everything(catalog: RestCatalog, access: Access) -> Storage:
-    """Return a storage that reaches every address the table may name.
+    """Return a storage for all addresses in the table's metadata.
 
     Raises:
-        StorageError: the catalog cannot say where the table lies.
+        StorageError: the catalog does not return the table's location.
     """
     try:
         table = catalog.load(location_deadline_ms())
@@ -116,7 +116,7 @@ def _everything(catalog: RestCatalog, access: Access) -> Storage:
 
 
 def _reach(catalog: RestCatalog, access: Access, address: str) -> Storage:
-    """Return a storage at an address, with the credentials the catalog vends, if any."""
+    """Return a storage at an address, with vended credentials if the catalog vends any."""
     from otlp2parquet_ext.lake.iceberg.catalogs.vended import VendedCredentials, vends  # noqa: PLC0415
 
     config = catalog.storage_config(location_deadline_ms())

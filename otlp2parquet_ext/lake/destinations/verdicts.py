@@ -1,11 +1,11 @@
-"""What an answer means for the records that were sent. Pure.
+"""The meaning of a server's response for the records that were sent. Pure.
 
-    status, body, Retry-After --read_tap(), read_otlp()--> Answer(verdict, …)
+    status, body, Retry-After --read_tap(), read_otlp()--> SendResult(verdict, …)
 
-    TAKEN     it has them
-    LATER     the server, or the way to it, is in trouble: the batch is kept
-    SPLIT     something in them is refused: halves are tried, to find out what
-    NEVER     whatever was sent would be refused: a wrong token, a wrong URL
+    ACCEPTED  the server has the records
+    LATER     the server or the network fails: the batch is kept
+    SPLIT     the server refuses some of the records: the forwarder sends halves to find them
+    NEVER     the server would refuse any request: a wrong token, a wrong URL
 
 Source: OTLP specification, "OTLP/HTTP Response"; data-taps-template, client examples; RFC 9110,
 sections 10.2.3 and 15.
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.lake.http.response import Response
 
 LONGEST_WAIT_MS = 300_000
-"""The longest a server may ask us to wait; a day would be as good as no server."""
+"""Longest wait that a server's `Retry-After` can cause; longer values are cut to it."""
 
 TAP_LATER = frozenset({408, 425, 429})
 OTLP_LATER = frozenset({429, 502, 503, 504})
 IN_THE_DATA = frozenset({400, 413, 422})
 BODY_BYTES = 4_096
-"""Of an answer, as many bytes are looked at for a status of its own."""
+"""Bytes of a response's body that are searched for a `statusCode`."""
 
 SHOWN = 200
 
@@ -47,15 +47,15 @@ class Verdict(Enum):
 
 
 class SendResult(NamedTuple):
-    """What became of records that were sent.
+    """The result of sending records.
 
     Attributes:
         verdict: see the module.
-        says: for people: the status, and what the server said.
-        reason: the status alone, the same for all answers of a kind; "" when taken.
-        wait_ms: how long the server asks to be left alone; 0 when it does not.
-        too_long: shorter bodies may be taken.
-        rejected: of records that were taken, those that were not.
+        says: text for messages: the status, and the text of the response.
+        reason: the status alone, equal for all responses of a kind; "" when accepted.
+        wait_ms: time until the next request that the server asks for; 0 for none.
+        too_long: the server may accept shorter bodies.
+        rejected: number of records that an accepting server rejected nevertheless.
     """
 
     verdict: Verdict
@@ -67,28 +67,28 @@ class SendResult(NamedTuple):
 
 
 def read_tap(response: Response, now_ms: int) -> SendResult:
-    """Read a Data Tap's answer, whose status may stand in a JSON body instead.
+    """Read a Data Tap's response; its status may stand in a JSON body instead.
 
     Args:
-        response: the answer.
+        response: the response.
         now_ms: Unix ms, for a Retry-After that is a date.
     """
     status = tap_status(response)
     if status < 300 and response.cut and _begins_document(response.body):
-        # The status may stand in the part that is missing.
+        # The body is cut short, and the missing part may hold the status.
         return SendResult(Verdict.LATER, f"HTTP {status}{note(response)}", f"HTTP {status}")
     later = status in TAP_LATER or status >= 500
     return _answer(response, status, now_ms, later=later)
 
 
 def tap_status(response: Response) -> int:
-    """Return a Data Tap's status, wherever it stands."""
+    """Return a Data Tap's status, from the body if it holds one, else from the status line."""
     inside = _status_inside(response.body) if 200 <= response.status < 300 else 0
     return inside or response.status
 
 
 def read_otlp(response: Response, now_ms: int) -> SendResult:
-    """Read a collector's answer; what a partial success rejects the caller finds out."""
+    """Read a collector's response; the caller reads the rejected count of a partial success."""
     return _answer(response, response.status, now_ms, later=response.status in OTLP_LATER)
 
 
@@ -106,7 +106,7 @@ def _answer(response: Response, status: int, now_ms: int, *, later: bool) -> Sen
 
 
 def retry_after_ms(text: str, now_ms: int) -> int:
-    """Return how long a server asks to be left alone, bounded; 0 when it does not say."""
+    """Return the wait that `Retry-After` asks for, at most `LONGEST_WAIT_MS`; 0 without one."""
     text = text.strip()
     if text.isascii() and text.isdigit():
         return min(int(text[:9]) * 1_000, LONGEST_WAIT_MS)
@@ -115,7 +115,7 @@ def retry_after_ms(text: str, now_ms: int) -> int:
 
 
 def _status_inside(body: bytes) -> int:
-    """Return `statusCode` of a JSON object, 0 when there is none that refuses."""
+    """Return `statusCode` of a JSON object, 0 if it is missing or no refusal."""
     if not _begins_document(body):
         return 0
     try:
