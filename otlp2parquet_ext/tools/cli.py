@@ -21,6 +21,7 @@ from otlp2parquet_ext import __version__
 from otlp2parquet_ext.common.log import hide
 from otlp2parquet_ext.common.secrets.url_options import secrets_of
 from otlp2parquet_ext.common.settings.settings import secrets_in
+from otlp2parquet_ext.tools.commands.completion import complete
 from otlp2parquet_ext.tools.terminal import clean, show_error
 
 if TYPE_CHECKING:
@@ -86,7 +87,13 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command("cost", "what it costs in the lake, beside CloudWatch Logs", "cost.command"),
     Command("settings", "list every variable the extension reads", "commands.settings"),
-    Command("completion", "let a shell complete these commands", "commands.completion"),
+    Command(
+        "completion",
+        "let a shell complete these commands",
+        "commands.completion",
+        ("argcomplete",),
+        "completion",
+    ),
 )
 
 
@@ -111,6 +118,8 @@ class Module(Protocol):
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit status."""
+    if "_ARGCOMPLETE" in os.environ:
+        complete()
     given = sys.argv[1:] if arguments is None else arguments
     hide(secrets_in(os.environ))
     hide([secret for one in given if "://" in one for secret in secrets_of(one, paths=True)])
