@@ -21,7 +21,6 @@ from otlp2parquet_ext import __version__
 from otlp2parquet_ext.common.log import hide
 from otlp2parquet_ext.common.secrets.url_options import secrets_of
 from otlp2parquet_ext.common.settings.settings import secrets_in
-from otlp2parquet_ext.tools.commands.completion import complete
 from otlp2parquet_ext.tools.terminal import clean, show_error
 
 if TYPE_CHECKING:
@@ -119,7 +118,7 @@ class Module(Protocol):
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit status."""
     if "_ARGCOMPLETE" in os.environ:
-        complete()
+        _complete(os.environ.get("COMP_LINE", ""))
     given = sys.argv[1:] if arguments is None else arguments
     hide(secrets_in(os.environ))
     hide([secret for one in given if "://" in one for secret in secrets_of(one, paths=True)])
@@ -137,6 +136,14 @@ def main(arguments: list[str] | None = None) -> int:
     except Exception:  # noqa: BLE001 - Python would print it unmasked
         show_error(traceback.format_exc())
         return BUG
+
+
+def _complete(line: str) -> None:
+    """Answer a shell that asks what may follow a line, and end the process."""
+    import argcomplete  # noqa: PLC0415 - an extra
+
+    parser = parser_for(*(name for name in names() if name in line.split()))
+    argcomplete.autocomplete(parser, always_complete_options="long")
 
 
 def parser_for(*names: str) -> argparse.ArgumentParser:

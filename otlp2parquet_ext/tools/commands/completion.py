@@ -6,7 +6,6 @@ command line itself, which has to be in PATH, each time somebody presses the tab
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -27,20 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(chosen: argparse.Namespace) -> int:
     """Print the script."""
-    import argcomplete  # noqa: PLC0415 - an extra
+    from argcomplete.shell_integration import shellcode  # noqa: PLC0415 - an extra
 
     from otlp2parquet_ext.tools.cli import PROGRAM  # noqa: PLC0415 - it imports this module
 
-    print(argcomplete.shellcode([PROGRAM], shell=chosen.shell))
+    print(shellcode([PROGRAM], shell=chosen.shell))
     return 0
-
-
-def complete() -> None:
-    """Answer a shell that asks what may follow, and end the process."""
-    import argcomplete  # noqa: PLC0415 - an extra
-
-    from otlp2parquet_ext.tools.cli import names, parser_for  # noqa: PLC0415 - it imports this module
-
-    words = os.environ.get("COMP_LINE", "").split()
-    parser = parser_for(*(name for name in names() if name in words))
-    argcomplete.autocomplete(parser, always_complete_options="long")
