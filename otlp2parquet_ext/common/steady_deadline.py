@@ -9,6 +9,7 @@ at once, an hour behind would prolong them by an hour.
 
 from __future__ import annotations
 
+import math
 import time
 
 
@@ -26,6 +27,10 @@ class SteadyDeadline:
         """Return the ms that are left; below zero once it has passed."""
         return self._until_ms - time.monotonic() * 1_000
 
-    def unix_ms(self) -> int:
-        """Return the deadline in Unix ms, by the wall clock as it is now."""
-        return round(time.time() * 1_000 + self.left_ms())
+    def unix_ms(self, most_ms: float = math.inf) -> int:
+        """Return the deadline in Unix ms, by the wall clock as it is now.
+
+        Args:
+            most_ms: time from now on that is not exceeded.
+        """
+        return int(time.time() * 1_000 + min(self.left_ms(), most_ms))

@@ -10,6 +10,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
+from otlp2parquet_ext.common.steady_deadline import SteadyDeadline
 from otlp2parquet_ext.functions.committer.opening import open_places
 from otlp2parquet_ext.functions.committer.progress import Progress
 from otlp2parquet_ext.functions.committer.sweeping import Options
@@ -44,9 +45,9 @@ def run(chosen: argparse.Namespace) -> int:
     """Run the command; return its exit status: 0, `LEFT` or `SET_ASIDE`."""
     environ = {**os.environ, "OTLP2PARQUET_DESTINATION": chosen.destination}
     try:
-        deadline_ms = now_ms() + chosen.seconds * 1_000
+        deadline = SteadyDeadline(now_ms() + chosen.seconds * 1_000)
         places = open_places(environ)
-        waiting, problems = count_waiting(places, deadline_ms)
+        waiting, problems = count_waiting(places, deadline.unix_ms())
     except (DestinationError, StorageError) as error:
         show_error(error)
         return 1
@@ -56,9 +57,9 @@ def run(chosen: argparse.Namespace) -> int:
             show_error(problem)
         status = int(bool(problems))
     else:
-        status = _commit(places, chosen, waiting, deadline_ms)
+        status = _commit(places, chosen, waiting, deadline.unix_ms())
     if chosen.maintain or chosen.sweep:
-        status = _care(places, chosen, deadline_ms) or status
+        status = _care(places, chosen, deadline.unix_ms()) or status
     return status
 
 

@@ -187,7 +187,7 @@ def test_a_trial_that_was_frozen_is_tried_again(monkeypatch: pytest.MonkeyPatch)
     from otlp2parquet_ext.lake.checking import runner  # noqa: PLC0415
 
     now, answers = [0], ["dead", "fine"]
-    monkeypatch.setattr(runner, "_now_ms", lambda: now[0])
+    monkeypatch.setattr(runner, "steady_ms", lambda: now[0])
 
     def run() -> str:
         if (answer := answers.pop(0)) == "dead":

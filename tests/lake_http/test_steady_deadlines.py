@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from scripted_http import answer, running
+from wall_clock import Wall
 
 from otlp2parquet_ext.common.steady_deadline import SteadyDeadline
 from otlp2parquet_ext.lake.http.aws import AwsClient
@@ -28,16 +29,6 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.lake.iceberg.commit.catalog import Version
 
 HOUR_S = 3_600.0
-
-
-class Wall:
-    """The wall clock, which can be set."""
-
-    def __init__(self, patch: pytest.MonkeyPatch) -> None:
-        really, really_ns = time.time, time.time_ns
-        self.ahead_s = 0.0
-        patch.setattr(time, "time", lambda: really() + self.ahead_s)
-        patch.setattr(time, "time_ns", lambda: really_ns() + round(self.ahead_s * 1e9))
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from otlp2parquet_ext.common.log import quote
+from otlp2parquet_ext.common.steady_deadline import SteadyDeadline
 from otlp2parquet_ext.functions.committer.sweeping import Options, Swept, sweep
 from otlp2parquet_ext.lake.iceberg.commit.append import LeanTable
-from otlp2parquet_ext.lake.iceberg.commit.handle import now_ms
 from otlp2parquet_ext.lake.iceberg.format.avro import AvroError
 from otlp2parquet_ext.lake.iceberg.format.metadata_errors import understood
 from otlp2parquet_ext.lake.iceberg.model.errors import CommitError
@@ -66,7 +66,7 @@ def care(
         grace_ms: time readers of expired snapshots are given.
         dry_run: look only.
     """
-    cared = Cared()
+    cared, deadline = Cared(), SteadyDeadline(deadline_ms)
     table = place.open_table()
     if not isinstance(table, LeanTable):
         cared.problems.append("this catalog's tables are taken care of by its own tools")
@@ -74,7 +74,7 @@ def care(
     handle = msgspec.structs.replace(table.handle, threads=place.threads)
 
     def attempt(what: str, work: Callable[[Handle], T]) -> T | None:
-        if now_ms() + LEAST_MS > deadline_ms:
+        if deadline.left_ms() < LEAST_MS:
             return None
         try:
             with understood(place.label or place.table):
@@ -84,11 +84,12 @@ def care(
             return None
 
     cared.merging = attempt(
-        "merging manifests", lambda h: merge_manifests(h, deadline_ms, dry_run=dry_run)
+        "merging manifests", lambda h: merge_manifests(h, deadline.unix_ms(), dry_run=dry_run)
     )
     cared.cleaned = attempt(
-        "cleaning", lambda h: clean(h, deadline_ms, grace_ms=grace_ms, dry_run=dry_run)
+        "cleaning",
+        lambda h: clean(h, deadline.unix_ms(), grace_ms=grace_ms, dry_run=dry_run),
     )
     if sweeping is not None:
-        cared.swept = attempt("the sweep", lambda h: sweep(place, h, deadline_ms, sweeping))
+        cared.swept = attempt("the sweep", lambda h: sweep(place, h, deadline.unix_ms(), sweeping))
     return cared

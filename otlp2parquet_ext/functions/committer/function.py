@@ -10,6 +10,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from otlp2parquet_ext.common.log import log, quote
+from otlp2parquet_ext.common.steady_deadline import SteadyDeadline
 from otlp2parquet_ext.functions.committer.events import read_event
 from otlp2parquet_ext.functions.committer.opening import open_places
 from otlp2parquet_ext.functions.committer.sweeping import Options
@@ -67,23 +68,23 @@ def answer(places: Sequence[TableLocation], event: object, deadline_ms: int) -> 
         event: as Lambda hands it over.
         deadline_ms: Unix ms.
     """
-    wake = read_event(event)
+    deadline, wake = SteadyDeadline(deadline_ms), read_event(event)
     if wake.foreign:
         log("warning", f"{wake.foreign} messages of the queue tell of no object; they are passed")
     places = [place for place in places if _is_meant(place, wake)]
-    dones = commit_all(places, deadline_ms)
+    dones = commit_all(places, deadline.unix_ms())
     done, left = together(dones), _left(places, wake, dones)
     if done.problem:
         log("error", f"{done.problem}; {done.files} files were committed before")
     if wake.queued:
         failed = [{"itemIdentifier": id_} for id_, names in wake.messages.items() if names & left]
-        _care(places, deadline_ms)
+        _care(places, deadline.unix_ms())
         return {"batchItemFailures": failed}
     if wake.names & left or (done.problem and not wake.names):
         if done.empty:  # what is left cannot be read: nothing the tables' care should wait for
-            _care(places, deadline_ms)
+            _care(places, deadline.unix_ms())
         raise CommitterError(f"{done.problem}; {done.files} files were committed before")
-    _care(places, deadline_ms)
+    _care(places, deadline.unix_ms())
     aside = {"aside": done.aside} if done.aside else {}
     return {"files": done.files, "rows": done.rows, "snapshots": done.snapshots, **aside}
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from otlp2parquet_ext.common.steady_deadline import SteadyDeadline
 from otlp2parquet_ext.functions.committer.adopt import descriptor
 from otlp2parquet_ext.lake.destinations.refit import BESIDE
 from otlp2parquet_ext.lake.iceberg.commit.handle import now_ms
@@ -119,6 +120,7 @@ def sweep(place: TableLocation, handle: Handle, deadline_ms: int, options: Optio
         StorageError: something cannot be listed, read or deleted; the next run goes on there.
         CommitError, AvroError, TimeoutError: likewise.
     """
+    deadline = SteadyDeadline(deadline_ms)
     version = handle.catalog.load(deadline_ms, fresh=True)
     if version is None:
         return Swept(why="there is no table")
@@ -128,10 +130,10 @@ def sweep(place: TableLocation, handle: Handle, deadline_ms: int, options: Optio
     last = Position(0) if options.dry_run else marks.last()
     if last.ended and now_ms() - last.written_ms < options.every_ms:
         return Swept(why="the last sweep was not long ago")
-    run = _SweepRun(place, handle, deadline_ms, options)
+    run = _SweepRun(place, handle, deadline, options)
     after = "" if last.ended else last.after
     where = places(handle, version.metadata, [place.inbox.location])
-    while not run.swept.ended and now_ms() + LEAST_MS < deadline_ms:
+    while not run.swept.ended and deadline.left_ms() > LEAST_MS:
         page = look(handle, where, after, options.older_than_ms, options.files_per_page)
         run.page(where, page)
         after, run.swept.ended = page.after or "", page.after is None
@@ -148,11 +150,11 @@ class _SweepRun:
     """
 
     def __init__(
-        self, place: TableLocation, handle: Handle, deadline_ms: int, options: Options
+        self, place: TableLocation, handle: Handle, deadline: SteadyDeadline, options: Options
     ) -> None:
         self._place = place
         self._handle = handle
-        self._deadline_ms = deadline_ms
+        self._deadline = deadline
         self._options = options
         self.swept = Swept()
 
@@ -163,11 +165,16 @@ class _SweepRun:
             return
         # In this order: what waits may become visible in between, not the other way round.
         described = self._place.inbox.names()
-        version = self._handle.catalog.load(self._deadline_ms, fresh=True)
+        version = self._handle.catalog.load(self._deadline.unix_ms(), fresh=True)
         if version is None:
             return
         found = sort_out(
-            self._handle, version, where, page.old, described, deadline_ms=self._deadline_ms
+            self._handle,
+            version,
+            where,
+            page.old,
+            described,
+            deadline_ms=self._deadline.unix_ms(),
         )
         self._delete(found.waste)
         self.swept.foreign += len(found.foreign)

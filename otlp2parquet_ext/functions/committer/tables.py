@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from otlp2parquet_ext.common.steady_deadline import SteadyDeadline
 from otlp2parquet_ext.functions.committer.care import Cared, care
 from otlp2parquet_ext.functions.committer.work import FILES_PER_SNAPSHOT, Done, commit_waiting
 from otlp2parquet_ext.lake.iceberg.model.errors import CommitError
@@ -37,8 +38,8 @@ def commit_all(
     Returns:
         What was done for each. Nothing is raised.
     """
-    dones = [Done() for _ in places]
-    going = [n for n, place in enumerate(places) if _may_wait(place, dones[n], deadline_ms)]
+    dones, deadline = [Done() for _ in places], SteadyDeadline(deadline_ms)
+    going = [n for n, place in enumerate(places) if _may_wait(place, dones[n], deadline)]
     while going:
         for number in tuple(going):
             most = per_snapshot
@@ -47,7 +48,7 @@ def commit_all(
             if most <= 0:
                 return dones
             done = commit_waiting(
-                places[number], deadline_ms, limit=most, per_snapshot=per_snapshot
+                places[number], deadline.unix_ms(), limit=most, per_snapshot=per_snapshot
             )
             dones[number] = together([dones[number], done], empty=done.empty)
             progress(together(dones))
@@ -62,19 +63,20 @@ def count_waiting(places: Sequence[TableLocation], deadline_ms: int) -> tuple[in
     Raises:
         StorageError: an inbox cannot be listed.
     """
-    waiting, problems = 0, []
+    waiting, problems, deadline = 0, list[str](), SteadyDeadline(deadline_ms)
     for place in places:
         try:
-            waiting += len(place.inbox.entries()) if place.may_wait(deadline_ms) else 0
+            may_wait = place.may_wait(deadline.unix_ms())
+            waiting += len(place.inbox.entries()) if may_wait else 0
         except CommitError as error:
             problems.append(str(error))
     return waiting, problems
 
 
-def _may_wait(place: TableLocation, done: Done, deadline_ms: int) -> bool:
+def _may_wait(place: TableLocation, done: Done, deadline: SteadyDeadline) -> bool:
     """Tell whether anything may wait for a table; if not, say so in `done`."""
     try:
-        done.empty = not place.may_wait(deadline_ms)
+        done.empty = not place.may_wait(deadline.unix_ms())
     except CommitError as error:
         done.problem = str(error)
     return not (done.empty or done.problem)
@@ -100,11 +102,13 @@ def care_for_all(
     dry_run: bool = False,
 ) -> Iterator[tuple[TableLocation, Cared]]:
     """Take care of each table that is there; see `care`."""
+    deadline = SteadyDeadline(deadline_ms)
     for place in places:
         try:
-            if not place.is_first and place.open_table().metadata_location(deadline_ms) is None:
+            table = None if place.is_first else place.open_table()
+            if table is not None and table.metadata_location(deadline.unix_ms()) is None:
                 continue
         except CommitError as error:
             yield place, Cared(problems=[str(error)])
             continue
-        yield place, care(place, deadline_ms, sweeping=sweeping, dry_run=dry_run)
+        yield place, care(place, deadline.unix_ms(), sweeping=sweeping, dry_run=dry_run)

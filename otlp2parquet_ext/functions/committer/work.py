@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from otlp2parquet_ext.common.steady_deadline import SteadyDeadline
 from otlp2parquet_ext.lake.destinations.refit import commit_fitting
-from otlp2parquet_ext.lake.iceberg.commit.handle import now_ms
 from otlp2parquet_ext.lake.iceberg.commit.set_aside import Aside
 from otlp2parquet_ext.lake.iceberg.commit.trust import Rejection
 from otlp2parquet_ext.lake.iceberg.model.errors import CommitError, ConflictError
@@ -71,13 +71,13 @@ def commit_waiting(
     Returns:
         What was done. Nothing is raised: a problem leaves things as they are, for a later call.
     """
-    done = Done()
+    done, deadline = Done(), SteadyDeadline(deadline_ms)
     try:
-        while not done.empty and now_ms() + LEAST_MS < deadline_ms:
+        while not done.empty and deadline.left_ms() > LEAST_MS:
             most = per_snapshot if limit is None else min(per_snapshot, limit - done.files)
             if most <= 0:
                 return done
-            _snapshot(place, most, deadline_ms, done)
+            _snapshot(place, most, deadline, done)
             progress(done)
         if not done.empty:
             done.problem = "there was no time for more"
@@ -88,13 +88,14 @@ def commit_waiting(
     return done
 
 
-def _snapshot(place: TableLocation, most: int, deadline_ms: int, done: Done) -> None:
+def _snapshot(place: TableLocation, most: int, deadline: SteadyDeadline, done: Done) -> None:
     """Commit the oldest files that wait."""
-    taken = place.inbox.take(most, threads=place.threads, deadline_ms=deadline_ms)
+    taken = place.inbox.take(most, threads=place.threads, deadline_ms=deadline.unix_ms())
     files = [waiting.file for waiting in taken.files]
     aside = list(taken.aside)
     if files:
-        _, left_out = commit_fitting(place.open_table(), place.inbox, files, deadline_ms)
+        table = place.open_table()
+        _, left_out = commit_fitting(table, place.inbox, files, deadline.unix_ms())
         visible = [file for file in files if file.name not in left_out]
         place.inbox.remove(
             [w.entry for w in (*taken.files, *taken.again) if w.file.name not in left_out]
@@ -110,6 +111,6 @@ def _snapshot(place: TableLocation, most: int, deadline_ms: int, done: Done) -> 
     # What is good comes first: it must not wait for a role that may not put aside the rest.
     place.inbox.set_aside(aside, threads=place.threads)
     done.aside += len(aside)
-    done.empty = not (files or aside) and now_ms() < deadline_ms
+    done.empty = not (files or aside) and deadline.left_ms() > 0
     if done.empty and taken.unread:
         done.problem = f"{len(taken.unread)} entries of the inbox stay unread: {taken.unread[0]}"

@@ -6,10 +6,11 @@ The handler is `otlp2parquet_ext.functions.ingest.function.handler`.
 from __future__ import annotations
 
 import os
+import time
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from otlp2parquet_ext.functions.ingest.service import IngestService, now_ms
+from otlp2parquet_ext.functions.ingest.service import IngestService
 
 if TYPE_CHECKING:
     from otlp2parquet_ext.functions.lambda_context import LambdaContext
@@ -31,7 +32,8 @@ def handler(event: object, context: LambdaContext) -> dict[str, Any]:
     Raises:
         EventError: the event is no HTTP request.
     """
-    return _service().answer(event, now_ms() + context.get_remaining_time_in_millis() - MARGIN_MS)
+    now_ms = time.time_ns() // 1_000_000
+    return _service().answer(event, now_ms + context.get_remaining_time_in_millis() - MARGIN_MS)
 
 
 @cache

@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
+from otlp2parquet_ext.common.hold_limits import steady_ms
 from otlp2parquet_ext.common.log import hide, log, quote
+from otlp2parquet_ext.common.steady_deadline import SteadyDeadline
 from otlp2parquet_ext.functions.ingest.tokens import IngestTokens, SecretError, split_tokens
 from otlp2parquet_ext.lake.destinations.access import Access
 from otlp2parquet_ext.lake.http.errors import UNREADABLE, error_of
@@ -23,7 +25,7 @@ from otlp2parquet_ext.lake.http.limits import DOCUMENT
 from otlp2parquet_ext.lake.http.response import WebError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
 VARIABLE = "OTLP2PARQUET_INGEST_TOKEN"
 CACHE_MS = 300_000
@@ -74,13 +76,11 @@ class Secret:
         arn: of the secret or parameter; its text is a list as in the variable, or a JSON object
             whose `token` is one.
         environ: variables of the process: credentials, endpoints.
-        now_ms: gives Unix milliseconds.
     """
 
-    def __init__(self, arn: str, environ: Mapping[str, str], now_ms: Callable[[], int]) -> None:
+    def __init__(self, arn: str, environ: Mapping[str, str]) -> None:
         self._arn = arn
         self._access = Access(environ, {})
-        self._now_ms = now_ms
         self._tokens: IngestTokens | None = None
         self._fetched_ms = 0
 
@@ -93,10 +93,10 @@ class Secret:
         Raises:
             SecretError: they cannot be fetched, and never were.
         """
-        now_ms = self._now_ms()
-        if self._tokens is None or not 0 <= now_ms - self._fetched_ms < CACHE_MS:
+        deadline, now_ms = SteadyDeadline(deadline_ms), steady_ms()
+        if self._tokens is None or now_ms - self._fetched_ms >= CACHE_MS:
             try:
-                found = split_tokens(self._fetch(min(deadline_ms, now_ms + LIMIT_MS)))
+                found = split_tokens(self._fetch(deadline.unix_ms(LIMIT_MS)))
             except SecretError as error:
                 if self._tokens is None:
                     raise

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from otlp2parquet_ext.common.log import hide, log, quote
 from otlp2parquet_ext.common.settings.settings import Settings, load, secrets_in
+from otlp2parquet_ext.common.steady_deadline import SteadyDeadline
 from otlp2parquet_ext.functions.ingest.call import Format, IngestCall
 from otlp2parquet_ext.functions.ingest.event_bodies import take_events
 from otlp2parquet_ext.functions.ingest.events import BodyError, IngestRequest, body_of, read_event
@@ -44,11 +45,6 @@ PASSING = (DestinationError, SecretError, ImportError, MemoryError, OSError)
 NO_BASE64 = "the gateway did not mark the body as base64: see docs/ingest.md, binary media types"
 
 
-def now_ms() -> int:
-    """Return Unix milliseconds."""
-    return time.time_ns() // 1_000_000
-
-
 class IngestService:
     """See the module.
 
@@ -66,7 +62,7 @@ class IngestService:
         self._tokens, self._secret = _door(self._settings, environ)
         self._redactor = _redactor(self._settings, problems)
         self._exclude, bad = exclusion(self._settings.exclude)
-        self._store = Store(self._settings, environ, now_ms)
+        self._store = Store(self._settings, environ)
         for problem in problems + bad:
             log("warning", problem)
 
@@ -90,9 +86,9 @@ class IngestService:
         Raises:
             EventError: it is no HTTP request.
         """
-        request = read_event(event)
+        deadline, request = SteadyDeadline(deadline_ms), read_event(event)
         try:
-            answer = self._answer(request, deadline_ms)
+            answer = self._answer(request, deadline)
         except PASSING as error:
             log(
                 "error",
@@ -110,8 +106,8 @@ class IngestService:
             answer = refusal(500, problem, json=wants_json(request))
         return as_gateway(answer)
 
-    def _answer(self, request: IngestRequest, deadline_ms: int) -> IngestResponse:
-        if not is_health(request) and (no := self._check(request, deadline_ms)):
+    def _answer(self, request: IngestRequest, deadline: SteadyDeadline) -> IngestResponse:
+        if not is_health(request) and (no := self._check(request, deadline)):
             return no
         call = read_head(request)
         if isinstance(call, IngestResponse):
@@ -120,13 +116,13 @@ class IngestService:
         if isinstance(taken, IngestResponse):
             return taken
         if taken.tables:
-            lost = self._store.keep(Batch(taken.name, taken.tables), deadline_ms)
+            lost = self._store.keep(Batch(taken.name, taken.tables), deadline.unix_ms())
             taken = taken.without(lost)
         return success(call, taken)
 
-    def _check(self, request: IngestRequest, deadline_ms: int) -> IngestResponse | None:
+    def _check(self, request: IngestRequest, deadline: SteadyDeadline) -> IngestResponse | None:
         """Return None for who may send, else what to answer."""
-        tokens = self._secret.tokens(deadline_ms) if self._secret else self._tokens
+        tokens = self._secret.tokens(deadline.unix_ms()) if self._secret else self._tokens
         return tokens.check(request) if tokens else None
 
     def _take(self, call: IngestCall, request: IngestRequest) -> AcceptedRequest | IngestResponse:
@@ -171,7 +167,7 @@ def _door(
     if text.startswith("arn:"):
         from otlp2parquet_ext.functions.ingest.secrets import Secret  # noqa: PLC0415 - seldom
 
-        return None, Secret(text, environ, now_ms)
+        return None, Secret(text, environ)
     tokens = split_tokens(text)
     hide(tokens)
     return IngestTokens(tokens) if text else None, None

@@ -13,13 +13,15 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING
 
+from otlp2parquet_ext.common.hold_limits import steady_ms
 from otlp2parquet_ext.common.log import log, quote
 from otlp2parquet_ext.common.retry import FIRST_RETRY_MS, Retry
+from otlp2parquet_ext.common.steady_deadline import SteadyDeadline
 from otlp2parquet_ext.lake.destinations.choose import choose
 from otlp2parquet_ext.lake.destinations.destination import BusyError, Destination, DestinationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from otlp2parquet_ext.common.settings.settings import Settings
     from otlp2parquet_ext.lake.destinations.destination import Batch, Lost
@@ -37,15 +39,11 @@ class Store:
     Args:
         settings: name it.
         environ: variables of the process: credentials, regions, endpoints.
-        now_ms: gives Unix milliseconds.
     """
 
-    def __init__(
-        self, settings: Settings, environ: Mapping[str, str], now_ms: Callable[[], int]
-    ) -> None:
+    def __init__(self, settings: Settings, environ: Mapping[str, str]) -> None:
         self._settings = settings
         self._environ = environ
-        self._now_ms = now_ms
         self._destination: Destination | None = None
         self._retry = Retry()
 
@@ -61,10 +59,10 @@ class Store:
         Raises:
             DestinationError: it is not safe.
         """
-        destination = self.open()
-        commits = self._may_commit(deadline_ms)
+        destination, deadline = self.open(), SteadyDeadline(deadline_ms)
+        commits = self._may_commit(deadline)
         stored = destination.store(batch, commit_follows=commits)
-        if (commits or not stored.safe) and not self._commit(destination, deadline_ms):
+        if (commits or not stored.safe) and not self._commit(destination, deadline):
             destination.describe()
         return stored.lost
 
@@ -78,25 +76,24 @@ class Store:
             self._destination = choose(self._settings, self._environ)
         return self._destination
 
-    def _may_commit(self, deadline_ms: int) -> bool:
-        now_ms = self._now_ms()
-        in_time = now_ms + COMMIT_LEAST_MS <= deadline_ms
-        return self._settings.commit == "direct" and in_time and not self._retry.waits(now_ms)
+    def _may_commit(self, deadline: SteadyDeadline) -> bool:
+        in_time = deadline.left_ms() >= COMMIT_LEAST_MS
+        waits = self._retry.waits(steady_ms())
+        return self._settings.commit == "direct" and in_time and not waits
 
-    def _commit(self, destination: Destination, deadline_ms: int) -> bool:
+    def _commit(self, destination: Destination, deadline: SteadyDeadline) -> bool:
         """Commit; False when it did not come about, for whatever reason: the rows are stored."""
-        until_ms = min(deadline_ms, self._now_ms() + COMMIT_LIMIT_MS)
         try:
-            destination.commit(until_ms)
+            destination.commit(deadline.unix_ms(COMMIT_LIMIT_MS))
         except BusyError:
             jitter_ms = random.randrange(FIRST_RETRY_MS)  # noqa: S311 - no secret
-            self._retry.postponed(self._now_ms(), jitter_ms)
+            self._retry.postponed(steady_ms(), jitter_ms)
             return False
         except Exception as error:  # noqa: BLE001 - a bug of ours may not undo what is stored
             if not self._retry.failures:
                 problem = error if isinstance(error, DestinationError) else quote(repr(error))
                 log("error", f"{problem}; what is stored waits in the inbox")
-            self._retry.failed(self._now_ms())
+            self._retry.failed(steady_ms())
             return False
         self._retry = Retry()
         return True

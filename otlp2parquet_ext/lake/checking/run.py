@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, NamedTuple
 
+from otlp2parquet_ext.common.hold_limits import steady_ms
 from otlp2parquet_ext.common.settings.settings import load
 from otlp2parquet_ext.lake.checking.plans import trials_of
 from otlp2parquet_ext.lake.checking.runner import FAILED, NOTE, TrialVerdict, tried
@@ -68,7 +68,7 @@ def verdicts(environ: Mapping[str, str], wish: Wish = Wish()) -> Iterator[TrialV
         )
         return
     try:
-        deadline_ms = time.time_ns() // 1_000_000 + wish.total_ms
+        until_ms = steady_ms() + wish.total_ms
         addresses = all_checked(settings)
         labels = names(addresses) if len(addresses) > 1 else [""]
         used = environment_settings(addresses, settings)
@@ -88,7 +88,7 @@ def verdicts(environ: Mapping[str, str], wish: Wish = Wish()) -> Iterator[TrialV
             )
             if problem := strategy_problem((address,), settings):
                 yield TrialVerdict("strategy", NOTE, problem, destination=label)
-            for verdict in tried(trials_of(subject), subject.values, deadline_ms):
+            for verdict in tried(trials_of(subject), subject.values, until_ms):
                 yield verdict._replace(destination=label)
     except AddressError as error:
         yield TrialVerdict("destination", FAILED, str(error))

@@ -8,9 +8,9 @@ is not there takes as long as one request of it.
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from otlp2parquet_ext.common.hold_limits import steady_ms
 from otlp2parquet_ext.common.log import quote
 from otlp2parquet_ext.lake.checking.policies import actions_of, statements_for
 from otlp2parquet_ext.lake.checking.remedies import Cause, cause_of, lacking, remedy
@@ -76,19 +76,19 @@ class TrialVerdict(NamedTuple):
 
 
 def tried(
-    trials: Iterable[Trial], values: Mapping[str, str], deadline_ms: int
+    trials: Iterable[Trial], values: Mapping[str, str], until_ms: int
 ) -> Iterator[TrialVerdict]:
     """Yield a verdict for each trial, in order.
 
     Args:
         trials: may depend on what earlier ones found.
         values: stand for the placeholders of policies.
-        deadline_ms: Unix ms after which no trial begins.
+        until_ms: ms of `steady_ms` after which no trial begins: the wall clock may be set.
     """
     failed: set[str] = set()
     silent: set[str] = set()
     for trial in trials:
-        if why := _why_not(trial, failed, silent, deadline_ms):
+        if why := _why_not(trial, failed, silent, until_ms):
             failed.add(trial.step)
             yield TrialVerdict(trial.step, SKIPPED, why)
             continue
@@ -101,23 +101,23 @@ def tried(
             yield verdict
 
 
-def _why_not(trial: Trial, failed: set[str], silent: set[str], deadline_ms: int) -> str:
+def _why_not(trial: Trial, failed: set[str], silent: set[str], until_ms: int) -> str:
     if trial.service and trial.service in silent:
         return f"{trial.service} did not answer before"
     if missing := [step for step in trial.needs if step in failed]:
         return f"makes no sense without {missing[0]!r}"
-    return "the time for the check is over" if _now_ms() >= deadline_ms else ""
+    return "the time for the check is over" if steady_ms() >= until_ms else ""
 
 
 def _tried(trial: Trial, values: Mapping[str, str]) -> tuple[TrialVerdict, Cause | None]:
-    began_ms = _now_ms()
+    began_ms = steady_ms()
     try:
         try:
             return TrialVerdict(trial.step, OK, trial.run()), None
         except NotTried:
             raise
         except Exception:
-            if _now_ms() - began_ms < FROZEN_MS:
+            if steady_ms() - began_ms < FROZEN_MS:
                 raise
             return TrialVerdict(trial.step, OK, trial.run()), None
     except NotTried as error:
@@ -139,7 +139,3 @@ def _failure(
     said = quote(error, ERROR_CHARACTERS) or type(error).__name__
     advice = remedy(error, cause, lacks)
     return TrialVerdict(trial.step, FAILED, said, advice, statements), cause
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

@@ -14,6 +14,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
+from otlp2parquet_ext.common.hold_limits import steady_ms
 from otlp2parquet_ext.common.log import log
 from otlp2parquet_ext.common.retry import left_ms
 from otlp2parquet_ext.lake.destinations.destination import DestinationError, Lost, Need, Receipt
@@ -101,14 +102,13 @@ class Forwarder:
         del commit_follows
         if batch.name in self._sent:
             return Receipt(0, 0)
-        now = _now_ms()
-        if wait_ms := left_ms(self._not_before_ms, now, LONGEST_WAIT_MS):
+        if wait_ms := left_ms(self._not_before_ms, steady_ms(), LONGEST_WAIT_MS):
             raise DestinationError(f"{self._name} asked to be left alone for {wait_ms} ms more")
         tries = self._head.tries + 1 if self._head.batch == batch.name else 0
         self._head = _Head(batch.name, self._head.pieces if tries else 0, tries)
         before = self._refused
         try:
-            size_bytes = self._send_all(batch, now + STORE_MS)
+            size_bytes = self._send_all(batch, steady_ms() + STORE_MS)
         except DestinationError as error:
             raise DestinationError(f"{self._name}: {error}") from error
         self._sent.append(batch.name)
@@ -121,14 +121,19 @@ class Forwarder:
         report_refused, self._report_refused = self._report_refused, False
         return Receipt(0, size_bytes, lost=lost, report_refused=report_refused)
 
-    def _send_all(self, batch: Batch, deadline_ms: int) -> int:
-        """Send the unsent part of a batch; return how many bytes."""
+    def _send_all(self, batch: Batch, until_ms: int) -> int:
+        """Send the unsent part of a batch; return how many bytes.
+
+        Args:
+            batch: see `store`.
+            until_ms: ms of `steady_ms` after which no request begins.
+        """
         budget, size_bytes = REFUSALS, 0
         for portion in without_first(self._dialect.portions(batch), self._head.pieces):
             waiting = list(fitting(portion, self._limit_bytes))[::-1]
             while waiting:
                 part = waiting.pop()
-                answer, sent = self._send(part, deadline_ms)
+                answer, sent = self._send(part, until_ms)
                 size_bytes += sent
                 budget -= answer.verdict is Verdict.SPLIT
                 if answer.verdict is Verdict.SPLIT and part.pieces > 1 and budget > 0:
@@ -142,10 +147,10 @@ class Forwarder:
                 self._head = self._head._replace(pieces=self._head.pieces + part.pieces)
         return size_bytes
 
-    def _send(self, part: Portion, deadline_ms: int) -> tuple[SendResult, int]:
+    def _send(self, part: Portion, until_ms: int) -> tuple[SendResult, int]:
         """Send one body; return the result and the body's length in bytes."""
-        now = _now_ms()
-        if now >= deadline_ms:
+        left = until_ms - steady_ms()
+        if left <= 0:
             raise DestinationError("it takes too long; the rest is sent with the next try")
         try:
             response, sent = post(
@@ -154,13 +159,13 @@ class Forwarder:
                 part,
                 attempt=self._head.tries,
                 gzip=self._gzip,
-                deadline_ms=min(deadline_ms, now + REQUEST_MS),
+                deadline_ms=_unix_ms() + min(left, REQUEST_MS),
             )
         except WebError as error:
             raise DestinationError(str(error)) from error
-        answer = self._dialect.read(response, part, _now_ms())
+        answer = self._dialect.read(response, part, _unix_ms())
         if answer.verdict is Verdict.LATER:
-            self._not_before_ms = _now_ms() + answer.wait_ms
+            self._not_before_ms = steady_ms() + answer.wait_ms
             raise DestinationError(answer.says)
         return answer, sent
 
@@ -211,5 +216,5 @@ class Forwarder:
         self._client().close()
 
 
-def _now_ms() -> int:
+def _unix_ms() -> int:
     return time.time_ns() // 1_000_000

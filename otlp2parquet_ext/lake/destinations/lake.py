@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec import Struct
 
+from otlp2parquet_ext.common.hold_limits import steady_ms
 from otlp2parquet_ext.common.log import log
+from otlp2parquet_ext.common.steady_deadline import SteadyDeadline
 from otlp2parquet_ext.lake.destinations.destination import (
     BusyError,
     DestinationError,
@@ -119,7 +121,7 @@ class Lake:
         self._fit = Matched(named(self._columns, lower_case=lower_case))
         self._waiting: dict[str, _Waiting] = {}
         self._taken: dict[str, list[str]] = {}
-        self._looked_ms = 0
+        self._looked_ms = -LOOK_INTERVAL_MS
         self._look_interval_ms = LOOK_INTERVAL_MS
 
     def store(self, batch: Batch, *, commit_follows: bool = False) -> Receipt:
@@ -177,7 +179,7 @@ class Lake:
     def _remember(self, waiting: _Waiting) -> None:
         """Keep a file for the next commit; beyond one commit's files, the inbox alone keeps it."""
         if waiting.described and len(self._waiting) >= FILES_PER_COMMIT:
-            self._looked_ms = 0
+            self._looked_ms = -LOOK_INTERVAL_MS
         else:
             self._waiting[waiting.file.name] = waiting
 
@@ -193,10 +195,11 @@ class Lake:
 
     def commit(self, deadline_ms: int) -> int:
         """See `Destination.commit`: from time to time it also commits files of the inbox."""
-        committed = 0
+        committed, deadline = 0, SteadyDeadline(deadline_ms)
         try:
-            while self._direct and (files := self._next(deadline_ms)):
-                fit, left_out = commit_fitting(self._open(), self._inbox, files, deadline_ms)
+            while self._direct and (files := self._next(deadline)):
+                table = self._open()
+                fit, left_out = commit_fitting(table, self._inbox, files, deadline.unix_ms())
                 self._fit = fit or self._fit
                 for file in files:
                     if file.name in left_out:
@@ -210,7 +213,7 @@ class Lake:
             raise DestinationError(str(error)) from error
         return committed
 
-    def _next(self, deadline_ms: int) -> list[DataFile]:
+    def _next(self, deadline: SteadyDeadline) -> list[DataFile]:
         """Return the files for the next snapshot: our own, then those of the inbox."""
         now_ms = time.time_ns() // 1_000_000
         mine = [waiting.file for waiting in list(self._waiting.values())[:FILES_PER_COMMIT]]
@@ -219,19 +222,18 @@ class Lake:
             for file in mine
             if now_ms - file.stored_ms <= UNCHECKED_MS or self._is_still_there(file)
         ]
-        if (
-            now_ms >= self._looked_ms + self._look_interval_ms
-            and deadline_ms - now_ms >= INBOX_LOOK_LEAST_MS
-        ):
-            return mine + self._of_others(now_ms, deadline_ms - INBOX_LOOK_LEAST_MS)
+        may_look = steady_ms() >= self._looked_ms + self._look_interval_ms
+        if may_look and deadline.left_ms() >= INBOX_LOOK_LEAST_MS:
+            return mine + self._of_others(deadline.unix_ms() - INBOX_LOOK_LEAST_MS)
         return mine
 
-    def _of_others(self, now_ms: int, deadline_ms: int) -> list[DataFile]:
+    def _of_others(self, deadline_ms: int) -> list[DataFile]:
         """Return the inbox's files that are not waiting here; set aside bad descriptors."""
+        looked_ms = steady_ms()
         taken = self._inbox.take(FILES_PER_COMMIT, deadline_ms=deadline_ms)
         # After a bad descriptor the next listing waits its interval: there may be many of them.
         if taken.aside or taken.unread or len(taken.files) < FILES_PER_COMMIT:
-            self._looked_ms, self._look_interval_ms = now_ms, LOOK_INTERVAL_MS
+            self._looked_ms, self._look_interval_ms = looked_ms, LOOK_INTERVAL_MS
         if taken.unread:
             unread = f"{len(taken.unread)} entries of the inbox stay unread: {taken.unread[0]}"
             log("warning", unread)

@@ -14,6 +14,7 @@ import msgspec
 import pyarrow as pa
 
 from otlp2parquet_ext.common.log import log, quote
+from otlp2parquet_ext.common.steady_deadline import SteadyDeadline
 from otlp2parquet_ext.lake.destinations.parquet_file import encode
 from otlp2parquet_ext.lake.iceberg.format.bounds import statistics
 from otlp2parquet_ext.lake.iceberg.format.schema_match import (
@@ -195,7 +196,7 @@ def commit_fitting(
         StorageError: a file cannot be rewritten or copied.
         CommitError: see `CommitTable.commit`.
     """
-    fit, left_out = None, dict[str, str]()
+    fit, left_out, deadline = None, dict[str, str](), SteadyDeadline(deadline_ms)
     try:
         try:
             table.commit(files, deadline_ms)
@@ -203,7 +204,7 @@ def commit_fitting(
             fit = error.fit
             files = list(_refitted(inbox, files, frozenset(error.names), fit, left_out))
             if files:
-                table.commit(files, deadline_ms)
+                table.commit(files, deadline.unix_ms())
     except ClashError as error:
         # Copies go to the inbox's storage, because a table bucket refuses files without a commit.
         places = [lay_beside(inbox.storage_of(file), file, inbox.storage) for file in files]

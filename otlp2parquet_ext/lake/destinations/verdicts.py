@@ -71,7 +71,8 @@ def read_tap(response: Response, now_ms: int) -> SendResult:
 
     Args:
         response: the response.
-        now_ms: Unix ms, for a Retry-After that is a date.
+        now_ms: Unix ms, for a Retry-After that is a date, where the server sends no `Date`: both
+            dates are the server's, and our own clock may be wrong.
     """
     status = tap_status(response)
     if status < 300 and response.cut and _begins_document(response.body):
@@ -99,7 +100,8 @@ def _answer(response: Response, status: int, now_ms: int, *, later: bool) -> Sen
     text = f"{quote(response.body, SHOWN)}{note(response)}".strip()
     says = f"{reason}: {text}" if text else reason
     if later:
-        wait_ms = retry_after_ms(response.headers.get("retry-after", ""), now_ms)
+        sent_ms = http_date_ms(response.headers.get("date", ""))
+        wait_ms = retry_after_ms(response.headers.get("retry-after", ""), sent_ms or now_ms)
         return SendResult(Verdict.LATER, says, reason, wait_ms)
     verdict = Verdict.SPLIT if status in IN_THE_DATA else Verdict.NEVER
     return SendResult(verdict, says, reason, too_long=status == 413)

@@ -18,13 +18,13 @@ those whose file is not there, and may come back, apart from those that are not 
 from __future__ import annotations
 
 import contextlib
-import time
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
 from otlp2parquet_ext.common.log import log
+from otlp2parquet_ext.common.steady_deadline import SteadyDeadline
 from otlp2parquet_ext.lake.iceberg.commit import trust
 from otlp2parquet_ext.lake.iceberg.commit.inspection import look
 from otlp2parquet_ext.lake.iceberg.commit.set_aside import FOLDER, Aside, file_name, keep
@@ -132,7 +132,8 @@ class Inbox:
         """
         taken = InboxBatch([], [], [], [])
         names = set[str]()
-        looked = (found for found in self._look_at_all(threads, deadline_ms) if found is not None)
+        deadline = None if deadline_ms is None else SteadyDeadline(deadline_ms)
+        looked = (found for found in self._look_at_all(threads, deadline) if found is not None)
         for found in islice(_but_unread(looked, taken.unread), limit):
             if isinstance(found, Aside):
                 taken.aside.append(found)
@@ -144,13 +145,13 @@ class Inbox:
         return taken
 
     def _look_at_all(
-        self, threads: int, deadline_ms: int | None
+        self, threads: int, deadline: SteadyDeadline | None
     ) -> Iterator[InboxEntry | Aside | Unread | None]:
         """Yield what is known of each entry; None when another committer was faster."""
 
         def entries() -> Iterator[str]:
             for path in self._storage.list(FOLDER):
-                if deadline_ms is not None and time.time() * 1_000 > deadline_ms:
+                if deadline is not None and deadline.left_ms() < 0:
                     return
                 if ENTRY.fullmatch(file_name(path)):
                     yield path

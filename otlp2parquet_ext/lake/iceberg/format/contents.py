@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import re
 import struct
-import time
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from otlp2parquet_ext.common.log import quote
+from otlp2parquet_ext.common.steady_deadline import SteadyDeadline
 from otlp2parquet_ext.lake.iceberg.format.avro import AvroError
 from otlp2parquet_ext.lake.iceberg.format.avro_file import open_file
 from otlp2parquet_ext.lake.iceberg.format.avro_reader import records
@@ -166,12 +166,12 @@ def live(
     """
 
     def there(line: ManifestEntry) -> set[str]:
-        if time.time_ns() // 1_000_000 > deadline_ms:
+        if deadline.left_ms() < 0:
             raise TimeoutError("there was no time to read all manifests")
         files = {plain(path) for path, status in entries(storage, line) if status != DELETED}
         return files & wanted if named is None else {f for f in files if named(f) in wanted}
 
-    wanted = frozenset(candidates)
+    wanted, deadline = frozenset(candidates), SteadyDeadline(deadline_ms)
     found: set[str] = set()
     for some in gather(there, manifests, threads):
         found |= some

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from otlp2parquet_ext.common.steady_deadline import SteadyDeadline
 from otlp2parquet_ext.lake.iceberg.commit.handle import now_ms
 from otlp2parquet_ext.lake.iceberg.commit.ledger import NAMES
 from otlp2parquet_ext.lake.iceberg.format.avro import AvroError
@@ -81,6 +82,7 @@ def clean(
         AvroError: likewise.
         TimeoutError: there was no time to ask all snapshots; likewise.
     """
+    deadline = SteadyDeadline(deadline_ms)
     version = handle.catalog.load(deadline_ms, fresh=True)
     if version is None or not version.metadata.get("snapshots"):
         return Cleaned(why="there is no snapshot")
@@ -101,7 +103,7 @@ def clean(
     found = [note for note in read if note is not None]
     if not found:
         return Cleaned(notes=len(known), why="nothing is due")
-    run = _CleaningRun(handle, version, deadline_ms, dry_run=dry_run)
+    run = _CleaningRun(handle, version, deadline, dry_run=dry_run)
     done = [note for note in found if run.resolve(note)]
     for note in done if not dry_run else ():
         notes.remove(note)
@@ -116,11 +118,11 @@ class _CleaningRun:
     """
 
     def __init__(
-        self, handle: Handle, version: Version, deadline_ms: int, *, dry_run: bool
+        self, handle: Handle, version: Version, deadline: SteadyDeadline, *, dry_run: bool
     ) -> None:
         self._handle = handle
         self._version = version
-        self._deadline_ms = deadline_ms
+        self._deadline = deadline
         self._dry_run = dry_run
         self._live = all_lines(handle.storage, version.metadata, handle.threads)
         self.manifests = self.files = 0
@@ -138,7 +140,7 @@ class _CleaningRun:
                 self._handle.storage,
                 self._live.values(),
                 files,
-                self._deadline_ms,
+                self._deadline.unix_ms(),
                 self._handle.threads,
             )
         self._delete(manifests - kept | files - kept)

@@ -125,7 +125,7 @@ class _MergeRun:
     def __init__(self, handle: Handle, deadline_ms: int) -> None:
         self._handle = handle
         self._deadline = SteadyDeadline(deadline_ms)
-        self._read_until = SteadyDeadline((now_ms() + deadline_ms) // 2)
+        self._read_until = SteadyDeadline(self._deadline.unix_ms(self._deadline.left_ms() / 2))
         self._snapshot_id = uuid4().int >> 65
         self._known: tuple[AvroFile, list[ManifestEntry]] | None = None
         self.written: set[str] = set()

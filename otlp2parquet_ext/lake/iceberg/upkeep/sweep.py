@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from otlp2parquet_ext.common.steady_deadline import SteadyDeadline
 from otlp2parquet_ext.lake.iceberg.commit.expiry import WAITING
 from otlp2parquet_ext.lake.iceberg.commit.handle import now_ms
 from otlp2parquet_ext.lake.iceberg.commit.history import appends_only_since
@@ -172,7 +173,7 @@ def sort_out(
         AvroError: likewise.
         CommitError: likewise.
     """
-    metadata = version.metadata
+    metadata, deadline = version.metadata, SteadyDeadline(deadline_ms)
     lines = all_lines(handle.storage, metadata, handle.threads)
     known = _references(version) | lines.keys() | _noted(handle, metadata)
     found, since_ms = SweepFindings(), appends_only_since(metadata)
@@ -195,7 +196,7 @@ def sort_out(
         handle.storage,
         manifests if strays else (),
         strays,
-        deadline_ms,
+        deadline.unix_ms(),
         handle.threads,
         named=original,
     )
