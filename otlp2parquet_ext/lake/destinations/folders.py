@@ -19,8 +19,8 @@ from hashlib import blake2b
 from urllib.parse import unquote
 
 FOLDER_BYTES = 200
-"""Longest folder name, in bytes. File systems allow 255, and a temporary name beside the folder is
-longer than its own."""
+"""Longest folder name, in bytes. File systems allow 255 for a name, and temporary names are longer
+than final ones."""
 
 DIGEST_BYTES = 8
 CUT = "~"

@@ -1,10 +1,10 @@
-"""HTTP requests of our own: what reaches S3, Glue and Iceberg REST without anybody's SDK.
+"""The HTTP client of this package: it reaches S3, Glue and Iceberg REST without an SDK.
 
     AwsClient (aws)  --signs (sigv4, credentials), retries-->  Client (client)  -->  the network
 
-    address.py   a URL, taken apart once          answer.py   bytes in, one response out
-    errors.py    what a refusal says                 dates.py    times as servers write them
-    limits.py    how much of an answer is read
+    address.py   the parts of a URL                  answer.py   bytes in, one response out
+    errors.py    code and message of an error        dates.py    times in headers and documents
+    limits.py    longest body by purpose
 
-A `Response` is an answer, whatever its status; a `WebError` means there is none.
+A `Response` may have any status; a `WebError` means that there is no response.
 """

@@ -1,8 +1,7 @@
-"""A URL, taken apart once: where to connect, what to ask for.
+"""The parts of a URL: the server to connect to, and the path and query to request.
 
-URLs are given as they go over the wire: the caller has percent-encoded them, because only the
-caller knows names from separators. `encoded` does that for names and queries as AWS's signatures
-want it.
+Callers pass percent-encoded URLs, because only the caller can tell a separator from the same
+character inside a name. `encoded` encodes names and queries as AWS's signatures require.
 """
 
 from __future__ import annotations
@@ -18,12 +17,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 PORTS = {"http": 80, "https": 443}
-# Anything else would have to be encoded first, or would end the request's first line early.
+# Any other character needs encoding, or would end the request line early.
 WIRE = re.compile(r"[!-~]+")
 
 
 class HttpOrigin(NamedTuple):
-    """What a connection belongs to."""
+    """The server of a connection: scheme, host and port."""
 
     scheme: str
     host: str
@@ -31,7 +30,7 @@ class HttpOrigin(NamedTuple):
 
     @property
     def authority(self) -> str:
-        """Return what the Host header says: the port only where it is not the scheme's own."""
+        """Return the value of the Host header: the port only if it is not the scheme's default."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == PORTS[self.scheme] else f"{host}:{self.port}"
 
@@ -45,15 +44,15 @@ class HttpAddress(NamedTuple):
 
     @property
     def target(self) -> str:
-        """Return what the request's first line says."""
+        """Return the target of the request line."""
         return f"{self.path}?{self.query}" if self.query else self.path
 
 
 def split(url: str) -> HttpAddress:
-    """Take a URL apart.
+    """Parse a URL.
 
     Raises:
-        WebError: it is none of `http` or `https`, or not percent-encoded.
+        WebError: the scheme is not `http` or `https`, or the URL is not percent-encoded.
     """
     try:
         parts = urlsplit(url)
@@ -79,22 +78,23 @@ LOOPBACK = re.compile(r"127(\.[0-9]+){3}|::1|localhost|.+\.localhost")
 
 
 def in_the_clear(url: str) -> bool:
-    """Tell whether what is sent to a URL can be read on the way: no TLS, and not this machine.
+    """Return whether requests to a URL go unencrypted to another machine.
 
     Raises:
-        WebError: it is malformed.
+        WebError: the URL is malformed.
     """
     origin = split(url).origin
     return origin.scheme == "http" and not LOOPBACK.fullmatch(origin.host)
 
 
 def same_family(theirs: str, ours: str) -> bool:
-    """Tell whether a server may move us from our URL to theirs, with our token.
+    """Return whether a server may redirect us, with our token, from `ours` to `theirs`.
 
-    It may to another path or port of its host, to a host below it, and from http to https.
+    Allowed are another path or port on the same host, a subdomain of the host, and https instead of
+    http.
 
     Raises:
-        WebError: one is malformed.
+        WebError: one of the URLs is malformed.
     """
     there, here = split(theirs).origin, split(ours).origin
     plainer = (here.scheme, there.scheme) == ("https", "http")
@@ -102,7 +102,7 @@ def same_family(theirs: str, ours: str) -> bool:
 
 
 def encoded(text: str, *, safe: str = "") -> str:
-    """Percent-encode all but letters, digits, `-._~` and `safe`.
+    """Percent-encode all characters except letters, digits, `-._~` and `safe`.
 
     Source: AWS Signature Version 4, "Create a canonical request", UriEncode().
     """

@@ -1,8 +1,8 @@
-"""Bytes in, one response out: HTTP/1.1 as clients see it.
+"""Parse one HTTP/1.1 response from bytes.
 
-The caller brings `receive`, which returns the next bytes of the connection, b"" at its end, and
-keeps the deadline. Sizes are bounded here, whatever the server promises: the head, the body by
-what it is for (limits.py), and what chunks add to it.
+The caller passes `receive`, which returns the next bytes of the connection (b"" at its end) and
+keeps the deadline. This module bounds the head, the body (limits.py) and the overhead of chunks,
+independent of the lengths that the server announces.
 
 Source: RFC 9112 (HTTP/1.1), sections 2.2, 4, 5, 6 and 7.
 """
@@ -21,25 +21,26 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 HEAD_BYTES = 65_536
-"""The most that a status line and headers may take, those of interim responses included."""
+"""Most bytes of the status line and headers, those of interim responses included."""
 
 CHUNK_LINE_BYTES = 32
-"""What a chunk may take for its size and its ends; longer lines count against `HEAD_BYTES`."""
+"""Bytes of a chunk's size line that are free; the rest of a longer line counts against
+`HEAD_BYTES`."""
 
 FREE_CHUNKS = 4_096
 CHUNK_BYTES = 128
-"""Chunks beyond the free ones have this size on average, or reading them costs more than they
-are worth: a megabyte of one-byte chunks took two seconds of CPU."""
+"""Least average size of the chunks beyond the free ones. A response of smaller chunks is refused: a
+megabyte of one-byte chunks took two seconds of CPU."""
 
 QUOTED = 80
-"""Characters of what is malformed, in a message."""
+"""Most characters of malformed bytes that a message quotes."""
 
 LENGTH = re.compile(r"[0-9]{1,18}")
 CHUNK_SIZE = re.compile(rb"[0-9A-Fa-f]{1,16}")
 
 
 class MalformedError(Exception):
-    """What came is not HTTP/1.1, ends in the middle, or is longer than we take."""
+    """The bytes are not HTTP/1.1, end early, or exceed a limit."""
 
 
 class BodyTooLongError(MalformedError):
@@ -50,14 +51,14 @@ class BodyTooLongError(MalformedError):
 
 
 class Exchanged(NamedTuple):
-    """A response, and whether its connection can carry another request."""
+    """A response, and whether its connection can be used for another request."""
 
     response: Response
     reusable: bool
 
 
 class _Source:
-    """Lines and blocks of what a connection brings; the body so far is in `body`."""
+    """Reads lines and blocks from a connection; `body` holds the body read so far."""
 
     def __init__(self, receive: Callable[[], bytes]) -> None:
         self._receive = receive
@@ -66,10 +67,10 @@ class _Source:
         self._limit_bytes = ERROR_BYTES
         self._size_bytes = 0
         self._needed = False
-        self.body = io.BytesIO()  # its value is taken out without a copy
+        self.body = io.BytesIO()  # `getvalue` does not copy the bytes
 
     def limit(self, size_bytes: int, *, needed: bool) -> None:
-        """Set the longest body; of one that is needed nothing is read if it will be longer."""
+        """Set the longest body. If it is needed and announced as longer, none of it is read."""
         self._limit_bytes, self._needed = size_bytes, needed
 
     def _more(self) -> None:
@@ -79,7 +80,7 @@ class _Source:
         self._left += data
 
     def line(self, free_bytes: int = 0) -> bytes:
-        """Return the next line without its end; all but `free_bytes` count against the head."""
+        """Return the next line without its end; bytes after `free_bytes` count against the head."""
         start = 0
         while (end := self._left.find(b"\n", start)) < 0:
             start = len(self._left)
@@ -94,7 +95,7 @@ class _Source:
         return line
 
     def block(self, length: int) -> None:
-        """Read exactly `length` bytes of the body; as many as the limit allows of more."""
+        """Read `length` bytes of the body, or fail after the bytes that the limit allows."""
         room_bytes = self._limit_bytes - self._size_bytes
         if length > room_bytes and self._needed:
             raise BodyTooLongError(self._limit_bytes)
@@ -118,7 +119,7 @@ class _Source:
             self._left += data
 
     def _take(self, most: int) -> int:
-        """Move what came, at most so many bytes, into the body."""
+        """Move at most `most` received bytes into the body; return how many."""
         size_bytes = min(most, len(self._left))
         with memoryview(self._left) as left, left[:size_bytes] as piece:
             self.body.write(piece)
@@ -127,7 +128,7 @@ class _Source:
         return size_bytes
 
     def empty(self) -> bool:
-        """Say whether nothing came after the answer."""
+        """Return whether no bytes follow the response."""
         return not self._left
 
 
@@ -137,18 +138,18 @@ def read(
     limit: AnswerLimit,
     decided: Callable[[], None] = lambda: None,
 ) -> Exchanged:
-    """Read one response to a request of `method`; interim responses (1xx) are passed over.
+    """Read one response to a request of `method`; interim responses (1xx) are skipped.
 
     Args:
-        receive: see the module's header; what it raises passes through.
-        method: HEAD has no body, whatever the headers say.
-        limit: of a successful answer; anything else is cut at `ERROR_BYTES`.
-        decided: called when the status alone decides, before any of the body is read. An error
+        receive: see the module's header; its exceptions pass through.
+        method: the request's method; a response to HEAD has no body, even with a Content-Length.
+        limit: longest body of a successful response; other bodies are cut at `ERROR_BYTES`.
+        decided: called before the body is read, when the caller needs only the status. An error
             of `receive` after that only ends the body.
 
     Raises:
-        MalformedError: see there.
-        BodyTooLongError: a body that is needed exceeds its limit.
+        MalformedError: see the class.
+        BodyTooLongError: a needed body exceeds its limit.
     """
     source = _Source(receive)
     status, version, headers = _head(source)
@@ -187,7 +188,7 @@ def _head(source: _Source) -> tuple[int, bytes, dict[str, str]]:
 
 
 def _body(source: _Source, method: str, status: int, headers: dict[str, str]) -> bool:
-    """Read the body; return whether anything but the connection's end marked its end."""
+    """Read the body; return whether its end is known without the end of the connection."""
     if method == "HEAD" or status in (204, 304):
         return True
     if (coding := headers.get("transfer-encoding", "").lower()) not in ("", "chunked"):
@@ -219,5 +220,5 @@ def _chunks(source: _Source) -> None:
         source.block(length)
         if source.line(CHUNK_LINE_BYTES):
             raise MalformedError("a chunk is longer than it said")
-    while source.line():  # trailers tell us nothing
+    while source.line():  # trailers are ignored
         pass

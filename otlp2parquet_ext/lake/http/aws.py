@@ -1,10 +1,10 @@
-"""Requests to AWS: signed, and sent again where that is safe and may help.
+"""Signed requests to AWS, with retries where a retry is safe and may help.
 
-    refused credentials  → fetch them anew, once           (the server did not act: always safe)
-    a clock that is off  → take the server's, once         (likewise)
+    refused credentials  → fetch new ones, once            (the server did not act: always safe)
+    a wrong local clock  → use the server's time, once     (likewise)
     throttled, 5xx, lost → wait a little and try again     (only for `retry=True`)
 
-A caller that passes `retry=False` needs the outcome of each attempt, as a commit does.
+A commit passes `retry=False`, because it needs the outcome of each attempt.
 
 Source: AWS SDKs and tools reference guide, "Retry behavior"; Exponential backoff and jitter.
 """
@@ -32,23 +32,23 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.lake.http.response import BytesLike
 
 ATTEMPTS = 5
-"""The most times a request is sent, corrections aside."""
+"""Most attempts of a request; a new try after new credentials or a clock correction is extra."""
 
 FIRST_WAIT_MS = 50
 THROTTLED_WAIT_MS = 200
 LONGEST_WAIT_MS = 5_000
 NOTICEABLE_S = 10
-"""A smaller difference of the clocks is not why a signature is refused."""
+"""Least difference of the clocks, in seconds, that can be the cause of a refused signature."""
 
 
 class AwsClient:
     """One service in one region.
 
     Args:
-        client: sends.
-        credentials: signs.
-        region: as signatures name it.
-        service: likewise: `s3`, `glue`, `s3tables`, `sqs`, …
+        client: sends the requests.
+        credentials: sign the requests.
+        region: the region's name in signatures.
+        service: the service's name in signatures: `s3`, `glue`, `s3tables`, `sqs`, …
     """
 
     def __init__(self, client: Client, credentials: Identity, *, region: str, service: str) -> None:
@@ -56,7 +56,7 @@ class AwsClient:
         self._credentials = credentials
         self.region = region
         self.service = service
-        self._ahead_s = 0.0  # of our clock, the server's
+        self._ahead_s = 0.0  # the server's clock minus ours
 
     def request(
         self,
@@ -69,22 +69,22 @@ class AwsClient:
         retry: bool = True,
         limit: AnswerLimit | None = None,
     ) -> Response:
-        """Return the answer, whatever its status: the last one, where there were several.
+        """Return the response of the last attempt, with any status.
 
         Args:
             method: in capitals.
             url: percent-encoded.
             headers: all of them are signed.
-            body: what to send.
-            deadline_ms: Unix ms; no attempt begins that could not end before.
-            retry: False sends again only what surely was not acted upon: never sent, or refused
-                for its signature.
+            body: the request's body.
+            deadline_ms: Unix ms; an attempt that could not end before it does not begin.
+            retry: also retry requests that the server may have acted upon. False retries only
+                requests that were never sent, or refused for their signature.
             limit: see `Client.request`.
 
         Raises:
-            WebError: no attempt was answered; `sent` speaks for all attempts together.
+            WebError: no attempt got a response; `sent` is True if any attempt was sent.
         """
-        split(url)  # what is malformed stays so
+        split(url)  # a malformed URL fails here, before any attempt
         deadline = SteadyDeadline(deadline_ms)
         request = _SignedRequest(
             method, url, headers or {}, body, sha256_hex(body), deadline, limit
@@ -102,7 +102,7 @@ class AwsClient:
         raise type(result)(f"{result} (attempt {attempts.made})", sent=sent) from result
 
     def _attempt(self, request: _SignedRequest) -> Response | WebError:
-        """Send a request, and again after each of the two corrections."""
+        """Send a request; send it again after new credentials or a clock correction."""
         refreshed = adjusted = False
         try:
             while True:
@@ -138,7 +138,7 @@ class AwsClient:
         )
 
     def _adjust(self, response: Response) -> bool:
-        """Take over the server's clock; return whether that makes a difference."""
+        """Adopt the server's clock; return whether it differs enough to explain the refusal."""
         server_ms = http_date_ms(response.headers.get("date", ""))
         if server_ms is None:
             return False
@@ -159,9 +159,9 @@ class _SignedRequest(NamedTuple):
 
 
 def _first_wait_ms(result: Response | WebError) -> int | None:
-    """Return the bound of a first pause after such a result; None when nothing is sent again."""
+    """Return the bound of the first pause after a result; None if a retry cannot help."""
     if isinstance(result, ResponseTooLongError):
-        return None  # as long the next time, and as expensive
+        return None  # the next response would be too long again
     if isinstance(result, WebError):
         return FIRST_WAIT_MS
     if not passing(result):

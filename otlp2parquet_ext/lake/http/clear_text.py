@@ -1,4 +1,4 @@
-"""Secrets that would travel over plain http to another machine: one sentence says so."""
+"""The warning about a secret that would go over plain http to another machine."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from otlp2parquet_ext.lake.http.response import WebError
 
 
 def clear_text(url: str, secret: str) -> str:
-    """Return what is wrong with sending a secret to a URL; "" when it is encrypted on its way.
+    """Return a warning when a secret would go unencrypted to a URL, else "".
 
-    Nobody is on the way to this machine itself. A malformed URL is reported when it is used.
+    A URL on this machine needs no encryption. A malformed URL gives "": its first use reports it.
 
     Args:
-        url: where the secret goes.
-        secret: names it, the variable that holds it for example; "" for none.
+        url: the URL of the requests with the secret.
+        secret: name of the secret, for example the variable that holds it; "" for none.
     """
     try:
         readable = bool(secret) and in_the_clear(url)

@@ -1,12 +1,12 @@
-"""One request, one answer, over connections that are kept.
+"""HTTP requests over kept connections: one request, one response.
 
     request → an idle connection, if it still lives, else a new one → send → read → keep it
 
-An execution environment is frozen between invocations, and its idle connections die without its
-knowing. Before one is used again it must be young by the wall clock and have nothing to read;
-what then breaks all the same breaks the request, because nobody can know what the server did.
+Lambda freezes an execution environment between invocations, and its idle connections may die
+unnoticed. So an idle connection is used again only if it is young by the wall clock and has nothing
+to read. If it breaks nevertheless, the request fails: the server may have acted on it already.
 
-Source: RFC 9110 section 9.2.2 (what may be sent again), RFC 9112 section 9.3 (persistence).
+Source: RFC 9110 section 9.2.2 (idempotent methods), RFC 9112 section 9.3 (persistence).
 """
 
 from __future__ import annotations
@@ -40,26 +40,28 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.lake.http.response import BytesLike, Response
 
 IDLE_CONNECTIONS = 8
-"""The most that are kept, all servers together."""
+"""Most idle connections to keep, to all servers together."""
 
 IDLE_MS = 15_000
-"""How long one is kept: S3 closes after some twenty seconds; one frozen for long is not trusted."""
+"""Longest time to keep an idle connection: S3 closes it after about 20 s, and a connection that was
+frozen for longer is probably dead."""
 
 DECIDED_MS = 1_000
-"""The most that reading on takes once the status has decided: the rest is text for people."""
+"""Longest time to read the body when only the status matters: then only messages quote the body."""
 
 JOINED_BYTES = 16_384
-"""Up to here head and body go in one packet; beyond it the copy costs more than the packet."""
+"""Longest body that is joined with the head into one send; for a longer body, the copy costs more
+than a second send."""
 
 
 _Request = tuple[str, bytes, "BytesLike", "AnswerLimit"]
-"""Method, head, body, and the limit of the answer."""
+"""Method, head, body, and the limit of the response."""
 
 
 class _Idle(NamedTuple):
-    """A connection, and since when it is idle.
+    """An idle connection, with the time it became idle on two clocks.
 
-    The wall clock goes on through a freeze; the monotonic one is set by nobody.
+    The wall clock runs on during a freeze, but may be set. The monotonic clock cannot be set.
     """
 
     connection: Connection
@@ -67,28 +69,28 @@ class _Idle(NamedTuple):
     since_steady_ms: float
 
     def old(self, now_ms: float, now_steady_ms: float) -> bool:
-        """Tell whether it was idle for too long by either clock, or the wall clock went back."""
+        """Return whether either clock shows too long an idle time, or the wall clock went back."""
         quiet_ms = now_ms - self.since_ms
         return not 0 <= quiet_ms <= IDLE_MS or now_steady_ms - self.since_steady_ms > IDLE_MS
 
 
 class RequestObserver(Protocol):
-    """Hears of requests, on the threads that send them."""
+    """Observes requests, on the threads that send them."""
 
     def sent(self) -> AbstractContextManager[None]:
-        """Return a context that is entered for as long as a request is out."""
+        """Return a context manager that is active while a request waits for its response."""
 
     def failed(self) -> None:
-        """Hear of a request that got no answer, or 429, or a server's error."""
+        """Observe a failure: no response, or status 429 or 5xx."""
 
 
 class Client:
-    """Sends requests; may be used by several threads at once.
+    """Sends requests; several threads may use it at once.
 
     Args:
-        ca_file: a file of certificates to trust instead of the usual ones, as `AWS_CA_BUNDLE`.
-        body_bytes: the longest answer to take, whatever it is for.
-        watch: hears of each request, on the thread that sends it.
+        ca_file: a file of certificates to trust instead of the system's, as `AWS_CA_BUNDLE`.
+        body_bytes: longest body of any response; a request's own limit may be lower.
+        watch: observes each request, on the thread that sends it.
     """
 
     def __init__(
@@ -116,21 +118,21 @@ class Client:
         deadline_ms: int,
         limit: AnswerLimit | None = None,
     ) -> Response:
-        """Send a request once and read the answer, whatever its status; redirects are answers.
+        """Send a request once and return the response, with any status; follow no redirects.
 
-        The wall clock is read once, for the deadline: should it be set meanwhile, nothing changes.
+        The wall clock is read once, for the deadline: a later change of it has no effect.
 
         Args:
             method: in capitals.
             url: percent-encoded.
-            headers: Host, Content-Length and Connection are ours.
-            body: what to send.
-            deadline_ms: Unix ms after which there is no answer.
-            limit: of a successful answer; None for what is usual.
+            headers: headers other than Host, Content-Length and Connection, which are added here.
+            body: the request's body.
+            deadline_ms: Unix ms; without a response by then, the request fails.
+            limit: longest body of a successful response; None for `usual_limit`.
 
         Raises:
-            TooLongError: the answer exceeds its limit.
-            WebError: there is none; nothing was sent again.
+            ResponseTooLongError: the response exceeds its limit.
+            WebError: there is no response; the request was sent once at most.
         """
         address, limit = split(url), limit or usual_limit(method)
         limit = limit._replace(size_bytes=min(limit.size_bytes, self._body_bytes))
@@ -152,7 +154,7 @@ class Client:
         return response
 
     def warn_of_clear_text(self, url: str, secret: str) -> None:
-        """Warn, once for each secret, of one that can be read on its way; see `clear_text`."""
+        """Log a warning, once for each secret, if it would go unencrypted; see `clear_text`."""
         line = clear_text(url, secret)
         with self._lock:
             new = bool(line) and secret not in self._warned
@@ -201,7 +203,7 @@ class Client:
             return self._tls
 
     def _take(self, origin: HttpOrigin) -> Connection | None:
-        """Return the idle connection used last, which is the likeliest to live."""
+        """Return the most recently used idle connection, which most probably still lives."""
         with self._lock:
             self._forget()
             for number in reversed(range(len(self._idle))):
@@ -217,7 +219,7 @@ class Client:
                 self._idle.pop(0).connection.close()
 
     def _forget(self) -> None:
-        """Close what has been idle for too long."""
+        """Close the connections that have been idle for too long."""
         now_ms, now_steady_ms = time.time() * 1_000, steady_ms()
         for idle in self._idle:
             if idle.old(now_ms, now_steady_ms):
@@ -232,17 +234,17 @@ class Client:
 
 
 def new_client(environ: Mapping[str, str], watch: RequestObserver | None = None) -> Client:
-    """Return a client that trusts the certificates AWS's and OpenSSL's variables name, if any."""
+    """Return a client; `AWS_CA_BUNDLE` or `SSL_CERT_FILE` may name the certificates to trust."""
     ca_file = environ.get("AWS_CA_BUNDLE") or environ.get("SSL_CERT_FILE") or None
     most = memory_limit_bytes(environ)
     return Client(ca_file=ca_file, body_bytes=most, watch=watch)
 
 
 def _head(method: str, address: HttpAddress, headers: Mapping[str, str], length: int) -> bytes:
-    """Return a request up to its body.
+    """Return the head of a request.
 
     Raises:
-        WebError: a header would break the request; sent as it is, it would say something else.
+        WebError: a header holds characters that would end it early and change the request.
     """
     lines = [f"{method} {address.target} HTTP/1.1", f"Host: {address.origin.authority}"]
     for name, value in headers.items():
@@ -257,7 +259,7 @@ def _head(method: str, address: HttpAddress, headers: Mapping[str, str], length:
 
 
 def _exchange(connection: Connection, request: _Request, until_ms: float) -> answer.Exchanged:
-    """Send a request and read its answer, until a moment of the monotonic clock."""
+    """Send a request and read its response, until a time of the monotonic clock."""
     method, head, body, limit = request
     broken: OSError | None = None
     try:
@@ -265,7 +267,7 @@ def _exchange(connection: Connection, request: _Request, until_ms: float) -> ans
     except TimeoutError as error:
         raise _unanswered(connection.origin, method, error) from error
     except OSError as error:
-        broken = error  # a server may answer, and hang up, before it has heard everything
+        broken = error  # a server may respond and close before it has read the whole request
 
     def decided() -> None:
         nonlocal until_ms

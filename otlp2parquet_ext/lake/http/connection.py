@@ -1,10 +1,10 @@
-"""One connection, and nothing on it that waits longer than it may.
+"""One connection, with a deadline for each operation.
 
-    resolve (in a thread, because nothing can cancel it) → connect → TLS → send, receive
+    resolve (in a thread, because it cannot be cancelled) → connect → TLS → send, receive
 
-Deadlines are ms of the monotonic clock (`steady_ms`): the wall clock may be set while we wait.
-They hold for the whole of what is done, not for each byte of it: a server that sends one byte a
-second is out of time when it should be.
+Deadlines are ms of the monotonic clock (`steady_ms`), because the wall clock may be set during a
+wait. A deadline holds for the whole operation, not for each byte: a server that sends one byte a
+second cannot extend it.
 """
 
 from __future__ import annotations
@@ -30,14 +30,15 @@ if TYPE_CHECKING:
     Found = tuple[int, int, int, str, tuple[object, ...]]
 
 CONNECT_MS = 3_000
-"""The most that connecting to one address may take; the next one, or a retry, gets the rest."""
+"""Longest time to connect to one address; the next address, or a retry, gets the time left."""
 
 SILENCE_MS = 20_000
-"""The longest without a byte moving: what is silent for so long is dead, and a retry may not be."""
+"""Longest wait without a byte sent or received: the connection is then probably dead, and a retry
+on a new one may succeed."""
 
 IDLE_SILENCE_MS = 5_000
-"""The longest an answer may take to begin on a connection that was idle: it may have died in a
-freeze without a sign, and a new one would tell."""
+"""Longest wait for the first byte of a response on a connection that was idle. The connection may
+have died unnoticed during a freeze, and a retry uses a new one."""
 
 RECEIVE_BYTES = 65_536
 KNOWN_BUNDLES = (
@@ -47,15 +48,15 @@ KNOWN_BUNDLES = (
 
 
 def steady_ms() -> float:
-    """Return ms of the clock that nobody sets; it may stand still through a freeze."""
+    """Return ms of the monotonic clock, which cannot be set; it may stop during a freeze."""
     return time.monotonic() * 1_000
 
 
 def seconds_until(deadline_ms: float) -> float:
-    """Return the seconds that are left.
+    """Return the seconds until the deadline.
 
     Raises:
-        TimeoutError: none.
+        TimeoutError: the deadline has passed.
     """
     left_s = (deadline_ms - steady_ms()) / 1_000
     if left_s <= 0:
@@ -64,11 +65,11 @@ def seconds_until(deadline_ms: float) -> float:
 
 
 def tls_context(ca_file: str | None) -> ssl.SSLContext:
-    """Return a context that verifies servers; costs milliseconds, so make it once.
+    """Return a context that verifies servers; making it takes milliseconds, so make it once.
 
     Args:
-        ca_file: the only certificates to trust; None means those OpenSSL is set to, or else the
-            system's.
+        ca_file: a file with the only certificates to trust; None for OpenSSL's configured ones, or
+            else the system's.
 
     Raises:
         OSError: `ca_file` is missing or has no certificates (also ssl.SSLError).
@@ -88,9 +89,9 @@ class Connection:
     """A connected socket.
 
     Args:
-        origin: where to.
-        tls: None for plain `http`.
-        deadline_ms: when to give up, of `steady_ms`.
+        origin: the server.
+        tls: the TLS context; None for plain `http`.
+        deadline_ms: time to give up, on the clock of `steady_ms`.
 
     Raises:
         OSError: there is no connection (also TimeoutError, socket.gaierror, ssl.SSLError).
@@ -119,14 +120,14 @@ class Connection:
                 sent += self._socket.send(view[sent:])
 
     def receive(self, deadline_ms: float) -> bytes:
-        """Return what came, b"" at the end."""
+        """Return the next received bytes, b"" at the end of the connection."""
         self._socket.settimeout(self._timeout_s(deadline_ms))
         data = self._socket.recv(RECEIVE_BYTES)
         self._silence_ms = SILENCE_MS
         return data
 
     def quiet(self) -> bool:
-        """Say whether nothing came, not even an end: what an idle connection should be."""
+        """Return whether the connection is open with nothing to read, as an idle one should be."""
         poll = select.poll()
         poll.register(self._socket, select.POLLIN)
         return not poll.poll(0)
@@ -135,11 +136,11 @@ class Connection:
         return min(seconds_until(deadline_ms), self._silence_ms / 1_000)
 
     def mistrust(self) -> None:
-        """Have less patience until the other side has proved that it lives."""
+        """Use the shorter `IDLE_SILENCE_MS` until the server has sent a byte."""
         self._silence_ms = IDLE_SILENCE_MS
 
     def close(self) -> None:
-        """Close without a farewell."""
+        """Close the socket at once, without a TLS close message."""
         with contextlib.suppress(OSError):
             self._socket.close()
 
@@ -147,13 +148,13 @@ class Connection:
 def _resolve(origin: HttpOrigin, deadline_ms: float) -> Sequence[Found]:
     """Return a host's addresses.
 
-    The C library's resolver knows no deadline. A lookup that takes too long ends by itself, after
-    the resolver's own timeouts, in a thread nobody waits for.
+    The C library's resolver has no deadline, so a thread calls it. After the deadline the caller
+    stops waiting, and the thread ends with the resolver's own timeouts.
     """
     try:
         return _look_up(origin, socket.AI_NUMERICHOST)
     except socket.gaierror:
-        pass  # a name, then
+        pass  # the host is a name, not an address
     answer: list[Sequence[Found] | OSError] = []
 
     def look_up() -> None:
@@ -173,7 +174,7 @@ def _resolve(origin: HttpOrigin, deadline_ms: float) -> Sequence[Found]:
 
 
 def _look_up(origin: HttpOrigin, flags: int) -> Sequence[Found]:
-    host = origin.host.encode("ascii")  # a string would import the tables of IDNA
+    host = origin.host.encode("ascii")  # with a str, Python would import the IDNA tables
     return socket.getaddrinfo(host, origin.port, type=socket.SOCK_STREAM, flags=flags)
 
 
@@ -194,7 +195,7 @@ def _connect(found: Sequence[Found], deadline_ms: float) -> socket.socket:
 
 
 def unreachable(origin: HttpOrigin, error: OSError) -> WebError:
-    """Say why there is no connection; nothing was sent."""
+    """Return the error for a failed connection; nothing was sent."""
     late = isinstance(error, TimeoutError)
     cause = "no connection within the time there was" if late else quote(error)
     return WebError(f"{origin.scheme}://{origin.authority} cannot be reached: {cause}", sent=False)

@@ -1,10 +1,11 @@
-"""Whose signature: where Lambda, containers and laptops keep their credentials.
+"""AWS credentials, and the sources that they come from.
 
-    environment            a function's own, valid as long as the environment lives
-    container endpoint     SnapStart, ECS, EKS: fetched, they expire, fetched again ahead of it
-    boto3's chain          profiles, SSO, instance roles: outside of Lambda, if boto3 is there
+    environment            a function's own, valid for the life of the environment
+    container endpoint     SnapStart, ECS, EKS: they expire, and are fetched again before that
+    boto3's chain          profiles, SSO, instance roles: outside of Lambda, if boto3 is installed
 
-Expiry is compared with the wall clock at every use, so that a thaw after hours is noticed.
+Each use compares the expiry with the wall clock, so credentials that expired during a freeze are
+fetched again.
 
 Source: AWS SDKs and tools reference guide, "Container credential provider"; AWS Lambda developer
 guide, "Improving startup performance with Lambda SnapStart".
@@ -38,20 +39,20 @@ RELATIVE_URI = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"
 TOKEN = "AWS_CONTAINER_AUTHORIZATION_TOKEN"  # noqa: S105 - a variable's name
 TOKEN_FILE = "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"  # noqa: S105 - likewise
 CONTAINER_HOST = "http://169.254.170.2"
-# Credentials may travel in the clear to these only; to others with https.
+# Only these hosts may send credentials over plain http; all others need https.
 PLAIN_HOSTS = frozenset({
     "127.0.0.1", "::1", "localhost", "169.254.170.2", "169.254.170.23", "fd00:ec2::23",
 })  # fmt: skip
 
 AHEAD_S = 300
-"""So long before they expire credentials are fetched again."""
+"""Seconds before their expiry at which credentials are fetched again."""
 
 FETCH_MS = 2_000
-"""The most that fetching takes: the endpoint is on this machine."""
+"""Longest time to fetch credentials; the endpoint is on this machine."""
 
 
 def provider(environ: Mapping[str, str]) -> str:
-    """Say where `CredentialSource` would look, by the variables there are."""
+    """Return a text for the source that `CredentialSource` would use with these variables."""
     if environ.get("AWS_ACCESS_KEY_ID") and environ.get("AWS_SECRET_ACCESS_KEY"):
         temporary = ", with AWS_SESSION_TOKEN" if environ.get("AWS_SESSION_TOKEN") else ""
         return f"AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY{temporary}"
@@ -64,14 +65,14 @@ def provider(environ: Mapping[str, str]) -> str:
 
 
 class CredentialsError(WebError):
-    """There are no credentials; the message says what to set. Nothing was sent."""
+    """There are no credentials, so no request was sent; the message names the setting to add."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message, sent=False)
 
 
 class Credentials(NamedTuple):
-    """What requests are signed with; `session_token` is None for those of a user."""
+    """The credentials for signatures; `session_token` is None for long-term ones."""
 
     access_key_id: str
     secret_access_key: str
@@ -79,34 +80,34 @@ class Credentials(NamedTuple):
 
 
 class Identity(Protocol):
-    """Where an `AwsClient` has its credentials from."""
+    """A source of credentials for an `AwsClient`."""
 
     def current(self, deadline_ms: int) -> Credentials:
-        """Return credentials to sign with now.
+        """Return credentials that are valid now.
 
         Args:
-            deadline_ms: Unix ms after which none are needed any more.
+            deadline_ms: Unix ms; the source fetches no longer than until then.
 
         Raises:
             CredentialsError: there are none.
         """
 
     def refused(self) -> bool:
-        """Take note that a server does not, or no longer, accept them.
+        """Note that a server refused the credentials.
 
         Returns:
-            Whether `current` may now return others.
+            Whether `current` may return other credentials now.
         """
 
 
 class _Fetched(NamedTuple):
     credentials: Credentials
     expires_s: float
-    """Unix seconds; infinite when the answer has no expiry."""
+    """Unix seconds of the expiry; infinity without one."""
 
 
 class _Document(msgspec.Struct):
-    """The container endpoint's answer."""
+    """The response of the container endpoint."""
 
     AccessKeyId: str
     SecretAccessKey: str
@@ -118,11 +119,11 @@ _decode_document = msgspec.json.Decoder(_Document).decode
 
 
 class CredentialSource:
-    """See `Identity`: finds credentials, and finds them again; may be used by several threads.
+    """See `Identity`: gets credentials, and renews them; several threads may use it at once.
 
     Args:
-        environ: the variables of the process.
-        client: reaches the container endpoint.
+        environ: environment variables of the process.
+        client: sends requests to the container endpoint.
     """
 
     def __init__(self, environ: Mapping[str, str], client: Client) -> None:
@@ -150,13 +151,13 @@ class CredentialSource:
             except CredentialsError:
                 if known is None or now_s >= known.expires_s:
                     raise
-                return known.credentials  # good for a few minutes yet
+                return known.credentials  # still valid for a few minutes
             found = self._fetched.credentials
             hide_fetched(found.secret_access_key, found.session_token)
             return found
 
     def refused(self) -> bool:
-        """See `Identity.refused`; those of the environment never change."""
+        """See `Identity.refused`; credentials in environment variables never change."""
         with self._lock:
             had = self._fetched is not None
             self._fetched = None
@@ -192,7 +193,7 @@ class CredentialSource:
     def _authorization(self) -> dict[str, str]:
         token = self._environ.get(TOKEN, "")
         if path := self._environ.get(TOKEN_FILE):
-            try:  # read each time: it is rotated
+            try:  # read it each time, because the token is rotated
                 token = Path(path).read_text("utf-8").strip()
                 hide_fetched(token)
             except (OSError, UnicodeError) as error:
@@ -202,7 +203,7 @@ class CredentialSource:
         return {"Authorization": token} if token else {}
 
     def _from_boto3(self) -> _Fetched:
-        """Ask boto3, which knows profiles, SSO and instance roles; not in the layer."""
+        """Get credentials from boto3: profiles, SSO or instance roles. The layer has no boto3."""
         if "AWS_LAMBDA_FUNCTION_NAME" in self._environ:
             raise CredentialsError(
                 "Lambda gave no credentials: neither AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY "
@@ -224,7 +225,7 @@ class CredentialSource:
             )
         frozen = found.get_frozen_credentials()
         credentials = Credentials(frozen.access_key, frozen.secret_key, frozen.token)
-        # boto3 knows when it renews; asking it again each time would cost more than a minute's age.
+        # boto3 renews credentials itself. Asking it at each use costs too much, so once a minute.
         return _Fetched(credentials, time.time() + AHEAD_S + 60)
 
 

@@ -1,4 +1,4 @@
-"""Times as servers write them."""
+"""Parse the time formats of HTTP headers and of JSON documents."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from datetime import UTC, datetime
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-# Fri, 20 Nov 2026 22:21:56 GMT; the locale is none of its business, so no strptime
+# Fri, 20 Nov 2026 22:21:56 GMT. Not parsed with strptime, which depends on the locale.
 HTTP_DATE = re.compile(
     rf"\w{{3}}, (\d{{2}}) ({'|'.join(MONTHS)}) (\d{{4}}) (\d{{2}}):(\d{{2}}):(\d{{2}}) GMT"
 )
@@ -15,7 +15,7 @@ HTTP_DATE = re.compile(
 def http_date_ms(text: str) -> int | None:
     """Return the Unix milliseconds of a Date or Last-Modified header; None if it is no date.
 
-    Source: RFC 9110 section 5.6.7, the only form that may be sent.
+    Source: RFC 9110 section 5.6.7, IMF-fixdate, the only format that senders may use.
     """
     if not (found := HTTP_DATE.fullmatch(text.strip())):
         return None

@@ -1,6 +1,6 @@
-"""What a refusal says, and what can be done about it.
+"""The code and message of an error response, and the class of error: throttled, expired, ….
 
-S3 and STS answer with XML, everything else with JSON; HEAD answers with nothing but a status.
+S3 and STS respond with XML, other services with JSON. A response to HEAD has only a status.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 XML_CODE = re.compile(r"<Code>([^<]*)</Code>")
 XML_MESSAGE = re.compile(r"<Message>([^<]*)</Message>", re.IGNORECASE)
 
-# Codes, not statuses: these come with 400, 403 and 503.
+# Decided by code, because the status differs: 400, 403 or 503.
 THROTTLED = frozenset({
     "BandwidthLimitExceeded", "ProvisionedThroughputExceededException", "RequestLimitExceeded",
     "RequestThrottled", "RequestThrottledException", "SlowDown", "SlowDownException",
@@ -29,7 +29,7 @@ THROTTLED = frozenset({
 TRY_AGAIN = frozenset({
     "InternalError", "InternalFailure", "RequestTimeout", "RequestTimeoutException",
     "ServiceUnavailable", "PriorRequestNotComplete",
-    # 409 of S3: another conditional write to the same key was under way.
+    # S3 responds with 409 while another conditional write to the same key is in progress.
     "ConditionalRequestConflict", "OperationAborted",
 })  # fmt: skip
 EXPIRED = frozenset({
@@ -37,23 +37,23 @@ EXPIRED = frozenset({
     "InvalidToken", "TokenRefreshRequired", "UnrecognizedClientException",
 })  # fmt: skip
 SKEWED = frozenset({"RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture"})
-# Services without a code for it say it in the message.
+# Some services have no code for it, only this message.
 SKEWED_MESSAGE = re.compile(r"Signature (expired|not yet current)")
 STATUSES = frozenset({429, 500, 502, 503, 504})
 READ_BYTES = 65_536
-"""As many bytes of a refusal are looked at."""
+"""Bytes of an error response that are searched for a code and message."""
 
 UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
-"""Errors of decoding a document: no JSON, no UTF-8, nested too deeply. All are the server's."""
+"""Exceptions of decoding a server's document: not JSON, not UTF-8, or nested too deeply."""
 
 
 def error_of(response: Response) -> tuple[str, str]:
-    """Return the code and the message of an answer that is an error, as they may be quoted.
+    """Return the code and the message of an error response, without secrets.
 
     Returns:
-        For example `("NoSuchBucket", "The specified bucket does not exist")`. What the answer
-        does not say is empty; one in no known form is its own message, shortened. A message
-        ends with a note where the body was cut.
+        For example `("NoSuchBucket", "The specified bucket does not exist")`. A missing code or
+        message is "". For a body in an unknown format, the message is its beginning. If the body
+        was cut, the message ends with a note about it.
     """
     code, message = _as_written(response)
     cut = note(response)
@@ -61,12 +61,12 @@ def error_of(response: Response) -> tuple[str, str]:
 
 
 def code_of(response: Response) -> str:
-    """Return the code alone, as it was written: to decide by, not to show."""
+    """Return the unmasked code, for decisions only: messages quote `error_of`."""
     return _as_written(response)[0]
 
 
 def _as_written(response: Response) -> tuple[str, str]:
-    """Return code and message, neither masked nor cut."""
+    """Return code and message, not masked and not shortened."""
     text = response.body[:READ_BYTES].decode("utf-8", "replace")
     if found := XML_CODE.search(text):
         message = XML_MESSAGE.search(text)
@@ -85,7 +85,7 @@ def _as_written(response: Response) -> tuple[str, str]:
 
 
 def _bare(code: str) -> str:
-    """`com.amazonaws.glue#EntityNotFoundException:http://…` is `EntityNotFoundException`."""
+    """Shorten `com.amazonaws.glue#NotFoundException:http://…` to `NotFoundException`."""
     return code.partition(":")[0].rpartition("#")[2].strip()
 
 
@@ -94,29 +94,29 @@ def _first(document: dict[str, object], *names: str) -> str:
 
 
 def throttled(response: Response) -> bool:
-    """Say whether the server asks for patience."""
+    """Return whether the server throttles our requests."""
     return response.status == 429 or code_of(response) in THROTTLED
 
 
 def note(response: Response) -> str:
-    """Return what to add to a quotation of a body that was cut; empty for a whole one."""
+    """Return a note that the quoted body was cut, "" for a whole body."""
     return f" (cut: {response.cut})" if response.cut else ""
 
 
 def passing(response: Response) -> bool:
-    """Say whether the same request may well succeed a moment later."""
+    """Return whether the error is temporary, so that a retry may succeed."""
     if response.status < 400:
         return False
     return response.status in STATUSES or code_of(response) in THROTTLED | TRY_AGAIN
 
 
 def expired(response: Response) -> bool:
-    """Say whether other credentials are needed."""
+    """Return whether the server refused the credentials, so that others are needed."""
     return response.status in (400, 401, 403) and code_of(response) in EXPIRED
 
 
 def skewed(response: Response) -> bool:
-    """Say whether the server's clock and ours differ by too much."""
+    """Return whether the server refused the request because the clocks differ."""
     if response.status not in (400, 401, 403):
         return False
     code, message = _as_written(response)

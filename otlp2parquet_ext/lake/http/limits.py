@@ -1,12 +1,12 @@
-"""Limits of answers, by purpose: how many bytes of a body are read, and whether it is needed.
+"""Limits of responses by purpose: the longest body, and whether the caller needs all of it.
 
-    an error, or an answer that only acknowledges    64 KB; the status decides, the rest is cut
+    an error, or a mere acknowledgement              64 KB; the status decides, the rest is cut
     a document: catalog, credentials, secret         1 MB; a longer one is refused
     a listing of a bucket                            4 MB; likewise
-    an object, a table's metadata                    what the memory of this environment allows
+    an object, a table's metadata                    as the memory of this environment allows
 
-A body that is *needed* and too long is no answer. A body that is not needed is cut: its
-connection is closed instead of drained, and `Response.cut` says what is missing.
+If a *needed* body is too long, the request fails. A body that is not needed is cut: its connection
+is closed instead of drained, and `Response.cut` states the missing part.
 """
 
 from __future__ import annotations
@@ -17,41 +17,41 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 ERROR_BYTES = 65_536
-"""Bytes that are read of an error, and of an answer that only acknowledges."""
+"""Longest body of an error, and of a mere acknowledgement."""
 
 DOCUMENT_BYTES = 1_048_576
-"""Bytes of a catalog's, a token endpoint's, or a secret store's answer."""
+"""Longest body from a catalog, a token endpoint, or a secret store."""
 
 LISTING_BYTES = 4_194_304
-"""Bytes of a listing: S3 lists a thousand keys of at most 1 024 bytes, percent-encoded."""
+"""Longest page of a listing: S3 lists a thousand keys of at most 1 024 bytes, percent-encoded."""
 
 OBJECT_BYTES = 268_435_456
-"""Bytes of an object where memory sets no lower limit."""
+"""Longest object, if the memory does not allow less."""
 
 MEMORY_VARIABLE = "AWS_LAMBDA_FUNCTION_MEMORY_SIZE"
 MEMORY_SHARE = 8
-"""One answer may take this part of the function's memory: its decoded form takes as much again,
-or several times as much, and the function needs the rest."""
+"""The longest body is the function's memory divided by this number. The decoded body takes as much
+memory again, or several times as much, and the function needs the rest."""
 
 
 VALUE_BYTES = 64
-"""Bytes of a decoded value, an empty list for example."""
+"""Memory of one decoded value, for example an empty list."""
 
 GZIP_MAGIC = b"\x1f\x8b"
 PIECE_BYTES = 65_536
-"""Bytes that a gzip file is decompressed to at a time, to see how long it is."""
+"""Bytes of one step when a gzip file is decompressed to measure it."""
 
 DECODED_TIMES = 2
-"""A decoded document may take so many times the bytes of the longest answer."""
+"""Most memory of a decoded document, as a multiple of the longest body."""
 
 
 class AnswerLimit(NamedTuple):
-    """How much of a successful answer is read.
+    """The limit of a successful response.
 
     Attributes:
-        size_bytes: the longest body.
-        needed: the answer is useless without its whole body; else the status alone decides.
-        decoded: it is JSON without a schema, which may take forty times its bytes once decoded.
+        size_bytes: longest body.
+        needed: the caller needs the whole body; otherwise the status is enough.
+        decoded: the body is JSON without a schema, and may take forty times its bytes when decoded.
     """
 
     size_bytes: int
@@ -67,20 +67,20 @@ METADATA = AnswerLimit(OBJECT_BYTES, needed=True, decoded=True)
 
 
 def usual_limit(method: str) -> AnswerLimit:
-    """Return the limit of a request that names none: what is asked for with GET is needed."""
+    """Return the default limit of a request; only a response to GET is needed whole."""
     return DOCUMENT if method == "GET" else ACKNOWLEDGED
 
 
 def decoded_bytes(body: bytes) -> int:
-    """Return about how many bytes a JSON document takes once it is decoded, before it is."""
+    """Estimate the memory of a JSON document when decoded, without decoding it."""
     return len(body) + VALUE_BYTES * sum(map(body.count, (b"[", b"{", b",")))
 
 
 def decodes_beyond(body: bytes, most_bytes: int) -> bool:
-    """Tell whether a JSON document, plain or gzip, takes more bytes once it is decoded.
+    """Return whether a JSON document, plain or gzip, takes more than `most_bytes` when decoded.
 
-    Of a gzip file no more than a piece is decompressed at a time, and nothing beyond the limit: a
-    kilobyte of it may stand for a megabyte.
+    A gzip file is decompressed piece by piece, and only up to the limit: a kilobyte of gzip may
+    hold a megabyte.
     """
     if not body.startswith(GZIP_MAGIC):
         return decoded_bytes(body) > most_bytes
@@ -93,7 +93,7 @@ def decodes_beyond(body: bytes, most_bytes: int) -> bool:
             try:
                 piece = member.decompress(left, PIECE_BYTES)
             except zlib.error:
-                return False  # it cannot be decoded at all
+                return False  # the caller's own decoding fails and reports it
             left = member.unconsumed_tail or member.unused_data
             taken_bytes += decoded_bytes(piece)
             if taken_bytes > most_bytes:
@@ -104,7 +104,7 @@ def decodes_beyond(body: bytes, most_bytes: int) -> bool:
 
 
 def memory_limit_bytes(environ: Mapping[str, str]) -> int:
-    """Return the longest answer that the memory of this function allows."""
+    """Return the longest body that the memory of this function allows."""
     memory_mb = environ.get(MEMORY_VARIABLE, "")
     if not (memory_mb.isascii() and memory_mb.isdigit() and int(memory_mb)):
         return OBJECT_BYTES

@@ -1,6 +1,6 @@
-"""The response of a server, and the errors for which there is none.
+"""The response of a server, and the errors of requests without one.
 
-A `Response` is an answer, whatever its status; a `WebError` means there is none.
+A `Response` may have any status; a `WebError` means that there is no response.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 
 class WebError(Exception):
-    """There is no answer; the message names the server and the cause.
+    """There is no response; the message names the server and the cause.
 
     Args:
         message: see above.
-        sent: False when the server surely did not act: nothing of the request reached it.
+        sent: False if no byte of the request reached the server, so the server did not act.
     """
 
     def __init__(self, message: str, *, sent: bool) -> None:
@@ -29,14 +29,14 @@ class WebError(Exception):
 
 
 class ResponseTooLongError(WebError):
-    """The server answered with success, and with more than the limit; it is not read."""
+    """The status was a success, but the body exceeds its limit and was not read."""
 
 
 class Response(NamedTuple):
-    """An answer.
+    """A server's response.
 
-    `headers` has lower-case names; a header that came twice has both values, joined by ", ".
-    `cut` is empty where the body is whole, else it says what of it was not read, and why.
+    `headers` has lower-case names; the values of a repeated header are joined by ", ".
+    `cut` is "" for a whole body, else it states the missing part and the reason.
     """
 
     status: int

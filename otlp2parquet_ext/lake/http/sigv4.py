@@ -1,8 +1,9 @@
-"""AWS Signature Version 4: pure, and only what header signatures need.
+"""AWS Signature Version 4 for signatures in headers. Pure.
 
-    request --canonical--> text --SHA-256--> what is signed --HMAC, derived key--> Authorization
+    request --canonical--> text --SHA-256--> text to sign --HMAC, derived key--> Authorization
 
-S3 signs the path as it goes over the wire. All others sign it normalised and encoded once more.
+For S3 the signature covers the path as sent. For all other services it covers the path normalised
+and percent-encoded once more.
 
 Source: AWS IAM user guide, "Create a signed AWS API request".
 """
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.lake.http.response import BytesLike
 
 ALGORITHM = "AWS4-HMAC-SHA256"
-# What is changed or added on the way cannot be signed.
+# Proxies may change or add these headers, so they cannot be signed.
 UNSIGNED = frozenset({
     "connection",
     "content-length",
@@ -35,16 +36,16 @@ UNSIGNED = frozenset({
 
 
 def sha256_hex(data: BytesLike) -> str:
-    """Return a body's digest as signatures want it."""
+    """Return a body's SHA-256 digest in hex, as signatures require."""
     return hashlib.sha256(data).hexdigest()
 
 
 class SigningScope(NamedTuple):
-    """What a signature is for.
+    """The scope of a signature.
 
     Attributes:
-        region: as the endpoint's, for example `eu-central-1`.
-        service: the name signatures know it by, for example `s3`, `s3tables`, `glue`.
+        region: the endpoint's region, for example `eu-central-1`.
+        service: the service's name in signatures, for example `s3`, `s3tables`, `glue`.
     """
 
     region: str
@@ -65,12 +66,12 @@ def signed_headers(
 
     Args:
         method: in capitals.
-        url: as it goes over the wire.
-        headers: what else is sent; all of it is signed but `UNSIGNED`.
+        url: percent-encoded, as it is sent.
+        headers: the request's other headers; all except `UNSIGNED` are signed.
         body_sha256: `sha256_hex` of the body.
-        credentials: whose signature.
+        credentials: the credentials that sign.
         scope: region and service.
-        time_s: Unix seconds; the server refuses what is minutes off its own clock.
+        time_s: Unix seconds; the server refuses a time some minutes off its own clock.
 
     Returns:
         `headers` with X-Amz-Date, Authorization, X-Amz-Security-Token for temporary credentials,
@@ -100,7 +101,7 @@ def signed_headers(
 def canonical(
     method: str, url: str, headers: Mapping[str, str], body_sha256: str, *, service: str
 ) -> tuple[str, str]:
-    """Return the names of the signed headers, and the request as it is signed."""
+    """Return the names of the signed headers, and the canonical request."""
     address = split(url)
     signed = {"host": address.origin.authority}
     for name, value in headers.items():
@@ -115,7 +116,7 @@ def canonical(
 
 
 def _normal(path: str) -> str:
-    """Resolve `.`, `..` and empty segments, as RFC 3986 section 5.2.4 says; a last `/` stays."""
+    """Resolve `.`, `..` and empty segments (RFC 3986 section 5.2.4); keep a trailing `/`."""
     segments: list[str] = []
     for segment in path.split("/"):
         if segment == "..":
@@ -127,7 +128,7 @@ def _normal(path: str) -> str:
 
 
 def _key(secret: str, scope: str) -> bytes:
-    """Derive the key of one day, region and service."""
+    """Derive the signing key for one day, region and service."""
     key = f"AWS4{secret}".encode()
     for part in scope.split("/"):
         key = _hmac(key, part)

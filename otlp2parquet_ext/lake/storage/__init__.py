@@ -1,5 +1,5 @@
-"""Objects by path: what every destination needs of a disk or a bucket, and no more.
+"""Objects by path: the operations that destinations need on a disk or a bucket.
 
-Two promises carry the design: `put` makes an object appear whole or not at all, and says whether
-it was there before. Files named by their content can then be written twice without harm.
+`put` has two guarantees: an object appears whole or not at all, and the result tells whether it
+existed before. So a file whose name is derived from its content can be written twice without harm.
 """

@@ -1,4 +1,4 @@
-"""The one type that bytes, memoryviews and Arrow buffers share."""
+"""The common type of bytes, memoryviews and Arrow buffers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Many small objects at once: a store far away answers many questions as fast as one."""
+"""Call a function for many items on several threads, to hide the latency of a remote store."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ R = TypeVar("R")
 
 
 def gather(ask: Callable[[T], R], items: Iterable[T], threads: int) -> Iterator[R]:
-    """Yield what `ask` returns for each item, in their order.
+    """Yield the result of `ask` for each item, in the items' order.
 
-    A caller that stops early leaves nothing under way; what `ask` raises is raised here.
+    When the caller stops early, the calls that have not begun are cancelled. An exception of `ask`
+    is raised here.
 
     Args:
-        ask: called on other threads when there are several.
-        items: taken no faster than needed.
-        threads: calls under way at once, n > 0; with one, nothing but a loop.
+        ask: the function; with several threads it is called on them.
+        items: the items; they are read only a little ahead of the results.
+        threads: number of calls at the same time, n > 0; with 1 there is only a loop.
     """
     if threads == 1:
         yield from map(ask, items)

@@ -1,4 +1,4 @@
-"""A storage whose place is only known once a catalog has been asked."""
+"""A storage at a location that only a catalog knows."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class LazyStorage:
     """See `Storage`.
 
     Args:
-        open_storage: finds the real one; called with the first request, and again after it failed.
+        open_storage: opens the real storage; called at the first use, and again after a failure.
             It raises `StorageError`.
     """
 

@@ -1,4 +1,4 @@
-"""A folder as storage: the embedded default."""
+"""A folder as storage: the default without a bucket."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ if TYPE_CHECKING:
 
 
 OF_ONE_FILE = frozenset({errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENXIO})
-"""Errors that say nothing of other files."""
+"""Error numbers that concern one file only; other files may be readable."""
 
 
 class LocalStorage:
     """Objects are files below `root`.
 
-    A file is written under a name of its own and then linked to the real one, so that a reader
-    never sees half of it and two writers of the same content do not disturb each other.
+    A file is written under a temporary name and then linked to its final name. So a reader never
+    sees an incomplete file, and two writers of the same file do not disturb each other.
 
     Args:
-        root: created with the first object.
+        root: the folder; created with the first object.
     """
 
     def __init__(self, root: Path) -> None:
@@ -71,7 +71,7 @@ class LocalStorage:
 
     def get(self, path: str, most_bytes: int | None = None, *, decoded: bool = False) -> bytes:
         """See `Storage.get`."""
-        del decoded  # it bounds what a server sends
+        del decoded  # a bound on responses of servers
         try:
             with (self.root / path).open("rb") as file:
                 data = file.read(-1 if most_bytes is None else most_bytes + 1)
@@ -118,7 +118,7 @@ class LocalStorage:
         return [f"{prefix}/{name}" for name in names if not name.startswith(".")]
 
     def walk(self, prefix: str, after: str = "") -> Iterator[ObjectEntry]:
-        """See `Storage.walk`; what goes away in the meantime is passed over."""
+        """See `Storage.walk`; skips files that are deleted during the walk."""
         try:
             found = list(os.scandir(self.root / prefix))
         except (FileNotFoundError, NotADirectoryError):
@@ -126,11 +126,11 @@ class LocalStorage:
         except OSError as error:
             folder = self.root / prefix
             raise StorageError(f"{folder} cannot be listed: {error.strerror}") from error
-        # A folder sorts as the paths below it do: with its slash.
+        # Sort a folder with its slash, as the paths below it sort.
         for entry in sorted(found, key=lambda e: os.fsencode(e.name) + b"/" * _is_folder(e)):
             path = f"{prefix}/{entry.name}".lstrip("/")
             if _is_folder(entry):
-                if os.fsencode(f"{path}0") > os.fsencode(after):  # "0" is what follows "/"
+                if os.fsencode(f"{path}0") > os.fsencode(after):  # "0" is the character after "/"
                     yield from self.walk(path, after)
             elif os.fsencode(path) > os.fsencode(after):
                 with contextlib.suppress(FileNotFoundError):
@@ -154,7 +154,7 @@ class LocalStorage:
         return str(Path(self.root, path).absolute())
 
     def path(self, url: str) -> str:
-        """See `Storage.path`; `file:` addresses are understood, too."""
+        """See `Storage.path`; also accepts `file:` addresses."""
         plain = "/" + url.removeprefix("file:").lstrip("/") if url.startswith("file:/") else url
         try:
             return str(Path(plain).relative_to(self.root.absolute()))
@@ -172,7 +172,7 @@ class LocalStorage:
 
 
 def _opened(path: Path) -> int:
-    """Open a file to read, but no link; a pipe does not wait for its writer."""
+    """Open a file for reading; refuse a link, and do not wait for the writer of a pipe."""
     return os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
 
 
@@ -185,6 +185,6 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 
 def _put(target: Path, *, new: bool) -> Put:
-    """Say what lies there."""
+    """Return the `Put` of an existing file."""
     found = target.stat()
     return Put(new=new, size_bytes=found.st_size, stored_ms=found.st_mtime_ns // 1_000_000)

@@ -1,10 +1,10 @@
-"""S3 as storage, with requests of our own.
+"""S3 as storage, through the package's own HTTP client.
 
-    put   PUT with If-None-Match: * -- 412 --> HEAD: whose is it, and how long?
-    list  ListObjectsV2, a page when it is needed          size  HEAD
+    put   PUT with If-None-Match: * -- 412 --> HEAD: writer and length of the existing object
+    list  ListObjectsV2, page by page                      size  HEAD
 
-An answer can get lost after the object was stored. The next attempt then finds it there, and
-could not tell its own from another writer's; so each `put` leaves a mark on what it stores.
+A response can get lost after S3 has stored the object. The next attempt then finds an object, and
+must tell its own from another writer's. So each `put` stores a random mark in the metadata.
 
 Source: Amazon S3 user guide, "Adding conditions to S3 operations"; Amazon S3 API reference.
 """
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.lake.storage.storage import ObjectEntry
 
 LIMIT_MS = 60_000
-"""The most that one operation takes, retries included, unless told otherwise."""
+"""Default for the longest time of one operation, retries included."""
 
 DELETED_AT_ONCE = 1_000
 PUT_ATTEMPTS = 3
@@ -59,9 +59,9 @@ class S3Storage:
     Args:
         aws: signs and sends, for the service `s3`.
         root: `bucket/prefix`, or "" for all buckets: paths then begin with the bucket's name.
-        endpoint: `http[s]://host[:port]` in the place of AWS's own.
-        path_style: whether the bucket is part of the path; None: by what is usual.
-        limit_ms: the most that one operation takes, retries included.
+        endpoint: `http[s]://host[:port]` of another server than AWS's; "" for AWS.
+        path_style: put the bucket into the path; None for the usual style of the server.
+        limit_ms: longest time for one operation, retries included.
     """
 
     def __init__(
@@ -79,14 +79,14 @@ class S3Storage:
         self._limit_ms = limit_ms
 
     def put(self, path: str, data: BytesLike) -> Put:
-        """See `Storage.put`; one request when there is none of that name."""
+        """See `Storage.put`; takes one request if no object has that name."""
         place = self._place(path)
         mark = os.urandom(8).hex()
         headers = {"If-None-Match": "*", MARK: mark}
         length = len(memoryview(data).cast("B"))
         for _ in range(PUT_ATTEMPTS):
             response = self._send("PUT", place, headers, data)
-            # No two of our writers share a name there.
+            # Table buckets refuse the condition; there, no two of our writers share a name.
             if response.status == 501 and place.bucket.endswith(TABLE_BUCKET):
                 response = self._send("PUT", place, {}, data)
             if response.status == 200:
@@ -113,17 +113,17 @@ class S3Storage:
         raise refusal(Action.GET, place, self._service, response)
 
     def part(self, path: str, start: int, length: int) -> ObjectPart:
-        """See `Storage.part`; one request, if there is such a part."""
+        """See `Storage.part`; takes one request if the object has such a part."""
         place = self._place(path)
         wanted = {"Range": f"bytes={start}-{start + length - 1}"}
         response = self._send("GET", place, wanted, limit=OBJECT)
-        if response.status == 416:  # it ends before that
+        if response.status == 416:  # the object ends before `start`
             there = self._look(place)
             if there is None:
                 raise NotThereError(f"{place} is not there")
             return ObjectPart(b"", length_of(place, there), _time_ms(there, "last-modified"))
         body, stored_ms = response.body, _time_ms(response, "last-modified")
-        if response.status == 200:  # a server that knows no ranges
+        if response.status == 200:  # the server does not support ranges
             return ObjectPart(body[start : start + length], len(body), stored_ms)
         if response.status == 206:
             whole = response.headers.get("content-range", "").rpartition("/")[2]
@@ -133,7 +133,7 @@ class S3Storage:
         raise refusal(Action.GET, place, self._service, response)
 
     def list(self, prefix: str) -> Iterator[str]:
-        """See `Storage.list`; pages are fetched as the caller goes on."""
+        """See `Storage.list`; fetches the next page when the caller needs it."""
         return (entry.path for entry in self._pages(self._folder(prefix), delimiter="/"))
 
     def walk(self, prefix: str, after: str = "") -> Iterator[ObjectEntry]:
@@ -150,7 +150,7 @@ class S3Storage:
             raise refusal(Action.DELETE, place, self._service, response)
 
     def delete_many(self, paths: Sequence[str]) -> None:
-        """See `Storage.delete_many`: a thousand in one request, where the server can."""
+        """See `Storage.delete_many`: a thousand in one request, if the server supports it."""
         buckets: dict[str, list[str]] = {}
         for path in paths:
             place = self._place(path)
@@ -171,7 +171,7 @@ class S3Storage:
             )
             if response.status == 200:
                 left = not_deleted(response.body)
-        for key in left:  # one by one: each is tried again, and says what is wrong with it
+        for key in left:  # singly, because `delete` retries and its error has the cause
             self.delete(self._path(bucket._replace(key=key)))
 
     def url(self, path: str) -> str:
@@ -179,7 +179,7 @@ class S3Storage:
         return str(self._place(path))
 
     def path(self, url: str) -> str:
-        """See `Storage.path`; `s3a:` and `s3n:` are understood, too."""
+        """See `Storage.path`; also accepts `s3a:` and `s3n:`."""
         full = full_path(url)
         if full is None or not full.startswith(self._root):
             raise ForeignAddressError(f"{url} does not lie in s3://{self._root}")
@@ -192,16 +192,16 @@ class S3Storage:
         return None if there is None else length_of(place, there)
 
     def _look(self, place: S3Location) -> Response | None:
-        """Return an answer to HEAD; None when there is no such object.
+        """Return the response to HEAD; None if the object does not exist.
 
-        HEAD says nothing but a number of what it refuses, and the same number for an object and
-        for a bucket that is not there. So a refusal is asked for once more, in words.
+        A refused HEAD has only a status, which is the same for a missing object and a missing
+        bucket. So after a refusal, a GET asks for the error's code and message.
         """
         response = self._send("HEAD", place)
         if response.status == 200:
             return response
         words = self._send("GET", place, {"Range": "bytes=0-0"}, limit=ACKNOWLEDGED)
-        if words.status in (200, 206, 416):  # 416: it is there, and empty
+        if words.status in (200, 206, 416):  # 416: the object exists and is empty
             again = self._send("HEAD", place)
             if again.status == 200:
                 return again
@@ -213,15 +213,15 @@ class S3Storage:
     def _pages(
         self, folder: S3Location, *, delimiter: str = "", after: str = ""
     ) -> Iterator[ObjectEntry]:
-        """Yield what lies below a folder, a page of 1 000 at a time.
+        """Yield the objects below a folder, a page of 1 000 at a time.
 
         Args:
             folder: its key ends with a slash, or is empty.
-            delimiter: "/" for what lies directly below it.
-            after: only keys beyond this one.
+            delimiter: "/" for only the objects directly below the folder.
+            after: yield only keys after this one.
 
         Raises:
-            StorageError: the server says for the second time to go on at the same place.
+            StorageError: the server repeats a continuation token, so the listing would not end.
         """
         tokens: set[str] = set()
         asked = {
@@ -238,7 +238,7 @@ class S3Storage:
                 raise refusal(Action.LIST, folder, self._service, response)
             page = read_page(response.body)
             for entry in page.entries:
-                if not entry.path.endswith("/"):  # a folder made by hand is an object, too
+                if not entry.path.endswith("/"):  # an object that S3's console made for a folder
                     yield entry._replace(path=self._path(folder._replace(key=entry.path)))
             if not page.token:
                 return
@@ -291,6 +291,6 @@ class S3Storage:
 
 
 def _time_ms(response: Response, header: str) -> int:
-    """Return when the server says something was; without its word, now."""
+    """Return the time in a header, Unix ms; the current time without that header."""
     server_ms = http_date_ms(response.headers.get(header, ""))
     return round(time.time() * 1_000) if server_ms is None else server_ms

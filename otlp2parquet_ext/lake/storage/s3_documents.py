@@ -1,4 +1,4 @@
-"""The XML S3 speaks, in both directions. Pure.
+"""Read and write the XML documents of S3. Pure.
 
 Source: Amazon S3 API reference, "ListObjectsV2", "DeleteObjects".
 """
@@ -18,26 +18,26 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from xml.etree.ElementTree import Element
 
-# XML 1.0 has no way to write these, not even as references.
+# XML 1.0 cannot represent these characters, not even as references.
 UNSPEAKABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
 
 TAGS = 65_536
-"""The most tags of an answer: a thousand objects have some twenty each, and each takes memory."""
+"""Most tags of a response, to bound the memory: a page of a thousand objects has about 20 000."""
 
 
 class ListPage(NamedTuple):
-    """A part of a listing; its paths are keys. `token` asks for the next one, "" for none."""
+    """A page of a listing; its paths are keys. `token` requests the next page, "" for the last."""
 
     entries: list[ObjectEntry]
     token: str
 
 
 def read_page(body: bytes) -> ListPage:
-    """Read an answer to ListObjectsV2.
+    """Parse a response to ListObjectsV2.
 
     Raises:
-        StorageError: it is something else.
+        StorageError: the body is another document.
     """
     root = _parsed(body, "ListBucketResult")
     coded = _text(root, "EncodingType") == "url"
@@ -58,7 +58,7 @@ def read_page(body: bytes) -> ListPage:
 
 
 def deletion(keys: Iterable[str]) -> bytes:
-    """Return a request to DeleteObjects that is answered with what failed, and no more."""
+    """Return the body of a DeleteObjects request; in quiet mode S3 lists only the failures."""
     objects = "".join(f"<Object><Key>{_escaped(key)}</Key></Object>" for key in keys)
     return (
         '<?xml version="1.0" encoding="UTF-8"?>'
@@ -68,24 +68,24 @@ def deletion(keys: Iterable[str]) -> bytes:
 
 
 def not_deleted(body: bytes) -> list[str]:
-    """Return the keys that an answer to DeleteObjects says are still there.
+    """Return the keys that failed in a response to DeleteObjects.
 
     Raises:
-        StorageError: it is something else.
+        StorageError: the body is another document.
     """
     root = _parsed(body, "DeleteResult")
     return [_text(error, "Key") for error in root.iter() if error.tag == "Error"]
 
 
 def _escaped(key: str) -> str:
-    # A line's end would be read as another one.
+    # XML parsers normalise line ends and tabs, so write them as references.
     return escape(key).replace("\r", "&#13;").replace("\n", "&#10;").replace("\t", "&#9;")
 
 
 def _parsed(body: bytes, expected: str) -> Element:
     """Return a document's root, all names without their namespace."""
-    # Only listings and deletions need it.
-    from xml.etree import ElementTree as ET  # noqa: PLC0415 - expat bounds what entities expand to
+    # Imported here because only listings and deletions need it.
+    from xml.etree import ElementTree as ET  # noqa: PLC0415 - expat bounds the entities' expansion
 
     if body.count(b"<") > TAGS:
         raise StorageError(f"S3's answer is not {expected}: it has more than {TAGS} tags")
@@ -105,7 +105,7 @@ def _text(element: Element, name: str) -> str:
 
 
 def content_md5(body: bytes) -> dict[str, str]:
-    """Return the header S3 demands with the one request that could do most harm."""
+    """Return the Content-MD5 header, which S3 requires for DeleteObjects."""
     from base64 import b64encode  # noqa: PLC0415 - only deletions need them
     from hashlib import md5  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""What S3 refused, why, and what would help. Pure.
+"""Messages for refused S3 requests: the object, the cause, and the remedy. Pure.
 
 Source: Amazon S3 API reference, "Error responses"; service authorization reference, "Actions,
 resources, and condition keys for Amazon S3", "… for Amazon S3 Tables".
@@ -24,7 +24,7 @@ REGION = re.compile(rb"<Region>([a-z0-9-]+)</Region>")
 
 
 class Action(Enum):
-    """What was asked for: how a sentence says it, and how a policy does."""
+    """An operation: its participle for sentences, and its action in policies."""
 
     PUT = ("written", "s3:PutObject")
     GET = ("read", "s3:GetObject")
@@ -35,7 +35,7 @@ class Action(Enum):
 def refusal(
     action: Action, place: S3Location, service: S3Service, response: Response
 ) -> StorageError:
-    """Return the error for an answer that is none of those the caller expects."""
+    """Return the error for a response that the caller does not expect."""
     participle, _ = action.value
     code, message = error_of(response)
     what = f"{place} cannot be {participle}"
@@ -53,7 +53,7 @@ def refusal(
 
 
 def _advice(action: Action, place: S3Location, service: S3Service, response: Response) -> str:
-    """Return the cause, and what to do about it; "" when nobody knows."""
+    """Return the cause and the remedy; "" if they are not known."""
     code = code_of(response)
     region = region_of(response)
     if region and region != service.region:
@@ -88,7 +88,10 @@ def _by_status(action: Action, place: S3Location, service: S3Service, status: in
 
 
 def _lacking(action: Action, place: S3Location) -> tuple[str, ...]:
-    """Return the actions one of which a role lacks: without a listing, what is missing looks so."""
+    """Return the actions of which the role lacks one.
+
+    Without s3:ListBucket, S3 responds to a missing object with 403, as to a forbidden one.
+    """
     if place.bucket.endswith(TABLE_BUCKET):
         return ("s3tables:PutTableData" if action is Action.PUT else "s3tables:GetTableData",)
     needed = action.value[1]
@@ -96,7 +99,7 @@ def _lacking(action: Action, place: S3Location) -> tuple[str, ...]:
 
 
 def _permission(action: Action, place: S3Location, service: S3Service) -> str:
-    """Name what a role lacks; objects are named by their folder, as policies do."""
+    """Return a sentence about the missing permission, with the object's folder as the resource."""
     if place.bucket.endswith(TABLE_BUCKET):
         (needed,) = _lacking(action, place)
         resource = "arn:…:s3tables:…:bucket/NAME/table/*"
@@ -113,7 +116,7 @@ def _permission(action: Action, place: S3Location, service: S3Service) -> str:
 
 
 def region_of(response: Response) -> str:
-    """Return the region a bucket lies in, where S3 says so; else ""."""
+    """Return the bucket's region if the response has it, else ""."""
     if response.status not in (301, 307, 400, 403):
         return ""
     found = REGION.search(response.body)
@@ -123,7 +126,11 @@ def region_of(response: Response) -> str:
 
 
 def length_of(place: S3Location, response: Response) -> int:
-    """Return the length of an object that a server says."""
+    """Return an object's length from the response.
+
+    Raises:
+        StorageError: the response does not have it.
+    """
     length = response.headers.get("content-length", "")
     if not length.isdecimal():
         raise StorageError(f"{place}: the server does not say how long it is")

@@ -1,6 +1,6 @@
 """The interface of a storage: objects by path, on a disk or in a bucket.
 
-The package's header has its two promises.
+The package's header states its two guarantees.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 
 class StorageError(Exception):
-    """The store refused or could not be reached; the message names object, cause and remedy.
+    """The storage refused or did not respond; the message names the object, cause and remedy.
 
     Attributes:
-        lacks: the IAM actions one of which is not allowed, if that is the cause.
-        of_object: the trouble may be of this one object, which somebody encrypted with a key of
-            their own for example, and others can be read.
+        lacks: the IAM actions of which the role lacks one, if that is the cause.
+        of_object: the cause may concern this object alone, for example another encryption key;
+            other objects may be readable.
     """
 
     lacks: tuple[str, ...] = ()
@@ -27,7 +27,7 @@ class StorageError(Exception):
 
 
 class NotThereError(StorageError):
-    """There is no such object: somebody removed it, or it never was."""
+    """The object does not exist: it was deleted or never written."""
 
 
 class ObjectTooLongError(StorageError):
@@ -39,12 +39,12 @@ class ForeignAddressError(StorageError):
 
 
 class Put(NamedTuple):
-    """What lies there after a `put`.
+    """The object at the path after a `put`.
 
     Attributes:
-        new: False when it was there before and is kept.
+        new: this `put` has written it; False if it existed before, and is unchanged.
         size_bytes: its length.
-        stored_ms: Unix milliseconds at which it was stored, by the storage's own clock.
+        stored_ms: time of its writing in Unix milliseconds, by the storage's clock.
     """
 
     new: bool
@@ -56,9 +56,9 @@ class ObjectPart(NamedTuple):
     """Some bytes of an object.
 
     Attributes:
-        data: fewer than asked for where the object ends.
-        size_bytes: its whole length.
-        stored_ms: Unix milliseconds at which it was stored, by the storage's own clock.
+        data: the bytes; fewer than requested if the object ends before.
+        size_bytes: length of the whole object.
+        stored_ms: time of its writing in Unix milliseconds, by the storage's clock.
     """
 
     data: bytes
@@ -67,12 +67,12 @@ class ObjectPart(NamedTuple):
 
 
 class ObjectEntry(NamedTuple):
-    """An object as a listing tells of it.
+    """An object in a listing.
 
     Attributes:
-        path: of the object.
+        path: path of the object.
         size_bytes: its length.
-        stored_ms: Unix milliseconds at which it was stored, by the storage's own clock.
+        stored_ms: time of its writing in Unix milliseconds, by the storage's clock.
     """
 
     path: str
@@ -81,79 +81,81 @@ class ObjectEntry(NamedTuple):
 
 
 class Storage(Protocol):
-    """A place for objects; paths are relative to its root and use `/`."""
+    """A store of objects; paths are relative to its root and use `/`."""
 
     def put(self, path: str, data: BytesLike) -> Put:
-        """Write an object whole, unless there is one of that name, which is kept.
+        """Write an object whole; an existing object of that name stays unchanged.
 
         Raises:
-            StorageError: it is not stored.
+            StorageError: the object is not stored.
         """
 
     def get(self, path: str, most_bytes: int | None = None, *, decoded: bool = False) -> bytes:
         """Return an object's bytes.
 
         Args:
-            path: of the object.
-            most_bytes: its length, where a manifest list, a descriptor or a listing names it, or a
-                limit by its purpose; no more is read. None where nothing is known.
-            decoded: it is JSON without a schema, plain or gzip, whose decoded form is bounded, too.
+            path: path of the object.
+            most_bytes: most bytes to read: the length in a manifest list, a descriptor or a
+                listing, or a limit by purpose. None if no limit is known.
+            decoded: the object is JSON without a schema, plain or gzip; its decoded form is
+                bounded, too.
 
         Raises:
-            NotThereError: there is none.
-            ObjectTooLongError: it is longer, or its decoded form is.
-            StorageError: it cannot be read.
+            NotThereError: the object does not exist.
+            ObjectTooLongError: the object or its decoded form exceeds the limit.
+            StorageError: the object cannot be read.
         """
 
     def part(self, path: str, start: int, length: int) -> ObjectPart:
-        """Return bytes of an object, however long it is, and what it is.
+        """Return a part of an object of any length, with its size and time.
 
         Args:
-            path: of the object; on a disk a plain file, reached through no link below the root.
-            start: of the first byte, from 0.
-            length: of bytes at most, n > 0.
+            path: path of the object; on a disk, a regular file without a link in the path below
+                the root.
+            start: offset of the first byte, from 0.
+            length: most bytes to return, n > 0.
 
         Raises:
-            NotThereError: there is no such object.
-            ForeignAddressError: it lies elsewhere, behind a link.
-            StorageError: it cannot be read.
+            NotThereError: the object does not exist.
+            ForeignAddressError: the path leads through a link, or to no regular file.
+            StorageError: the object cannot be read.
         """
 
     def list(self, prefix: str) -> Iterable[str]:
         """Return the paths of the objects directly below the folder `prefix`, sorted."""
 
     def walk(self, prefix: str, after: str = "") -> Iterable[ObjectEntry]:
-        """Yield the objects anywhere below the folder `prefix`, in the order of their paths' bytes.
+        """Yield all objects below the folder `prefix`, in the order of their paths' bytes.
 
-        However many there are, no more than a page of them is held at a time.
+        At most one page of them is in memory at a time.
 
         Args:
-            prefix: of a folder; one that does not exist is empty.
-            after: only paths beyond this one, so that a walk can be taken up again.
+            prefix: the folder; a missing folder is empty.
+            after: yield only paths after this one, so that a walk can be continued.
 
         Raises:
-            StorageError: it cannot be listed.
+            StorageError: the folder cannot be listed.
         """
 
     def delete(self, path: str) -> None:
-        """Remove an object; one that is gone already is fine."""
+        """Delete an object; a missing object is no error."""
 
     def delete_many(self, paths: Sequence[str]) -> None:
-        """Remove objects, in as few requests as the storage allows; those gone are fine."""
+        """Delete objects, in as few requests as possible; a missing object is no error."""
 
     def url(self, path: str) -> str:
-        """Return the address under which engines find the object."""
+        """Return the object's address for query engines."""
 
     def path(self, url: str) -> str:
-        """Return the path of an address: what `url` was made from.
+        """Return the path of an address: the inverse of `url`.
 
         Raises:
             ForeignAddressError: the address lies outside of this storage.
         """
 
     def size(self, path: str) -> int | None:
-        """Return an object's length; None when there is no such object.
+        """Return an object's length; None if the object does not exist.
 
         Raises:
-            StorageError: that cannot be found out.
+            StorageError: the storage refused or did not respond.
         """
