@@ -19,23 +19,23 @@ if TYPE_CHECKING:
 DOCS = Path(__file__).parents[2] / "docs"
 DIALECTS = {"duckdb": "DuckDB", "athena": "Athena"}
 ROWS = {
-    "logs": "A row for each log record, platform events among them.",
+    "logs": "A row for each log record. Platform events are log records, too.",
     "traces": "A row for each span.",
-    "metrics_gauge": "A row for each point of a gauge: a value as it was at a time.",
-    "metrics_sum": "A row for each point of a sum: what was added, or has been added up.",
-    "metrics_histogram": "A row for each point of a histogram with bounds of its own.",
+    "metrics_gauge": "A row for each point of a gauge: a value at a time.",
+    "metrics_sum": "A row for each point of a sum: an increase (delta) or a total (cumulative).",
+    "metrics_histogram": "A row for each point of a histogram with explicit bounds.",
     "metrics_exponential_histogram": "A row for each point of an exponential histogram.",
-    "metrics_summary": "A row for each point of a summary: quantiles somebody else worked out.",
+    "metrics_summary": "A row for each point of a summary: quantiles that the source computed.",
 }
 
 
 class Question(NamedTuple):
-    """What people ask.
+    """One question, and the queries that answer it.
 
     Attributes:
-        name: of its files, without what tells the dialect.
+        name: the name of its files, without the dialect.
         asks: the question.
-        note: more to know; may be empty.
+        note: a further explanation; may be empty.
         queries: by dialect.
     """
 
@@ -73,7 +73,7 @@ def table(name: str, columns: Sequence[Column]) -> str:
 
 
 def query(question: Question) -> str:
-    """Return a question's part of the page; one text where both dialects read the same."""
+    """Return a question's part of the page; a single query if it is the same in both dialects."""
     lines = [f"### {question.asks}", ""]
     lines += [question.note, ""] if question.note else []
     texts = question.queries
@@ -99,28 +99,33 @@ PAGE = """\
 
 Made from `otlp2parquet_ext/records/tables/` and `docs/queries/` by `make docs`; do not edit.
 
-Seven tables, each created when its first rows come. `OTLP2PARQUET_TABLE_…` gives them other names
-([configuration.md](configuration.md)); plain Parquet lies in folders `logs/`, `traces/`,
+For everybody who queries the telemetry: the columns of each table, and ready queries for common
+questions.
+
+There are seven tables. Each is created with its first rows. `OTLP2PARQUET_TABLE_…` gives them
+other names ([configuration.md](configuration.md)). Plain Parquet has folders `logs/`, `traces/`,
 `metrics/gauge/`, … ([destinations.md](destinations.md)).
 
-- **Names** are in lower case in S3 Tables and Glue (`servicename`), which bear no capitals; SQL
-  reads either. Ids, types and order are the same everywhere; in brackets after the id of a list is
-  that of its elements.
-- **Types** are Iceberg's words; `timestamptz` is in microseconds, UTC: what is finer is cut off.
-- **Attributes** are JSON text: `LogAttributes ->> 'faas.coldstart'` in DuckDB,
-  `json_extract_scalar(LogAttributes, '$["faas.coldstart"]')` in Athena. Keys are in the order in
-  which they came; a NaN or an infinity is a string, bytes are base64, whole numbers are exact.
-- **Ids of traces and spans** are lower-case hex in every table, so that they join; so does
-  `FaasInvocationId`, the request id.
-- **Iceberg tables** are partitioned by `day(Timestamp)`: ask for a time, and no other day is read.
+- **Names** are in lower case in S3 Tables and Glue (`servicename`), because these allow no
+  capitals. A query may use either. Ids, types and order are the same everywhere. The number in
+  brackets after the id of a list is the id of its elements.
+- **Types** are those of Iceberg. `timestamptz` is UTC in microseconds; nanoseconds are cut off.
+- **Attributes** are JSON text. Read one with `LogAttributes ->> 'faas.coldstart'` in DuckDB, and
+  with `json_extract_scalar(LogAttributes, '$["faas.coldstart"]')` in Athena. Keys keep the order
+  of the source. A NaN or an infinity is a string, bytes are base64, whole numbers are exact.
+- **Ids of traces and spans** are lower-case hex in every table, so you can join by them. You can
+  also join by `FaasInvocationId`, the request id.
+- **Iceberg tables** are partitioned by `day(Timestamp)`. A query that limits the time reads only
+  the files of those days.
 
 {tables}
 
 ## Queries
 
-Each runs in a test, on a table that was written through a real destination
-(`tests/schema/test_queries.py`): in DuckDB as it stands here, the one for Athena read as Athena's
-dialect, translated, and compared with DuckDB's answer. The files are in `docs/queries/`.
+A test runs each query on a table that was written through a real destination
+(`tests/schema/test_queries.py`). The query for DuckDB runs unchanged. The one for Athena is parsed
+in Athena's dialect, translated, and its result is compared with DuckDB's. The files are in
+`docs/queries/`.
 
 ```sh
 otlp2parquet-ext query "$DESTINATION" "$(cat docs/queries/02_slowest.duckdb.sql)"

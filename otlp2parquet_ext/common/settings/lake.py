@@ -1,4 +1,4 @@
-"""The variables that say where batches go, and what becomes of them there.
+"""The variables of destinations, tables and commits.
 
 Loaded before the first `next`: imports nothing but its neighbour.
 """
@@ -23,32 +23,31 @@ LAKE: tuple[Setting, ...] = (
         "destination",
         (PREFIX + "DESTINATION",),
         "",
-        "Where batches go: `s3://bucket/prefix` or `file:///path` (plain Parquet); "
+        "Destination of batches: `s3://bucket/prefix` or `file:///path` (plain Parquet); "
         "`arn:aws:s3tables:…`, `glue://database?warehouse=s3://…`, `rest+https://…`, "
         "`catalog://name` or `sqlite:///path/catalog.db` (Iceberg), see destinations.md; "
-        "`https://…` (a Data Tap) or `otlp+https://…` (a collector), see forwarding.md. Several, "
-        "with a space or a comma before each further one. Empty, and no `BD_DATA_TAP_URL`: "
-        "nothing is collected.",
+        "`https://…` (a Data Tap) or `otlp+https://…` (a collector), see forwarding.md. Separate "
+        "several by spaces or commas. If it is empty and `BD_DATA_TAP_URL` is not set, nothing is "
+        "collected.",
     ),
     Setting(
         "tap_url",
         ("BD_DATA_TAP_URL",),
         "",
-        "A Data Tap to forward to, beside what `OTLP2PARQUET_DESTINATION` names.",
+        "A Data Tap to forward to, in addition to `OTLP2PARQUET_DESTINATION`.",
     ),
     Setting(
         "tap_token",
         ("BD_TAP_CLIENT_TOKEN",),
         "",
-        "What a Data Tap knows us by, sent as `x-bd-authorization`.",
+        "Token for a Data Tap, sent as `x-bd-authorization`.",
         secret=True,
     ),
     Setting(
         "tap_compression",
         (PREFIX + "TAP_COMPRESSION",),
         "none",
-        "`gzip` for what is sent to an `https://…` destination that inflates it; a Data Tap does "
-        "not.",
+        "Compression of requests to an `https://…` destination. A Data Tap accepts no `gzip`.",
         OneOf(("none", "gzip")),
     ),
     Setting(
@@ -63,7 +62,7 @@ LAKE: tuple[Setting, ...] = (
         "otlp_compression",
         (PREFIX + "OTLP_COMPRESSION", "OTEL_EXPORTER_OTLP_COMPRESSION"),
         "gzip",
-        "How requests to an `otlp+https://…` destination are compressed.",
+        "Compression of requests to an `otlp+https://…` destination.",
         OneOf(("gzip", "none")),
     ),
     Setting(
@@ -91,18 +90,18 @@ LAKE: tuple[Setting, ...] = (
         "commit",
         (PREFIX + "COMMIT",),
         "direct",
-        "Who makes stored files visible in the Iceberg table: `direct`, each environment itself, "
-        "with the inbox for when it cannot; `inbox`, a committer, for large fleets, and always "
-        "with `catalog://`.",
+        "How stored files become visible in the Iceberg table: `direct`, each environment commits "
+        "its own, or uses the inbox if it cannot; `inbox`, a committer commits, for large fleets, "
+        "and always with `catalog://`.",
         OneOf(("direct", "inbox")),
     ),
     Setting(
         "inbox",
         (PREFIX + "INBOX",),
         "",
-        "Folder or bucket of the inbox, as `s3://bucket/prefix` or `file:///path`, for tables in "
-        "whose own location none can be (S3 Tables), or environments that may not write there. "
-        "Empty: the table's location.",
+        "Folder or bucket of the inbox, as `s3://bucket/prefix` or `file:///path`. Set it if the "
+        "table's location cannot have an inbox (S3 Tables), or if environments may not write "
+        "there. Empty: the table's location.",
     ),
     Setting(
         "create_table",
@@ -116,7 +115,7 @@ LAKE: tuple[Setting, ...] = (
         (PREFIX + "COLUMN_CASE",),
         "auto",
         "Names of the columns of a table that is created: `pascal` is `ServiceName`, `lower` is "
-        "`servicename`; `auto` is lower case for S3 Tables and Glue, which can bear no other.",
+        "`servicename`; `auto` is lower case for S3 Tables and Glue, which allow no capitals.",
         OneOf(("auto", "pascal", "lower")),
     ),
     Setting(
@@ -130,40 +129,39 @@ LAKE: tuple[Setting, ...] = (
         "committer_destination",
         (PREFIX + "COMMITTER_DESTINATION",),
         "",
-        "For a function that is a committer: the table it commits to, instead of "
-        "`OTLP2PARQUET_DESTINATION`, with which the extension would collect the committer's own "
-        "telemetry, and so wake it for ever.",
+        "Destination of a function that is a committer. Do not set `OTLP2PARQUET_DESTINATION` for "
+        "it: the extension would store the committer's own telemetry, and each file would invoke "
+        "the committer again, without end.",
     ),
     Setting(
         "maintain",
         (PREFIX + "MAINTAIN",),
         "on",
-        "Whether the committer, when it has time left, merges small manifests and deletes what "
-        "only expired snapshots referred to.",
+        "Whether the committer, when it has time left, merges small manifests and deletes files "
+        "that only expired snapshots refer to.",
         ON_OFF,
     ),
     Setting(
         "sweep",
         (PREFIX + "SWEEP",),
         "on",
-        "Whether the committer, once a day, also deletes metadata that nothing has referred to for "
-        "three days, and puts files of rows that lost their descriptor into the inbox.",
+        "Whether the committer, once a day, also deletes metadata that was unreferenced for three "
+        "days, and puts data files that lost their descriptor back into the inbox.",
         ON_OFF,
     ),
     Setting(
         "ingest_destination",
         (PREFIX + "INGEST_DESTINATION",),
         "",
-        "For an ingest function: where it stores what it takes, instead of "
-        "`OTLP2PARQUET_DESTINATION`, with which the extension would also collect the function's "
-        "own telemetry; see ingest.md.",
+        "Destination of an ingest function. With `OTLP2PARQUET_DESTINATION` the extension would "
+        "also collect the function's own telemetry; see ingest.md.",
     ),
     Setting(
         "ingest_token",
         (PREFIX + "INGEST_TOKEN",),
         "",
-        "For an ingest function: the bearer tokens that may send to it, separated by commas, or "
-        "the ARN of a secret or parameter that holds them. Empty: every client may send.",
+        "Bearer tokens that an ingest function accepts, separated by commas, or the ARN of a "
+        "secret or parameter that contains them. Empty: every client may send.",
         secret=True,
     ),
     Setting(
@@ -177,7 +175,7 @@ LAKE: tuple[Setting, ...] = (
         "rest_credential",
         (PREFIX + "REST_CREDENTIAL",),
         "",
-        "OAuth2 client of a REST catalog, as `client_id:client_secret`; gets the token.",
+        "OAuth2 client of a REST catalog, as `client_id:client_secret`, for fetching a token.",
         secret=True,
     ),
 )

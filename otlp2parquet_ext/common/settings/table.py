@@ -33,8 +33,8 @@ SETTINGS: tuple[Setting, ...] = (
         "max_bytes",
         ("MAX_BYTES",),
         262_144,
-        "Buffered bytes at which a batch is sealed and flushed: at most a 32nd of the function's "
-        "memory.",
+        "Buffered bytes at which a batch is sealed and flushed; a 32nd of the function's memory "
+        "at most.",
         WholeNumber(65_536, 104_857_600, unit="bytes", memory_mb=8),
     ),
     Setting(
@@ -56,8 +56,9 @@ SETTINGS: tuple[Setting, ...] = (
         "preload",
         (PREFIX + "PRELOAD",),
         "auto",
-        "When what makes batches (pyarrow and the like) is imported: `init` beside the function's "
-        "own start, `lazy` with the first batch, `auto` as `init`: SHUTDOWN leaves no time for it.",
+        "When the libraries that make batches are imported (pyarrow and others): `init`, during "
+        "the function's own start; `lazy`, with the first batch; `auto`, as `init`, because "
+        "SHUTDOWN leaves no time for it.",
         OneOf(("auto", "init", "lazy")),
     ),
     Setting(
@@ -72,8 +73,8 @@ SETTINGS: tuple[Setting, ...] = (
         "receiver_address",
         ("RECEIVER_ADDRESS",),
         "sandbox",
-        "Address the receiver listens on. `sandbox` listens on every interface of the sandbox: "
-        "Lambda and emulators reach it by different ones, and nothing outside reaches any.",
+        "Address the receiver listens on. `sandbox` is every interface of the sandbox, because "
+        "Lambda and emulators use different ones. No interface is reachable from outside.",
     ),
     Setting(
         "receiver_port",
@@ -87,37 +88,37 @@ SETTINGS: tuple[Setting, ...] = (
         (PREFIX + "OTLP",),
         "off",
         "`on`: the function's own OpenTelemetry SDK can export to `http://127.0.0.1:4318`; see "
-        "otlp.md. Off by default: the port may be another collector's.",
+        "otlp.md. Off by default, because another collector may use the port.",
         OFF_ON,
     ),
     Setting(
         "otlp_port",
         (PREFIX + "OTLP_PORT",),
         4_318,
-        "TCP port of the OTLP endpoint, on the loopback address; if it is taken, there is none.",
+        "TCP port of the OTLP endpoint, on the loopback address; if it is taken, OTLP stays off.",
         WholeNumber(1, 65_535),
     ),
     Setting(
         "otlp_max_bytes",
         (PREFIX + "OTLP_MAX_BYTES", PREFIX + "MAX_PAYLOAD_BYTES"),
         4_194_304,
-        "Longest OTLP request that is read, as it comes and uncompressed: at most a 32nd of the "
-        "function's memory.",
+        "Longest OTLP request that is read, as it arrives and uncompressed; a 32nd of the "
+        "function's memory at most.",
         WholeNumber(65_536, 67_108_864, unit="bytes", memory_mb=128),
     ),
     Setting(
         "max_payload_bytes",
         (PREFIX + "MAX_PAYLOAD_BYTES",),
         6_291_456,
-        "For an ingest function: longest request that is read, as it comes and uncompressed: at "
-        "most a 32nd of the function's memory.",
+        "Longest request that an ingest function reads, as it arrives and uncompressed; a 32nd of "
+        "its memory at most.",
         WholeNumber(65_536, 67_108_864, unit="bytes", memory_mb=192),
     ),
     Setting(
         "platform_timeout_ms",
         (PREFIX + "PLATFORM_TIMEOUT_MS",),
         100,
-        "How long Lambda itself may buffer events before it delivers them to us.",
+        "Longest time that Lambda itself buffers events before it delivers them.",
         WholeNumber(25, 30_000, unit="milliseconds"),
     ),
     Setting(
@@ -131,8 +132,8 @@ SETTINGS: tuple[Setting, ...] = (
         "signals",
         (PREFIX + "SIGNALS",),
         "logs",
-        "What to make of Lambda's telemetry: `logs`, a row for every event; `traces` and "
-        "`metrics`, spans and FaaS metrics derived from platform events; see signals.md.",
+        "Signals to derive from Lambda's telemetry: `logs`, a row for every event; `traces` and "
+        "`metrics`, spans and FaaS metrics of platform events; see signals.md.",
         SomeOf(("logs", "traces", "metrics")),
     ),
     Setting(
@@ -145,38 +146,38 @@ SETTINGS: tuple[Setting, ...] = (
         "spool_capacity_bytes",
         (PREFIX + "SPOOL_CAPACITY_BYTES",),
         134_217_728,
-        "Bytes of undelivered telemetry held on disk; what comes beyond is dropped and counted.",
+        "Most bytes of undelivered telemetry on disk; beyond them records are dropped and counted.",
         WholeNumber(1_048_576, 10_737_418_240, unit="bytes"),
     ),
     Setting(
         "memory_capacity_bytes",
         (PREFIX + "MEMORY_CAPACITY_BYTES",),
         4_194_304,
-        "Bytes of undelivered telemetry held in memory when the spool folder is full or not "
-        "writable; what comes beyond is dropped and counted.",
+        "Most bytes of undelivered telemetry in memory, if the spool folder is full or not "
+        "writable; beyond them records are dropped and counted.",
         WholeNumber(0, 1_073_741_824, unit="bytes"),
     ),
     Setting(
         "spool_full",
         (PREFIX + "SPOOL_FULL",),
         "newest",
-        "What is dropped, and counted, when neither disk nor memory has room: the `newest` "
-        "telemetry, or the `oldest`, a segment at a time.",
+        "Telemetry that is dropped and counted when disk and memory are full: the `newest`, or "
+        "the `oldest`, one segment at a time.",
         OneOf(("newest", "oldest")),
     ),
     Setting(
         "redact",
         (PREFIX + "REDACT",),
         "",
-        "Regular expression of what is masked before telemetry leaves memory, for example "
-        "`password=(\\S+)`: of groups only what they match; see security.md.",
+        "Regular expression of text that is masked before telemetry leaves memory, for example "
+        "`password=(\\S+)`. If it has groups, only their text is masked; see security.md.",
     ),
     Setting(
         "exclude",
         (PREFIX + "EXCLUDE",),
         "",
-        "What gets no row, as a comma list: types of events (`platform.extension`, `platform.*`), "
-        "and `<WARN` for records of a lower severity.",
+        "Comma list of events that get no row: types (`platform.extension`, `platform.*`), and "
+        "`<WARN` for records of a lower severity.",
     ),
     Setting(
         "check",
@@ -199,7 +200,7 @@ SETTINGS: tuple[Setting, ...] = (
         "extension_name",
         ("EXTENSION_NAME",),
         "otlp2parquet",
-        "Name to register under when the launcher does not say it; must be the file's name.",
+        "Name to register under if the launcher gives none; must be the name of the file.",
     ),
     Setting(
         "extension_api_version",

@@ -55,14 +55,15 @@ CONFIGURATION = """\
 
 Made from `otlp2parquet_ext/common/settings/table.py` by `make docs`; do not edit.
 
-Environment variables of the function. One is enough: `OTLP2PARQUET_DESTINATION`. A name without
-the prefix `OTLP2PARQUET_` also works with it, and the prefixed one wins. A bad value is reported
-in one line and the default is used; a misspelled `OTLP2PARQUET_…` name is reported, too.
+For operators: every variable of the function that the extension reads. Only one is required,
+`OTLP2PARQUET_DESTINATION`. A name without the prefix `OTLP2PARQUET_` also works with it; if both
+are set, the prefixed one is used. If a value is not valid, one line reports it and the default is
+used. A misspelled `OTLP2PARQUET_…` name is reported, too.
 
 | variable | default | valid | meaning |
 |---|---|---|---|
 {rows}
 
-Lambda's own variables (`AWS_LAMBDA_FUNCTION_NAME`, `AWS_REGION`, …) and OpenTelemetry's
-`OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES` are read, too: they become the resource of
+The extension also reads Lambda's own variables (`AWS_LAMBDA_FUNCTION_NAME`, `AWS_REGION`, …), and
+OpenTelemetry's `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES`. They become the resource of
 every row."""
