@@ -5,11 +5,12 @@
     timer ----------------------/                            |
          ^------------- receipt, or the batch is kept -------/
 
-The loop owns the session and the spool; the workers own the destination. Between them pass only
-sealed segments and receipts. This is the only room that knows all the others.
+The loop owns the session and the spool; the workers own the destination. They exchange only sealed
+segments and receipts. Only this room imports all the others.
 
-Waits are measured on the monotonic clock (`steady_ms`): the wall clock may be wrong, and is set
-after a thaw. It is asked once an event, for what Lambda's deadlines leave.
+Waits are measured on the monotonic clock (`steady_ms`), because the wall clock may be wrong and is
+corrected after a thaw. The wall clock is read once per event, to compute the time that is left
+until Lambda's deadline.
 """
 
 from __future__ import annotations
@@ -51,21 +52,23 @@ if TYPE_CHECKING:
 
 SIGTERM_GRACE_MS = 1_500
 RECOVERY_WAIT_MS = 500
-"""How long deliveries wait in the kernel for what dead processes left, which names known bodies."""
+"""Longest wait for the recovery of dead processes' segments before deliveries are accepted.
+Recovery lists the bodies that were received before; until then, deliveries wait in the kernel's
+queue."""
 
 LONGEST_WAITED_MS = 10_000
-"""An invocation was noted at most so long before anybody looks at it; more is a clock that was
-set."""
+"""Longest plausible time from the receipt of an INVOKE to its processing. A longer one means that
+the wall clock was changed."""
 
 FREEZE_MS = 1_000
-"""Who waits this long for an event may have been frozen meanwhile."""
+"""Shortest wait for an event that may contain a freeze of the environment."""
 
 
 def run(booted: Booted) -> None:
     """Run until SHUTDOWN.
 
     Args:
-        booted: what start-up left: its `next` has been asked for already.
+        booted: the result of start-up; its first `next` is already requested.
     """
     forward_library_logs()
     asyncio.run(Agent(booted).run())
@@ -106,7 +109,7 @@ class Agent:
         self._terminated: asyncio.Future[Shutdown] | None = None
 
     async def run(self) -> None:
-        """Answer events until the environment ends."""
+        """Handle events until the environment ends."""
         loop = asyncio.get_running_loop()
         self._terminated = loop.create_future()
         loop.add_signal_handler(signal.SIGTERM, self._terminate)
@@ -132,7 +135,7 @@ class Agent:
         return event
 
     def _catch_up(self) -> Event | None:
-        """Take in what came while we were imported; return the event still to be answered."""
+        """Process the events that came during the imports; return the one not yet answered."""
         event: Event | None = None
         for received_us, body in self._booted.early:
             if event is not None:
@@ -173,10 +176,10 @@ class Agent:
         """Treat SIGTERM like SHUTDOWN: production sends the event, local runners the signal."""
         if self._terminated is not None and not self._ends:
             self._terminated.set_result(Shutdown("sigterm", now_ms() + SIGTERM_GRACE_MS))
-            self._news.set()  # wakes a wait for a delivery: no time is left for it
+            self._news.set()  # ends a wait for a delivery, because no time is left
 
     def _deliver(self, body: bytes) -> None:
-        """Take one delivery; when this returns it is in the spool, or dropped and counted."""
+        """Put one delivery into the spool, or drop and count it."""
         seen = peek(body)
         body = self._redactor.body(body) if self._redactor else body
         self._flusher.append(body, max(1, seen.events))
@@ -185,10 +188,11 @@ class Agent:
         self._news.set()
 
     def _note(self, event: Event) -> None:
-        """Remember the facts of an event, whether it is still to be answered or not."""
+        """Record the facts of an event, answered or not."""
         if isinstance(event, Invoke):
             if event.first and self._booted.snapshot:
-                # Many environments begin as this one; from here on each is one of its own.
+                # Many environments start from this snapshot. Each has its own identity from here
+                # on.
                 self._flusher.set_context(context_note(context_of(self._booted)))
             self._session.invoked(event)
             self._flusher.note(invoke_note(event))
@@ -196,7 +200,7 @@ class Agent:
             log("warning", f"unknown event, ignored: {event.text}")
 
     async def _hold(self, invoke: Invoke) -> None:
-        """Let an invocation's telemetry be flushed before the next one, where that is worth it."""
+        """Hold the invocation until its telemetry is flushed, if the flush policy asks for it."""
         gap_ms, loaded = self._session.typical_gap_ms, self._flusher.loaded
         reason = policy.holds(self._settings.flush, gap_ms, loaded=loaded)
         if reason is None or not self._flusher.may_hold or not self._session.platform_events_arrive:
@@ -211,7 +215,7 @@ class Agent:
             self._session.missed()
 
     async def _until_done(self, request_id: str, started_ms: int, deadline_ms: int) -> bool:
-        """Wait until the invocation's own telemetry is here; bounded, for it may never come."""
+        """Wait for the invocation's own telemetry; False when it does not arrive in time."""
         while not self._session.done(request_id):
             until_ms = policy.wait_for_end_until_ms(
                 started_ms, deadline_ms, last_delivery_ms=self._last_delivery_ms
@@ -230,7 +234,7 @@ class Agent:
             pass
 
     async def _shut_down(self, shutdown: Shutdown) -> None:
-        """Spend the window before SIGKILL: listen, flush, and flush what came meanwhile."""
+        """Receive and flush until nothing is unstored or the window before SIGKILL ends."""
         window_ms = shutdown_window_ms(now_ms(), shutdown.deadline_ms)
         deadline_ms = self._booted.ends_ms or steady_ms() + window_ms
         self._last_delivery_ms = steady_ms()
@@ -247,13 +251,13 @@ class Agent:
         self._flusher.log_unsent()
 
     def _note_end(self, shutdown: Shutdown) -> None:
-        """Let what is derived of open invocations be closed, where anything is."""
+        """Add a note that closes the spans and metrics of open invocations, if any are derived."""
         if self._settings.has_signal("traces") or self._settings.has_signal("metrics"):
             kind, payload, _ = ending_note(shutdown.reason, time.time_ns() // 1_000)
             self._flusher.offer(kind, payload, 0)
 
     async def _drain(self, deadline_ms: int) -> None:
-        """Go on listening: the platform's last delivery often follows its SHUTDOWN."""
+        """Keep receiving, because the platform's last delivery often follows its SHUTDOWN."""
         while True:
             until_ms = policy.drain_until_ms(
                 report_pending=self._session.report_pending,
@@ -268,19 +272,19 @@ class Agent:
 
 
 def _unix_ms(at_ms: int) -> int:
-    """Return the Unix ms of a moment of `steady_ms`, as the wall clock is set now."""
+    """Convert a time of `steady_ms` to Unix ms, by the wall clock as it is now."""
     return now_ms() + at_ms - steady_ms()
 
 
 def _begin_check(booted: Booted) -> None:
-    """Try the destination beside everything else; nobody waits for it."""
+    """Start a check of the destination on a thread; nothing waits for its result."""
     from otlp2parquet_ext.lake.checking.at_start import begin  # noqa: PLC0415 - few ask for it
 
     begin(booted.settings, booted.environ)
 
 
 def _redacting(rules: str) -> Redactor | None:
-    """Return what masks, None where nothing is to be masked, which costs nothing."""
+    """Return the redactor of the user's rules; None, without any import, if there are none."""
     if not rules:
         return None
     from otlp2parquet_ext.records.telemetry.redact import redacting  # noqa: PLC0415 - as said

@@ -2,12 +2,12 @@
 
     start() --> Booted: what the agent takes over
 
-A listening socket is all Lambda needs to deliver; the kernel queues until the agent, imported
-while Lambda already waits for its next event, serves it. So this room imports nothing but
-`_socket`, the C part of `socket`, whose Python part would double the time to get here
-(docs/decisions/0001-socket-first.md).
+Lambda can deliver as soon as a socket listens. The kernel queues the deliveries until the agent
+serves the socket; the agent is imported while Lambda already waits for its next event. So this
+module imports nothing but `_socket`, the C part of `socket`: the Python part would double the time
+to get here (docs/decisions/0001-socket-first.md).
 
-It never fails the function: one JSON line reports what went wrong, and `idle` keeps answering
+A failure here never fails the function: one JSON line reports the error, and `idle` keeps answering
 `next` without collecting anything. `EXTENSION_FAIL=closed` turns that into an init error.
 
 Source: AWS Lambda Developer Guide, "Extensions API", "Telemetry API".
@@ -28,10 +28,11 @@ if TYPE_CHECKING:
 
     from otlp2parquet_ext.common.settings.settings import Settings
 
-INIT_DEADLINE_S = 8.0  # Lambda allows 10 s for everyone's init together
+INIT_DEADLINE_S = 8.0  # Lambda allows 10 s for the init of the runtime and all extensions
 BACKLOG = 1_024
-"""Connections the kernel keeps for us: while we are frozen or import, function code may open many,
-and one of the platform's that finds no place tries again only a second later."""
+"""Most connections that the kernel queues for us. Function code may open many while we are frozen
+or importing. A connection of the platform that finds the queue full is retried only a second later.
+"""
 
 RECEIVE_BYTES = 65_536
 ANY_ADDRESS = "0.0.0.0"
@@ -40,7 +41,7 @@ SANDBOX_NAMES = ("sandbox", "sandbox.localdomain", "")
 
 
 class Booted:
-    """What start-up leaves for the agent.
+    """The result of start-up, which the agent takes over.
 
     Args:
         settings: checked settings.
@@ -48,16 +49,16 @@ class Booted:
         environ: the environment as it was at the start.
         api: (address, port) of the Extensions API.
         listener: the receiver's listening socket, None when there is nothing to receive.
-        managed: invocations run side by side, and nobody tells us of them.
-        snapshot: what is here before the first INVOKE many environments will have in common.
-        otlp_listener: the OTLP endpoint's listening socket, None where it is off or its port taken.
+        managed: a Managed Instance: invocations run concurrently, and Lambda sends no INVOKE.
+        snapshot: many environments will start from one snapshot of this process (SnapStart).
+        otlp_listener: the OTLP endpoint's listening socket, None if it is off or its port is taken.
         path: the receiver's unguessable path.
-        subscribed: Lambda promised to deliver.
+        subscribed: Lambda accepted the subscription.
         pending: the connection on which the answer to `next` will come.
-        early: (Unix microseconds, body) of events that came before the agent was there; the last
-            one is not answered yet when nothing is pending.
+        early: (Unix microseconds, body) of events that came before the agent was imported. If
+            `pending` is None, the last one is not answered yet.
         ends_ms: monotonic ms at which SIGKILL follows a SHUTDOWN that came early; 0 before one.
-        import_ms: how long the agent's imports took: how fast this environment is.
+        import_ms: duration of the agent's imports, a measure of this environment's speed.
     """
 
     def __init__(self, settings: Settings, problems: list[str], environ: Mapping[str, str]) -> None:
@@ -84,7 +85,7 @@ class Booted:
         """Make one call and wait for its answer.
 
         Raises:
-            OSError: nobody there, or no answer within `timeout_s`.
+            OSError: the connection failed, or no answer came within `timeout_s`.
             ValueError: the answer is not HTTP.
         """
         connection = self.send(request, timeout_s)
@@ -118,14 +119,14 @@ def receive(connection: _socket.socket) -> calls.ApiResponse:
 
 
 def start(environ: Mapping[str, str], name: str | None) -> Booted:
-    """Bring the extension to where Lambda waits for nothing but its `next`.
+    """Listen, register and subscribe, so that Lambda waits only for `next`.
 
     Args:
         environ: the process environment.
-        name: the extension's file name as its launcher knows it, None to go by the settings.
+        name: the extension's file name as the launcher passes it; None uses the settings.
 
     Raises:
-        SystemExit: Lambda refused the registration: it will fail the function whatever we do.
+        SystemExit: Lambda refused the registration, so it fails the function in any case.
     """
     settings, problems = load(environ)
     booted = Booted(settings, problems, environ)
@@ -178,12 +179,12 @@ def _try_register(booted: Booted, name: str, *, managed: bool) -> calls.ApiRespo
 def _listen(settings: Settings) -> _socket.socket | None:
     address = settings.receiver_address
     wanted = ANY_ADDRESS if address in SANDBOX_NAMES else address
-    # The name may not resolve here, and the port may be a dead predecessor's or another layer's.
+    # The name may not resolve here. A dead process of ours or another layer may hold the port.
     return _listen_on(wanted, settings.receiver_port) or _listen_on(ANY_ADDRESS, 0)
 
 
 def _listen_for_otlp(settings: Settings) -> _socket.socket | None:
-    # No other port would do: this one is where the function's exporters send.
+    # Another port is useless, because the function's exporters send to this one.
     port = settings.otlp_port
     listener = _listen_on(LOOPBACK, port)
     if listener is None:
@@ -214,7 +215,8 @@ def _subscribe(booted: Booted, listener: _socket.socket) -> bool:
         return False
     if answer.status == 200:
         return True
-    # 202 is how local emulators say that they deliver nothing; not a failure, but no telemetry.
+    # Local emulators answer 202 when they deliver nothing. This is no failure, but there is no
+    # telemetry.
     log(
         "warning" if answer.status == 202 else "error",
         f"subscribe was answered with HTTP {answer.status} {quote(answer.body)}; "
@@ -231,13 +233,13 @@ def _fail_init(booted: Booted) -> None:
 
 
 def idle(booted: Booted) -> None:
-    """Answer `next` until SHUTDOWN, doing nothing: how we fail open.
+    """Answer `next` until SHUTDOWN and collect nothing: this is how we fail open.
 
-    Without this a bug of ours would be an `Extension.Crash`, and the function would fail.
+    Without it, a bug of ours would end as `Extension.Crash`, and the function would fail.
     """
     for listener in (booted.listener, booted.otlp_listener):
         if listener is not None:
-            # A refused delivery costs its sender nothing; one that hangs holds a connection.
+            # Lambda gives up a refused delivery at once; one that hangs would hold a connection.
             listener.close()
     request = calls.next_event(booted.settings, booted.identifier)
     while True:

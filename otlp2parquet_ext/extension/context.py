@@ -1,4 +1,4 @@
-"""What a segment must say of its environment, so that it can be read alone."""
+"""The facts about its environment that a segment holds, so that a reader needs no other segment."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class _Registration(msgspec.Struct, rename="camel"):
 
 
 def context_of(booted: Booted) -> EnvironmentContext:
-    """Gather what the variables and the register answer say of this environment."""
+    """Collect the facts about this environment from its variables and the answer to register."""
     environ = booted.environ
     try:
         registration = msgspec.json.decode(booted.registration, type=_Registration)
@@ -47,15 +47,15 @@ def context_of(booted: Booted) -> EnvironmentContext:
 
 
 def context_note(context: EnvironmentContext) -> Note:
-    """Return the context as the frame every segment begins with."""
+    """Return the context as the frame at the start of every segment."""
     return FrameKind.CONTEXT, msgspec.json.encode(context), 0
 
 
 def ending_note(reason: str, time_us: int) -> Note:
-    """Return a SHUTDOWN as a frame behind the telemetry that came before it."""
+    """Return a SHUTDOWN as a frame; it follows the telemetry that came before it."""
     return FrameKind.ENDING, msgspec.json.encode(Ending(reason=reason, time_us=time_us)), time_us
 
 
 def invoke_note(invoke: Invoke) -> Note:
-    """Return an INVOKE as a frame beside the telemetry it explains."""
+    """Return an INVOKE as a frame; mapping joins it to the invocation's telemetry."""
     return FrameKind.INVOKE, msgspec.json.encode(invoke), invoke.received_us

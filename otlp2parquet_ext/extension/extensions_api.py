@@ -1,7 +1,8 @@
 """The Extensions API from inside the event loop: waiting for `next` while the receiver works.
 
-The calls and their order are `lifecycle.calls`; here they only meet a socket. Every call has a
-connection of its own, and `next` has no time limit: we may be frozen for minutes while we wait.
+`lifecycle.calls` defines the calls and their order; this module sends them over a socket. Every
+call uses its own connection. `next` has no time limit, because the environment may be frozen for
+minutes while we wait.
 """
 
 from __future__ import annotations
@@ -19,21 +20,21 @@ if TYPE_CHECKING:
 
 RECEIVE_BYTES = 65_536
 ANSWER_BYTES = 65_536
-"""Bytes of one answer of Lambda's; an event has a few hundred."""
+"""Most bytes of one answer of Lambda; an event has a few hundred."""
 
 ATTEMPTS = 3
 FIRST_WAIT_MS, LONGEST_WAIT_MS = 100, 200
 
 
 class ApiError(Exception):
-    """Lambda does not answer `next` any more; there is nothing left to wait for."""
+    """Lambda does not answer `next` any more, so no further event can come."""
 
 
 class ExtensionsApi:
     """The connection to Lambda after start-up.
 
     Args:
-        booted: what start-up left; its pending `next` is the first one answered here.
+        booted: the result of start-up; its pending `next` is the first one received here.
     """
 
     def __init__(self, booted: Booted) -> None:

@@ -1,15 +1,16 @@
 """Events that come while the agent's libraries are still being imported.
 
     import thread: agent and all it needs --> one byte in a pipe
-    main thread:   INVOKE --> noted, held for a bounded time, answered with the next `next`
+    main thread:   INVOKE --> recorded, held for a bounded time, answered with the next `next`
                    SHUTDOWN --> kept for the agent
 
-On a fourteenth of a CPU the imports take seconds. An invocation that waited for them could time
-out because of us; one that never waited would leave a rarely used environment frozen before it
-can receive anything. So each waits as long as any invocation may be held, and no longer; none
-does where the strategy is never to hold one.
+At 128 MB an environment has a fourteenth of a CPU, and the imports take seconds. An invocation that
+waited for all of them could time out because of us. If no invocation waited, Lambda could freeze a
+rarely used environment before it can receive anything. So each invocation waits for the imports,
+but no longer than the limit of any hold. None waits if the flush strategy never holds one.
 
-Loaded before the first `next`: `_thread` and `select` are parts of the interpreter.
+This module is loaded before the first `next`; `_thread` and `select` are built into the
+interpreter.
 """
 
 from __future__ import annotations
@@ -40,17 +41,20 @@ if TYPE_CHECKING:
 
 MARGIN_MS = 100
 HIDDEN_MODULES = ("ssl", "typing_extensions")
-"""4 MB, and a tenth of what importing the agent costs."""
+"""Modules hidden while asyncio and msgspec are imported, which work without them. This saves 4 MB
+and 10 % of the import time."""
 
 SWITCH_INTERVAL_S = 0.0005
-"""Computing threads hand over this soon: else deliveries and events are answered late."""
+"""Seconds after which a computing thread gives up the interpreter. With Python's default,
+deliveries and events would be answered late."""
 
 COLLECT_AFTER = 20_000
-"""New objects before the collector looks for garbage: imports make many, and none of it."""
+"""New objects after which the garbage collector runs during imports. Imports make many objects and
+no garbage."""
 
 
 def run_when_imported(booted: Booted) -> None:
-    """Import the agent beside answering events, then run it until SHUTDOWN.
+    """Import the agent on a thread, answer events meanwhile, then run the agent until SHUTDOWN.
 
     Raises:
         Exception: the import failed, or the agent did; `next` may be pending.
@@ -73,14 +77,14 @@ def run_when_imported(booted: Booted) -> None:
 
 
 def _import_libraries() -> None:
-    """Import what the loop needs, without what it would only take along.
+    """Import the loop's libraries, without the optional modules they would import.
 
-    No connection on the loop has TLS, and no type of ours is from typing_extensions: asyncio and
-    msgspec do without them where they are missing. Who wants them later gets them.
+    The loop uses no TLS and no type from typing_extensions, and asyncio and msgspec work without
+    either. A later import of these modules finds them.
     """
     modules: dict[str, object] = sys.modules  # type: ignore[assignment]
     hidden = [name for name in HIDDEN_MODULES if name not in modules]
-    modules.update(dict.fromkeys(hidden))  # None says that there is no such module
+    modules.update(dict.fromkeys(hidden))  # None makes an import of that name fail
     try:
         import asyncio  # noqa: PLC0415 - the reason for this function
 
@@ -113,7 +117,7 @@ def _answer_until(ready: int, booted: Booted) -> None:
         booted.pending = None
         if answer.status != 200:
             _readable(ready, timeout_ms=None)
-            return  # the agent asks again, and knows when to give up
+            return  # the agent tries again, and limits its attempts
         body = answer.body
         now_ms = time.time_ns() // 1_000_000
         booted.early.append((time.time_ns() // 1_000, body))
@@ -126,7 +130,7 @@ def _answer_until(ready: int, booted: Booted) -> None:
         holds = booted.settings.flush != "threshold"
         hold_ms = hold_until_ms(0, invocation_left_ms(now_ms, deadline_ms)) if holds else 0
         if _readable(ready, timeout_ms=hold_ms):
-            return  # the agent goes on holding this one, or answers it
+            return  # the agent continues this hold, or answers the event
         request = calls.next_event(booted.settings, booted.identifier)
         booted.pending = booted.send(request, None)
 

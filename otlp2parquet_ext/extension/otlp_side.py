@@ -1,8 +1,8 @@
-"""OTLP requests of the function's own SDK, on their way into the spool.
+"""Puts OTLP requests of the function's own SDK into the spool.
 
-    OtlpReceiver --Accepted--> masked --offer()--> the spool, or 503: it stays the exporter's
+    OtlpReceiver --Accepted--> masked --offer()--> the spool, or 503: the exporter keeps them
 
-Off it costs nothing: no module of OTLP is imported.
+If the endpoint is off, no module of OTLP is imported.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ KINDS = {signal: kind for kind, signal in OTLP.items()}
 
 
 class OtlpSide:
-    """The OTLP endpoint, if the user wants one.
+    """The OTLP endpoint, if the settings turn it on.
 
     Args:
         booted: has its listening socket.
-        batches: take what comes.
-        redactor: masks it before, if anything is to be masked.
+        batches: accepts the records.
+        redactor: masks the records before; None if there are no rules.
     """
 
     def __init__(self, booted: Booted, batches: Flusher, redactor: Redactor | None) -> None:
@@ -41,7 +41,7 @@ class OtlpSide:
         self._warming_up: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Serve the socket; what reads requests is imported on a thread meanwhile."""
+        """Serve the socket, and import the request parser on a thread meanwhile."""
         if self._listener is None:
             return
         from otlp2parquet_ext.extension.receive.otlp_receiver import OtlpReceiver  # noqa: PLC0415 - as said
@@ -51,7 +51,7 @@ class OtlpSide:
         self._warming_up = asyncio.create_task(self._receiver.warm_up())
 
     def stop(self) -> None:
-        """Accept nothing more."""
+        """Stop accepting requests."""
         if self._receiver is not None:
             self._receiver.stop()
 

@@ -1,6 +1,6 @@
 """The Extensions API as values: requests, answers, events, and their legal order (no I/O).
 
-calls.py    what we ask Lambda, and how its answers are read; loaded before the first `next`
-events.py   what Lambda tells us; loaded after it
-session.py  which phase, which invocation, what of it we have heard
+calls.py    our requests to Lambda, and the parser of its answers; loaded before the first `next`
+events.py   events that Lambda sends; loaded after the first `next`
+session.py  the current invocation, and whether its end was reported
 """

@@ -3,9 +3,9 @@
     register() subscribe() next_event() init_error() --> Request --encode()--> bytes to send
     bytes received --parse_response()--> Response, or None while it is not complete
 
-Runs before the first `next`, so it imports nothing but the settings: no
-`http.client` (28 ms at 2.5 GHz), no `json`.
-Every call uses a connection of its own: a connection kept through a freeze may be dead after it.
+This module runs before the first `next`, so it imports nothing but the settings: no `http.client`
+(28 ms at 2.5 GHz), no `json`. Every call uses its own connection, because a connection that is kept
+through a freeze may be dead after it.
 
 Source: AWS Lambda Developer Guide, "Extensions API", "Telemetry API reference".
 """
@@ -24,7 +24,7 @@ IDENTIFIER_HEADER = "lambda-extension-identifier"
 
 
 class Phase:
-    """Where the session stands; plain words, because `enum` would cost a third of start-up."""
+    """Phase of the session; plain strings, because importing `enum` takes a third of start-up."""
 
     NEW = "new"
     INIT = "init"
@@ -33,7 +33,7 @@ class Phase:
 
 
 class Call:
-    """What can be asked of Lambda."""
+    """The calls that Lambda offers."""
 
     REGISTER = "register"
     SUBSCRIBE = "subscribe"
@@ -42,7 +42,8 @@ class Call:
     EXIT_ERROR = "exit/error"
 
 
-# A call that is not in its row is a bug here, caught before Lambda answers an opaque 403.
+# Each row lists the legal calls of a phase. Any other call is a bug of ours and raises
+# IllegalCallError, because Lambda would answer an unspecific 403.
 LEGAL: Mapping[str, frozenset[str]] = {
     Phase.NEW: frozenset({Call.REGISTER}),
     Phase.INIT: frozenset({Call.SUBSCRIBE, Call.NEXT, Call.INIT_ERROR}),
@@ -56,7 +57,7 @@ class IllegalCallError(RuntimeError):
 
 
 class ApiRequest:
-    """One HTTP request, complete but for the host.
+    """One HTTP request without its Host header.
 
     Args:
         call: one of `Call`.
@@ -107,7 +108,7 @@ class ApiResponse:
 
 
 def register(settings: Settings, name: str, *, managed: bool) -> ApiRequest:
-    """Register as `name`; Managed Instances have no INVOKE and refuse who asks for it."""
+    """Register as `name`; on Managed Instances without INVOKE, which Lambda refuses there."""
     events = b'{"events":["SHUTDOWN"]}' if managed else b'{"events":["INVOKE","SHUTDOWN"]}'
     headers = (
         f"Lambda-Extension-Name: {name}",
@@ -121,8 +122,8 @@ def register(settings: Settings, name: str, *, managed: bool) -> ApiRequest:
 def subscribe(settings: Settings, identifier: str, port: int, path: str) -> ApiRequest:
     """Ask for telemetry at `path` of our receiver on `port`.
 
-    The platform's buffer is asked for within Lambda's own ranges, whatever our limits are, and
-    with a short timeout: the end of an invocation should not be news a second later.
+    The requested buffering stays within Lambda's ranges, whatever our own limits are. Its timeout
+    is short, because the report of an invocation's end should not arrive a second late.
     """
     types = ",".join(f'"{t}"' for t in TELEMETRY_TYPES if t in settings.telemetry_types)
     body = (
@@ -143,7 +144,7 @@ def platform_max_bytes(settings: Settings) -> int:
 
 
 def next_event(settings: Settings, identifier: str) -> ApiRequest:
-    """Ask for the next event; the answer may take for ever, and we may be frozen meanwhile."""
+    """Request the next event; the answer has no deadline, and a freeze may come before it."""
     path = f"/{settings.extension_api_version}/extension/event/next"
     return ApiRequest(Call.NEXT, "GET", path, (f"Lambda-Extension-Identifier: {identifier}",))
 

@@ -1,9 +1,9 @@
-"""What `/event/next` returns, as values.
+"""The events that `/event/next` returns, as values.
 
     answer body --parse_event()--> Invoke | Shutdown | Unknown
 
-Tolerant by rule: bodies come as text/plain, reasons in any case, optional fields are missing, and
-new event types appear without notice. Only an INVOKE without a request id is no INVOKE.
+The parser is tolerant: bodies come as text/plain, reasons in any case, optional fields are missing,
+and new event types appear without notice. An INVOKE without a request id is treated as unknown.
 
 Source: AWS Lambda Developer Guide, "Extensions API", Next.
 """
@@ -20,8 +20,8 @@ class Shutdown(msgspec.Struct, frozen=True):
     """The environment ends.
 
     Attributes:
-        reason: `spindown`, `timeout`, `failure`, or whatever Lambda says, in lower case.
-        deadline_ms: Unix milliseconds at which SIGKILL follows; 0 when Lambda did not say.
+        reason: `spindown`, `timeout`, `failure`, or any other reason of Lambda, in lower case.
+        deadline_ms: Unix milliseconds at which SIGKILL follows; 0 when Lambda sent none.
     """
 
     reason: str
@@ -29,7 +29,7 @@ class Shutdown(msgspec.Struct, frozen=True):
 
 
 class Unknown(msgspec.Struct, frozen=True):
-    """An event nobody described yet: say so, ask for the next one, do not stop."""
+    """An event of an unknown type: it is logged and ignored, and the loop continues."""
 
     text: str
 

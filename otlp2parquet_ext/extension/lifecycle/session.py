@@ -1,13 +1,13 @@
-"""Which phase, which invocation, and what of it we have heard: one value the agent owns.
+"""The session: the current invocation, and whether telemetry has reported its end.
 
     invoked()  heard()  --> done(), report_pending, typical_gap_ms
 
-Two ends, never confused: an invocation is *done* with its `platform.runtimeDone` (its lines are
-here), and *reported* with its `platform.report`, which often comes only with the next INVOKE or
+An invocation has two ends. It is *done* with its `platform.runtimeDone`: its log lines have
+arrived. It is *reported* with its `platform.report`, which often comes only with the next INVOKE or
 after SHUTDOWN.
 
-Anything that learnt the receiver's path can tell ends of any ids. Only those of the invocation
-under way count, and no number of others makes us forget them.
+Any process that knows the receiver's path can send ends with any request ids. Only the ends of the
+current invocation count, and no number of other ids removes them.
 """
 
 from __future__ import annotations
@@ -25,10 +25,11 @@ GAPS = 5
 
 
 class Session:
-    """The invocations of this process, as far as decisions need them.
+    """The facts about this process's invocations on which decisions depend.
 
     Args:
-        subscribed_to_platform: platform events come; without them no delivery reports an end.
+        subscribed_to_platform: platform events are subscribed to; without them no delivery reports
+            an end.
 
     Attributes:
         current: the latest INVOKE, None before the first.
@@ -41,7 +42,7 @@ class Session:
         self.platform_events_arrive = subscribed_to_platform
         self._subscribed_to_platform = subscribed_to_platform
         self._is_done = self._is_reported = False
-        # Told of others than the current one: its INVOKE may be heard after its end.
+        # Ends of invocations other than the current one: an INVOKE may arrive after its own end.
         self._done: deque[str] = deque(maxlen=REMEMBERED_IDS)
         self._reported: deque[str] = deque(maxlen=REMEMBERED_IDS)
         self._gaps_ms: deque[int] = deque(maxlen=GAPS)
@@ -70,11 +71,11 @@ class Session:
                 self._reported.append(request_id)
 
     def missed(self) -> None:
-        """Note that the end of an invocation was waited for in vain."""
+        """Note that the end of an invocation did not arrive in time."""
         self.platform_events_arrive = False
 
     def done(self, request_id: str) -> bool:
-        """Tell whether everything the invocation itself says has been delivered."""
+        """Tell whether all log lines of the invocation have been delivered."""
         if self.current is not None and request_id == self.current.request_id:
             return self._is_done or self._is_reported
         return request_id in self._done or request_id in self._reported

@@ -1,4 +1,4 @@
-"""HTTP servers of the sandbox: which connections they take, how they read and bound bodies.
+"""HTTP servers in the sandbox: how they admit connections, and read and limit bodies.
 
 admission.py   pending connections; one whose request line names a known path is admitted
 http1.py, receiver.py   deliveries of the Telemetry API

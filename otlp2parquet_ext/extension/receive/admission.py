@@ -6,11 +6,11 @@
                   +------is one too many--------> the oldest pending connection is read once more,
                                                   then closed
 
-Any process in the sandbox can open a thousand connections; each takes a descriptor, Lambda allows
-1 024, and the platform must get through all the same. A pending connection costs a socket and
-nothing else: no parser, no task. The oldest is evicted first, because the platform writes as soon
-as it is connected: it is pending for less than a millisecond, and its connection is never closed
-once its request line is here.
+Any process in the sandbox can open a thousand connections. Each takes one of the 1 024 descriptors
+that Lambda allows, and the platform's deliveries must still get through. A pending connection takes
+a socket, but no parser and no task. The oldest is evicted first. This spares the platform: it sends
+its request line as soon as it is connected, so it is pending for less than a millisecond. A
+connection whose request line has arrived is never closed unread.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 PENDING_CONNECTIONS = 64
-"""Pending connections at most; one more evicts the oldest."""
+"""Most pending connections; one more evicts the oldest."""
 
-LINGERING_S = 0.5  # reading on after an answer, so that it is not lost in a reset
+LINGERING_S = 0.5  # time to read on after an answer, so that no reset discards the answer
 LOOK_AGAIN_S = 0.1
-PAUSE_S = 0.1  # when there is no descriptor left
+PAUSE_S = 0.1  # pause in accepting when no descriptor is left
 READ_BYTES = 65_536
 LINE_BYTES = 512
-"""Longest request line that is read: every known path ends within it."""
+"""Most bytes of a request line that are read; every known path is shorter."""
 
 
 class Admission:
@@ -86,7 +86,7 @@ class Admission:
             client, _ = listener.accept()
         except (BlockingIOError, ConnectionError):
             return
-        except OSError:  # no descriptor left: give one back, and let others do so
+        except OSError:  # no descriptor is left: free one, and pause until others are free
             self._evict()
             self._loop.remove_reader(listener)
             self._loop.call_later(PAUSE_S, self._resume, listener)
@@ -107,7 +107,7 @@ class Admission:
             self._drop(oldest)
 
     def _look(self, client: socket.socket) -> None:
-        """Admit or refuse a connection by its first bytes; they stay unread, for the server."""
+        """Admit or refuse a connection by its first bytes, which stay unread for the server."""
         if client not in self._pending:
             return
         try:
@@ -123,7 +123,8 @@ class Admission:
         if named or b"\n" in line or len(line) >= LINE_BYTES:
             self._refuse(client, 503 if named else 404)
         elif line:
-            # What was looked at stays there, so its arrival cannot be waited for.
+            # The peeked bytes stay unread, so the socket stays readable and cannot signal new
+            # bytes.
             self._unwatch(client)
             self._loop.call_later(LOOK_AGAIN_S, self._look, client)
         else:
@@ -161,7 +162,7 @@ class Admission:
         if client in self._pending:
             self._forget(client)
             with contextlib.suppress(OSError):
-                client.recv(READ_BYTES)  # closed with something unread, it would be a reset
+                client.recv(READ_BYTES)  # closing with unread bytes would send a reset
             client.close()
 
     def _forget(self, client: socket.socket) -> None:

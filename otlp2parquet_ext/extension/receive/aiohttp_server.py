@@ -1,18 +1,19 @@
-"""An aiohttp server on a port of the sandbox, whose connections are few and do not hang.
+"""An aiohttp server on a port of the sandbox, with limits on connections and reading times.
 
-It serves clients who are in the sandbox with us and keep their connections alive: OTLP exporters.
-Lambda's deliveries have a receiver of their own, without aiohttp (receiver.py).
+It serves OTLP exporters, which run in the same sandbox and keep their connections alive. Another
+receiver, without aiohttp, takes Lambda's deliveries (receiver.py).
 
     connection --> request pending --> answering --> idle, kept alive --> next request pending
-                   closed after                      until its place is
-                   `LONGEST_READ_TICKS`                  needed
+                   closed after                      until another connection
+                   `LONGEST_READ_TICKS`              needs its place
 
-Time is counted in ticks of running time, not read from a clock: Lambda freezes us between any two
-instructions, and after a freeze every clock says that the client has been silent for minutes.
+Time is counted in ticks while the process runs, not read from a clock. Lambda may freeze the
+environment between any two instructions, and after a freeze every clock shows a client as silent
+for minutes.
 
-Idle connections are not closed for their age. Who keeps one alive freezes with us, so it is as
-good after an hour as after a second; and a server that closes one just when its client writes to
-it costs a request.
+Age does not close an idle connection. Its client freezes together with this server, so the
+connection works after an hour as well as after a second. If the server closed it while its client
+writes to it, the request would be lost.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ LONGEST_READ_TICKS = 10
 SERVER_OPTIONS: Mapping[str, Any] = {
     "access_log": None,
     "auto_decompress": False,
-    "lingering_time": 0.5,  # reading on after an answer, so that a refusal is not lost in a reset
+    "lingering_time": 0.5,  # time to read on after an answer, so that no reset discards a refusal
     "max_line_size": 4_096,
     "max_field_size": 4_096,
     "max_headers": 64,
@@ -46,18 +47,18 @@ SERVER_OPTIONS: Mapping[str, Any] = {
 
 
 async def read_body(request: web.BaseRequest, bodies: Bodies) -> bytes:
-    """Read a body; who gets it gives it back with `bodies.release`.
+    """Read a body; the caller releases it with `bodies.release`.
 
     Raises:
-        TooLongError, TooMuchError, TooManyChunksError: and nothing of it is held.
-        ConnectionError: the client went, or was cut off.
+        TooLongError, TooMuchError, TooManyChunksError: the body is refused, and none of it is kept.
+        ConnectionError: the client left, or the server closed the connection.
     """
     bodies.announce(request.content_length)
     if request.headers.get("Expect", "").lower() == "100-continue" and request.transport:
         request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
     body = Body()
     if not request.body_exists:
-        return b""  # all such requests share one stream, which ends for the first one only
+        return b""  # aiohttp gives all bodiless requests one stream, which ends only once
     try:
         async for piece, ends_chunk in request.content.iter_chunks():
             bodies.add(body, piece)
@@ -70,13 +71,13 @@ async def read_body(request: web.BaseRequest, bodies: Bodies) -> bytes:
 
 
 class _Connection(RequestHandler):
-    """A connection whose client may end its side once its requests are written.
+    """A connection whose client may close its sending side after its requests.
 
-    What it wrote before is answered, then the connection is closed.
+    The requests sent before are answered, then the connection is closed.
 
     Attributes:
-        answered: requests that were.
-        ended: the client will write nothing more.
+        answered: number of answered requests.
+        ended: the client has closed its sending side.
     """
 
     __slots__ = ("answered", "ended")
@@ -93,24 +94,24 @@ class _Connection(RequestHandler):
 
     @property
     def waits(self) -> bool:
-        """Tell whether a request has come that is not answered."""
+        """Tell whether a request has arrived that is not answered."""
         return self._request_count > self.answered
 
     def eof_received(self) -> bool:  # type: ignore[override]
-        """Return whether the connection stays open, for answers that are still to be written."""
+        """Return whether the connection stays open, because answers are still pending."""
         self.ended = True
         request = self._current_request
         return self.waits and (request is None or request.content.is_eof())
 
 
 class Server(web.Server):
-    """An HTTP server whose connections are few and do not hang.
+    """An HTTP server with limits on connections and reading times.
 
     Args:
         handle: answers one request.
-        most: open connections. One more evicts the connection whose request has been pending
-            longest, else the one idle longest; it is closed itself when all are being answered.
-        tick_s: how long a tick is.
+        most: most open connections. One more evicts the connection whose request has been pending
+            longest, else the one idle longest. If all are being answered, the new one is closed.
+        tick_s: seconds of a tick.
     """
 
     def __init__(
@@ -130,11 +131,11 @@ class Server(web.Server):
         self._ticking: asyncio.TimerHandle | None = None
 
     def __call__(self) -> RequestHandler:
-        """Make what serves one connection."""
+        """Return the handler of one connection."""
         return _Connection(self)
 
     def connection_made(self, handler: RequestHandler, transport: asyncio.Transport) -> None:
-        """Make room for a connection; its request is pending from now on."""
+        """Make room for a connection, and count its request as pending."""
         super().connection_made(handler, transport)
         if len(self._open) >= self._most:
             victim = next(iter(self._reading_ticks), None) or next(iter(self._idle), handler)
@@ -145,12 +146,12 @@ class Server(web.Server):
         self._read_begins(handler)
 
     def connection_lost(self, handler: RequestHandler, exc: BaseException | None = None) -> None:
-        """Forget a connection."""
+        """Remove a connection from the server's state."""
         super().connection_lost(handler, exc)
         self._forget(handler)
 
     def cut_off_all(self) -> None:
-        """Close all connections; `shutdown` would wait for the idle ones' next request."""
+        """Close all connections; `shutdown` would wait for the next request of idle ones."""
         for handler in self.connections:
             self._cut_off(handler)
 
@@ -175,14 +176,14 @@ class Server(web.Server):
                     response.force_close()
             return response
         except ConnectionError:
-            return web.Response()  # to nobody: the client went, or was cut off
+            return web.Response()  # not sent: the connection is closed
         finally:
             if handler in self._open:
                 self._idle[handler] = None
 
     @contextmanager
     def reading(self, request: web.BaseRequest) -> Iterator[None]:
-        """Cut the client off if the block, which waits for its bytes, takes too long."""
+        """Close the connection if the block, which waits for the client's bytes, takes too long."""
         self._read_begins(request.protocol)
         try:
             yield
@@ -198,7 +199,7 @@ class Server(web.Server):
         self._ticking = asyncio.get_running_loop().call_later(self._tick_s, self._tick)
 
     def _tick(self) -> None:
-        """Count one tick for each pending request; a freeze is one tick, however long it was."""
+        """Count one tick for each pending request; a freeze of any length counts as one tick."""
         self._ticking = None
         for handler in list(self._reading_ticks):
             self._reading_ticks[handler] += 1

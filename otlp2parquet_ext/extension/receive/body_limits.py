@@ -1,6 +1,6 @@
-"""How much of other people's bodies is read into memory: of one request, and of all at a time.
+"""Limits on request bodies in memory: of one request, and of all requests at a time.
 
-add() piece by piece --> release(), whether it was taken or not
+add() piece by piece --> release(), whether the body was accepted or refused
 """
 
 from __future__ import annotations
@@ -8,19 +8,19 @@ from __future__ import annotations
 from otlp2parquet_ext.extension.receive.chunk_limits import too_many
 
 BODIES_IN_FLIGHT = 2
-"""All bodies at a time may have so many times the bytes of the longest: an environment of 128 MB
-is not ours alone."""
+"""Most bytes of all bodies at a time, as a multiple of the longest allowed body. An environment of
+128 MB also has to hold the function."""
 
 SMALL_BYTES = 16_384
-"""Pieces of a body that are shorter are put together at once."""
+"""Bytes below which a piece of a body is joined to the previous piece at once."""
 
 
 class TooManyChunksError(Exception):
-    """A body comes in more chunks than its bytes are worth."""
+    """A body has too many chunks for its length."""
 
 
 class TooLongError(Exception):
-    """A body is longer than is read; `size_bytes` is how long, as far as it is known."""
+    """A body is longer than the limit; `size_bytes` is its length, as far as it is known."""
 
     def __init__(self, size_bytes: int) -> None:
         super().__init__(f"the body has {size_bytes} bytes or more")
@@ -28,11 +28,11 @@ class TooLongError(Exception):
 
 
 class TooMuchError(Exception):
-    """All bodies at a time are too much; the request may come again later."""
+    """All bodies together exceed their limit; the client may retry the request later."""
 
 
 class Body:
-    """One body as it comes, without an object for each byte of a client that dribbles."""
+    """One body as it arrives; short pieces are joined, so a slow client makes few objects."""
 
     __slots__ = ("_chunks", "_pieces", "_small", "size_bytes")
 
@@ -43,7 +43,7 @@ class Body:
         self.size_bytes = 0
 
     def append(self, piece: bytes) -> None:
-        """Put a piece behind the others."""
+        """Append a piece."""
         self.size_bytes += len(piece)
         if len(piece) < SMALL_BYTES:
             self._small += piece
@@ -57,7 +57,7 @@ class Body:
         """Count a chunk, as the client framed it.
 
         Raises:
-            TooManyChunksError: as said.
+            TooManyChunksError: the body has too many chunks for its length.
         """
         self._chunks += 1
         if too_many(self._chunks, self.size_bytes):
@@ -72,7 +72,8 @@ class Bodies:
     """Bodies of the requests that are being answered.
 
     Args:
-        limit_bytes: the longest that is read; all may have `BODIES_IN_FLIGHT` times as much.
+        limit_bytes: length of the longest body that is read; all bodies together may have
+            `BODIES_IN_FLIGHT` times as much.
     """
 
     def __init__(self, limit_bytes: int) -> None:
@@ -80,19 +81,19 @@ class Bodies:
         self.held_bytes = 0
 
     def announce(self, length: int | None) -> None:
-        """Refuse a body for its Content-Length, before anything of it is read.
+        """Refuse a body by its Content-Length, before any of it is read.
 
         Raises:
-            TooLongError: as said.
+            TooLongError: the Content-Length exceeds the limit.
         """
         if length is not None and length > self.limit_bytes:
             raise TooLongError(length)
 
     def add(self, body: Body, piece: bytes) -> None:
-        """Put a piece behind a body; who holds it gives it back with `release`.
+        """Append a piece to a body; the caller returns its bytes with `release`.
 
         Raises:
-            TooLongError, TooMuchError: the piece is held all the same.
+            TooLongError, TooMuchError: the piece is appended nevertheless.
         """
         body.append(piece)
         self.held_bytes += len(piece)
@@ -102,5 +103,5 @@ class Bodies:
             raise TooMuchError
 
     def release(self, size_bytes: int) -> None:
-        """Make room: a body is needed no more."""
+        """Return the bytes of a body that is not needed any more."""
         self.held_bytes -= size_bytes

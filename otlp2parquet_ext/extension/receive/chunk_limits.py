@@ -1,13 +1,13 @@
-"""How many chunks an HTTP body may come in; both servers use the limit. Pure."""
+"""The limit on the chunks of an HTTP body; both servers use it. Pure."""
 
 from __future__ import annotations
 
 FREE_CHUNKS = 4_096
 CHUNK_BYTES = 128
-"""Chunks of a body beyond the free ones have this size on average: each costs as much to read as
-kilobytes do, and other clients wait meanwhile."""
+"""Least average bytes of the chunks beyond `FREE_CHUNKS`. To read one chunk takes as much CPU as to
+read kilobytes, and other clients wait meanwhile."""
 
 
 def too_many(chunks: int, size_bytes: int) -> bool:
-    """Tell whether a body comes in more chunks than its bytes are worth."""
+    """Tell whether a body has too many chunks for its length."""
     return chunks > FREE_CHUNKS + size_bytes // CHUNK_BYTES

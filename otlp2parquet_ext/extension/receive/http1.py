@@ -1,10 +1,11 @@
-"""One HTTP/1.1 request, read as its bytes come; nothing here does I/O.
+"""A parser of one HTTP/1.1 request that takes bytes as they arrive; it does no I/O.
 
     bytes --feed()--> head once it is whole, pieces of the body --> complete
 
-However the bytes are cut, the result is the same. What two readers could read differently is
-refused: a line that ends in anything but CR LF, a folded header, a length told twice, or beside
-chunks. A request that is refused is not taken, so nothing can hide behind it.
+The result does not depend on how the bytes are split. The parser refuses a request that two parsers
+could read differently: a line end other than CR LF, a folded header, a repeated length, a length
+beside chunks. The server closes the connection after a refusal, so bytes behind the refused request
+are never read as another request.
 
 Source: RFC 9112, "HTTP/1.1", sections 2.2, 3, 5, 6 and 7.1.
 """
@@ -44,19 +45,19 @@ ANSWERS = {
     status: b"HTTP/1.1 %d %b\r\nContent-Length: 0\r\nConnection: close\r\n\r\n" % (status, reason)
     for status, reason in _REASONS.items()
 }
-"""Whole answers, by status: none has a body, and each is the last one of its connection."""
+"""Complete answers by status; none has a body, and each one closes its connection."""
 
 
 class BadRequestError(Exception):
-    """These bytes are no request, or one that could be read in two ways."""
+    """The bytes are no valid request, or an ambiguous one."""
 
 
 class Head(NamedTuple):
-    """What of a request's head matters.
+    """The parts of a request's head that the server uses.
 
     Attributes:
         method: as sent.
-        path: without what a proxy would put before it, and without the query.
+        path: without scheme and host, which a request to a proxy has, and without the query.
         length: the Content-Length; None in chunks, or without that header.
         chunked: the body comes in chunks.
         expects: the client waits for `CONTINUE` before it sends the body.
@@ -75,7 +76,7 @@ class RequestReader:
     Attributes:
         head: None until it is whole.
         complete: the whole request was read.
-        extra: bytes came behind it.
+        extra: further bytes came after the request.
     """
 
     __slots__ = (
@@ -103,7 +104,7 @@ class RequestReader:
         """Take the next bytes; return those of the body among them.
 
         Raises:
-            BadRequestError: the reader is of no use any more.
+            BadRequestError: the request is refused; do not feed this reader again.
         """
         if self.head is None:
             data = self._buffer + data if self._buffer else data
@@ -127,7 +128,7 @@ class RequestReader:
         return data
 
     def _chunks(self, data: bytes) -> bytes:
-        """Take bytes of a body in chunks: `_left` bytes of one are to come, else a line is."""
+        """Take bytes of a chunked body: `_left` bytes of a chunk, or a line if `_left` is 0."""
         data, self._buffer = self._buffer + data, b""
         pieces, at = [], 0
         while at < len(data) and not self.complete:
@@ -163,7 +164,7 @@ class RequestReader:
         self._line = RequestReader._size_line
 
     def _trailer_line(self, line: bytes) -> None:
-        """Skip a field behind the last chunk: nothing here reads trailers."""
+        """Skip a trailer field; trailers are not used."""
         self._trailer_bytes += len(line) + 2
         if self._trailer_bytes > HEAD_BYTES:
             raise BadRequestError("too much behind the last chunk")
@@ -173,15 +174,15 @@ class RequestReader:
 
 
 def _unended(data: bytes, most: int) -> bytes:
-    """Return what may still become lines; refuse early what cannot."""
-    if len(data) > most + 3:  # the end that may be under way
+    """Return an incomplete line for the next call; refuse one that is already too long."""
+    if len(data) > most + 3:  # 3 bytes may be a part of the line ends
         raise BadRequestError("it is too long")
     _checked(data.removesuffix(b"\r"), most + 3)
     return data
 
 
 def _checked(text: bytes, most: int) -> bytes:
-    """Return lines that end as they should, and hold what lines may hold."""
+    """Return the lines if their ends, length and characters are valid."""
     if len(text) > most:
         raise BadRequestError("it is too long")
     if len(text.translate(None, _CONTROL)) != len(text):
@@ -239,6 +240,6 @@ def _length(lengths: list[bytes]) -> int | None:
 
 
 def path_of(target: bytes) -> bytes:
-    """Return the path of a request's target, also where it is written as to a proxy."""
+    """Return the path of a request's target, which may be an absolute URL as for a proxy."""
     target = target.partition(b"?")[0]
     return target[target.find(b"/", 7) :] if target.startswith(b"http://") else target

@@ -1,11 +1,11 @@
-"""The OTLP endpoint of the sandbox: what the function's own SDK exports comes in here.
+"""The OTLP endpoint of the sandbox: it receives the exports of the function's own SDK.
 
     POST /v1/{logs,traces,metrics} --> Accepted --accept()--> 200, its records in the spool
-                                                     +------> 503, they stay the exporter's
+                                                     +------> 503, the exporter keeps them
 
-It listens on the loopback address only. Connections are kept alive, as the specification asks:
-client and server freeze together (aiohttp_server.py). Nothing is imported to read a request before
-`warm_up` or the first one.
+It listens on the loopback address only. Connections are kept alive, as the specification requires;
+this is safe because client and server freeze together (aiohttp_server.py). The parser of requests
+is imported by `warm_up` or with the first request.
 
 Source: OpenTelemetry Protocol specification 1.10, "OTLP/HTTP".
 """
@@ -45,7 +45,8 @@ if TYPE_CHECKING:
 
 CONNECTIONS = 64
 INLINE_BYTES = 16_384
-"""A longer body, or one that may become longer, is read on a thread: see docs/otlp.md."""
+"""Most bytes of a body that is read on the loop. A longer one, or a compressed one that may become
+longer, is read on a thread: see docs/otlp.md."""
 
 
 class OtlpReceiver:
@@ -53,8 +54,9 @@ class OtlpReceiver:
 
     Args:
         accept: takes the records of one request, on the loop. Returns None when they are in the
-            spool, else the reason why they are not; they stay the client's, and are no loss.
-        limit_bytes: longest body that is read, as it comes and uncompressed.
+            spool, else the reason why not. The client then keeps them, so they are not counted as a
+            loss.
+        limit_bytes: most bytes of a body that is read, both as sent and uncompressed.
         tick_s: see `Server`.
     """
 
@@ -68,24 +70,24 @@ class OtlpReceiver:
         self._accept = accept
         self._bodies = Bodies(limit_bytes)
         self._tick_s = tick_s
-        # One thread: what one request takes inflated and decoded is the most that all may take.
+        # One thread, so that only one request at a time takes memory to be inflated and decoded.
         self._reading = ThreadPoolExecutor(1, "otlp")
         self._server: Server | None = None
         self._listening: asyncio.Server | None = None
 
     async def start(self, listener: socket.socket) -> None:
-        """Serve a socket that is listening already; what the kernel has queued comes first."""
+        """Serve a socket that already listens; connections queued by the kernel come first."""
         self._server = Server(self._handle, CONNECTIONS, tick_s=self._tick_s)
         loop = asyncio.get_running_loop()
         self._listening = await loop.create_server(self._server, sock=listener)
 
     async def warm_up(self) -> None:
-        """Import what reads requests, on the thread: the first exporter that waits pays else."""
+        """Import the parser of requests on the thread, so that the first export need not wait."""
         call = ExportCall(Signal.TRACES, json=False, encoding="identity")
         await self._on_thread(call, b"")
 
     def stop(self) -> None:
-        """Accept nothing more and drop open connections."""
+        """Stop accepting connections and close the open ones."""
         if self._listening is not None and self._server is not None:
             self._listening.close()
             self._server.cut_off_all()
@@ -102,7 +104,7 @@ class OtlpReceiver:
         answer = call if isinstance(call, Reply) else await self._answer(call, request)
         response = web.Response(status=answer.status, body=answer.body, headers=answer.headers)
         if not request.content.is_eof():
-            response.force_close()  # the rest of the body would be taken for a request
+            response.force_close()  # the rest of the body would be read as a request
         return response
 
     async def _answer(self, call: ExportCall, request: web.BaseRequest) -> Reply:

@@ -1,15 +1,16 @@
-"""The HTTP server Lambda delivers telemetry to: checks only what it must, then hands bodies on.
+"""The HTTP server for Lambda's deliveries: it checks the request and passes the body on.
 
     admission --known path--> POST /t/<unguessable> --deliver(body)--> 200, with it in the spool
 
-Every answer closes its connection: one kept open through a freeze would be dead when Lambda next
-writes to it, and the delivery with it. Whatever the body holds, a complete one is answered 200,
-because a retry cannot make it better; what is wrong with it becomes a row. Everything has a bound:
-who waits (see admission.py), who is served, head and body of a request, all bodies together, and
-the time for each.
+Every answer closes its connection. A connection that stays open through a freeze may be dead when
+Lambda next writes to it, and that delivery would be lost. A complete body is answered 200 whatever
+it holds, because a retry cannot improve it; an unreadable one becomes a row that reports it.
+Everything has a limit: pending connections (admission.py), clients served, the head and body of a
+request, all bodies together, and the time for each.
 
-A server of our own (docs/decisions/0018-a-receiver-of-our-own.md): a client is a socket, a reader
-(http1.py) and a timer. Most deliveries are read, kept and answered in one go.
+This server uses no library (docs/decisions/0018-a-receiver-of-our-own.md): a client is a socket, a
+reader (http1.py) and a timer. Most deliveries are read, stored in the spool and answered in one
+callback.
 
 Source: AWS Lambda Developer Guide, "Telemetry API", destination and delivery.
 """
@@ -42,14 +43,15 @@ BODY_TIMEOUT_S = 10.0
 SMALLEST_BODY_LIMIT = 4_194_304
 CONNECTIONS = 32
 READS = 4
-"""Reads of one client before others have their turn."""
+"""Most reads from one client before other clients are served."""
 
 LATE_READS = 128
-"""More than the kernel holds of one connection."""
+"""Most reads from a client whose time is over; the kernel buffers less than that for one
+connection."""
 
 
 def body_limit_bytes(platform_max_bytes: int) -> int:
-    """Return the largest body that is read: Lambda may send twice its buffer plus envelopes."""
+    """Return the longest body in bytes: Lambda may send twice its buffer plus envelopes."""
     return max(SMALLEST_BODY_LIMIT, 2 * platform_max_bytes + 262_144)
 
 
@@ -64,22 +66,23 @@ class _Client:
         self.body = Body()
         self.timer: asyncio.TimerHandle | None = None
         self.answered = self.watched = False
-        self.too_long = 0  # how long a body is that is not read
-        self.first = b""  # the first bytes of that
+        self.too_long = 0  # length of a body that exceeds the limit, else 0
+        self.first = b""  # the first bytes of such a body
 
 
 class Receiver:
     """Telemetry deliveries on one listening socket.
 
     Args:
-        deliver: takes a complete body; when it returns, the body is safe or counted as lost.
+        deliver: takes a complete body; when it returns, the body is in the spool or counted as
+            lost.
         paths: where deliveries are accepted.
-        limit_bytes: longest body that is read.
-        refused: told the bytes of one that is longer, as far as they are known; once, however
-            often it is sent.
-        header_timeout_s, body_timeout_s: how long a client may take for the request line, for the
-            headers, and for the body, however busy it is meanwhile.
-        connections: how many clients that named a path are served at a time.
+        limit_bytes: most bytes of a body that is read.
+        refused: called with the length of an over-long body, as far as it is known; once per body,
+            however often Lambda repeats it.
+        header_timeout_s, body_timeout_s: longest time for the request line and the headers, and for
+            the body, even if bytes keep arriving.
+        connections: most admitted clients at a time.
     """
 
     def __init__(
@@ -105,12 +108,12 @@ class Receiver:
         self._clients: set[_Client] = set()
 
     async def start(self, listener: socket.socket) -> None:
-        """Serve a socket that is listening already; what the kernel has queued comes first."""
+        """Serve a socket that already listens; connections queued by the kernel come first."""
         self._door = Admission(self._paths, self._admit, timeout_s=self._header_timeout_s)
         self._door.open(listener)
 
     def stop(self) -> None:
-        """Accept nothing more and drop open connections."""
+        """Stop accepting connections and close the open ones."""
         if self._door is not None:
             self._door.close()
         for client in list(self._clients):
@@ -134,13 +137,13 @@ class Receiver:
             asyncio.get_running_loop().add_reader(client.socket, self._read_on, client)
 
     def _give(self, client: _Client, seconds: float, then: Callable[[_Client], None]) -> None:
-        """Give a client some time for what comes next."""
+        """Set the client's timer: call `then` after `seconds`."""
         if client.timer is not None:
             client.timer.cancel()
         client.timer = asyncio.get_running_loop().call_later(seconds, then, client)
 
     def _late(self, client: _Client) -> None:
-        """End a client that took too long; through a freeze it may have sent everything."""
+        """Read what a late client has sent, for a freeze may have delayed us; then close it."""
         self._read_on(client, LATE_READS)
         if client.answered or client not in self._clients:
             return
@@ -157,7 +160,7 @@ class Receiver:
                 return
 
     def _read(self, client: _Client) -> bool:
-        """Read once; return whether there is more to read at once."""
+        """Read once; return whether more bytes may be ready."""
         try:
             data = client.socket.recv(READ_BYTES)
         except BlockingIOError:
@@ -167,7 +170,7 @@ class Receiver:
         if not data:
             self._drop(client)
             return False
-        if not client.answered:  # else it is only read so that the answer is not lost in a reset
+        if not client.answered:  # else it is read only so that no reset discards the answer
             self._take(client, data)
         return len(data) == READ_BYTES and client in self._clients
 
@@ -195,7 +198,7 @@ class Receiver:
             self._answer(client, status)
 
     def _recognise(self, client: _Client, piece: bytes) -> None:
-        """Take the first bytes of a body that is too long; refuse it once they are there."""
+        """Collect the first bytes of an over-long body; refuse it when they are complete."""
         client.first += piece[: FIRST_BYTES - len(client.first)]
         head = client.request.head
         assert head is not None
@@ -203,7 +206,7 @@ class Receiver:
             self._refuse(client)
 
     def _refuse(self, client: _Client) -> None:
-        """Answer that a body is too long, and count it unless the same one was counted."""
+        """Answer 413 to an over-long body, and count it unless it was counted before."""
         self._count_refused(client)
         self._answer(client, 413)
 
@@ -213,10 +216,10 @@ class Receiver:
             self._refused(client.too_long)
 
     def _judge(self, client: _Client, head: Head | None, piece: bytes, *, new: bool) -> int:
-        """Return the status of the answer; 0 while the request is under way.
+        """Return the status of the answer; 0 while the request is incomplete.
 
         Raises:
-            TooLongError, TooMuchError: its body is not taken.
+            TooLongError, TooMuchError: its body is refused.
         """
         if head is None:
             return 0
@@ -239,7 +242,7 @@ class Receiver:
         return self._status_of(body)
 
     def _refusal(self, head: Head) -> int:
-        """Return the status for which a head alone is reason enough; 0 when there is none."""
+        """Return the status of a refusal that the head alone justifies; 0 for none."""
         if head.path not in self._paths:
             return 404
         if head.method != b"POST":
@@ -262,7 +265,7 @@ class Receiver:
         return 200
 
     def _answer(self, client: _Client, status: int) -> None:
-        """Answer, and close; a client that may still send is read on, lest a reset follow."""
+        """Answer, then close; a client that may still send is read on, to prevent a reset."""
         client.answered = True
         self._release_body(client)
         try:
@@ -286,7 +289,7 @@ class Receiver:
         if client not in self._clients:
             return
         self._clients.discard(client)
-        if client.too_long and not client.answered:  # it went before it was answered
+        if client.too_long and not client.answered:  # it left before it was answered
             self._count_refused(client)
         self._release_body(client)
         if client.timer is not None:
