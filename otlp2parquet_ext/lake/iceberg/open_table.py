@@ -1,6 +1,6 @@
-"""The lean append, put together for each catalog it serves.
+"""Assemble the lean append for each kind of catalog.
 
-Each kind imports what it needs, and nobody pays for another's libraries.
+Imports are local: each kind of catalog loads only the libraries it needs.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.records.tables.columns import Column
 
 LOWER_CASE = Terms(lower_case=True)
-"""Glue bears no other."""
+"""Default terms for Glue, which accepts only lower-case column names."""
 
 
 def sqlite_table(
@@ -41,10 +41,10 @@ def sqlite_table(
     """Return a table of the SQLite catalog in the file `database`; nothing is opened yet.
 
     Args:
-        database: the catalog.
-        location: where a table that is created lies; one that exists lies where it says.
-        namespace, table: its name.
-        columns: of our files.
+        database: file of the catalog.
+        location: location for a new table; an existing table keeps its own.
+        namespace, table: the table's name.
+        columns: columns of our files.
         terms: see `LeanTable`.
     """
     from pathlib import Path  # noqa: PLC0415
@@ -75,15 +75,15 @@ def glue_table(
     columns: Sequence[Column] = COLUMNS,
     terms: Terms = LOWER_CASE,
 ) -> LeanTable:
-    """Return a table of the Glue Data Catalog; nothing is asked yet.
+    """Return a table of the Glue Data Catalog; sends no request yet.
 
     Args:
-        sender: signs for Glue.
-        storage: reaches every address the table may name.
-        name: of the table.
-        location: where a table that is created lies: `s3://bucket/prefix`.
-        region: of Glue, for messages.
-        columns: of our files.
+        sender: sends signed requests to Glue.
+        storage: storage for all addresses in the table's metadata.
+        name: name of the table.
+        location: location for a new table: `s3://bucket/prefix`.
+        region: region of Glue, for messages.
+        columns: columns of our files.
         terms: see `LeanTable`.
     """
     from otlp2parquet_ext.lake.iceberg.catalogs import remedies  # noqa: PLC0415
@@ -111,14 +111,14 @@ def rest_table(
     columns: Sequence[Column] = COLUMNS,
     terms: Terms = USUAL,
 ) -> LeanTable:
-    """Return a table of a REST catalog; nothing is asked yet.
+    """Return a table of a REST catalog; sends no request yet.
 
     Args:
-        catalog: of `signed_catalog` or `bearer_catalog`.
-        storage: reaches every address the table may name.
+        catalog: from `signed_catalog` or `bearer_catalog`.
+        storage: storage for all addresses in the table's metadata.
         label: the table's name, for messages.
-        location: where a table that is created lies; empty if the catalog is to choose.
-        columns: of our files.
+        location: location for a new table; "" lets the catalog choose.
+        columns: columns of our files.
         terms: see `LeanTable`.
     """
     return LeanTable(
@@ -132,10 +132,10 @@ def rest_table(
 
 
 def signed_catalog(sender: Sender, wanted: RestTable, signed: Signing) -> RestCatalog:
-    """Return a REST catalog that knows us by signatures: S3 Tables, Glue's REST endpoint.
+    """Return a REST catalog with signed requests: S3 Tables, Glue's REST endpoint.
 
     Args:
-        sender: signs for `signed`.
+        sender: sends requests with the signatures of `signed`.
         wanted: the table.
         signed: see `signing.signing`.
     """
@@ -155,16 +155,16 @@ def bearer_catalog(
     token_uri: str = "",
     scope: str = "",
 ) -> RestCatalog:
-    """Return a REST catalog that knows us by a bearer token, or not at all.
+    """Return a REST catalog with a bearer token, or without authentication.
 
     Args:
-        client: sends.
+        client: sends the requests.
         wanted: the table.
         token: OTLP2PARQUET_REST_TOKEN.
-        credential: OTLP2PARQUET_REST_CREDENTIAL; a token goes before.
-        token_uri: where a credential gets its token, option `oauth2-server-uri`; empty: from the
-            catalog itself.
-        scope: of that token, option `scope`; empty: the usual one.
+        credential: OTLP2PARQUET_REST_CREDENTIAL; ignored if there is a token.
+        token_uri: URL that exchanges the credential for a token, option `oauth2-server-uri`; ""
+            for the catalog itself.
+        scope: scope of that token, option `scope`; "" for the usual one.
     """
     from otlp2parquet_ext.lake.iceberg.catalogs import bearer, remedies  # noqa: PLC0415
     from otlp2parquet_ext.lake.iceberg.catalogs.rest_catalog import RestCatalog  # noqa: PLC0415

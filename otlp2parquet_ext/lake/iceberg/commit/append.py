@@ -1,11 +1,12 @@
-"""The lean append: files become visible in one snapshot, with nothing but our own code.
+"""The lean append: files become visible in one snapshot, without an Iceberg library.
 
     read current --> one manifest --> manifest list, one line longer --> change --> compare-and-swap
          ^                                                                              |
          +------------------------- lost, or outcome unknown: wait a little ------------+
 
-Every attempt begins by reading which names are committed, so an attempt whose outcome is unknown
-is looked up by the next one. A file we wrote is deleted only when a catalog has said No to it.
+Each attempt begins by reading the committed names from the table. So when the outcome of an attempt
+is unknown, the next attempt finds out. Metadata files of an attempt are deleted only after the
+catalog has refused it.
 
 Source: Apache Iceberg table specification, v2, "Optimistic Concurrency".
 """
@@ -67,15 +68,15 @@ class _Commit(msgspec.Struct):
     """One call of `commit`, over all its attempts.
 
     Attributes:
-        files: those to make visible.
-        deadline: of the call.
-        snapshot_id: the same in every attempt, so that a manifest serves them all.
-        manifests: those stored, by the names of their files, the table (somebody may replace it),
-            its schema and its partition spec.
-        written: addresses of the files we wrote.
-        used: of those, the ones a catalog refers to, or may refer to.
-        unknown_outcome: why the outcome of an attempt is not known; "" when all are.
-        conflicts: attempts that were lost against others.
+        files: the files to make visible.
+        deadline: deadline of the call.
+        snapshot_id: the same in all attempts, so that they can share a manifest.
+        manifests: the stored manifests, by the names of their data files, the table (another writer
+            may replace it), its schema and its partition spec.
+        written: addresses of the metadata files that this commit has written.
+        used: those of `written` that the catalog refers to, or may refer to.
+        unknown_outcome: why the outcome of an attempt is unknown; "" if all outcomes are known.
+        conflicts: number of attempts that other writers won.
     """
 
     files: Sequence[DataFile]
@@ -92,15 +93,15 @@ class LeanTable:
     """See `CommitTable`.
 
     Args:
-        catalog: knows the table.
-        storage: reaches every address the table may name.
-        columns: of our files, the time they are partitioned by first.
-        location: where a table that is created lies; empty if the catalog is to choose.
+        catalog: the table's catalog.
+        storage: storage for all addresses in the table's metadata.
+        columns: columns of our files; the first is the time that partitions them.
+        location: location for a new table; "" lets the catalog choose.
         label: the table's name, for messages.
-        terms: on which it is committed to.
+        terms: conditions of a commit.
 
     Attributes:
-        handle: to the table itself, for those who take care of it.
+        handle: access to the table for merging, cleaning and sweeping.
     """
 
     def __init__(
@@ -167,10 +168,10 @@ class LeanTable:
             return None if table is None else table.location
 
     def close(self) -> None:
-        """See `CommitTable.close`: nothing is held open."""
+        """See `CommitTable.close`: does nothing, for no connection is its own."""
 
     def _attempt(self, commit: _Commit) -> bool:
-        """Commit once on top of what is current; False when it has to be tried again."""
+        """Commit once on top of the current snapshot; False if another attempt is needed."""
         table = self._load(commit.deadline.unix_ms())
         snapshots = table.metadata.get("snapshots", ())
         ledger = Ledger(
@@ -204,11 +205,12 @@ class LeanTable:
         return landed
 
     def _certain(self, metadata: Metadata, ledger: Ledger, commit: _Commit) -> list[DataFile]:
-        """Return the files that were not committed yet."""
+        """Return the files that are not committed yet."""
         new = ledger.unseen(commit.files)
         if not (uncertain := ledger.uncertain(new)):
             return new
-        # Seldom needed: somebody was frozen for as long as it takes to commit thousands of files.
+        # Imported here because it is seldom needed: only for a file whose environment was frozen
+        # while others committed thousands of files.
         from otlp2parquet_ext.lake.iceberg.commit.committed_lookup import committed  # noqa: PLC0415
 
         parent = current_snapshot(metadata)
@@ -217,9 +219,10 @@ class LeanTable:
         return [file for file in new if file.name not in old]
 
     def _swap(self, commit: _Commit, table: Version, change: TableChange, paths: set[str]) -> bool:
-        """Send a change; before that its files count as used, after a refusal as unused.
+        """Send a change. Its files count as used from then on, until the catalog refuses it.
 
-        Not while an earlier attempt is in doubt: it has the same manifest, and may yet land.
+        If the outcome of an earlier attempt is unknown, they stay used even then: that attempt has
+        the same manifest, and may still succeed.
         """
         commit.used |= paths
         try:
@@ -237,7 +240,7 @@ class LeanTable:
         return False
 
     def _load(self, deadline_ms: int) -> Version:
-        """Read the table as it is now, creating it when there is none."""
+        """Read the current table; create it if it does not exist."""
         table = self._catalog.load(deadline_ms)
         if table is None and not self._terms.create:
             raise CommitError(
@@ -259,7 +262,7 @@ class LeanTable:
         return table
 
     def _manifest(self, commit: _Commit, metadata: Metadata, files: Sequence[DataFile]) -> Manifest:
-        """Store a manifest of `files`, unless an earlier attempt has."""
+        """Store a manifest of `files`, unless an earlier attempt has stored it."""
         spec = preconditions.partitioning(metadata, self._columns)
         schema = preconditions.current_schema(metadata)
         preconditions.check_files(metadata, self._columns, files)
@@ -275,7 +278,7 @@ class LeanTable:
     def _manifest_list(
         self, commit: _Commit, metadata: Metadata, added: Manifest
     ) -> tuple[str, AvroFile]:
-        """Store the parent's manifest list, one line longer; return where, and the list."""
+        """Store the parent's manifest list plus one line; return its address and the list."""
         parent = current_snapshot(metadata)
         lines = extended_list(
             None if parent is None else self._lines(parent["manifest-list"]),
@@ -288,7 +291,7 @@ class LeanTable:
         return path, lines
 
     def _lines(self, path: str) -> AvroFile:
-        """Return a manifest list, from memory if it is the one we wrote last."""
+        """Return a manifest list, from memory if our last commit wrote it."""
         if self._list is not None and self._list[0] == path:
             return self._list[1]
         return open_list(self._storage.get(self._storage.path(path)))

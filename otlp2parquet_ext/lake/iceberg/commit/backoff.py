@@ -1,4 +1,4 @@
-"""How often, and with which pauses, a lost commit is attempted again: common/retry.py does it."""
+"""The number of attempts of a lost commit and the pauses between them, by common/retry.py."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.common.steady_deadline import SteadyDeadline
 
 FIRST_WAIT_MS, LONGEST_WAIT_MS = 7, 700
-"""A commit takes milliseconds on a disk and some hundreds on a catalog far away."""
+"""First and longest pause: a commit takes milliseconds on a disk, and some hundreds of them on a
+remote catalog."""
 
 
 def commit_attempts(deadline: SteadyDeadline, most: int | None = None) -> Attempts:

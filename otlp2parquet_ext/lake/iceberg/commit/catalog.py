@@ -1,7 +1,7 @@
-"""What the lean append needs of a catalog: three calls.
+"""The interface of a catalog for the lean append: three calls.
 
-file_catalog.py   for catalogs that only hold where the metadata lies
-(REST catalogs take the change itself, and keep the metadata to themselves)
+file_catalog.py   for catalogs that hold only the location of the metadata
+(REST catalogs accept the change itself, and write the metadata on their own)
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 
 class OutcomeUnknownError(Exception):
-    """A commit was sent, and its answer is not known: it may have landed, or may yet land."""
+    """A commit was sent without a response: it may have succeeded, or may still succeed."""
 
 
 class Version(msgspec.Struct, frozen=True):
-    """A table as it was at one moment.
+    """A table at one moment.
 
     Attributes:
-        location: where its metadata lies.
+        location: address of its metadata.
         metadata: parsed; never modified.
     """
 
@@ -33,43 +33,43 @@ class Version(msgspec.Struct, frozen=True):
 class Catalog(Protocol):
     """One table in a catalog.
 
-    Every call may raise `CommitError`: the catalog refused or could not be reached, nothing
-    happened. None of them waits longer than until `deadline_ms`, Unix ms.
+    Each call may raise `CommitError`: the catalog refused or could not be reached, and the table is
+    unchanged. No call takes longer than until `deadline_ms`, Unix ms.
     """
 
     def load(self, deadline_ms: int, *, fresh: bool = False) -> Version | None:
-        """Return the table; None when there is none.
+        """Return the table; None if it does not exist.
 
         Args:
             deadline_ms: Unix ms.
-            fresh: as it surely is now; else as it lately was is good enough, for a commit on top
-                of anything older is refused.
+            fresh: read the current version. Otherwise a recently read version is enough: the
+                catalog refuses a commit on top of an old one.
         """
 
     def create(self, metadata: Metadata, deadline_ms: int) -> None:
-        """Create the table, unless somebody else just did."""
+        """Create the table, unless another writer has just created it."""
 
     def commit(self, base: Version, change: TableChange, deadline_ms: int) -> bool:
-        """Apply a change if the table is still as it was; False when it is not.
+        """Apply a change if the table is still `base`; return False if it has changed.
 
         Raises:
-            OutcomeUnknownError: look before you try again.
+            OutcomeUnknownError: load the table before the next attempt.
         """
 
 
 @runtime_checkable
 class Trying(Protocol):
-    """A catalog that can be asked whether it would take a commit of ours."""
+    """A catalog with a way to test whether it would accept our commit."""
 
     def try_commit(self, base: Version, deadline_ms: int) -> bool:
-        """Ask for a commit that cannot happen; the table stays as it is, and without a snapshot.
+        """Send a commit that cannot succeed; the table stays unchanged, without a new snapshot.
 
         Args:
-            base: the table, as `load` just returned it.
+            base: the table from the latest `load`.
             deadline_ms: Unix ms.
 
         Returns:
-            False when the catalog offers no way to find out.
+            False if the catalog offers no such test.
 
         Raises:
             CommitError: a commit would be refused.

@@ -1,9 +1,10 @@
-"""Files of which the ledger cannot tell whether they were committed: the table itself is asked.
+"""Look up in the table itself whether files are committed, if the ledger cannot tell.
 
-A file is in doubt when it was stored before the last commit the ledger has forgotten: somebody
-was frozen or dead for long, or a descriptor came back. If the table refers to it, it was
-committed. If not it is new, in a table that was only ever appended to; in one that somebody
-rewrote its rows may be there under another name, and then they come twice: better than not at all.
+The ledger cannot tell for a file that was stored before the last commit it has forgotten: an
+environment was frozen or dead for long, or a descriptor was moved back. If the table refers to the
+file, it is committed. Otherwise it counts as new. If another program has rewritten the table, the
+rows may already be there in a file of another name. They are then in the table twice, which is
+better than a loss.
 """
 
 from __future__ import annotations
@@ -35,14 +36,14 @@ def committed(
     """Return the names of those files that the table refers to.
 
     Args:
-        storage: reaches the manifests.
-        metadata: of the table.
-        listing: the manifest list of the current snapshot; None when there is none.
+        storage: storage of the manifests.
+        metadata: the table's metadata.
+        listing: the manifest list of the current snapshot; None without a snapshot.
         uncertain: n > 0 files.
         deadline_ms: Unix ms.
 
     Raises:
-        CommitError: that cannot be found out.
+        CommitError: the manifests cannot be read.
     """
     if listing is None:
         return set()

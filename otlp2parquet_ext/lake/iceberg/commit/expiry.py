@@ -1,11 +1,12 @@
-"""Which snapshots go with the next commit, so that a table's metadata stays small.
+"""The snapshots that expire with the next commit, so that a table's metadata stays small.
 
-What others marked stays: heads and history of their branches, tags, snapshots with statistics,
-and snapshots that no branch leads to (somebody may have staged them).
+Snapshots that others use do not expire: heads and history of their branches, tags, snapshots with
+statistics, and snapshots outside of all branches (another program may have staged them).
 
-A manifest list names every manifest, so old ones are most of what a table leaves behind. That of
-an expired snapshot, if we wrote it, is deleted `COMMITS_TO_LIVE` commits later: a reader who has
-just read the metadata still finds it. Until then its name waits in a property of the table.
+A manifest list names all manifests, so old lists are the largest part of a table's leftovers. The
+list of an expired snapshot, if we wrote it, is deleted `COMMITS_TO_LIVE` commits later, so that a
+reader that has just read the metadata still finds it. Until then a property of the table holds its
+name.
 
 Source: Apache Iceberg table specification, "Snapshot Retention Policy".
 """
@@ -29,16 +30,16 @@ COMMITS_TO_LIVE = 128
 WAITING = "otlp2parquet_ext.expired-manifest-lists"
 OUR_LIST = re.compile(r"snap-\d+-1-[0-9a-f-]{36}\.avro")
 TABLE_BUCKET = "--table-s3/"
-"""In addresses within S3 Tables: there S3 itself removes what nothing refers to, nobody else."""
+"""Part of all addresses in S3 Tables, where only S3 itself deletes unreferenced files."""
 LEAST_KEPT = "history.expire.min-snapshots-to-keep"
 
 
 def expired(metadata: Metadata, kept: int = SNAPSHOTS_KEPT) -> frozenset[int]:
-    """Return the ids of the snapshots that may go when one more is added to `main`.
+    """Return the ids of the snapshots that may expire when one more is added to `main`.
 
     Args:
-        metadata: before that.
-        kept: how many of `main` stay then, if nobody asks for more.
+        metadata: the table's metadata before the commit.
+        kept: number of snapshots of `main` to keep, unless the table asks for more.
     """
     parents = {s["snapshot-id"]: s.get("parent-snapshot-id") for s in metadata.get("snapshots", ())}
     history = list(_history(parents, metadata.get("current-snapshot-id")))
@@ -46,7 +47,7 @@ def expired(metadata: Metadata, kept: int = SNAPSHOTS_KEPT) -> frozenset[int]:
 
 
 def _kept(metadata: Metadata, least: int) -> int:
-    """Return how many snapshots of `main` stay: at least what the table itself asks for."""
+    """Return how many snapshots of `main` to keep: at least as many as the table asks for."""
     main = metadata.get("refs", {}).get(MAIN, {})
     asked = main.get("min-snapshots-to-keep", metadata.get("properties", {}).get(LEAST_KEPT, 0))
     return max(least, int(asked))
@@ -63,7 +64,7 @@ def _pinned(metadata: Metadata, parents: dict[int, int | None]) -> Iterator[int]
 
 
 def _history(parents: dict[int, int | None], head: Any) -> Iterator[int]:
-    """Yield a snapshot and its ancestors, newest first, as far as they are there."""
+    """Yield a snapshot and its ancestors, newest first, up to the first that has expired."""
     while head in parents:
         yield head
         head = parents[head]
@@ -72,12 +73,12 @@ def _history(parents: dict[int, int | None], head: Any) -> Iterator[int]:
 def manifest_lists(
     metadata: Metadata, gone: AbstractSet[int], folder: str
 ) -> tuple[dict[str, str], list[str]]:
-    """Return the property as it is after snapshots are `gone`, and the lists to delete then.
+    """Return the property's new value after snapshots have expired, and the lists to delete then.
 
     Args:
-        metadata: before the commit.
+        metadata: the table's metadata before the commit.
         gone: ids of the snapshots that expire with it.
-        folder: where the table's metadata lies; nothing outside of it is ever deleted.
+        folder: folder of the table's metadata; files outside of it are never deleted.
     """
     waiting = metadata.get("properties", {}).get(WAITING, "").split()
     if (not gone and not waiting) or TABLE_BUCKET in folder:

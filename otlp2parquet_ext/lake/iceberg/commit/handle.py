@@ -1,4 +1,4 @@
-"""What it takes to work on a table itself, beyond appending to it: for merging and cleaning."""
+"""Access to a table's own files and catalog, for merging, cleaning and sweeping."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.records.tables.columns import Column
 
 GC = "gc.enabled"
-"""Of a table's properties: false where its files may belong to others, too."""
+"""Table property; "false" forbids to delete files, which may belong to other tables, too."""
 
 
 class Handle(msgspec.Struct, frozen=True):
     """A table.
 
     Attributes:
-        catalog: knows it.
-        storage: reaches every address it may name.
-        columns: of our files.
-        threads: requests to the storage that are worth having under way at once; 1 for a disk.
-        in_table_bucket: where the table lies there is nothing but the table.
+        catalog: the table's catalog.
+        storage: storage for all addresses in the table's metadata.
+        columns: columns of our files.
+        threads: number of parallel requests to the storage; 1 for a disk.
+        in_table_bucket: the table lies in a table bucket, which holds only the table's files.
     """
 
     catalog: Catalog
@@ -48,14 +48,14 @@ class Handle(msgspec.Struct, frozen=True):
         self.storage.put(self.storage.path(address), data)
 
     def delete(self, addresses: Iterable[str]) -> None:
-        """Remove objects; what cannot be removed is left to the sweep."""
+        """Delete objects; a later sweep deletes those that cannot be deleted now."""
         paths = [self.storage.path(address) for address in addresses]
         if paths:
             with contextlib.suppress(StorageError):
                 self.storage.delete_many(paths)
 
     def why_not_delete(self, metadata: Metadata) -> str:
-        """Return why no file of the table may be deleted by us; empty when they may be."""
+        """Return the reason why we may not delete the table's files; "" if we may."""
         if self.in_table_bucket or TABLE_BUCKET in metadata["location"]:
             return "S3 Tables removes what nothing refers to, and lets nobody else do it"
         if str(metadata.get("properties", {}).get(GC, "true")).lower() != "true":
@@ -64,5 +64,5 @@ class Handle(msgspec.Struct, frozen=True):
 
 
 def now_ms() -> int:
-    """Return the present, Unix ms."""
+    """Return the current time, Unix ms."""
     return time.time_ns() // 1_000_000

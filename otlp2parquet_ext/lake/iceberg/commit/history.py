@@ -1,12 +1,12 @@
-"""Whether a table has only ever been appended to, proven from snapshot to snapshot. Pure.
+"""Prove that a table has only ever been appended to, snapshot by snapshot. Pure.
 
-Snapshots expire, so each of our commits writes into a property of the table up to which snapshot
-it knows the whole history: appends, and merges of ours, each on top of the one before. A gap, a
-rewrite, a rollback or a branch that became `main` ends the proof for good.
+Snapshots expire, so each of our commits writes a property: the snapshot up to which the whole
+history is known. A known history has only appends and our merges, each on top of the one before. A
+gap, a rewrite, a rollback or a branch that became `main` ends the proof permanently.
 
-What hangs on it: in such a table every file that was ever committed is there now. A file of ours
-that was stored since the table began, and is not there, was never committed: it can be, without a
-row becoming two, or coming back from the dead.
+The consequence: in such a table all files that were ever committed are there now. So a file of ours
+that was stored after the table began, and that is not in the table, was never committed. It can be
+committed without duplicating rows and without restoring deleted ones.
 
 Source: Apache Iceberg table specification, "Snapshots".
 """
@@ -25,15 +25,15 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.lake.iceberg.format.snapshot import Metadata
 
 APPENDS_ONLY = "otlp2parquet_ext.appends-only"
-"""Of a table's properties: see `_Proof`, with spaces between."""
+"""Table property with the fields of `_Proof`, separated by spaces."""
 
 
 class _Proof(NamedTuple):
-    """Up to where the history is known.
+    """The part of the history that is known.
 
     Attributes:
         number, snapshot_id: the last snapshot it includes; 0 and None for a table without any.
-        since_ms: Unix ms at which the table began; None when there is no proof yet.
+        since_ms: Unix ms at which the table began; None without a proof.
     """
 
     number: int
@@ -42,10 +42,10 @@ class _Proof(NamedTuple):
 
 
 def appends_only_since(metadata: Metadata) -> int | None:
-    """Return when the table began, Unix ms, if all that happened to its rows is appends.
+    """Return the Unix ms at which the table began, if its rows were only ever appended.
 
     Returns:
-        None when that is not so, or not known.
+        None if rows were removed, or if the history is not known.
     """
     proof = _read(metadata.get("properties", {}))
     snapshot, expected = current_snapshot(metadata), metadata.get("last-sequence-number", 0)
@@ -66,11 +66,11 @@ def appends_only_since(metadata: Metadata) -> int | None:
 
 
 def proof(metadata: Metadata, sequence_number: int, snapshot_id: int) -> dict[str, str]:
-    """Return the property as it is after a snapshot of ours that adds files, or merges manifests.
+    """Return the property's value after our snapshot that adds files or merges manifests.
 
     Args:
-        metadata: before that snapshot.
-        sequence_number, snapshot_id: of it.
+        metadata: the table's metadata before that snapshot.
+        sequence_number, snapshot_id: those of the snapshot.
     """
     since_ms = appends_only_since(metadata)
     if since_ms is None:
@@ -87,7 +87,7 @@ def _read(properties: Mapping[str, str]) -> _Proof:
 
 
 def _only_adds(snapshot: Mapping[str, Any]) -> bool:
-    """Tell whether a snapshot removed nothing: an append, or a merge of ours."""
+    """Return whether a snapshot removed no rows: it is an append, or a merge of ours."""
     summary = snapshot.get("summary", {})
     operation = summary.get("operation")
     return bool(operation == "append" or (operation == "replace" and NAMES in summary))

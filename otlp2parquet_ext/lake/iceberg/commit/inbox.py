@@ -4,15 +4,15 @@
                                                  |
                                                  +--set_aside()--> inbox/missing/…, inbox/rejected/…
 
-Entries sort by when their files were stored, and the oldest are taken first: what the table's
-ledger forgets is then always older than what still waits.
+Entries sort by the time their files were stored, and the oldest are committed first. So the table's
+ledger forgets only files that are older than all waiting ones.
 
-An entry is removed only after its commit is known to have landed. One that is met again after a
-crash in between is recognised by its name, in the table.
+An entry is deleted only after its commit has succeeded. After a crash between the two, the next
+committer finds the file's name in the table, and does not commit it again.
 
-Nothing an entry says is believed: `trust.py` compares it with its file, which is looked at by
-`looking.py`. What fails is set aside with the reason, out of every committer's way, for a person:
-those whose file is not there, and may come back, apart from those that are not true.
+A descriptor is not trusted: `trust.py` compares it with its file, which `inspection.py` reads. An
+entry that fails is set aside with the reason, where committers do not read it and a person can.
+Entries whose file is missing, and may come back, go to another folder than false ones.
 """
 
 from __future__ import annotations
@@ -48,11 +48,11 @@ if TYPE_CHECKING:
 
 
 class InboxEntry(NamedTuple):
-    """A file that waits.
+    """A file that waits for a commit.
 
     Attributes:
-        entry: the path of its descriptor.
-        file: as it is, or as its descriptor says where nobody has looked yet.
+        entry: path of its descriptor.
+        file: the verified descriptor.
     """
 
     entry: str
@@ -60,19 +60,20 @@ class InboxEntry(NamedTuple):
 
 
 class Unread(NamedTuple):
-    """An entry of which nobody knows, for it or its file cannot be read; it stays."""
+    """An entry that could not be checked, for it or its file cannot be read; it stays."""
 
     error: StorageError
 
 
 class InboxBatch(NamedTuple):
-    """Some of what waits, looked at.
+    """The checked entries of the inbox.
 
     Attributes:
-        files: what can be committed; one name only once.
-        again: entries besides, of the same names.
-        aside: what cannot be committed.
-        unread: why some were passed over, which stay: perhaps none may be read.
+        files: entries to commit; each file name once.
+        again: further entries of the same file names.
+        aside: entries that cannot be committed.
+        unread: errors of entries that could not be read; they stay in the inbox. It may be all of
+            them, for example without a permission.
     """
 
     files: list[InboxEntry]
@@ -85,12 +86,12 @@ class Inbox:
     """The inbox of one table.
 
     Args:
-        storage: in which it lies.
-        files: reaches the data files, if they lie elsewhere.
-        columns: ours, of the table.
+        storage: the inbox's storage.
+        files: storage of the data files; None if it is the same.
+        columns: our columns of the table.
 
     Attributes:
-        usable: False where there is none.
+        usable: there is an inbox.
     """
 
     usable = True
@@ -107,28 +108,28 @@ class Inbox:
 
     @property
     def storage(self) -> Storage:
-        """What it lies in: other than a table bucket it holds files of any kind, and lists them."""
+        """The inbox's storage: unlike a table bucket, it accepts any file and can list them."""
         return self._storage
 
     @property
     def location(self) -> str:
-        """The address below which it lies, and files of those who may not write to the table."""
+        """The address of the inbox, and of data files of environments that know no table."""
         return self._storage.url("").rstrip("/")
 
     def put(self, file: DataFile) -> None:
-        """Leave a descriptor; one of the same name that is there already is as good."""
+        """Write a descriptor; an existing one of the same name stays and is equally valid."""
         self._storage.put(_path(file), msgspec.json.encode(file))
 
     def take(self, limit: int, *, threads: int = 1, deadline_ms: int | None = None) -> InboxBatch:
-        """Look at the oldest that wait.
+        """Check the oldest entries.
 
         Args:
-            limit: descriptors at most, n > 0, good or bad; those that cannot be read come on top.
-            threads: to look at at once, where they lie far away.
-            deadline_ms: Unix ms after which no more of them are taken.
+            limit: most entries to return, n > 0, good or bad; unreadable ones are not counted.
+            threads: number of entries to check in parallel, for a remote storage.
+            deadline_ms: Unix ms; after it, no further entry is checked.
 
         Raises:
-            StorageError: the storage is in trouble, and not one object of it.
+            StorageError: the storage itself fails, not only one of its objects.
         """
         taken = InboxBatch([], [], [], [])
         names = set[str]()
@@ -147,7 +148,7 @@ class Inbox:
     def _look_at_all(
         self, threads: int, deadline: SteadyDeadline | None
     ) -> Iterator[InboxEntry | Aside | Unread | None]:
-        """Yield what is known of each entry; None when another committer was faster."""
+        """Yield the result of each entry's check; None if another committer has deleted it."""
 
         def entries() -> Iterator[str]:
             for path in self._storage.list(FOLDER):
@@ -179,10 +180,10 @@ class Inbox:
         )
 
     def look_at(self, file: DataFile) -> DataFile | Rejection:
-        """Return a file as it is, if that is what its descriptor says.
+        """Compare a file with its descriptor; return the verified descriptor or a rejection.
 
         Raises:
-            StorageError: that cannot be found out.
+            StorageError: the file cannot be read.
         """
         try:
             storage = self.storage_of(file)
@@ -191,24 +192,25 @@ class Inbox:
         return look(storage, file, self._columns)
 
     def entries(self) -> list[str]:
-        """Return the file names of what waits, oldest first, unread; none of others."""
+        """Return the file names of all entries, oldest first, unchecked; ignore other files."""
         names = map(file_name, self._storage.list(FOLDER))
         return [name for name in names if ENTRY.fullmatch(name)]
 
     def names(self) -> set[str]:
         """Return the names of all files that have a descriptor.
 
-        What is set aside is none: if its file is a whole one, the sweep describes it anew.
+        Entries that are set aside do not count. If their file is complete, the sweep writes a new
+        descriptor.
         """
         return {match[2] for name in self.entries() if (match := ENTRY.fullmatch(name))}
 
     def storage_of(self, file: DataFile) -> Storage:
-        """Return the storage a file lies in.
+        """Return the storage of a file.
 
-        Where: in the table's location, or, of environments that know none, beside the inbox.
+        It is the table's, or the inbox's for files of environments that know no table location.
 
         Raises:
-            ForeignAddressError: in none where files may lie.
+            ForeignAddressError: the file lies in neither.
         """
         with contextlib.suppress(ForeignAddressError):
             self._files.path(file.path)
@@ -217,18 +219,18 @@ class Inbox:
         return self._storage
 
     def entry_of(self, file: DataFile) -> str:
-        """Return the path of the descriptor that `put` leaves."""
+        """Return the path of the descriptor that `put` writes."""
         return _path(file)
 
     def set_aside(self, aside: Sequence[Aside], *, threads: int = 1) -> None:
-        """Move entries out of the way, with the reason, and log one line of all.
+        """Set entries aside with their reasons, and log one line about all of them.
 
         Args:
-            aside: entries.
-            threads: to write at once, where they lie far away.
+            aside: the entries.
+            threads: number of parallel writes, for a remote storage.
 
         Raises:
-            StorageError: they stay where they are, or some of them.
+            StorageError: some or all of them stay in the inbox.
         """
         if not aside:
             return
@@ -243,13 +245,13 @@ class Inbox:
         )
 
     def remove(self, entries: Sequence[str]) -> None:
-        """Forget descriptors whose files are visible."""
+        """Delete the descriptors of visible files."""
         if entries:
             self._storage.delete_many(list(entries))
 
 
 class NoInbox(Inbox):
-    """Where none can be: S3 Tables neither lists nor deletes objects, and none was named."""
+    """No inbox: S3 Tables cannot list or delete objects, and `OTLP2PARQUET_INBOX` is not set."""
 
     usable = False
 
@@ -270,7 +272,7 @@ class NoInbox(Inbox):
         return []
 
     def set_aside(self, aside: Sequence[Aside], *, threads: int = 1) -> None:
-        """See `Inbox.set_aside`: there is nothing that waits."""
+        """See `Inbox.set_aside`: does nothing, for there are no entries."""
 
     def remove(self, entries: Sequence[str]) -> None:
         """See `Inbox.remove`."""
@@ -279,7 +281,7 @@ class NoInbox(Inbox):
 def _but_unread(
     found: Iterator[InboxEntry | Aside | Unread], unread: list[StorageError]
 ) -> Iterator[InboxEntry | Aside]:
-    """Yield what was looked at, and keep why the others were not."""
+    """Yield the checked entries, and append the errors of unreadable ones to `unread`."""
     for one in found:
         if isinstance(one, Unread):
             unread.append(one.error)

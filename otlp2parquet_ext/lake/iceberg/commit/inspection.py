@@ -1,9 +1,9 @@
-"""Look at a file before it is committed: one ranged request for its end, which has its footer.
+"""Check a file before its commit, with one ranged request for its end, which holds the footer.
 
-    claim --part()--> size, time, footer --trust.verified()--> the file as it is | Rejection
+    claim --part()--> size, time, footer --trust.verified()--> verified descriptor | Rejection
 
-The same request tells that the file is there and how long it is. Two are needed where the footer is
-longer than `TAIL_BYTES`, which none of ours is.
+The same request shows that the file exists, and its length. A footer longer than `TAIL_BYTES` needs
+a second request; our own footers are shorter.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.records.tables.columns import Column
 
 TAIL_BYTES = 8_192
-"""What is read of a file's end: our footers have 2 to 5 kB."""
+"""Bytes to read from a file's end; our footers have 2 to 5 kB."""
 
 
 def look(storage: Storage, file: DataFile, columns: Sequence[Column]) -> DataFile | Rejection:
-    """Return a file as it is, if that is what its descriptor says.
+    """Compare a file with its descriptor; return the verified descriptor or a rejection.
 
     Args:
-        storage: in which it lies.
-        file: as claimed.
-        columns: ours, of its table.
+        storage: storage of the file.
+        file: the unverified descriptor.
+        columns: our columns of its table.
 
     Raises:
-        StorageError: that cannot be found out.
+        StorageError: the file cannot be read.
     """
     path = storage.path(file.path)
     if wrong := trust.wrong_path(file, path):
@@ -50,17 +50,17 @@ def look(storage: Storage, file: DataFile, columns: Sequence[Column]) -> DataFil
 
 
 def see(storage: Storage, path: str, size_bytes: int) -> Seen:
-    """Return what a storage says of a file.
+    """Read a file's length, time and footer.
 
     Args:
-        storage: in which it lies.
-        path: of the file.
-        size_bytes: its length as claimed; of one that has another no more is read.
+        storage: storage of the file.
+        path: path of the file.
+        size_bytes: the claimed length; if the real one differs, the footer is not read.
 
     Raises:
-        NotThereError: there is no such file.
+        NotThereError: the file does not exist.
         FooterError: its end is not that of a Parquet file.
-        StorageError: it cannot be read.
+        StorageError: the file cannot be read.
     """
     start = max(0, size_bytes - TAIL_BYTES)
     part = storage.part(path, start, size_bytes - start)

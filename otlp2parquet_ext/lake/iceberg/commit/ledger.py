@@ -1,12 +1,13 @@
-"""The names of files that were committed lately, kept in the table itself.
+"""The ledger: names of recently committed files, in properties of the table itself.
 
-Snapshots carry the names they added, and expire; a property of the table carries on: one short
-digest for each name, newest commit first, before those of each commit when the latest of them was
-stored. It is written in the very commit that adds the files, so the two cannot disagree.
+A snapshot holds the names it added, but snapshots expire. So a property of the table holds a short
+digest of each name, newest commit first. Each commit's digests follow the time at which the latest
+of its files was stored. The commit that adds the files also writes the ledger, so the two always
+agree.
 
-What is forgotten is forgotten by whole commits, and another property says up to when: a file
-stored later than that and unknown here was surely never committed. Of an older one the ledger
-alone cannot tell.
+The ledger forgets whole commits, and another property holds the latest time in them. A file that
+was stored later, and is not in the ledger, was never committed. For an older file, the ledger alone
+cannot tell.
 """
 
 from __future__ import annotations
@@ -21,40 +22,39 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.lake.iceberg.model.data_file import DataFile
 
 NAMES = "otlp2parquet_ext.files"
-"""Of a snapshot's summary: the names it added, with commas between, if they are `FEW_NAMES`."""
+"""Entry of a snapshot's summary: the added names, comma-separated, if at most `FEW_NAMES`."""
 
 LEDGER = "otlp2parquet_ext.committed"
-"""Of the table's properties: the digests, with spaces between, and `@<Unix ms>` before each
-commit's."""
+"""Table property: the digests, separated by spaces, with `@<Unix ms>` before those of a commit."""
 
 FORGOTTEN = "otlp2parquet_ext.forgotten-ms"
-"""Of the table's properties: files stored until then may be committed and not in the ledger."""
+"""Table property: files stored until this Unix ms may be committed, but not in the ledger."""
 
 DIGEST_BYTES, DIGEST_CHARACTERS = 9, 12
 LENGTH = 4_096
 FEW = 10
-"""Names that are looked for one by one; for more it pays to take the ledger apart."""
+"""Most names to search for in the ledger's text; for more names, splitting it is faster."""
 
 FEW_NAMES = 100
-"""Names a snapshot's summary has room for: twenty snapshots lie in every version of a table's
-metadata."""
+"""Most names in a snapshot's summary, because each version of a table's metadata holds twenty
+snapshots."""
 
 CLOCKS_MS = 2_000
-"""By how much two tellings of when a file was stored may differ: S3 tells whole seconds."""
+"""Most difference of two readings of the time a file was stored: S3 gives whole seconds."""
 
 
 class Ledger:
-    """What a table's metadata knows of our files.
+    """The committed names in a table's metadata.
 
     Args:
-        properties: of the table.
-        summaries: of its snapshots, oldest first.
+        properties: properties of the table.
+        summaries: summaries of its snapshots, oldest first.
     """
 
     def __init__(
         self, properties: Mapping[str, str], summaries: Iterable[Mapping[str, Any]]
     ) -> None:
-        # Never taken apart: digests are equally long, so one can only be found as a whole.
+        # A substring search is exact: all digests have one length, with spaces between them.
         self._text = properties.get(LEDGER, "")
         self._forgotten_ms = int(properties.get(FORGOTTEN, 0))
         for summary in summaries:
@@ -63,19 +63,19 @@ class Ledger:
                 self._take_over(digest(name))
 
     def unseen(self, files: Sequence[DataFile]) -> list[DataFile]:
-        """Return the files whose names are not here, each once."""
+        """Return the files whose names are not in the ledger, without duplicates."""
         by_name = {file.name: file for file in files}
         known = self._text if len(by_name) <= FEW else frozenset(self._text.split())
         return [file for name, file in by_name.items() if digest(name) not in known]
 
     def uncertain(self, unseen: Sequence[DataFile]) -> list[DataFile]:
-        """Return those of the unseen that may have been committed before all that is known here."""
+        """Return the unseen files that a forgotten commit may have committed."""
         if not self._forgotten_ms:
             return []
         return [file for file in unseen if file.stored_ms - CLOCKS_MS <= self._forgotten_ms]
 
     def properties_with(self, files: Sequence[DataFile]) -> dict[str, str]:
-        """Return the properties as they are after `files` are committed: n > 0."""
+        """Return the properties' new values when n > 0 `files` are committed."""
         stamp = f"@{max(file.stored_ms for file in files)}"
         text = " ".join([stamp, *(digest(file.name) for file in files), self._text]).rstrip()
         forgotten_ms = self._forgotten_ms
@@ -85,7 +85,7 @@ class Ledger:
         return {LEDGER: text, FORGOTTEN: str(forgotten_ms)} if forgotten_ms else {LEDGER: text}
 
     def _take_over(self, entry: str) -> None:
-        """Take in a name that only a snapshot has, before it expires."""
+        """Add a name that only a snapshot holds, before the snapshot expires."""
         if entry not in self._text:
             self._text = f"{entry} {self._text}"
 
@@ -97,5 +97,5 @@ def names_summary(files: Sequence[DataFile]) -> dict[str, str]:
 
 
 def digest(name: str) -> str:
-    """Return the short form of a name: two of a million are alike with odds of 1 : 10^10."""
+    """Return a name's digest; two of a million names collide with a probability of 10^-10."""
     return b64encode(blake2b(name.encode(), digest_size=DIGEST_BYTES).digest()).decode()

@@ -1,7 +1,7 @@
-"""Files nothing refers to any more: deleted, and told of once where that is not allowed.
+"""Delete files without a reference, and log once if deleting is not allowed.
 
-A file that stays harms nobody, so no commit fails for it; the sweep removes it. But a role that may
-never delete leaves one behind with each commit, and nobody would know.
+A file that stays does no harm, so the commit succeeds, and the sweep deletes the file later. But a
+role without the permission leaves one file behind with each commit; the log line makes that known.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 
 class ExpiredFiles:
-    """What commits leave behind in one storage.
+    """Deletes the unreferenced files of commits in one storage.
 
     Args:
-        storage: reaches every address the table may name.
+        storage: storage for all addresses in the table's metadata.
     """
 
     def __init__(self, storage: Storage) -> None:
@@ -30,7 +30,7 @@ class ExpiredFiles:
         self._logged = False
 
     def delete(self, addresses: Iterable[str]) -> None:
-        """Remove objects, but none of a table bucket, where S3 itself does that."""
+        """Delete objects, except in a table bucket, where S3 itself deletes them."""
         for address in addresses:
             if TABLE_BUCKET in address:
                 continue

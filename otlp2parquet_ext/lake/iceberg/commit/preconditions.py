@@ -1,7 +1,7 @@
-"""What the lean append refuses before it writes anything.
+"""Checks of a table before the lean append writes to it.
 
-A table may be anybody's. Whatever we would not append to correctly is named here, with what to
-do; the files stay in the inbox, for a committer that can.
+The table may come from another program. These checks refuse each table that the lean append cannot
+append to correctly; the message names the remedy. The files stay in the inbox for a later commit.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ INSTEAD = (
 
 
 def partitioning(metadata: Metadata, columns: Sequence[Column]) -> Partitioning:
-    """Return how the table is partitioned.
+    """Return the table's partitioning.
 
     Args:
-        metadata: the table's.
-        columns: ours; the first is the time our files are partitioned by.
+        metadata: the table's metadata.
+        columns: our columns; the first is the time that partitions our files.
 
     Raises:
-        CommitError: a table this append does not support; says why.
+        CommitError: the lean append does not support this table; the message states the reason.
     """
     _check_format(metadata)
     _check_history(metadata)
@@ -63,16 +63,16 @@ def partitioning(metadata: Metadata, columns: Sequence[Column]) -> Partitioning:
 
 
 def check_files(metadata: Metadata, columns: Sequence[Column], files: Sequence[DataFile]) -> None:
-    """Refuse files that carry other field ids than the table.
+    """Refuse files with other field ids than the table's.
 
     Args:
-        metadata: the table's.
-        columns: ours.
-        files: that are to be appended.
+        metadata: the table's metadata.
+        columns: our columns.
+        files: the files to append.
 
     Raises:
-        MisfitError: they have to be written anew.
-        ClashError: that would not help.
+        MisfitError: the files fit after a rewrite with other ids.
+        ClashError: no rewrite makes them fit.
     """
     fit = fitting(metadata, columns)
     if misfits := [file.name for file in files if file.fields != fit.tag]:
@@ -80,10 +80,10 @@ def check_files(metadata: Metadata, columns: Sequence[Column], files: Sequence[D
 
 
 def fitting(metadata: Metadata, columns: Sequence[Column]) -> Matched:
-    """Return how files for the table have to be written.
+    """Return the columns with which files fit the table.
 
     Raises:
-        ClashError: the table has a column no file of ours fits.
+        ClashError: a column of the table does not fit our files.
     """
     found = match(metadata, columns)
     if isinstance(found, Clash):
@@ -113,7 +113,7 @@ def _check_format(metadata: Metadata) -> None:
 
 
 def _check_history(metadata: Metadata) -> None:
-    """Refuse a table whose current snapshot cannot be built on: we would lose what it holds."""
+    """Refuse a table whose current snapshot is missing: a commit would lose the rows in it."""
     head, snapshot = metadata.get("current-snapshot-id"), current_snapshot(metadata)
     if snapshot is None and head not in (None, -1):
         raise CommitError(f"the table's current snapshot {head} is not in its metadata")

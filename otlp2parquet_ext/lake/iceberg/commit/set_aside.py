@@ -1,6 +1,6 @@
-"""Where entries of the inbox go that are not committed, each with its reason: nobody looks there.
+"""Folders for entries of the inbox that cannot be committed. Committers do not read them.
 
-entry that is not true --keep()--> inbox/rejected/…
+false entry            --keep()--> inbox/rejected/…, with the reason
 entry without its file --keep()--> inbox/missing/…: moved back, it is a descriptor again
 """
 
@@ -23,28 +23,29 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.lake.storage.storage import Storage
 
 FOLDER = "inbox"
-"""Of what waits."""
+"""Folder of the waiting descriptors."""
 
 MISSING = f"{FOLDER}/missing"
 REJECTED = f"{FOLDER}/rejected"
 
 MOST_ASIDE = 10_000
-"""Entries that each folder of what is set aside holds; more are removed without a copy: their
-files, if there are any, stay where they are, and the sweep finds them."""
+"""Most entries in each folder; further entries are deleted without a copy. Their data files stay,
+and the sweep finds them."""
 
 NAME_BYTES = 200
-"""Longest name of what is set aside: a key has 1024 bytes with its folders, a file's name 255."""
+"""Longest name of an entry set aside: a key has at most 1024 bytes with its folders, a file's name
+255."""
 
 SHOWN_BYTES = 2_048
-"""What is kept of an entry that is no JSON."""
+"""Bytes to keep of an entry that is not JSON."""
 
 
 class Aside(NamedTuple):
-    """An entry that is not committed.
+    """An entry that cannot be committed.
 
     Attributes:
         entry: its path.
-        why: what is wrong with it.
+        why: the reason.
         data: its bytes, or the first of them.
     """
 
@@ -54,15 +55,15 @@ class Aside(NamedTuple):
 
 
 def keep(storage: Storage, aside: Sequence[Aside], threads: int) -> list[str]:
-    """Keep entries with their reasons, as far as there is room; return in which folders.
+    """Keep entries with their reasons, up to `MOST_ASIDE`; return the folders.
 
     Args:
-        storage: of the inbox.
+        storage: the inbox's storage.
         aside: n > 0 entries.
-        threads: to write at once.
+        threads: number of parallel writes.
 
     Raises:
-        StorageError: not all of them are kept.
+        StorageError: some entries could not be written.
     """
     room = {
         folder: MOST_ASIDE - sum(1 for _ in islice(storage.list(folder), MOST_ASIDE))
@@ -92,7 +93,7 @@ def _folder(one: Aside) -> str:
 
 
 def _name(entry: str) -> str:
-    """Return the name an entry has where it is set aside: its own, unless that is too long."""
+    """Return the name of an entry set aside: its own, shortened if too long."""
     name = file_name(entry).encode(errors="surrogateescape")
     if len(name) <= NAME_BYTES:
         return file_name(entry)
@@ -100,7 +101,7 @@ def _name(entry: str) -> str:
 
 
 def _with_reason(one: Aside) -> bytes:
-    """Return an entry with the reason in it: moved back it is a descriptor again."""
+    """Return an entry with the reason added; moved back, it is a descriptor again."""
     rejected = {"rejected": one.why.reason}
     with contextlib.suppress(msgspec.MsgspecError, ValueError, RecursionError):
         fields = msgspec.json.decode(one.data)

@@ -16,33 +16,33 @@ class CommitTable(Protocol):
     def commit(self, files: Sequence[DataFile], deadline_ms: int) -> None:
         """Make all `files` visible in one snapshot, each exactly once.
 
-        Files whose name an earlier snapshot carries are left out, so that repeating a commit of
-        unknown outcome is safe. Creates namespace and table on first use.
+        Files whose name an earlier snapshot has are left out, so a commit of unknown outcome can be
+        repeated safely. The first commit creates namespace and table.
 
         Args:
             files: n > 0 descriptors.
-            deadline_ms: Unix ms after which no further attempt begins.
+            deadline_ms: Unix ms; after it no further attempt begins.
 
         Raises:
-            ConflictError: other writers were faster too often, or until the deadline.
-            MisfitError: some of the files have to be written anew first.
-            ClashError: no file of ours fits the table.
-            CommitError: none of them became visible by this call, as far as is known.
+            ConflictError: other writers won too many attempts, or all until the deadline.
+            MisfitError: some of the files must be rewritten first.
+            ClashError: our files do not fit the table, and no rewrite makes them fit.
+            CommitError: no file became visible by this call, as far as is known.
         """
 
     def location(self, deadline_ms: int) -> str:
-        """Return below which address the table's files lie; creates it like `commit`.
+        """Return the address of the table's location; creates the table like `commit`.
 
         Raises:
-            CommitError: the catalog cannot say.
+            CommitError: the catalog does not return it.
         """
 
     def metadata_location(self, deadline_ms: int) -> str | None:
-        """Return the address of the table's current metadata; None when there is no table.
+        """Return the address of the table's current metadata; None if the table does not exist.
 
         Raises:
-            CommitError: the catalog cannot say.
+            CommitError: the catalog does not return it.
         """
 
     def close(self) -> None:
-        """Give connections back."""
+        """Close all connections."""

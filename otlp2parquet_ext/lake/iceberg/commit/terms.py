@@ -1,4 +1,4 @@
-"""On what terms a table is committed to: by the settings, and by the process that commits."""
+"""The conditions of a commit; they depend on the settings and on the committing process."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ MANY = 1_000_000
 
 
 class Terms(msgspec.Struct, frozen=True):
-    """See the module.
+    """The conditions of a commit.
 
     Attributes:
-        most_conflicts: lost attempts after which a commit gives up before its deadline.
-        create: create a table that does not exist.
-        lower_case: of the columns of a table that is created.
-        snapshots_kept: older ones expire with each commit.
-        in_table_bucket: the table lies in one, which holds nothing else and cleans up itself.
+        most_conflicts: number of lost attempts after which a commit fails before its deadline.
+        create: create the table if it does not exist.
+        lower_case: a new table has column names in lower case.
+        snapshots_kept: number of snapshots to keep; older ones expire with each commit.
+        in_table_bucket: the table lies in a table bucket, where S3 itself deletes old files.
     """
 
     most_conflicts: int = MANY

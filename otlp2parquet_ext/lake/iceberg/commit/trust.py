@@ -1,16 +1,16 @@
-"""Whether what lies in an inbox may be committed. Pure: bytes and values in, verdict out.
+"""Verify descriptors of the inbox before a commit. Pure: bytes and values in, verdict out.
 
     entry's name and bytes --read_entry()--> DataFile as claimed | Rejection
-    claim, the file's end  --verified()----> DataFile as it is   | Rejection
+    claim, the file's end  --verified()----> DataFile, verified  | Rejection
 
-A role that may put into the inbox may put anything into it, and a table that refers to a missing
-file, or to one that differs from its description, fails every scan. So nothing a descriptor says is
-believed: its name and path follow from each other, so that a file has one descriptor and a
-descriptor one file; the rest is compared with the file, and bounds are taken from the file alone.
-Neither is a clock asked how old something is.
+A role that can write to the inbox can write anything into it. If a table refers to a missing file,
+or to a file that differs from its description, all scans of the table fail. So no descriptor is
+trusted. Its name and path determine each other, so that a file has one descriptor and a descriptor
+has one file. All other facts are compared with the file, and bounds come from the file alone. No
+check depends on a clock.
 
-What this cannot tell: whether the pages of a file are whole, and whether its rows are true. A role
-that may store data files may store rows.
+These checks do not detect damaged pages inside a file or false rows. A role that can store data
+files can store rows.
 """
 
 from __future__ import annotations
@@ -38,19 +38,20 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.records.tables.columns import Column
 
 VERSION = 1
-"""Of descriptors. A later one may add fields to this; what would be misread gets a new number."""
+"""Version of descriptors. A later release may add fields to it; a change that this release would
+misread gets a new number."""
 
 ENTRY_BYTES = 65_536
-"""Longest descriptor that is read: ours have up to 3 kB."""
+"""Longest descriptor; our own have up to 3 kB."""
 
 MOST_BYTES = 5 * 2**30
-"""Longest file: what S3 takes in one request."""
+"""Longest file: the most that S3 accepts in one request."""
 
 MOST_MS = 10**14
-"""Latest time: of the year 5138."""
+"""Latest valid time, in Unix ms: the year 5138."""
 
 QUOTED = 200
-"""Characters of what a descriptor says that a reason quotes."""
+"""Most characters of a descriptor's value that a reason quotes."""
 
 ENTRY = re.compile(r"(\d{13,15})-(.+)\.json")
 NAME = re.compile(r"([0-9A-Za-z]{32})-(\d{4}-\d\d-\d\d)")
@@ -59,11 +60,11 @@ DAY_US = 86_400_000_000
 
 
 class Rejection(NamedTuple):
-    """Why something is not committed.
+    """The reason why an entry is not committed.
 
     Attributes:
-        reason: one line; what it quotes is shortened and has nothing a terminal would obey.
-        missing: the file is not there: it may come back.
+        reason: one line; quoted values are shortened and without control characters.
+        missing: the file does not exist; it may come back.
     """
 
     reason: str
@@ -71,12 +72,12 @@ class Rejection(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """What a storage says of a file.
+    """The facts about a file from its storage.
 
     Attributes:
         size_bytes: its length.
-        stored_ms: Unix ms at which it was stored.
-        tail: its last bytes, the whole footer among them.
+        stored_ms: time of its writing, Unix ms.
+        tail: its last bytes, with the whole footer.
     """
 
     size_bytes: int
@@ -92,12 +93,12 @@ _decode_version = msgspec.json.Decoder(_Versioned).decode
 
 
 def quoted(value: object) -> str:
-    """Return a value as a reason quotes it."""
+    """Return a value in the form in which a reason quotes it."""
     return quote(repr(value), QUOTED)
 
 
 def read_entry(name: str, data: bytes, size_bytes: int) -> DataFile | Rejection:
-    """Read a descriptor.
+    """Parse a descriptor.
 
     Args:
         name: the entry's file name.
@@ -127,7 +128,7 @@ def entry_name(file: DataFile) -> str:
 
 
 def _wrong_claim(file: DataFile) -> Rejection | None:
-    """Return what no file of ours can be."""
+    """Return a rejection if the claim cannot be true of a file of ours."""
     day = day_of(file.name)
     if day is None:
         return Rejection(f"{quoted(file.name)} is no name of a file of ours: BATCH-YYYY-MM-DD")
@@ -144,7 +145,7 @@ def _wrong_claim(file: DataFile) -> Rejection | None:
 
 
 def day_of(name: str) -> int | None:
-    """Return the day in a file's name, in days since 1970; None when it is no name of ours."""
+    """Return the day in a file's name, in days since 1970; None if the name is not ours."""
     match = NAME.fullmatch(name)
     try:
         return date.fromisoformat(match[2]).toordinal() - EPOCH if match else None
@@ -153,22 +154,22 @@ def day_of(name: str) -> int | None:
 
 
 def path_of(name: str) -> str:
-    """Return the only path a file of a name of ours has, below its table's or inbox's location."""
+    """Return the path of a file from its name, below the location of its table or inbox."""
     batch, _, day = name.partition("-")
     return f"data/Timestamp_day={day}/{batch}.parquet"
 
 
 def outside(file: DataFile) -> Rejection:
-    """Return why a file is not looked at that lies in no storage where files may lie."""
+    """Return the rejection of a file outside of the locations for data files."""
     return Rejection(f"{quoted(file.path)} lies outside of the table's location")
 
 
 def wrong_path(file: DataFile, path: str) -> Rejection | None:
-    """Return why a file does not lie where one of its name does.
+    """Return a rejection if a file's path does not follow from its name.
 
     Args:
-        file: as claimed.
-        path: of its address, below where files may lie.
+        file: the unverified descriptor.
+        path: path of the file below the location.
     """
     if path != path_of(file.name):
         return Rejection(f"{quoted(file.path)} is no address of {file.name}: {path_of(file.name)}")
@@ -178,13 +179,13 @@ def wrong_path(file: DataFile, path: str) -> Rejection | None:
 def verified(
     file: DataFile, address: str, seen: Seen, columns: Sequence[Column]
 ) -> DataFile | Rejection:
-    """Return a file as it is, if that is what its descriptor says.
+    """Compare a descriptor with its file; return the verified descriptor or a rejection.
 
     Args:
-        file: as claimed.
-        address: engines read it by.
-        seen: the file.
-        columns: ours, of its table.
+        file: the unverified descriptor.
+        address: the file's address for query engines.
+        seen: the facts about the file.
+        columns: our columns of its table.
     """
     if seen.size_bytes != file.size_bytes:
         return Rejection(f"the file has {seen.size_bytes} bytes, and {file.size_bytes} were stored")
@@ -198,21 +199,21 @@ def verified(
             f"the file's columns have the tag {found.fields!r}, and its descriptor says "
             f"{quoted(file.fields)}"
         )
-    # The earlier: a file that was stored again after its commit must not look like a new one, and
-    # a time to come would have the table forget all it knows.
+    # Use the earlier time. A file that was stored again after its commit must not look new, and a
+    # time in the future would make the ledger forget all files.
     return msgspec.structs.replace(found, stored_ms=min(file.stored_ms, seen.stored_ms))
 
 
 def described(
     name: str, address: str, seen: Seen, columns: Sequence[Column]
 ) -> DataFile | Rejection:
-    """Return the descriptor a file of ours should have, by the file alone.
+    """Return the descriptor of a file of ours, made from the file alone.
 
     Args:
-        name: of the file, one of ours.
-        address: engines read it by.
-        seen: the file.
-        columns: ours, of its table.
+        name: name of the file, one of ours.
+        address: the file's address for query engines.
+        seen: the facts about the file.
+        columns: our columns of its table.
     """
     day = day_of(name)
     try:

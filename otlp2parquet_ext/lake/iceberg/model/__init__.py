@@ -1,1 +1,1 @@
-"""Values that all of the Iceberg code shares. Nothing here imports another module of it."""
+"""Values that all the Iceberg code shares. These modules import no other Iceberg module."""

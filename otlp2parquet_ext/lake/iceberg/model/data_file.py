@@ -1,4 +1,4 @@
-"""The descriptor of one stored Parquet file: what a commit needs to know about it."""
+"""The descriptor of one stored Parquet file: the facts that a commit needs."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import msgspec
 
 
 class Statistics(msgspec.Struct):
-    """What readers prune a file by: every map goes from field id to value.
+    """Statistics with which readers skip a file. All maps are from field id to value.
 
     Attributes:
         column_sizes: bytes in the file.
-        value_counts: nulls included.
-        null_value_counts: nulls alone.
+        value_counts: number of values, nulls included.
+        null_value_counts: number of nulls.
         lower_bounds, upper_bounds: in Iceberg's binary form, text truncated to 16 characters.
-        split_offsets: where row groups begin.
+        split_offsets: offsets of the row groups.
     """
 
     column_sizes: dict[int, int] = msgspec.field(default_factory=dict)
@@ -28,14 +28,14 @@ class DataFile(msgspec.Struct, frozen=True):
     """The descriptor of one stored Parquet file.
 
     Attributes:
-        name: unique for the file's content; a name already committed is never added again.
-        path: the address engines read it by.
-        day: days since 1970 of every row's `Timestamp`: its partition.
+        name: unique for the file's content; a commit never adds the same name twice.
+        path: the file's address for query engines.
+        day: the file's partition: days since 1970 of each row's `Timestamp`.
         rows: number of rows.
         size_bytes: length of the file.
-        stored_ms: Unix milliseconds at which it was stored, by the storage's clock; 0 unknown.
-        statistics: of its columns; None in descriptors of a version that left none.
-        fields: "" when its columns carry our own ids; else the tag of `matching.Matched`.
+        stored_ms: time of its writing in Unix milliseconds, by the storage's clock; 0 if unknown.
+        statistics: statistics of its columns; None in descriptors of an old version.
+        fields: "" if its columns have our own field ids; else the tag of `schema_match.Matched`.
     """
 
     name: str
@@ -49,4 +49,5 @@ class DataFile(msgspec.Struct, frozen=True):
 
 
 decode_data_file = msgspec.json.Decoder(DataFile).decode
-"""Made here, once: two threads that decode a type for the first time can crash msgspec 0.22."""
+"""The decoder of descriptors. Made once at import, because msgspec 0.22 can crash when two threads
+decode a type for the first time."""

@@ -1,4 +1,4 @@
-"""Why files are not visible yet."""
+"""Errors of commits."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ class CommitError(Exception):
     """The files are not visible; they stay where they are, and so do their descriptors.
 
     Attributes:
-        lacks: the IAM actions one of which is not allowed, if that is the cause.
+        lacks: the IAM actions of which the role lacks one, if that is the cause.
     """
 
     lacks: tuple[str, ...] = ()
