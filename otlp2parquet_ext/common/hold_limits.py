@@ -53,6 +53,11 @@ def steady_ms() -> int:
     return time.monotonic_ns() // 1_000_000
 
 
+def unix_ms(at_ms: int) -> int:
+    """Return the Unix ms of a moment of `steady_ms`, as the wall clock is set now."""
+    return time.time_ns() // 1_000_000 + at_ms - steady_ms()
+
+
 def hold_until_ms(now_ms: int, deadline_ms: int) -> int:
     """Return until when an invocation may be held, by the clock of both arguments.
 

@@ -41,7 +41,6 @@ from otlp2parquet_ext.flush import policy
 from otlp2parquet_ext.flush.flusher import Flusher
 from otlp2parquet_ext.flush.pipeline import FlushPipeline
 from otlp2parquet_ext.flush.policy import FlushReason
-from otlp2parquet_ext.flush.worker import now_ms
 from otlp2parquet_ext.records.telemetry.peek import peek
 from otlp2parquet_ext.records.telemetry.values import Invoke
 from otlp2parquet_ext.spool import SEGMENT_BYTES, SEGMENT_ITEMS, Spool
@@ -151,12 +150,12 @@ class Agent:
 
     async def _next(self) -> Event:
         assert self._terminated is not None
-        asked = (now_ms(), steady_ms())
+        asked = (_now_ms(), steady_ms())
         call = asyncio.ensure_future(self._api.next())
         either: tuple[asyncio.Future[bytes] | asyncio.Future[Shutdown], ...]
         either = (call, self._terminated)
         await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-        if max(now_ms() - asked[0], steady_ms() - asked[1]) >= FREEZE_MS:
+        if max(_now_ms() - asked[0], steady_ms() - asked[1]) >= FREEZE_MS:
             self._flusher.thawed()
         if self._ends:
             call.cancel()
@@ -165,7 +164,7 @@ class Agent:
             body = call.result()
         except ApiError as error:
             log("error", str(error))
-            return Shutdown("next failed", now_ms() + SIGTERM_GRACE_MS)
+            return Shutdown("next failed", _now_ms() + SIGTERM_GRACE_MS)
         return self._parse(body, time.time_ns() // 1_000)
 
     @property
@@ -175,7 +174,7 @@ class Agent:
     def _terminate(self) -> None:
         """Treat SIGTERM like SHUTDOWN: production sends the event, local runners the signal."""
         if self._terminated is not None and not self._ends:
-            self._terminated.set_result(Shutdown("sigterm", now_ms() + SIGTERM_GRACE_MS))
+            self._terminated.set_result(Shutdown("sigterm", _now_ms() + SIGTERM_GRACE_MS))
             self._news.set()  # ends a wait for a delivery, because no time is left
 
     def _deliver(self, body: bytes) -> None:
@@ -206,11 +205,11 @@ class Agent:
         if reason is None or not self._flusher.may_hold or not self._session.platform_events_arrive:
             return
         received_ms = invoke.received_us // 1_000
-        started_ms = steady_ms() - min(max(0, now_ms() - received_ms), LONGEST_WAITED_MS)
+        started_ms = steady_ms() - min(max(0, _now_ms() - received_ms), LONGEST_WAITED_MS)
         deadline_ms = started_ms + invocation_left_ms(received_ms, invoke.deadline_ms)
         if await self._until_done(invoke.request_id, started_ms, deadline_ms):
             until_ms = hold_until_ms(steady_ms(), deadline_ms)
-            await self._flusher.flush_all(FlushReason.END, _unix_ms(until_ms))
+            await self._flusher.flush_all(FlushReason.END, until_ms)
         else:
             self._session.missed()
 
@@ -235,17 +234,17 @@ class Agent:
 
     async def _shut_down(self, shutdown: Shutdown) -> None:
         """Receive and flush until nothing is unstored or the window before SIGKILL ends."""
-        window_ms = shutdown_window_ms(now_ms(), shutdown.deadline_ms)
+        window_ms = shutdown_window_ms(_now_ms(), shutdown.deadline_ms)
         deadline_ms = self._booted.ends_ms or steady_ms() + window_ms
         self._last_delivery_ms = steady_ms()
-        self._flusher.warm_up(_unix_ms(deadline_ms))
+        self._flusher.warm_up(deadline_ms)
         last_ms = deadline_ms - policy.MARGIN_MS
         await self._drain(deadline_ms)
         self._note_end(shutdown)
-        await self._flusher.flush_all(FlushReason.SHUTDOWN, _unix_ms(last_ms))
+        await self._flusher.flush_all(FlushReason.SHUTDOWN, last_ms)
         while self._flusher.unstored and steady_ms() < last_ms:
             await self._drain(deadline_ms)
-            await self._flusher.flush_all(FlushReason.SHUTDOWN, _unix_ms(last_ms))
+            await self._flusher.flush_all(FlushReason.SHUTDOWN, last_ms)
         self._otlp.stop()
         self._receiver.stop()
         self._flusher.log_unsent()
@@ -271,9 +270,9 @@ class Agent:
             await self._next_delivery(until_ms)
 
 
-def _unix_ms(at_ms: int) -> int:
-    """Convert a time of `steady_ms` to Unix ms, by the wall clock as it is now."""
-    return now_ms() + at_ms - steady_ms()
+def _now_ms() -> int:
+    """Return Unix milliseconds."""
+    return time.time_ns() // 1_000_000
 
 
 def _begin_check(booted: Booted) -> None:

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from otlp2parquet_ext.common.hold_limits import steady_ms
 from otlp2parquet_ext.common.log import log
 from otlp2parquet_ext.common.retry import FIRST_RETRY_MS, jitter_ms
 from otlp2parquet_ext.flush.errors import error_text
 from otlp2parquet_ext.flush.health import Work
-from otlp2parquet_ext.flush.worker import now_ms
 from otlp2parquet_ext.lake.destinations.destination import BusyError
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class CommitJob:
 
     async def run(self, deadline_ms: int) -> None:
         """Commit what is stored by now."""
-        shared, started = self._shared, now_ms()
+        shared, started = self._shared, steady_ms()
         shared.commits.begun()
         shared.queue.requeue_unreferenced(started)
         awaiting = shared.queue.awaiting_commit
@@ -50,13 +50,13 @@ class CommitJob:
         except Exception as error:  # noqa: BLE001 - a bug of ours may not end the loop
             shared.commits.changed()
             if isinstance(error, BusyError):
-                shared.health.contended(Work.COMMIT, now_ms(), jitter_ms(FIRST_RETRY_MS))
+                shared.health.contended(Work.COMMIT, steady_ms(), jitter_ms(FIRST_RETRY_MS))
             else:
                 shared.failed(Work.COMMIT, error_text(error))
             await self.make_safe()
         else:
-            shared.commits.done(now_ms())
-            self._cost_ms = now_ms() - started
+            shared.commits.done(steady_ms())
+            self._cost_ms = steady_ms() - started
             shared.worked(Work.COMMIT, self._cost_ms)
             shared.queue.committed(awaiting)
             shared.intake.discard()

@@ -12,12 +12,12 @@ class CommitSchedule(Struct):
 
     Attributes:
         interval_ms: least time between two commits.
-        last_ms: Unix ms of the last commit that succeeded, 0 before it.
+        last_ms: when the last commit succeeded, by the clock of `now_ms`; None before it.
         uncommitted: something is stored that no commit has made visible.
     """
 
     interval_ms: int
-    last_ms: int = 0
+    last_ms: int | None = None
     uncommitted: bool = False
 
     def changed(self) -> None:
@@ -45,4 +45,6 @@ class CommitSchedule(Struct):
         return self._wait_ms(now_ms) if self.uncommitted else None
 
     def _wait_ms(self, now_ms: int) -> int:
+        if self.last_ms is None:
+            return 0
         return left_ms(self.last_ms + self.interval_ms, now_ms, self.interval_ms)

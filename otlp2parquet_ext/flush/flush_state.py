@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from otlp2parquet_ext.common.hold_limits import steady_ms
 from otlp2parquet_ext.common.log import log, quote
 from otlp2parquet_ext.flush import policy
 from otlp2parquet_ext.flush.commit_schedule import CommitSchedule
@@ -11,7 +12,7 @@ from otlp2parquet_ext.flush.health import DestinationHealth, Work
 from otlp2parquet_ext.flush.intake import Intake
 from otlp2parquet_ext.flush.plan import STORE_LIMIT_MS, Pending
 from otlp2parquet_ext.flush.queue import SegmentQueue
-from otlp2parquet_ext.flush.worker import SerialWorker, now_ms
+from otlp2parquet_ext.flush.worker import SerialWorker
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,7 +62,7 @@ class FlushState:
     @property
     def pending(self) -> Pending:
         """What is not yet safe, as the plan sees it."""
-        storing, now = self.queue.storing, now_ms()
+        storing, now = self.queue.storing, steady_ms()
         return Pending(
             self.intake.buffered,
             self._thresholds,
@@ -93,7 +94,7 @@ class FlushState:
         """
         if self.workers[work].frozen_meanwhile:
             return
-        if self.health.failed(work, now_ms()):
+        if self.health.failed(work, steady_ms()):
             log("error", problem)
 
     def worked(self, work: Work, took_ms: int) -> None:
@@ -114,7 +115,7 @@ class FlushState:
         def ended(error: BaseException | None) -> None:
             if error is not None:
                 log("error", f"{work.value} broke: {type(error).__name__}: {quote(error)}")
-                self.health.delayed(work, now_ms())
+                self.health.delayed(work, steady_ms())
             self._plan_again()
 
         return ended

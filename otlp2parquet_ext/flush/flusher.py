@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from otlp2parquet_ext.common.hold_limits import LONGEST_HOLD_MS
+from otlp2parquet_ext.common.hold_limits import LONGEST_HOLD_MS, steady_ms
 from otlp2parquet_ext.common.log import log
 from otlp2parquet_ext.flush import policy
 from otlp2parquet_ext.flush.commit_job import COMMIT_LIMIT_MS, CommitJob
@@ -20,7 +20,6 @@ from otlp2parquet_ext.flush.health import Work
 from otlp2parquet_ext.flush.plan import FlushAction, plan
 from otlp2parquet_ext.flush.redeliver_job import RedeliverJob
 from otlp2parquet_ext.flush.store_job import StoreJob
-from otlp2parquet_ext.flush.worker import now_ms
 
 if TYPE_CHECKING:
     from otlp2parquet_ext.common.settings.settings import Settings
@@ -59,7 +58,7 @@ class Flusher:
     @property
     def may_hold(self) -> bool:
         """True while an invocation may be held: the destination works, and no job is slow."""
-        now = now_ms()
+        now = steady_ms()
         slow = any(
             self._state.workers[work].busy_ms(now) > LONGEST_HOLD_MS
             for work in (Work.STORE, Work.COMMIT)
@@ -82,7 +81,7 @@ class Flusher:
         What broke meanwhile says nothing of the destination.
         """
         for worker in self._state.workers.values():
-            worker.thawed(now_ms())
+            worker.thawed(steady_ms())
         self._abandon_stuck_jobs()
 
     def _abandon_stuck_jobs(self) -> None:
@@ -139,7 +138,7 @@ class Flusher:
         self._pipeline.wanted = self._pipeline.ends = True
         self._abandon_stuck_jobs()
         self._state.storing.submit(self._pipeline.warm_up_store)
-        if self._commit_job.ends_in_time(now_ms(), deadline_ms):
+        if self._commit_job.ends_in_time(steady_ms(), deadline_ms):
             self._state.committing.submit(self._pipeline.warm_up_commit)
 
     async def flush_all(self, reason: FlushReason, deadline_ms: int) -> None:
@@ -152,13 +151,13 @@ class Flusher:
         health, watch = self._state.health, self._pipeline.watch
         work = asyncio.ensure_future(self._flush(deadline_ms, final=final))
         try:
-            async with asyncio.timeout(max(0, deadline_ms - now_ms()) / 1_000):
+            async with asyncio.timeout(max(0, deadline_ms - steady_ms()) / 1_000):
                 await (work if final else watch.until_done_or_failed(work))
         except TimeoutError:  # what is not stored is in the spool; not committed: in the inbox
-            health.hold_ended(now_ms(), flushed=False, loaded=self.loaded)
+            health.hold_ended(steady_ms(), flushed=False, loaded=self.loaded)
         else:
             if work.done():
-                health.hold_ended(now_ms(), flushed=True)
+                health.hold_ended(steady_ms(), flushed=True)
             else:
                 health.request_failed()
         finally:
@@ -177,7 +176,7 @@ class Flusher:
         if final and state.queue.undelivered and not state.redelivering.busy:
             state.redelivering.begin(self._redeliver_job.run())  # there is no later try
         await state.committing.until_idle()
-        if final and self._commit_job.ends_in_time(now_ms(), deadline_ms):
+        if final and self._commit_job.ends_in_time(steady_ms(), deadline_ms):
             state.committing.begin(self._commit_job.run(deadline_ms))
             await state.committing.until_idle()
         await state.storing.until_idle()
@@ -192,7 +191,7 @@ class Flusher:
 
     def _carry_out_plan(self) -> None:
         """Begin what is due, and set the timer for what time alone will make due."""
-        state, now = self._state, now_ms()
+        state, now = self._state, steady_ms()
         state.intake.update_tally()
         for batch in state.queue.take_given_up():
             self._pipeline.forget(batch)

@@ -4,8 +4,8 @@
     hold_ended(), request_failed()                 from the flush that an invocation is held for
       --> wait_ms(work), may_try(work), may_hold()
 
-No I/O, no clock: each call takes `now_ms`. Frozen time counts as waited, because the clock goes on.
-A clock that was set back ends the wait, because nothing is known then.
+No I/O, no clock: each call takes `now_ms` of the monotonic clock (`steady_ms`), so that a wall clock
+which is set neither ends nor prolongs a wait. Frozen time counts as waited: that clock goes on.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ class DestinationHealth(Struct):
         """Note how the flush ended that an invocation was held for.
 
         Args:
-            now_ms: Unix ms.
+            now_ms: ms of `steady_ms`.
             flushed: everything was stored and, if it was due, committed within the hold.
             loaded: the libraries of the flush were imported. If not, the time went to our own
                 imports and says nothing of the destination, `HOLDS_FOR_IMPORTS` times.

@@ -15,6 +15,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from otlp2parquet_ext.common.hold_limits import steady_ms
 from otlp2parquet_ext.common.log import log
 from otlp2parquet_ext.flush.losses import Loss, Losses
 from otlp2parquet_ext.flush.policy import Buffered
@@ -54,6 +55,8 @@ class Intake:
         self._unreported = Losses()
         self._reported_us = 0
         self._held = (0, 0)
+        self._aging: Segment | None = None
+        self._since_ms = 0
 
     @property
     def buffered(self) -> Buffered:
@@ -61,7 +64,9 @@ class Intake:
         segment = self._spool.open
         if segment is None:
             return Buffered(0, 0, 0)
-        return Buffered(segment.items, segment.size_bytes, segment.since_us // 1_000)
+        if segment is not self._aging and segment.items:
+            self._aging, self._since_ms = segment, steady_ms()
+        return Buffered(segment.items, segment.size_bytes, self._since_ms)
 
     @property
     def empty(self) -> bool:

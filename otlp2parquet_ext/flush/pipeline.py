@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from otlp2parquet_ext.common.hold_limits import unix_ms
 from otlp2parquet_ext.flush.batch_tables import BatchTables
 from otlp2parquet_ext.flush.lazy_tables import LazyTables
 from otlp2parquet_ext.flush.release_memory import give_back_code, give_back_heap
@@ -121,10 +122,13 @@ class FlushPipeline:
     def commit(self, deadline_ms: int) -> int:
         """Make visible what is stored; return how many files became so.
 
+        Args:
+            deadline_ms: ms of `steady_ms`.
+
         Raises:
             DestinationError: nothing became visible; what is stored stays stored.
         """
-        return self._open().commit(deadline_ms)
+        return self._open().commit(unix_ms(deadline_ms))
 
     def describe(self) -> None:
         """Make safe what was stored for a commit that failed.

@@ -106,7 +106,7 @@ def plan(pending: Pending, health: DestinationHealth, now_ms: int) -> FlushPlan:
     Args:
         pending: what is not yet safe.
         health: says which work may be tried.
-        now_ms: Unix ms.
+        now_ms: ms of `steady_ms`.
     """
     actions: list[FlushAction] = []
     waits: list[int] = []

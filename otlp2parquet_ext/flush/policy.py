@@ -76,7 +76,7 @@ class Thresholds(Struct, frozen=True):
 
 
 class Buffered(Struct, frozen=True):
-    """What waits in the open segment; `since_ms` is Unix ms of the oldest event, 0 when empty."""
+    """What waits in the open segment; `since_ms`: when its oldest event came, 0 when empty."""
 
     items: int
     size_bytes: int

@@ -150,7 +150,7 @@ class SegmentQueue:
             batch: the name of its batch.
             undelivered: destinations that lack it.
             safe: it outlives the environment; else the next commit makes it safe.
-            now_ms: Unix ms.
+            now_ms: ms of `steady_ms`.
         """
         state = self.state(segment)
         state.advance(SegmentStep.KEEP if safe else SegmentStep.KEEP_FOR_COMMIT)

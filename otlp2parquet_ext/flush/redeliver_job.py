@@ -10,10 +10,10 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from otlp2parquet_ext.common.hold_limits import steady_ms
 from otlp2parquet_ext.common.log import log, quote
 from otlp2parquet_ext.flush.errors import TRANSIENT, run_with_text_fallback
 from otlp2parquet_ext.flush.health import Work
-from otlp2parquet_ext.flush.worker import now_ms
 
 if TYPE_CHECKING:
     from otlp2parquet_ext.flush.flush_state import FlushState
@@ -53,7 +53,7 @@ class RedeliverJob:
             lacking = receipt.undelivered
         except Exception as error:  # noqa: BLE001 - a bug of ours may not end the loop
             # The first failure was logged when the batch was stored.
-            shared.health.delayed(Work.REDELIVER, now_ms())
+            shared.health.delayed(Work.REDELIVER, steady_ms())
             if not isinstance(error, TRANSIENT):
                 log("error", f"redelivering broke: {type(error).__name__}: {quote(error)}")
             return False
@@ -65,6 +65,6 @@ class RedeliverJob:
         for name in behind - queue.behind:
             log("info", f"{name} has everything it lacked")
         if receipt.undelivered:
-            shared.health.delayed(Work.REDELIVER, now_ms())
+            shared.health.delayed(Work.REDELIVER, steady_ms())
             return False
         return True

@@ -66,7 +66,7 @@ class SegmentState(Struct):
 
     Attributes:
         stage: see `Stage`; changed by `advance` alone.
-        stored_ms: Unix ms of the store that a commit must follow; 0 before it.
+        stored_ms: ms of `steady_ms` at the store that a commit must follow; 0 before it.
         batch: name of the stored batch; "" before it.
         undelivered: names of the destinations that lack it.
         redelivering: a worker sends it to them.

@@ -11,12 +11,12 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING
 
+from otlp2parquet_ext.common.hold_limits import steady_ms
 from otlp2parquet_ext.common.log import log, quote
 from otlp2parquet_ext.flush import policy
 from otlp2parquet_ext.flush.attempts import DROPPED_AFTER, Handling
 from otlp2parquet_ext.flush.errors import TRANSIENT, error_text, run_with_text_fallback
 from otlp2parquet_ext.flush.health import Work
-from otlp2parquet_ext.flush.worker import now_ms
 from otlp2parquet_ext.spool.recovery import RECOVERED
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ class StoreJob:
         shared, segment = self._shared, self._queue.storing
         if segment is None or not shared.storing.busy:
             return
-        if shared.storing.step_ms(now_ms()) < shared.store_limit_ms:
+        if shared.storing.step_ms(steady_ms()) < shared.store_limit_ms:
             return  # another store has begun since the plan was made
         limit_s, size_bytes = shared.store_limit_ms // 1_000, segment.size_bytes
         log(
@@ -113,7 +113,7 @@ class StoreJob:
 
     async def _store(self, segment: Segment) -> bool:
         """Store one segment; True when it waits no longer."""
-        shared, started = self._shared, now_ms()
+        shared, started = self._shared, steady_ms()
         self._queue.store_begins(segment)
         try:
             store = partial(
@@ -131,11 +131,11 @@ class StoreJob:
         except Exception as error:  # noqa: BLE001 - one batch may not block all others for ever
             self._queue.store_failed(segment)
             return self._failed(segment, error)
-        self._stored(segment, receipt, now_ms() - started)
+        self._stored(segment, receipt, steady_ms() - started)
         return True
 
     def _stored(self, segment: Segment, receipt: Receipt, took_ms: int) -> None:
-        shared, now = self._shared, now_ms()
+        shared, now = self._shared, steady_ms()
         self.cost_ms = policy.store_cost_ms(took_ms)
         shared.count_lost(segment, receipt)
         if receipt.undelivered and not self._queue.behind:

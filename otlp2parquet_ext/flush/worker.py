@@ -14,6 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
+from otlp2parquet_ext.common.hold_limits import steady_ms
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from concurrent.futures import Future
@@ -33,11 +35,6 @@ SUSPENDABLE = 0x20 | 0x80 | 0x100 | 0x200
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-
-def now_ms() -> int:
-    """Return Unix milliseconds."""
-    return time.time_ns() // 1_000_000
 
 
 class _Clock:
@@ -108,7 +105,7 @@ class SerialWorker:
     def begin(self, job: Coroutine[None, None, None]) -> None:
         """Begin a job; the worker is not busy."""
         assert not self.busy
-        self._began_ms = self._step_ms = now_ms()
+        self._began_ms = self._step_ms = steady_ms()
         self._job = asyncio.create_task(job)
         self._job.add_done_callback(self._job_ended)
 
@@ -162,7 +159,7 @@ class SerialWorker:
                 _clear_frames(error)
                 raise
 
-        self._step_ms = now_ms()
+        self._step_ms = steady_ms()
         work = self._thread.submit(run)
         self._running = work
         return await asyncio.wrap_future(work)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from otlp2parquet_ext.common.hold_limits import steady_ms
 from otlp2parquet_ext.common.settings.settings import load
 from otlp2parquet_ext.flush.flusher import Flusher
 from otlp2parquet_ext.flush.health import Work
@@ -22,7 +23,7 @@ from otlp2parquet_ext.flush.policy import (
     FlushReason,
 )
 from otlp2parquet_ext.flush.request_watch import RequestWatch
-from otlp2parquet_ext.flush.worker import ABANDONED, STUCK_MS, now_ms
+from otlp2parquet_ext.flush.worker import ABANDONED, STUCK_MS
 from otlp2parquet_ext.lake.destinations.destination import BusyError, DestinationError, Receipt
 from otlp2parquet_ext.spool import (
     Frame,
@@ -247,7 +248,7 @@ async def test_at_the_end_what_memory_was_short_for_costs_no_other_its_last_chan
     for body in (b"[1]", b"[2]", b"[3]"):
         at.batches.append(body, 1)
         at.spool.seal()
-    await at.batches.flush_all(FlushReason.SHUTDOWN, now_ms() + 2_000)
+    await at.batches.flush_all(FlushReason.SHUTDOWN, steady_ms() + 2_000)
     assert at.flush_side.bodies == [b"[2]", b"[3]"]
     assert at.spool.sealed
 
@@ -257,13 +258,13 @@ async def test_a_flush_with_nothing_to_store_says_nothing_about_what_storing_cos
 ) -> None:
     """Nor does one that fails: else SHUTDOWN would listen until there is no time left to store."""
     at = bench(tmp_path)
-    await at.batches.flush_all(FlushReason.END, now_ms() + 5_000)
+    await at.batches.flush_all(FlushReason.END, steady_ms() + 5_000)
     assert at.batches.store_cost_ms == FIRST_STORE_MS
     at.flush_side.failures = [DestinationError("down")]
     at.batches.append(b"[1]", 1)
-    await at.batches.flush_all(FlushReason.END, now_ms() + 5_000)
+    await at.batches.flush_all(FlushReason.END, steady_ms() + 5_000)
     assert at.batches.store_cost_ms == FIRST_STORE_MS
-    await at.batches.flush_all(FlushReason.END, now_ms() + 5_000)
+    await at.batches.flush_all(FlushReason.END, steady_ms() + 5_000)
     assert at.batches.store_cost_ms == LEAST_STORE_MS
 
 
@@ -275,7 +276,7 @@ async def test_a_store_frozen_half_way_leaves_the_shutdown_window_its_time(tmp_p
     asyncio.get_running_loop().call_later(
         (LONGEST_STORE_MS + 100) / 1_000, at.flush_side.may_store.set
     )
-    await at.batches.flush_all(FlushReason.END, now_ms() + 10_000)
+    await at.batches.flush_all(FlushReason.END, steady_ms() + 10_000)
     assert at.batches.store_cost_ms == LONGEST_STORE_MS
 
 
@@ -285,7 +286,7 @@ async def test_what_comes_while_the_last_commit_hangs_is_stored(tmp_path: Path) 
     at.flush_side.may_commit.clear()
     at.batches.append(b"[1]", 1)
     asyncio.get_running_loop().call_later(0.2, at.batches.append, b"[late]", 1)
-    await at.batches.flush_all(FlushReason.SHUTDOWN, now_ms() + 600)
+    await at.batches.flush_all(FlushReason.SHUTDOWN, steady_ms() + 600)
     at.flush_side.may_commit.set()
     assert at.flush_side.bodies == [b"[1]", b"[late]"]
     assert not at.batches.unstored
@@ -296,7 +297,7 @@ async def test_one_refusal_at_shutdown_is_tried_again_within_the_window(tmp_path
     at = bench(tmp_path)
     at.flush_side.failures = [DestinationError("503"), DestinationError("503")]
     at.batches.append(b"[1]", 1)
-    await at.batches.flush_all(FlushReason.SHUTDOWN, now_ms() + 5_000)
+    await at.batches.flush_all(FlushReason.SHUTDOWN, steady_ms() + 5_000)
     assert at.flush_side.bodies == [b"[1]"]
 
 
@@ -307,7 +308,7 @@ async def test_a_batch_that_breaks_us_blocks_no_other_at_shutdown(tmp_path: Path
         at.spool.append(body, 1, 1)
         at.spool.seal()
     at.flush_side.failures = [ValueError("a bug"), ValueError("in storing text, too")]
-    await at.batches.flush_all(FlushReason.SHUTDOWN, now_ms() + 5_000)
+    await at.batches.flush_all(FlushReason.SHUTDOWN, steady_ms() + 5_000)
     assert at.flush_side.bodies[:2] == [b"good", b"better"]
 
 
@@ -317,7 +318,7 @@ async def test_a_folder_replaced_by_a_file_stops_nothing(tmp_path: Path) -> None
     at.batches.append(b"[1]", 1)
     shutil.rmtree(tmp_path / "otlp2parquet_ext")
     (tmp_path / "otlp2parquet_ext").write_text("")
-    await at.batches.flush_all(FlushReason.END, now_ms() + 5_000)
+    await at.batches.flush_all(FlushReason.END, steady_ms() + 5_000)
     assert at.flush_side.bodies == [b"[1]"]
     assert at.spool.size_bytes == 0
 
@@ -332,7 +333,7 @@ async def test_a_destination_that_is_silent_is_in_trouble_until_it_answers(
     answer.clear()
     at.batches.append(b"[1]", 1)
     held = [at.batches.may_hold]
-    await at.batches.flush_all(FlushReason.END, now_ms() + 100)
+    await at.batches.flush_all(FlushReason.END, steady_ms() + 100)
     assert [*held, at.batches.may_hold] == [True, False]
     answer.set()
     await until(lambda: at.batches.may_hold)
@@ -394,7 +395,7 @@ async def test_shutdown_does_not_wait_for_a_commit_that_hangs_to_make_a_batch_sa
     at.flush_side.may_commit.clear()
     at.batches.append(b"[1]", 1)
     await until(lambda: at.batches._state.committing.busy)
-    await at.batches.flush_all(FlushReason.SHUTDOWN, now_ms() + 300)
+    await at.batches.flush_all(FlushReason.SHUTDOWN, steady_ms() + 300)
     assert at.flush_side.described == 1
     assert at.spool.sealed == []
     at.flush_side.may_commit.set()
@@ -407,7 +408,7 @@ async def test_a_batch_that_cannot_be_mapped_is_kept_as_text(
     at = bench(tmp_path)
     at.flush_side.failures = [ValueError("a bug")]
     at.batches.append(b"[1]", 1)
-    await at.batches.flush_all(FlushReason.END, now_ms() + 5_000)
+    await at.batches.flush_all(FlushReason.END, steady_ms() + 5_000)
     assert at.flush_side.as_text == [False, True]
     assert at.flush_side.bodies == [b"[1]"]
     assert at.batches.may_hold
@@ -424,7 +425,7 @@ async def test_a_batch_that_cannot_even_be_kept_as_text_is_counted_and_blocks_no
     at.spool.seal()
     at.batches.append(b"[2]", 1)
     await until(lambda: b"[2]" in at.flush_side.bodies or at.batches._state.intake._losses)
-    await at.batches.flush_all(FlushReason.SHUTDOWN, now_ms() + 5_000)
+    await at.batches.flush_all(FlushReason.SHUTDOWN, steady_ms() + 5_000)
     told, kept = at.flush_side.bodies
     assert b"cannot be mapped: ValueError: a bug" in told
     assert kept == b"[2]"
@@ -482,7 +483,7 @@ async def test_nobody_is_held_for_the_retries_of_a_request_that_failed(tmp_path:
     at = bench(tmp_path)
     at.flush_side.may_store.clear()
     at.batches.append(b"[1]", 1)
-    hold = asyncio.ensure_future(at.batches.flush_all(FlushReason.END, now_ms() + 10_000))
+    hold = asyncio.ensure_future(at.batches.flush_all(FlushReason.END, steady_ms() + 10_000))
     await until(lambda: at.flush_side.follows)
     await asyncio.to_thread(at.flush_side.watch.failed)
     await asyncio.wait_for(hold, 5)
@@ -498,7 +499,7 @@ async def test_retries_in_the_last_flush_are_waited_for(tmp_path: Path) -> None:
     at = bench(tmp_path)
     at.flush_side.may_store.clear()
     at.batches.append(b"[1]", 1)
-    last = asyncio.ensure_future(at.batches.flush_all(FlushReason.SHUTDOWN, now_ms() + 9_000))
+    last = asyncio.ensure_future(at.batches.flush_all(FlushReason.SHUTDOWN, steady_ms() + 9_000))
     await until(lambda: at.flush_side.follows)
     await asyncio.to_thread(at.flush_side.watch.failed)
     at.flush_side.may_store.set()
@@ -552,8 +553,8 @@ async def test_a_store_that_only_waits_is_given_up_where_no_time_is_left_for_it(
     if event == "thaw":
         at.batches.thawed()
     else:
-        at.batches.warm_up(now_ms() + 2_000)
-        await at.batches.flush_all(FlushReason.SHUTDOWN, now_ms() + 2_000)
+        at.batches.warm_up(steady_ms() + 2_000)
+        await at.batches.flush_all(FlushReason.SHUTDOWN, steady_ms() + 2_000)
     await until(lambda: at.flush_side.bodies == [b"[1]"])
     await until(lambda: not at.spool.sealed)
     hangs.set()  # what the old thread does at last changes nothing
@@ -671,7 +672,7 @@ async def test_a_loss_is_told_before_the_environment_ends(tmp_path: Path) -> Non
     at.spool._capacity_bytes, at.spool._memory_capacity_bytes = 700, 0
     at.batches.append(b"1" * 500, 1)
     at.batches.append(b"2" * 500, 3)
-    await at.batches.flush_all(FlushReason.SHUTDOWN, now_ms() + 5_000)
+    await at.batches.flush_all(FlushReason.SHUTDOWN, steady_ms() + 5_000)
     assert b'"droppedRecords":3,"droppedBytes":500' in at.flush_side.bodies[0]
     assert at.flush_side.bodies[1] == b"1" * 500
 
@@ -684,7 +685,7 @@ async def test_what_is_owed_to_one_destination_keeps_nothing_from_the_others(
     at.flush_side.lacking = [("tap",), ("tap",), ("tap",)]  # two stores, and the first settling
     for body in (b"[1]", b"[2]"):
         at.batches.append(body, 1)
-        await at.batches.flush_all(FlushReason.END, now_ms() + 5_000)
+        await at.batches.flush_all(FlushReason.END, steady_ms() + 5_000)
     assert at.flush_side.bodies == [b"[1]", b"[2]"]
     assert len(at.spool.sealed) == 2
     assert at.batches.may_hold
@@ -699,7 +700,7 @@ async def test_what_is_owed_is_tried_once_more_at_the_end(tmp_path: Path) -> Non
     at = bench(tmp_path)
     at.flush_side.lacking = [("tap",)]
     at.batches.append(b"[1]", 1)
-    await at.batches.flush_all(FlushReason.SHUTDOWN, now_ms() + 5_000)
+    await at.batches.flush_all(FlushReason.SHUTDOWN, steady_ms() + 5_000)
     assert at.flush_side.redelivered == [[b"[1]"]]
     assert not at.spool.sealed
 
@@ -711,7 +712,7 @@ async def test_a_batch_that_is_owed_and_waits_for_its_commit_stays_for_both(tmp_
     at.flush_side.lacking = [("tap",)]
     at.flush_side.may_commit.clear()
     at.batches.append(b"[1]", 1)
-    flush = asyncio.ensure_future(at.batches.flush_all(FlushReason.END, now_ms() + 9_000))
+    flush = asyncio.ensure_future(at.batches.flush_all(FlushReason.END, steady_ms() + 9_000))
     await until(lambda: at.flush_side.redelivered)
     assert len(at.spool.sealed) == 1
     at.flush_side.may_commit.set()
@@ -728,7 +729,7 @@ async def test_what_is_owed_makes_room_before_what_nobody_has(tmp_path: Path) ->
     at.flush_side.lacking = [("tap",)] * 50
     for letter in "abcd":
         batches.append(b'["%s"]' % (letter.encode() * 100_000), 1)
-        await batches.flush_all(FlushReason.END, now_ms() + 5_000)
+        await batches.flush_all(FlushReason.END, steady_ms() + 5_000)
     bodies = [body for body in at.flush_side.bodies if b"dropped" not in body]
     assert [body[2:3] for body in bodies] == [b"a", b"b", b"c", b"d"]
     told = [body for body in at.flush_side.bodies if b"dropped" in body]

@@ -8,9 +8,15 @@ import json
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+import pytest
+from wall_clock import Wall
+
+from otlp2parquet_ext.common.hold_limits import steady_ms
 from otlp2parquet_ext.common.settings.settings import load
 from otlp2parquet_ext.flush.flusher import Flusher
+from otlp2parquet_ext.flush.health import Work
 from otlp2parquet_ext.flush.pipeline import FlushPipeline
+from otlp2parquet_ext.flush.plan import STORE_LIMIT_MS
 from otlp2parquet_ext.flush.worker import ABANDONED
 from otlp2parquet_ext.spool import Spool
 
@@ -80,12 +86,13 @@ def delivery(text: str) -> bytes:
     return json.dumps([event]).encode()
 
 
-def batches_to(url: str, folder: Path) -> tuple[Flusher, Spool]:
+def batches_to(url: str, folder: Path, **more: str) -> tuple[Flusher, Spool]:
     """Return batches whose every delivery is one of its own, sent to a collector."""
     environ = {
         "OTLP2PARQUET_DESTINATION": f"otlp+{url}",
         "OTEL_EXPORTER_OTLP_COMPRESSION": "none",
         "MAX_ITEMS": "1",
+        **more,
     }
     settings = load(environ)[0]
     flush_side = FlushPipeline(settings, environ)
@@ -128,3 +135,47 @@ async def test_a_store_that_never_ends_is_not_tried_without_end(tmp_path: Path) 
         assert server.begun == ABANDONED
         server.heals.set()  # the threads end, and it is tried again
         await until(lambda: not spool.sealed)
+
+
+@pytest.mark.parametrize("ahead_s", [600.0, -600.0, -5.0])
+async def test_a_clock_that_is_set_abandons_no_store_and_flushes_nothing_early(
+    ahead_s: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ten minutes ahead is no store of ten minutes, nor are the lines that wait as old as that."""
+    wall = Wall(monkeypatch)
+    async with Trickle().running() as server:
+        batches, spool = batches_to(server.url, tmp_path, MAX_ITEMS="2")
+        state = batches._state
+        state.store_limit_ms = STORE_LIMIT_MS
+        for _ in range(2):
+            batches.append(delivery("never ends"), 1)
+        await until(lambda: server.begun)
+        batches.append(delivery("young"), 1)
+        wall.ahead_s = ahead_s
+        batches._carry_out_plan()
+        await asyncio.sleep(0)
+        assert state.storing.busy
+        assert state.storing._abandoned == []
+        assert 0 <= state.pending.store_ms < STORE_LIMIT_MS  # type: ignore[operator] # it runs
+        assert spool.open is not None
+        assert state.intake.buffered.items == 1
+        assert state.health.may_hold(steady_ms())
+
+
+@pytest.mark.parametrize("ahead_s", [600.0, -600.0, -5.0])
+async def test_a_destination_that_failed_is_left_alone_though_the_clock_is_set(
+    ahead_s: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The delay before the next try is a second at first, of the clock that no one sets."""
+    wall = Wall(monkeypatch)
+    async with Trickle().running() as server:
+        url = server.url
+    batches, _ = batches_to(url, tmp_path)
+    batches.append(delivery("kept"), 1)
+    health = batches._state.health
+    await until(lambda: health.failures(Work.STORE))
+    before_ms = health.wait_ms(Work.STORE, steady_ms())
+    wall.ahead_s = ahead_s
+    assert 0 < batches._state.health.wait_ms(Work.STORE, steady_ms()) <= before_ms
+    batches._carry_out_plan()
+    assert not batches._state.storing.busy
