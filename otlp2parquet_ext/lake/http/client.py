@@ -43,8 +43,7 @@ IDLE_CONNECTIONS = 8
 """Most idle connections to keep, to all servers together."""
 
 IDLE_MS = 15_000
-"""Longest time to keep an idle connection: S3 closes it after about 20 s, and a connection that was
-frozen for longer is probably dead."""
+"""Longest time to keep an idle connection: S3 closes it after about 20 s, even during a freeze."""
 
 DECIDED_MS = 1_000
 """Longest time to read the body when only the status matters: then only messages quote the body."""

@@ -4,9 +4,8 @@
          ^                                                                              |
          +------------------------- lost, or outcome unknown: wait a little ------------+
 
-Each attempt begins by reading the committed names from the table. So when the outcome of an attempt
-is unknown, the next attempt finds out. Metadata files of an attempt are deleted only after the
-catalog has refused it.
+Each attempt begins by reading the committed names, so it finds out an unknown outcome of the one
+before. Metadata files of an attempt are deleted only after the catalog has refused it.
 
 Source: Apache Iceberg table specification, v2, "Optimistic Concurrency".
 """
@@ -209,8 +208,7 @@ class LeanTable:
         new = ledger.unseen(commit.files)
         if not (uncertain := ledger.uncertain(new)):
             return new
-        # Imported here because it is seldom needed: only for a file whose environment was frozen
-        # while others committed thousands of files.
+        # Seldom needed: if an environment was frozen while others committed thousands of files.
         from otlp2parquet_ext.lake.iceberg.commit.committed_lookup import committed  # noqa: PLC0415
 
         parent = current_snapshot(metadata)
@@ -219,10 +217,10 @@ class LeanTable:
         return [file for file in new if file.name not in old]
 
     def _swap(self, commit: _Commit, table: Version, change: TableChange, paths: set[str]) -> bool:
-        """Send a change. Its files count as used from then on, until the catalog refuses it.
+        """Send a change; its files count as used until the catalog refuses it.
 
-        If the outcome of an earlier attempt is unknown, they stay used even then: that attempt has
-        the same manifest, and may still succeed.
+        After an attempt of unknown outcome they stay used: that attempt, with the same manifest,
+        may still succeed.
         """
         commit.used |= paths
         try:
