@@ -1,7 +1,7 @@
-"""REST catalogs that know us by a bearer token, or not at all.
+"""Authentication at REST catalogs by a bearer token, or none.
 
-    FixedToken         OTLP2PARQUET_REST_TOKEN; empty: no token
-    ClientCredentials  OTLP2PARQUET_REST_CREDENTIAL --OAuth2--> a token, fetched anew when it ends
+    FixedToken         OTLP2PARQUET_REST_TOKEN; "" for no token
+    ClientCredentials  OTLP2PARQUET_REST_CREDENTIAL --OAuth2--> a token, renewed when it expires
 
 Source: RFC 6750 (bearer tokens); RFC 6749, section 4.4 (client credentials); Apache Iceberg REST
 catalog, OpenAPI specification, "getToken".
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.lake.http.response import BytesLike, Response
 
 SCOPE = "catalog"
-"""What Iceberg's own clients ask for unless told otherwise."""
+"""Default OAuth2 scope, the same as in Iceberg's own clients."""
 
 ATTEMPTS = 4
 FIRST_WAIT_MS, LONGEST_WAIT_MS = 130, 520
@@ -43,17 +43,17 @@ FORM = {"content-type": "application/x-www-form-urlencoded", "accept": "applicat
 
 
 class BearerTokens(Protocol):
-    """Where bearer tokens come from."""
+    """A source of bearer tokens."""
 
     def current(self, deadline_ms: int) -> str:
-        """Return a token; empty when there is none. Raises `WebError`, nothing sent."""
+        """Return a token, "" for none. Raises `WebError` with `sent=False`."""
 
     def refused(self) -> bool:
-        """Take note that a token was not accepted; True when there may be a better one."""
+        """Note that the server refused the token; return whether another one may be available."""
 
 
 class FixedToken:
-    """See `BearerTokens`: one, for ever."""
+    """See `BearerTokens`: a constant token."""
 
     def __init__(self, token: str = "") -> None:
         self._token = token
@@ -69,13 +69,13 @@ class FixedToken:
 
 
 class ClientCredentials:
-    """See `BearerTokens`: fetched for an OAuth2 client.
+    """See `BearerTokens`: tokens by OAuth2 client credentials.
 
     Args:
-        client: sends.
-        uri: of the token endpoint.
+        client: sends the requests.
+        uri: URL of the token endpoint.
         credential: `client_id:client_secret`, or a secret alone.
-        scope: of the token.
+        scope: scope of the token.
     """
 
     def __init__(self, client: Client, uri: str, credential: str, scope: str = SCOPE) -> None:
@@ -138,8 +138,8 @@ class BearerClient:
     """See `Sender`.
 
     Args:
-        client: sends.
-        tokens: who we are.
+        client: sends the requests.
+        tokens: source of the tokens.
     """
 
     def __init__(self, client: Client, tokens: BearerTokens) -> None:
@@ -160,17 +160,17 @@ class BearerClient:
         """Send a request.
 
         Args:
-            method: of HTTP.
-            url: complete.
-            headers: besides `authorization`.
-            body: of the request.
-            deadline_ms: Unix ms after which nothing is sent or waited for.
-            retry: repeat what failed. Without it a request is repeated only if it surely was not
-                acted upon: never sent, or sent with a token that was not accepted.
+            method: the HTTP method.
+            url: the complete URL.
+            headers: headers other than `authorization`.
+            body: the request's body.
+            deadline_ms: Unix ms; without a response by then, the request fails.
+            retry: also retry requests that the server may have acted upon. False retries only
+                requests that were never sent, or refused for their token.
             limit: see `Client.request`.
 
         Raises:
-            WebError: there is no answer.
+            WebError: there is no response.
         """
         renewed, deadline = False, SteadyDeadline(deadline_ms)
         attempts = Attempts(FIRST_WAIT_MS, LONGEST_WAIT_MS, most=ATTEMPTS, deadline=deadline)

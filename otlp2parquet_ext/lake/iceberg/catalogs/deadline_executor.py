@@ -1,9 +1,9 @@
-"""Calls that may hang, on a thread of their own, waited for no longer than until a deadline.
+"""Run calls that may hang on a separate thread, and wait for them only until a deadline.
 
-A database driver, an SDK or a metastore's client may wait for ever, each in its own way. Here all
-calls of one catalog run on one thread, one after the other; a call that is not back in time is
-left behind with its thread, and the next one gets a new thread. What was left behind ends when
-its connection does; until then only so many are allowed.
+A database driver, an SDK or a metastore's client may wait without a limit. Here all calls of one
+catalog run on one thread, one after the other. A call that misses its deadline is abandoned with
+its thread, and the next call gets a new thread. An abandoned thread ends when its connection ends;
+there may be at most `MOST_ABANDONED` of them.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ MOST_ABANDONED = 3
 
 
 class NoAnswerError(Exception):
-    """A call was not back at its deadline; what it does may still happen."""
+    """A call missed its deadline; it may still take effect."""
 
 
 class DeadlineExecutor:
-    """Runs calls; used by one thread at a time.
+    """Runs calls with a deadline; one thread at a time may use it.
 
     Args:
-        what: names who is called, for messages.
+        what: name of the called system, for messages.
     """
 
     def __init__(self, what: str) -> None:
@@ -40,21 +40,22 @@ class DeadlineExecutor:
         self._thread: threading.Thread | None = None
 
     def call(self, function: Callable[[], T], deadline_ms: int) -> T:
-        """Run a function; return what it returns, or raise what it raises.
+        """Run a function; return its result, or raise its exception.
 
         Args:
-            function: runs on the thread of the calls before, unless one of them was left behind.
+            function: runs on the thread of the earlier calls, unless it was abandoned.
             deadline_ms: Unix ms.
 
         Raises:
-            NoAnswerError: it is not back; everything it may use is to be left alone.
+            NoAnswerError: the call missed its deadline. It may still run, so the caller must not
+                use any object that the function uses.
         """
         answers: SimpleQueue[tuple[bool, Any]] = SimpleQueue()
 
         def run() -> None:
             try:
                 answers.put((True, function()))
-            except BaseException as error:  # noqa: BLE001 - raised again, where it is waited for
+            except BaseException as error:  # noqa: BLE001 - raised again in the waiting thread
                 answers.put((False, error))
 
         self._queue().put(run)
@@ -69,12 +70,12 @@ class DeadlineExecutor:
         raise answer
 
     def last(self, function: Callable[[], object]) -> None:
-        """Run a function after all others; neither waited for, nor asked how it went."""
+        """Run a function after all others, without waiting; its result and errors are ignored."""
         if self._calls is not None:
             self._calls.put(lambda: _quietly(function))
 
     def close(self) -> None:
-        """Let the thread end; it is not waited for."""
+        """End the thread after its current call, without waiting."""
         if self._calls is not None:
             self._calls.put(None)
         self._calls = self._thread = None
@@ -85,7 +86,7 @@ class DeadlineExecutor:
         self.close()
 
     def _queue(self) -> SimpleQueue[Callable[[], None] | None]:
-        """Return the thread's queue, starting a thread when there is none."""
+        """Return the thread's queue; start a thread if there is none."""
         if self._calls is None:
             self._abandoned = [thread for thread in self._abandoned if thread.is_alive()]
             if len(self._abandoned) >= MOST_ABANDONED:
@@ -93,7 +94,7 @@ class DeadlineExecutor:
                     f"{self._what} has not answered {MOST_ABANDONED} earlier calls yet"
                 )
             self._calls = SimpleQueue()
-            # A daemon: a call that hangs may not keep the process from ending.
+            # A daemon thread, so that a hanging call does not stop the process from ending.
             self._thread = threading.Thread(target=_work, args=(self._calls,), daemon=True)
             self._thread.start()
         return self._calls

@@ -1,8 +1,8 @@
-"""The DynamoDB catalog: where each table's metadata lies, in the layout of Iceberg's Java library.
+"""The DynamoDB catalog: the location of each table's metadata, as Iceberg's Java library stores it.
 
-PyIceberg opens such catalogs, creates and reads their tables, and cannot commit to them
-(`DynamoDbCatalog.commit_table` is not implemented in 0.12). The commit is one conditional write,
-which is made here with PyIceberg's own client.
+PyIceberg can open such catalogs, and create and read their tables, but it cannot commit to them
+(`DynamoDbCatalog.commit_table` is not implemented in 0.12). This module commits with one
+conditional write, through PyIceberg's own client.
 
 Source: Apache Iceberg documentation, "AWS", "DynamoDB Catalog"; DynamoDB API reference,
 "UpdateItem".
@@ -85,7 +85,7 @@ class DynamoDbPointer:
         self._connection.repeat(create, deadline_ms, "creating the table")
 
     def swap(self, old: str, new: str, deadline_ms: int) -> bool:
-        """See `Pointer.swap`; a new `v` tells Java's writers, too, that something changed."""
+        """See `Pointer.swap`; also changes `v`, which Java's writers compare."""
         values = {
             ":old": {"S": old},
             ":new": {"S": new},
@@ -109,7 +109,7 @@ class DynamoDbPointer:
             raise
         except NoAnswerError as error:
             raise OutcomeUnknownError(str(error)) from error
-        except Exception as error:  # botocore makes its errors as they come
+        except Exception as error:  # botocore creates its error classes at run time
             if type(error).__name__ == CONFLICT:
                 return False
             text = f"{self._connection.label}: {explained(error)}"

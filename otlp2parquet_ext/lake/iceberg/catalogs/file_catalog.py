@@ -1,4 +1,4 @@
-"""Catalogs that hold no more than where a table's metadata lies: SQL, Glue.
+"""Catalogs that hold only the location of a table's metadata: SQL, Glue.
 
     metadata --apply the change--> a new metadata file --compare-and-swap--> the pointer
 
@@ -31,27 +31,27 @@ VERSION = re.compile(r"(\d+)-[^/]*\.metadata\.json$")
 
 
 class Pointer(Protocol):
-    """Where a table's metadata lies, according to its catalog; raises as `Catalog` does."""
+    """The catalog's entry with the location of a table's metadata; raises as `Catalog` does."""
 
     def current(self, deadline_ms: int) -> str | None:
-        """Return the address; None when there is no such table."""
+        """Return the address of the metadata; None if the table does not exist."""
 
     def create(self, location: str, deadline_ms: int) -> None:
-        """Enter a new table, unless there is one."""
+        """Create the entry of a new table, unless it exists."""
 
     def swap(self, old: str, new: str, deadline_ms: int) -> bool:
-        """Replace `old` by `new` in one step; False when the address is not `old` any more."""
+        """Replace `old` by `new` atomically; return False if the address is no longer `old`."""
 
 
 @runtime_checkable
 class TryingPointer(Protocol):
-    """A pointer that can be asked whether it would be moved."""
+    """A pointer with a way to test whether we may move it."""
 
     def try_swap(self, deadline_ms: int) -> None:
-        """Move nothing; after `current`.
+        """Test whether `swap` would be allowed, without moving the pointer; call `current` before.
 
         Raises:
-            CommitError: it could not be moved.
+            CommitError: the catalog would refuse.
         """
 
 
@@ -60,7 +60,7 @@ class FileCatalog:
 
     Args:
         pointer: the catalog itself.
-        storage: reaches every address the table may name.
+        storage: storage for all addresses in the table's metadata.
     """
 
     def __init__(self, pointer: Pointer, storage: Storage) -> None:
@@ -70,7 +70,7 @@ class FileCatalog:
         self._latest: Version | None = None
 
     def load(self, deadline_ms: int, *, fresh: bool = False) -> Version | None:
-        """See `Catalog.load`; it is always fresh, and what is still current is not read again."""
+        """See `Catalog.load`; always the current version. Unchanged metadata is not read again."""
         del fresh
         location = self._pointer.current(deadline_ms)
         if location is None:
@@ -88,7 +88,7 @@ class FileCatalog:
         metadata = applied(base.metadata, change, base.location)
         location = self._write(metadata, _version(base.location) + 1)
         if not self._pointer.swap(base.location, location, deadline_ms):
-            self._leftovers.delete([location])  # nobody can have seen it
+            self._leftovers.delete([location])  # no reader knows this file
             return False
         self._latest = Version(location, metadata)
         self._leftovers.delete(unreferenced(base, metadata))
@@ -109,7 +109,7 @@ class FileCatalog:
             data = self._storage.get(self._storage.path(location), decoded=True)
             return Version(location, msgspec.json.decode(data, type=Metadata))
         except NotThereError as error:
-            # Others may have committed so often since we asked that it is deleted already.
+            # Other writers may have committed so often in the meantime that the file is deleted.
             now = self._pointer.current(deadline_ms)
             if now is None or now == location:
                 raise CommitError(f"the table's metadata is gone: {error}") from error
@@ -127,7 +127,7 @@ class FileCatalog:
 
 
 def unreferenced(base: Version, after: Metadata) -> list[str]:
-    """Return the metadata files that left the table's log, if the table wants them deleted."""
+    """Return the files that left the metadata log, if the table's properties allow deletion."""
     if after["properties"].get(DELETE_OLD, "false").lower() != "true":
         return []
     before = [entry["metadata-file"] for entry in base.metadata.get("metadata-log", ())]
@@ -136,6 +136,6 @@ def unreferenced(base: Version, after: Metadata) -> list[str]:
 
 
 def _version(location: str) -> int:
-    """Return the number a metadata file's name begins with; -1 when there is none."""
+    """Return the number at the beginning of a metadata file's name; -1 without one."""
     found = VERSION.search(location)
     return int(found[1]) if found else -1

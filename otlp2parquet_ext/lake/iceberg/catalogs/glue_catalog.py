@@ -1,10 +1,10 @@
-"""The AWS Glue Data Catalog: where a table's metadata lies, in the layout of Iceberg's own module.
+"""The AWS Glue Data Catalog: the location of a table's metadata, as Iceberg's AWS module stores it.
 
-    current: GetTable     swap: UpdateTable with the VersionId that GetTable told
+    current: GetTable     swap: UpdateTable with the VersionId from GetTable
 
-The next VersionId could be guessed (one more than the last), and GetTable saved. But versions
-begin anew when a table is dropped and created again, and a guess that happens to fit would put
-our old metadata in the place of the new table's. So every commit begins with GetTable.
+A commit could guess the next VersionId (one more than the last) and save GetTable. But the versions
+start again when a table is dropped and created. A guess that fits by chance would then replace the
+new table's metadata with ours. So each commit begins with GetTable.
 
 Source: AWS Glue web API reference, "GetTable", "UpdateTable", "CreateTable", "CreateDatabase".
 """
@@ -46,12 +46,12 @@ if TYPE_CHECKING:
 
 
 class GlueName(msgspec.Struct, frozen=True):
-    """Where in Glue a table is.
+    """The name of a table in Glue.
 
     Attributes:
-        endpoint: of Glue, with its scheme.
-        database, table: lower-case names.
-        catalog_id: of another account's catalog; empty for the caller's own.
+        endpoint: Glue's endpoint, with its scheme.
+        database, table: names in lower case.
+        catalog_id: id of another account's catalog; "" for the caller's own.
     """
 
     endpoint: str
@@ -64,11 +64,11 @@ class GluePointer:
     """See `Pointer`.
 
     Args:
-        sender: signs for Glue.
-        name: of the table.
-        remedies: for messages.
-        columns: of a table that is created.
-        location: likewise.
+        sender: sends signed requests to Glue.
+        name: name of the table.
+        remedies: advice for messages.
+        columns: columns for a new table.
+        location: location for a new table.
     """
 
     def __init__(
@@ -116,7 +116,7 @@ class GluePointer:
         self._check(Operation.CREATE, made)
 
     def _check(self, operation: Operation, made: Mapping[str, Any] | CatalogFailure) -> None:
-        """Refuse to go on, unless something was made, by us or by somebody else just before."""
+        """Raise unless the object exists now, made by us or by another writer."""
         if isinstance(made, CatalogFailure) and outcome(made) is not CatalogOutcome.CONFLICT:
             raise self._remedies.refusal(operation, made)
 
@@ -143,7 +143,7 @@ class GluePointer:
                 raise self._remedies.refusal(Operation.COMMIT, done)
 
     def try_swap(self, deadline_ms: int) -> None:
-        """See `TryingPointer`: the table as it is, under a version that is not the current one."""
+        """See `TryingPointer`: an update without changes, under a VersionId that is not current."""
         if self._seen is None:
             raise CommitError("the table was dropped in this very moment")
         fields = self._seen.fields
@@ -161,7 +161,7 @@ class GluePointer:
     def _call(
         self, operation: Operation, action: str, asked: Mapping[str, Any], deadline_ms: int
     ) -> Mapping[str, Any] | CatalogFailure:
-        """Ask Glue; return what it says, or what it says against it."""
+        """Send a request to Glue; return the response's document, or the failure."""
         commit = operation is Operation.COMMIT
         account = {"CatalogId": self._name.catalog_id} if self._name.catalog_id else {}
         try:

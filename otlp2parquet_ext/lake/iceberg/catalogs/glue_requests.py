@@ -1,10 +1,10 @@
-"""What Glue's table is made of, and what becomes of it with a commit. Pure.
+"""The documents of Glue's table requests, for a new table and for a commit. Pure.
 
     columns --new_input()--> TableInput          (CreateTable)
     Table --moved_input()--> TableInput          (UpdateTable)
 
-A commit moves the pointer, and nothing else: whatever Athena, Spark, Lake Formation or a person
-have put into the table stays.
+A commit changes only the location of the metadata. Other fields that Athena, Spark, Lake Formation
+or a person have set stay unchanged.
 
 Source: AWS Glue web API reference, "Table", "TableInput"; Apache Iceberg, AWS module.
 """
@@ -42,7 +42,7 @@ INPUT_FIELDS = (
     "TargetTable",
     "ViewDefinition",
 )
-"""What of a `Table` an update takes; the rest is Glue's own to say."""
+"""Fields of a `Table` that an update accepts; only Glue itself sets the others."""
 
 TYPES = {
     "timestamptz": "timestamp",
@@ -56,7 +56,7 @@ COMMENT_CHARACTERS = 255
 
 
 class GlueTable(msgspec.Struct, frozen=True):
-    """A table as Glue has it.
+    """A table in Glue's form.
 
     Attributes:
         fields: Glue's `Table`.
@@ -71,13 +71,13 @@ class GlueTable(msgspec.Struct, frozen=True):
 
     @property
     def location(self) -> str | None:
-        """Return where the metadata lies; None in a table that is not Iceberg's."""
+        """Return the location of the metadata; None if it is no Iceberg table."""
         iceberg = self.parameters.get(KIND, "").upper() == ICEBERG
         return self.parameters.get(LOCATION) if iceberg else None
 
 
 def headers(operation: str) -> dict[str, str]:
-    """Return the headers that name an operation."""
+    """Return the headers of a request for an operation."""
     return {
         "content-type": "application/x-amz-json-1.1",
         "x-amz-target": f"{VERSION}.{operation}",
@@ -90,10 +90,10 @@ def new_input(
     """Return the input that creates a table.
 
     Args:
-        name: of the table.
-        columns: what consoles and engines without Iceberg show; in lower case, as Glue has names.
-        location: of the table.
-        metadata: where its metadata lies.
+        name: name of the table.
+        columns: columns that consoles and engines without Iceberg show, in lower case.
+        location: location of the table.
+        metadata: location of its metadata.
     """
     return {
         "Name": name,
@@ -122,7 +122,7 @@ def _column(column: Column) -> dict[str, object]:
 
 
 def moved_input(table: GlueTable, metadata: str) -> dict[str, object]:
-    """Return the input that leaves a table as it is, with its metadata elsewhere."""
+    """Return the input that changes only the location of the table's metadata."""
     kept = {field: table.fields[field] for field in INPUT_FIELDS if field in table.fields}
     moved = {LOCATION: metadata, PREVIOUS: table.location}
     return kept | {"Parameters": {**table.parameters, **moved}}

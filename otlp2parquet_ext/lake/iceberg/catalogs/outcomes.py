@@ -1,9 +1,9 @@
-"""What a catalog's answer over HTTP means, when it is no success. Pure.
+"""The meaning of a catalog's error response. Pure.
 
-    Response --failure()--> Failure --outcome()--> Outcome
+    Response --failure()--> CatalogFailure --outcome()--> CatalogOutcome
 
-Only a refusal that is certain counts as one, because the writer then deletes what it wrote for the
-commit. All the rest is `UNKNOWN`, and looked up.
+After a refusal, the writer deletes the files of its commit. So only a certain refusal counts as
+one. Any other error is `UNKNOWN`, and the next attempt finds out.
 
 Source: Apache Iceberg REST catalog, OpenAPI specification, "updateTable"; AWS Glue web API
 reference, "Common Errors", "UpdateTable".
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.lake.http.response import Response
 
 DONE = frozenset({200, 201, 204})
-"""The statuses of success: anything else, 202 included, is a `CatalogFailure` to find out about."""
+"""Statuses of success. Any other status, even 202, is a `CatalogFailure` of unknown outcome."""
 
 
 class CatalogOutcome(Enum):
-    """What became of a request."""
+    """The outcome of a refused request."""
 
     CONFLICT = "the table is not as it was, or exists already"
     UNKNOWN = "it may have been done"
@@ -41,12 +41,12 @@ class CatalogOutcome(Enum):
 
 
 class CatalogFailure(msgspec.Struct, frozen=True):
-    """What an answer that is no success says.
+    """The content of an error response.
 
     Attributes:
-        status: of HTTP.
-        type: the catalog's or AWS's word for the error; empty when there is none.
-        message: its sentence, or the beginning of whatever came.
+        status: the HTTP status.
+        type: the error's type or code, as the catalog or AWS names it; "" without one.
+        message: the error's message, or the beginning of the body.
     """
 
     status: int
@@ -54,12 +54,12 @@ class CatalogFailure(msgspec.Struct, frozen=True):
     message: str
 
     def __str__(self) -> str:
-        """Say it in one line."""
+        """Return the failure in one line."""
         return f"HTTP {self.status} {self.type}".rstrip() + f": {self.message or 'no reason given'}"
 
 
 def failure(answer: Response) -> CatalogFailure:
-    """Read the error in an answer, in the form of Iceberg's specification or in one of AWS's."""
+    """Parse an error response, in the form of Iceberg's specification or in one of AWS's."""
     type_, message = error_of(answer)
     return CatalogFailure(answer.status, type_, quote(message))
 
@@ -97,10 +97,10 @@ BY_STATUS = {
 
 
 def outcome(found: CatalogFailure) -> CatalogOutcome:
-    """Return what an answer that is no success means.
+    """Return the meaning of an error response.
 
-    AWS says many things with status 400, so that its word decides. From 500 on it is open what
-    was done, whatever the word; below 400 something answered that is not the catalog we know.
+    AWS uses status 400 for many errors, so the type decides. From 500 on the outcome is unknown for
+    any type. Below 400 the response does not come from the expected catalog.
     """
     if found.status >= 500 or found.status < 400:
         return CatalogOutcome.UNKNOWN

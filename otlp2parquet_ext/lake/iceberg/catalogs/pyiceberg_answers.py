@@ -1,10 +1,10 @@
-"""Answers to PyIceberg's own clients are bounded: those that requests and botocore read.
+"""Bound the responses that PyIceberg's own HTTP clients read: requests and botocore.
 
     server --> urllib3 --> AnswerReader, which counts --> requests | botocore --> PyIceberg
 
-Both libraries read an answer to its end before anybody sees its status. Their sessions are made
-inside PyIceberg, some of them only to fetch one token or before the catalog is there to be asked;
-so the bound is set where each library makes an answer of what urllib3 gives it.
+Both libraries read a response to its end before their caller sees its status. PyIceberg makes their
+sessions internally, some only to fetch one token, and some before the catalog object exists. So the
+bound is set in each library, where it builds a response from urllib3's.
 
 Source: requests' documentation, "Transport Adapters"; botocore's `httpsession` and `awsrequest`.
 """
@@ -41,13 +41,13 @@ _build_response = HTTPAdapter.build_response
 
 
 class AnswerReader:
-    """What urllib3 gives, read no further than a limit.
+    """Reads a response of urllib3 up to a limit.
 
     Args:
-        raw: the answer of urllib3.
-        limit: of a successful answer; an error is cut, for its status decides.
-        body_bytes: the longest answer to take, whatever it is for.
-        where: names the server.
+        raw: the response of urllib3.
+        limit: limit of a successful response; an error's body is cut, for its status is enough.
+        body_bytes: longest body of any response.
+        where: name of the server.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class AnswerReader:
         self._limit = limit if 200 <= raw.status < 300 else ACKNOWLEDGED
 
     def __getattr__(self, name: str) -> Any:
-        """Return what the answer itself has of that name."""
+        """Return the attribute of urllib3's response."""
         return getattr(self._raw, name)
 
     def stream(
@@ -67,10 +67,10 @@ class AnswerReader:
         amt: int | None = None,
         decode_content: bool | None = None,  # noqa: FBT001 - urllib3's
     ) -> Iterator[bytes]:
-        """Yield the body, decompressed if that is asked for.
+        """Yield the body, decompressed if `decode_content` is set.
 
         Raises:
-            ResponseTooLongError: it is needed, and longer than its limit.
+            ResponseTooLongError: the body is needed, and longer than its limit.
         """
         most_bytes = min(self._limit.size_bytes, self._body_bytes)
         read_bytes = values_bytes = 0
@@ -78,7 +78,7 @@ class AnswerReader:
             left_bytes = most_bytes - read_bytes
             read_bytes += len(piece)
             if read_bytes > most_bytes:
-                self._raw.close()  # instead of reading the rest
+                self._raw.close()  # do not read the rest
                 if self._limit.needed:
                     raise self._too_long(f"its body is longer than the limit of {most_bytes} bytes")
                 yield piece[:left_bytes]
@@ -97,10 +97,10 @@ class AnswerReader:
 
 
 def bound_requests(body_bytes: int) -> None:
-    """Bound what requests reads in this process, from now on.
+    """Bound all responses that requests reads in this process, from now on.
 
     Args:
-        body_bytes: the longest answer to take, whatever it is for.
+        body_bytes: longest body of any response.
     """
 
     def build_response(
@@ -115,11 +115,11 @@ def bound_requests(body_bytes: int) -> None:
 
 
 def rest_limit(url: str, headers: Mapping[str, str]) -> AnswerLimit:
-    """Return the limit of a successful answer; a table's metadata alone may be long.
+    """Return the limit of a successful response; only a table's metadata may be long.
 
     Args:
-        url: of the request.
-        headers: of the answer; a FileIO of the user's own may fetch files with requests.
+        url: URL of the request.
+        headers: headers of the response; a user's own FileIO may fetch files with requests.
     """
     path = urlsplit(url).path
     if "json" not in headers.get("content-type", ""):
@@ -128,10 +128,10 @@ def rest_limit(url: str, headers: Mapping[str, str]) -> AnswerLimit:
 
 
 def bound_botocore(body_bytes: int) -> None:
-    """Bound what botocore reads in this process, from now on; streams are their readers' affair.
+    """Bound all responses that botocore reads in this process, from now on, except streams.
 
     Args:
-        body_bytes: the longest answer to take, whatever it is for.
+        body_bytes: longest body of any response.
     """
     from botocore import awsrequest  # noqa: PLC0415 - only for catalogs that need it
 
@@ -151,6 +151,6 @@ def bound_botocore(body_bytes: int) -> None:
 
 
 def _origin(url: str) -> str:
-    """Return the part of an address that holds no secret."""
+    """Return scheme, host and port of an address, which hold no secret."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"

@@ -1,11 +1,11 @@
-"""`catalog://name`: any catalog PyIceberg knows, under our own append.
+"""`catalog://name`: any catalog that PyIceberg supports, with our own append.
 
-    LeanTable --Change--> PyIcebergCatalog --updates, requirements--> Catalog.commit_table
+    LeanTable --TableChange--> PyIcebergCatalog --updates, requirements--> Catalog.commit_table
 
-Of PyIceberg only the part is used that talks to catalogs. Its `Transaction` is not: that works
-out the whole metadata anew at every step, copies every snapshot each time, and deletes what it
-wrote when its last attempt ends in a conflict, even one that its own transport made of a success.
-Manifests, names, expiry and repetitions are the same here as everywhere (`append.py`).
+Only PyIceberg's catalog clients are used, not its `Transaction`. A transaction computes the whole
+metadata again at each step, and copies all snapshots each time. After a last conflict it deletes
+its files, even if its own retry turned a success into that conflict. Manifests, names, expiry and
+retries are those of `append.py`, as for all catalogs.
 
 Source: PyIceberg's documentation, "Python API"; Apache Iceberg REST catalog specification,
 "CommitTableRequest".
@@ -67,11 +67,11 @@ if TYPE_CHECKING:
 
 
 class PyIcebergCatalog:
-    """See `iceberg.catalog.Catalog`.
+    """See `iceberg.commit.catalog.Catalog`.
 
     Args:
-        connection: to the catalog.
-        files: reaches the tables' files.
+        connection: connection to the catalog.
+        files: storage of the tables' files.
         namespace, table: the table's name.
     """
 
@@ -84,7 +84,7 @@ class PyIcebergCatalog:
         self._table: Table | None = None
 
     def load(self, deadline_ms: int, *, fresh: bool = False) -> Version | None:
-        """See `Catalog.load`; it is always fresh."""
+        """See `Catalog.load`; always the current version."""
         del fresh
         self._table = self._connection.repeat(self._load, deadline_ms, "loading the table")
         if self._table is None:
@@ -102,7 +102,7 @@ class PyIcebergCatalog:
             return None
 
     def create(self, metadata: Metadata, deadline_ms: int) -> None:
-        """See `Catalog.create`; ids are assigned by the catalog, in the order of the columns."""
+        """See `Catalog.create`; the catalog assigns the ids in the order of the columns."""
         (schema,), (spec,) = metadata["schemas"], metadata["partition-specs"]
 
         def create(catalog: Catalog) -> None:
@@ -122,8 +122,8 @@ class PyIcebergCatalog:
     def commit(self, base: Version, change: TableChange, deadline_ms: int) -> bool:
         """See `Catalog.commit`.
 
-        A conflict is looked up, too: whatever stands between us and the catalog may have made one
-        of a success by sending it twice.
+        After a conflict, the table is read to find out whether our commit succeeded: a proxy before
+        the catalog may have sent it twice, and then the second one is refused.
         """
         table = self._table
         self._files.written = None
@@ -142,7 +142,7 @@ class PyIcebergCatalog:
             raise
         except NoAnswerError as error:
             raise OutcomeUnknownError(str(error)) from error
-        except Exception as error:  # whatever SDK or driver is behind it
+        except Exception as error:  # each SDK or driver has its own errors
             text = f"{self._connection.label}: {explained(error)}"
             if lasting(error):
                 raise CommitError(text) from error
@@ -151,7 +151,7 @@ class PyIcebergCatalog:
         return True
 
     def _landed(self, change: TableChange, deadline_ms: int) -> bool:
-        """Tell whether a refused snapshot is there all the same."""
+        """Return whether a refused snapshot is in the table nevertheless."""
         written = self._files.written
         try:
             now = self.load(deadline_ms)
@@ -166,11 +166,11 @@ class PyIcebergCatalog:
             return True
         log = {entry["metadata-file"] for entry in now.metadata.get("metadata-log", ())}
         if written is not None and written not in log | {now.location}:
-            self._delete([written])  # of the refused attempt: nobody can know it
+            self._delete([written])  # the file of the refused attempt, unknown to all readers
         return False
 
     def _clean_up(self, table: Table, base: Version, done: CommitTableResponse) -> None:
-        """Delete the metadata files that left the log, where that is the client's work."""
+        """Delete the metadata files that left the log, if the catalog leaves this to clients."""
         if isinstance(table.catalog, MetastoreCatalog):
             after = {
                 "properties": done.metadata.properties,
@@ -188,12 +188,12 @@ class PyIcebergCatalog:
 
 
 class PyIcebergTable(LeanTable):
-    """See `CommitTable`: the lean append, with a catalog that holds connections.
+    """See `CommitTable`: the lean append with a catalog that has connections to close.
 
     Args:
-        catalog: knows the table.
-        connection: of that catalog.
-        files: reaches the table's files.
+        catalog: the table's catalog.
+        connection: the connection to that catalog.
+        files: storage of the table's files.
         identifier: the table's name.
         columns, location, label, terms: see `LeanTable`.
     """
@@ -223,7 +223,7 @@ class PyIcebergTable(LeanTable):
         self._identifier = identifier
 
     def add_columns(self, deadline_ms: int) -> Matched:
-        """Add to the table the columns of ours that it lacks; see `care.evolve`."""
+        """Add our columns that the table lacks; see `care.evolve`."""
         from otlp2parquet_ext.lake.iceberg.upkeep.care import evolve  # noqa: PLC0415 - not on the flush path
 
         return self._connection.call(
@@ -249,11 +249,11 @@ def catalog_table(
     """Return a table of `catalog://name`; nothing is opened yet.
 
     Args:
-        name: of the catalog.
+        name: name of the catalog.
         namespace, table: the table's name in it.
-        environ: has the catalog's `PYICEBERG_CATALOG__…` variables.
-        columns: of our files.
-        location: where a table that is created lies; None for below the catalog's warehouse.
+        environ: environment variables with the catalog's `PYICEBERG_CATALOG__…`.
+        columns: columns of our files.
+        location: location for a new table; None for one below the catalog's warehouse.
         terms: see `LeanTable`.
     """
     properties = catalog_properties(name, environ)

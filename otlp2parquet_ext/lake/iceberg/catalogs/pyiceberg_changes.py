@@ -1,4 +1,4 @@
-"""A `TableChange` in PyIceberg's words: what a commit asks for, and what it is built on. Pure.
+"""Convert a `TableChange` to PyIceberg's updates and requirements. Pure.
 
 Source: Apache Iceberg REST catalog specification, "TableUpdate", "TableRequirement".
 """
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 def requirements(base: Metadata) -> tuple[TableRequirement, ...]:
-    """Return what must still be so when the commit arrives: the table itself, and its head."""
+    """Return the conditions of the commit: the table's UUID and its current snapshot."""
     head = current_snapshot(base)
     head_id = None if head is None else head["snapshot-id"]
     return (
@@ -40,7 +40,7 @@ def requirements(base: Metadata) -> tuple[TableRequirement, ...]:
 
 
 def updates(base: Metadata, change: TableChange) -> tuple[TableUpdate, ...]:
-    """Return a change as updates; how long `main` is kept stays as it was."""
+    """Return a change as updates; the retention of `main` stays unchanged."""
     return tuple(_updates(base, change))
 
 

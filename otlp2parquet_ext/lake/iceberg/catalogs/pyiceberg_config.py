@@ -1,9 +1,9 @@
-"""What `catalog://name` means: the properties of one catalog, from PyIceberg's own variables.
+"""The properties of a catalog `catalog://name`, from PyIceberg's own variables.
 
     PYICEBERG_CATALOG__LAKE__S3__ENDPOINT=… --> {"s3.endpoint": "…"} of `catalog://lake`
 
-Read here and handed on, because PyIceberg reads them but once, when it is imported. Nothing of
-PyIceberg is imported: where a table lies is asked on the flush path.
+This module reads the variables itself, because PyIceberg reads them only once, at import. It does
+not import PyIceberg, because the flush path uses it to find a table's location.
 
 Source: PyIceberg's documentation, "Configuration", "Setting configuration values".
 """
@@ -20,11 +20,11 @@ WAREHOUSE = "warehouse"
 
 
 def catalog_properties(name: str, environ: Mapping[str, str]) -> dict[str, str]:
-    """Return what the variables say of a catalog; nothing when they do not know it.
+    """Return the properties of a catalog; empty if no variable names it.
 
     Args:
-        name: as in `catalog://name`; case, and whether it has `-` or `_`, do not matter.
-        environ: the variables.
+        name: the name in `catalog://name`; case is ignored, and `-` equals `_`.
+        environ: the environment variables.
     """
     found = {}
     for variable, value in environ.items():
@@ -37,22 +37,22 @@ def catalog_properties(name: str, environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def known_catalogs(environ: Mapping[str, str]) -> list[str]:
-    """Return the names of the catalogs the variables know."""
+    """Return the names of all catalogs in the variables."""
     variables = (v[len(PREFIX) :] for v in environ if v.upper().startswith(PREFIX))
     return sorted({_plain(v.partition("__")[0]) for v in variables})
 
 
 def variable(name: str, key: str) -> str:
-    """Return the variable of a catalog's property: `s3.endpoint` --> `…__S3__ENDPOINT`."""
+    """Return the variable for a catalog's property: `s3.endpoint` --> `…__S3__ENDPOINT`."""
     spelled = key.upper().replace(".", "__").replace("-", "_")
     return f"{PREFIX}{_plain(name).upper().replace('-', '_')}__{spelled}"
 
 
 def table_location(properties: Mapping[str, str], namespace: str, table: str) -> str | None:
-    """Return where a table of a catalog is created: below its warehouse.
+    """Return the location for a new table: below the catalog's warehouse.
 
     Returns:
-        An address; None when the warehouse is only a name, and the catalog itself decides.
+        An address; None if the warehouse is only a name, so that the catalog decides.
     """
     warehouse = properties.get(WAREHOUSE, "").rstrip("/")
     if "://" not in warehouse and not warehouse.startswith(("/", "file:/")):

@@ -1,7 +1,7 @@
-"""A catalog of PyIceberg's, opened at its first use, waited for no longer than a deadline.
+"""A connection to a PyIceberg catalog, opened at its first use, with a deadline for each call.
 
-Every call to it goes through here. After a call that was left behind the catalog is opened anew:
-what still hangs may use the old one.
+All calls to the catalog go through this module. After an abandoned call, the catalog is opened
+again, because the abandoned call may still use the old object.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 TIMES = 2
-"""A connection that died while we were frozen shows at its next use."""
+"""Attempts of a repeatable call: a connection that died during a freeze fails at its next use."""
 
 
 class PyIcebergConnection:
-    """See the module; used by one thread at a time.
+    """See the module; one thread at a time may use it.
 
     Args:
         connect: opens the catalog; may raise `CommitError`.
-        label: names the catalog, for messages.
+        label: name of the catalog, for messages.
     """
 
     def __init__(self, connect: Callable[[], Catalog], label: str) -> None:
@@ -39,15 +39,15 @@ class PyIcebergConnection:
         self.label = label
 
     def repeat(self, function: Callable[[Catalog], T], deadline_ms: int, what: str) -> T:
-        """Let a function use the catalog, and once more if the first time fails.
+        """Call a function with the catalog; call it again if the first call fails.
 
         Args:
-            function: does no harm when it is done twice.
+            function: an idempotent function.
             deadline_ms: Unix ms.
-            what: names it, for messages.
+            what: name of the operation, for messages.
 
         Raises:
-            CommitError: it failed.
+            CommitError: both calls failed.
         """
         for time in range(1, TIMES + 1):
             try:
@@ -56,20 +56,20 @@ class PyIcebergConnection:
                 raise
             except NoAnswerError as error:
                 raise CommitError(f"{quote(error)}: {what}") from error
-            except Exception as error:  # whatever SDK or driver is behind it
+            except Exception as error:  # each SDK or driver has its own errors
                 if time == TIMES or isinstance(error, ResponseTooLongError):
                     text = f"{self.label}: {what} failed: {explained(error)}"
                     raise CommitError(text) from error
         raise AssertionError
 
     def call(self, function: Callable[[Catalog], T], deadline_ms: int) -> T:
-        """Let a function use the catalog, once; return or raise what it does.
+        """Call a function with the catalog once; return its result, or raise its exception.
 
         Raises:
-            NoAnswerError: it is not back at its deadline.
+            NoAnswerError: the call missed its deadline.
             CommitError: the catalog cannot be opened.
         """
-        # Not `self` in there: a call that is left behind may come to life at any time.
+        # `with_catalog` must not use `self`: an abandoned call may continue at any time.
         held = [] if self._catalog is None else [self._catalog]
 
         def with_catalog() -> T:
@@ -89,7 +89,7 @@ class PyIcebergConnection:
                 self._catalog = held[0]
 
     def close(self) -> None:
-        """Give the catalog's connections back, on the thread that opened them."""
+        """Close the catalog's connections, on the thread that opened them."""
         catalog, self._catalog = self._catalog, None
         if catalog is not None:
             self._executor.last(catalog.close)
@@ -97,7 +97,7 @@ class PyIcebergConnection:
 
 
 def explained(error: BaseException) -> str:
-    """Return an error as text that says what kind it is; a driver's first line suffices."""
+    """Return an error as text: its class, and the first line of its message."""
     text = quote(str(error).strip().partition("\n")[0])
     kind = type(error).__name__
     cause = f" ({quote(error.__cause__)})" if isinstance(error.__cause__, ImportError) else ""

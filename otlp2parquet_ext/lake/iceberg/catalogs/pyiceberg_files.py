@@ -1,9 +1,9 @@
-"""The files of a catalog of PyIceberg's: one request to write one, one to read one.
+"""The files of a PyIceberg catalog: one request to write a file, one request to read it.
 
-    address + properties --> a storage of ours, or, for what we do not speak, PyIceberg's own
+    address + properties --> a storage of ours, or PyIceberg's own if ours does not support it
 
-The metadata that was written or read last is remembered: PyIceberg reads what it has just written
-twice before it writes again, and such files never change.
+The last written or read metadata file is cached: PyIceberg reads a new metadata file twice before
+it writes the next one, and such files never change.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 IO_IMPL = "py-io-impl"
 FILES = "otlp2parquet_ext.files"
-"""The property that carries `Files`: an object, like PyIceberg's own `auth.manager`."""
+"""The property that holds the `Files` object, as PyIceberg's own `auth.manager` holds one."""
 
 METADATA = ".metadata.json"
 REMEMBERED_BYTES = 4_194_304
@@ -42,18 +42,18 @@ VENDED = "the token of s3.session-token"
 
 
 class Files:
-    """Storages by address, and the metadata file that was written or read last.
+    """The storages of files, chosen by address, and a cache of the last metadata file.
 
-    It is a storage itself, for every address a table may name: one that is committed to reaches
-    its files as the table's last load said.
+    It is itself a storage for all addresses in a table's metadata. It uses the properties and
+    credentials of the table's last load.
 
     Args:
-        environ: variables of the process: credentials, regions, endpoints.
-        foreign_io: the user's own `py-io-impl`; it is used for everything.
+        environ: environment variables of the process: credentials, regions, endpoints.
+        foreign_io: the user's own `py-io-impl`; used for all files.
 
     Attributes:
-        written: the address PyIceberg wrote to last.
-        properties: of the table as it was loaded last, credentials included.
+        written: the last address that PyIceberg wrote to.
+        properties: properties of the last loaded table, credentials included.
     """
 
     def __init__(self, environ: Mapping[str, str], foreign_io: str | None = None) -> None:
@@ -66,11 +66,11 @@ class Files:
         self.properties: Mapping[str, Any] = {}
 
     def storage(self, address: str, properties: Mapping[str, Any]) -> Storage:
-        """Return what reaches an address.
+        """Return the storage for an address.
 
         Args:
-            address: of a file.
-            properties: of catalog and table, credentials included.
+            address: address of a file.
+            properties: properties of catalog and table, credentials included.
         """
         if self._foreign_io is None:
             if "://" not in address or address.startswith("file:"):
@@ -82,14 +82,14 @@ class Files:
                 load_file_io(self._foreign(properties), address),
                 memory_limit_bytes(self._environ),
             )
-        except Exception as error:  # what it needs may not be there, or be no file access at all
+        except Exception as error:  # a missing library, or a `py-io-impl` that is no FileIO
             raise StorageError(
                 f"{address} cannot be reached: neither by us nor by PyIceberg, which says: "
                 f"{quote(error)}"
             ) from error
 
     def _bucket(self, properties: Mapping[str, Any]) -> Storage:
-        """Return all of S3; the same object again while the S3 properties are the same."""
+        """Return a storage for all of S3, the same object while the S3 properties are equal."""
         said = {k: v for k, v in properties.items() if k.startswith(("s3.", "client."))}
         if self._s3 is None or self._s3[0] != said:
             vended = str(properties.get("s3.session-token") or "") and VENDED
@@ -103,7 +103,7 @@ class Files:
         return new_client(self._environ)
 
     def close(self) -> None:
-        """Give connections back."""
+        """Close all connections."""
         if "_client" in vars(self):
             self._client.close()
 
@@ -112,7 +112,7 @@ class Files:
         return others if self._foreign_io is None else others | {IO_IMPL: self._foreign_io}
 
     def read(self, address: str, properties: Mapping[str, Any]) -> bytes:
-        """Return a file's bytes; metadata that was just read or written is not read again."""
+        """Return a file's bytes; the last metadata file comes from the cache."""
         if self._metadata is not None and self._metadata[0] == address:
             return self._metadata[1]
         storage = self.storage(address, properties)
@@ -149,7 +149,7 @@ class Files:
         storage.delete(storage.path(path))
 
     def delete_many(self, paths: Sequence[str]) -> None:
-        """See `Storage.delete_many`; all lie in one storage, as one table's files do."""
+        """See `Storage.delete_many`; all paths are in one storage, as one table's files are."""
         if paths:
             storage = self.storage(paths[0], self.properties)
             storage.delete_many([storage.path(path) for path in paths])

@@ -1,4 +1,4 @@
-"""What PyIceberg reaches, and we do not: other clouds, roles to be assumed, a user's own files."""
+"""Storages only PyIceberg supports: other clouds, roles to assume, a user's own file access."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
 
 class ForeignStorage:
-    """See `Storage`; it cannot list, so no inbox can lie in it.
+    """See `Storage`; it cannot list, so it cannot hold an inbox.
 
     Args:
-        files: PyIceberg's access.
-        body_bytes: the longest file to read, whatever it is for.
+        files: PyIceberg's file access.
+        body_bytes: longest file to read, for any purpose.
     """
 
     def __init__(self, files: FileIO, body_bytes: int = OBJECT_BYTES) -> None:
@@ -37,11 +37,11 @@ class ForeignStorage:
         self._body_bytes = body_bytes
 
     def put(self, path: str, data: BytesLike) -> Put:
-        """See `Storage.put`; names are unique here, so nobody is asked whether one is taken."""
+        """See `Storage.put`; names are unique here, so it does not check for an existing file."""
         try:
             with self._io.new_output(path).create(overwrite=True) as stream:
                 stream.write(bytes(data))
-        except Exception as error:  # each kind of store has its own
+        except Exception as error:  # each kind of store has its own errors
             raise StorageError(f"{path} cannot be written: {quote(error)}") from error
         now_ms = time.time_ns() // 1_000_000
         return Put(new=True, size_bytes=len(memoryview(data)), stored_ms=now_ms)
@@ -66,7 +66,7 @@ class ForeignStorage:
         return data
 
     def part(self, path: str, start: int, length: int) -> ObjectPart:
-        """See `Storage.part`; PyIceberg does not say when it was stored."""
+        """See `Storage.part`; PyIceberg does not return the time of writing."""
         size_bytes = self.size(path)
         if size_bytes is None:
             raise NotThereError(f"{path} is not there")
@@ -118,7 +118,7 @@ class ForeignStorage:
 
 
 def _whole(stream: InputStream, limit_bytes: int) -> bytes:
-    """Return a file's bytes, or one more than the limit of a longer one."""
+    """Return a file's bytes; of a longer file, one byte more than the limit."""
     found = bytearray()
     while len(found) <= limit_bytes and (piece := stream.read(limit_bytes + 1 - len(found))):
         found += piece

@@ -1,10 +1,10 @@
-"""PyIceberg's view of our files.
+"""Our storages behind PyIceberg's FileIO interface.
 
     PyIceberg --TableIO--> Files --one request--> the store
 
-PyIceberg's own access asks whether a file is there before it writes and before it reads, and
-writes in parts. It makes a new `TableIO` with every load of a table; what is to outlive it,
-`Files`, travels in the catalog's properties, as objects of PyIceberg's own do (`auth.manager`).
+PyIceberg's own file access checks before each write and read whether the file exists, and writes in
+parts. PyIceberg makes a new `TableIO` with each load of a table. So the longer-lived `Files` object
+is in the catalog's properties, as PyIceberg's own `auth.manager` is.
 
 Source: PyIceberg's documentation, "FileIO", `py-io-impl`.
 """
@@ -32,7 +32,7 @@ class TableIO(FileIO):
     """See `FileIO`.
 
     Args:
-        properties: of catalog and table; with the `Files` of the catalog among them.
+        properties: properties of catalog and table, with the catalog's `Files` object.
     """
 
     def __init__(self, properties: dict[str, Any]) -> None:
@@ -57,11 +57,11 @@ class TableIO(FileIO):
             storage.delete(storage.path(address))
 
     def storage(self, address: str) -> Storage:
-        """Return what reaches an address."""
+        """Return the storage for an address."""
         return self.files.storage(address, self.properties)
 
     def size(self, address: str) -> int | None:
-        """Return a file's length; None when there is no such file."""
+        """Return a file's length; None if the file does not exist."""
         with _os_errors():
             storage = self.storage(address)
             return storage.size(storage.path(address))
@@ -108,7 +108,7 @@ class _Output(OutputFile):
 
 
 class _Upload:
-    """A file in memory; written as a whole when it is closed."""
+    """A file in memory; `close` writes it as a whole."""
 
     def __init__(self, table_io: TableIO, address: str, *, overwrite: bool) -> None:
         self._io = table_io
@@ -125,7 +125,7 @@ class _Upload:
         return self._open().tell()
 
     def close(self) -> None:
-        """See `OutputStream.close`; of repeated calls only the first writes."""
+        """See `OutputStream.close`; only the first call writes."""
         if self._data is None:
             return
         data, self._data = self._data.getvalue(), None
@@ -144,7 +144,7 @@ class _Upload:
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
         if kind is not None:
-            self._data = None  # half a file is none
+            self._data = None  # after an error, discard the incomplete file
         self.close()
 
 
@@ -157,7 +157,7 @@ def _length(table_io: TableIO, address: str) -> int:
 
 @contextmanager
 def _os_errors() -> Iterator[None]:
-    """Raise what PyIceberg expects of files."""
+    """Convert storage errors to the OS errors that PyIceberg expects."""
     try:
         yield
     except NotThereError as error:

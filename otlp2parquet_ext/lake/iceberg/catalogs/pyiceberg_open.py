@@ -1,7 +1,7 @@
-"""A catalog of PyIceberg's, opened so that it neither hangs nor tries a commit twice.
+"""Open a PyIceberg catalog such that it does not hang and does not retry commits.
 
-A transport that sends a commit again because its answer was lost turns a success into a conflict.
-So no transport beneath a catalog retries here; `LeanTable` does, and looks first.
+If a transport sends a commit again because the response was lost, a success becomes a conflict. So
+the transports of a catalog do not retry here. `LeanTable` retries, and first reads the table.
 
 Source: PyIceberg's documentation, "Catalogs"; botocore's, "Retries"; requests', "Timeouts".
 """
@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 REGION = "client.region"
 CONNECT_S = 5
 ANSWER_S = 20
-"""A call that hangs is left behind long before; these end the threads of such calls."""
+"""Read timeout of the transports, in seconds. The caller abandons a hanging call much earlier; this
+timeout ends the call's thread."""
 
 
 def open_catalog(
@@ -43,13 +44,14 @@ def open_catalog(
     """Open a catalog.
 
     Args:
-        name: of the catalog; a SQL catalog keeps its tables under it.
-        properties: PyIceberg's for it.
-        files: reaches the files of its tables.
-        environ: variables of the process.
+        name: name of the catalog; a SQL catalog stores it with each table.
+        properties: PyIceberg's properties of the catalog.
+        files: storage of the tables' files.
+        environ: environment variables of the process.
 
     Raises:
-        CommitError: there is none of that name, or it cannot be opened; says what to set.
+        CommitError: the catalog is not configured, or cannot be opened; the message names the
+            setting to add.
     """
     body_bytes = memory_limit_bytes(environ)
     bound_requests(body_bytes)
@@ -58,7 +60,7 @@ def open_catalog(
         FILES: files,
         **_without_retries(properties, body_bytes),
     }
-    # boto3 does not know Lambda's own variable.
+    # boto3 does not read AWS_REGION, which Lambda sets.
     region = {REGION: environ["AWS_REGION"]} if environ.get("AWS_REGION") else {}
     _warn_of_clear_text(properties)
     try:
@@ -69,7 +71,7 @@ def open_catalog(
         raise CommitError(_unknown(name, known_catalogs(environ))) from error
     except NotInstalledError as error:
         raise CommitError(f"catalog://{name} needs {_extra_for(error)}") from error
-    except Exception as error:  # whatever SDK or driver is behind it
+    except Exception as error:  # each SDK or driver has its own errors
         raise CommitError(f"catalog://{name} cannot be opened: {explained(error)}") from error
     _adapt(catalog)
     files.properties = catalog.properties
@@ -77,7 +79,7 @@ def open_catalog(
 
 
 def _warn_of_clear_text(properties: Mapping[str, str]) -> None:
-    """Warn of a token or a credential that can be read on its way to a REST catalog."""
+    """Log a warning if a token or credential would go unencrypted to a REST catalog."""
     catalog = properties.get("uri", "")
     goes = {"token": catalog, "credential": properties.get("oauth2-server-uri") or catalog}
     for secret in filter(properties.get, goes):
@@ -86,9 +88,9 @@ def _warn_of_clear_text(properties: Mapping[str, str]) -> None:
 
 
 def _extra_for(error: Exception) -> str:
-    """Say what to install; the layer has what Lambda's own catalogs need, and nothing can be added.
+    """Return the package to install. The layer has all packages that AWS's catalogs need.
 
-    PyIceberg names its own extra, in the version of it that has been chosen here already.
+    PyIceberg's own message would name an extra of PyIceberg, not one of this package.
     """
     if "AWS" in str(error):
         return "boto3: pip install 'otlp2parquet-ext[glue]'; glue://DATABASE does without"
@@ -96,7 +98,10 @@ def _extra_for(error: Exception) -> str:
 
 
 def _load(name: str, properties: dict[str, Any]) -> Catalog:
-    """Load a catalog; again if another process makes a database's tables at the same moment."""
+    """Load a catalog; try again after a database error.
+
+    Another process may have created the database's tables at the same moment.
+    """
     try:
         return load_catalog(name, **properties)
     except Exception as error:
@@ -109,7 +114,7 @@ DATABASE_ERRORS = frozenset({"OperationalError", "ProgrammingError", "IntegrityE
 
 
 def lasting(error: BaseException) -> bool:
-    """Tell whether a request was surely refused, and would be again: nothing happened."""
+    """Return whether a request was certainly refused, so that a retry would be refused, too."""
     status = _status(error)
     if isinstance(error, RESTError):
         return type(error).__name__ in REFUSALS and "Throttl" not in str(error)
@@ -129,7 +134,7 @@ REFUSALS = frozenset(
         "NoSuchNamespaceError",
         "ValidationException",
         "NotImplementedError",
-        "ProgrammingError",  # a database's: no such table, permission denied
+        "ProgrammingError",  # from a database: no such table, permission denied
         "NoCredentialsError",
         "PartialCredentialsError",
         "NoRegionError",
@@ -139,7 +144,7 @@ THROTTLING = ("Throttl", "TooManyRequests", "ProvisionedThroughputExceeded", "Re
 
 
 def _status(error: BaseException) -> int | None:
-    """Return the HTTP status in an error of botocore's."""
+    """Return the HTTP status in an error of botocore."""
     response = getattr(error, "response", None)
     if not isinstance(response, dict):
         return None
@@ -161,7 +166,7 @@ def _unknown(name: str, known: Sequence[str]) -> str:
 
 
 def _without_retries(properties: Mapping[str, str], body_bytes: int) -> dict[str, Any]:
-    """Return the properties by which PyIceberg's transports do not retry."""
+    """Return properties that turn off the retries of PyIceberg's transports."""
     off: dict[str, Any] = {"glue.max-retries": 0, "rest.sigv4.max-retries": 0}
     aws = properties.get("type", "").lower() in ("glue", "dynamodb")
     if aws or properties.get("rest.sigv4-enabled", "false").lower() == "true":
@@ -170,9 +175,9 @@ def _without_retries(properties: Mapping[str, str], body_bytes: int) -> dict[str
 
 
 def _botocore_session(body_bytes: int) -> object:
-    """Return a session whose clients try once, read no end of answers, and wait for none."""
+    """Return a session whose clients do not retry, with bounded responses and timeouts."""
     try:
-        # As PyIceberg does, only for catalogs that need it.
+        # Imported here, as in PyIceberg, only for catalogs that need it.
         from botocore.config import Config  # noqa: PLC0415
         from botocore.session import get_session  # noqa: PLC0415
     except ImportError as error:
@@ -192,10 +197,10 @@ def _botocore_session(body_bytes: int) -> object:
 
 
 def _adapt(catalog: Catalog) -> None:
-    """Correct what PyIceberg has no property for; a test says when it is no longer there.
+    """Patch two behaviours that PyIceberg has no property for; a test fails once they change.
 
-    Requests to a REST catalog have no time limit. Before every commit AWS is asked whether a
-    database belongs to S3 Tables, though that never changes.
+    Requests to a REST catalog have no timeout. Before each commit to Glue, PyIceberg asks AWS
+    whether the database belongs to S3 Tables, which never changes.
     """
     session: Any = getattr(catalog, "_session", None)
     if session is not None:

@@ -1,8 +1,9 @@
-"""S3 as PyIceberg's properties describe it, reached with requests of our own.
+"""Our own S3 storage, configured by PyIceberg's properties.
 
-    s3.endpoint, s3.region, s3.access-key-id, …, then AWS's own variables --> S3Storage
+    s3.endpoint, s3.region, s3.access-key-id, …, else AWS's own variables --> S3Storage
 
-Needs nothing of PyIceberg, so that files of a `catalog://` table can be stored without it.
+This module does not import PyIceberg, so that files of a `catalog://` table can be stored without
+it.
 
 Source: PyIceberg's documentation, "FileIO", "S3"; Apache Iceberg REST catalog specification,
 "LoadTableResult", "AWS Configurations".
@@ -35,11 +36,11 @@ NOT_OURS = frozenset(
         "s3.retry-strategy-impl",
     }
 )
-"""What only PyIceberg's own access does."""
+"""Properties that only PyIceberg's own file access supports."""
 
 
 def reachable(properties: Mapping[str, Any]) -> bool:
-    """Tell whether our requests can do what the properties ask for."""
+    """Return whether our S3 storage supports all these properties."""
     return not any(properties.get(name) for name in NOT_OURS)
 
 
@@ -49,10 +50,10 @@ def s3_storage(
     """Return a storage.
 
     Args:
-        properties: of the catalog, or of a table as its catalog has loaded it.
-        environ: has what they leave open.
-        client: sends; may be shared.
-        root: `bucket/prefix`; empty for all buckets.
+        properties: properties of the catalog, or of a loaded table.
+        environ: environment variables for all settings that the properties leave open.
+        client: sends the requests; may be shared.
+        root: `bucket/prefix`; "" for all buckets.
     """
 
     def option(name: str, *variables: str) -> str:
@@ -75,7 +76,7 @@ def s3_storage(
 
 
 def _path_style(properties: Mapping[str, Any]) -> bool | None:
-    """Return how the bucket is addressed: Java's property, PyIceberg's, or what is usual."""
+    """Return the addressing style from Java's property or PyIceberg's; None for the usual one."""
     if str(properties.get("s3.path-style-access", "")).lower() == "true":
         return True
     if str(properties.get("s3.force-virtual-addressing", "")).lower() == "true":

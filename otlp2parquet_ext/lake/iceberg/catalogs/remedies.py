@@ -1,4 +1,4 @@
-"""What has to be changed when a catalog does not let us: the permission or the setting. Pure.
+"""The permission or setting to change when a catalog refuses a request. Pure.
 
 Source: AWS service authorization reference, "Amazon S3 Tables", "AWS Glue"; Amazon S3 user guide,
 "Amazon S3 Tables Iceberg REST endpoint"; AWS Glue developer guide, "AWS Glue REST APIs".
@@ -25,7 +25,7 @@ ACTION = re.compile(r"[a-z0-9]+:[A-Za-z]+")
 
 
 class Operation(Enum):
-    """What we ask of a catalog, as messages call it."""
+    """A request to a catalog, by its name in messages."""
 
     CONFIG = "the catalog's configuration"
     LOAD = "loading the table"
@@ -63,12 +63,12 @@ ABSENT: Mapping[Operation, str] = {
 
 
 class Remedies(msgspec.Struct, frozen=True):
-    """What to do about a refusal by one catalog.
+    """The remedies for refusals of one catalog.
 
     Attributes:
-        actions: the IAM actions an operation needs; empty for a catalog that is not AWS's.
-        resource: what they must be allowed on.
-        identity: where our credentials come from, and how to change them.
+        actions: the IAM actions of each operation; empty for a catalog outside of AWS.
+        resource: the resource on which they must be allowed.
+        identity: a sentence about the source of our credentials.
     """
 
     actions: Mapping[Operation, str]
@@ -76,7 +76,7 @@ class Remedies(msgspec.Struct, frozen=True):
     identity: str
 
     def refusal(self, operation: Operation, found: CatalogFailure) -> CommitError:
-        """Return an operation's refusal in words: the catalog's own, and what to do about it."""
+        """Return the error for a refused operation: the catalog's message, and the remedy."""
         said = (str(found), self._advice(operation, outcome(found)))
         error = CommitError(
             f"{operation.value} was refused with {'; '.join(part for part in said if part)}"
@@ -86,7 +86,7 @@ class Remedies(msgspec.Struct, frozen=True):
         return error
 
     def _advice(self, operation: Operation, what: CatalogOutcome) -> str:
-        """Return what to do; empty when there is nothing."""
+        """Return the remedy; "" without one."""
         if what is CatalogOutcome.ABSENT:
             return ABSENT[operation]
         if what is CatalogOutcome.UNIDENTIFIED:
@@ -118,7 +118,7 @@ def s3_tables(bucket_arn: str) -> Remedies:
 
 
 def glue(database: str, table: str, region: str = "*") -> Remedies:
-    """Return the remedies of a table in Glue, whichever of its interfaces is used."""
+    """Return the remedies of a table in Glue, for Glue's own API and its REST endpoint."""
     arn = f"arn:aws:glue:{region}:*"
     resource = f"{arn}:catalog, {arn}:database/{database} and {arn}:table/{database}/{table}"
     return Remedies(GLUE, f"{resource} (and the same in Lake Formation, if it is on)", AWS_IDENTITY)
@@ -129,6 +129,6 @@ def other(label: str, identity: str) -> Remedies:
 
     Args:
         label: the table's name.
-        identity: one of the sentences above.
+        identity: one of the sentences above about credentials.
     """
     return Remedies({}, label, identity)

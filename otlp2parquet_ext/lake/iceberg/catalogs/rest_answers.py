@@ -1,4 +1,4 @@
-"""What a REST catalog answers when all is well. Pure.
+"""The successful responses of a REST catalog. Pure.
 
 Source: Apache Iceberg REST catalog, OpenAPI specification, "CatalogConfig", "LoadTableResult".
 """
@@ -13,17 +13,17 @@ from otlp2parquet_ext.lake.iceberg.commit.catalog import Version
 
 
 class Config(msgspec.Struct, frozen=True):
-    """The answer to `config_request`: properties beneath, and above, those of the client."""
+    """The response to `config_request`: defaults for the client's properties, and overrides."""
 
     defaults: dict[str, Any] = {}
     overrides: dict[str, Any] = {}
 
     def get(self, name: str, own: str = "") -> str:
-        """Return a property, given the client's `own`; empty when nobody says anything."""
+        """Return a property: the override, else the client's `own`, else the default, else ""."""
         return str(self.overrides.get(name) or own or self.defaults.get(name) or "")
 
     def storage(self) -> dict[str, str]:
-        """Return what it says about files."""
+        """Return the properties about file access."""
         return _about_files({**self.defaults, **self.overrides})
 
 
@@ -38,13 +38,13 @@ class StorageCredential(msgspec.Struct, frozen=True):
 
 
 class Loaded(msgspec.Struct, frozen=True, rename="kebab"):
-    """The answer to `load_request`, `create_request`, `commit_request`.
+    """The response to `load_request`, `create_request`, `commit_request`.
 
     Attributes:
-        metadata: the table's.
-        metadata_location: where it lies.
-        config: what a client of this table should use.
-        storage_credentials: likewise, and before `config`.
+        metadata: the table's metadata.
+        metadata_location: address of the metadata.
+        config: properties for clients of this table.
+        storage_credentials: credentials for its files, with precedence over `config`.
     """
 
     metadata: dict[str, Any]
@@ -54,11 +54,11 @@ class Loaded(msgspec.Struct, frozen=True, rename="kebab"):
 
     @property
     def version(self) -> Version:
-        """The table as it was when the catalog answered."""
+        """The table at the time of the response."""
         return Version(self.metadata_location or "", self.metadata)
 
     def storage(self) -> dict[str, str]:
-        """Return how to reach the table's files; of credentials those that fit its place best."""
+        """Return the properties for file access, with the credentials of the longest prefix."""
         location = str(self.metadata.get("location", ""))
         fitting = [c for c in self.storage_credentials or () if location.startswith(c.prefix)]
         best = max(fitting, key=lambda credential: len(credential.prefix), default=None)
@@ -70,7 +70,7 @@ decode_loaded = msgspec.json.Decoder(Loaded).decode
 
 
 def _about_files(properties: dict[str, Any]) -> dict[str, str]:
-    """Return the properties that matter to storage; some catalogs send booleans and numbers."""
+    """Return the properties about storage as text; some catalogs send booleans and numbers."""
     return {
         name: value if isinstance(value, str) else msgspec.json.encode(value).decode()
         for name, value in properties.items()

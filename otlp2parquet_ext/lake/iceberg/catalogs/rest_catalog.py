@@ -1,12 +1,12 @@
-"""A table in a REST catalog, as the lean append needs it: mostly from memory.
+"""A table in a REST catalog for the lean append, mostly from memory.
 
-    load:   what our last commit returned, while nobody else writes; asked for else
-    commit: the change; what comes back is the table as it is then
+    load:   the result of our last commit, if no other writer is active; else a request
+    commit: sends the change; the response holds the new table
 
-What is remembered need not be current: a commit asserts that `main` is where it was. But a
-catalog drops a tag that somebody has since put on a snapshot the commit expires, so memory is
-trusted for `FRESH_MS` only. And while others write, too, asking is cheaper than losing to them:
-a table that somebody else has changed within that time is asked for before every commit.
+The remembered table may be out of date, because a commit asserts the current snapshot of `main`.
+But a commit could expire a snapshot that another program has tagged in the meantime, so the memory
+is used for `FRESH_MS` only. While other writers are active, a request costs less than a lost
+commit. So if another writer has changed the table within `FRESH_MS`, each commit loads it first.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class RestCatalog:
     """See `Catalog`.
 
     Args:
-        client: speaks to the catalog.
+        client: sends the requests to the catalog.
     """
 
     def __init__(self, client: RestClient) -> None:
@@ -40,7 +40,7 @@ class RestCatalog:
         self._storage: Mapping[str, str] | None = None
 
     def load(self, deadline_ms: int, *, fresh: bool = False) -> Version | None:
-        """See `Catalog.load`; free when our own last commit is good enough."""
+        """See `Catalog.load`; without a request if the result of our last commit is enough."""
         age_ms = _now_ms() - self._latest_ms
         if not fresh and self._latest is not None and self._alone and 0 <= age_ms < FRESH_MS:
             return self._latest
@@ -67,11 +67,11 @@ class RestCatalog:
         return True
 
     def storage_config(self, deadline_ms: int, *, again: bool = False) -> Mapping[str, str]:
-        """Return what the catalog says about reaching the table's files: `s3.…`, `client.…`.
+        """Return the catalog's properties for access to the table's files: `s3.…`, `client.…`.
 
         Args:
             deadline_ms: Unix ms.
-            again: ask, even if something is remembered: credentials end.
+            again: ask the catalog even if a result is remembered, because credentials expire.
 
         Raises:
             CommitError: the catalog refused or could not be reached.
@@ -81,7 +81,7 @@ class RestCatalog:
         return self._client.config(deadline_ms).storage() | dict(self._storage or {})
 
     def _ask(self, deadline_ms: int) -> Version | None:
-        """Ask for the table, and find out whether others are writing to it."""
+        """Load the table, and note whether other writers are active."""
         left, self._latest = self._latest, None
         found = self._client.load(deadline_ms)
         if found is None:
@@ -101,7 +101,7 @@ class RestCatalog:
 
 
 def _mark(version: Version) -> tuple[object, ...]:
-    """Return what changes whenever a table does."""
+    """Return a value that differs after each change of the table."""
     return version.location, version.metadata.get("last-updated-ms")
 
 

@@ -1,8 +1,8 @@
-"""Speaks to a REST catalog about one table, and sorts its answers.
+"""Send requests about one table to a REST catalog, and classify the responses.
 
-    answer --> the table | None, there is none | Conflict | OutcomeUnknownError | CommitError
+    response --> the table | None if missing | lost commit | OutcomeUnknownError | CommitError
 
-Knows how the catalog wants to be spoken to, and nothing of the table: see rest_catalog.py.
+This module handles the catalog's configuration and URLs; rest_catalog.py remembers the table.
 
 Source: Apache Iceberg REST catalog, OpenAPI specification.
 """
@@ -61,11 +61,11 @@ LIMITS = {
     Operation.CREATE: METADATA,
     Operation.COMMIT: METADATA,
 }
-"""How much of each answer is read: only a table's metadata may be long."""
+"""Limit of each response: only a table's metadata may be long."""
 
 
 class Sender(Protocol):
-    """Says to the catalog who we are: `web.aws.AwsClient`, `bearer.BearerClient`."""
+    """Sends authenticated requests: `http.aws.AwsClient`, `bearer.BearerClient`."""
 
     def request(
         self,
@@ -82,15 +82,15 @@ class Sender(Protocol):
 
 
 class RestTable(msgspec.Struct, frozen=True):
-    """What the user says of a table in a REST catalog.
+    """The user's settings for a table in a REST catalog.
 
     Attributes:
-        uri: of the catalog, without `/v1`.
-        warehouse: the catalog's name for what we want of it; may be empty.
-        namespace: its levels, with dots between.
-        name: of the table.
-        prefix: of paths, for a catalog that does not say one itself; quoted.
-        vended: ask for credentials for the table's files.
+        uri: the catalog's URL, without `/v1`.
+        warehouse: the warehouse's name in the catalog; may be "".
+        namespace: its levels, separated by dots.
+        name: name of the table.
+        prefix: percent-encoded prefix of paths, if the catalog's configuration has none.
+        vended: request credentials for the table's files.
     """
 
     uri: str
@@ -102,11 +102,11 @@ class RestTable(msgspec.Struct, frozen=True):
 
 
 class Committed(msgspec.Struct, frozen=True):
-    """The answer to a commit.
+    """The result of a commit.
 
     Attributes:
-        landed: False when the table was not as it was any more.
-        table: as it is then; None when the catalog does not say.
+        landed: the commit succeeded; False if another writer has changed the table.
+        table: the new table; None if the response does not hold it.
     """
 
     landed: bool
@@ -117,9 +117,9 @@ class RestClient:
     """One table in a REST catalog.
 
     Args:
-        sender: reaches the catalog.
+        sender: sends authenticated requests.
         wanted: the table.
-        remedies: for messages.
+        remedies: advice for messages.
     """
 
     def __init__(self, sender: Sender, wanted: RestTable, remedies: Remedies) -> None:
@@ -129,7 +129,7 @@ class RestClient:
         self._config: rest_answers.Config | None = None
 
     def load(self, deadline_ms: int) -> rest_answers.Loaded | None:
-        """Return the table as it is now; None when there is none.
+        """Return the current table; None if it does not exist.
 
         Raises:
             CommitError: the catalog refused or could not be reached.
@@ -143,14 +143,14 @@ class RestClient:
         raise self._remedies.refusal(Operation.LOAD, found)
 
     def create(self, metadata: Metadata, deadline_ms: int) -> rest_answers.Loaded | None:
-        """Create the table, and its namespace if need be; None when there is one already.
+        """Create the namespace and the table; return None if the table exists already.
 
-        The namespace comes first: SeaweedFS, asked for a table of a namespace that is not there,
-        refuses, and cannot create that namespace any more. A role that may not create namespaces is
-        refused, and goes on: the namespace may exist already.
+        The namespace is created first. SeaweedFS refuses a table in a missing namespace, and then
+        cannot create that namespace any more. If the role may not create namespaces, the refusal is
+        ignored, because the namespace may exist.
 
         Args:
-            metadata: as it would be; the catalog may choose another location.
+            metadata: metadata for the new table; the catalog may choose another location.
             deadline_ms: Unix ms.
 
         Raises:
@@ -179,11 +179,11 @@ class RestClient:
         return answer if answer.status in DONE else failure(answer)
 
     def commit(self, base: Metadata, change: TableChange, deadline_ms: int) -> Committed:
-        """Apply a change if the table is still as it was: one attempt, never a second.
+        """Apply a change if the table is still `base`; sends exactly one request.
 
         Raises:
-            OutcomeUnknownError: the catalog may have done it.
-            CommitError: it surely has not, and not because of others.
+            OutcomeUnknownError: the catalog may have applied it.
+            CommitError: the catalog refused for another reason than a conflict.
         """
         request = commit_request(self._table(deadline_ms), base, change)
         try:
@@ -202,7 +202,7 @@ class RestClient:
                 raise self._remedies.refusal(Operation.COMMIT, found)
 
     def try_commit(self, base: Metadata, deadline_ms: int) -> None:
-        """Ask for a commit to another table of this name: it is refused, but not for who we are.
+        """Send a commit that requires another table UUID; a permitted client gets a conflict.
 
         Raises:
             CommitError: a commit of ours would be refused, or the catalog cannot be reached.
@@ -215,7 +215,7 @@ class RestClient:
             raise self._remedies.refusal(Operation.COMMIT, found)
 
     def config(self, deadline_ms: int) -> rest_answers.Config:
-        """Return how the catalog wants to be spoken to; asked once."""
+        """Return the catalog's configuration; requested once."""
         if self._config is None:
             request = config_request(self._wanted.uri, self._wanted.warehouse)
             answer = self._send(Operation.CONFIG, request, deadline_ms)
@@ -259,10 +259,10 @@ class RestClient:
 
 
 def _followed(theirs: str, ours: str) -> str:
-    """Return where a catalog wants to be spoken to.
+    """Return the URL that the catalog's configuration names.
 
     Raises:
-        CommitError: elsewhere, or without TLS: who answers there would have our token.
+        CommitError: another host, or no TLS: our token must not go there.
     """
     try:
         followed = theirs == ours or same_family(theirs, ours)
@@ -278,7 +278,7 @@ def _followed(theirs: str, ours: str) -> str:
 
 
 class _LandedError(CommitError):
-    """The commit has landed, but its answer is too long to be read."""
+    """The commit succeeded, but its response is too long to read."""
 
 
 def _table(answer: Response) -> rest_answers.Loaded:
@@ -291,7 +291,7 @@ def _table(answer: Response) -> rest_answers.Loaded:
 
 
 def _table_or_none(answer: Response) -> rest_answers.Loaded | None:
-    """Read the answer to a commit that has landed: nothing in it can undo that."""
+    """Parse the response to a successful commit; None if malformed: the commit stays a success."""
     try:
         return _table(answer)
     except CommitError:

@@ -1,9 +1,8 @@
-"""What a REST catalog is asked, as values. Pure.
+"""The requests to a REST catalog, as values. Pure.
 
-    Table (where) + Metadata, Change (what) --> Request (method, URL, JSON)
+    Table (address) + Metadata, TableChange --> RestRequest (method, URL, JSON)
 
-A commit says what must still hold (`requirements`) and what to do (`updates`); the catalog
-makes the metadata.
+A commit holds conditions (`requirements`) and changes (`updates`); the catalog writes the metadata.
 
 Source: Apache Iceberg REST catalog, OpenAPI specification.
 """
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.lake.iceberg.format.snapshot import Metadata, TableChange
 
 SEPARATOR = "%1F"
-"""Between the levels of a namespace in a URL, unless the catalog says otherwise."""
+"""Default separator of a namespace's levels in a URL; the catalog may set another."""
 
 NO_SNAPSHOT = -1
 RETENTION = ("max-ref-age-ms", "max-snapshot-age-ms", "min-snapshots-to-keep")
@@ -34,7 +33,7 @@ class RestRequest(msgspec.Struct, frozen=True):
 
     Attributes:
         method: GET or POST.
-        url: complete.
+        url: the complete URL.
         body: JSON; empty for GET.
     """
 
@@ -44,14 +43,14 @@ class RestRequest(msgspec.Struct, frozen=True):
 
 
 class Table(msgspec.Struct, frozen=True):
-    """Where a catalog has a table.
+    """The address of a table in a catalog.
 
     Attributes:
-        uri: of the catalog, without `/v1`.
+        uri: the catalog's URL, without `/v1`.
         namespace: n > 0 levels.
-        name: of the table.
-        prefix: path between `v1` and the rest, as the catalog says it: quoted already.
-        separator: between levels, quoted.
+        name: name of the table.
+        prefix: path after `v1` from the catalog's configuration, percent-encoded.
+        separator: separator of levels, percent-encoded.
     """
 
     uri: str
@@ -61,43 +60,43 @@ class Table(msgspec.Struct, frozen=True):
     separator: str = SEPARATOR
 
     def url(self, *path: str) -> str:
-        """Return the address of a path below the prefix; its parts are quoted already."""
+        """Return the URL of a path below the prefix; its parts are percent-encoded."""
         parts = (self.uri.rstrip("/"), "v1", self.prefix.strip("/"), *path)
         return "/".join(part for part in parts if part)
 
     def tables_url(self, *path: str) -> str:
-        """Return the address of a path below the namespace's tables."""
+        """Return the URL of a path below the namespace's tables."""
         levels = self.separator.join(_quoted(level) for level in self.namespace)
         return self.url("namespaces", levels, "tables", *path)
 
 
 def config_request(uri: str, warehouse: str) -> RestRequest:
-    """Ask how the catalog wants to be spoken to.
+    """Return the request for the catalog's configuration.
 
     Args:
-        uri: of the catalog.
-        warehouse: as the destination names it; empty if it does not.
+        uri: the catalog's URL.
+        warehouse: the warehouse in the destination's URL; "" without one.
     """
     query = "?" + urlencode({"warehouse": warehouse}, quote_via=quote, safe="") if warehouse else ""
     return RestRequest("GET", f"{uri.rstrip('/')}/v1/config{query}")
 
 
 def load_request(table: Table) -> RestRequest:
-    """Ask for a table as it is now."""
+    """Return the request for the current table."""
     return RestRequest("GET", table.tables_url(_quoted(table.name)))
 
 
 def namespace_request(table: Table) -> RestRequest:
-    """Create the namespace."""
+    """Return the request that creates the namespace."""
     return _post(table.url("namespaces"), {"namespace": table.namespace, "properties": {}})
 
 
 def create_request(table: Table, metadata: Metadata) -> RestRequest:
-    """Create the table, in one step.
+    """Return the request that creates the table in one step.
 
     Args:
-        table: where.
-        metadata: as it would be; an empty `location` leaves the place to the catalog.
+        table: the table.
+        metadata: metadata for the new table; with an empty `location` the catalog chooses.
     """
     spec = metadata["default-spec-id"]
     wanted = {
@@ -112,16 +111,16 @@ def create_request(table: Table, metadata: Metadata) -> RestRequest:
 
 
 def commit_request(table: Table, base: Metadata, change: TableChange) -> RestRequest:
-    """Apply a change, provided that `main` of this very table is where it was.
+    """Return the request for a change, on condition that table UUID and `main` are unchanged.
 
-    The update repeats the properties that others set for `main`, such as how long it keeps its
-    snapshots: an update that leaves one out would reset it. Snapshots go one by one: catalogs with
-    Iceberg's Java library before 1.10 take no more than one at a time.
+    The update repeats the properties of `main`, for example its snapshot retention, because an
+    update without them would reset them. Each snapshot is removed by its own update: catalogs with
+    Iceberg's Java library before 1.10 accept only one snapshot in an update.
 
     Args:
-        table: where.
-        base: what the change was made for.
-        change: what to do.
+        table: the table.
+        base: the metadata that the change was made for.
+        change: the change.
     """
     main = base.get("refs", {}).get(MAIN, {})
     head = main.get("snapshot-id", base.get("current-snapshot-id"))
@@ -152,11 +151,11 @@ def commit_request(table: Table, base: Metadata, change: TableChange) -> RestReq
 
 
 def impossible_request(table: Table, base: Metadata) -> RestRequest:
-    """Change nothing, provided that the table is another one.
+    """Return a commit without changes, on the false condition of another table UUID.
 
     Args:
-        table: where.
-        base: as it is.
+        table: the table.
+        base: the table's metadata.
     """
     other = f"{base['table-uuid'][:-1]}{'1' if base['table-uuid'].endswith('0') else '0'}"
     body = {

@@ -1,4 +1,4 @@
-"""Whose signature a REST catalog wants, and what follows from it. Pure.
+"""The signature that a REST catalog requires, with its URL and remedies. Pure.
 
     destination: arn:aws:s3tables:…   rest+https://…?warehouse=…&signing-name=…&signing-region=…
 
@@ -25,19 +25,19 @@ GLUE = "glue"
 
 
 class Signing(NamedTuple):
-    """What SigV4 signs for."""
+    """The service name and region of a SigV4 signature."""
 
     service: str
     region: str
 
 
 def signing(uri: str, warehouse: str, *, name: str = "", region: str = "") -> Signing | None:
-    """Return whose signature a catalog wants; None for one that wants none.
+    """Return the signature that a catalog requires; None if it requires none.
 
     Args:
-        uri, warehouse: of the catalog.
-        name, region: what the user says of it: options `signing-name`, `signing-region`. A
-            region that neither the user nor an address tells is left empty.
+        uri, warehouse: the catalog's URL and warehouse.
+        name, region: the user's options `signing-name` and `signing-region`. Without the option,
+            the region comes from the URL; if that has none, it is "".
     """
     bucket, host = BUCKET.fullmatch(warehouse), HOST.fullmatch(urlsplit(uri).hostname or "")
     service = name or (host[1] if host else "") or (S3_TABLES if bucket else "")
@@ -47,12 +47,12 @@ def signing(uri: str, warehouse: str, *, name: str = "", region: str = "") -> Si
 
 
 def table_bucket(arn: str, namespace: str, table: str, endpoint: str = "") -> RestTable | None:
-    """Return a table of S3 Tables; None when the ARN is not that of a table bucket.
+    """Return a table of S3 Tables; None if the ARN is not that of a table bucket.
 
     Args:
-        arn: of the table bucket.
+        arn: ARN of the table bucket.
         namespace, table: the table's name.
-        endpoint: another than AWS's own, with its scheme; `/iceberg` is added.
+        endpoint: another endpoint than AWS's, with its scheme; `/iceberg` is appended.
     """
     found = BUCKET.fullmatch(arn)
     if found is None:
@@ -63,7 +63,7 @@ def table_bucket(arn: str, namespace: str, table: str, endpoint: str = "") -> Re
 
 
 def remedies_for(wanted: RestTable, signed: Signing) -> Remedies:
-    """Return what to do about refusals of a catalog that wants signatures."""
+    """Return the remedies for refusals of a catalog with signed requests."""
     if signed.service == S3_TABLES:
         return remedies.s3_tables(wanted.warehouse)
     if signed.service == GLUE:

@@ -1,7 +1,7 @@
-"""The SQLite catalog: where each table's metadata lies, in the layout of PyIceberg's SQL catalog.
+"""The SQLite catalog: the location of each table's metadata, as PyIceberg's SQL catalog stores it.
 
-One connection a call: a file that was replaced, or a process that was frozen for an hour in
-between, must not matter.
+Each call opens its own connection. So a replaced file, or a long freeze between two calls, has no
+effect.
 
 Source: PyIceberg's documentation of its SQL catalog; Iceberg's JDBC catalog, schema version 1.
 """
@@ -103,14 +103,14 @@ class SqlitePointer:
             raise OutcomeUnknownError(f"{self._database}: {quote(error)}") from error
 
     def try_swap(self, deadline_ms: int) -> None:
-        """See `TryingPointer`: the right to write is asked for, and given back."""
+        """See `TryingPointer`: takes the write lock, and releases it."""
         with self._errors(), self._connection(deadline_ms) as connection:
             connection.execute("BEGIN IMMEDIATE")
             connection.execute("ROLLBACK")
 
     @contextmanager
     def _connection(self, deadline_ms: int) -> Iterator[sqlite3.Connection]:
-        """Open the database; statements wait for other writers, but not beyond the deadline."""
+        """Open the database; statements wait for other writers until the deadline."""
         timeout_s = max(0.0, deadline_ms / 1_000 - time.time())
         opened = sqlite3.connect(self._database, timeout=timeout_s, isolation_level=None)
         with closing(opened) as connection:

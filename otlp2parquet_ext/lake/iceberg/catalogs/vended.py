@@ -1,6 +1,7 @@
 """Credentials for a table's files that its REST catalog vends.
 
-They last an hour or so; when they are about to end, or are refused, the catalog is asked again.
+They are valid for about an hour. Before they expire, or after a refusal, the catalog is asked for
+new ones.
 
 Source: Apache Iceberg REST catalog, OpenAPI specification, "LoadTableResult".
 """
@@ -25,15 +26,15 @@ MARGIN_MS = 60_000
 
 
 def vends(config: Mapping[str, str]) -> bool:
-    """Whether a table's configuration has credentials in it."""
+    """Return whether a table's configuration holds credentials."""
     return KEY_ID in config and SECRET in config
 
 
 class VendedCredentials:
-    """What signs requests for the table's files, in the place of a `CredentialSource`.
+    """The credentials for requests to the table's files, instead of a `CredentialSource`.
 
     Args:
-        config: returns the table's configuration; asks the catalog for it if told `again`.
+        config: returns the table's configuration; with `again` it asks the catalog.
     """
 
     def __init__(self, config: Configured) -> None:
@@ -41,10 +42,10 @@ class VendedCredentials:
         self._again = False
 
     def current(self, deadline_ms: int) -> Credentials:
-        """Return credentials that are good for a while.
+        """Return credentials that do not expire soon.
 
         Raises:
-            CredentialsError: the catalog cannot be asked, or vends none.
+            CredentialsError: the catalog did not respond, or vends no credentials.
         """
         try:
             found = self._config(deadline_ms, again=self._again)
@@ -59,7 +60,7 @@ class VendedCredentials:
         return Credentials(found[KEY_ID], found[SECRET], found.get(TOKEN))
 
     def refused(self) -> bool:
-        """Ask the catalog for others next time."""
+        """Request new credentials from the catalog at the next use."""
         self._again = True
         return True
 
