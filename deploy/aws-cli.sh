@@ -1,22 +1,22 @@
 #!/usr/bin/env bash
-# Attaches the layer to functions that are there already, and takes it off again (roll back).
+# Attaches the layer to existing functions, and removes it again (roll back).
 #
 #   deploy/aws-cli.sh attach --layer LAYER_ARN --policy POLICY_ARN --set OTLP2PARQUET_DESTINATION=s3://B/P FUNCTION...
 #   deploy/aws-cli.sh attach --layer LAYER_ARN --set OTLP2PARQUET_DESTINATION=s3://B/P --tag telemetry=lake
 #   deploy/aws-cli.sh detach --policy POLICY_ARN --tag telemetry=lake
 #
-# What else a function has stays: its other layers and variables, in their order. AWS's own command
-# replaces both lists. Attaching again updates the layer's version and the variables named.
+# A function keeps its other layers and variables, in their order. (AWS's own command replaces both
+# lists.) Attaching again updates the version of the layer and the named variables.
 #
 # FUNCTION...        names or ARNs
-# --tag KEY=VALUE    every function of the region with that tag, instead of names
-# --layer ARN        the layer version; twice, once for each architecture, if there are functions of both
-# --set NAME=VALUE   a variable; may be repeated
+# --tag KEY=VALUE    all functions of the region with this tag, instead of names
+# --layer ARN        the layer version; give one for each architecture that the functions have
+# --set NAME=VALUE   a variable of the function; may be repeated
 # --policy ARN       a managed policy for the functions' roles, such as WriterPolicyArn of the templates;
-#                    detach takes it off; give it only if no other function of the role needs it
-# --layer-name NAME  detach: the layers' name (default: otlp2parquet-ext and what begins with it)
-# --region, --profile  as the AWS CLI has them
-# --dry-run          say what would be done, and change nothing
+#                    detach removes it from the role; give it only if no other function of the role needs it
+# --layer-name NAME  detach: begin of the layers' names (default: otlp2parquet-ext)
+# --region, --profile  options of the AWS CLI
+# --dry-run          print the changes, and change nothing
 set -euo pipefail
 
 action=${1:-} layers="" name=otlp2parquet-ext policy="" tag="" dry="" sets=() functions=()
@@ -71,25 +71,25 @@ check() {
   command -v python3 >/dev/null || fail "python3 is needed, to merge JSON"
 }
 
-tagged() { # the ARNs of all functions with the tag, one a line
+tagged() { # print the ARNs of all functions with the tag, one a line
   "${aws[@]}" resourcegroupstaggingapi get-resources --resource-type-filters lambda:function \
     --tag-filters "Key=${tag%%=*},Values=${tag#*=}" --output json \
     --query 'ResourceTagMappingList[].ResourceARN' |
     python3 -c 'import json, sys; print(*json.load(sys.stdin) or [], sep="\n")'
 }
 
-merged() { # merged CONFIGURATION: the update's input as JSON; nothing if there is nothing to change
+merged() { # merged CONFIGURATION: print the update's input as JSON; print nothing without a change
   ACTION=$action LAYERS=$layers LAYER_NAME=$name CONFIGURATION=$1 \
     python3 - ${sets[@]+"${sets[@]}"} <<'PYTHON'
 import json, os, sys
 
 had = json.loads(os.environ["CONFIGURATION"])
 found, given = had.get("Environment") or {}, os.environ["LAYERS"].split()
-if "Error" in found:  # to write what cannot be read would delete it
+if "Error" in found:  # a write would delete variables that cannot be read
     sys.exit(f"its variables cannot be read: {found['Error'].get('Message')}")
 variables = found.get("Variables") or {}
 layers = [one["Arn"] for one in had.get("Layers") or []]
-# Ours: what is called so, and other versions of the layers that are given.
+# Ours: layers with our name, and other versions of the given layers.
 versions = {arn.rsplit(":", 1)[0] for arn in given}
 ours = [arn for arn in layers
         if arn.split(":")[6].startswith(os.environ["LAYER_NAME"]) or arn.rsplit(":", 1)[0] in versions]
@@ -108,7 +108,7 @@ else:
     new = variables | dict(one.split("=", 1) for one in sys.argv[1:])
 if (wanted, new) != (layers, variables):
     update = {"FunctionName": had["FunctionArn"], "Layers": wanted, "Environment": {"Variables": new}}
-    if "RevisionId" in had:  # then AWS refuses, if somebody else has changed the function meanwhile
+    if "RevisionId" in had:  # with it AWS refuses if the function has changed in between
         update["RevisionId"] = had["RevisionId"]
     print(json.dumps(update))
 PYTHON
@@ -123,7 +123,7 @@ update() { # update FUNCTION
   elif [ -n "$dry" ]; then
     echo "$1: would become $(shown <<<"$input")"
   else
-    # Not as an argument, which others see: variables may be secrets. And the CLI reads it twice.
+    # Variables may be secrets, and other users can see arguments. Also, the CLI reads the input twice.
     printf '%s' "$input" >"$file" || return
     "${aws[@]}" lambda update-function-configuration --cli-input-json "file://$file" >/dev/null || return
     "${aws[@]}" lambda wait function-updated-v2 --function-name "$1" || return
@@ -131,7 +131,7 @@ update() { # update FUNCTION
   fi
 }
 
-shown() { # without values: they may be secrets
+shown() { # print names only, because values may be secrets
   python3 -c 'import json, sys; it = json.load(sys.stdin)
 print("layers", *it["Layers"], "variables", *it["Environment"]["Variables"])'
 }
@@ -140,7 +140,7 @@ role_of() {
   "${aws[@]}" lambda get-function-configuration --function-name "$1" --query Role --output text
 }
 
-permit() { # permit FUNCTION: its role may write, or no longer
+permit() { # permit FUNCTION: add the policy to its role, or remove it
   local role
   role=$(role_of "$1") || return
   local words=(iam "$action-role-policy" --role-name "${role##*/}" --policy-arn "$policy")
@@ -158,13 +158,13 @@ has_policy() {
     --query 'AttachedPolicies[].PolicyArn' | tr '\t' '\n' | grep -qxF "$policy"
 }
 
-one() { # one FUNCTION: the permission is there before the layer, and goes after it
+one() { # one FUNCTION: add the policy before the layer, and remove it after the layer
   if [ -n "$policy" ] && [ "$action" = attach ]; then permit "$1" || return; fi
   update "$1" || return
   if [ -n "$policy" ] && [ "$action" = detach ]; then permit "$1" || return; fi
 }
 
-file=$(mktemp) # for our eyes only
+file=$(mktemp) # only this user can read it
 trap 'rm -f "$file"' EXIT
 [ $# -gt 0 ] && shift
 options "$@"

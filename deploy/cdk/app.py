@@ -1,7 +1,7 @@
 """An app with one function, to try the construct.
 
 cdk deploy --app "python3 app.py" -c layer=LAYER_ARN
-CDK_OUTDIR=cdk.out python3 app.py     only writes the template
+CDK_OUTDIR=cdk.out python3 app.py     writes only the template
 """
 
 from __future__ import annotations

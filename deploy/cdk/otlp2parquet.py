@@ -1,11 +1,13 @@
 """A CDK construct: one lake, and any number of functions that write their telemetry to it.
 
     lake = Telemetry(stack, "Telemetry", layer_arn="arn:aws:lambda:…:1")
-    lake.attach(function)  # the layer, the variable, the permission; all else stays
+    lake.attach(function)  # adds the layer, the variable and the policy, and keeps everything else
 
-Plain Parquet files in a bucket. For Iceberg tables and a committer deploy deploy/committer.yaml and
-give its outputs: Telemetry(…, policy_arn=WriterPolicyArn, destination=DataLocation, variables={
-"OTLP2PARQUET_COMMIT": "inbox"}).
+The lake is plain Parquet files in a bucket. For Iceberg tables and a committer deploy
+deploy/committer.yaml and give its outputs:
+
+    Telemetry(…, policy_arn=WriterPolicyArn, destination=DataLocation,
+              variables={"OTLP2PARQUET_COMMIT": "inbox"})
 """
 
 from __future__ import annotations
@@ -25,13 +27,13 @@ PREFIX = "lake"
 
 
 class Telemetry(Construct):
-    """Where functions write their telemetry.
+    """A lake, and the policy that lets functions write to it.
 
     Args:
         scope: the stack.
-        id_: the construct's.
-        layer_arn: the layer version, as publish_layer.sh prints it.
-        destination: `OTLP2PARQUET_DESTINATION` of a lake that is there; empty: a bucket is made.
+        id_: the construct's id.
+        layer_arn: ARN of the layer version, as publish_layer.sh prints it.
+        destination: `OTLP2PARQUET_DESTINATION` of an existing lake; empty: creates a bucket.
         policy_arn: with `destination`, the managed policy that lets functions write to it.
         variables: further variables of the functions.
     """
@@ -57,12 +59,12 @@ class Telemetry(Construct):
         self.variables = {"OTLP2PARQUET_DESTINATION": destination, **(variables or {})}
 
     def attach(self, function: lambda_.Function) -> None:
-        """Collect a function's telemetry."""
+        """Add the layer, the variables and the policy to a function."""
         function.add_layers(self._layer)
         for name, value in self.variables.items():
             function.add_environment(name, value)
         if function.role is None:
-            raise ValueError(f"{function.node.path} has no role to which the policy could go")
+            raise ValueError(f"{function.node.path} has no role for the policy")
         function.role.add_managed_policy(self._policy)
 
     def _bucket(self) -> s3.Bucket:
@@ -77,7 +79,7 @@ class Telemetry(Construct):
         )
 
     def _writer(self, bucket: s3.Bucket) -> iam.ManagedPolicy:
-        """Make the policy of docs/iam/plain-s3.json."""
+        """Create the policy of docs/iam/plain-s3.json."""
         allowed = iam.PolicyStatement(
             sid="Files",
             actions=["s3:PutObject", "s3:GetObject"],

@@ -1,5 +1,5 @@
-# A lake with its committer, and what functions need to write to it. The stack is
-# deploy/committer.yaml: tested as it stands, and its data stays when the stack is destroyed.
+# A lake with its committer, and the outputs that functions need to write to it. The stack is
+# deploy/committer.yaml, which has tests. The data stays when the stack is destroyed.
 #
 #   module "telemetry" {
 #     source    = "./deploy/terraform"

@@ -5,7 +5,7 @@ locals {
 
 output "layers" {
   value       = [var.layer_arn]
-  description = "To be added to the layers of a function."
+  description = "Add these to the layers of a function."
 }
 
 output "variables" {
@@ -17,17 +17,17 @@ output "variables" {
     },
     local.inbox == "" ? {} : { OTLP2PARQUET_INBOX = local.inbox },
   )
-  description = "To be added to the variables of a function."
+  description = "Add these to the variables of a function."
 }
 
 output "policy_arn" {
   value       = local.made["WriterPolicyArn"]
-  description = "To be attached to the role of a function."
+  description = "Attach this to the role of a function."
 }
 
 output "data_location" {
   value       = local.made["DataLocation"]
-  description = "What to query."
+  description = "Address to query."
 }
 
 output "bucket_name" {

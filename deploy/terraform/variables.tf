@@ -1,6 +1,6 @@
 variable "layer_arn" {
   type        = string
-  description = "The layer version, as publish_layer.sh prints it, for functions and committer."
+  description = "ARN of the layer version, as publish_layer.sh prints it, for functions and committer."
 }
 
 variable "name" {
@@ -12,7 +12,7 @@ variable "name" {
 variable "architecture" {
   type        = string
   default     = "arm64"
-  description = "Of the committer: arm64 or x86_64, as the layer."
+  description = "Architecture of the committer: arm64 or x86_64, as the layer's."
 }
 
 variable "catalog_mode" {
@@ -24,19 +24,19 @@ variable "catalog_mode" {
 variable "bucket_name" {
   type        = string
   default     = ""
-  description = "Name of the bucket. Empty: one is made up."
+  description = "Name of the bucket. Empty: CloudFormation generates one."
 }
 
 variable "create_bucket" {
   type        = bool
   default     = true
-  description = "Whether the bucket is made; else bucket_name is there, and tells EventBridge of its objects."
+  description = "Whether the stack creates the bucket. If not, bucket_name exists already and sends its events to EventBridge."
 }
 
 variable "table_bucket_arn" {
   type        = string
   default     = ""
-  description = "With catalog_mode iceberg: a table bucket that is there. Empty: one is made."
+  description = "With catalog_mode iceberg: ARN of a table bucket that exists already. Empty: the stack creates one."
 }
 
 variable "prefix" {
@@ -54,25 +54,25 @@ variable "namespace" {
 variable "window_seconds" {
   type        = number
   default     = 60
-  description = "How long events are gathered; about how late rows are."
+  description = "Seconds for which events are gathered. A longer window makes rows later and snapshots fewer."
 }
 
 variable "schedule_expression" {
   type        = string
   default     = "rate(1 hour)"
-  description = "When the committer looks besides, for what no event told of."
+  description = "When the committer also runs without an event, to find files whose event got lost."
 }
 
 variable "log_retention_days" {
   type        = number
   default     = 7
-  description = "Days CloudWatch Logs keeps the committer's log."
+  description = "Days for which CloudWatch Logs keeps the committer's log."
 }
 
 variable "alarm_email" {
   type        = string
   default     = ""
-  description = "Who is told of alarms. Empty: nobody."
+  description = "Address that gets the alarms. Empty: no mail is sent."
 }
 
 variable "tags" {
