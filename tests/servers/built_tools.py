@@ -86,7 +86,8 @@ def _environment(name: str, brings: str, folder: str, requirements: str) -> Tool
 
 VERSITYGW_VERSION: Final = "v1.8.0"
 _NODE: Final = ROOT / "tests" / "otlp_routes" / "node"
-_REST: Final = (RECIPES / "java.py", SERVERS / "rest_fixture.pom.xml", SERVERS / "ReadTable.java")
+JAVA: Final = (SERVERS / "ReadTable.java", SERVERS / "DeleteRows.java")
+_REST: Final = (RECIPES / "java.py", SERVERS / "rest_fixture.pom.xml", *JAVA)
 _PACKAGED: Final = (ROOT / "otlp2parquet_ext", *(ROOT / name for name in CONTENTS))
 
 ALL: Final = (

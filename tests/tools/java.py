@@ -1,8 +1,8 @@
-"""Iceberg's REST catalog and its reader of tables: libraries from Maven, the reader compiled."""
+"""Iceberg's REST catalog and what asks its library: libraries from Maven, programs compiled."""
 
 from __future__ import annotations
 
-from built_tools import SERVERS, TOOLS
+from built_tools import JAVA, SERVERS, TOOLS
 
 from tools.running import replacing, run
 
@@ -10,8 +10,8 @@ COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies
 
 
 def catalog() -> None:
-    """Fetch the libraries that the POM names, and compile the reader against them."""
+    """Fetch the libraries that the POM names, and compile our programs against them."""
     with replacing(TOOLS["rest"].path) as folder:
         pom = SERVERS / "rest_fixture.pom.xml"
         run("mvn", "-q", "-B", "-f", pom, COPY, f"-DoutputDirectory={folder}/lib")
-        run("javac", "-cp", f"{folder}/lib/*", "-d", folder / "classes", SERVERS / "ReadTable.java")
+        run("javac", "-cp", f"{folder}/lib/*", "-d", folder / "classes", *JAVA)

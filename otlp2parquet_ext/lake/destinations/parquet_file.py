@@ -18,6 +18,7 @@ import pyarrow as pa
 # loads pyarrow's file systems and `ssl`: 15 ms of CPU and 10 MB more.
 from pyarrow._parquet import ParquetWriter
 
+from otlp2parquet_ext.lake.iceberg.format.nan_counts import footer_entry
 from otlp2parquet_ext.records.tables.columns import ELEMENT, Encoding
 
 if TYPE_CHECKING:
@@ -80,6 +81,8 @@ def encode(rows: pa.Table, columns: Sequence[Column]) -> ParquetFile:
         store_schema=False,
     )
     writer.write_table(rows, row_group_size=max(1, rows.num_rows))
+    if counts := footer_entry(rows, columns):
+        writer.add_key_value_metadata(counts)
     writer.close()
     return ParquetFile(sink.getvalue(), writer.metadata)
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, Any
 
+from otlp2parquet_ext.lake.iceberg.format.nan_counts import FLOAT_TYPE, read_counts
 from otlp2parquet_ext.lake.iceberg.model.data_file import Statistics
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def statistics(footer: Any, columns: Sequence[Column]) -> Statistics:
         columns: the file's, in its order.
     """
     group = footer.row_group(0)
-    found = Statistics()
+    found = Statistics(nan_value_counts=read_counts(footer.metadata, columns))
     for number, column in enumerate(columns):
         _add(found, column, group.column(number))
     starts = [_start(group.column(number)) for number in range(len(columns))]
@@ -55,7 +56,7 @@ def _add(found: Statistics, column: Column, chunk: Any) -> None:
         return
     if values.has_null_count:
         found.null_value_counts[field_id] = values.null_count
-    if not values.has_min_max:
+    if not values.has_min_max or not boundable(found, column):
         return
     pack = FIXED_WIDTH.get(column.type)
     lower = pack(values.min_raw) if pack else lower_bound(values.min_raw)
@@ -63,6 +64,23 @@ def _add(found: Statistics, column: Column, chunk: Any) -> None:
     found.lower_bounds[field_id] = lower
     if upper is not None:
         found.upper_bounds[field_id] = upper
+
+
+def boundable(found: Statistics, column: Column) -> bool:
+    """Tell whether bounds describe a column: of floats only beside a count of NaN, and not all NaN.
+
+    Readers take a missing count for none, and bounds leave NaN out.
+
+    Args:
+        found: of the file so far, the column's counts among them.
+        column: has no list type.
+    """
+    field_id = column.field_id
+    if column.type != FLOAT_TYPE:
+        return True
+    nans = found.nan_value_counts.get(field_id)
+    values = found.value_counts[field_id] - found.null_value_counts.get(field_id, 0)
+    return nans is not None and nans < values
 
 
 def lower_bound(least: bytes) -> bytes:

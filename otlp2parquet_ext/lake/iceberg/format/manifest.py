@@ -174,6 +174,7 @@ def _entry(file: DataFile, snapshot_id: int, partitioning: Partitioning) -> dict
             108: file.statistics.column_sizes,
             109: file.statistics.value_counts,
             110: file.statistics.null_value_counts,
+            137: file.statistics.nan_value_counts,
             125: file.statistics.lower_bounds,
             128: file.statistics.upper_bounds,
             132: file.statistics.split_offsets,

@@ -13,8 +13,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from otlp2parquet_ext.lake.iceberg.format.bounds import lower_bound, upper_bound
+from otlp2parquet_ext.lake.iceberg.format.bounds import boundable, lower_bound, upper_bound
 from otlp2parquet_ext.lake.iceberg.format.footer import MAGIC
+from otlp2parquet_ext.lake.iceberg.format.nan_counts import read_counts
 from otlp2parquet_ext.lake.iceberg.format.schema_match import Matched, written
 from otlp2parquet_ext.lake.iceberg.model.data_file import Statistics
 
@@ -83,7 +84,8 @@ def facts(footer: Struct, columns: Sequence[Column], end: int) -> Facts:
     chunks = groups[0][1]
     if len(chunks) != len(fit.columns):
         raise ValueError(f"the file has {len(chunks)} columns, and its schema {len(fit.columns)}")
-    found, starts = Statistics(), []
+    metadata = {entry[1]: entry.get(2, b"") for entry in footer.get(5, ())}
+    found, starts = Statistics(nan_value_counts=read_counts(metadata, fit.columns)), []
     for column, chunk in zip(fit.columns, chunks, strict=True):
         starts.append(_start(chunk, column, rows, end))
         _add(found, column, chunk[3])
@@ -161,6 +163,7 @@ def _add(found: Statistics, column: Column, about: Struct) -> None:
     found.column_sizes[field_id] = about[7]
     found.value_counts[field_id] = about[5]
     said: dict[int, Any] = about.get(12) or {}
+    _check_nans(found, column, said.get(3) or 0)
     if not column.bounds:
         return
     if (nulls := said.get(3)) is not None:
@@ -168,7 +171,7 @@ def _add(found: Statistics, column: Column, about: Struct) -> None:
             raise ValueError(f"the column {column.name!r} has {nulls} nulls in {about[5]} values")
         found.null_value_counts[field_id] = nulls
     least, greatest = said.get(6), said.get(5)
-    if least is None or greatest is None:
+    if least is None or greatest is None or not boundable(found, column):
         return
     if width := TYPES[column.type][1]:
         if len(least) != width or len(greatest) != width:
@@ -178,3 +181,11 @@ def _add(found: Statistics, column: Column, about: Struct) -> None:
     found.lower_bounds[field_id] = lower_bound(least)
     if (upper := upper_bound(greatest)) is not None:
         found.upper_bounds[field_id] = upper
+
+
+def _check_nans(found: Statistics, column: Column, nulls: int) -> None:
+    """Refuse a count of NaN that the column cannot have."""
+    field_id = column.element_id or column.field_id
+    nans, values = found.nan_value_counts.get(field_id, 0), found.value_counts[field_id]
+    if not 0 <= nans <= values - nulls:
+        raise ValueError(f"the column {column.name!r} has {nans} NaN in {values} values")

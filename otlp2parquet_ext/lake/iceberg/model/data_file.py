@@ -12,6 +12,7 @@ class Statistics(msgspec.Struct):
         column_sizes: bytes in the file.
         value_counts: number of values, nulls included.
         null_value_counts: number of nulls.
+        nan_value_counts: number of NaN values, of each float column.
         lower_bounds, upper_bounds: in Iceberg's binary form, text truncated to 16 characters.
         split_offsets: offsets of the row groups.
     """
@@ -19,6 +20,7 @@ class Statistics(msgspec.Struct):
     column_sizes: dict[int, int] = msgspec.field(default_factory=dict)
     value_counts: dict[int, int] = msgspec.field(default_factory=dict)
     null_value_counts: dict[int, int] = msgspec.field(default_factory=dict)
+    nan_value_counts: dict[int, int] = msgspec.field(default_factory=dict)
     lower_bounds: dict[int, bytes] = msgspec.field(default_factory=dict)
     upper_bounds: dict[int, bytes] = msgspec.field(default_factory=dict)
     split_offsets: list[int] = msgspec.field(default_factory=list)
