@@ -46,6 +46,7 @@ class BatchTables:
         keeps_source: bool,
     ) -> None:
         self.contents = contents
+        self._received_us = contents.received_us  # also when what it follows from is gone
         self.change: BatchChange | None = None
         self._tables = tables
         self._as_text = as_text
@@ -57,9 +58,10 @@ class BatchTables:
         """Return what destinations are given; not kept here: a cycle would outlive the flush."""
         contents = self.contents
         if not self._keeps_source:
-            return Batch(contents.name, self._all, parts=self._parts)
+            return Batch(contents.name, self._all, parts=self._parts, received_us=self._received_us)
         source = Source(contents.context, contents.deliveries, contents.requests)
-        return Batch(contents.name, self._all, source, self._mapped_parts, self._parts)
+        made = (self._all, source, self._mapped_parts, self._parts)
+        return Batch(contents.name, *made, received_us=self._received_us)
 
     def _parts(self) -> Iterator[Tables]:
         """Make all tables, part by part; keep those of a batch that has one part."""

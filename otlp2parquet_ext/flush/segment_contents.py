@@ -51,6 +51,13 @@ class Contents(Struct):
     damaged_bytes: int = 0
 
     @property
+    def received_us(self) -> int:
+        """When the last body was received, Unix microseconds; 0 when there is none."""
+        times = [delivery.received_us for delivery in self.deliveries]
+        times += [received_us for made in self.requests.values() for _, received_us in made]
+        return max(times, default=0)
+
+    @property
     def name(self) -> str:
         """The name of the batch."""
         return batch_name(self.digests)

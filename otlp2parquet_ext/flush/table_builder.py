@@ -57,6 +57,7 @@ class TableBuilder:
     def __init__(self, settings: Settings) -> None:
         self._signals = settings.signals
         self._exclude, problems = exclusion(settings.exclude)
+        self._near_us = settings.record_time_ms * 1_000
         if LOGS not in self._signals:
             self._exclude = EVERYTHING
         for problem in problems:
@@ -147,7 +148,7 @@ class TableBuilder:
         for invoke in contents.invokes:
             self._invocations.invoked(invoke)
         where = (contents.context, self._invocations, self._exclude)
-        for table, _, last in log_parts(contents.deliveries, *where, limits):
+        for table, _, last in log_parts(contents.deliveries, *where, limits, near_us=self._near_us):
             if table.num_rows:
                 yield table, last
 

@@ -110,6 +110,10 @@ other names ([configuration.md](configuration.md)). Plain Parquet has folders `l
   capitals. A query may use either. Ids, types and order are the same everywhere. The number in
   brackets after the id of a list is the id of its elements.
 - **Types** are those of Iceberg. `timestamptz` is UTC in microseconds; nanoseconds are cut off.
+- **`Timestamp`** of a log record is the time in the record, if that is near the time at which
+  Lambda got the record: at most 300 s before or after it (`OTLP2PARQUET_RECORD_TIME_MS`). Any other
+  time in a record is that of something the record tells about, for example a replayed order. It
+  stays an attribute, and `Timestamp` is the time at which Lambda got the record.
 - **Attributes** are JSON text. Read one with `LogAttributes ->> 'faas.coldstart'` in DuckDB, and
   with `json_extract_scalar(LogAttributes, '$["faas.coldstart"]')` in Athena. Keys keep the order
   of the source. A NaN or an infinity is a string, bytes are base64, whole numbers are exact.

@@ -83,6 +83,7 @@ class Settings:
     spool_full: Literal["newest", "oldest"]
     redact: str
     exclude: str
+    record_time_ms: int
     check: bool
     fail: Literal["open", "closed"]
     extension_name: str

@@ -180,6 +180,15 @@ SETTINGS: tuple[Setting, ...] = (
         "`<WARN` for records of a lower severity.",
     ),
     Setting(
+        "record_time_ms",
+        (PREFIX + "RECORD_TIME_MS",),
+        300_000,
+        "Most that the time in a function's record may differ from the time at which Lambda got "
+        "the record, to become its `Timestamp`; a time further off stays an attribute. 0: only "
+        "an equal one counts.",
+        WholeNumber(0, 86_400_000, unit="milliseconds"),
+    ),
+    Setting(
         "check",
         (PREFIX + "CHECK",),
         "0",

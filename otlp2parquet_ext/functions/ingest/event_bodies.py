@@ -21,6 +21,7 @@ from otlp2parquet_ext.functions.ingest.accepted import AcceptedRequest, lines_of
 from otlp2parquet_ext.records.digests import batch_name, strong_digest_of
 from otlp2parquet_ext.records.mapping.invocations import Invocations
 from otlp2parquet_ext.records.mapping.logs import log_table
+from otlp2parquet_ext.records.mapping.times import NEAR_US
 from otlp2parquet_ext.records.otlp.requests import Accepted, OtlpError
 from otlp2parquet_ext.records.telemetry.values import Delivery, EnvironmentContext
 
@@ -48,7 +49,12 @@ class _Line(NamedTuple):
 
 
 def take_events(
-    body: bytes, received_us: int, redactor: Redactor | None, exclude: Exclusion | None
+    body: bytes,
+    received_us: int,
+    redactor: Redactor | None,
+    exclude: Exclusion | None,
+    *,
+    near_us: int = NEAR_US,
 ) -> AcceptedRequest:
     """Read a body.
 
@@ -57,6 +63,7 @@ def take_events(
         received_us: Unix microseconds.
         redactor: masks what nobody may see; None for no such wish.
         exclude: rows that are not wanted; None for no such wish.
+        near_us: as for `log_table`.
 
     Raises:
         OtlpError: it has no line.
@@ -75,10 +82,11 @@ def take_events(
         bodies = [redactor.body(one) if redactor else one for one in _bodies(events)]
         deliveries = [Delivery(one, received_us) for one in bodies]
         digests += [strong_digest_of(part) for part in (_encode(context), *bodies)]
-        tables.append(log_table(deliveries, context, Invocations(), exclude).table)
+        made = log_table(deliveries, context, Invocations(), exclude, near_us=near_us)
+        tables.append(made.table)
     table = pa.concat_tables(tables)
-    made = {LOGS: table} if table.num_rows else {}
-    return AcceptedRequest(batch_name(digests), made, Accepted(b"", len(lines), 0, ""))
+    rows = {LOGS: table} if table.num_rows else {}
+    return AcceptedRequest(batch_name(digests), rows, Accepted(b"", len(lines), 0, ""))
 
 
 def _read(line: bytes) -> tuple[EnvironmentContext, _Line]:

@@ -116,7 +116,8 @@ class IngestService:
         if isinstance(taken, IngestResponse):
             return taken
         if taken.tables:
-            lost = self._store.keep(Batch(taken.name, taken.tables), deadline.unix_ms())
+            batch = Batch(taken.name, taken.tables, received_us=time.time_ns() // 1_000)
+            lost = self._store.keep(batch, deadline.unix_ms())
             taken = taken.without(lost)
         return success(call, taken)
 
@@ -155,7 +156,13 @@ class IngestService:
     def _read(self, call: IngestCall, body: bytes) -> AcceptedRequest:
         received_us = time.time_ns() // 1_000
         if call.signal is None:
-            return take_events(body, received_us, self._redactor, self._exclude or None)
+            return take_events(
+                body,
+                received_us,
+                self._redactor,
+                self._exclude or None,
+                near_us=self._settings.record_time_ms * 1_000,
+            )
         return take_otlp(call.signal, call.format, body, received_us, self._redactor)
 
 

@@ -60,6 +60,7 @@ class Batch:
             Each call gives the same parts.
         parts: makes the tables in parts, when all tables at once may not fit into memory. Each
             call gives the same parts.
+        received_us: time of receipt of its last body, Unix microseconds; 0 when unknown.
     """
 
     def __init__(
@@ -69,8 +70,11 @@ class Batch:
         source: Source | None = None,
         mapped: Callable[[], Iterator[Tables]] | None = None,
         parts: Callable[[], Iterator[Tables]] | None = None,
+        *,
+        received_us: int = 0,
     ) -> None:
         self.name = name
+        self.received_us = received_us
         self._parts = parts
         self.source = source
         self._tables = tables
@@ -98,7 +102,7 @@ class Batch:
             yield self
             return
         for number, tables in enumerate(self._parts()):
-            part = Batch(_part_name(self.name, number), tables)
+            part = Batch(_part_name(self.name, number), tables, received_us=self.received_us)
             del tables
             if part.tables:
                 yield part

@@ -4,7 +4,8 @@
     traces/…, metrics/gauge/…, metrics/sum/…, …
 
 Rows go to their own service and the hour of their own time, so a batch across an hour boundary
-becomes two files. A service's folder is its name, escaped: `folders.py`.
+becomes two files. Where there would be too many hours, the rows of some go to the hour in which
+they were received. A service's folder is its name, escaped: `folders.py`.
 """
 
 from __future__ import annotations
@@ -12,16 +13,15 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from otlp2parquet_ext.lake.destinations.destination import DestinationError, Lost, Need, Receipt
+from otlp2parquet_ext.lake.destinations.destination import DestinationError, Need, Receipt
 from otlp2parquet_ext.lake.destinations.folders import folder_of
 from otlp2parquet_ext.lake.destinations.parquet_file import encode
 from otlp2parquet_ext.lake.destinations.partition import (
     HOUR_US,
     MOST_FILES,
-    bounded,
-    rows_of,
+    few_periods,
+    most_frequent,
     split,
-    split_by_time,
     timestamps_us,
 )
 from otlp2parquet_ext.lake.destinations.refit import fitted
@@ -30,7 +30,7 @@ from otlp2parquet_ext.records.tables.columns import named
 from otlp2parquet_ext.records.tables.registry import TABLES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     import pyarrow as pa
 
@@ -43,8 +43,6 @@ OWN_FOLDERS = 20
 
 MANY_SERVICES = "~many-services"
 """The folder that the other services share; no service's own folder has this name (`CUT`)."""
-
-TOO_MANY_HOURS = f"more than {MOST_FILES} hours in one batch"
 
 
 class Hive:
@@ -71,19 +69,15 @@ class Hive:
         return Receipt(
             sum(one.files for one in made),
             sum(one.size_bytes for one in made),
-            lost=tuple(lost for one in made for lost in one.lost),
         )
 
     def _store_part(self, batch: Batch) -> Receipt:
         files = size_bytes = 0
-        lost: list[Lost] = []
         for name, table in batch.tables.items():
-            kept, refused = split_by_folder(name, table)
-            lost += refused
-            for folder, rows in kept:
+            for folder, rows in split_by_folder(name, table, batch.received_us):
                 put = self._put(name, folder, rows, batch.name)
                 files, size_bytes = files + put.new, size_bytes + put.new * put.size_bytes
-        return Receipt(files, size_bytes, lost=tuple(lost))
+        return Receipt(files, size_bytes)
 
     def _put(self, name: str, folder: str, rows: pa.Table, batch_name: str) -> Put:
         columns = named(TABLES[name], lower_case=self._lower_case)
@@ -111,37 +105,28 @@ class Hive:
 
 
 def split_by_folder(
-    name: str, table: pa.Table
-) -> tuple[Iterator[tuple[str, pa.Table]], list[Lost]]:
-    """Return the folders for a table's rows, each with its rows, and the rows that are lost.
+    name: str, table: pa.Table, received_us: int = 0
+) -> Iterator[tuple[str, pa.Table]]:
+    """Yield the folders for a table's rows, each with its rows.
 
     There are at most `MOST_FILES` folders. If there would be more, only the `OWN_FOLDERS` services
     with the most rows keep a folder of their own, and the others share one. If there are still too
-    many, all services share one, and the rows of the least frequent hours are lost.
+    many, all services share one.
 
     Args:
         name: name of the table, one of `TABLES`.
         table: its rows.
+        received_us: see `few_periods`.
     """
     nobody = "unknown" if name.startswith("metrics_") else "unknown-service"
     services = _folders(table.column("ServiceName"), nobody)
-    times = timestamps_us(table)
-    hours = (max(times) - min(times)) // HOUR_US + 2 if times else 0
-    lost: list[Lost] = []
-    if len(set(services)) * hours > MOST_FILES:
-        services, wanted = _fewer(services, [time_us // HOUR_US for time_us in times])
-        if not all(wanted):
-            lost = [Lost(TOO_MANY_HOURS, wanted.count(False), 0)]
-            table = rows_of(table, wanted)
-            services = [one for one, is_wanted in zip(services, wanted, strict=True) if is_wanted]
-    return _split(signal_folder(name), table, services), lost
-
-
-def _split(signal: str, table: pa.Table, services: Sequence[str]) -> Iterator[tuple[str, pa.Table]]:
-    for service, rows in split(table, services):
-        for hour, part in split_by_time(rows, HOUR_US):
-            hive = time.strftime("year=%Y/month=%m/day=%d/hour=%H", time.gmtime(hour * 3_600))
-            yield f"{signal}/{service}/{hive}", part
+    hours = few_periods(timestamps_us(table), HOUR_US, received_us)
+    if len(set(services)) * len(set(hours)) > MOST_FILES:
+        services = _fewer(services, hours)
+    signal = signal_folder(name)
+    for (service, hour), rows in split(table, list(zip(services, hours, strict=True))):
+        hive = time.strftime("year=%Y/month=%m/day=%d/hour=%H", time.gmtime(hour * 3_600))
+        yield f"{signal}/{service}/{hive}", rows
 
 
 def _folders(services: pa.ChunkedArray, nobody: str) -> list[str]:
@@ -156,16 +141,15 @@ def _folders(services: pa.ChunkedArray, nobody: str) -> list[str]:
     return folders
 
 
-def _fewer(services: list[str], hours: list[int]) -> tuple[list[str], list[bool]]:
-    """Return folders of services such that fewer files result, and a flag for each row to keep."""
+def _fewer(services: list[str], hours: list[int]) -> list[str]:
+    """Return folders of services that make fewer files."""
     if len(set(zip(services, hours, strict=True))) <= MOST_FILES:
-        return services, [True] * len(hours)
-    own, _ = bounded(services, OWN_FOLDERS)
+        return services
+    own = most_frequent(services, OWN_FOLDERS)
     services = [one if one in own else MANY_SERVICES for one in services]
     if len(set(zip(services, hours, strict=True))) <= MOST_FILES:
-        return services, [True] * len(hours)
-    kept, _ = bounded(hours, MOST_FILES)
-    return [MANY_SERVICES] * len(hours), [hour in kept for hour in hours]
+        return services
+    return [MANY_SERVICES] * len(hours)
 
 
 def signal_folder(name: str) -> str:

@@ -22,17 +22,13 @@ from otlp2parquet_ext.common.steady_deadline import SteadyDeadline
 from otlp2parquet_ext.lake.destinations.destination import (
     BusyError,
     DestinationError,
-    Lost,
     Receipt,
 )
+from otlp2parquet_ext.lake.destinations.few_days import of_few_days
 from otlp2parquet_ext.lake.destinations.parquet_file import encode, read_footer
 from otlp2parquet_ext.lake.destinations.partition import (
     DAY_US,
-    MOST_FILES,
-    bounded,
-    rows_of,
     split_by_time,
-    timestamps_us,
 )
 from otlp2parquet_ext.lake.destinations.refit import commit_fitting, fit_of, fitted
 from otlp2parquet_ext.lake.iceberg.commit.inbox import Inbox
@@ -72,9 +68,6 @@ may have deleted it, and a missing file breaks the table. A commit checks all fi
 
 INBOX_LOOK_LEAST_MS = 3_000
 """Least time before the deadline for reading the inbox; a shutdown window is too short for it."""
-
-
-TOO_MANY_DAYS = f"more than {MOST_FILES} days in one batch"
 
 
 class _Waiting(Struct):
@@ -128,7 +121,7 @@ class Lake:
         """See `Destination.store`."""
         later = self._direct and (commit_follows or not self._inbox.usable)
         made = [
-            self._store_part(part.name, part.tables[self._name], later=later)
+            self._store_part(part, later=later)
             for part in batch.parts()
             if self._name in part.tables
         ]
@@ -136,19 +129,18 @@ class Lake:
             sum(one.files for one in made),
             sum(one.size_bytes for one in made),
             safe=not (made and later),
-            lost=tuple(lost for one in made for lost in one.lost),
         )
 
-    def _store_part(self, batch_name: str, rows: pa.Table, *, later: bool) -> Receipt:
+    def _store_part(self, part: Batch, *, later: bool) -> Receipt:
         files = size_bytes = 0
-        rows, lost = _of_few_days(rows)
+        rows = of_few_days(part.tables[self._name], self._name, part.received_us)
         try:
             for day, of_day in split_by_time(rows, DAY_US):
-                put = self._store_day(batch_name, day, of_day, described=not later)
+                put = self._store_day(part.name, day, of_day, described=not later)
                 files, size_bytes = files + put.new, size_bytes + put.new * put.size_bytes
         except StorageError as error:
             raise DestinationError(str(error)) from error
-        return Receipt(files, size_bytes, lost=lost)
+        return Receipt(files, size_bytes)
 
     def _store_day(self, batch_name: str, day: int, rows: pa.Table, *, described: bool) -> Put:
         """Store the rows of one day, and their descriptor."""
@@ -281,18 +273,3 @@ class Lake:
         """See `Destination.close`."""
         if self._table is not None:
             self._table.close()
-
-
-def _of_few_days(rows: pa.Table) -> tuple[pa.Table, tuple[Lost, ...]]:
-    """Return the rows of the `MOST_FILES` days with the most rows, and the loss of the others.
-
-    Each day becomes a file, so the days need a bound: each record of a request may have another.
-    """
-    times = timestamps_us(rows)
-    if not times or (max(times) - min(times)) // DAY_US + 2 <= MOST_FILES:
-        return rows, ()
-    days = [time_us // DAY_US for time_us in times]
-    kept, surplus = bounded(days, MOST_FILES)
-    if not surplus:
-        return rows, ()
-    return rows_of(rows, [day in kept for day in days]), (Lost(TOO_MANY_DAYS, surplus, 0),)

@@ -18,6 +18,10 @@ DAY_US = 24 * HOUR_US
 MOST_FILES = 100
 """Most files of one batch, or of one part of a large batch, in one table."""
 
+MOST_PERIODS = 8
+"""Most hours, or days, into which one batch is split. Each is a file, and a SHUTDOWN leaves two
+seconds for all of them; a batch of a second or of some minutes has two."""
+
 RUNS = 256
 BLOCK_ROWS = 1_024
 COMPACT_BYTES = 4_194_304
@@ -80,23 +84,38 @@ def _compact(parts: Sequence[pa.Table]) -> pa.Table:
     return table.combine_chunks()
 
 
-def bounded(keys: Sequence[K], most: int) -> tuple[set[K], int]:
-    """Return the `most` keys with the most rows, and the number of rows of all other keys.
+def most_frequent(keys: Sequence[K], most: int) -> set[K]:
+    """Return the `most` keys with the most rows.
 
     Args:
         keys: one key for each row.
-        most: most distinct keys to keep; among keys with equally many rows the smallest stay.
+        most: most distinct keys to return; among keys with equally many rows the smallest stay.
     """
     if len(found := set(keys)) <= most:
-        return found, 0
+        return found
     counts = Counter(keys)
-    kept = sorted(found, key=lambda key: (-counts[key], key))[:most]
-    return set(kept), len(keys) - sum(counts[key] for key in kept)
+    return set(sorted(found, key=lambda key: (-counts[key], key))[:most])
 
 
-def rows_of(table: pa.Table, wanted: Sequence[bool]) -> pa.Table:
-    """Return the rows of a table whose flag is set."""
-    return dict(split(table, [int(one) for one in wanted])).get(1, table.slice(0, 0))
+def few_periods(times_us: Sequence[int], unit_us: int, received_us: int) -> list[int]:
+    """Return the period of time each row goes to: its own, or that in which it was received.
+
+    There are `MOST_PERIODS` at most, whatever the rows say of their times: that of the receipt,
+    and those with the most rows.
+
+    Args:
+        times_us: of each row, Unix microseconds.
+        unit_us: length of a period.
+        received_us: Unix microseconds; 0 when unknown: the period with the most rows stands in.
+    """
+    periods = [time_us // unit_us for time_us in times_us]
+    if not periods or (max(times_us) - min(times_us)) // unit_us + 2 <= MOST_PERIODS:
+        return periods
+    if len(set(periods)) <= MOST_PERIODS:
+        return periods
+    (receipt,) = {received_us // unit_us} if received_us else most_frequent(periods, 1)
+    kept = most_frequent([one for one in periods if one != receipt], MOST_PERIODS - 1)
+    return [period if period in kept else receipt for period in periods]
 
 
 def timestamps_us(table: pa.Table) -> list[int]:

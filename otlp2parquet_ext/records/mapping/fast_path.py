@@ -17,7 +17,7 @@ from otlp2parquet_ext.records.mapping.fields import encode, read_proven
 from otlp2parquet_ext.records.mapping.rows import Row
 from otlp2parquet_ext.records.mapping.severity import UNSPECIFIED, severity, text_line
 from otlp2parquet_ext.records.mapping.shapes import Shape, Shapes, learn_shape
-from otlp2parquet_ext.records.mapping.times import SECOND_US, Clock, has_fraction
+from otlp2parquet_ext.records.mapping.times import NEAR_US, SECOND_US, Clock, has_fraction
 from otlp2parquet_ext.records.mapping.trace import NO_TRACE, Trace, trace_id
 from otlp2parquet_ext.records.telemetry.decode import Event
 
@@ -39,6 +39,7 @@ class FastPath:
         clock: reads the times of events.
         invocation: of a type of event, a request id if the record names one, and a time.
         opening: how attributes begin, for a type of event and a request id.
+        near_us: as for `Mapper`.
     """
 
     def __init__(
@@ -46,7 +47,9 @@ class FastPath:
         clock: Clock,
         invocation: Callable[[str, str | None, int], InvocationWindow | None],
         opening: Callable[[str, str | None], bytes],
+        near_us: int = NEAR_US,
     ) -> None:
+        self._near_us = near_us
         self._read_time = clock.read
         self._read_own_time = Clock().read
         self._invocation = invocation
@@ -131,7 +134,10 @@ class FastPath:
             own_us = event_us if text == event_time else self._read_own_time(text)
             if own_us is None:
                 return None
-            if has_fraction(text) or abs(own_us - event_us) >= SECOND_US:
+            apart_us = own_us - event_us
+            if not -self._near_us <= apart_us <= self._near_us:
+                pass  # the time of something the record tells about: an attribute
+            elif has_fraction(text) or not -SECOND_US < apart_us < SECOND_US:
                 del values[time_key]
                 time_us = own_us
             elif own_us == event_us - event_us % SECOND_US:

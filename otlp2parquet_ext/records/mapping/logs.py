@@ -17,8 +17,8 @@ from msgspec import Struct
 
 from otlp2parquet_ext import __version__
 from otlp2parquet_ext.records.mapping.mapper import Mapper
-from otlp2parquet_ext.records.mapping.resource import resource
 from otlp2parquet_ext.records.mapping.rows import PORTION, UNLIMITED, Row, constants, tables
+from otlp2parquet_ext.records.mapping.times import NEAR_US
 from otlp2parquet_ext.records.telemetry.decode import Event, Malformed, decode_as_sent
 
 if TYPE_CHECKING:
@@ -57,6 +57,8 @@ def log_table(
     context: EnvironmentContext,
     invocations: Invocations,
     exclude: Exclusion | None = None,
+    *,
+    near_us: int = NEAR_US,
 ) -> LogTable:
     """Turn deliveries into rows of the logs table, in the same order.
 
@@ -65,6 +67,7 @@ def log_table(
         context: the execution environment they come from.
         invocations: what is known of its invocations; learns from the batch.
         exclude: rows that are not wanted; None for no such wish.
+        near_us: as for `Mapper`.
 
     Returns:
         A table whose schema is `LOGS`, nullability included; no events give no rows. The same
@@ -73,7 +76,7 @@ def log_table(
     Source: OpenTelemetry, "Logs Data Model"; AWS Lambda developer guide, "Telemetry API Event
     schema reference"; docs/schema.md.
     """
-    made = list(log_parts(deliveries, context, invocations, exclude))
+    made = list(log_parts(deliveries, context, invocations, exclude, near_us=near_us))
     if len(made) == 1:
         return LogTable(made[0].table, made[0].malformed)
     import pyarrow as pa  # noqa: PLC0415 - the parts are made of it
@@ -96,21 +99,22 @@ def log_parts(
     invocations: Invocations,
     exclude: Exclusion | None = None,
     limits: RowLimits = UNLIMITED,
+    *,
+    near_us: int = NEAR_US,
 ) -> Iterator[LogPart]:
     """Turn deliveries into rows as `log_table` does, but not into more at once than `limits` says.
 
     Yields:
         At least one part; one that has no rows may be the last.
     """
+    mapper = Mapper(context, invocations, near_us)
     if sum(len(delivery.body) for delivery in deliveries) <= KEPT_BYTES:
         decoded = deque(
             (decode_as_sent(delivery.body), delivery.received_us) for delivery in deliveries
         )
-        return _log_parts(decoded, decoded, context, invocations, exclude, limits)
+        return _log_parts(decoded, decoded, mapper, exclude, limits)
     # Decoded twice: all events of a large batch at once take ten times its bytes.
-    return _log_parts(
-        _decoding(deliveries), _decoding(deliveries), context, invocations, exclude, limits
-    )
+    return _log_parts(_decoding(deliveries), _decoding(deliveries), mapper, exclude, limits)
 
 
 def _decoding(deliveries: Sequence[Delivery]) -> Decoded:
@@ -129,25 +133,22 @@ def text_table(
         ([Malformed(delivery.body.decode(errors="replace"))], delivery.received_us)
         for delivery in deliveries
     ]
-    (made,) = _log_parts(parts, deque(parts), context, invocations, None, UNLIMITED)
+    (made,) = _log_parts(parts, deque(parts), Mapper(context, invocations), None, UNLIMITED)
     return LogTable(made.table, made.malformed)
 
 
-def _log_parts(  # noqa: PLR0917 - the arguments of `log_parts`, the deliveries decoded for each pass
+def _log_parts(
     first: Decoded,
     second: Decoded,
-    context: EnvironmentContext,
-    invocations: Invocations,
+    mapper: Mapper,
     exclude: Exclusion | None,
     limits: RowLimits,
 ) -> Iterator[LogPart]:
-    mapper = Mapper(context, invocations)
     for events, observed_us in first:
         mapper.learn(events, observed_us)
         if first is not second:
             mapper.forget_events()
-    environment = resource(context, invocations.function_arn, invocations.log_stream)
-    same = constants(environment, SCOPE_NAME, __version__)
+    same = constants(mapper.resource(), SCOPE_NAME, __version__)
     malformed = 0
     for rows, last in tables(_rows(mapper, second, exclude), same, limits):
         yield LogPart(rows, mapper.malformed - malformed, last)

@@ -32,9 +32,10 @@ from otlp2parquet_ext.records.mapping.records import (
     read_text,
     without_line_break,
 )
+from otlp2parquet_ext.records.mapping.resource import Resource, resource
 from otlp2parquet_ext.records.mapping.rows import Row
 from otlp2parquet_ext.records.mapping.severity import UNSPECIFIED, WARN
-from otlp2parquet_ext.records.mapping.times import Clock
+from otlp2parquet_ext.records.mapping.times import NEAR_US, Clock
 from otlp2parquet_ext.records.mapping.trace import NO_TRACE, Trace, TracingReader
 from otlp2parquet_ext.records.telemetry.decode import Event, Malformed
 from otlp2parquet_ext.records.telemetry.exact import exact_integers
@@ -61,21 +62,29 @@ _decode_text = msgspec.json.Decoder(str).decode
 class Mapper:
     """Maps the events of one batch; its owner is `log_table`.
 
+    Args:
+        context: the execution environment they come from.
+        invocations: what is known of its invocations.
+        near_us: most that a record's own time may differ from its event's to become the row's.
+
     Attributes:
         malformed: rows so far that are parts which were no events.
     """
 
-    def __init__(self, context: EnvironmentContext, invocations: Invocations) -> None:
+    def __init__(
+        self, context: EnvironmentContext, invocations: Invocations, near_us: int = NEAR_US
+    ) -> None:
         self.malformed = 0
+        self._context = context
         self._managed = context.managed
         self._invocations = invocations
         self._version = context.function_version  # until an event names one
         self._clock = Clock()
         self._proof = bytearray()
-        self._objects = ObjectReader(self._clock)
+        self._objects = ObjectReader(self._clock, near_us)
         self._tracing = TracingReader()
         self._attributes = AttributeWriter()
-        self._usual = FastPath(self._clock, self._invocation, self._attributes.opening)
+        self._usual = FastPath(self._clock, self._invocation, self._attributes.opening, near_us)
         self._ahead: set[str] = set()  # starts in the batch that the second pass has not reached
         self._usual_platform = FastPathPlatform(
             self._clock, self._tracing, invocations, self._ahead, self._version
@@ -115,6 +124,10 @@ class Mapper:
         self._ahead.add(request_id)
         if isinstance(arn, str) and not self._invocations.function_arn:
             self._invocations.function_arn = arn
+
+    def resource(self) -> Resource:
+        """Return the resource of the rows; the events of the first pass may have told of it."""
+        return resource(self._context, self._invocations.function_arn, self._invocations.log_stream)
 
     def forget_events(self) -> None:
         """Forget the events of the first pass: the second one reads others, decoded anew."""

@@ -15,7 +15,13 @@ from otlp2parquet_ext.records.mapping.attributes import Attributes, exception
 from otlp2parquet_ext.records.mapping.fields import Fields, Values, encode
 from otlp2parquet_ext.records.mapping.severity import UNSPECIFIED, Severity, severity, text_line
 from otlp2parquet_ext.records.mapping.shapes import LEVEL_KEYS, REQUEST_KEYS, TIME_KEYS, TRACE_KEYS
-from otlp2parquet_ext.records.mapping.times import SECOND_US, Clock, has_fraction
+from otlp2parquet_ext.records.mapping.times import (
+    NEAR_US,
+    SECOND_US,
+    Clock,
+    has_fraction,
+    is_near,
+)
 from otlp2parquet_ext.records.mapping.trace import Trace, span_id, trace_flags, trace_id
 
 
@@ -61,8 +67,9 @@ class ObjectReader:
     Levels and traces repeat; the memory lasts as long as the reader, which is one batch.
     """
 
-    def __init__(self, clock: Clock) -> None:
-        """Read times with a clock of the same batch."""
+    def __init__(self, clock: Clock, near_us: int = NEAR_US) -> None:
+        """Read times with a clock of the same batch; `near_us` as for `Mapper`."""
+        self._near_us = near_us
         self._read_time = clock.read
         self._severity = cache(severity)
         self._rooted = cache(_rooted)
@@ -111,6 +118,8 @@ class ObjectReader:
             text = values.get(key)
             if not isinstance(text, str) or (time_us := self._read_time(text)) is None:
                 continue
+            if not is_near(time_us, event_us, self._near_us):
+                return None  # the time of something the record tells about: an attribute
             if has_fraction(text) or abs(time_us - event_us) >= SECOND_US:
                 del rest[key]
                 return time_us

@@ -11,6 +11,10 @@ import re
 from datetime import date
 
 SECOND_US = 1_000_000
+NEAR_US = 300 * SECOND_US
+"""Default distance from an event's time within which the record's own time counts. Loggers that
+buffer are seconds behind; an order's, a device's or a replayed event's time is hours away."""
+
 LATEST_US = 9_214_646_400 * SECOND_US
 """2262-01-01: beyond it OTLP's nanoseconds do not fit 64 bits."""
 
@@ -50,6 +54,11 @@ def parse_time(text: str) -> int | None:
         seconds += offset if sign == "-" else -offset
     time_us = seconds * SECOND_US + int((fraction or "").ljust(6, "0"))
     return time_us if 0 <= time_us < LATEST_US else None
+
+
+def is_near(time_us: int, event_us: int, near_us: int) -> bool:
+    """Tell whether a time that a record names is so close to its event's that it may be its own."""
+    return -near_us <= time_us - event_us <= near_us
 
 
 def has_fraction(text: str) -> bool:
