@@ -1,8 +1,8 @@
-"""Iceberg's files and metadata as bytes and values: pure, but for what reads them by address.
+"""Iceberg's files and metadata as bytes and values. Pure, except for functions with a storage.
 
-avro*.py              Avro, as much of it as manifests need
+avro*.py              the part of Avro that manifests need
 manifest*.py          manifests and manifest lists; merged_manifest.py: many into one
-contents.py           what snapshots refer to
+contents.py           the files that snapshots refer to
 snapshot.py, new_table.py   a table's metadata, before and after a commit
-bounds.py             what readers prune a file by
+bounds.py             the statistics with which readers skip a file
 """

@@ -1,9 +1,9 @@
-"""Avro's binary encoding, as much of it as manifests need.
+"""Avro's binary encoding, the part that manifests need.
 
     schema --encoder()--> encode(value, out)
 
-Records are mappings from Iceberg field id to value, never from name: other writers name and order
-the same fields differently, and ids are what the specification binds. A field that is not in the
+Records are mappings from Iceberg field id to value, not from name: other writers may name and order
+the same fields differently, but the specification fixes the ids. A field that is missing in the
 mapping is null.
 
 Source: Apache Avro 1.11 specification; Apache Iceberg table specification, Appendix A.
@@ -25,7 +25,7 @@ Encode = Callable[[Any, bytearray], None]
 
 
 class AvroError(Exception):
-    """A file or schema uses something of Avro that we do not."""
+    """A file or schema uses a feature of Avro that is not supported here, or is damaged."""
 
 
 def encoder(schema: Schema) -> Encode:
@@ -47,7 +47,7 @@ def encoder(schema: Schema) -> Encode:
 
 
 def put_long(value: int, out: bytearray) -> None:
-    """Append a zig-zag variable-length integer; Avro's int and long look alike."""
+    """Append a zig-zag variable-length integer; Avro's int and long have the same encoding."""
     rest = (value << 1) ^ (value >> 63)
     while rest > 0x7F:
         out.append((rest & 0x7F) | 0x80)
@@ -56,13 +56,13 @@ def put_long(value: int, out: bytearray) -> None:
 
 
 def put_bytes(value: bytes, out: bytearray) -> None:
-    """Append bytes, their number first."""
+    """Append the number of bytes, then the bytes."""
     put_long(len(value), out)
     out += value
 
 
 def put_string(value: str, out: bytearray) -> None:
-    """Append text as UTF-8, the number of its bytes first."""
+    """Append the number of bytes, then the text in UTF-8."""
     put_bytes(value.encode(), out)
 
 
@@ -109,7 +109,7 @@ def _record(schema: Schema) -> Encode:
 
 
 def _array(schema: Schema) -> Encode:
-    """Encode a list; or a mapping whose keys are no text, which Iceberg writes as pairs."""
+    """Encode a list, or a mapping with keys other than text, which Iceberg writes as pairs."""
     if schema.get("logicalType") != "map":
         return _items(encoder(schema["items"]))
     put_key, put_value = (encoder(field["type"]) for field in schema["items"]["fields"])
@@ -127,7 +127,7 @@ def _array(schema: Schema) -> Encode:
 
 
 def _items(put_item: Encode) -> Encode:
-    """Encode a collection as one block, and an empty one as none."""
+    """Encode a collection as one block; an empty collection has no block."""
 
     def put(value: Collection[object], out: bytearray) -> None:
         if value:

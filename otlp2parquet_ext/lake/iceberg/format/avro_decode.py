@@ -1,10 +1,10 @@
-"""Avro's binary encoding read back: the other half of `avro.py`.
+"""Decode Avro's binary encoding: the inverse of `avro.py`.
 
     schema --decoder(wanted)--> decode(data, position) -> (value, position)
 
-Records are mappings from Iceberg field id to value. Fields that are not wanted are stepped over:
-most of a manifest is bounds, and who merges or sweeps needs none. Bytes are anybody's: damaged
-ones are an error (`IndexError` and `ValueError` included), never an endless loop.
+Records are mappings from Iceberg field id to value. Unwanted fields are skipped: bounds are the
+largest part of a manifest, and merging and sweeping do not need them. Any writer may have made the
+bytes. Damaged bytes raise an error (also `IndexError` and `ValueError`), and never loop endlessly.
 
 Source: Apache Avro 1.11 specification; Apache Iceberg table specification, Appendix A.
 """
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Container, Mapping
 
 Decode = Callable[[bytes, int], tuple[Any, int]]
-"""Reads a value at a position; returns it and where it ends."""
+"""Reads a value at a position; returns the value and its end."""
 
 Skip = Callable[[bytes, int], int]
-"""Returns where the value at a position ends."""
+"""Returns the end of the value at a position."""
 
 
 def decoder(schema: Schema, wanted: Container[int]) -> Decode:
@@ -49,7 +49,7 @@ def decoder(schema: Schema, wanted: Container[int]) -> Decode:
 
 
 def _skipper(schema: Schema) -> Skip:
-    """Return the function that steps over values of `schema`."""
+    """Return the function that skips values of `schema`."""
     if isinstance(schema, list):
         return _skip_union([_skipper(branch) for branch in schema])
     kind = schema["type"] if isinstance(schema, dict) else schema
@@ -138,7 +138,7 @@ def _record(schema: Schema, wanted: Container[int]) -> Decode:
 
 
 def _has_wanted(schema: Schema, wanted: Container[int]) -> bool:
-    """Tell whether a record within has a field that is wanted."""
+    """Return whether the schema or a record inside it has a wanted field."""
     if isinstance(schema, list):
         return any(_has_wanted(branch, wanted) for branch in schema)
     if not isinstance(schema, dict):
@@ -159,7 +159,7 @@ def _skip_record(fields: list[Skip]) -> Skip:
 
 
 def _array(schema: Schema, wanted: Container[int]) -> Decode:
-    """Read a list; a mapping by column id is a list of pairs and is read as such."""
+    """Read a list; a mapping by column id is read as a list of pairs."""
     read_item = decoder(schema["items"], wanted)
 
     def read(data: bytes, position: int) -> tuple[list[Any], int]:
@@ -191,7 +191,7 @@ def _skip_array(skip_item: Skip) -> Skip:
 
 
 def _items(data: bytes, position: int) -> tuple[int, int | None, int]:
-    """Read the head of an array's block: items, its end if it has a size, where they begin."""
+    """Read the head of an array's block: number of items, end of the block (if given), start."""
     count, position = read_long(data, position)
     end = None
     if count < 0:
@@ -199,7 +199,7 @@ def _items(data: bytes, position: int) -> tuple[int, int | None, int]:
         count, end = -count, position + size
         if not position <= end <= len(data):
             raise AvroError("an array of an Avro file is longer than its block")
-    if count > len(data) - position:  # an item has one byte at least
+    if count > len(data) - position:  # each item has at least one byte
         raise AvroError("an array of an Avro file is longer than its block")
     return count, end, position
 

@@ -1,9 +1,9 @@
-"""Avro's object container file: opened without reading its blocks, and added to without them.
+"""Avro's object container file: open and extend it without decoding its blocks.
 
     new_file() | open_file(bytes) --> AvroFile --adding(records)--> AvroFile --encode()--> bytes
 
-A manifest list grows by one record a commit; what it holds already is copied as it is, encoded
-and compressed, so that a commit costs the same however long the list, but for moving its bytes.
+A manifest list grows by one record with each commit. Its existing blocks are copied without
+decoding, so a long list costs a commit only the copy of its bytes.
 
 Source: Apache Avro 1.11 specification, "Object Container Files".
 """
@@ -40,9 +40,9 @@ class AvroFile(msgspec.Struct, frozen=True):
 
     Attributes:
         metadata: the header's entries, without schema and codec.
-        schema: the schema of every record.
-        codec: how blocks are compressed.
-        sync: the marker after every block.
+        schema: the schema of all records.
+        codec: the compression of blocks.
+        sync: the marker after each block.
         blocks: the rest of the file, from the first block to its end.
     """
 
@@ -53,10 +53,10 @@ class AvroFile(msgspec.Struct, frozen=True):
     blocks: bytes
 
     def adding(self, records: Sequence[object], metadata: Mapping[str, str]) -> AvroFile:
-        """Return this file with one block more, and with other metadata.
+        """Return this file with one more block, and with other metadata.
 
         Raises:
-            AvroError: its codec or its schema cannot be written here.
+            AvroError: its codec or its schema is not supported for writing.
         """
         encode, block = encoder(self.schema), bytearray()
         for record in records:
@@ -65,15 +65,15 @@ class AvroFile(msgspec.Struct, frozen=True):
         return msgspec.structs.replace(self, metadata=metadata, blocks=self.blocks + added)
 
     def block(self, count: int, encoded: bytes) -> bytes:
-        """Return `count` records, encoded already, as a block of this file.
+        """Return `count` encoded records as a block of this file.
 
         Raises:
-            AvroError: its codec cannot be written here.
+            AvroError: its codec is not supported for writing.
         """
         return self.framed(count, _compress(encoded, self.codec))
 
     def framed(self, count: int, data: bytes) -> bytes:
-        """Return `count` records, encoded and compressed as this file's are, as a block of it."""
+        """Return a block of this file with `count` records, which are encoded and compressed."""
         head = bytearray()
         put_long(count, head)
         put_long(len(data), head)
@@ -117,13 +117,13 @@ def open_file(data: bytes) -> AvroFile:
 
 
 def _read_header(data: bytes, position: int) -> tuple[dict[str, bytes], int]:
-    """Read a map of bytes; return it and where it ends."""
+    """Read a map of bytes; return the map and its end."""
     entries: dict[str, bytes] = {}
     while True:
         count, position = read_long(data, position)
         if count == 0:
             return entries, position
-        if count < 0:  # then the length of the map's block follows, for those who skip it
+        if count < 0:  # then the length of the map's block follows, which skipping readers need
             _, position = read_long(data, position)
         for _ in range(abs(count)):
             key, position = _read_bytes(data, position)
@@ -131,7 +131,7 @@ def _read_header(data: bytes, position: int) -> tuple[dict[str, bytes], int]:
 
 
 def read_long(data: bytes, position: int) -> tuple[int, int]:
-    """Read a zig-zag variable-length integer; return it and where it ends."""
+    """Read a zig-zag variable-length integer; return the integer and its end."""
     value = shift = 0
     while True:
         byte = data[position]

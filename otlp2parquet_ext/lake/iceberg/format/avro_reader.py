@@ -1,6 +1,6 @@
 """Records of an Avro file: a manifest's or a manifest list's, from any writer.
 
-    file --records(wanted)--> what is wanted of each record, and its bytes as they are
+    file --records(wanted)--> the wanted fields of each record, and its encoded bytes
 
 Source: Apache Avro 1.11 specification, "Object Container Files".
 """
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
 
 
 BLOCK_BYTES = 67_108_864
-"""The longest block once it is inflated: a thousandth of that is enough to say so."""
+"""Longest decompressed block: a compressed block of a thousandth of it may be as long."""
 
 
 class Block(NamedTuple):
     """One block of a file.
 
     Attributes:
-        records: how many it holds.
-        data: they, as the file has them.
+        records: number of records.
+        data: the records, as compressed in the file.
     """
 
     records: int
@@ -39,26 +39,26 @@ class Block(NamedTuple):
 
 
 class Record(NamedTuple):
-    """One record: what was wanted of it by field id, and its bytes."""
+    """One record: its wanted fields by field id, and its encoded bytes."""
 
     values: Mapping[int, Any]
     raw: bytes
 
 
 def records(file: AvroFile, wanted: Container[int]) -> Iterator[Record]:
-    """Yield every record of a file.
+    """Yield all records of a file.
 
     Args:
-        file: whose schema is a record's.
-        wanted: field ids, at any depth, whose values are read.
+        file: a file with records.
+        wanted: ids of the fields to read, at any depth.
 
     Raises:
-        AvroError: the file is damaged, or uses something that manifests do not.
+        AvroError: the file is damaged, or uses a feature that manifests do not have.
     """
     decode = decoder(file.schema, wanted)
     for block in blocks(file):
         data, position = decompressed(block, file.codec), 0
-        if block.records > len(data):  # none of a manifest's records takes no byte
+        if block.records > len(data):  # each record of a manifest has at least one byte
             raise AvroError("a block of an Avro file has fewer bytes than records")
         for _ in range(block.records):
             start = position
@@ -69,7 +69,7 @@ def records(file: AvroFile, wanted: Container[int]) -> Iterator[Record]:
 
 
 def blocks(file: AvroFile) -> Iterator[Block]:
-    """Yield a file's blocks, compressed as they are.
+    """Yield a file's blocks without decompressing them.
 
     Raises:
         AvroError: the file is damaged.
@@ -85,10 +85,10 @@ def blocks(file: AvroFile) -> Iterator[Block]:
 
 
 def guarded(decode: Decode, data: bytes, position: int) -> tuple[Any, int]:
-    """Read a value; whatever damaged bytes lead to is one kind of error.
+    """Read a value; all exceptions from damaged bytes become one error.
 
     Raises:
-        AvroError: there is no such value.
+        AvroError: the bytes are damaged.
     """
     try:
         return decode(data, position)
@@ -100,8 +100,8 @@ def decompressed(block: Block, codec: str) -> bytes:
     """Return a block's records.
 
     Raises:
-        AvroError: it is damaged, inflates to more than is read, or is compressed in a way that is
-            not read here.
+        AvroError: the block is damaged, exceeds `BLOCK_BYTES` when decompressed, or has an
+            unsupported compression.
     """
     if codec == "null":
         return block.data

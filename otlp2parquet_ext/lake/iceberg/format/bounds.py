@@ -1,8 +1,8 @@
-"""What readers prune by: sizes, counts and bounds of a Parquet file's columns, by field id.
+"""The statistics with which readers skip a Parquet file: sizes, counts and bounds by field id.
 
-The Parquet writer has computed them while it wrote; here they only take Iceberg's form, so that
-a commit of the file never opens it. What a list holds is known by the id of its elements, and
-has no bounds: no reader could skip a file by them.
+The Parquet writer computes them; this module converts them to Iceberg's form, so that a commit does
+not open the file. Statistics of a list have the id of its elements, and no bounds, because readers
+cannot skip a file by them.
 
 Source: Apache Iceberg table specification, Appendix D, "Binary single-value serialization".
 """
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.records.tables.columns import Column
 
 BOUND_CHARACTERS = 16
-"""Longer bounds help no reader; Iceberg's default, `truncate(16)`."""
+"""Most characters of a bound, as Iceberg's default `truncate(16)`; more would not help readers."""
 
 FIXED_WIDTH: dict[str, Callable[[Any], bytes]] = {
     "timestamptz": struct.Struct("<q").pack,
@@ -33,11 +33,11 @@ FIXED_WIDTH: dict[str, Callable[[Any], bytes]] = {
 
 
 def statistics(footer: Any, columns: Sequence[Column]) -> Statistics:
-    """Return what a Parquet file's footer says of its columns.
+    """Return the statistics in a Parquet file's footer.
 
     Args:
         footer: pyarrow's `FileMetaData` of a file with one row group.
-        columns: the file's, in its order.
+        columns: columns of the file, in its order.
     """
     group = footer.row_group(0)
     found = Statistics(nan_value_counts=read_counts(footer.metadata, columns))
@@ -89,7 +89,7 @@ def lower_bound(least: bytes) -> bytes:
 
 
 def upper_bound(greatest: bytes) -> bytes | None:
-    """Return the least allowed text that is not less than `greatest`; None when there is none."""
+    """Return the least allowed text that is not less than `greatest`; None if none exists."""
     text = greatest.decode()
     if len(text) <= BOUND_CHARACTERS:
         return greatest
@@ -97,12 +97,12 @@ def upper_bound(greatest: bytes) -> bytes | None:
         try:
             return (text[: length - 1] + chr(ord(text[length - 1]) + 1)).encode()
         except (ValueError, UnicodeEncodeError):
-            continue  # the character has no successor: the one before it has to grow
+            continue  # the character has no successor, so increase the one before it
     return None
 
 
 def _start(chunk: Any) -> int:
-    """Return where a column chunk begins."""
+    """Return the offset of a column chunk."""
     if chunk.has_dictionary_page and chunk.dictionary_page_offset:
         return int(min(chunk.dictionary_page_offset, chunk.data_page_offset))
     return int(chunk.data_page_offset)

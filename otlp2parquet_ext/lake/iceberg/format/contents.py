@@ -1,9 +1,9 @@
-"""What a table's snapshots refer to: manifest lists, their manifests, and the files in these.
+"""The files that a table's snapshots refer to: manifest lists, manifests, and data files.
 
-    snapshots --all_lines()--> one Line for each manifest --live()--> which files are still there
+    snapshots --all_lines()--> a ManifestEntry for each manifest --live()--> the live files
 
-Code that deletes files asks here first. An answer is whole or an error: what cannot be read might
-refer to anything.
+Code that deletes files calls this module first. A result is complete, or an error is raised,
+because an unreadable manifest may refer to any file.
 
 Source: Apache Iceberg table specification, "Manifest Lists", "Manifests".
 """
@@ -39,20 +39,20 @@ TAG = re.compile(r"-[0-9a-f]{12}\.parquet$")
 
 
 class ManifestEntry(msgspec.Struct, frozen=True):
-    """A manifest, as a manifest list knows it.
+    """A line of a manifest list: one manifest.
 
     Attributes:
         path: its address.
-        length: of the file.
+        length: length of the file.
         spec_id: the partition spec of its files.
         content: 0 for data files, 1 for delete files.
         sequence_number, min_sequence_number: its own, and the least of its files.
         snapshot_id: the snapshot that added it.
-        files: how many it (adds, keeps, deletes).
-        rows: how many rows those have.
-        days: first and last, if it has one partition field and that is a date; else None.
+        files: numbers of its (added, existing, deleted) files.
+        rows: numbers of rows in these files.
+        days: first and last day, if its only partition field is a date; else None.
         encrypted: it cannot be read without a key.
-        raw: the line itself, encoded.
+        raw: the encoded line.
     """
 
     path: str
@@ -73,7 +73,7 @@ def lines(listing: AvroFile) -> list[ManifestEntry]:
     """Return the lines of a manifest list.
 
     Raises:
-        AvroError: it is damaged, or no manifest list.
+        AvroError: the file is damaged, or is no manifest list.
     """
     try:
         return [_line(record) for record in records(listing, OF_A_LINE)]
@@ -100,7 +100,7 @@ def _line(record: Record) -> ManifestEntry:
 
 
 def _days(summaries: Sequence[Mapping[int, Any]]) -> tuple[int, int] | None:
-    """Return the bounds of the one field of a partition, if four bytes may be its value."""
+    """Return the bounds of a partition's only field, if they have the four bytes of a date."""
     if len(summaries) != 1 or summaries[0].get(509, True):
         return None
     lower, upper = summaries[0].get(510), summaries[0].get(511)
@@ -113,19 +113,19 @@ def read_list(storage: Storage, address: str) -> AvroFile:
     """Read a manifest list.
 
     Raises:
-        StorageError: it cannot be read.
-        AvroError: it is damaged.
+        StorageError: the file cannot be read.
+        AvroError: the file is damaged.
     """
     return open_file(storage.get(storage.path(address)))
 
 
 def all_lines(storage: Storage, metadata: Metadata, threads: int) -> dict[str, ManifestEntry]:
-    """Return every manifest that any snapshot of the table refers to, by its plain address.
+    """Return all manifests of all snapshots of the table, by plain address.
 
     Raises:
         StorageError: a manifest list cannot be read.
-        AvroError: one is damaged.
-        CommitError: a snapshot names its manifests in a way of older versions.
+        AvroError: a manifest list is damaged.
+        CommitError: a snapshot has no manifest list, as in an old format.
     """
     snapshots = metadata.get("snapshots", ())
     if any("manifest-list" not in snapshot for snapshot in snapshots):
@@ -146,23 +146,24 @@ def live(
     *,
     named: Callable[[str], str] | None = None,
 ) -> set[str]:
-    """Return the files that any of the manifests refers to as there, if they are candidates.
+    """Return the candidates that a manifest refers to, other than as deleted.
 
     Args:
-        storage: reaches them.
-        manifests: to look into.
+        storage: storage of the manifests.
+        manifests: the manifests to search.
         candidates: plain addresses of data and delete files.
         deadline_ms: Unix ms.
-        threads: manifests read at once.
-        named: under which address a file is a candidate, for example `original`; None for its own.
+        threads: number of manifests to read in parallel.
+        named: converts a file's address before the comparison, for example `original`; None for
+            no conversion.
 
     Returns:
         Plain addresses.
 
     Raises:
-        TimeoutError: the deadline passed before all were read.
+        TimeoutError: the deadline passed before all manifests were read.
         StorageError: a manifest cannot be read.
-        AvroError: one is damaged, compressed or encrypted in a way that is not read here.
+        AvroError: a manifest is damaged or encrypted, or has an unsupported compression.
     """
 
     def there(line: ManifestEntry) -> set[str]:
@@ -179,13 +180,13 @@ def live(
 
 
 def may_have(line: ManifestEntry, metadata: Metadata, days: Collection[int]) -> bool:
-    """Tell whether a manifest may refer to files of any of these days.
+    """Return whether a manifest may refer to files of any of these days.
 
     Args:
         line: the manifest.
-        metadata: of the table, which is partitioned by days; manifests of other specs may
-            refer to anything.
-        days: since 1970.
+        metadata: metadata of the table, which is partitioned by day; a manifest of another
+            partition spec may refer to files of any day.
+        days: days since 1970.
     """
     if line.days is None or line.spec_id != metadata["default-spec-id"]:
         return True
@@ -193,11 +194,11 @@ def may_have(line: ManifestEntry, metadata: Metadata, days: Collection[int]) -> 
 
 
 def entries(storage: Storage, line: ManifestEntry) -> list[tuple[str, int]]:
-    """Return a manifest's files: address and status.
+    """Return the address and status of each file of a manifest.
 
     Raises:
-        StorageError: it cannot be read.
-        AvroError: it is damaged or encrypted.
+        StorageError: the manifest cannot be read.
+        AvroError: the manifest is damaged or encrypted.
     """
     if line.encrypted:
         raise AvroError(f"the manifest {line.path} is encrypted")
@@ -210,7 +211,7 @@ def entries(storage: Storage, line: ManifestEntry) -> list[tuple[str, int]]:
 
 
 def plain(address: str) -> str:
-    """Return an address as we write it: others name the same object in other ways."""
+    """Return an address in our form; other writers may write the same address in another form."""
     if address.startswith("file:/"):
         return "/" + address.removeprefix("file:").lstrip("/")
     for scheme in ("s3a://", "s3n://"):
@@ -220,8 +221,9 @@ def plain(address: str) -> str:
 
 
 def original(address: str) -> str:
-    """Return the plain address a file of ours had before it was written anew for its table.
+    """Return the plain address that a file of ours had before it was rewritten for its table.
 
-    See `destinations.refit`: the new file's name ends in a tag. Names without one stay.
+    The rewritten file's name ends with a tag (`destinations.refit`). A name without a tag stays
+    unchanged.
     """
     return TAG.sub(".parquet", plain(address))

@@ -1,10 +1,10 @@
-"""The footer of a Parquet file that anybody may have written. Pure.
+"""Parse the footer of a Parquet file from an untrusted writer. Pure.
 
-    the end of a file --read()--> {field id: value}, or why it is none
+    the end of a file --read()--> {field id: value} | FooterError
 
-It is read here and not by Arrow: that allocates what a footer announces, 200 MB for 2 kB that tell
-of a million row groups, and a changed byte can end the process. Here a value takes no more than its
-bytes, and what is wrong is an error.
+Arrow cannot be used here. It allocates as much memory as a footer announces: 200 MB for 2 kB with a
+million row groups. A changed byte can even crash the process. In this parser, a value takes no more
+memory than its bytes, and malformed bytes raise an error.
 
 Source: Apache Parquet format, "File Format", `parquet.thrift`; Apache Thrift compact protocol.
 """
@@ -15,13 +15,13 @@ from typing import Any
 
 MAGIC = b"PAR1"
 TRAILER_BYTES = 8
-"""The footer's length and the magic, at the end of a file."""
+"""Bytes of a file's trailer: the footer's length and the magic number."""
 
 FOOTER_BYTES = 65_536
-"""Longest footer that is read: ours, of up to 32 columns in one row group, have up to 5 kB."""
+"""Longest footer; our own, with up to 32 columns in one row group, have up to 5 kB."""
 
 MOST_ELEMENTS = 4_096
-"""Elements of all lists of a footer: ours have up to 500."""
+"""Most elements in all lists of a footer; our own have up to 500."""
 
 MOST_NESTED = 12
 
@@ -32,18 +32,18 @@ Struct = dict[int, Any]
 
 
 class FooterError(Exception):
-    """It is no footer of a file that can be read; says why."""
+    """The bytes are no valid footer; the message states the reason."""
 
 
 def footer_bytes(tail: bytes, size_bytes: int) -> int:
-    """Return how long a file's footer is, by the file's last bytes.
+    """Return the length of a file's footer, from the file's last bytes.
 
     Args:
-        tail: at least `TRAILER_BYTES` of them.
+        tail: at least the last `TRAILER_BYTES` bytes.
         size_bytes: length of the file.
 
     Raises:
-        FooterError: it is no Parquet file, or its footer cannot be as long.
+        FooterError: the file is no Parquet file, or the length is impossible.
     """
     if len(tail) < TRAILER_BYTES or tail[-4:] != MAGIC:
         raise FooterError("it is no Parquet file")
@@ -57,14 +57,15 @@ def read(tail: bytes, size_bytes: int) -> Struct:
     """Read the footer of a file.
 
     Args:
-        tail: the file's last bytes, the whole footer among them.
+        tail: the file's last bytes, with the whole footer.
         size_bytes: length of the file.
 
     Returns:
-        Values by the ids of `FileMetaData`: whole numbers, bytes, booleans, lists and such again.
+        Values by the field ids of `FileMetaData`: integers, bytes, booleans, lists, and structs
+        in the same form.
 
     Raises:
-        FooterError: it is none.
+        FooterError: the bytes are no footer.
     """
     length = footer_bytes(tail, size_bytes)
     footer = tail[-length - TRAILER_BYTES : -TRAILER_BYTES]
@@ -77,7 +78,7 @@ def read(tail: bytes, size_bytes: int) -> Struct:
 
 
 class _ThriftReader:
-    """Reads values in Thrift's compact protocol; past the end there is an IndexError."""
+    """Reads values in Thrift's compact protocol; raises IndexError after the last byte."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -85,14 +86,14 @@ class _ThriftReader:
         self._elements = 0
 
     def struct(self, depth: int) -> Struct:
-        """Return a struct; of a field that comes twice the last value."""
+        """Return a struct; a repeated field has its last value."""
         found: Struct = {}
         field = 0
         while (header := self._byte()) != STOP:
             delta = header >> 4
             field = field + delta if delta else self._number()
             kind = header & 15
-            # The value of a boolean field is in its kind.
+            # The kind of a boolean field holds its value.
             found[field] = kind == 1 if kind in BOOLEANS else self._value(kind, depth)
         return found
 

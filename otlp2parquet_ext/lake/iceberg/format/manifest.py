@@ -1,10 +1,10 @@
-"""Descriptors as a manifest, and the manifest as one more line of the manifest list. Pure.
+"""Write descriptors as a manifest, and the manifest as one more line of a manifest list. Pure.
 
     descriptors --manifest()--> Avro bytes
     old manifest list + that manifest --extended_list()--> Avro bytes
 
-An added file's sequence number is left null: readers take it from the manifest list, so that a
-manifest stays right when a conflict gives its snapshot another number.
+An added file has no sequence number of its own: readers take it from the manifest list. So a
+manifest stays valid when its snapshot gets another number after a conflict.
 
 Source: Apache Iceberg table specification, "Manifests", "Sequence Number Inheritance".
 """
@@ -39,18 +39,19 @@ DATA = 0
 MANIFEST_CODEC = "deflate"
 
 OURS = re.compile(r"otlp2parquet-[0-9a-f-]{36}-m\d+\.avro")
-"""Names of our manifests; who merges looks for them."""
+"""Names of our manifests; merging considers only these."""
 
 LIST_CODEC = "null"
-"""One short record a block: there is nothing to compress, and readers are faster."""
+"""Codec of manifest lists: no compression, because each block has one short record, and readers are
+faster without."""
 
 
 class Partitioning(msgspec.Struct, frozen=True):
-    """How the table's default partition spec divides its files.
+    """The table's default partition spec.
 
     Attributes:
-        spec_id: of the spec.
-        fields: the spec's, as the table's metadata has them: one, `day`, or none.
+        spec_id: id of the spec.
+        fields: its fields in the table's metadata: `day` of a column, or none.
     """
 
     spec_id: int
@@ -62,16 +63,16 @@ class Partitioning(msgspec.Struct, frozen=True):
 
 
 class Manifest(msgspec.Struct, frozen=True):
-    """A manifest that is stored, as the manifest list knows it.
+    """The facts about a stored manifest for its line of the manifest list.
 
     Attributes:
         path: its address.
-        length: of the file.
+        length: length of the file.
         snapshot_id: the snapshot that adds it.
         spec_id: the partition spec of its files.
-        files, rows: how many it adds.
-        partitions: in how many partitions they lie.
-        summaries: of the partition tuple's fields.
+        files, rows: numbers of added files and rows.
+        partitions: number of partitions of these files.
+        summaries: summaries of the partition's fields.
     """
 
     path: str
@@ -84,7 +85,7 @@ class Manifest(msgspec.Struct, frozen=True):
     summaries: Sequence[Mapping[int, object]]
 
     def record(self, sequence_number: int) -> dict[int, object]:
-        """Return its line of the manifest list."""
+        """Return the manifest's line of the manifest list."""
         counts = {504: self.files, 505: 0, 506: 0, 512: self.rows, 513: 0, 514: 0}
         return counts | {
             500: self.path,
@@ -99,14 +100,14 @@ class Manifest(msgspec.Struct, frozen=True):
 
 
 def new_name() -> str:
-    """Return a name for a manifest."""
+    """Return a new, unique name for a manifest."""
     return f"otlp2parquet-{uuid4()}-m0.avro"
 
 
 def describe(
     files: Sequence[DataFile], path: str, length: int, snapshot_id: int, partitioning: Partitioning
 ) -> Manifest:
-    """Return what the manifest list says of the manifest of `files`."""
+    """Return the facts about the manifest of `files`."""
     days = {file.day for file in files}
     first, last = (struct.pack("<i", day) for day in (min(days), max(days)))
     summary = {509: False, 518: False, 510: first, 511: last}
@@ -132,9 +133,9 @@ def manifest(
 
     Args:
         files: n > 0 descriptors.
-        snapshot_id: of the snapshot that adds them.
-        partitioning: the table's.
-        schema: the table's current schema, as its metadata has it.
+        snapshot_id: id of the snapshot that adds them.
+        partitioning: the table's partitioning.
+        schema: the table's current schema, in the form of the metadata.
     """
     entries = [_entry(file, snapshot_id, partitioning) for file in files]
     empty = new_file(manifest_schema(partitioning), MANIFEST_CODEC)
@@ -148,7 +149,7 @@ def manifest_schema(partitioning: Partitioning) -> Schema:
 
 
 def header(partitioning: Partitioning, schema: Mapping[str, Any]) -> dict[str, str]:
-    """Return what a manifest says of itself."""
+    """Return the entries of a manifest's header."""
     json = msgspec.json.encode
     return {
         "schema": json(schema).decode(),
@@ -188,16 +189,16 @@ def extended_list(
     sequence_number: int,
     parent_id: int | None,
 ) -> AvroFile:
-    """Return the parent's manifest list with one manifest more.
+    """Return the parent's manifest list with one more manifest.
 
     Args:
-        old: the parent's list; None when there is no parent.
+        old: the parent's list; None without a parent.
         added: the manifest.
-        sequence_number: of the new snapshot.
-        parent_id: the parent snapshot.
+        sequence_number: sequence number of the new snapshot.
+        parent_id: id of the parent snapshot.
 
     Raises:
-        CommitError: the old list is written in a way that cannot be added to.
+        CommitError: the old list has a form that cannot be extended.
     """
     lines = old or new_file(MANIFEST_FILE, LIST_CODEC)
     try:
@@ -211,7 +212,7 @@ def extended_list(
 
 
 def list_header(snapshot_id: int, parent_id: int | None, sequence_number: int) -> dict[str, str]:
-    """Return what a snapshot's manifest list says of itself."""
+    """Return the entries of a manifest list's header."""
     return {
         "snapshot-id": str(snapshot_id),
         "parent-snapshot-id": "null" if parent_id is None else str(parent_id),
@@ -224,7 +225,7 @@ def open_list(data: bytes) -> AvroFile:
     """Open a manifest list.
 
     Raises:
-        CommitError: it is none.
+        CommitError: the bytes are no manifest list.
     """
     try:
         return open_file(data)
@@ -237,10 +238,10 @@ REQUIRED = {f["field-id"] for f in MANIFEST_FILE["fields"] if not isinstance(f["
 
 
 def check_fields(schema: Schema) -> None:
-    """Refuse a list whose records need what we do not know, or lack what version 2 requires.
+    """Refuse a list whose records have unknown required fields, or lack those of version 2.
 
     Raises:
-        AvroError: it is such a list.
+        AvroError: the list is refused.
     """
     fields = {field.get("field-id"): field["type"] for field in schema["fields"]}
     unknown = [f for f, kind in fields.items() if f not in KNOWN and "null" not in kind]

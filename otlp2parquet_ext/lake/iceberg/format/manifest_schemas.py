@@ -1,6 +1,6 @@
 """The Avro schemas of manifests and manifest lists, format version 2, as data.
 
-    entry_schema(partition)  one entry of a manifest: a data file and what readers prune by
+    entry_schema(partition)  one entry of a manifest: a data file and its statistics
     MANIFEST_FILE            one entry of a manifest list: a manifest
 
 Source: Apache Iceberg table specification, "Manifests" and "Manifest Lists".
@@ -31,7 +31,7 @@ def _record(name: str, fields: Sequence[Schema]) -> Schema:
 
 
 def _by_column(key_id: int, value_id: int, kind: Schema) -> Schema:
-    """Map column id to `kind`; Avro's own maps have text as keys only."""
+    """Return the schema of a map from column id to `kind`; Avro's own maps allow only text keys."""
     pair = [_required(key_id, "key", "int"), _required(value_id, "value", kind)]
     items = _record(f"k{key_id}_v{value_id}", pair)
     return {"type": "array", "logicalType": "map", "items": items}

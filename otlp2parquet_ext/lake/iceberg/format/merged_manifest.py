@@ -1,8 +1,8 @@
-"""The entries of many small manifests as one manifest. Pure.
+"""Merge the entries of many small manifests into one manifest. Pure.
 
-Entries become EXISTING, with the snapshot and the sequence numbers they had inherited so far
-written out, as the specification wants; all else of them is copied undecoded. So are whole blocks
-of a manifest that was merged before.
+Entries become EXISTING, with explicit values for the snapshot and sequence numbers that they have
+inherited so far, as the specification requires. The rest of each entry is copied without decoding,
+and so are whole blocks of a manifest that was merged before.
 
 Source: Apache Iceberg table specification, "Manifests", "Sequence Number Inheritance".
 """
@@ -40,11 +40,11 @@ ROWS = 103
 
 
 class MergedManifest:
-    """A manifest that takes the place of others.
+    """A manifest that replaces others.
 
     Args:
-        partitioning: the table's.
-        schema: the table's current schema, as its metadata has it.
+        partitioning: the table's partitioning.
+        schema: the table's current schema, in the form of the metadata.
     """
 
     def __init__(self, partitioning: Partitioning, schema: Mapping[str, Any]) -> None:
@@ -61,19 +61,19 @@ class MergedManifest:
         self._encoded = bytearray()
 
     def take(self, line: ManifestEntry, data: bytes) -> None:
-        """Add the entries of a manifest: all of them, or none.
+        """Add all entries of a manifest, or none if it is refused.
 
         Args:
-            line: what the manifest list says of it.
+            line: its line of the manifest list.
             data: the manifest.
 
         Raises:
-            AvroError: it is damaged, not written by us, or not as its line says.
+            AvroError: the manifest is damaged, from another writer, or differs from its line.
         """
         file = open_file(data)
         if file.schema != self._empty.schema or file.codec != self._empty.codec:
             raise AvroError(f"the manifest {line.path} is not written as ours are")
-        if line.files[0] == 0:  # merged before: its entries are as they have to be
+        if line.files[0] == 0:  # merged before: all its entries are EXISTING
             found = list(blocks(file))
             _check(line, sum(block.records for block in found), sum(line.rows))
             self._blocks += [self._empty.framed(*block) for block in found]
@@ -89,7 +89,7 @@ class MergedManifest:
             self._end_block()
 
     def _existing(self, data: bytes, count: int, line: ManifestEntry, encoded: bytearray) -> int:
-        """Encode entries anew as EXISTING ones; return the number of their rows."""
+        """Re-encode entries as EXISTING; return the number of their rows."""
         position = rows = 0
         for _ in range(count):
             head, start = guarded(self._read_head, data, position)
@@ -107,14 +107,14 @@ class MergedManifest:
         self._count, self._encoded = 0, bytearray()
 
     def encode(self) -> bytes:
-        """Return it as Avro bytes."""
+        """Return the manifest as Avro bytes."""
         self._end_block()
         joined = b"".join(self._blocks)
         return msgspec.structs.replace(self._empty, metadata=self._header, blocks=joined).encode()
 
 
 def _check(line: ManifestEntry, count: int, rows: int) -> None:
-    """Refuse a manifest that holds something else than the list says."""
+    """Refuse a manifest whose numbers of files or rows differ from the manifest list's."""
     if (count, rows) != (sum(line.files), sum(line.rows)):
         raise AvroError(
             f"the manifest {line.path} holds {count} files of {rows} rows; the manifest list says "
@@ -123,10 +123,10 @@ def _check(line: ManifestEntry, count: int, rows: int) -> None:
 
 
 def _written_out(head: Mapping[int, Any], line: ManifestEntry) -> dict[int, int]:
-    """Return the fields before an entry's data file, what it has inherited among them.
+    """Return the fields before an entry's data file, with the inherited ones.
 
     Raises:
-        AvroError: an entry that is no longer there, or lacks what it may not inherit.
+        AvroError: the entry is a deleted one, or an EXISTING one without explicit numbers.
     """
     inherited = {1: line.snapshot_id, 3: line.sequence_number, 4: line.sequence_number}
     explicit = {field: value for field, value in head.items() if value is not None}

@@ -1,7 +1,7 @@
-"""Metadata that is not as Iceberg's specification has it: a problem of its table, of no other.
+"""Errors of metadata that violates Iceberg's specification; they concern only its own table.
 
-A writer of a table's metadata, or a catalog, can put anything anywhere in it. The code that reads
-it expects the specification's shape; all errors that another shape leads to become one kind here.
+A writer or a catalog can put any value anywhere into the metadata. Our code expects the form in the
+specification. This module turns all exceptions from another form into one error.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ OTHER_SHAPE = (
     TypeError,
     ValueError,
 )
-"""What reading a document of another shape than expected leads to."""
+"""Exceptions when code reads a document of another form than expected."""
 
 
 @contextmanager
 def understood(label: str) -> Iterator[None]:
-    """Read or change a table's metadata.
+    """Return a context for code that reads or changes a table's metadata.
 
     Args:
         label: the table's name.
 
     Raises:
-        CommitError: it is of another shape.
+        CommitError: the metadata violates the specification.
     """
     try:
         yield

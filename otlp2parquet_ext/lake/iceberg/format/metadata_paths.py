@@ -1,4 +1,4 @@
-"""Where a table keeps its metadata files."""
+"""The folder of a table's metadata files."""
 
 from __future__ import annotations
 

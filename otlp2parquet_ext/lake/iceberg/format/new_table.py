@@ -1,4 +1,4 @@
-"""The first metadata of a table that does not exist yet. Pure.
+"""The metadata of a new table. Pure.
 
 Source: Apache Iceberg table specification, "Table Metadata Fields".
 """
@@ -29,10 +29,10 @@ def new_table(
     """Return the metadata of an empty table, partitioned by the day of its first column.
 
     Args:
-        columns: in table order, the first a time.
-        location: below which its files lie; empty if the catalog is to choose.
-        now_ms: the present.
-        lower_case: name columns and partition in lower case, as S3 Tables and Glue need.
+        columns: columns in the table's order; the first is a time.
+        location: location of the table; "" lets the catalog choose.
+        now_ms: the current time, Unix ms.
+        lower_case: name columns and partition in lower case, as S3 Tables and Glue require.
     """
     time = columns[0]
     day = {
@@ -79,7 +79,7 @@ def schema(columns: Sequence[Column], *, lower_case: bool = False) -> dict[str, 
 
 
 def field_type(column: Column) -> str | dict[str, object]:
-    """Return a column's type as a schema has it."""
+    """Return a column's type in the form of an Iceberg schema."""
     if not column.element_type:
         return column.type
     return {

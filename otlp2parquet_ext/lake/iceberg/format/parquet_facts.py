@@ -1,9 +1,9 @@
-"""What a Parquet file's footer says, checked against our columns. Pure.
+"""Check a Parquet file's footer against our columns, and return its facts. Pure.
 
-    footer --facts()--> rows, how it was written, counts and bounds | ValueError
+    footer --facts()--> rows, column ids, counts and bounds | ValueError
 
-The same as `bounds.statistics` says of a file that our writer has just written; here of one that
-anybody may have written.
+The statistics are the same as those of `bounds.statistics` for a file that our writer has just
+written. Here the file may come from any writer.
 
 Source: Apache Parquet format, `parquet.thrift`, "Logical Types"; Apache Iceberg table
 specification, Appendix D, "Binary single-value serialization".
@@ -38,22 +38,22 @@ TYPES: dict[str, tuple[int, int, tuple[Struct | None, ...]]] = {
     "double": (5, 8, (None,)),
     "string": (6, 0, ({1: {}},)),
 }
-"""Of each type: Parquet's physical type, the width of a value (0 for text), its logical types."""
+"""Parquet's physical type, width of a value (0 for text) and logical types, by type."""
 
 CODECS = {0: "uncompressed", 1: "Snappy", 2: "gzip", 6: "zstd"}
-"""Compressions every reader knows, by their numbers."""
+"""Compressions that all readers support, by their numbers."""
 
 ENCRYPTED = frozenset({8, 9})
-"""Fields of a footer, and of a column, that only an encrypted one has."""
+"""Ids of fields that only an encrypted footer or column has."""
 
 
 class Facts(NamedTuple):
-    """What a file is.
+    """The facts about a file.
 
     Attributes:
-        rows: how many.
+        rows: number of rows.
         fit: its columns.
-        statistics: of them.
+        statistics: statistics of its columns.
     """
 
     rows: int
@@ -62,16 +62,16 @@ class Facts(NamedTuple):
 
 
 def facts(footer: Struct, columns: Sequence[Column], end: int) -> Facts:
-    """Return what a file of ours holds.
+    """Return the facts about a file of ours.
 
     Args:
-        footer: the file's.
-        columns: ours, of its table.
-        end: where the footer begins.
+        footer: the file's footer.
+        columns: our columns of its table.
+        end: offset of the footer.
 
     Raises:
-        ValueError: it is none of ours; says why.
-        KeyError, TypeError, AttributeError: likewise, something required is not there.
+        ValueError: the file is not one of ours; the message states the reason.
+        KeyError, TypeError, AttributeError: likewise; the footer lacks a required value.
     """
     if footer.keys() & ENCRYPTED:
         raise ValueError("it is encrypted")
@@ -94,7 +94,7 @@ def facts(footer: Struct, columns: Sequence[Column], end: int) -> Facts:
 
 
 def _fit(schema: Sequence[Struct], columns: Sequence[Column]) -> Matched:
-    """Return how a file was written: with all our columns, the same types, whatever the ids."""
+    """Return the file's columns: all our columns with the same types, under any ids."""
     count = schema[0][5]
     if count > len(columns):
         raise ValueError(
@@ -127,7 +127,7 @@ def _fit(schema: Sequence[Struct], columns: Sequence[Column]) -> Matched:
 
 
 def _check_list(group: Struct, repeated: Struct, name: str) -> None:
-    """Refuse what is no list of three levels."""
+    """Refuse a column that is no list of three levels."""
     shape = (group.get(10), group.get(5), repeated.get(3), repeated.get(5))
     if shape != (LIST_TYPE, 1, REPEATED, 1):
         raise ValueError(f"the column {name!r} is no list")
@@ -140,7 +140,7 @@ def _check_type(element: Struct, type_: str, name: str) -> None:
 
 
 def _start(chunk: Struct, column: Column, rows: int, end: int) -> int:
-    """Return where a column begins; refuse one that is not in the file, or not readable."""
+    """Return the offset of a column; refuse one outside of the file, or an unreadable one."""
     about, name = chunk[3], column.name
     if chunk.get(1) or chunk.keys() & ENCRYPTED:
         raise ValueError(f"the column {name!r} is encrypted, or lies in another file")
@@ -158,7 +158,7 @@ def _start(chunk: Struct, column: Column, rows: int, end: int) -> int:
 
 
 def _add(found: Statistics, column: Column, about: Struct) -> None:
-    """Take over what a column's footer says, in Iceberg's form."""
+    """Add a column's statistics from the footer, in Iceberg's form."""
     field_id = column.element_id or column.field_id
     found.column_sizes[field_id] = about[7]
     found.value_counts[field_id] = about[5]

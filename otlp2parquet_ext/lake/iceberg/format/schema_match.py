@@ -1,12 +1,12 @@
-"""Our columns in a table that may be anybody's. Pure.
+"""Match our columns with the columns of a table, which another program may have made. Pure.
 
-    table's schemas + our columns --match()--> Matched, under which ids and names files carry them
-                                           or  Clash, why they cannot
+    table's schemas + our columns --match()--> Matched: the ids and names for our files
+                                           or  Clash: the reason why our files cannot fit
 
-A table made from our columns is matched by field id: whatever its owner renamed, added, dropped
-or reordered, an id stays what it was. Any other table is matched by name, in whatever case, and
-files for it carry *its* ids. A column that such a table lacks is *unmapped*: it is written under an
-id that no table has, so that no query shows it, and nothing is lost.
+A table made from our columns is matched by field id, because an id stays the same when its owner
+renames, adds, drops or reorders columns. Any other table is matched by name, ignoring case, and
+files for it have *its* ids. If the table lacks a column, that column is *unmapped*: files have it
+under an id that no table has. So no query shows it, but its values are kept.
 
 Source: Apache Iceberg table specification, "Schema Evolution", "Column Projection".
 """
@@ -32,16 +32,16 @@ Field = dict[str, Any]
 
 PROMOTIONS = frozenset({("int", "long"), ("float", "double")})
 UNMAPPED_ID_OFFSET = 1_000_000
-"""Added to our ids where a table has no such column; its own ids never grow that far."""
+"""Offset of the ids of unmapped columns; a table's own ids never become so large."""
 
 
 class Matched(msgspec.Struct, frozen=True):
-    """How files for a table have to be written.
+    """The columns with which files fit a table.
 
     Attributes:
-        columns: ours, in our order, with the ids and names of the table.
-        missing: those the table never had: `care.evolve` can add them.
-        tag: "" when the ids are ours; else the same for the same ids.
+        columns: our columns, in our order, with the ids and names of the table.
+        missing: our columns that the table never had; `care.evolve` can add them.
+        tag: "" for our own ids; else a digest of the ids.
     """
 
     columns: tuple[Column, ...]
@@ -50,11 +50,11 @@ class Matched(msgspec.Struct, frozen=True):
 
 
 class Clash(msgspec.Struct, frozen=True):
-    """Why no file of ours fits.
+    """The reason why our files cannot fit a table.
 
     Attributes:
-        name: of the table's column.
-        problem: one sentence: both sides, and what is expected.
+        name: name of the table's column.
+        problem: one sentence with both types and the expected one.
     """
 
     name: str
@@ -70,7 +70,7 @@ def current_fields(metadata: Metadata) -> list[Field]:
 
 
 def ours_as_they_are(fields: Iterable[Field], columns: Sequence[Column]) -> bool:
-    """Tell whether a table has all our columns, as they are: the usual case, quickly."""
+    """Return whether a table has all our columns unchanged: a fast check for the usual case."""
     ours = {column.field_id: column for column in columns}
     same = 0
     for field in fields:
@@ -91,8 +91,8 @@ def match(metadata: Metadata, columns: Sequence[Column]) -> Matched | Clash:
     """Find our columns in a table.
 
     Args:
-        metadata: the table's; its earlier schemas tell what was renamed or dropped.
-        columns: ours.
+        metadata: the table's metadata; its earlier schemas show renamed and dropped columns.
+        columns: our columns.
     """
     fields = current_fields(metadata)
     if ours_as_they_are(fields, columns):
@@ -110,7 +110,7 @@ def match(metadata: Metadata, columns: Sequence[Column]) -> Matched | Clash:
 def _paired(
     fields: Sequence[Field], columns: Sequence[Column], history: set[tuple[int, str]]
 ) -> dict[int, Field] | Clash:
-    """Return the table's field for each of our ids that has one."""
+    """Return the table's fields by our ids, for the columns that the table has."""
     pairs = _by_id(fields, columns, history) if made_from(columns, history) else {}
     taken = {field["id"] for field in pairs.values()}
     for column in columns:
@@ -130,7 +130,7 @@ def _paired(
 
 
 def made_from(columns: Sequence[Column], history: set[tuple[int, str]]) -> bool:
-    """Tell whether a table was made from our columns: it has or had most of them, ids and all."""
+    """Return whether a table was made from our columns: it has or had most by id and name."""
     known = sum((column.field_id, column.name.lower()) in history for column in columns)
     return known * 2 >= len(columns)
 
@@ -138,10 +138,11 @@ def made_from(columns: Sequence[Column], history: set[tuple[int, str]]) -> bool:
 def _by_id(
     fields: Sequence[Field], columns: Sequence[Column], history: set[tuple[int, str]]
 ) -> dict[int, Field]:
-    """Pair by id what has its name, or a new one that is none of ours.
+    """Pair our columns with fields of the same id, if the field has our name or was renamed.
 
-    A name of ours at another of our ids was numbered anew: there the name counts. And an id was
-    ours if every table began with it, or if the table's history says so.
+    If the field has the name of another of our columns, the table was renumbered, so names decide.
+    A renamed field counts as ours if all our tables had it from the start, or if an earlier schema
+    has our name for it.
     """
     by_id = {field["id"]: field for field in fields}
     names = {column.name.lower() for column in columns}
@@ -159,7 +160,7 @@ def _by_id(
 
 
 def _clash(column: Column, field: Field) -> Clash | None:
-    """Return why values of a column of ours cannot be in a field."""
+    """Return a clash if values of our column do not fit a field."""
     name, theirs = field["name"], field["type"]
     shown = _shown(theirs)
     if column.type != shown and (column.type, shown) not in PROMOTIONS:
@@ -183,7 +184,7 @@ def _shown(theirs: str | Field) -> str:
 
 
 def _required(fields: Sequence[Field], pairs: Mapping[int, Field]) -> Clash | None:
-    """Return a column the table requires and we have not."""
+    """Return a clash if the table requires a column that we do not have."""
     taken = {field["id"] for field in pairs.values()}
     for field in fields:
         if field["required"] and field["id"] not in taken:
@@ -202,11 +203,11 @@ def _matched(
 
 
 def written(columns: Sequence[Column], found: Sequence[tuple[str, int, int]]) -> Matched:
-    """Return how a file was written.
+    """Return the columns of an existing file.
 
     Args:
-        columns: ours, in our order.
-        found: name, id and id of elements (0 without) of each column of the file.
+        columns: our columns, in our order.
+        found: name, id and id of elements (0 if no list) of each column of the file.
     """
     fitted = tuple(
         replace(column, name=name, field_id=field_id, element_id=element_id)
@@ -221,7 +222,8 @@ def _fitted(column: Column, field: Field | None, history: set[tuple[int, str]]) 
         return replace(column, field_id=field["id"], name=field["name"], element_id=element_id)
     element_id = column.element_id and UNMAPPED_ID_OFFSET + column.element_id
     if (column.field_id, column.name.lower()) in history:
-        # Dropped: the id is ours, and nobody else ever gets it; whose its elements' is, who knows.
+        # A dropped column keeps its id, which no other column gets. That is not sure for the id of
+        # its elements.
         return replace(column, element_id=element_id)
     return replace(
         column,
@@ -243,15 +245,15 @@ def _ids(columns: Sequence[Column]) -> list[int]:
 
 
 class ClashError(CommitError):
-    """The table has a column no file of ours fits; says which, and both types."""
+    """A column of the table does not fit our files; the message names it, and both types."""
 
 
 class MisfitError(CommitError):
-    """The table has our columns under other ids than files have them; these can be written anew.
+    """The table has our columns under other ids than the files; a rewrite makes the files fit.
 
     Attributes:
-        fit: how files have to be written.
-        names: of the files.
+        fit: the columns with which the files fit.
+        names: names of the files.
     """
 
     def __init__(self, fit: Matched, names: Sequence[str]) -> None:

@@ -1,10 +1,10 @@
 """One append as a change of a table's metadata: pure.
 
-    metadata + files --appended()--> Change --applied()--> the next metadata
+    metadata + snapshot --> TableChange --applied()--> the next metadata
 
-A `TableChange` is what REST catalogs are sent; catalogs that keep metadata files get it applied
-here. Metadata is parsed JSON and is never modified: what we do not know of it goes into the next
-version as it was.
+REST catalogs receive the `TableChange` itself. For catalogs with metadata files, this module
+applies it. Metadata is parsed JSON and is never modified; unknown fields are copied unchanged into
+the next version.
 
 Source: Apache Iceberg table specification, "Table Metadata Fields", "Snapshots".
 """
@@ -28,12 +28,12 @@ PREVIOUS_VERSIONS_DEFAULT = 100
 
 
 class TableChange(msgspec.Struct, frozen=True):
-    """What one commit does to a table.
+    """The changes of one commit.
 
     Attributes:
-        snapshot: becomes the head of `main`.
-        expired: ids of snapshots that go.
-        properties: of the table, to be set.
+        snapshot: the new head of `main`.
+        expired: ids of the snapshots to remove.
+        properties: table properties to set.
     """
 
     snapshot: Mapping[str, Any]
@@ -42,7 +42,7 @@ class TableChange(msgspec.Struct, frozen=True):
 
 
 def current_snapshot(metadata: Metadata) -> Mapping[str, Any] | None:
-    """Return the head of `main`; None in a table without snapshots."""
+    """Return the head of `main`; None for a table without snapshots."""
     head = metadata.get("current-snapshot-id")
     found = (s for s in metadata.get("snapshots", ()) if s["snapshot-id"] == head)
     return next(found, None)
@@ -62,7 +62,7 @@ def new_snapshot(
 ) -> dict[str, Any]:
     """Return a snapshot on top of the current one.
 
-    Time never goes back from one snapshot to the next, also where a writer's clock is wrong.
+    Its time is never before its parent's, even if a writer's clock is wrong.
     """
     parent = current_snapshot(metadata)
     return {
@@ -79,12 +79,12 @@ def new_snapshot(
 def append_summary(
     parent: Mapping[str, Any] | None, files: Sequence[DataFile], partitions: int
 ) -> dict[str, str]:
-    """Return what the snapshot says of itself: what it adds, and the totals where known.
+    """Return the summary of a snapshot that adds files, with totals if the parent has them.
 
     Args:
-        parent: the snapshot before; a total it does not know stays unknown.
+        parent: the snapshot before; a total that it lacks is left out.
         files: n > 0 added files.
-        partitions: how many partitions they lie in.
+        partitions: number of partitions of these files.
     """
     added = {
         "data-files": len(files),
@@ -116,8 +116,8 @@ def applied(metadata: Metadata, change: TableChange, location: str) -> Metadata:
 
     Args:
         metadata: before the change.
-        change: made for exactly this metadata.
-        location: where the metadata before the change lies.
+        change: a change made for exactly this metadata.
+        location: address of the metadata before the change.
     """
     snapshot = change.snapshot
     head, time_ms = snapshot["snapshot-id"], snapshot["timestamp-ms"]
@@ -143,7 +143,7 @@ def applied(metadata: Metadata, change: TableChange, location: str) -> Metadata:
 def _log_without(
     log: Iterable[Mapping[str, Any]], expired: frozenset[int]
 ) -> list[Mapping[str, Any]]:
-    """Return the log after its last expired entry: it must hold no gaps."""
+    """Return the log after its last expired entry, because it must not have gaps."""
     rest: list[Mapping[str, Any]] = []
     for entry in log:
         rest = [] if entry["snapshot-id"] in expired else [*rest, entry]

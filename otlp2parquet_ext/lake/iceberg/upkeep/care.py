@@ -1,7 +1,7 @@
-"""Care of a table through PyIceberg: the columns it lacks are added.
+"""Add the columns that a table lacks, through PyIceberg.
 
-Not on the flush path: for a committer, and for who prepares a table. Types are never changed, and
-what an owner has dropped stays dropped.
+Committers use it, and the tool that prepares a table; the flush path does not. It never changes a
+type, and it never adds a column that the table's owner has dropped.
 
 Source: Apache Iceberg table specification, "Schema Evolution"; PyIceberg's documentation,
 "Schema evolution".
@@ -50,22 +50,22 @@ TYPES: Mapping[str, PrimitiveType] = {
 
 
 def evolve(catalog: Catalog, identifier: tuple[str, str], columns: Sequence[Column]) -> Matched:
-    """Add to a table the columns of ours that it never had.
+    """Add our columns that a table never had.
 
-    Names are in the table's own case, ids are the catalog's choice, and added columns are
-    optional: the rows that are there have no values for them.
+    Names are in the table's own case, and the catalog chooses the ids. Added columns are optional,
+    because existing rows have no values for them.
 
     Args:
-        catalog: PyIceberg's.
+        catalog: the catalog, of PyIceberg.
         identifier: namespace and name of the table.
-        columns: ours.
+        columns: our columns.
 
     Returns:
-        How files for the table have to be written from now on.
+        The columns with which files fit the table from now on.
 
     Raises:
-        ClashError: a column of the table does not fit; nothing was changed.
-        ConflictError: others changed the table at the same time, again and again.
+        ClashError: a column of the table does not fit; the table is unchanged.
+        ConflictError: other writers changed the table during each attempt.
     """
     for _ in range(ATTEMPTS):
         table = catalog.load_table(identifier)
@@ -90,7 +90,7 @@ def _add(table: Table, missing: Sequence[Column]) -> None:
 
 
 def iceberg_type(column: Column) -> IcebergType:
-    """Return a column's type in PyIceberg's words; the catalog gives elements another id."""
+    """Return a column's type in PyIceberg's form; the catalog assigns the ids of elements."""
     if not column.element_type:
         return TYPES[column.type]
     return ListType(

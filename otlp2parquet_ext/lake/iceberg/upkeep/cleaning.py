@@ -1,14 +1,14 @@
-"""Delete what only expired snapshots referred to.
+"""Delete the files that only expired snapshots referred to.
 
     a merge of ours, or a rewrite of others --> a note of what it replaced --> deleted, once
         no snapshot that is left refers to it, and `grace_ms` after it was replaced
 
-Nothing else is deleted here: a name has to be in a note, which proves that it was in the table;
-it has to lie in the table's folders; and every snapshot that is left, on any branch or tag, is
-asked. A commit under way cannot bring it back: it would be built on a snapshot that is still
-there, or be refused. What cannot be asked, or not in time, is left for the next run.
+A file is deleted only if all of these hold: a note names it, which proves that it was in the table;
+it lies in the table's folders; and no remaining snapshot, on any branch or tag, refers to it. A
+concurrent commit cannot refer to it again: it is based on a remaining snapshot, or the catalog
+refuses it. If a manifest cannot be read in time, the next run tries again.
 
-(Manifest lists have a way of their own, `expiry.py`; the catalog deletes old metadata files.)
+(`expiry.py` deletes old manifest lists, and the catalog deletes old metadata files.)
 
 Source: Apache Iceberg table specification, "Snapshot Retention Policy".
 """
@@ -51,12 +51,13 @@ DELETED = 2
 
 
 class Cleaned(msgspec.Struct, frozen=True):
-    """What a run did, or would do.
+    """The result of a run, or of a dry run.
 
     Attributes:
-        manifests, files: deleted; `files` are data and delete files that others replaced.
-        notes: that are left, for a later run.
-        why: nothing was deleted; empty otherwise.
+        manifests, files: numbers of deleted manifests, and of deleted data and delete files that
+            other programs replaced.
+        notes: number of notes left for a later run.
+        why: the reason why nothing was deleted; "" otherwise.
     """
 
     manifests: int = 0
@@ -68,19 +69,19 @@ class Cleaned(msgspec.Struct, frozen=True):
 def clean(
     handle: Handle, deadline_ms: int, *, grace_ms: int = GRACE_MS, dry_run: bool = False
 ) -> Cleaned:
-    """Delete what snapshots replaced and no snapshot needs any more.
+    """Delete the files that a snapshot replaced and that no snapshot needs any more.
 
     Args:
         handle: the table.
         deadline_ms: Unix ms.
-        grace_ms: time that readers of an expired snapshot are given.
-        dry_run: look only.
+        grace_ms: time for readers of an expired snapshot to finish.
+        dry_run: count the files, but delete nothing.
 
     Raises:
         CommitError: the catalog cannot be reached; nothing was deleted.
-        StorageError: something the table refers to cannot be read; nothing was deleted.
-        AvroError: likewise.
-        TimeoutError: there was no time to ask all snapshots; likewise.
+        StorageError: a file of the table cannot be read; nothing was deleted.
+        AvroError: a file of the table is damaged; nothing was deleted.
+        TimeoutError: there was no time to read all manifests; nothing was deleted.
     """
     deadline = SteadyDeadline(deadline_ms)
     version = handle.catalog.load(deadline_ms, fresh=True)
@@ -97,7 +98,7 @@ def clean(
     due = [
         (s, replaced_ms) for s, replaced_ms in known.items() if replaced_ms <= now_ms() - grace_ms
     ]
-    # Some may wait for years, with a tag: by and by it is everyone's turn.
+    # A tag can keep a note for years. A random sample makes sure that all other notes get a run.
     some = random.sample(due, min(len(due), MOST_NOTES))
     read = gather(lambda name: notes.read(*name), some, handle.threads)
     found = [note for note in read if note is not None]
@@ -114,7 +115,7 @@ class _CleaningRun:
     """One run over the notes that are due.
 
     Attributes:
-        manifests, files: deleted so far.
+        manifests, files: numbers of files deleted so far.
     """
 
     def __init__(
@@ -128,10 +129,10 @@ class _CleaningRun:
         self.manifests = self.files = 0
 
     def resolve(self, note: Note) -> bool:
-        """Delete what a note names, unless it is needed; True when the note has done its work."""
+        """Delete a note's unneeded files; return whether the note itself is no longer needed."""
         metadata = self._version.metadata
         if note.table_uuid != metadata["table-uuid"]:
-            return True  # of a table that was here before; what it left is the sweep's
+            return True  # a note of an earlier table; the sweep finds that table's files
         manifests = set(_within(metadata_folder(metadata), note.manifests))
         files = set(_within(metadata["location"].rstrip("/"), note.files))
         kept = manifests & self._live.keys()
@@ -155,7 +156,7 @@ class _CleaningRun:
 
 
 def _within(folder: str, addresses: Iterable[str]) -> Iterator[str]:
-    """Yield the plain addresses that lie in a folder: a note is a file, and files can be edited."""
+    """Yield the plain addresses inside a folder: a note is a file that somebody can edit."""
     inside = plain(folder) + "/"
     for address in map(plain, addresses):
         if address.startswith(inside) and "/../" not in address:
@@ -163,7 +164,7 @@ def _within(folder: str, addresses: Iterable[str]) -> Iterator[str]:
 
 
 def _rewrites(handle: Handle, version: Version, known: Mapping[int, int]) -> Iterator[Note]:
-    """Note what rewrites and deletes of others replaced, while both snapshots are there to see."""
+    """Yield notes of files that other programs replaced, while both snapshots still exist."""
     snapshots = {s["snapshot-id"]: s for s in version.metadata["snapshots"]}
     for snapshot in snapshots.values():
         parent = snapshots.get(snapshot.get("parent-snapshot-id"))
@@ -171,7 +172,7 @@ def _rewrites(handle: Handle, version: Version, known: Mapping[int, int]) -> Ite
         ours = NAMES in summary or summary.get("operation") == "append"
         if parent is None or ours or snapshot["snapshot-id"] in known:
             continue
-        with contextlib.suppress(AvroError):  # written in a way we cannot read: we cannot help
+        with contextlib.suppress(AvroError):  # an unsupported form; its files stay
             note = _replaced(handle, version, parent, snapshot)
             if note.manifests or note.files:
                 yield note
@@ -180,7 +181,7 @@ def _rewrites(handle: Handle, version: Version, known: Mapping[int, int]) -> Ite
 def _replaced(
     handle: Handle, version: Version, parent: Mapping[str, Any], snapshot: Mapping[str, Any]
 ) -> Note:
-    """Note the manifests of the parent that a snapshot lacks, and the files it marks deleted."""
+    """Return a note of the parent's manifests that a snapshot lacks, and of its deleted files."""
     before, after = (
         {line.path: line for line in lines(read_list(handle.storage, s["manifest-list"]))}
         for s in (parent, snapshot)
@@ -200,5 +201,5 @@ def _replaced(
 
 
 def _deleted(handle: Handle, line: ManifestEntry) -> list[str]:
-    """Return the files a manifest marks as deleted by the snapshot that added it."""
+    """Return the files that a manifest marks as deleted."""
     return [path for path, status in entries(handle.storage, line) if status == DELETED]

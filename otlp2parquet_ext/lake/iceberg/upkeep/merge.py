@@ -1,11 +1,11 @@
-"""Which small manifests become few large ones, and what the manifest list says of these. Pure.
+"""Choose the small manifests to merge, and write the new manifest list. Pure.
 
     lines of the manifest list --mergeable()--> some of ours --packs()--> a manifest each
     old list + kept lines + merged manifests --list_of()--> the new list
 
-Readers open every manifest, and every commit rewrites the list of them. Only manifests this
-package wrote are merged, small ones more often than medium ones, so that a large one is not
-written again for every few small ones. The lines of all others are copied as they are.
+Readers open all manifests, and each commit rewrites the list of them. Only manifests of this
+package are merged, small ones more often than medium ones, so that a few small ones do not cause
+the rewrite of a large one. The lines of all other manifests are copied unchanged.
 
 Source: Apache Iceberg table specification, "Manifest Lists".
 """
@@ -32,14 +32,14 @@ LARGE_BYTES, FEWEST_MEDIUM = 8_388_608, 16
 
 
 class Merged(msgspec.Struct, frozen=True):
-    """A merged manifest that is stored, as the manifest list knows it.
+    """The facts about a stored merged manifest for its line of the manifest list.
 
     Attributes:
         path: its address.
-        length: of the file.
-        pack: the manifests it replaces.
+        length: length of the file.
+        pack: the manifests that it replaces.
         spec_id: the partition spec of its files.
-        days: first and last of its files; None without partitions.
+        days: first and last day of its files; None without partitions.
     """
 
     path: str
@@ -49,7 +49,7 @@ class Merged(msgspec.Struct, frozen=True):
     days: tuple[int, int] | None
 
     def record(self, snapshot_id: int, sequence_number: int) -> dict[int, object]:
-        """Return its line of the manifest list of the snapshot that adds it."""
+        """Return the manifest's line of the manifest list."""
         summaries = []
         if self.days is not None:
             lower, upper = (struct.pack("<i", day) for day in self.days)
@@ -75,13 +75,13 @@ class Merged(msgspec.Struct, frozen=True):
 def mergeable(
     lines: Sequence[ManifestEntry], folder: str, partitioning: Partitioning, most_bytes: int
 ) -> list[ManifestEntry]:
-    """Return the manifests to merge; none when there are few.
+    """Return the manifests to merge; none if there are few small ones.
 
     Args:
-        lines: of the current manifest list.
-        folder: where the table's metadata lies.
-        partitioning: the table's; manifests of other specs are left alone.
-        most_bytes: of manifests to read at once; the rest is left for the next time.
+        lines: lines of the current manifest list.
+        folder: folder of the table's metadata.
+        partitioning: the table's partitioning; manifests of other specs are not merged.
+        most_bytes: most bytes of manifests in one run; the next run takes the rest.
     """
     ours = [line for line in lines if _ours(line, folder, partitioning)]
     small = [line for line in ours if line.length < SMALL_BYTES]
@@ -98,7 +98,7 @@ def mergeable(
 
 
 def _ours(line: ManifestEntry, folder: str, partitioning: Partitioning) -> bool:
-    """Tell whether a manifest may be one that `manifest` or `merged` wrote, and nobody changed."""
+    """Return whether the line can be that of an unchanged manifest of ours."""
     place, _, name = line.path.rpartition("/")
     return (
         place == folder
@@ -112,9 +112,9 @@ def _ours(line: ManifestEntry, folder: str, partitioning: Partitioning) -> bool:
 
 
 def packs(lines: Sequence[ManifestEntry]) -> Iterator[list[ManifestEntry]]:
-    """Divide manifests into packs of at most `LARGE_BYTES`, those of the same days together.
+    """Yield packs of manifests of at most `LARGE_BYTES`, with manifests of the same days together.
 
-    A pack of one is left out: there is nothing to merge.
+    A pack of one manifest is left out, because there is nothing to merge.
     """
     pack: list[ManifestEntry] = []
     for line in sorted(lines, key=lambda line: line.days or (0, 0)):
@@ -139,16 +139,16 @@ def list_of(
     new: Sequence[Mapping[int, object]],
     metadata: Mapping[str, str],
 ) -> AvroFile:
-    """Return a manifest list with the kept lines as they were, and new ones.
+    """Return a manifest list with the kept lines unchanged, and new lines.
 
     Args:
-        old: the list they were in.
-        kept: n >= 0 of its lines.
-        new: records.
-        metadata: of the header.
+        old: the current list.
+        kept: n >= 0 lines of it.
+        new: records for new lines.
+        metadata: entries of the header.
 
     Raises:
-        AvroError: it is written in a way that cannot be added to.
+        AvroError: the list has a form that cannot be extended.
     """
     check_fields(old.schema)
     copied = old.block(len(kept), b"".join(line.raw for line in kept)) if kept else b""
@@ -158,12 +158,12 @@ def list_of(
 def replace_summary(
     parent: Mapping[str, Any], merged: Sequence[Merged], kept: int
 ) -> dict[str, str]:
-    """Return what the snapshot says of itself: that no row changed.
+    """Return the summary of a snapshot that only merges manifests and changes no row.
 
     Args:
-        parent: the snapshot before; a total it does not know stays unknown.
+        parent: the snapshot before; a total that it lacks is left out.
         merged: the new manifests.
-        kept: how many stay as they were.
+        kept: number of unchanged manifests.
     """
     before = parent.get("summary", {})
     return {

@@ -1,12 +1,12 @@
-"""Merge a table's small manifests in one `replace` snapshot, while others go on committing.
+"""Merge a table's small manifests in one `replace` snapshot, while other writers commit.
 
     look --> write merged manifests --> note what they replace --> new list --> compare-and-swap
                                                                      ^               |
                                                                      +---- lost -----+
 
-Not for the flush path: it reads every small manifest. What is written before the swap serves
-every attempt, for merged entries depend on no snapshot; only the list is made anew. A run that is
-killed leaves files nobody refers to, for the sweep; one that loses leaves nothing.
+Not for the flush path, because it reads all small manifests. All attempts share the merged
+manifests, because their entries do not depend on a snapshot; only the list is written again. A
+killed run leaves unreferenced files, which the sweep deletes. A lost run deletes its own files.
 
 Source: Apache Iceberg table specification, "Optimistic Concurrency", "Snapshots".
 """
@@ -59,19 +59,19 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.lake.iceberg.format.contents import ManifestEntry
 
 MOST_BYTES = 67_108_864
-"""Of manifests read in one run."""
+"""Most bytes of manifests to read in one run."""
 
 MOST_ATTEMPTS = 30
 
 
 class Merging(msgspec.Struct, frozen=True):
-    """What a run did.
+    """The result of a run, or of a dry run.
 
     Attributes:
-        manifests: of the table before it.
-        replaced: how many of them were merged, or would be.
-        written: into how many.
-        why: nothing was merged, or could be; empty otherwise.
+        manifests: number of the table's manifests before it.
+        replaced: number of merged manifests.
+        written: number of new manifests.
+        why: the reason why nothing was merged; "" otherwise.
     """
 
     manifests: int
@@ -83,18 +83,19 @@ class Merging(msgspec.Struct, frozen=True):
 def merge_manifests(
     handle: Handle, deadline_ms: int, *, most_bytes: int = MOST_BYTES, dry_run: bool = False
 ) -> Merging:
-    """Merge small manifests of ours, if there are many.
+    """Merge our small manifests, if there are many.
 
     Args:
         handle: the table.
         deadline_ms: Unix ms; half of the time until then is for reading.
-        most_bytes: of manifests to read; the rest is left for the next run.
-        dry_run: look only.
+        most_bytes: most bytes of manifests to read; the next run takes the rest.
+        dry_run: count the manifests, but write nothing.
 
     Raises:
-        CommitError: the table cannot be merged, or its catalog not be reached; nothing happened.
-        StorageError: likewise.
-        AvroError: likewise.
+        CommitError: the table is not supported, or its catalog cannot be reached; the table is
+            unchanged.
+        StorageError: a file cannot be read or written; the table is unchanged.
+        AvroError: a file is damaged; the table is unchanged.
     """
     version = handle.catalog.load(deadline_ms, fresh=True)
     parent = None if version is None else current_snapshot(version.metadata)
@@ -118,8 +119,8 @@ class _MergeRun:
     """One run, over all its attempts.
 
     Attributes:
-        written: addresses of the files it wrote.
-        used: of those, the ones a catalog refers to, or may refer to.
+        written: addresses of the files that the run has written.
+        used: those of `written` that the catalog refers to, or may refer to.
     """
 
     def __init__(self, handle: Handle, deadline_ms: int) -> None:
@@ -146,7 +147,7 @@ class _MergeRun:
         return Merging(manifests, 0 if why else len(replaced), 0 if why else len(merged), why)
 
     def _note(self, version: Version, replaced: list[str]) -> Callable[[], None]:
-        """Write down what is replaced, where somebody may delete it; return how to undo that."""
+        """Write a note of the replaced manifests, if we may delete files; return its undo."""
         metadata, storage = version.metadata, self._handle.storage
         if self._handle.why_not_delete(metadata):
             return lambda: None
@@ -156,14 +157,14 @@ class _MergeRun:
         return lambda: notes.remove(note)
 
     def _read(self, line: ManifestEntry) -> bytes | None:
-        """Read a manifest; None when it is longer than its manifest list says."""
+        """Read a manifest; None if it is longer than in its manifest list."""
         try:
             return self._handle.get(line.path, line.length)
         except ObjectTooLongError:
             return None
 
     def _merged(self, version: Version, pack: Sequence[ManifestEntry]) -> Merged | None:
-        """Store the manifest that takes the place of a pack; None when there is no time left."""
+        """Store the manifest that replaces a pack; None if there is no time left."""
         if self._read_until.left_ms() < 0:
             return None
         metadata = version.metadata
@@ -186,7 +187,7 @@ class _MergeRun:
         return Merged(path, len(data), taken, spec.spec_id, days_of(taken))
 
     def _replace(self, merged: Sequence[Merged]) -> str:
-        """Commit; return why not, empty when it is done."""
+        """Commit; return "", or the reason for a failure."""
         attempts = commit_attempts(self._deadline, MOST_ATTEMPTS)
         while True:
             version = self._handle.catalog.load(self._deadline.unix_ms())
@@ -202,7 +203,7 @@ class _MergeRun:
                 return f"{attempts.made} attempts were lost against other writers"
 
     def _attempt(self, version: Version, merged: Sequence[Merged]) -> str | None:
-        """Commit once: None when it has to be tried again, why it cannot be, or empty: done."""
+        """Commit once; return "" after success, None for another attempt, or a final reason."""
         metadata = version.metadata
         parent = current_snapshot(metadata)
         listing = None if parent is None else open_list(self._handle.get(parent["manifest-list"]))
@@ -229,7 +230,7 @@ class _MergeRun:
     def _swap(
         self, version: Version, change: TableChange, path: str, merged: Sequence[Merged]
     ) -> bool:
-        """Send a change; before that its files count as used, after a refusal as unused."""
+        """Send a change; its files count as used until the catalog refuses it."""
         self.used = {path, *(m.path for m in merged)}
         try:
             landed = self._handle.catalog.commit(version, change, self._deadline.unix_ms())
@@ -246,7 +247,7 @@ class _MergeRun:
         return any(s["snapshot-id"] == self._snapshot_id for s in snapshots)
 
     def _lines(self, listing: AvroFile) -> list[ManifestEntry]:
-        """Return a list's lines; of one that only grew, no more than its end is read again."""
+        """Return a list's lines; if the list has only grown, decode only its new end."""
         before, known = self._known or (None, [])
         if (
             before is not None
@@ -266,10 +267,10 @@ class _MergeRun:
 
 
 def _whole(line: ManifestEntry, data: bytes | None) -> bytes:
-    """Return a manifest that was read whole.
+    """Return the bytes of a manifest.
 
     Raises:
-        AvroError: it is longer than its manifest list says.
+        AvroError: the manifest is longer than in its manifest list.
     """
     if data is None:
         raise AvroError(

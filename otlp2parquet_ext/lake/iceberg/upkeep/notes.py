@@ -1,11 +1,11 @@
-"""Notes of what a snapshot replaced, so that it can be deleted once nobody needs it.
+"""Notes of the files that a snapshot replaced, so that they can be deleted later.
 
     put(before the swap) --> care/replaced/<Unix ms>-<snapshot id>.json --> deleted with its files
 
-Snapshots expire with every append, and then nothing in the table says what they alone referred
-to. So a process that replaces files writes their names down first. A note proves that its files
-were in the table; whether they still are, the table is asked before any is deleted. A note whose
-snapshot never came about does no harm: its files are still referred to.
+Snapshots expire with each append, and then the table no longer lists the files that only they
+referred to. So a process that replaces files first writes a note with their names. A note proves
+that its files were in the table. Before a file is deleted, the table is searched for references to
+it. So a note of a failed commit does no harm, because the table still refers to its files.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ NAME = re.compile(r"(\d{13,})-(-?\d+)\.json")
 
 
 class Note(msgspec.Struct, frozen=True):
-    """What one snapshot replaced.
+    """The files that one snapshot replaced.
 
     Attributes:
-        table_uuid: of the table; one created anew in the same place has another.
-        snapshot_id: the snapshot.
-        replaced_ms: Unix ms of it.
-        manifests: addresses.
+        table_uuid: UUID of the table; a new table in the same location has another one.
+        snapshot_id: id of the snapshot.
+        replaced_ms: Unix ms of the snapshot.
+        manifests: addresses of manifests.
         files: addresses of data and delete files.
     """
 
@@ -49,8 +49,8 @@ class Notes:
     """The notes of one table.
 
     Args:
-        storage: reaches the table's location.
-        location: of the table, as a path of the storage.
+        storage: storage of the table.
+        location: the table's location, as a path in the storage.
     """
 
     def __init__(self, storage: Storage, location: str) -> None:
@@ -58,21 +58,21 @@ class Notes:
         self._folder = f"{location}/{FOLDER}"
 
     def put(self, note: Note) -> None:
-        """Leave a note."""
+        """Write a note."""
         self._storage.put(self._path(note), msgspec.json.encode(note))
 
     def remove(self, note: Note) -> None:
-        """Throw a note away."""
+        """Delete a note."""
         self._storage.delete(self._path(note))
 
     def known(self) -> dict[int, int]:
-        """Return the snapshots that have a note, with the Unix ms of each, oldest first."""
+        """Return the Unix ms of each note by snapshot id, oldest first."""
         names = (path.rpartition("/")[2] for path in self._storage.list(self._folder))
         found = (NAME.fullmatch(name) for name in names)
         return {int(match[2]): int(match[1]) for match in found if match is not None}
 
     def read(self, snapshot_id: int, replaced_ms: int) -> Note | None:
-        """Read a note; None when it is gone, or is none of ours."""
+        """Read a note; None if it is missing or not one of ours."""
         path = f"{self._folder}/{replaced_ms:013}-{snapshot_id}.json"
         try:
             return _decode_note(self._storage.get(path))

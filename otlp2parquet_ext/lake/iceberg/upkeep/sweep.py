@@ -1,14 +1,14 @@
-"""What lies in a table's folders and nothing refers to: found page by page, and told apart.
+"""Find the files in a table's folders without a reference, page by page, and classify them.
 
     places() --look()--> a page of old files --sort_out()--> waste | strays | foreign
 
-*Waste* is metadata of attempts that were killed, and data files that are in the table written
-anew: it can go. Metadata of a name we do not know is *foreign*. A *stray* is a data file of ours:
-rows of an environment that died between file and descriptor, or a file that a rewrite replaced; it
-is `adoptable` only when it surely never was in the table. Data files of others are theirs.
+*Waste* can be deleted: metadata of killed attempts, and data files whose rewritten copy is in the
+table. *Foreign* is metadata with an unknown form of name. A *stray* is a data file of ours: its
+environment died before it wrote the descriptor, or a rewrite has replaced the file. A stray is
+`adoptable` only if it certainly never was in the table. Data files of other writers are ignored.
 
-The order of questions is what makes it safe: first the files, then who waits in the inbox, then the
-table as it is after that. What was referred to in between is younger than `older_than_ms`.
+The order makes it safe: first list the files, then the inbox, then load the table. A file that is
+committed in between is younger than `older_than_ms`.
 
 Source: Apache Iceberg's `remove_orphan_files`, whose three days are kept.
 """
@@ -44,25 +44,26 @@ OLDER_THAN_MS = 3 * 86_400_000
 FILES_PER_PAGE = 10_000
 
 METADATA = re.compile(r"snap-[^/]*\.avro|[^/]*-m\d+\.avro|\d{5,}-[0-9a-f-]{36}\.metadata\.json")
-"""Names in the metadata folder that we and Iceberg's libraries give."""
+"""Names of metadata files of this package and of Iceberg's libraries."""
 
 UNFINISHED = re.compile(r"\.[^/]+\.\d+")
-"""Names of files on a disk whose writer was killed."""
+"""Names of incomplete files on a disk, whose writer was killed."""
 
 DATA = re.compile(r"[^/=]+=(\d{4}-\d\d-\d\d)/([0-9A-Za-z]{32})\.parquet")
-"""Names in a data folder that we give: the day, and the batch."""
+"""Names of our data files: the day, and the batch."""
 
 EPOCH = date(1970, 1, 1).toordinal()
 
 
 class Places(msgspec.Struct, frozen=True):
-    """Folders that are the table's alone, as paths of the storage, with a slash at their end.
+    """Folders that belong to one table alone, as paths in the storage, with a trailing slash.
 
-    Its location is none of them: other tables may lie below it.
+    The table's location itself is not among them, because other tables may lie below it.
 
     Attributes:
-        metadata: of the table.
-        data: in its location, and where environments store that may not write there.
+        metadata: folder of the metadata.
+        data: folder of data files in the table's location, and that of environments that may not
+            write there.
     """
 
     metadata: str
@@ -70,12 +71,12 @@ class Places(msgspec.Struct, frozen=True):
 
 
 class SweepPage(msgspec.Struct, frozen=True):
-    """Part of a walk.
+    """A page of a walk through the folders.
 
     Attributes:
         old: files that are old enough.
-        looked: how many there were in all.
-        after: where the next page begins; None when this was the last.
+        looked: number of all files on the page.
+        after: path after which the next page begins; None for the last page.
     """
 
     old: Sequence[ObjectEntry]
@@ -84,13 +85,13 @@ class SweepPage(msgspec.Struct, frozen=True):
 
 
 class Stray(msgspec.Struct, frozen=True):
-    """A data file of ours that nothing refers to.
+    """A data file of ours without a reference.
 
     Attributes:
         entry: the file.
-        name: that its descriptor would have had.
+        name: name for its descriptor.
         day: days since 1970.
-        adoptable: it surely never was in the table.
+        adoptable: the file certainly never was in the table.
     """
 
     entry: ObjectEntry
@@ -100,7 +101,7 @@ class Stray(msgspec.Struct, frozen=True):
 
 
 class SweepFindings(msgspec.Struct, frozen=True):
-    """What nothing refers to, of one page."""
+    """The files of one page without a reference."""
 
     waste: list[ObjectEntry] = msgspec.field(default_factory=list)
     strays: list[Stray] = msgspec.field(default_factory=list)
@@ -108,33 +109,33 @@ class SweepFindings(msgspec.Struct, frozen=True):
 
 
 def places(handle: Handle, metadata: Metadata, elsewhere: Sequence[str] = ()) -> Places:
-    """Return where a table's files lie.
+    """Return the folders of a table.
 
     Args:
         handle: the table.
-        metadata: the table's.
-        elsewhere: addresses of further locations that hold data files of this table alone.
+        metadata: the table's metadata.
+        elsewhere: addresses of further locations with data files of this table alone.
     """
     roots = {plain(address).rstrip("/") for address in (metadata["location"], *elsewhere)}
     data = []
     for root in sorted(roots):
-        with contextlib.suppress(StorageError):  # an inbox in another kind of storage
+        with contextlib.suppress(StorageError):  # this inbox lies in another kind of storage
             data.append(handle.storage.path(f"{root}/data") + "/")
     return Places(handle.storage.path(metadata_folder(metadata)) + "/", tuple(data))
 
 
 def look(handle: Handle, where: Places, after: str, older_than_ms: int, most: int) -> SweepPage:
-    """Walk through a part of the table's folders.
+    """Return the next page of the table's folders.
 
     Args:
         handle: the table.
-        where: to look.
-        after: where an earlier page ended; empty for the first.
-        older_than_ms: age in ms from which a file counts as old.
-        most: files to look at, n > 0.
+        where: the folders.
+        after: path at the end of the page before; "" for the first page.
+        older_than_ms: least age of an old file, in ms.
+        most: most files of a page, n > 0.
 
     Raises:
-        StorageError: they cannot be listed.
+        StorageError: a folder cannot be listed.
     """
     before_ms, looked = now_ms() - older_than_ms, 0
     old: list[ObjectEntry] = []
@@ -157,21 +158,21 @@ def sort_out(
     *,
     deadline_ms: int,
 ) -> SweepFindings:
-    """Tell apart what nothing refers to.
+    """Classify the files without a reference.
 
     Args:
         handle: the table.
-        version: as it is now, asked for after the files were seen.
-        where: they were seen.
-        files: old ones.
-        described: names of descriptors that wait, asked for in between.
+        version: the current table, loaded after the files were listed.
+        where: the folders.
+        files: old files of a page.
+        described: names of the inbox's descriptors, listed before the table was loaded.
         deadline_ms: Unix ms.
 
     Raises:
-        TimeoutError: there was no time to ask every manifest.
-        StorageError: something the table refers to cannot be read.
-        AvroError: likewise.
-        CommitError: likewise.
+        TimeoutError: there was no time to read all manifests.
+        StorageError: a file of the table cannot be read.
+        AvroError: a file of the table is damaged.
+        CommitError: a snapshot has no manifest list.
     """
     metadata, deadline = version.metadata, SteadyDeadline(deadline_ms)
     lines = all_lines(handle.storage, metadata, handle.threads)
@@ -212,7 +213,7 @@ def sort_out(
 
 
 def _stray(entry: ObjectEntry, name: str, since_ms: int | None) -> Stray | None:
-    """Return a data file as ours; None when it is not."""
+    """Return a stray if a file's name is one of ours, else None."""
     match = DATA.fullmatch(name)
     if match is None:
         return None
@@ -225,7 +226,7 @@ def _stray(entry: ObjectEntry, name: str, since_ms: int | None) -> Stray | None:
 
 
 def _references(version: Version) -> set[str]:
-    """Return what a table's metadata itself refers to."""
+    """Return the addresses that a table's metadata itself refers to."""
     metadata = version.metadata
     found = {version.location}
     found |= {entry["metadata-file"] for entry in metadata.get("metadata-log", ())}
@@ -238,7 +239,7 @@ def _references(version: Version) -> set[str]:
 
 
 def _noted(handle: Handle, metadata: Metadata) -> set[str]:
-    """Return what is noted to be deleted: that is the cleaning's business."""
+    """Return the addresses in notes, which `cleaning.py` deletes."""
     notes = Notes(handle.storage, handle.storage.path(metadata["location"]))
     read = gather(lambda name: notes.read(*name), notes.known().items(), handle.threads)
     found = [note for note in read if note is not None]
