@@ -3,10 +3,12 @@
 commit --> the segments that awaited it are discarded
 |
 +--> failed, late, contended --> descriptors in the inbox make them safe instead
++--> without an end          --> they are stored again, for a commit on another thread
 """
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from otlp2parquet_ext.common.hold_limits import steady_ms
@@ -17,7 +19,10 @@ from otlp2parquet_ext.flush.health import Work
 from otlp2parquet_ext.lake.destinations.destination import BusyError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from otlp2parquet_ext.flush.flush_state import FlushState
+    from otlp2parquet_ext.spool import Segment
 
 COMMIT_LIMIT_MS = 30_000
 """Longest commit when no deadline of Lambda's is near."""
@@ -43,10 +48,14 @@ class CommitJob:
         """Commit what is stored by now."""
         shared, started = self._shared, steady_ms()
         shared.commits.begun()
+        generation = shared.generation
         shared.queue.requeue_unreferenced(started)
         awaiting = shared.queue.awaiting_commit
         try:
             await shared.committing.on_thread(shared.pipeline.commit, deadline_ms)
+        except asyncio.CancelledError:  # the job is abandoned
+            shared.commits.changed()
+            raise
         except Exception as error:  # noqa: BLE001 - a bug of ours may not end the loop
             shared.commits.changed()
             if isinstance(error, BusyError):
@@ -58,19 +67,52 @@ class CommitJob:
             shared.commits.done(steady_ms())
             self._cost_ms = steady_ms() - started
             shared.worked(Work.COMMIT, self._cost_ms)
-            shared.queue.committed(awaiting)
-            shared.intake.discard()
+            self._safe(awaiting, generation)
+
+    def _safe(self, awaiting: Iterable[Segment], generation: int) -> None:
+        """Discard segments that are safe, unless the destinations were opened anew meanwhile.
+
+        Those know nothing of what was stored before.
+        """
+        if generation == self._shared.generation:
+            self._shared.queue.committed(awaiting)
+            self._shared.intake.discard()
+
+    def note_abandoned(self, limit_s: int) -> None:
+        """Note that a commit does not end: what it was to commit is kept, for a later one."""
+        log(
+            "error",
+            f"committing has not ended for {limit_s} s: what is stored is kept, and committed by "
+            "a later try",
+        )
+        self._shared.health.failed(Work.COMMIT, steady_ms())
+
+    def start_over(self) -> None:
+        """Go on with destinations that are opened anew, after a commit was abandoned.
+
+        Its thread may hold a lock of the old ones, or change them at any time; two commits by the
+        same objects are not safe, two by different ones are: the table's ledger knows the names of
+        files that are committed twice.
+        """
+        if not self._shared.committing.busy:  # else SHUTDOWN has begun the last commit there is
+            self._shared.committing.begin(self._start_over())
+
+    async def _start_over(self) -> None:
+        await self.make_safe()
+        self._shared.generation += 1
+        self._shared.pipeline.open_anew()
+        self._shared.queue.requeue_awaiting()
 
     async def make_safe(self) -> None:
         """Write descriptors for what awaits a commit; what fails is kept for the next commit."""
         shared = self._shared
         if not (awaiting := shared.queue.awaiting_commit):
             return
+        generation = shared.generation
         try:
             await shared.storing.on_thread(shared.pipeline.describe)
         except Exception as error:  # noqa: BLE001 - as in `run`
             kept = f"{len(awaiting)} batches are kept for the next commit: {error_text(error)}"
             log("warning", kept)
         else:
-            shared.queue.committed(awaiting)
-            shared.intake.discard()
+            self._safe(awaiting, generation)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from otlp2parquet_ext.common.hold_limits import steady_ms
 from otlp2parquet_ext.common.log import log, quote
@@ -10,7 +10,7 @@ from otlp2parquet_ext.flush import policy
 from otlp2parquet_ext.flush.commit_schedule import CommitSchedule
 from otlp2parquet_ext.flush.health import DestinationHealth, Work
 from otlp2parquet_ext.flush.intake import Intake
-from otlp2parquet_ext.flush.plan import STORE_LIMIT_MS, Pending
+from otlp2parquet_ext.flush.plan import STEP_LIMIT_MS, Pending
 from otlp2parquet_ext.flush.queue import SegmentQueue
 from otlp2parquet_ext.flush.worker import SerialWorker
 
@@ -21,6 +21,16 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.flush.pipeline import FlushPipeline
     from otlp2parquet_ext.lake.destinations.destination import Receipt
     from otlp2parquet_ext.spool import Segment, Spool
+
+
+class AbandonableJob(Protocol):
+    """The part of a job that `FlushState.abandon` needs."""
+
+    def note_abandoned(self, limit_s: int) -> None:
+        """Note that what the thread runs has not ended for `limit_s`."""
+
+    def start_over(self) -> None:
+        """Go on, with a new thread."""
 
 
 class FlushState:
@@ -34,7 +44,8 @@ class FlushState:
 
     Attributes:
         ending: SHUTDOWN has come.
-        store_limit_ms: longest store.
+        step_limit_ms: longest store, commit or redelivery of a batch.
+        generation: how often the destinations were opened anew; see `CommitJob.start_over`.
     """
 
     def __init__(
@@ -47,7 +58,8 @@ class FlushState:
         self.pipeline = pipeline
         self.spool = spool
         self.ending = False
-        self.store_limit_ms = STORE_LIMIT_MS
+        self.step_limit_ms = STEP_LIMIT_MS
+        self.generation = 0
         self.queue = SegmentQueue(spool)
         self.health = DestinationHealth()
         self.commits = CommitSchedule(settings.commit_interval_ms)
@@ -62,25 +74,46 @@ class FlushState:
     @property
     def pending(self) -> Pending:
         """What is not yet safe, as the plan sees it."""
-        storing, now = self.queue.storing, steady_ms()
+        now = steady_ms()
+        steps = ((work, worker.step_ms(now), worker) for work, worker in self.workers.items())
         return Pending(
             self.intake.buffered,
             self._thresholds,
             self.commits,
             unsealed=not self.intake.empty,
             waiting=self.queue.has_storable(may_abandon=self.storing.may_abandon),
-            undelivered=bool(self.queue.undelivered),
+            undelivered=bool(self.redeliverable),
             busy=frozenset(work for work, worker in self.workers.items() if worker.busy),
             ending=self.ending,
-            store_ms=None if storing is None else self.storing.step_ms(now),
-            may_abandon=self.storing.may_abandon,
-            store_limit_ms=self.store_limit_ms,
+            running_ms={w: ms for w, ms, worker in steps if ms is not None and worker.may_abandon},
+            step_limit_ms=self.step_limit_ms,
         )
 
     @property
     def storable(self) -> list[Segment]:
         """See `SegmentQueue.storable`."""
         return self.queue.storable(may_abandon=self.storing.may_abandon)
+
+    @property
+    def redeliverable(self) -> list[Segment]:
+        """See `SegmentQueue.redeliverable`."""
+        return self.queue.redeliverable(may_abandon=self.redelivering.may_abandon)
+
+    async def abandon(self, work: Work, job: AbandonableJob) -> None:
+        """Leave a thread behind whose function does not end; what it works on stays in the spool.
+
+        Requests have deadlines of their own, so only a bug, a hanging disk or a library gets here.
+
+        Args:
+            work: of the thread.
+            job: notes it, before and after.
+        """
+        worker = self.workers[work]
+        if (worker.step_ms(steady_ms()) or 0) < self.step_limit_ms:
+            return  # another function has begun since the plan was made
+        job.note_abandoned(self.step_limit_ms // 1_000)
+        await worker.abandon()
+        job.start_over()
 
     def commit_follows(self, now_ms: int) -> bool:
         """Tell whether what is stored now is committed at once."""

@@ -22,7 +22,10 @@ from otlp2parquet_ext.flush.redeliver_job import RedeliverJob
 from otlp2parquet_ext.flush.store_job import StoreJob
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine, Mapping
+
     from otlp2parquet_ext.common.settings.settings import Settings
+    from otlp2parquet_ext.flush.flush_state import AbandonableJob
     from otlp2parquet_ext.flush.pipeline import FlushPipeline
     from otlp2parquet_ext.flush.policy import FlushReason
     from otlp2parquet_ext.spool import FrameKind, Note, Spool
@@ -48,7 +51,12 @@ class Flusher:
         self._commit_job = CommitJob(self._state, policy.first_commit_ms(import_ms))
         self._redeliver_job = RedeliverJob(self._state)
         self._timer: asyncio.TimerHandle | None = None
-        self._abandoning: asyncio.Future[None] | None = None
+        self._abandoning: set[asyncio.Future[None]] = set()
+        self._abandonable: Mapping[FlushAction, tuple[Work, AbandonableJob]] = {
+            FlushAction.ABANDON_STORE: (Work.STORE, self._store_job),
+            FlushAction.ABANDON_COMMIT: (Work.COMMIT, self._commit_job),
+            FlushAction.ABANDON_REDELIVERY: (Work.REDELIVER, self._redeliver_job),
+        }
 
     @property
     def store_cost_ms(self) -> int:
@@ -86,7 +94,12 @@ class Flusher:
 
     def _abandon_stuck_jobs(self) -> None:
         """See that no dead request keeps others from being sent."""
-        self._abandoning = asyncio.ensure_future(self._abandon())
+        self._begin_abandoning(self._abandon())
+
+    def _begin_abandoning(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._abandoning.add(task)  # the loop keeps no task alive
+        task.add_done_callback(self._abandoning.discard)
 
     async def _abandon(self) -> None:
         await self._state.storing.abandon_stuck_job()
@@ -206,7 +219,7 @@ class Flusher:
             elif action is FlushAction.REDELIVER:
                 state.redelivering.begin(self._redeliver_job.run())
             else:
-                self._abandoning = asyncio.ensure_future(self._store_job.abandon())
+                self._begin_abandoning(self._state.abandon(*self._abandonable[action]))
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

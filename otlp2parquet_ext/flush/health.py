@@ -4,8 +4,8 @@
     hold_ended(), request_failed()                 from the flush that an invocation is held for
       --> wait_ms(work), may_try(work), may_hold()
 
-No I/O, no clock: each call takes `now_ms` of the monotonic clock (`steady_ms`), so that a wall clock
-which is set neither ends nor prolongs a wait. Frozen time counts as waited: that clock goes on.
+No I/O, no clock: each call takes `now_ms` of the monotonic clock (`steady_ms`). A wall clock that
+is set neither ends nor prolongs a wait. Frozen time counts as waited, because that clock goes on.
 """
 
 from __future__ import annotations

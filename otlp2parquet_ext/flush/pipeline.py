@@ -57,8 +57,7 @@ class FlushPipeline:
         self.watch = RequestWatch()
         self._settings = settings
         self._environ = environ
-        self._opened: DestinationGroup | None = None
-        self._opening = threading.Lock()
+        self._destinations = _Destinations(settings, environ, self.watch)
         self._tables = LazyTables(settings)
 
     def store(
@@ -176,10 +175,27 @@ class FlushPipeline:
         with contextlib.suppress(DestinationError):
             self._open().warm_up()
 
+    def open_anew(self) -> None:
+        """Let what follows open the destinations anew, without those that a thread may hold."""
+        self._destinations = _Destinations(self._settings, self._environ, self.watch)
+
     def _open(self) -> DestinationGroup:
+        return self._destinations.open()
+
+
+class _Destinations:
+    """The destinations, opened once, by the thread that is first."""
+
+    def __init__(self, settings: Settings, environ: Mapping[str, str], watch: RequestWatch) -> None:
+        self._choice = (settings, environ, watch)
+        self._opened: DestinationGroup | None = None
+        self._opening = threading.Lock()
+
+    def open(self) -> DestinationGroup:
         with self._opening:
             if self._opened is None:
                 from otlp2parquet_ext.lake.destinations.choose import choose  # noqa: PLC0415
 
-                self._opened = choose(self._settings, self._environ, watch=self.watch)
+                settings, environ, watch = self._choice
+                self._opened = choose(settings, environ, watch=watch)
         return self._opened

@@ -11,13 +11,15 @@ from __future__ import annotations
 import enum
 from typing import TYPE_CHECKING, NamedTuple
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from otlp2parquet_ext.flush import policy
 from otlp2parquet_ext.flush.health import Work
 from otlp2parquet_ext.flush.policy import FlushReason
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from otlp2parquet_ext.flush.commit_schedule import CommitSchedule
     from otlp2parquet_ext.flush.health import DestinationHealth
     from otlp2parquet_ext.flush.policy import Buffered, Thresholds
@@ -31,11 +33,14 @@ class FlushAction(enum.Enum):
     COMMIT = "commit what is stored"
     REDELIVER = "send what some destinations lack to them"
     ABANDON_STORE = "leave behind a store that does not end"
+    ABANDON_COMMIT = "leave behind a commit that does not end"
+    ABANDON_REDELIVERY = "leave behind a redelivery that does not end"
 
 
-STORE_LIMIT_MS = 120_000
-"""Longest store, frozen time left out. A store that the deadlines of its requests end is shorter:
-30 s, or a few times that where there are several destinations or parts."""
+STEP_LIMIT_MS = 120_000
+"""Longest store, commit or redelivery of a batch, frozen time left out. One that the deadlines of
+its requests end is shorter: 30 s, or a few times that where there are several destinations or
+parts."""
 
 
 class FlushPlan(NamedTuple):
@@ -53,13 +58,13 @@ class Pending(Struct, frozen=True):
         thresholds: soft limits of the open segment.
         unsealed: the open segment exists, or losses are counted that no row tells of.
         waiting: a sealed segment is not stored.
-        undelivered: a stored segment is lacking somewhere.
+        undelivered: a stored segment is lacking somewhere, and may be redelivered.
         commits: what is uncommitted, and the commit interval.
         busy: work that is under way.
         ending: SHUTDOWN has come: nothing that comes later would flush the open segment.
-        store_ms: for how long a segment is being stored, frozen time left out; None when none is.
-        may_abandon: the thread that stores may be left behind.
-        store_limit_ms: see `STORE_LIMIT_MS`.
+        running_ms: for how long threads that may be left behind have run what they run, frozen time
+            left out; those that run nothing are not in there.
+        step_limit_ms: see `STEP_LIMIT_MS`.
     """
 
     open: Buffered
@@ -70,9 +75,8 @@ class Pending(Struct, frozen=True):
     undelivered: bool = False
     busy: frozenset[Work] = frozenset()
     ending: bool = False
-    store_ms: int | None = None
-    may_abandon: bool = True
-    store_limit_ms: int = STORE_LIMIT_MS
+    running_ms: Mapping[Work, int] = field(default_factory=dict)
+    step_limit_ms: int = STEP_LIMIT_MS
 
     def seal_reason(self, now_ms: int) -> FlushReason | None:
         """Return why the open segment is closed now, None when it is not."""
@@ -94,6 +98,12 @@ ACTION_OF = {
     Work.STORE: FlushAction.STORE,
     Work.COMMIT: FlushAction.COMMIT,
     Work.REDELIVER: FlushAction.REDELIVER,
+}
+
+ABANDON_ACTION_OF = {
+    Work.STORE: FlushAction.ABANDON_STORE,
+    Work.COMMIT: FlushAction.ABANDON_COMMIT,
+    Work.REDELIVER: FlushAction.ABANDON_REDELIVERY,
 }
 
 
@@ -123,12 +133,11 @@ def plan(pending: Pending, health: DestinationHealth, now_ms: int) -> FlushPlan:
         if work is Work.STORE and seals:
             actions.append(FlushAction.SEAL)
         actions.append(ACTION_OF[work])
-    if FlushAction.STORE in actions:
-        waits.append(pending.store_limit_ms)
-    if Work.STORE in pending.busy and pending.may_abandon:
-        left_ms = pending.store_limit_ms - (pending.store_ms or 0)
-        if left_ms > 0:
-            waits.append(left_ms)
-        elif pending.store_ms is not None:
-            actions.append(FlushAction.ABANDON_STORE)
+    if pending.busy or actions:
+        waits.append(pending.step_limit_ms)  # a function that begins later runs for longer
+    for work, running_ms in pending.running_ms.items():
+        if running_ms < pending.step_limit_ms:
+            waits.append(pending.step_limit_ms - running_ms)
+        else:
+            actions.append(ABANDON_ACTION_OF[work])
     return FlushPlan(tuple(actions), min(waits, default=None))

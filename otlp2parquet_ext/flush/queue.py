@@ -164,17 +164,46 @@ class SegmentQueue:
                 self.state(segment).advance(SegmentStep.COMMIT)
                 self._discard_delivered(segment)
 
+    def redeliverable(self, *, may_abandon: bool) -> list[Segment]:
+        """Return the segments that may be redelivered now: oldest first, then abandoned ones.
+
+        Args:
+            may_abandon: see `storable`.
+        """
+        found = sorted(self.undelivered, key=lambda s: self.state(s).redelivery_abandoned)
+        return (
+            found if may_abandon else [s for s in found if not self.state(s).redelivery_abandoned]
+        )
+
+    def redelivery_overlong(self, segment: Segment) -> None:
+        """Note that a redelivery did not end in time: the segment comes after all others."""
+        self.state(segment).redelivery_abandoned = True
+
+    @property
+    def redelivering(self) -> Segment | None:
+        """The segment that a worker redelivers; None when there is none."""
+        return next((s for s in self._spool.sealed if self.state(s).redelivering), None)
+
+    def requeue_awaiting(self) -> None:
+        """Requeue all segments that await a commit: the destinations that stored them are gone."""
+        self._requeue(self.awaiting_commit)
+
     def requeue_unreferenced(self, now_ms: int) -> None:
         """Requeue segments that waited more than `UNREFERENCED_SAFE_MS` for a commit.
 
         A freeze makes them wait. A sweep may have deleted their files, which no snapshot names.
         Storing again is idempotent.
         """
-        for segment in self.awaiting_commit:
+        awaiting = self.awaiting_commit
+        self._requeue(
+            s for s in awaiting if now_ms - self.state(s).stored_ms > UNREFERENCED_SAFE_MS
+        )
+
+    def _requeue(self, segments: Iterable[Segment]) -> None:
+        for segment in segments:
             state = self.state(segment)
-            if now_ms - state.stored_ms > UNREFERENCED_SAFE_MS:
-                state.advance(SegmentStep.REQUEUE)
-                state.undelivered = ()  # the next store asks every destination again
+            state.advance(SegmentStep.REQUEUE)
+            state.undelivered = ()  # the next store asks every destination again
 
     def redelivery_begins(self, segment: Segment) -> None:
         """Note that a worker sends a segment to the destinations that lack it."""

@@ -33,10 +33,27 @@ class RedeliverJob:
     async def run(self) -> None:
         """Redeliver segments, oldest first, until one fails."""
         queue = self._shared.queue
-        for segment in queue.undelivered:
+        for segment in self._shared.redeliverable:
             if queue.state(segment).undelivered and not await self._redeliver(segment):
                 return
         self._shared.worked(Work.REDELIVER, 0)
+
+    def note_abandoned(self, limit_s: int) -> None:
+        """Note that a redelivery does not end: its segment is redelivered after all others."""
+        shared, segment = self._shared, self._shared.queue.redelivering
+        if segment is None or not shared.redelivering.job_runs:
+            return
+        names = ", ".join(shared.queue.state(segment).undelivered)
+        log(
+            "error",
+            f"redelivering {segment.size_bytes} bytes of telemetry to {names} has not ended for "
+            f"{limit_s} s: they are kept, and tried again after all others",
+        )
+        shared.queue.redelivery_overlong(segment)
+        shared.health.delayed(Work.REDELIVER, steady_ms())
+
+    def start_over(self) -> None:
+        """See `AbandonableJob`: what waits is begun by the plan."""
 
     async def _redeliver(self, segment: Segment) -> bool:
         """Redeliver one segment; False when a destination still lacks it."""

@@ -38,7 +38,7 @@ class SegmentStep(enum.Enum):
     KEEP_FOR_COMMIT = "stored, safe with the next commit only"
     KEEP = "stored and safe"
     COMMIT = "a commit, or a descriptor in the inbox, has made it safe"
-    REQUEUE = "it waited so long for a commit that its file may have been deleted"
+    REQUEUE = "its commit was abandoned, or came so late that its file may have been deleted"
     DISCARD = "every destination has it, or it is dropped and counted"
 
 
@@ -73,6 +73,7 @@ class SegmentState(Struct):
         bug_attempts: stores that our own code broke.
         memory_errors: stores for which memory was too short.
         abandoned: a store of it did not end in time, in this process.
+        redelivery_abandoned: likewise a redelivery.
     """
 
     stage: Stage = Stage.WAITING
@@ -83,6 +84,7 @@ class SegmentState(Struct):
     bug_attempts: int = 0
     memory_errors: int = 0
     abandoned: bool = False
+    redelivery_abandoned: bool = False
 
     def advance(self, step: SegmentStep) -> None:
         """Take a step.

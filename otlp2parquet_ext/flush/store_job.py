@@ -90,30 +90,29 @@ class StoreJob:
             if adopted or not found.more:
                 return adopted
 
-    async def abandon(self) -> None:
-        """Leave a store behind that does not end; its segment is kept, and stored after all others.
+    def note_abandoned(self, limit_s: int) -> None:
+        """Note that a store does not end: its segment is kept, and stored after all others.
 
-        Requests have deadlines of their own, so only a bug, a hanging disk or a library gets here.
         The name of the segment's file counts it, so the next process stores the others first, too.
         """
-        shared, segment = self._shared, self._queue.storing
-        if segment is None or not shared.storing.busy:
-            return
-        if shared.storing.step_ms(steady_ms()) < shared.store_limit_ms:
-            return  # another store has begun since the plan was made
-        limit_s, size_bytes = shared.store_limit_ms // 1_000, segment.size_bytes
+        segment = self._queue.storing
+        if segment is None or not self._shared.storing.job_runs:
+            return  # the thread does something else, for which the segment waits
         log(
             "error",
-            f"storing {size_bytes} bytes of telemetry has not ended for {limit_s} s: they are "
-            "kept, and tried again after all others",
+            f"storing {segment.size_bytes} bytes of telemetry has not ended for {limit_s} s: they "
+            "are kept, and tried again after all others",
         )
         self._queue.store_abandoned(segment)
         segment.note_unfinished()
-        await shared.storing.abandon()
+
+    def start_over(self) -> None:
+        """See `AbandonableJob`: what waits is begun by the plan."""
 
     async def _store(self, segment: Segment) -> bool:
         """Store one segment; True when it waits no longer."""
         shared, started = self._shared, steady_ms()
+        generation = shared.generation
         self._queue.store_begins(segment)
         try:
             store = partial(
@@ -131,6 +130,9 @@ class StoreJob:
         except Exception as error:  # noqa: BLE001 - one batch may not block all others for ever
             self._queue.store_failed(segment)
             return self._failed(segment, error)
+        if not receipt.safe and generation != shared.generation:
+            self._queue.store_failed(segment)  # those that were to commit it are gone
+            return True
         self._stored(segment, receipt, steady_ms() - started)
         return True
 

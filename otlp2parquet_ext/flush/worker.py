@@ -37,11 +37,34 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
+class AbandonedError(OSError):
+    """The thread that was to run a function is abandoned: the function may still run, or never."""
+
+
 class _Clock:
-    """The CPU time of one thread; each thread has its own, so that a late one is not another's."""
+    """The times of one thread; each thread has its own, so that a late one is not another's.
+
+    Attributes:
+        began_ms: ms of `steady_ms` at which the function began that the thread runs; else None.
+        of_job: a job of the worker itself waits for that function.
+        ended: called when a function has ended, on the thread.
+    """
 
     def __init__(self) -> None:
         self._id: int | None = None
+        self.began_ms: int | None = None
+        self.of_job = False
+        self.ended: Callable[[], None] | None = None
+
+    def timed(self, function: Callable[[], T], *, of_job: bool) -> T:
+        """Run a function, on the thread itself."""
+        self.began_ms, self.of_job = steady_ms(), of_job
+        try:
+            return function()
+        finally:
+            self.began_ms = None
+            if self.ended is not None:
+                self.ended()
 
     def started(self) -> None:
         """Take the time of the thread that calls."""
@@ -68,11 +91,11 @@ class SerialWorker:
     def __init__(self, name: str, ended: Callable[[BaseException | None], None]) -> None:
         self._name = name
         self._ended = ended
-        self._running: Future[Any] | None = None
-        self._abandoned: list[Future[Any]] = []
+        self._waiting: set[asyncio.Future[Any]] = set()
+        self._abandoned: list[_Clock] = []
         self._clock, self._thread = _new_thread(name)
         self._job: asyncio.Task[None] | None = None
-        self._began_ms = self._step_ms = self._thawed_ms = 0
+        self._began_ms = self._thawed_ms = 0
 
     @property
     def busy(self) -> bool:
@@ -88,14 +111,20 @@ class SerialWorker:
         """Return for how long a job has been under way, frozen time left out; 0 when none is."""
         return now_ms - max(self._began_ms, self._thawed_ms) if self.busy else 0
 
-    def step_ms(self, now_ms: int) -> int:
-        """Return for how long the latest function has been on the thread, frozen time left out."""
-        return now_ms - max(self._step_ms, self._thawed_ms)
+    def step_ms(self, now_ms: int) -> int | None:
+        """Return for how long the thread has run its function, without frozen time; None: idle."""
+        began_ms = self._clock.began_ms
+        return None if began_ms is None else now_ms - max(began_ms, self._thawed_ms)
+
+    @property
+    def job_runs(self) -> bool:
+        """True while the thread runs a function of the job under way."""
+        return self.busy and self._clock.began_ms is not None and self._clock.of_job
 
     @property
     def may_abandon(self) -> bool:
         """True unless `ABANDONED` threads are left behind already."""
-        self._abandoned = [work for work in self._abandoned if not work.done()]
+        self._abandoned = [clock for clock in self._abandoned if clock.began_ms is not None]
         return len(self._abandoned) < ABANDONED
 
     def thawed(self, now_ms: int) -> None:
@@ -105,7 +134,7 @@ class SerialWorker:
     def begin(self, job: Coroutine[None, None, None]) -> None:
         """Begin a job; the worker is not busy."""
         assert not self.busy
-        self._began_ms = self._step_ms = steady_ms()
+        self._began_ms = steady_ms()
         self._job = asyncio.create_task(job)
         self._job.add_done_callback(self._job_ended)
 
@@ -125,21 +154,26 @@ class SerialWorker:
             await self.abandon()
 
     async def abandon(self) -> None:
-        """Abandon the job under way, whatever it does, and go on with a new thread."""
-        job = self._job
-        if job is None:
-            return
-        self._job = None
-        if self._running is not None:
-            self._abandoned.append(self._running)
-            loop = asyncio.get_running_loop()
-            self._running.add_done_callback(partial(self._late_end, loop))
+        """Abandon the thread, whatever it does, with the job under way; go on with a new thread.
+
+        The job is cancelled. A job of another worker that waits for this thread gets an
+        `AbandonedError`. A function that has not begun is never run.
+        """
+        job, self._job = self._job, None
+        waiting, self._waiting = self._waiting, set()
+        self._clock.ended = partial(self._late_end, asyncio.get_running_loop())
+        self._abandoned.append(self._clock)
+        if job is not None:
+            job.cancel()
+        for answer in waiting:
+            answer.cancel()
+        self._thread.shutdown(wait=False, cancel_futures=True)
         self._clock, self._thread = _new_thread(self._name)
-        job.cancel()
-        await asyncio.wait({job})  # its segment waits again before the next job begins
+        if job is not None:
+            await asyncio.wait({job})  # its segment waits again before the next job begins
         self._ended(None)
 
-    def _late_end(self, loop: asyncio.AbstractEventLoop, _: Future[Any]) -> None:
+    def _late_end(self, loop: asyncio.AbstractEventLoop) -> None:
         """Plan again: a thread that was left behind has ended."""
         with contextlib.suppress(RuntimeError):  # the loop has ended
             loop.call_soon_threadsafe(self._ended, None)
@@ -150,7 +184,11 @@ class SerialWorker:
             await asyncio.wait({self._job})
 
     async def on_thread(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run a function on the worker's thread, after what runs there already."""
+        """Run a function on the worker's thread, after what runs there already.
+
+        Raises:
+            AbandonedError: the thread was abandoned, and another worker's job had called.
+        """
 
         def run() -> T:
             try:
@@ -159,10 +197,20 @@ class SerialWorker:
                 _clear_frames(error)
                 raise
 
-        self._step_ms = steady_ms()
-        work = self._thread.submit(run)
-        self._running = work
-        return await asyncio.wrap_future(work)
+        task = asyncio.current_task()
+        answer = asyncio.wrap_future(self._submit(run, of_job=task is self._job))
+        self._waiting.add(answer)
+        try:
+            return await answer
+        except asyncio.CancelledError:
+            if task is not None and task.cancelling():
+                raise
+            raise AbandonedError(f"{self._name} did not end in time") from None
+        finally:
+            self._waiting.discard(answer)
+
+    def _submit(self, run: Callable[[], T], *, of_job: bool = False) -> Future[T]:
+        return self._thread.submit(self._clock.timed, run, of_job=of_job)
 
     def submit(self, function: Callable[[], None], *then: Callable[[], None]) -> None:
         """Run functions on the worker's thread, each after what waits there by its turn.
@@ -175,7 +223,7 @@ class SerialWorker:
             if then:
                 self.submit(*then)
 
-        self._thread.submit(run)
+        self._submit(run)
 
     def _job_ended(self, job: asyncio.Task[None]) -> None:
         if not job.cancelled():

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import json
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import pytest
+from trickling import LIMIT_MS, Trickle, delivery, until
 from wall_clock import Wall
 
 from otlp2parquet_ext.common.hold_limits import steady_ms
@@ -16,74 +14,12 @@ from otlp2parquet_ext.common.settings.settings import load
 from otlp2parquet_ext.flush.flusher import Flusher
 from otlp2parquet_ext.flush.health import Work
 from otlp2parquet_ext.flush.pipeline import FlushPipeline
-from otlp2parquet_ext.flush.plan import STORE_LIMIT_MS
+from otlp2parquet_ext.flush.plan import STEP_LIMIT_MS
 from otlp2parquet_ext.flush.worker import ABANDONED
 from otlp2parquet_ext.spool import Spool
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
-
-LIMIT_MS = 500
-"""Of a store here: a request has ten seconds, so none ends by itself before."""
-
-
-class Trickle:
-    """A collector that answers a byte at a time, without end, where a body says so.
-
-    Attributes:
-        begun: such answers that began.
-        taken: other bodies.
-        heals: answers all bodies when it is set, and ends those that were under way.
-    """
-
-    def __init__(self) -> None:
-        self.begun = 0
-        self.taken: list[bytes] = []
-        self.heals = asyncio.Event()
-        self.url = ""
-
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[Trickle]:
-        """Serve."""
-        server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        try:
-            yield self
-        finally:
-            self.heals.set()
-            server.close()
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
-            head = (await reader.readuntil(b"\r\n\r\n")).lower()
-            length = int(head.partition(b"content-length:")[2].split(b"\r\n")[0])
-            body = await reader.readexactly(length)
-            if b"never" in body and not self.heals.is_set():
-                self.begun += 1
-                writer.write(b"HTTP/1.1 200 OK\r\nX-Long: ")
-                while not self.heals.is_set():
-                    writer.write(b".")
-                    await writer.drain()
-                    with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(self.heals.wait(), 0.02)
-            else:
-                self.taken.append(body)
-                answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-                writer.write(answer)
-        writer.close()
-
-
-async def until(condition: Callable[[], object]) -> None:
-    """Let the loop work until a condition holds; the time limit of a test bounds it."""
-    while not condition():  # noqa: ASYNC110 - what it waits for happens on other threads
-        await asyncio.sleep(0.005)
-
-
-def delivery(text: str) -> bytes:
-    """Return a delivery of one line."""
-    event = {"time": "2026-03-14T09:26:53.540Z", "type": "function", "record": text}
-    return json.dumps([event]).encode()
 
 
 def batches_to(url: str, folder: Path, **more: str) -> tuple[Flusher, Spool]:
@@ -100,7 +36,7 @@ def batches_to(url: str, folder: Path, **more: str) -> tuple[Flusher, Spool]:
     flush_side.rehearse()
     spool = Spool(folder, 1 << 24, 0)
     batches = Flusher(settings, flush_side, spool, import_ms=1)
-    batches._state.store_limit_ms = LIMIT_MS
+    batches._state.step_limit_ms = LIMIT_MS
     return batches, spool
 
 
@@ -146,7 +82,7 @@ async def test_a_clock_that_is_set_abandons_no_store_and_flushes_nothing_early(
     async with Trickle().running() as server:
         batches, spool = batches_to(server.url, tmp_path, MAX_ITEMS="2")
         state = batches._state
-        state.store_limit_ms = STORE_LIMIT_MS
+        state.step_limit_ms = STEP_LIMIT_MS
         for _ in range(2):
             batches.append(delivery("never ends"), 1)
         await until(lambda: server.begun)
@@ -156,7 +92,7 @@ async def test_a_clock_that_is_set_abandons_no_store_and_flushes_nothing_early(
         await asyncio.sleep(0)
         assert state.storing.busy
         assert state.storing._abandoned == []
-        assert 0 <= state.pending.store_ms < STORE_LIMIT_MS  # type: ignore[operator] # it runs
+        assert 0 <= state.pending.running_ms[Work.STORE] < STEP_LIMIT_MS
         assert spool.open is not None
         assert state.intake.buffered.items == 1
         assert state.health.may_hold(steady_ms())
