@@ -1,6 +1,6 @@
 """Lazy imports (PEP 810) for the whole process, where the interpreter has them.
 
-`import x` at the top of a module then loads x when its first name is used: aiohttp costs a third.
+`import x` at the top of a module then loads x when its first name is used: protobuf costs less.
 Left alone are packages that look at their own modules, where a name not loaded yet changes what
 they find, and modules that are imported for what that does: OTLP's messages need to know those they
 are made of. A file of the layer, not of the package: in a checkout imports are as they always were.

@@ -53,12 +53,18 @@ class Command(NamedTuple):
 
 
 COMMANDS: tuple[Command, ...] = (
-    Command("local", "run a function with the extension, without AWS", "commands.local"),
+    Command(
+        "local",
+        "run a function with the extension, without AWS",
+        "commands.local",
+        ("aiohttp",),
+        "local",
+    ),
     Command(
         "demo",
         "run the sample function and read its telemetry back",
         "commands.demo",
-        ("awslambdaric", "duckdb"),
+        ("aiohttp", "awslambdaric", "duckdb"),
         "local,report",
     ),
     Command("check", "try a destination, and say what would mend it", "commands.check"),

@@ -95,6 +95,7 @@ def test_a_command_without_its_extra_names_it_in_one_line(
         "report": ["sqlite:///x"],
         "tail": ["sqlite:///x"],
         "completion": ["bash"],
+        "local": ["--handler", "app.handler"],
     }.get(command.name, [])
     for name in command.needs:
         monkeypatch.setitem(sys.modules, name, None)

@@ -25,7 +25,7 @@ class Read:
     head: Head | None
     body: bytes
     complete: bool
-    extra: bool
+    rest: bytes
     bad: bool
 
 
@@ -35,12 +35,12 @@ def read(*pieces: bytes) -> Read:
     try:
         for piece in pieces:
             if reader.complete:
-                reader.extra = reader.extra or bool(piece)
+                reader.rest += piece
             else:
                 body += reader.feed(piece)
     except BadRequestError:
-        return Read(None, b"", complete=False, extra=False, bad=True)
-    return Read(reader.head, body, reader.complete, reader.extra, bad=False)
+        return Read(None, b"", complete=False, rest=b"", bad=True)
+    return Read(reader.head, body, reader.complete, reader.rest, bad=False)
 
 
 def request(*lines: str, first: str = f"POST {PATH} HTTP/1.1", body: bytes = b"") -> bytes:
@@ -53,14 +53,14 @@ def test_a_delivery_as_lambda_sends_it_is_read() -> None:
     data = request("Host: sandbox:4243", "content-LENGTH:\t2 ", "X-Any: ü; ,", body=b"[]")
     found = read(data)
     head = Head(b"POST", PATH.encode(), 2, chunked=False, expects=False)
-    assert found == Read(head, b"[]", complete=True, extra=False, bad=False)
+    assert found == Read(head, b"[]", complete=True, rest=b"", bad=False)
 
 
 def test_chunks_are_put_together_extensions_and_trailers_left_out() -> None:
     """In any case of hexadecimal digits; what is told behind the body is told to nobody."""
     body = b'A;name="x"\r\n0123456789\r\n1\r\n!\r\n000\r\nX-Sum: 1\r\n\r\n'
     found = read(request("Transfer-Encoding: Chunked", body=body))
-    assert (found.body, found.complete, found.extra) == (b"0123456789!", True, False)
+    assert (found.body, found.complete, found.rest) == (b"0123456789!", True, b"")
 
 
 @given(any_request(), st.data())
@@ -222,3 +222,39 @@ def test_as_many_chunks_as_their_bytes_are_worth_are_read() -> None:
     reader.feed(b"0\r\n\r\n")
     assert reader.complete
     assert sum(map(len, pieces)) == 1_280_000
+
+
+@pytest.mark.parametrize(
+    ("version", "headers", "closes"),
+    [
+        ("1.1", (), False),
+        ("1.1", ("Connection: keep-alive",), False),
+        ("1.1", ("Connection: TE, Close",), True),
+        ("1.0", ("Connection: keep-alive",), True),
+    ],
+)
+def test_a_client_says_whether_it_sends_another_request(
+    version: str,
+    headers: tuple[str, ...],
+    closes: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    """HTTP/1.0 keeps nothing alive by itself, and no exporter speaks it."""
+    head = read(request(*headers, first=f"POST {PATH} HTTP/{version}")).head
+    assert head is not None
+    assert head.closes is closes
+
+
+def test_what_comes_behind_a_request_is_the_next_one() -> None:
+    """Pipelined requests come in one read."""
+    first, second = request("Content-Length: 2", body=b"ab"), request("Content-Length: 0")
+    assert read(first + second).rest == second
+    chunked = request("Transfer-Encoding: chunked", body=b"1\r\na\r\n0\r\n\r\n")
+    assert read(chunked + second).rest == second
+    assert read(first, second[:9], second[9:]).rest == second
+
+
+def test_several_headers_of_one_name_are_one_list() -> None:
+    """Two encodings are two, however they are written: an answer names both."""
+    found = read(request("Content-Encoding: gzip", "content-encoding: br", "Content-Type: a/b"))
+    assert found.head is not None
+    assert (found.head.content_encoding, found.head.content_type) == ("gzip, br", "a/b")

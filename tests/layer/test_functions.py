@@ -155,7 +155,7 @@ def test_hostile_variables_and_an_unprivileged_user_change_nothing(
     """Look-alikes on every path, a read-only root, uid 993: still every row."""
     evil = tmp_path / "shared" / "evil"
     evil.mkdir(parents=True)
-    for name in ("sitecustomize.py", "json.py", "pyarrow.py", "aiohttp.py"):
+    for name in ("sitecustomize.py", "json.py", "pyarrow.py", "msgspec.py"):
         (evil / name).write_text("raise SystemExit('poisoned')\n")
     (evil / "libssl.so.3").write_text("no library")
     hostile = {name: value.format(evil=evil) for name, value in HOSTILE.items()}

@@ -121,7 +121,7 @@ def test_a_read_only_root_and_an_unprivileged_user_are_enough(root: Root) -> Non
 
 def test_a_full_tmp_does_not_keep_it_from_starting(root: Root) -> None:
     """The function may have filled /tmp before us; libraries must not need it to load."""
-    code = "import aiohttp.web, pyarrow.parquet, pyiceberg.catalog, msgspec; print('started')"
+    code = "import asyncio, pyarrow.parquet, pyiceberg.catalog, msgspec; print('started')"
     fill = "f = open('/tmp/full', 'wb', buffering=0)\ntry:\n while f.write(b'x' * 4096): pass\n"
     ended = root.python(f"{fill}except OSError: pass\n{code}", tmp_bytes=MEGABYTE)
     assert (ended.out, ended.err) == ("started\n", "")

@@ -8,7 +8,7 @@ import time
 import pytest
 from otlp_server import LIMIT, head, post, running, spans, until
 
-from otlp2parquet_ext.extension.receive import aiohttp_server
+from otlp2parquet_ext.extension.receive import keep_alive_server
 from otlp2parquet_ext.extension.receive.otlp_receiver import CONNECTIONS
 
 ABOUT = "Content-Type: application/x-protobuf"
@@ -68,7 +68,7 @@ async def test_an_idle_connection_outlives_a_freeze_of_any_length() -> None:
         for name in ("before", "after"):
             writer.write(request(name))
             assert (await read_answer(reader)).startswith(b"HTTP/1.1 200")
-            time.sleep(3 * aiohttp_server.LONGEST_READ_TICKS * 0.01)  # noqa: ASYNC251 - the freeze
+            time.sleep(3 * keep_alive_server.LONGEST_READ_TICKS * 0.01)  # noqa: ASYNC251 - the freeze
         writer.close()
         assert server.spans == ["before", "after"]
 
@@ -81,7 +81,7 @@ async def test_a_request_frozen_half_way_is_completed() -> None:
         for start in range(0, len(data), 40):
             writer.write(data[start : start + 40])
             await asyncio.sleep(0.001)
-            time.sleep(2 * aiohttp_server.LONGEST_READ_TICKS * 0.02)  # noqa: ASYNC251 - the freeze
+            time.sleep(2 * keep_alive_server.LONGEST_READ_TICKS * 0.02)  # noqa: ASYNC251 - the freeze
         assert (await read_answer(reader)).startswith(b"HTTP/1.1 200")
         writer.close()
         assert server.spans == ["frozen"]
@@ -100,9 +100,7 @@ async def test_a_thousand_connections_leave_room_for_one_that_means_it() -> None
     async with running() as server:
         idle = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(1_000)]
         assert (await server.exchange(post("/v1/traces", spans("a")))).startswith(b"HTTP/1.1 200")
-        assert server.receiver._server is not None
         assert len(server.receiver._server._open) <= CONNECTIONS
-        assert len(server.receiver._server.connections) <= CONNECTIONS
         closed = [await reader.read() for reader, _ in idle[: 1_000 - CONNECTIONS]]
         assert not any(closed)
         for _, writer in idle:

@@ -2,5 +2,5 @@
 
 admission.py   pending connections; one whose request line names a known path is admitted
 http1.py, receiver.py   deliveries of the Telemetry API
-aiohttp_server.py, otlp_receiver.py   OTLP requests
+keep_alive_server.py, keep_alive_connection.py, otlp_receiver.py   OTLP requests
 """

@@ -5,18 +5,12 @@ add() piece by piece --> release(), whether the body was accepted or refused
 
 from __future__ import annotations
 
-from otlp2parquet_ext.extension.receive.chunk_limits import too_many
-
 BODIES_IN_FLIGHT = 2
 """Most bytes of all bodies at a time, as a multiple of the longest allowed body. An environment of
 128 MB also has to hold the function."""
 
 SMALL_BYTES = 16_384
 """Bytes below which a piece of a body is joined to the previous piece at once."""
-
-
-class TooManyChunksError(Exception):
-    """A body has too many chunks for its length."""
 
 
 class TooLongError(Exception):
@@ -34,10 +28,9 @@ class TooMuchError(Exception):
 class Body:
     """One body as it arrives; short pieces are joined, so a slow client makes few objects."""
 
-    __slots__ = ("_chunks", "_pieces", "_small", "size_bytes")
+    __slots__ = ("_pieces", "_small", "size_bytes")
 
     def __init__(self) -> None:
-        self._chunks = 0
         self._pieces: list[bytes | bytearray] = []
         self._small = bytearray()
         self.size_bytes = 0
@@ -52,16 +45,6 @@ class Body:
             self._pieces.append(self._small)
             self._small = bytearray()
         self._pieces.append(piece)
-
-    def end_chunk(self) -> None:
-        """Count a chunk, as the client framed it.
-
-        Raises:
-            TooManyChunksError: the body has too many chunks for its length.
-        """
-        self._chunks += 1
-        if too_many(self._chunks, self.size_bytes):
-            raise TooManyChunksError
 
     def whole(self) -> bytes:
         """Return all of it."""

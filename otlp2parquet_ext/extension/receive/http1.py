@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from otlp2parquet_ext.extension.receive.chunk_limits import too_many
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 HEAD_BYTES = 8_192
 FIELDS = 64
@@ -32,18 +32,36 @@ _REASONS = {
     200: b"OK",
     400: b"Bad Request",
     404: b"Not Found",
-    405: b"Method Not Allowed\r\nAllow: POST",
+    405: b"Method Not Allowed",
     408: b"Request Timeout",
     411: b"Length Required",
     413: b"Content Too Large",
+    415: b"Unsupported Media Type",
     500: b"Internal Server Error",
     503: b"Service Unavailable",
 }
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_CLOSE = "Connection: close\r\n"
+
+
+def answer_of(status: int, headers: Mapping[str, str], body: bytes, *, closes: bool) -> bytes:
+    """Write an answer.
+
+    Args:
+        status: one of `_REASONS`.
+        headers: besides the length.
+        body: whole.
+        closes: it is the last answer of its connection.
+    """
+    fields = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    about = f"{fields}Content-Length: {len(body)}\r\n{_CLOSE if closes else ''}\r\n"
+    return b"HTTP/1.1 %d %b\r\n%b%b" % (status, _REASONS[status], about.encode(), body)
+
+
 ANSWERS = {
-    status: b"HTTP/1.1 %d %b\r\nContent-Length: 0\r\nConnection: close\r\n\r\n" % (status, reason)
-    for status, reason in _REASONS.items()
+    status: answer_of(status, {"Allow": "POST"} if status == 405 else {}, b"", closes=True)
+    for status in _REASONS
 }
 """Complete answers by status; none has a body, and each one closes its connection."""
 
@@ -61,6 +79,8 @@ class Head(NamedTuple):
         length: the Content-Length; None in chunks, or without that header.
         chunked: the body comes in chunks.
         expects: the client waits for `CONTINUE` before it sends the body.
+        closes: the client sends no other request on this connection, or may not.
+        content_type, content_encoding: as sent; several of one name with commas between.
     """
 
     method: bytes
@@ -68,6 +88,9 @@ class Head(NamedTuple):
     length: int | None
     chunked: bool
     expects: bool
+    closes: bool = False
+    content_type: str = ""
+    content_encoding: str = ""
 
 
 class RequestReader:
@@ -76,7 +99,7 @@ class RequestReader:
     Attributes:
         head: None until it is whole.
         complete: the whole request was read.
-        extra: further bytes came after the request.
+        rest: bytes that came after the request.
     """
 
     __slots__ = (
@@ -87,14 +110,14 @@ class RequestReader:
         "_line",
         "_trailer_bytes",
         "complete",
-        "extra",
         "head",
+        "rest",
     )
 
     def __init__(self) -> None:
         self.head: Head | None = None
         self.complete = False
-        self.extra = False
+        self.rest = b""
         self._buffer = b""
         self._left = 0
         self._line: Callable[[RequestReader, bytes], None] = RequestReader._size_line
@@ -121,7 +144,7 @@ class RequestReader:
 
     def _plain(self, data: bytes) -> bytes:
         if len(data) > self._left:
-            self.extra = True
+            self.rest += data[self._left :]
             data = data[: self._left]
         self._left -= len(data)
         self.complete = not self._left
@@ -144,7 +167,7 @@ class RequestReader:
                 return b"".join(pieces)
             self._line(self, _checked(data[at:end], CHUNK_LINE_BYTES))
             at = end + 2
-        self.extra = self.extra or at < len(data)
+        self.rest += data[at:]
         return b"".join(pieces)
 
     def _size_line(self, line: bytes) -> None:
@@ -198,7 +221,8 @@ def _head(text: bytes) -> Head:
     if len(lines) > FIELDS:
         raise BadRequestError("too many headers")
     method, target, minor = _request_line(first)
-    lengths, codings, expects = [], [], False
+    lengths, codings, expects, closes = [], [], False, minor == b"0"
+    types, encodings = [], []
     for line in lines:
         name, value = _field(line)
         if name == b"content-length":
@@ -207,9 +231,24 @@ def _head(text: bytes) -> Head:
             codings.append(value.lower())
         elif name == b"expect":
             expects = minor != b"0" and value.lower() == b"100-continue"
+        elif name == b"connection":
+            closes = closes or b"close" in value.lower()
+        elif name == b"content-type":
+            types.append(value)
+        elif name == b"content-encoding":
+            encodings.append(value)
     if codings and (lengths or codings != [b"chunked"] or minor == b"0"):
         raise BadRequestError("a transfer encoding that is not just chunks")
-    return Head(method, path_of(target), _length(lengths), bool(codings), expects)
+    return Head(
+        method,
+        path_of(target),
+        _length(lengths),
+        bool(codings),
+        expects,
+        closes,
+        b", ".join(types).decode("latin-1"),
+        b", ".join(encodings).decode("latin-1"),
+    )
 
 
 def _request_line(line: bytes) -> tuple[bytes, bytes, bytes]:

@@ -4,8 +4,8 @@
                                                      +------> 503, the exporter keeps them
 
 It listens on the loopback address only. Connections are kept alive, as the specification requires;
-this is safe because client and server freeze together (aiohttp_server.py). The parser of requests
-is imported by `warm_up` or with the first request.
+this is safe because client and server freeze together (keep_alive_server.py). The parser of
+requests is imported by `warm_up` or with the first request.
 
 Source: OpenTelemetry Protocol specification 1.10, "OTLP/HTTP".
 """
@@ -16,16 +16,10 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from aiohttp import web
-
 from otlp2parquet_ext.common.log import log, quote
-from otlp2parquet_ext.extension.receive.aiohttp_server import TICK_S, Server, read_body
-from otlp2parquet_ext.extension.receive.body_limits import (
-    Bodies,
-    TooLongError,
-    TooManyChunksError,
-    TooMuchError,
-)
+from otlp2parquet_ext.extension.receive.body_limits import Bodies, TooLongError, TooMuchError
+from otlp2parquet_ext.extension.receive.http1 import BadRequestError
+from otlp2parquet_ext.extension.receive.keep_alive_server import TICK_S, Answer, Server
 from otlp2parquet_ext.records.otlp import exchange
 from otlp2parquet_ext.records.otlp.exchange import (
     ExportCall,
@@ -41,6 +35,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
 
+    from otlp2parquet_ext.extension.receive.keep_alive_connection import Request
     from otlp2parquet_ext.records.otlp.requests import Accepted
 
 CONNECTIONS = 64
@@ -69,17 +64,13 @@ class OtlpReceiver:
     ) -> None:
         self._accept = accept
         self._bodies = Bodies(limit_bytes)
-        self._tick_s = tick_s
         # One thread, so that only one request at a time takes memory to be inflated and decoded.
         self._reading = ThreadPoolExecutor(1, "otlp")
-        self._server: Server | None = None
-        self._listening: asyncio.Server | None = None
+        self._server = Server(self._handle, CONNECTIONS, tick_s=tick_s)
 
     async def start(self, listener: socket.socket) -> None:
         """Serve a socket that already listens; connections queued by the kernel come first."""
-        self._server = Server(self._handle, CONNECTIONS, tick_s=self._tick_s)
-        loop = asyncio.get_running_loop()
-        self._listening = await loop.create_server(self._server, sock=listener)
+        self._server.open(listener)
 
     async def warm_up(self) -> None:
         """Import the parser of requests on the thread, so that the first export need not wait."""
@@ -88,34 +79,28 @@ class OtlpReceiver:
 
     def stop(self) -> None:
         """Stop accepting connections and close the open ones."""
-        if self._listening is not None and self._server is not None:
-            self._listening.close()
-            self._server.cut_off_all()
+        self._server.close()
         self._reading.shutdown(wait=False)
 
-    async def _handle(self, request: web.BaseRequest) -> web.Response:
-        head = request.headers
+    async def _handle(self, request: Request) -> Answer:
+        head = request.head
         call = read_head(
-            request.method,
-            request.path,
-            head.get("Content-Type", ""),
-            head.get("Content-Encoding", ""),
+            head.method.decode(),
+            head.path.decode("latin-1"),
+            head.content_type,
+            head.content_encoding,
         )
-        answer = call if isinstance(call, Reply) else await self._answer(call, request)
-        response = web.Response(status=answer.status, body=answer.body, headers=answer.headers)
-        if not request.content.is_eof():
-            response.force_close()  # the rest of the body would be read as a request
-        return response
+        found = call if isinstance(call, Reply) else await self._answer(call, request)
+        return Answer(found.status, found.headers, found.body)
 
-    async def _answer(self, call: ExportCall, request: web.BaseRequest) -> Reply:
-        assert self._server is not None
+    async def _answer(self, call: ExportCall, request: Request) -> Reply:
         try:
             with self._server.reading(request):
-                body = await read_body(request, self._bodies)
+                body = await request.read_body(self._bodies)
         except TooMuchError:
             return refusal(503, "too many requests at a time", json=call.json)
-        except TooManyChunksError:
-            return refusal(400, "the body comes in too many chunks", json=call.json)
+        except BadRequestError as error:
+            return refusal(400, f"the body: {error}", json=call.json)
         except TooLongError:
             return too_long(call, self._bodies.limit_bytes)
         try:

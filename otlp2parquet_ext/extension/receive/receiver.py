@@ -270,7 +270,7 @@ class Receiver:
         self._release_body(client)
         try:
             client.socket.send(ANSWERS[status])
-            if client.request.complete and not client.request.extra:
+            if client.request.complete and not client.request.rest:
                 self._drop(client)
                 return
             client.socket.shutdown(SHUT_WR)

@@ -1,27 +1,27 @@
 """Everything the extension does with its libraries, once each; prints `done`."""
 
 import asyncio
+import socket
 import sqlite3
 import ssl
 import tempfile
 from pathlib import Path
 
-import aiohttp
 import msgspec
 import pyarrow as pa
 import pyarrow.ipc
 import pyarrow.parquet as pq
 import requests
-from aiohttp import web
 
 from otlp2parquet_ext.common.settings.settings import load
+from otlp2parquet_ext.extension.receive.otlp_receiver import OtlpReceiver
 from otlp2parquet_ext.lake.checking.run import Wish, verdicts
 from otlp2parquet_ext.lake.destinations.choose import choose
 from otlp2parquet_ext.lake.destinations.destination import Batch
 from otlp2parquet_ext.lake.destinations.refit import fitted
 from otlp2parquet_ext.records.mapping.invocations import Invocations
 from otlp2parquet_ext.records.mapping.resource import Resource
-from otlp2parquet_ext.records.otlp.requests import OtlpError, Signal, read_request
+from otlp2parquet_ext.records.otlp.requests import Accepted, OtlpError, Signal, read_request
 from otlp2parquet_ext.records.otlp.tables import otlp_tables
 from otlp2parquet_ext.records.tables.columns import Column
 from otlp2parquet_ext.records.tables.registry import TABLES, arrow
@@ -101,26 +101,26 @@ def otlp() -> None:
     assert read_request(Signal.LOGS, bad, json=False).rejected == 1
 
 
-async def answer(request: web.Request) -> web.Response:
-    """Say how much came."""
-    return web.json_response({"bytes": len(await request.read())})
-
-
 async def http() -> None:
-    """Serve and ask with aiohttp."""
-    app = web.Application()
-    app.router.add_post("/", answer)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    port = runner.addresses[0][1]
-    async with (
-        aiohttp.ClientSession() as session,
-        session.post(f"http://127.0.0.1:{port}/", data=b"x" * 70_000) as response,
-    ):
-        assert await response.json() == {"bytes": 70_000}
-    await runner.cleanup()
+    """Serve an OTLP request, and ask."""
+    loop, taken = asyncio.get_running_loop(), []
+
+    def accept(signal: Signal, accepted: Accepted) -> None:
+        taken.append((signal, accepted.records))
+
+    listener = socket.create_server(("127.0.0.1", 0))
+    receiver = OtlpReceiver(accept, 1_000_000)
+    await receiver.start(listener)
+    body = b'{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"body":{"stringValue":"x"}}]}]}]}'
+    head = "POST /v1/logs HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    with socket.create_connection(listener.getsockname()) as client:
+        client.setblocking(False)  # noqa: FBT003 - the socket's own signature
+        for _ in range(2):
+            request = f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
+            await loop.sock_sendall(client, request)
+            assert (await loop.sock_recv(client, 4_096)).startswith(b"HTTP/1.1 200 OK\r\n")
+    receiver.stop()
+    assert taken == [(Signal.LOGS, 1)] * 2
 
 
 def main() -> None:
