@@ -1,10 +1,10 @@
-"""The check in the layer: once, when an environment starts, beside everything else.
+"""The check in the layer: once for each environment, when it starts.
 
-    OTLP2PARQUET_CHECK=1 --> a thread of its own --> a JSON line a step, on standard error
+    OTLP2PARQUET_CHECK=1 --> a separate thread --> a JSON line for each step, on standard error
 
-It holds no invocation, shares nothing with the flush side, and is bounded: each request, and the
-whole. An error in the check itself is logged and has no other effect. Turn the check off again once
-it passes: each environment that starts sends the destination some ten requests more.
+It delays no invocation and shares no state with flushes. Each request and the whole check have a
+deadline. An error in the check itself is logged and has no other effect. Turn the check off once it
+passes, because each new environment sends about ten additional requests to the destination.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ TOTAL_MS = 60_000
 
 
 def begin(settings: Settings, environ: Mapping[str, str]) -> threading.Thread:
-    """Check on a thread that nobody waits for.
+    """Start the check on a thread, and do not wait for it.
 
     Args:
-        settings: name the destination.
-        environ: variables of the process.
+        settings: hold the destination.
+        environ: environment variables of the process.
     """
     thread = threading.Thread(target=_check, args=(settings, environ), name="check", daemon=True)
     thread.start()
@@ -37,15 +37,15 @@ def begin(settings: Settings, environ: Mapping[str, str]) -> threading.Thread:
 
 
 def _check(settings: Settings, environ: Mapping[str, str]) -> None:
-    """Say what is found out."""
+    """Run the check and log its results."""
     try:
         _log_all(settings, environ)
-    except Exception as error:  # noqa: BLE001 - a check may not break what it checks
+    except Exception as error:  # noqa: BLE001 - an error in the check must not stop the extension
         log("error", f"check: broke: {type(error).__name__}: {quote(error)}")
 
 
 def _log_all(settings: Settings, environ: Mapping[str, str]) -> None:
-    # After the first `next`, and only for who asks for it.
+    # Imported here: after the first `next`, and only if the check is on.
     from otlp2parquet_ext.lake.checking.render import sentence, summary  # noqa: PLC0415
     from otlp2parquet_ext.lake.checking.run import Wish, settings_of, verdicts  # noqa: PLC0415
     from otlp2parquet_ext.lake.checking.runner import FAILED  # noqa: PLC0415
@@ -71,5 +71,5 @@ def _log_all(settings: Settings, environ: Mapping[str, str]) -> None:
 
 
 def _wanted(settings: Settings) -> tuple[str, ...]:
-    """Return the tables whose first rows will come: metrics are made of sums and gauges."""
+    """Return the required tables; none of metrics, because an SDK may fill only some of them."""
     return ("logs", "traces") if settings.has_signal("traces") else ("logs",)

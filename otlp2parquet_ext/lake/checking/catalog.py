@@ -1,7 +1,7 @@
-"""Tables of a catalog: are they there, do our columns fit, would a commit be taken?
+"""Check the tables of a catalog: existence, columns, and whether a commit would be accepted.
 
-A commit is asked for that cannot happen: Glue is shown a version that is not the current one, a
-REST catalog another table's id, SQLite's lock is taken and given back. No snapshot comes of it.
+The test commit cannot succeed: Glue gets a version that is not current, and a REST catalog the UUID
+of another table; for SQLite, the write lock is taken and released. So there is no new snapshot.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 
 class TableCheck:
-    """One table.
+    """The check of one table.
 
     Args:
-        subject: what is checked.
-        name: of `TABLES`.
+        subject: the destination to check.
+        name: the table's key in `TABLES`.
         made: the table's parts.
     """
 
@@ -42,11 +42,11 @@ class TableCheck:
     @property
     def _table(self) -> LeanTable:
         table = self._made.open_table()
-        assert isinstance(table, LeanTable)  # there is no other kind
+        assert isinstance(table, LeanTable)  # the only implementation
         return table
 
     def look(self) -> str:
-        """Find the table, and create it where that is asked for."""
+        """Find the table; create it with `--create`."""
         if self._subject.address.kind == "catalog" and self._subject.in_environment:
             raise NotTried(
                 f"{self._made.label} is looked at by the committer and by `otlp2parquet-ext "
@@ -86,7 +86,7 @@ class TableCheck:
         return f"fit as they are, version {metadata['format-version']}"
 
     def add_columns(self) -> str:
-        """Add the columns of ours that the table lacks."""
+        """Add our columns that the table lacks."""
         if self._subject.address.kind != "catalog":
             raise CommitError(
                 "columns are added through PyIceberg: name the catalog in PYICEBERG_CATALOG__… "
@@ -100,7 +100,7 @@ class TableCheck:
         return "some are still missing" if left else "all of ours are there now"
 
     def commit(self) -> str:
-        """Ask for a commit that cannot happen."""
+        """Send the test commit, which cannot succeed."""
         catalog = self._table.handle.catalog
         assert self.version is not None
         if not isinstance(catalog, Trying) or not catalog.try_commit(
@@ -113,11 +113,11 @@ class TableCheck:
 def table_trials(
     check: TableCheck, step: str, policy: str, service: str, needs: tuple[str, ...]
 ) -> Iterator[Trial]:
-    """Yield what there is to find out about one table.
+    """Yield the trials of one table.
 
     Args:
-        check: of the table.
-        step: its name in the steps' names.
+        check: the check of the table.
+        step: the table's name in the names of steps.
         policy, service, needs: see `Trial`.
     """
     yield Trial(f"{step}", check.look, service, policy, needs)

@@ -1,6 +1,6 @@
-"""A collector, tried with a request that carries no records: legal OTLP, and nothing comes of it.
+"""Check a collector with a request without records, which is valid OTLP and has no effect.
 
-Source: OTLP specification, "OTLP/HTTP Request": a server answers what carries nothing as a success.
+Source: OTLP specification, "OTLP/HTTP Request": a server responds to an empty request with success.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.lake.http.response import Response
 
 NO_RECORDS = b"\n\x00"
-"""One resource, without scopes: some servers take an empty body for a mistake."""
+"""A request with one resource and no scopes, because some servers refuse an empty body."""
 
 HEADERS = "OTEL_EXPORTER_OTLP_HEADERS"
 COMPRESSION = "OTEL_EXPORTER_OTLP_COMPRESSION"
@@ -38,9 +38,9 @@ NOT_INFLATED = frozenset({400, 415})
 
 
 def collector_trials(subject: Subject) -> Iterator[Trial]:
-    """Yield what there is to find out about a collector: what it takes, signal by signal.
+    """Yield the trials of a collector: one for each signal.
 
-    Log records come from every environment, because reports of losses are log records.
+    All environments send log records, because reports of losses are log records.
     """
     settings = subject.settings
     dialect = OtlpHttp(subject.address.place, read_headers(settings.otlp_headers))
@@ -52,7 +52,7 @@ def collector_trials(subject: Subject) -> Iterator[Trial]:
 
 
 def _takes(subject: Subject, dialect: OtlpHttp, signal: Signal, *, ours: bool) -> str:
-    """Try one signal; where only the function's SDK may have some, nobody knows if it has."""
+    """Try one signal; a refusal is only a note if the signal could come from an SDK alone."""
     try:
         return _try(subject, dialect, signal)
     except CheckError as error:

@@ -1,7 +1,7 @@
-"""A Data Tap: does its token still hold, does the server answer?
+"""Check a Data Tap: the expiry of its token, and the server.
 
-It keeps whatever is posted, an empty body, too, so nothing is, unless one line is asked for: a GET
-shows that it is there. Whether it takes the token shows with a line only.
+A Data Tap keeps each POST, even an empty one. So the check sends a GET, which shows that the server
+responds. Only `check --send`, which posts one line, shows that the server accepts the token.
 
 Source: README of data-taps-template; docs/forwarding.md, "Data Tap".
 """
@@ -36,18 +36,18 @@ if TYPE_CHECKING:
 
 TOKEN = "BD_TAP_CLIENT_TOKEN"  # noqa: S105 - its variable
 LINE_TYPE = "otlp2parquet_ext.check"
-"""Type of the line, so that queries of the table can leave it out."""
+"""Type of the test line, so that queries can exclude it."""
 
 ANOTHER = (
     f"get another and set {TOKEN}: a Data Tap's token lives a day at most, and nobody renews it "
     "here"
 )
 STOP = frozenset({401, 403, 404, 410, 429, *range(300, 400), 500, *range(502, 600)})
-"""Statuses that a POST would have met, too; others may be about the GET."""
+"""Statuses that a POST would get, too; other statuses may concern only the GET."""
 
 
 def tap_trials(subject: Subject) -> Iterator[Trial]:
-    """Yield what there is to find out about a Data Tap."""
+    """Yield the trials of a Data Tap."""
     token = subject.settings.tap_token
     required = subject.address.place == subject.settings.tap_url
     yield Trial("token", lambda: token_expiry(token, int(time.time()), required=required))
@@ -58,16 +58,16 @@ def tap_trials(subject: Subject) -> Iterator[Trial]:
 
 
 def token_expiry(token: str, now_s: int, *, required: bool = True) -> str:
-    """Say until when a token holds.
+    """Return a sentence about a token's expiry.
 
     Args:
-        token: what a Data Tap knows us by.
+        token: the client token of the Data Tap.
         now_s: Unix seconds.
-        required: the destination is a Data Tap by its variable, not what may speak like one.
+        required: the destination is certainly a Data Tap, not another server with its protocol.
 
     Raises:
-        CheckError: it is missing, or has expired.
-        NotTried: it is missing, and may be.
+        CheckError: the token is missing, or has expired.
+        NotTried: the token is missing, and not required.
     """
     if not token and required:
         raise CheckError(f"{TOKEN} is not set: a Data Tap refuses what comes without", ANOTHER)
@@ -140,10 +140,10 @@ def _refused(response: Response, url: str, subject: Subject) -> CheckError:
 
 
 def marked_line(environ: Mapping[str, str], now_us: int) -> Lines:
-    """Return one line that says what it is.
+    """Return one line that marks itself as a test.
 
     Args:
-        environ: variables of the process; the function's, if it is one.
+        environ: environment variables of the process, perhaps of a function.
         now_us: Unix microseconds.
     """
     get = environ.get

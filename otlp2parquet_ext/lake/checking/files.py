@@ -1,9 +1,9 @@
-"""A place for files, tried with a tiny object, which is taken away again.
+"""Check a storage for files with a tiny object, which is deleted afterwards.
 
     write --> write once --> read --> list --> delete
 
-The object's name is always the same: where a role may not delete, and need not, one empty object
-stays, however often it is checked; the next check finds it, and is not disturbed.
+The object's name is always the same. If the role may not delete, only one empty object stays after
+any number of checks, and it does not disturb later checks.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
 
 PROBE = "otlp2parquet-ext-check"
 LISTED = 1_000
-"""More of what waits need not be counted."""
+"""Most waiting files to count."""
 
 
 class Probe:
-    """One tiny object.
+    """The tiny object.
 
     Args:
-        storage: where it is put.
-        name: below the storage's root.
+        storage: its storage.
+        name: its path in the storage.
     """
 
     def __init__(self, storage: Storage, name: str = PROBE) -> None:
@@ -42,13 +42,13 @@ class Probe:
         self._folders = _missing_folders(storage, name)
 
     def write(self) -> str:
-        """Write it; one that an earlier check had to leave is as good."""
+        """Write the object; one that an earlier check could not delete is equally valid."""
         self._storage.put(self._name, b"")
         return f"files can be written: {self._storage.url(self._name)}"
 
     def write_once(self) -> str:
-        """Write it again: it has to stay as it is, for two environments may store one batch."""
-        for _ in range(2):  # another environment's check may just have taken it away
+        """Write the object again; it must stay unchanged, for two writers may store one batch."""
+        for _ in range(2):  # the check of another environment may have deleted it
             if not self._storage.put(self._name, b"").new:
                 return "what is there is kept, even if it is stored again"
         raise StorageError(
@@ -57,13 +57,13 @@ class Probe:
         )
 
     def read(self) -> str:
-        """Read it."""
+        """Read the object."""
         with contextlib.suppress(NotThereError):
             self._foreign = bool(self._storage.get(self._name))
         return "files can be read"
 
     def delete(self) -> str:
-        """Take it away, and the folders that were made for it; what is not empty is not ours."""
+        """Delete the object, if it is empty and so ours, and the folders that were made for it."""
         if self._foreign:
             raise StorageError(
                 f"{self._storage.url(self._name)} is not empty, so no check wrote it: it was not "
@@ -77,7 +77,7 @@ class Probe:
 
 
 def _missing_folders(storage: Storage, name: str) -> list[Path]:
-    """Return the folders of a disk that writing makes, the innermost first."""
+    """Return the missing folders on a disk, which the write will create, the innermost first."""
     if not isinstance(storage, LocalStorage):
         return []
     parents = Path(storage.root, name).parents
@@ -93,15 +93,14 @@ def file_trials(
     needs: tuple[str, ...] = (),
     service: str = "s3",
 ) -> Iterator[Trial]:
-    """Yield what there is to find out about a place for files.
+    """Yield the trials of a storage for files.
 
     Args:
-        storage: the place.
-        policy: what a role needs there; see `Trial`.
-        prefix: of the steps' names.
-        name: of the object.
-        needs: see `Trial`.
-        service: likewise.
+        storage: the storage.
+        policy: the policy that a role needs there; see `Trial`.
+        prefix: prefix of the steps' names.
+        name: path of the object.
+        needs, service: see `Trial`.
     """
     probe = Probe(storage, name)
     write = f"{prefix}write"
@@ -117,6 +116,6 @@ def file_trials(
 
 
 def waiting(storage: Storage, folder: str) -> str:
-    """List a folder; say how many files wait there."""
+    """Return a sentence about the number of files in a folder."""
     found = sum(1 for path in islice(storage.list(folder), LISTED) if path.endswith(".json"))
     return f"{'at least ' if found == LISTED else ''}{found} files wait"

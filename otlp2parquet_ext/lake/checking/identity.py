@@ -1,4 +1,4 @@
-"""Whose requests these are: where credentials come from, and whom AWS takes us for.
+"""Check the credentials: their source, and the identity that AWS returns for them.
 
 Source: AWS STS API reference, "GetCallerIdentity": it needs no permission.
 """
@@ -26,7 +26,7 @@ ACCOUNT = re.compile(rb"<Account>(\d{12})</Account>")
 
 
 def identity_trials(subject: Subject) -> Iterator[Trial]:
-    """Yield what there is to find out about who we are."""
+    """Yield the trials of the credentials."""
     yield Trial("credentials", lambda: _credentials(subject))
     yield Trial(
         "identity", lambda: _identity(subject), "sts", needs=("credentials",), matters=False
@@ -41,7 +41,7 @@ def _credentials(subject: Subject) -> str:
 
 
 def _identity(subject: Subject) -> str:
-    """Ask AWS who we are; where S3 is not AWS's, AWS does not know us."""
+    """Ask AWS for our identity; not if the destination is another S3 server."""
     access = subject.access
     elsewhere = access.endpoint("s3") or access.endpoint(subject.address.kind)
     if elsewhere and not access.endpoint("sts"):

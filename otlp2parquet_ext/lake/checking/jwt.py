@@ -1,4 +1,4 @@
-"""When a token expires, if it says so: a JWT's own words, which only the server can verify. Pure.
+"""The expiry of a token, if it is a JWT; only the server can verify the token. Pure.
 
 Source: RFC 7519, sections 3 and 4.1.4.
 """
@@ -12,13 +12,13 @@ from datetime import UTC, datetime
 import msgspec
 
 LATEST_S = 253_402_300_799
-"""The end of the year 9999."""
+"""Latest valid expiry, Unix seconds: the end of the year 9999."""
 
 MINUTE_S, HOUR_S, DAY_S = 60, 3_600, 86_400
 
 
 def expires_s(token: str) -> int | None:
-    """Return when a token expires, in Unix seconds; None when it does not say, or is no JWT."""
+    """Return a token's expiry in Unix seconds; None if it is no JWT, or has no expiry."""
     parts = token.split(".")
     if len(parts) != 3 or not all(parts):
         return None

@@ -1,15 +1,15 @@
-"""What is tried of each kind of destination, in order: a function a kind.
+"""The trials of each kind of destination, in order: one function for each kind.
 
 kind                 steps
-any                  encryption, where a secret would be sent over plain http
+any                  encryption, if a secret would be sent over plain http
 file, s3             credentials, files
 sqlite               tables, files, inbox
 glue, s3tables       credentials, tables, files, inbox
-rest, catalog        tables, files, inbox; whose credentials, if any, the catalog may decide
-tap                  the token, the server; a line, if asked to
+rest, catalog        tables, files, inbox; not credentials, which the catalog may vend
+tap                  the token, the server; a line with `check --send`
 otlp                 a request without records for each signal
 
-What reads pyarrow is imported where it is needed: who only forwards has no use for it.
+Modules with pyarrow are imported only where needed: a destination that forwards does not need it.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ SERVICES = {"glue": "Glue", "s3tables": "S3 Tables", "sqlite": ""}
 
 
 def trials_of(subject: Subject) -> Iterator[Trial]:
-    """Yield all there is to find out about a destination."""
+    """Yield the trials of a destination."""
     for secret, url in secrets_of(subject.address, subject.settings).items():
         if line := clear_text(url, secret):
             yield Trial("encryption", partial(_noted, line))
@@ -46,7 +46,7 @@ def trials_of(subject: Subject) -> Iterator[Trial]:
 
 
 def _noted(line: str) -> str:
-    """Make a note: it works, and it should not be so."""
+    """Raise a note: the setting works, but should be changed."""
     raise NotTried(line)
 
 
@@ -80,7 +80,7 @@ def _rest(subject: Subject) -> Iterator[Trial]:
 
 
 def _lake(subject: Subject, policy: str, needs: tuple[str, ...]) -> Iterator[Trial]:
-    """Yield what is tried of Iceberg tables: each of them, and the files of the first."""
+    """Yield the trials of Iceberg tables: each table, and the files of the first."""
     from otlp2parquet_ext.lake.checking.catalog import TableCheck, table_trials  # noqa: PLC0415
     from otlp2parquet_ext.lake.destinations.lake_factory import parts  # noqa: PLC0415
     from otlp2parquet_ext.records.tables.registry import TABLES  # noqa: PLC0415
@@ -103,7 +103,7 @@ def _lake(subject: Subject, policy: str, needs: tuple[str, ...]) -> Iterator[Tri
         if check.missing and (name not in subject.wanted or not made.apart):
             continue
         if isinstance(made.storage, LazyStorage):
-            needs = (*needs, name)  # who does not know where the table lies cannot go there
+            needs = (*needs, name)  # without the table, the location of its files is unknown
         if first:
             yield from _files(subject, made, policy, needs)
         yield from _inbox(subject, made, name, policy, needs, first=first)
@@ -111,13 +111,14 @@ def _lake(subject: Subject, policy: str, needs: tuple[str, ...]) -> Iterator[Tri
 
 
 def _files(subject: Subject, made: Parts, policy: str, needs: tuple[str, ...]) -> Iterator[Trial]:
-    """Yield what is tried of the place for data files.
+    """Yield the trials of the storage for data files.
 
-    In a table bucket nobody may delete; what files need there, a commit needs, too.
+    None for a table bucket: objects cannot be deleted there, and the commit's trial covers the
+    permissions for files.
     """
     if not subject.address.in_table_bucket:
         service = "" if subject.address.kind == "sqlite" else "s3"
-        # Where files go: a role that only stores may write nowhere else.
+        # In the folder of data files: a role that only stores may not write elsewhere.
         where = f"data/{PROBE}"
         yield from file_trials(made.storage, policy, name=where, needs=needs, service=service)
 
@@ -125,7 +126,7 @@ def _files(subject: Subject, made: Parts, policy: str, needs: tuple[str, ...]) -
 def _inbox(
     subject: Subject, made: Parts, name: str, policy: str, needs: tuple[str, ...], *, first: bool
 ) -> Iterator[Trial]:
-    """Yield what is tried of the place for descriptors, which may be another."""
+    """Yield the trials of the inbox, which may be in another storage."""
     inbox = made.inbox
     if not inbox.usable:
         return

@@ -1,8 +1,8 @@
-"""The policies of docs/iam as values, and the part of one that mends a refusal. Pure.
+"""The policies of docs/iam as values, and the statements of them that allow refused actions. Pure.
 
-    POLICIES --actions that were refused--> statements, filled in
+    POLICIES --refused actions--> statements with values for the placeholders
 
-A test keeps these and the files the same; what each action is for stands in docs/iam.md.
+A test keeps these policies equal to the files; docs/iam.md states the purpose of each action.
 """
 
 from __future__ import annotations
@@ -78,19 +78,20 @@ POLICIES: Mapping[str, tuple[Statement, ...]] = {
 
 
 def actions_of(policy: str) -> set[str]:
-    """Return all a policy allows; of no policy, nothing."""
+    """Return all actions that a policy allows; none for an unknown policy."""
     return {action for one in POLICIES.get(policy, ()) for action in one["Action"]}
 
 
 def statements_for(
     policy: str, actions: Collection[str], values: Mapping[str, str]
 ) -> tuple[Statement, ...]:
-    """Return the statements of a policy that allow any of some actions, filled in.
+    """Return the statements of a policy that allow one of the actions.
 
     Args:
-        policy: one of `POLICIES`; another has none.
-        actions: that were refused.
-        values: stand for placeholders; one that is missing stays, an empty folder goes.
+        policy: one of `POLICIES`; an unknown policy has no statements.
+        actions: the refused actions.
+        values: values for the placeholders. A placeholder without a value stays; an empty folder
+            is removed.
     """
     return tuple(
         {**one, "Resource": _filled(one["Resource"], values)}

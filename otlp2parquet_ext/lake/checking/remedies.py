@@ -1,4 +1,4 @@
-"""What would mend a failure, where its own line does not say it already. Pure.
+"""The remedy for a failure, if its message does not name it already. Pure.
 
 Source: AWS Lambda developer guide, "Giving Lambda functions access to resources in a VPC"; AWS KMS
 developer guide, "Troubleshooting key access"; Lake Formation developer guide, "Lake Formation
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 
 class CheckError(Exception):
-    """What a trial found wrong, where it knows itself what mends it.
+    """A failure whose trial knows the remedy.
 
     Args:
-        message: what is wrong.
-        remedy: what to do.
+        message: the problem.
+        remedy: the remedy.
     """
 
     def __init__(self, message: str, remedy: str = "") -> None:
@@ -32,7 +32,7 @@ class CheckError(Exception):
 
 
 class Cause(Enum):
-    """Why a trial failed, as far as that decides what is tried next."""
+    """The kind of a failure; it decides which trials are skipped."""
 
     SILENT = "nothing answered"
     ANONYMOUS = "there are no credentials"
@@ -49,7 +49,7 @@ ADD = (
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield an error and what it was raised from."""
+    """Yield an error and its chain of causes."""
     found: BaseException | None = error
     while found is not None:
         yield found
@@ -57,7 +57,7 @@ def causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def cause_of(error: BaseException) -> Cause:
-    """Return why something failed."""
+    """Return the kind of a failure."""
     for one in causes(error):
         if isinstance(one, CredentialsError):
             return Cause.ANONYMOUS
@@ -67,7 +67,7 @@ def cause_of(error: BaseException) -> Cause:
 
 
 def lacking(error: BaseException) -> tuple[str, ...]:
-    """Return the IAM actions one of which was refused."""
+    """Return the IAM actions of which the role lacks one."""
     found: tuple[str, ...] = ()
     for one in causes(error):
         found = found or getattr(one, "lacks", ())
@@ -75,12 +75,12 @@ def lacking(error: BaseException) -> tuple[str, ...]:
 
 
 def remedy(error: BaseException, cause: Cause, lacks: tuple[str, ...]) -> str:
-    """Return what to do, in a sentence; "" where the error has said it.
+    """Return a sentence with the remedy; "" if the error's message names it.
 
     Args:
-        error: of a trial.
-        cause: of it.
-        lacks: the actions that were refused.
+        error: error of a trial.
+        cause: kind of the failure.
+        lacks: the refused actions.
     """
     if isinstance(error, CheckError):
         return error.remedy

@@ -1,4 +1,4 @@
-"""Verdicts and settings in words: for a terminal, for a program, for the log of a function."""
+"""Render verdicts and settings: for a terminal, for a program, for the log of a function."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ STEP_WIDTH = 20
 
 
 def lines(verdict: TrialVerdict) -> Iterator[str]:
-    """Yield what a terminal shows: a line, and what to do below it."""
+    """Yield the lines for a terminal: the verdict, and the remedy below it."""
     yield f"{verdict.state:<8}{verdict.step:<{STEP_WIDTH}} {without_secrets(verdict.says)}"
     indent = " " * 8
     if verdict.remedy:
@@ -29,7 +29,7 @@ def lines(verdict: TrialVerdict) -> Iterator[str]:
 
 
 def setting_lines(found: Sequence[SettingSource], *, everything: bool) -> Iterator[str]:
-    """Yield a line for each setting somebody set, or for every one."""
+    """Yield a line for each setting with a value of the user, or for all settings."""
     set_ = [one for one in found if one.source != DEFAULT or everything]
     for one in set_:
         ignored = f", not from {', '.join(one.ignored)}" if one.ignored else ""
@@ -41,7 +41,7 @@ def setting_lines(found: Sequence[SettingSource], *, everything: bool) -> Iterat
 
 
 def as_json(verdict: TrialVerdict) -> dict[str, Any]:
-    """Return a verdict as values."""
+    """Return a verdict as a JSON object."""
     return {
         "destination": without_secrets(verdict.destination),
         "step": verdict.step,
@@ -53,19 +53,19 @@ def as_json(verdict: TrialVerdict) -> dict[str, Any]:
 
 
 def setting_json(one: SettingSource) -> dict[str, Any]:
-    """Return a setting as values."""
+    """Return a setting as a JSON object."""
     return {**one._asdict(), "value": without_secrets(one.value), "ignored": list(one.ignored)}
 
 
 def sentence(verdict: TrialVerdict) -> str:
-    """Return a verdict in one line, statements included."""
+    """Return a verdict in one line, with its IAM statements."""
     parts = (f"check: {verdict.name}: {verdict.state}: {verdict.says}", verdict.remedy)
     text = "; ".join(part for part in parts if part)
     return " ".join((text, *(json.dumps(statement) for statement in verdict.statements)))
 
 
 def summary(found: Sequence[TrialVerdict], took_ms: int) -> str:
-    """Return how it all went, in one line."""
+    """Return the result of the whole check in one line."""
     failed = [verdict.name for verdict in found if verdict.state == FAILED]
     if not failed:
         return f"check: all {len(found)} steps are fine, in {took_ms} ms"

@@ -1,4 +1,4 @@
-"""The whole check: the settings, then of each destination one trial after the other."""
+"""The whole check: the settings, then each destination, one trial after the other."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class Wish(NamedTuple):
-    """How far a check goes; see `Subject`."""
+    """The options of a check; see `Subject`."""
 
     wanted: Collection[str] = ("logs",)
     others: bool = False
@@ -40,11 +40,11 @@ class Wish(NamedTuple):
 def settings_of(
     environ: Mapping[str, str], given: Collection[str] = ()
 ) -> tuple[list[SettingSource], list[TrialVerdict]]:
-    """Return each setting with its source, and a verdict for each variable that is wrong.
+    """Return each setting with its source, and a verdict for each wrong variable.
 
     Args:
-        environ: of the process.
-        given: variables of it that stand on the command line.
+        environ: environment variables of the process.
+        given: those of them that come from the command line.
     """
     found, unknown = setting_sources(environ, given)
     problems = [one.problem for one in found if one.problem] + unknown
@@ -52,11 +52,11 @@ def settings_of(
 
 
 def verdicts(environ: Mapping[str, str], wish: Wish = Wish()) -> Iterator[TrialVerdict]:  # noqa: B008 - frozen
-    """Try the destinations that variables name, in their order, each step by step.
+    """Try the destinations of the setting, in its order, each step by step.
 
     Args:
         environ: settings and credentials.
-        wish: how far to go.
+        wish: options of the check.
     """
     settings, _ = load(environ)
     if not settings.destination:
@@ -95,10 +95,10 @@ def verdicts(environ: Mapping[str, str], wish: Wish = Wish()) -> Iterator[TrialV
 
 
 def wanted_tables(text: str) -> frozenset[str]:
-    """Read a list of tables.
+    """Parse a list of tables.
 
     Raises:
-        AddressError: there is no such table.
+        AddressError: a name is unknown.
     """
     from otlp2parquet_ext.records.tables.registry import TABLES  # noqa: PLC0415 - it imports pyarrow
 

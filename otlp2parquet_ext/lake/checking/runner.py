@@ -1,9 +1,9 @@
-"""One trial after the other, each with a verdict; none can break the others.
+"""Run one trial after the other; an error in one does not stop the others.
 
-    Trial --run--> Verdict: ok | note | failed | skipped
+    Trial --run--> TrialVerdict: ok | note | failed | skipped
 
-What a service that does not answer would be asked next is skipped: a check of a destination that
-is not there takes as long as one request of it.
+After a service does not respond, all later trials of that service are skipped. So the check of an
+unreachable destination takes no longer than one request.
 """
 
 from __future__ import annotations
@@ -23,23 +23,23 @@ OK, NOTE, FAILED, SKIPPED = "ok", "note", "failed", "skipped"
 ERROR_CHARACTERS = 1_000
 
 FROZEN_MS = 25_000
-"""Longer than any trial takes: an environment that was frozen meanwhile tries once more."""
+"""Time that only a freeze of the environment explains: a failed trial of this length runs again."""
 
 
 class NotTried(Exception):  # noqa: N818 - nothing is wrong
-    """There is nothing to try, or no way to; says why, or nothing where nobody wants to know."""
+    """The trial is not possible or not needed; the message has the reason, "" for no verdict."""
 
 
 class Trial(NamedTuple):
-    """One thing to find out.
+    """One step of the check.
 
     Attributes:
         step: its name, a word or two.
-        run: finds out, and says what; raises what is wrong.
-        service: what is asked; once that does not answer, it is not asked again.
-        policy: one of `policies.POLICIES`; what that does not allow may fail.
-        needs: steps without which it makes no sense.
-        matters: False where failing is no failure.
+        run: runs the trial; returns a sentence, or raises the problem.
+        service: the service that it calls; after no response, later trials of it are skipped.
+        policy: one of `policies.POLICIES`; a refused action that it does not allow is only a note.
+        needs: steps that must have succeeded before.
+        matters: a failure counts; False makes it a note.
     """
 
     step: str
@@ -51,15 +51,15 @@ class Trial(NamedTuple):
 
 
 class TrialVerdict(NamedTuple):
-    """What came of one trial.
+    """The result of one trial.
 
     Attributes:
         step: its name.
-        state: `ok`, `note` (works without), `failed` or `skipped`.
-        says: what was found out.
-        remedy: what to do; "" when there is nothing.
-        statements: of IAM, that allow what was refused.
-        destination: whose step it is, where there are several.
+        state: `ok`, `note` (the extension works without it), `failed` or `skipped`.
+        says: a sentence with the result.
+        remedy: the remedy; "" without one.
+        statements: IAM statements that allow the refused action.
+        destination: name of the destination, if there are several.
     """
 
     step: str
@@ -71,7 +71,7 @@ class TrialVerdict(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The step and whose it is."""
+        """The step, with its destination if there are several."""
         return f"{self.step} of {self.destination}" if self.destination else self.step
 
 
@@ -81,8 +81,8 @@ def tried(
     """Yield a verdict for each trial, in order.
 
     Args:
-        trials: may depend on what earlier ones found.
-        values: stand for the placeholders of policies.
+        trials: the trials; a later one may depend on the results of earlier ones.
+        values: values for the placeholders of policies.
         until_ms: ms of `steady_ms` after which no trial begins: the wall clock may be set.
     """
     failed: set[str] = set()
@@ -122,7 +122,7 @@ def _tried(trial: Trial, values: Mapping[str, str]) -> tuple[TrialVerdict, Cause
             return TrialVerdict(trial.step, OK, trial.run()), None
     except NotTried as error:
         return TrialVerdict(trial.step, NOTE, quote(error, ERROR_CHARACTERS)), None
-    except Exception as error:  # noqa: BLE001 - whatever it is, the other trials say more
+    except Exception as error:  # noqa: BLE001 - after any error, the other trials still run
         return _failure(trial, error, values)
 
 

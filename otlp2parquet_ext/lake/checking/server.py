@@ -1,4 +1,4 @@
-"""What mends the silence or the refusal of a server that telemetry is forwarded to. Pure.
+"""The remedy when a server for forwarded telemetry refuses or does not respond. Pure.
 
 WebError --silence()--> CheckError        status --refusal()--> CheckError
 """
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.lake.http.response import Response, WebError
 
 HOSTNAME_MISMATCH, IP_MISMATCH, EXPIRED, NOT_YET = 62, 64, 10, 9
-"""Of OpenSSL's verification: X509_V_ERR_HOSTNAME_MISMATCH and its neighbours."""
+"""Error codes of OpenSSL's verification: X509_V_ERR_HOSTNAME_MISMATCH and others."""
 
 AWS_HOSTS = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws", ".on.aws")
 SIGNED = (
@@ -39,7 +39,7 @@ SILENT: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str], ...] = 
         "what listens there speaks no HTTP/1.1: look at the port",
     ),
 )
-"""What stands behind an error of the client; what is first found counts."""
+"""Causes of a client's error, each with its remedy; the first match counts."""
 
 KEPT = "; what it does not take is kept, and sent again"
 NO_PATH = "nothing takes telemetry at this path: look at the path, the host and the port"
@@ -58,11 +58,11 @@ ADVICE = {
 
 
 def silence(error: WebError, url: str) -> CheckError:
-    """Say what is usual where nothing answered.
+    """Return the failure for a request without a response, with the usual remedy.
 
     Args:
-        error: of the client.
-        url: that was asked.
+        error: the client's error.
+        url: the request's URL.
     """
     return CheckError(str(error), _why_silent(error, url))
 
@@ -94,7 +94,7 @@ def _certificate(error: ssl.SSLCertVerificationError) -> str:
 
 
 def _ports(url: str) -> str:
-    """Return which ports collectors have; a Data Tap's URL has none."""
+    """Return a note about the ports of collectors; "" for the URL of a Data Tap."""
     return " (collectors take OTLP/HTTP at 4318, gRPC at 4317)" if "/v1/" in url else ""
 
 
@@ -104,14 +104,14 @@ def _port(url: str) -> int:
 
 
 def refusal(status: int, url: str, says: str, response: Response, credentials: str) -> CheckError:
-    """Say what mends an answer that is none of 2xx.
+    """Return the failure for an error response, with its remedy.
 
     Args:
-        status: of the answer, or inside it.
-        url: that was asked.
-        says: status and the server's words.
-        response: the answer.
-        credentials: what to do about those.
+        status: status of the response, or inside its body.
+        url: the request's URL.
+        says: the status and the server's message.
+        response: the response.
+        credentials: the remedy for wrong credentials.
     """
     location = response.headers.get("location", "")
     advice = _advice(status, location)

@@ -1,4 +1,4 @@
-"""Each setting as it is, and who said so: which variable, or nobody. Pure."""
+"""Each setting's value, and its source: a variable, the command line, or the default. Pure."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class SettingSource(NamedTuple):
     """One setting.
 
     Attributes:
-        name: the variable it is documented under.
-        value: what is used; secrets are masked.
-        source: the variable that was read, or `default`.
-        problem: why the variable's value is not used; "" when it is.
-        ignored: other variables that would set it, and do not.
+        name: the variable in the documentation.
+        value: the effective value; secrets are masked.
+        source: the variable that the value comes from, or `default`.
+        problem: the reason why the variable's value is not used; "" if it is used.
+        ignored: other variables for this setting that have no effect.
     """
 
     name: str
@@ -39,11 +39,11 @@ class SettingSource(NamedTuple):
 def setting_sources(
     environ: Mapping[str, str], on_command_line: Collection[str] = ()
 ) -> tuple[list[SettingSource], list[str]]:
-    """Return every setting, and what is wrong with variables that are none.
+    """Return all settings, and the problems of unknown variables.
 
     Args:
-        environ: of the process.
-        on_command_line: variables of it that stand there.
+        environ: environment variables of the process.
+        on_command_line: those of them that come from the command line.
     """
     settings, problems = load(environ)
     found = []

@@ -1,4 +1,4 @@
-"""What is checked: one destination, as its settings name it, and how much may be done to it."""
+"""The subject of a check: one destination with its settings, and the permitted actions."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ ANY = "*"
 
 @dataclass(frozen=True)
 class Subject:
-    """See the module.
+    """One destination to check.
 
     Attributes:
-        address: of the destination.
-        settings: as they are used.
-        environ: variables of the process.
-        wanted: tables there have to be, of `TABLES`.
-        others: look at other tables, too, if they are there.
-        create: create what is wanted and missing.
-        add_columns: add what a table lacks.
-        send: send a Data Tap a line.
-        limit_ms: the most that one request takes, retries included.
-        in_environment: the check runs in an environment, which has neither time nor memory for
+        address: address of the destination.
+        settings: the effective settings.
+        environ: environment variables of the process.
+        wanted: required tables, keys of `TABLES`.
+        others: also check other tables, if they exist.
+        create: create required tables that are missing.
+        add_columns: add our columns that a table lacks.
+        send: send a line to a Data Tap.
+        limit_ms: longest time for one request, retries included.
+        in_environment: the check runs in an environment, without the time and memory for
             PyIceberg.
     """
 
@@ -51,39 +51,39 @@ class Subject:
 
     @cached_property
     def plain(self) -> Access:
-        """Connections and credentials of all trials."""
+        """The access with the connections and credentials of all trials."""
         return Access(self.environ, {}, limit_ms=self.limit_ms)
 
     @cached_property
     def access(self) -> Access:
-        """How the destination itself is reached."""
+        """The access to the destination itself."""
         endpoint_of = self.address.kind if self.address.kind in ("glue", "s3tables") else "s3"
         return self.plain.having(self.address.options, endpoint_of)
 
     @property
     def region(self) -> str:
-        """Where it is."""
+        """The destination's region."""
         if self.address.kind == "s3tables":
             return self.address.place.split(":")[3]
         return self.access.region
 
     @property
     def domain(self) -> str:
-        """Under which AWS's services are found there."""
+        """The domain of AWS's endpoints in that region."""
         return next((d for p, d in DOMAINS.items() if self.region.startswith(p)), "amazonaws.com")
 
     @property
     def only_stores(self) -> bool:
-        """Whether files are committed by somebody else, and the catalog need not be asked."""
+        """Whether this function only stores, so that it needs no permission for the catalog."""
         return self.settings.commit == "inbox"
 
     def deadline_ms(self) -> int:
-        """Return until when (Unix ms) what is asked now may take."""
+        """Return the deadline (Unix ms) for a request that starts now."""
         return time.time_ns() // 1_000_000 + self.limit_ms
 
     @cached_property
     def values(self) -> dict[str, str]:
-        """What stands for the placeholders of policies; trials add what they learn."""
+        """The values for the placeholders of policies; trials add to them."""
         address = self.address
         partition = next((p for r, p in PARTITIONS.items() if self.region.startswith(r)), "aws")
         found = {"REGION": self.region, "ACCOUNT": ANY, "partition": partition}
@@ -104,11 +104,11 @@ class Subject:
         bucket, _, prefix = inbox.place.partition("/")
         named = {"INBOX_BUCKET": bucket, "INBOX_PREFIX": prefix}
         if self.only_stores and not self.address.in_table_bucket:
-            named |= {"BUCKET": bucket, "PREFIX": prefix}  # nothing goes anywhere else
+            named |= {"BUCKET": bucket, "PREFIX": prefix}  # all files go to the inbox
         return named
 
     def learn(self, location: str) -> None:
-        """Take note of where a table lies, which only its catalog knew."""
+        """Add the bucket and prefix of a table's location, which only its catalog knows."""
         if not location.startswith("s3") or "BUCKET" in self.values:
             return
         bucket, _, path = location.partition("://")[2].partition("/")
