@@ -1,6 +1,6 @@
-"""What libraries log becomes lines of ours: JSON, and each thing once.
+"""Turns messages that libraries log into our JSON lines, each kind of message once.
 
-Without this Python writes it to standard error as it comes, tracebacks over many lines: a
+Without it, Python writes each message to standard error, with tracebacks of many lines. Then a
 misbehaving client of the receiver could fill the function's log.
 """
 
@@ -15,7 +15,7 @@ DIFFERENT_LINES = 50
 
 
 class LogOnceHandler(logging.Handler):
-    """Says what a library logs; the same message with another detail is the same thing."""
+    """Logs a library's messages; of those that differ only in details, the first."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
@@ -40,5 +40,5 @@ def forward_library_logs() -> None:
 
 
 def _log_thread_failure(ended: threading.ExceptHookArgs) -> None:
-    """Say it instead of a traceback, which quotes unmasked what a library was given."""
+    """Log one line instead of a traceback, which may show secrets unmasked."""
     log("error", f"a thread broke: {ended.exc_type.__name__}: {quote(ended.exc_value)}")

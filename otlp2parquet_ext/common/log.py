@@ -1,15 +1,16 @@
-"""How we speak: one JSON line on standard error, and seldom.
+"""The log: rare JSON lines on standard error.
 
-Lambda forwards it to CloudWatch where that is on; it does not come back to us, because we do not
-subscribe to the `extension` stream unless asked to. Runs before the first `next`: no `json`.
+Lambda forwards the lines to CloudWatch if that is on. They do not come back to us, because we
+subscribe to the `extension` stream only if the settings say so. This module runs before the first
+`next`, so it does not import `json`.
 
-This module masks secrets, because every line passes through it: a server may quote our own token
-in its refusal, and a library the address it was given.
+This module masks secrets, because every line passes through it. A server may quote our token in its
+refusal, and a library may quote a URL with a password.
 
-    a foreign text --quote()--> masked, then cut, on one line --> a message --say()--> a line
+    a foreign text --quote()--> masked, then cut, on one line --> a message --log()--> a line
 
-The forms in which secrets are looked for are computed with the first message (`masking`): an
-environment that has nothing to say does not pay for them.
+The forms of the secrets (`masking`) are computed with the first message. An environment that logs
+nothing does not spend this time.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 
 QUOTED_CHARACTERS = 300
 MOST_FETCHED = 32
-"""Secrets that came while we run, of which the latest are remembered: each replaces another."""
+"""Most fetched secrets that are remembered, the latest ones. Each fetched secret replaces an older
+one."""
 
 _pending: list[Iterable[str]] = []
 _secrets: list[str] = []
@@ -33,12 +35,12 @@ _maskers: list[Masker] = []
 
 
 def hide(secrets: Iterable[str]) -> None:
-    """Say `***` instead of these from now on; they are looked at with the next message."""
+    """Mask these secrets with `***` in all later messages."""
     _pending.append(secrets)
 
 
 def hide_fetched(*secrets: str | None) -> None:
-    """Say `***` instead of these, which were fetched and are replaced by others in time."""
+    """Mask these fetched secrets, which later ones replace, with `***` in all later messages."""
     new = [secret for secret in secrets if secret and secret not in _fetched]
     if new:
         _fetched[:] = [*_fetched, *new][-MOST_FETCHED:]
@@ -55,7 +57,7 @@ def _any_secret() -> bool:
 
 
 def _masker() -> Masker:
-    """Return what masks; made anew when there are other secrets."""
+    """Return the masker; make a new one if the secrets have changed."""
     _any_secret()
     found = next(iter(_maskers), None)
     if found is None:
@@ -67,13 +69,13 @@ def _masker() -> Masker:
 
 
 def without_secrets(text: str) -> str:
-    """Return a text of ours with `***` instead of what is hidden, and URLs as they may be shown."""
+    """Return a text of ours with secrets masked by `***`, and with the harmless parts of URLs."""
     masked = _masker().mask(text) if _any_secret() else text
     return _with_urls_shown(masked, web_paths=True)
 
 
 def _with_urls_shown(text: str, *, web_paths: bool) -> str:
-    """Return a text with URLs as they may be shown; see `urls`."""
+    """Return a text with only the harmless parts of its URLs; see `urls`."""
     if ":" not in text and "=" not in text:
         return text
     if "//" not in text and "\\/" not in text and "?" not in text and "&" not in text:
@@ -84,13 +86,14 @@ def _with_urls_shown(text: str, *, web_paths: bool) -> str:
 
 
 def quote(text: object, characters: int = QUOTED_CHARACTERS) -> str:
-    """Return what others wrote as it may be quoted: on one line, masked, and only then cut.
+    """Return a foreign text as it may be quoted: on one line, masked, and then cut.
 
-    A part of a secret at its beginning or end is hidden, too: the text may have been cut before.
+    A part of a secret at either end of the text is masked, too, because the text may have been cut
+    before.
 
     Args:
         text: a text, an exception, or bytes in UTF-8.
-        characters: to show, at most.
+        characters: most characters of the result.
     """
     if not text:
         return ""
@@ -107,13 +110,13 @@ def quote(text: object, characters: int = QUOTED_CHARACTERS) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Return a text as JSON has it between quotes; few messages need it."""
+    """Return a text with JSON's escapes; few messages need them."""
     escapes = {i: f"\\u{i:04x}" for i in range(32)} | {34: '\\"', 92: "\\\\", 127: "\\u007f"}
     return text.encode("utf-8", "replace").decode("utf-8").translate(escapes)
 
 
 def line(level: str, message: str) -> str:
-    """Return the line without its end; whatever `message` holds, the line is valid JSON."""
+    """Return the line without its line end; it is valid JSON for any `message`."""
     safe = without_secrets(message)
     if not (safe.isascii() and safe.isprintable()) or '"' in safe or "\\" in safe:
         safe = _escaped(safe)
@@ -121,11 +124,11 @@ def line(level: str, message: str) -> str:
 
 
 def log(level: str, message: str) -> None:
-    """Write one line; with standard error closed the line is lost, and nothing else happens.
+    """Write one line; if standard error is closed, the line is lost without an error.
 
     Args:
         level: "info", "warning" or "error".
-        message: what happened, to what, and what became of the data (see style: errors).
+        message: the event, the thing concerned, and the consequence for the data.
     """
     try:  # noqa: SIM105 - contextlib would be imported before the first `next`
         os.write(2, (line(level, message) + "\n").encode("utf-8"))

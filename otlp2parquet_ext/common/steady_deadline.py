@@ -3,8 +3,8 @@
     deadline_ms --once--> SteadyDeadline --left_ms()--> waits and retries
                                          --unix_ms()--> calls that take Unix ms
 
-Somebody may set the wall clock while a request is tried again: an hour ahead would end all retries
-at once, an hour behind would prolong them by an hour.
+The wall clock may be changed while a request is retried. An hour ahead would end all retries at
+once, and an hour behind would prolong them by an hour.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import time
 
 
 class SteadyDeadline:
-    """See the module.
+    """A deadline in Unix ms that changes of the wall clock do not move.
 
     Args:
         deadline_ms: Unix ms, by the wall clock as it is now.
@@ -24,7 +24,7 @@ class SteadyDeadline:
         self._until_ms = time.monotonic() * 1_000 + deadline_ms - time.time() * 1_000
 
     def left_ms(self) -> float:
-        """Return the ms that are left; below zero once it has passed."""
+        """Return the remaining ms; negative after the deadline."""
         return self._until_ms - time.monotonic() * 1_000
 
     def unix_ms(self, most_ms: float = math.inf) -> int:

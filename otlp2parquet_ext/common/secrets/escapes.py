@@ -1,8 +1,8 @@
-r"""Escapes undone, with the place in the text from which each character comes. Pure.
+r"""Undoes escapes, and keeps the place in the text from which each character comes. Pure.
 
     a%2Fb, a\u002fb, a\/b, a&#47;b --unescaped--> a, /, b, with their spans
 
-Before the first `next` a message may need it, so that no `re`, `json` or `html` is used.
+A message before the first `next` may need it, so it imports no `re`, `json` or `html`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _LONGEST_ENTITY = 10
 
 
 class Char:
-    """A character as it is compared, and the span of the text it stands for."""
+    """An unescaped character, and its span in the original text."""
 
     __slots__ = ("char", "end", "start")
 
@@ -31,7 +31,7 @@ class Char:
 
 
 def chars_of(text: str) -> list[Char]:
-    """Return the characters of a text, each its own."""
+    """Return the characters of a text, each with its own span."""
     return [Char(char, at, at + 1) for at, char in enumerate(text)]
 
 
@@ -60,7 +60,7 @@ def unescaped_fully(text: str) -> list[Char]:
 
 
 def _run(text: str, at: int, size: int, allowed: str = _HEX) -> str:
-    """Return up to `size` allowed characters from a place."""
+    """Return up to `size` allowed characters from position `at`."""
     end = at
     while end < len(text) and end - at < size and text[end] in allowed:
         end += 1
@@ -68,7 +68,7 @@ def _run(text: str, at: int, size: int, allowed: str = _HEX) -> str:
 
 
 def _percent(text: str, at: int) -> tuple[str, int]:
-    """Return what `%41` means and where it ends; bytes that are no ASCII are taken together."""
+    """Return the text of `%41` and where it ends; adjoining non-ASCII bytes are joined."""
     end, data = at, bytearray()
     while text[end : end + 1] == "%" and len(pair := _run(text, end + 1, 2)) == 2:
         byte = int(pair, 16)
@@ -82,7 +82,7 @@ def _percent(text: str, at: int) -> tuple[str, int]:
 
 
 def _backslash(text: str, at: int) -> tuple[str, int]:
-    r"""Return what `\u0041`, `\x41`, `\n` or `\/` means, and where it ends."""
+    r"""Return the character of `\u0041`, `\x41`, `\n` or `\/`, and where the escape ends."""
     kind = text[at + 1 : at + 2]
     size = {"u": 4, "x": 2}.get(kind, 0)
     if not size:
@@ -92,7 +92,7 @@ def _backslash(text: str, at: int) -> tuple[str, int]:
 
 
 def _entity(text: str, at: int) -> tuple[str, int]:
-    """Return what `&amp;`, `&#65;` or `&#x41;` means, and where it ends."""
+    """Return the character of `&amp;`, `&#65;` or `&#x41;`, and where the entity ends."""
     end = text.find(";", at, at + _LONGEST_ENTITY)
     name = text[at + 1 : max(end, at)]
     if name in _ENTITIES:

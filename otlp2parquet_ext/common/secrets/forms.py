@@ -1,8 +1,8 @@
-"""A secret as others encode it: what base64, in each alignment, and hexadecimal digits make of it.
+"""The encoded forms of a secret: in base64, in each alignment, and in hexadecimal digits.
 
     s3cret --coded--> czNjcmV, MzY3Jld, zM2NyZX, 733363726574, …
 
-Pure; only for messages that may hold such forms.
+Pure; imported only for messages that may contain such forms.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _UNRESERVED = frozenset(f"{_LETTERS}0123456789-._~")
 
 
 def coded(secret: str) -> set[str]:
-    """Return a secret in hexadecimal digits, and what base64 makes of it wherever it stands."""
+    """Return a secret in hexadecimal digits, and in base64 for each alignment."""
     data = secret.encode("utf-8", "replace")
     forms = (data, _percent_encoded(data), _in_json(secret))
     once = {core for form in forms for core in _cores(form)}
@@ -28,7 +28,7 @@ def _percent_encoded(data: bytes) -> bytes:
 
 
 def _in_json(text: str) -> bytes:
-    """Return a text as JSON in ASCII has it."""
+    """Return a text as JSON in ASCII writes it."""
     found = []
     for char in text:
         code = ord(char)
@@ -45,7 +45,7 @@ def _in_json(text: str) -> bytes:
 
 
 def _cores(data: bytes) -> set[str]:
-    """Return those digits of base64, of either alphabet, that depend on these bytes alone."""
+    """Return the digits of base64, in both alphabets, that depend only on these bytes."""
     found = set()
     for shift, foreign in enumerate((0, 2, 3)):
         text = b2a_base64(b"\0" * shift + data, newline=False).decode().rstrip("=")

@@ -1,12 +1,13 @@
-"""Secrets in other people's texts: found in every form in which servers and libraries quote them.
+"""Masks secrets in foreign texts, in every form in which servers and libraries quote them.
 
     text --unescape, 0 to 3 times--> letters and digits --find--> spans of the text --> ***
 
-A text is compared by its letters and digits alone, so folds, line ends, quotes and base64's two
-alphabets make no difference. Percent-encoding, JSON's escapes and HTML's are undone first, as
-often as they were applied. Base64 and hexadecimal digits are not undone: the secrets' own are
-looked for, in each of the three alignments. Pure; imported with the first message, not before: that
-may be before the first `next`, so that no `re`, `json` or `html` is used.
+Only the letters and digits of a text are compared, so line breaks, quotes and the two alphabets of
+base64 make no difference. Percent-encoding, JSON's escapes and HTML's are undone first, as often as
+they were applied. Base64 and hexadecimal digits are not decoded. Instead, the text is searched for
+the secret's own encoded forms, in base64 in each of the three alignments. Pure. This module is
+imported with the first message, which may come before the first `next`, so it imports no `re`,
+`json` or `html`.
 """
 
 from __future__ import annotations
@@ -19,15 +20,16 @@ if TYPE_CHECKING:
 
 HIDDEN = "***"
 SHORTEST_HIDDEN = 6
-"""Fewest characters of a secret: a shorter one would be found in ordinary words."""
+"""Fewest characters of a secret that is masked. A shorter one would match ordinary words."""
 
 PIECE = 12
-"""Characters, from either end of a secret, that give it away although the rest is missing."""
+"""Characters from either end of a secret that are masked even if the rest is missing."""
 EDGE, ENCODED_EDGE = 4, 6
-"""As few are a secret's beginning where a text ends, or its end where a text begins."""
+"""Fewest characters that count as a cut secret: its beginning at the end of a text, or its end at
+the beginning of a text."""
 
 WIDEST = 12
-"""Characters that one of a secret takes in its longest form: JSON's escape, escaped again."""
+"""Most characters that encode one character of a secret: JSON's escape, escaped again."""
 
 _SIGNS = "%\\&"
 """Characters that begin an escape."""
@@ -36,13 +38,13 @@ _PUNCTUATION = ".,:;!?()[]\"'…"
 
 
 class Needle:
-    """One form of a secret, as it is compared.
+    """One form of a secret, as it is searched for.
 
     Args:
         text: its letters and digits, or all but its spaces.
-        piece: as many characters, from either end, give it away although the rest is missing.
-        edge: as many are its beginning where a text ends, or its end where a text begins.
-        encoded: in base64, say.
+        piece: number of characters from either end that are masked even if the rest is missing.
+        edge: fewest characters that count as a cut secret at the end or beginning of a text.
+        encoded: the form is an encoding, for example base64.
     """
 
     __slots__ = ("edge", "encoded", "piece", "text")
@@ -55,7 +57,7 @@ class Needle:
 
 
 class Masker:
-    """See the module.
+    """Masks a set of secrets in texts.
 
     Args:
         secrets: those shorter than `SHORTEST_HIDDEN` are left out.
@@ -67,14 +69,14 @@ class Masker:
         )
         self._needles: dict[bool, Forms] = {}
         self.margin = WIDEST * max(map(len, self._secrets), default=0)
-        """Characters behind a cut that can belong to a secret before it."""
+        """Most characters behind a cut that can belong to a secret before it."""
 
     def mask(self, text: str, *, edges: bool = False) -> str:
-        """Return a text with `***` instead of each secret, and of most of one.
+        """Return a text with `***` instead of each complete or nearly complete secret.
 
         Args:
             text: of any origin.
-            edges: the text was cut: hide a secret's part at its beginning and end, too.
+            edges: the text was cut, so mask parts of a secret at its beginning and end, too.
         """
         for secret in self._secrets:
             text = text.replace(secret, HIDDEN)
@@ -88,7 +90,7 @@ class Masker:
         return masked(text, forms, edges=edges)
 
     def _forms(self, *, coded: bool) -> Forms:
-        """Return what to look for; forms in base64 cost most, and are computed when needed."""
+        """Return the forms to search for; those in base64 are slow, and computed only if needed."""
         if coded not in self._needles:
             found = [n for secret in self._secrets for n in _needles(secret, coded=coded)]
             self._needles[coded] = {
@@ -98,7 +100,7 @@ class Masker:
 
 
 def _is_free_of(text: str, forms: Forms, *, edges: bool) -> bool:
-    """Tell whether nothing can be found, without looking where it would stand."""
+    """Tell quickly whether a text contains none of the forms, without finding their places."""
     if any(sign in text for sign in _SIGNS):
         return False
     for keep, needles in forms.items():
@@ -111,7 +113,7 @@ def _is_free_of(text: str, forms: Forms, *, edges: bool) -> bool:
 
 
 def _is_prose(text: str) -> bool:
-    """Tell whether all long words are of letters in one case: no base64 looks like that."""
+    """Tell whether all long words have letters of one case only, which base64 never has."""
     words = (word.strip(_PUNCTUATION) for word in text.split())
     return all(
         len(word) < SHORTEST_HIDDEN
@@ -121,12 +123,12 @@ def _is_prose(text: str) -> bool:
 
 
 def _is_solid(char: str) -> bool:
-    """Tell whether a character counts where a secret has few letters and digits."""
+    """Tell whether a character is compared if a secret has few letters and digits."""
     return not char.isspace() and char != "+"
 
 
 def _needles(secret: str, *, coded: bool) -> Iterator[tuple[Callable[[str], bool], Needle]]:
-    """Yield the forms of a secret, and by which characters each is compared."""
+    """Yield the forms of a secret, each with the test of which characters are compared."""
     plain = secret
     if any(sign in secret for sign in _SIGNS):
         from otlp2parquet_ext.common.secrets.escapes import unescaped_fully  # noqa: PLC0415 - few have any

@@ -1,8 +1,8 @@
-"""Where secrets stand in a text, and the text without them. Pure.
+"""Finds the places of secrets in a text, and masks them. Pure.
 
     text --unescaped, 0 to 3 times--> letters and digits --needles--> spans of the text --> ***
 
-Only for messages in which something may be found.
+It runs only for messages that may contain a secret.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ if TYPE_CHECKING:
         encoded: bool
 
     Forms: TypeAlias = Mapping[Callable[[str], bool], Sequence[SearchedForm]]
-    """Forms by which characters count: see `masking`."""
+    """Forms by the test of which characters are compared: see `masking`."""
 
 HIDDEN = "***"
 NEIGHBOURS = 8
-"""Digits beside a secret in base64 in which a part of it is mixed with what stands there."""
+"""Digits beside a secret in base64 that may encode a part of the secret and of its neighbours."""
 
 _DIGITS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+/=-_%")
 """Characters that may stand beside a secret in base64, percent-encoded or not."""
 
 
 def masked(text: str, forms: Forms, *, edges: bool) -> str:
-    """Return a text with `***` instead of what is found; see `Masker.mask`."""
+    """Return a text with `***` instead of each found secret; see `Masker.mask`."""
     spans: set[tuple[int, int, int]] = set()
     chars = chars_of(text)
     for _ in range(UNESCAPED_TIMES + 1):
@@ -56,9 +56,9 @@ def _found(
     *,
     edges: bool,
 ) -> set[tuple[int, int, int]]:
-    """Return the spans of a text in which one of the needles stands, whole or mostly.
+    """Return the spans of a text that contain a needle, complete or nearly complete.
 
-    With each, how many of the characters beside it may say something of the secret, too.
+    Each has the number of characters beside it that may reveal a part of the secret, too.
     """
     kept = [char for char in chars if keep(char.char)]
     text = "".join(char.char for char in kept)
@@ -95,7 +95,7 @@ def _places(text: str, needle: SearchedForm, *, edges: bool) -> Iterator[tuple[i
 
 
 def _wider(text: str, start: int, end: int, more: int) -> tuple[int, int]:
-    """Return a span with the digits beside it, which base64 makes of other bytes as well."""
+    """Return a span extended by the digits beside it, which base64 makes of other bytes as well."""
     first, last = start, end
     while first and start - first < more and text[first - 1] in _DIGITS:
         first -= 1

@@ -1,8 +1,8 @@
-"""What URLs hold that nobody may read, so that it can be hidden wherever else it stands. Pure.
+"""Finds the secrets in URLs, so that they can be masked wherever else they occur. Pure.
 
     https://user:password@host/hook/T00000000?sig=x --> user:password, password, T00000000, x
 
-Before the first `next` a message may need it, so that no `re` is used.
+A message before the first `next` may need it, so it does not import `re`.
 """
 
 from __future__ import annotations
@@ -11,21 +11,21 @@ HARMLESS = frozenset({
     "catalog-id", "endpoint", "oauth2-server-uri", "path-style", "region", "scope",
     "signing-name", "signing-region", "vended", "warehouse",
 })  # fmt: skip
-"""Options of destinations; see `destinations.address`, which takes no other."""
+"""Options of destinations that hold no secret; `destinations.address` accepts no other."""
 
 LONG = 16
-"""Characters from which a part of a path may be a secret; half as many with a digit in it."""
+"""Fewest characters of a path's part that may be a secret; with a digit in it, half as many."""
 
 
 def secrets_of(text: str, *, paths: bool) -> list[str]:
-    """Return what a URL, or a list of them, holds that nobody may read.
+    """Return the secrets in a URL or a list of URLs.
 
-    User names and passwords, options that are not known to be harmless, fragments; and from
-    paths on the web each part that looks made by chance.
+    These are user names and passwords, fragments, and options that are not known to be harmless. Of
+    paths on the web, they are the parts that look random.
 
     Args:
         text: the URLs.
-        paths: look at their paths, too.
+        paths: search their paths, too.
     """
     who = text.partition("://")[2].partition("?")[0].rpartition("@")[0]
     found = [who, who.partition(":")[2]]

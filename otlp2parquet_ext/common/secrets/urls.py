@@ -1,10 +1,10 @@
-"""URLs as they may be shown: what is not known to be harmless is left out.
+"""Reduces URLs to the parts that are known to be harmless.
 
     https://user:password@host/hook/T0?sig=x --shown--> https://host
     s3://bucket/prefix?region=eu-west-1      --shown--> the same
 
-Paths and options of addresses on the web are credentials as often as not: a webhook's, a
-presigned request's, a function's `code`. The options of our own destinations are not.
+Paths and options of web addresses are often credentials: a webhook's path, a presigned request's
+signature, a function's `code`. The options of our own destinations hold no credentials.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ WITH_PATHS = frozenset({
     "arn", "catalog", "file", "glue", "gs", "hdfs", "rest+http", "rest+https", "s3", "s3a",
     "sqlite",
 })  # fmt: skip
-"""Schemes whose paths are names of buckets, tables, folders and catalogs."""
+"""Schemes whose paths may be shown: they name buckets, tables, folders and catalogs."""
 
 UNKNOWN = "***"
 _HOST = re.compile(r"(?:[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.%]+\])(?::[0-9]{0,5})?")
@@ -28,23 +28,23 @@ _SENTENCE_ENDS = ".,:;!?)]}"
 
 
 def shown(url: str, *, web_paths: bool = False) -> str:
-    """Return a URL as it may be quoted: whole where it is harmless, else its scheme and host.
+    """Return a URL as it may be quoted: complete if it is harmless, else its scheme and host.
 
-    Whatever it is: who mistypes a URL may have mistyped one with a password.
+    A malformed URL is reduced, too, because it may contain a password.
 
     Args:
         url: any text.
-        web_paths: show also the paths of other schemes than our destinations'.
+        web_paths: also show the paths of other schemes than those of our destinations.
     """
     scheme, colon, rest = url.partition(":")
     if not rest.startswith("//"):
         return _without_host(url)
     authority = _AUTHORITY.match(rest, 2)
-    assert authority  # it may be empty
+    assert authority  # a match; it may be empty
     host = authority[0].rpartition("@")[2]
     tail = rest[authority.end() :]
     if "@" in tail or (host and not _HOST.fullmatch(host)):
-        return f"{scheme}://{UNKNOWN}"  # where the host begins is open
+        return f"{scheme}://{UNKNOWN}"  # the beginning of the host is unclear
     path, _, query = tail.partition("?")
     with_path = web_paths or scheme.lower() in WITH_PATHS
     bare = authority[0] == host and "#" not in tail and (with_path or not tail.strip("/"))
@@ -54,7 +54,7 @@ def shown(url: str, *, web_paths: bool = False) -> str:
 
 
 def _without_host(url: str) -> str:
-    """Return a text without `//`: an ARN, or something mistyped."""
+    """Return a text without `//`, for example an ARN or a mistyped URL."""
     place, mark, query = url.partition("?")
     if "@" in url or "#" in url:
         return UNKNOWN
@@ -66,7 +66,7 @@ def _harmless(query: str) -> bool:
 
 
 def _options(query: str) -> str:
-    """Return harmless options; a value that is a URL may have options of its own."""
+    """Return the harmless options; a value that is a URL may itself have options."""
     pairs = (pair.partition("=") for pair in query.split("&"))
     return "&".join(
         name + equals + (shown(value, web_paths=True) if ":" in value else value)
@@ -75,7 +75,7 @@ def _options(query: str) -> str:
 
 
 def shown_in(text: str, *, web_paths: bool) -> str:
-    """Return a text in which each URL is as it may be shown, and no option stands alone.
+    """Return a text with only the harmless parts of its URLs, and with lone options masked.
 
     Args:
         text: of any origin.

@@ -1,6 +1,6 @@
 """The variables of destinations, tables and commits.
 
-Loaded before the first `next`: imports nothing but its neighbour.
+This module is loaded before the first `next`, so it imports only `setting.py`.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""Variables of the two systems whose users come here: data-taps' extension, and otlp2parquet.
+"""Variables of the two systems from which users migrate: data-taps' extension and otlp2parquet.
 
     BD_DATA_TAP_URL                 → one more destination
-    OTLP2PARQUET_ICEBERG_REST_URI…  → the destination, where `OTLP2PARQUET_DESTINATION` is not set
-    OTLP2PARQUET_BATCH_MAX_ROWS…    → a line that says what to set instead
+    OTLP2PARQUET_ICEBERG_REST_URI…  → the destination, if `OTLP2PARQUET_DESTINATION` is not set
+    OTLP2PARQUET_BATCH_MAX_ROWS…    → a log line that names the variable to set instead
 
-Imported before the first `next`, but only where one of them is set; imports nothing itself.
+This module is imported before the first `next`, but only if one of them is set. It imports nothing.
 
 Source: README of data-taps-lambda-extension; otlp2parquet v0.3.0, its configuration;
 docs/migrating-from-data-taps.md, docs/migrating-from-otlp2parquet.md.
@@ -24,7 +24,7 @@ PLACES = (
     "STORAGE_BACKEND", "S3_BUCKET", "S3_REGION", "S3_ENDPOINT", "STORAGE_PATH", "CATALOG_MODE",
     "ICEBERG_BUCKET_ARN", "ICEBERG_REST_URI", "ICEBERG_WAREHOUSE", "ICEBERG_CATALOG_NAME",
 )  # fmt: skip
-"""Of otlp2parquet: where its tables lie."""
+"""Variables of otlp2parquet that name the location of its tables."""
 
 WITHOUT_EFFECT: Mapping[str, str] = {
     "BATCH_MAX_ROWS": "set MAX_ITEMS",
@@ -43,18 +43,18 @@ WITHOUT_EFFECT: Mapping[str, str] = {
     "ICEBERG_DATA_LOCATION": "files lie where the table does",
     "LAMBDA_INTEGRATED_ICEBERG": "set OTLP2PARQUET_DESTINATION",
 }
-"""Of otlp2parquet: what it ignored on Lambda, and what to do here."""
+"""Variables of otlp2parquet without effect here, and the reason."""
 
 
 def take_over(
     values: dict[str, Value], environ: Mapping[str, str], unknown: Sequence[str]
 ) -> list[str]:
-    """Complete the destination.
+    """Complete the destination from the variables of both systems.
 
     Args:
         values: by attribute; `destination` is completed.
         environ: all variables.
-        unknown: names with our prefix that are no settings of ours.
+        unknown: names with our prefix that are not our settings.
 
     Returns:
         One line for each variable that has no effect.
@@ -93,7 +93,7 @@ def _tap(values: dict[str, Value]) -> list[str]:
 
 
 def _place(theirs: Mapping[str, str]) -> tuple[str, str]:
-    """Return the destination that otlp2parquet's variables name, and what is wrong with them."""
+    """Return the destination that otlp2parquet's variables name, and the problem with them."""
     get = theirs.get
     if get("CATALOG_MODE", "iceberg").lower() != "none":
         if arn := get("ICEBERG_BUCKET_ARN"):

@@ -1,4 +1,4 @@
-"""What one variable is: its spellings, its kind, how its text is read.
+"""The definition of a variable: its spellings, its kind, and the parser of its text.
 
     FREE_TEXT     any text                  str
     WholeNumber   from the least to the most int
@@ -6,7 +6,7 @@
     Switch        one of two words          bool
     SomeOf        a comma list of words     frozenset of the words
 
-Loaded before the first `next`: imports nothing.
+This module is loaded before the first `next`, so it imports nothing.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     Value = int | str | frozenset[str]
-    """What a variable's text is parsed to; a switch's `bool` is an `int` to type checkers."""
+    """The parsed value of a variable; to type checkers, a switch's `bool` is an `int`."""
 
 PREFIX = "OTLP2PARQUET_"
 
@@ -43,8 +43,8 @@ class WholeNumber:
     Args:
         low, high: inclusive range.
         unit: "" for a number without one, for example a port.
-        memory_mb: memory of a function that the default fits; a larger value needs as much more.
-            0: the memory sets no bound.
+        memory_mb: memory of the smallest function for which the default is right. A larger value
+            needs proportionally more memory. 0: memory sets no bound.
     """
 
     __slots__ = ("high", "low", "memory_mb", "unit")
@@ -54,7 +54,7 @@ class WholeNumber:
         self.low, self.high, self.unit, self.memory_mb = low, high, unit, memory_mb
 
     def parse(self, text: str) -> int | None:
-        """Return the number, None when the text is none or is out of the range."""
+        """Return the number; None if the text is no number or is out of the range."""
         text = text.strip()
         if not (text.isascii() and text.isdigit() and len(text) <= 15):
             return None
@@ -66,9 +66,9 @@ class WholeNumber:
         return f"a whole number{unit} from {self.low} to {self.high}"
 
     def most(self, default: Value, memory_mb: str) -> int:
-        """Return the largest number that a function of `memory_mb` has the memory for.
+        """Return the largest number for which a function of `memory_mb` has enough memory.
 
-        A malformed size, for example "" where there is no Lambda, bounds nothing.
+        A malformed size, for example "" outside Lambda, sets no bound.
         """
         known_mb = int(memory_mb[:15]) if memory_mb.isascii() and memory_mb.isdigit() else 0
         if not (self.memory_mb and known_mb and isinstance(default, int)):
@@ -86,7 +86,7 @@ class OneOf:
         self.words = words
 
     def parse(self, text: str) -> str | None:
-        """Return the word in lower case, None when it is none of `words`."""
+        """Return the word in lower case; None if it is not one of `words`."""
         word = text.strip().lower()
         return word if word in self.words else None
 
@@ -110,7 +110,7 @@ class Switch:
         self.words, self.on = words, on
 
     def parse(self, text: str) -> bool | None:
-        """Return whether the text is the word for True, None when it is neither word."""
+        """Return whether the text is the word for True; None if it is neither word."""
         word = text.strip().lower()
         return word == self.on if word in self.words else None
 
@@ -129,7 +129,7 @@ class SomeOf:
         self.words = words
 
     def parse(self, text: str) -> frozenset[str] | None:
-        """Return the words, None when one of them is none of `words`."""
+        """Return the words; None if one of them is not in `words`."""
         words = frozenset([word.strip().lower() for word in text.split(",")])
         return words if words.issubset(self.words) else None
 
@@ -143,19 +143,19 @@ if TYPE_CHECKING:
 
 
 class Setting:
-    """One variable: how it is spelled, what it may hold, what it means.
+    """One variable: its spellings, its valid values, and its meaning.
 
     Args:
         attribute: its name in `Settings`.
-        names: variables that set it, the first present wins; a name without the prefix is also
-            read with it, and the prefixed one wins.
-        default: used when no variable is present or the value is bad; a text as a variable has it.
+        names: variables that set it; the first one present is used. A name without the prefix is
+            also read with the prefix, and the prefixed one wins.
+        default: text of the value that is used if no variable is present or its value is bad.
         says: one sentence for the docs.
         kind: which texts are valid, and what they are parsed to.
-        secret: free text that nobody may read anywhere.
+        secret: free text that is masked everywhere.
 
     Attributes:
-        value: what the default is parsed to.
+        value: the parsed default.
     """
 
     __slots__ = ("_spellings", "attribute", "default", "kind", "names", "says", "secret", "value")
@@ -181,7 +181,7 @@ class Setting:
             self._spellings = (*prefixed, *bare)
 
     def spellings(self) -> tuple[str, ...]:
-        """Return every variable that sets this, in the order in which they are looked at."""
+        """Return every variable that sets this, in the order of precedence."""
         return self._spellings
 
     @property
@@ -190,7 +190,7 @@ class Setting:
         return self.kind is not FREE_TEXT
 
     def text_of(self, value: Value) -> str:
-        """Return the text that a variable would have for a value."""
+        """Return the text of a variable for a value."""
         kind = self.kind
         if isinstance(kind, Switch):
             return next(word for word in kind.words if (word == kind.on) is value)

@@ -1,6 +1,7 @@
 """`Settings`: the parsed values of all variables, and the problems found in them.
 
-Runs before the first `next`, so it imports nothing, not even `typing` (see decision 0001).
+This module runs before the first `next`, so it imports nothing, not even `typing` (see decision
+0001).
 """
 
 from __future__ import annotations
@@ -26,11 +27,11 @@ DEFAULT_NAME = "otlp2parquet"
 
 
 class Settings:
-    """What the variables say, parsed; one attribute for each entry of `SETTINGS`.
+    """The parsed values of all variables; one attribute for each entry of `SETTINGS`.
 
-    A switch is a `bool`, a word a `Literal`, a comma list a `frozenset`: a type checker finds a
-    comparison with a misspelt value. `in` accepts any word, so `has_signal` and `subscribes_to`
-    look into the lists.
+    A switch is a `bool`, a word a `Literal`, and a comma list a `frozenset`, so a type checker
+    finds a comparison with a misspelt value. It does not check `in`, so `has_signal` and
+    `subscribes_to` search the lists.
 
     Args:
         values: a value of the right type for each attribute.
@@ -95,15 +96,15 @@ class Settings:
         self.__dict__.update(values)
 
     def has_signal(self, signal: SignalName) -> bool:
-        """Tell whether a signal becomes rows."""
+        """Tell whether rows are made for a signal."""
         return signal in self.signals
 
     def subscribes_to(self, telemetry_type: TelemetryType) -> bool:
-        """Tell whether the Telemetry API is asked for a type of events."""
+        """Tell whether we subscribe to a type of events."""
         return telemetry_type in self.telemetry_types
 
     def table_name(self, table: str) -> str:
-        """Return what a table is called in a catalog; `table` is a name of `tables.registry`."""
+        """Return the name of a table in a catalog; `table` is a name of `tables.registry`."""
         return str(self.__dict__[f"table_{table}"])
 
 
@@ -128,7 +129,7 @@ def load(environ: Mapping[str, str]) -> tuple[Settings, list[str]]:
         problems += [problem] if problem else []
     unknown = _unknown(environ)
     if unknown or values["tap_url"] or values["tap_token"]:
-        # Who has none of the seeds' variables does not import what knows them.
+        # Imported only if one of the other systems' variables is set.
         from otlp2parquet_ext.common.settings.seeds import take_over  # noqa: PLC0415
 
         problems += take_over(values, environ, unknown)
@@ -136,7 +137,7 @@ def load(environ: Mapping[str, str]) -> tuple[Settings, list[str]]:
 
 
 def _read(setting: Setting, name: str, text: str, memory_mb: str) -> tuple[Value, str]:
-    """Return the value of a variable that is present, and what is wrong with its text."""
+    """Return the value of a variable that is present, and the problem with its text."""
     kind = setting.kind
     value = kind.parse(text)
     if value is None:
@@ -164,7 +165,7 @@ SECRET_WORDS = ("authorization", "cred", "key", "pass", "pwd", "secret", "signat
 
 
 def names_secret(name: str) -> bool:
-    """Tell whether a name, of a property or of a URL's option, sounds like that of a secret."""
+    """Tell whether the name of a property or of a URL's option looks like that of a secret."""
     return any(word in name.lower() for word in SECRET_WORDS)
 
 
@@ -172,7 +173,7 @@ PLACES_OF_SECRETS = (PREFIX, "BD_TAP_", "OTEL_EXPORTER_", "AWS_CONTAINER_")
 
 
 def secrets_in(environ: Mapping[str, str]) -> Iterator[str]:
-    """Yield the secrets in `environ`: whole values, and what URLs hold of them."""
+    """Yield the secrets in `environ`: complete values, and parts of URLs."""
     own: dict[str, bool] = {}
     for setting in SETTINGS:
         own.update(dict.fromkeys(setting.spellings(), setting.secret))

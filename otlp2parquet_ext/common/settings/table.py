@@ -1,6 +1,6 @@
-"""Every variable, once; the docs, `otlp2parquet-ext settings` and `load` are made from this.
+"""The table of all variables; the docs, `otlp2parquet-ext settings` and `load` use it.
 
-Loaded before the first `next`: imports nothing but its neighbours.
+This module is loaded before the first `next`, so it imports only its neighbours.
 """
 
 from __future__ import annotations
