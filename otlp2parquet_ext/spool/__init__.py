@@ -4,16 +4,17 @@
                               segments of a dead process --recover()--^
 
     frames.py       one body as bytes with length and digest; reading what a crash left (no I/O)
-    directories.py  opened by descriptor, never through a link; trusted when they are ours alone
-    folders.py      which folder is whose, by locks; what a process had lost when it died
-    recovery.py     segments of dead processes, a bounded part at a time
-    crashes.py      how many processes ended with a segment in hand, in its file's name (no I/O)
-    digests.py      bodies that came before
+    directories.py  opens directories by descriptor, never through a link, and checks their owner
+    folders.py      one locked folder for each process, and the tally of its losses
+    recovery.py     finds segments of dead processes, a bounded part at a time
+    crashes.py      counts crashes during a segment's store, in its file name (no I/O)
+    digests.py      recognises bodies that the platform sends again
     segment.py      one file of frames, on disk or, where there is none, in memory
-    spool.py        the owner: which segment is open, which are sealed, what it will hold
+    spool.py        the owner: the open segment, the sealed ones, and the capacities
 
-Nothing here knows what the bodies mean. Two limits, never confused: `Thresholds` (flush/policy.py)
-say when a segment is *worth flushing* (soft); the capacities say what the spool will *hold* (hard).
+This package does not interpret bodies. It has two kinds of limits: `Thresholds` (flush/policy.py)
+say when a segment is *worth flushing* (soft); the capacities say how much the spool will *hold*
+(hard).
 """
 
 from otlp2parquet_ext.records.digests import batch_name, digest_of

@@ -4,9 +4,9 @@
     00000001.2-1.seg    two ended while the segment was mapped and encoded, one while it was sent
     00000001.0-0-3.seg  three ended in time, when SHUTDOWN's window was over, and had not stored it
 
-The name is changed *before* the work begins, to what the next process has to know if this one
-ends now, and back when the work has ended. So the count needs no write: a rename works on a full
-disk, is whole or not there, and outlives SIGKILL. Pure.
+The file is renamed *before* the work begins, to the name that is right if the process ends now. It
+gets its old name back when the work has ended. So the count needs no write: a rename works on a
+full disk, is atomic, and survives SIGKILL. Pure.
 """
 
 from __future__ import annotations
@@ -15,28 +15,29 @@ import enum
 from typing import NamedTuple
 
 MOST = 99
-"""A count goes no higher: it has two digits."""
+"""Largest count: a file name has two digits for it."""
 
 
 class StorePhase(enum.IntEnum):
-    """What is done with a segment."""
+    """A phase of storing a segment."""
 
     SENDING = 1
-    """A request is out: the process waits for a destination, and takes little memory or CPU."""
+    """A request is sent: the process waits for a destination and takes little memory and CPU."""
 
     WORKING = 2
-    """It is read, mapped and encoded: what is in it decides what that takes."""
+    """The segment is read, mapped and encoded: its content decides how much memory and CPU this
+    takes."""
 
 
 class Crashes(NamedTuple):
-    """Processes that ended in each phase; and those that ended as told, before it was stored."""
+    """Number of processes that ended in each phase, and at SHUTDOWN before the store ended."""
 
     working: int = 0
     sending: int = 0
     unfinished: int = 0
 
     def during(self, phase: StorePhase | None) -> Crashes:
-        """Return what is true if this process ends now, in that phase."""
+        """Return the counts that are right if this process ends now, in that phase."""
         if phase is StorePhase.WORKING:
             return self._replace(working=min(self.working + 1, MOST))
         if phase is StorePhase.SENDING:
@@ -44,7 +45,7 @@ class Crashes(NamedTuple):
         return self
 
     def without_end(self) -> Crashes:
-        """Return what is true when this process ends as told, with the segment in hand."""
+        """Return the counts that are right if SHUTDOWN ends this process before the store ends."""
         return self._replace(unfinished=min(self.unfinished + 1, MOST))
 
 

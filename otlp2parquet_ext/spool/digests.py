@@ -1,12 +1,12 @@
-"""Bodies that came before: so is a delivery known that the platform repeats.
+"""Recognises a delivery that the platform repeats, by the digests of earlier bodies.
 
-It repeats what it saw no answer to. `Sequence-Id`, where it is sent, is a digest of the body, too,
-and says nothing more.
+The platform repeats a delivery when it received no answer. Where it sends `Sequence-Id`, that is a
+digest of the body, too, and adds nothing.
 
-A body is known by the digest of its frame and by a second hash, whose key this process drew and
-tells nobody. The digest alone would not do: MurmurHash3 has no key, two bodies of one digest are
-made in an instant, whatever its seed, and the second one would be taken for the first. The second
-hash is never written: who recovers a segment hashes its bodies anew.
+The key of a body is the digest of its frame and a second hash, with a random secret of this
+process. The digest alone is not enough. MurmurHash3 has no secret, so an attacker can make two
+bodies of one digest at once, and the second would be discarded as a duplicate. The second hash is
+never written, so recovery of a segment hashes its bodies again.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from __future__ import annotations
 from collections import OrderedDict
 
 REMEMBERED = 2_048
-"""Some 200 bytes each, once they have come."""
+"""Most bodies that are remembered; each takes some 200 bytes."""
 
 
 Key = tuple[bytes, int]
-"""What a body is known by, in this process only."""
+"""Key of a body, valid in this process only."""
 
 
 def known_by(payload: bytes, digest: bytes) -> Key:
-    """Return what a body is known by: its digest, and SipHash under the interpreter's own key."""
+    """Return the key of a body: its digest, and SipHash with the interpreter's random key."""
     return digest, hash(payload)
 
 
 class Digests:
-    """The latest `REMEMBERED` bodies."""
+    """The keys of the latest `REMEMBERED` bodies."""
 
     def __init__(self) -> None:
         self._known: OrderedDict[Key, None] = OrderedDict()
@@ -37,7 +37,7 @@ class Digests:
         return key in self._known
 
     def add(self, key: Key) -> None:
-        """Remember a body, and forget the one added first."""
+        """Remember a body, and forget the oldest one if there are too many."""
         self._known[key] = None
         if len(self._known) > REMEMBERED:
             self._known.popitem(last=False)

@@ -3,8 +3,8 @@
     <spool folder>  --O_NOFOLLOW-->  root  --dir_fd, O_NOFOLLOW-->  folder  --dir_fd-->  a file
 
 The function may write to /tmp before we do, and so may any other user of a machine. A root or a
-folder is trusted only when it is a directory, belongs to our user, and nobody else may write into
-it. The spool folder itself is the user's setting and may be a link.
+folder is trusted only if it is a directory, belongs to our user, and no other user may write into
+it. The spool folder itself comes from the settings and may be a link.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
 DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 LISTED = 4_096
-"""Entries of one directory that are looked at: anybody may make millions of them."""
+"""Most entries of one directory that are read, because any process may create millions."""
 
 
 class UntrustedError(OSError):
-    """Something that is not ours alone lies where a directory of ours should be."""
+    """A path of our directory holds something that other users may control."""
 
 
 def reason_against(status: os.stat_result, user: int) -> str | None:
-    """Return why a directory is not to be trusted, None when it is.
+    """Return why a directory is not trusted; None if it is trusted.
 
     Args:
-        status: of the directory itself, not of what a link leads to.
-        user: our own.
+        status: of the directory itself, with links not followed.
+        user: our user id.
     """
     if stat.S_ISLNK(status.st_mode):
         return "it is a link"
@@ -49,15 +49,15 @@ def reason_against(status: os.stat_result, user: int) -> str | None:
 
 
 def open_trusted(path: str | Path, parent: int | None = None) -> int:
-    """Return a descriptor of a directory that is ours alone.
+    """Return a descriptor of a directory that only our user may write into.
 
     Args:
-        path: its last component is not followed when it is a link.
+        path: its last component is refused if it is a link.
         parent: descriptor of the directory that `path` is relative to.
 
     Raises:
         UntrustedError: it is a link, no directory, another user's, or open to other users.
-        OSError: it is not there, or may not be opened.
+        OSError: it does not exist, or we may not open it.
     """
     try:
         descriptor = os.open(path, DIRECTORY, dir_fd=parent)
@@ -82,14 +82,14 @@ class Folder(NamedTuple):
 
     @property
     def path(self) -> Path:
-        """The folder as a path, to be shown and compared; files are opened by descriptor."""
+        """The folder as a path, for messages and comparison; files are opened by descriptor."""
         return self.root / self.name
 
     def open(self) -> int:
         """Return a descriptor of the folder, for `dir_fd`; the caller closes it.
 
         Raises:
-            OSError: it is gone, or not to be trusted (`UntrustedError`).
+            OSError: it is gone, or it is not trusted (`UntrustedError`).
         """
         root = open_trusted(self.root)
         try:
@@ -102,7 +102,7 @@ class Folder(NamedTuple):
         """Open a descriptor of the folder for a `with` block; see `open`.
 
         Raises:
-            OSError: as said there.
+            OSError: see `open`.
         """
         folder = self.open()
         try:

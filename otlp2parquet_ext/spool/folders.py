@@ -1,14 +1,14 @@
-"""Folders below the spool folder: one for each process, owned by a lock the kernel watches over.
+"""Folders below the spool folder: one for each process, which owns it by a lock on a file.
 
     <spool folder>/otlp2parquet_ext/<pid>-<n>/lock            locked for as long as its owner lives
                                              /00000001.seg    segments
 
-A folder whose lock is free belongs to a dead process. The lock's file has room for a *tally*: a
-few hundred bytes about what was lost, set aside before the disk is full, that outlive their
-process as segments do.
+The kernel releases the lock when the process dies, so a folder whose lock is free belongs to a dead
+process. The lock's file also holds a *tally*: a few hundred bytes about lost telemetry. Their space
+is reserved before the disk is full, and they survive the process as segments do.
 
-Where something that is not ours alone lies in place of the root (directories.py), the root has
-another name; after `ROOTS` names there is none, and segments lie in memory.
+If the path of the root holds something that is not trusted (directories.py), the next name for a
+root is tried. If all `ROOTS` names fail, segments lie in memory.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ROOTS = 3
-"""Names a root may have: somebody who takes one of them leaves the others."""
+"""Most names for a root: if another user occupies one, the next is used."""
 
 TALLY_BYTES = 24_576
 LOCK = "lock"
@@ -41,7 +41,7 @@ class Folders:
     """The folders of all processes, and the locks this one holds.
 
     Args:
-        root: in which they lie; made when it is needed.
+        root: the folder that contains them; created when it is needed.
 
     Attributes:
         own: this process's folder, None before it needed one.
@@ -55,13 +55,13 @@ class Folders:
         self.own: Folder | None = None
 
     def make_own(self) -> Folder:
-        """Return this process's folder, another one if somebody removed it.
+        """Return this process's folder; make another one if it was removed.
 
         Raises:
-            OSError: there can be none.
+            OSError: no folder can be made.
         """
         if self.own is not None and not self._is_there(self.own):
-            os.close(self._locks.pop(self.own))  # a lock on a file whose name is gone
+            os.close(self._locks.pop(self.own))  # its file is gone: it protects nothing
             self.own = None
         if self.own is None:
             self.own = self._make()
@@ -83,7 +83,7 @@ class Folders:
         raise OSError(errno.EEXIST, "no free folder", str(root))
 
     def _mkdir(self, folder: Folder) -> bool:
-        """Make a folder unless there is one; False when it is not to be trusted."""
+        """Make a folder unless it exists; False if the existing one is not trusted."""
         root = open_trusted(folder.root)
         try:
             with contextlib.suppress(FileExistsError):
@@ -96,21 +96,21 @@ class Folders:
         return True
 
     def _take(self, folder: Folder) -> bool:
-        """Make a folder ours; False when it is another process's, or has something in it."""
+        """Take ownership of a folder; False if another process owns it or it is not empty."""
         if folder in self._locks or not self.lock(folder):
             return False
         if not self.segments_in(folder) and not self.tally_of(folder):
-            with contextlib.suppress(OSError):  # no room for it, perhaps for segments
+            with contextlib.suppress(OSError):  # no space, perhaps for segments
                 os.posix_fallocate(self._locks[folder], 0, TALLY_BYTES)
             return True
-        os.close(self._locks.pop(folder))  # of an earlier process with our number
+        os.close(self._locks.pop(folder))  # an earlier process with our pid made it
         return False
 
     def _make_root(self) -> Path:
-        """Return the first root that is ours alone; the others are named in one line.
+        """Return the first trusted root; log those that are not trusted in one line.
 
         Raises:
-            OSError: there is none.
+            OSError: no root is trusted.
         """
         problems: list[UntrustedError] = []
         for root in self._roots:
@@ -134,11 +134,11 @@ class Folders:
             log("warning", f"the spool does not trust {reasons}; {instead}")
 
     def others(self) -> tuple[list[Folder], bool]:
-        """Return folders that are not ours, the one changed last at the end; and are there more?"""
+        """Return other processes' folders, the latest change last, and whether there are more."""
         found: list[tuple[int, Folder]] = []
         more = False
         for root in self._roots:
-            with contextlib.suppress(OSError):  # there is none, or it is not to be trusted
+            with contextlib.suppress(OSError):  # no root exists, or it is not trusted
                 directory = open_trusted(root)
                 try:
                     entries, beyond = listed(directory)
@@ -154,7 +154,7 @@ class Folders:
         return [folder for _, folder in found if folder not in self._locks], more
 
     def is_used(self, folder: Folder) -> bool:
-        """Tell whether a process of ours made a folder: nothing is made or removed in others."""
+        """Tell whether a process of ours made a folder; other folders are never changed."""
         try:
             with folder.opened() as directory:
                 os.stat(LOCK, dir_fd=directory, follow_symlinks=False)
@@ -165,7 +165,7 @@ class Folders:
         return True
 
     def lock(self, folder: Folder) -> bool:
-        """Try to become the owner of `folder`; the kernel gives the lock up when we die."""
+        """Try to become the owner of `folder`; the kernel releases the lock when we die."""
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
         try:
             with folder.opened() as directory:
@@ -180,7 +180,7 @@ class Folders:
         return mine
 
     def release(self, folder: Folder) -> None:
-        """Remove a dead process's folder, whose segments and tally are taken over."""
+        """Remove a dead process's folder after its segments and tally are recovered."""
         descriptor = self._locks.pop(folder, None)
         with contextlib.suppress(OSError), folder.opened() as directory:
             os.unlink(LOCK, dir_fd=directory)
@@ -189,7 +189,7 @@ class Folders:
             os.close(descriptor)
 
     def _remove(self, folder: Folder) -> None:
-        with contextlib.suppress(OSError):  # somebody's file lies in it, or it is gone already
+        with contextlib.suppress(OSError):  # another file lies in it, or it is gone already
             root = open_trusted(folder.root)
             try:
                 os.rmdir(folder.name, dir_fd=root)
@@ -197,7 +197,7 @@ class Folders:
                 os.close(root)
 
     def segments_in(self, folder: Folder) -> dict[str, int]:
-        """Return the names of a folder's segments, in order, and the bytes each takes on disk."""
+        """Return the names of a folder's segments in order, with the bytes each takes on disk."""
         try:
             with folder.opened() as directory:
                 entries, _ = listed(directory)
@@ -207,10 +207,10 @@ class Folders:
             return {}
 
     def write_tally(self, body: bytes) -> bool:
-        """Replace our tally; False when there is no place for it: it dies with us.
+        """Replace our tally; False if it cannot be written, so that it ends with this process.
 
         Args:
-            body: at most `TALLY_BYTES` with its frame's header; b"" for nothing to tell.
+            body: at most `TALLY_BYTES` with its frame's header; b"" for no losses.
         """
         header = encode_header(FrameKind.LOSSES, time.time_ns() // 1_000, body, digest_of(body))
         try:
@@ -220,13 +220,13 @@ class Folders:
         return True
 
     def clear_tally(self, folder: Folder) -> None:
-        """Empty the tally of a dead process's folder, if it is still there."""
+        """Clear the tally of a dead process's folder, if it still exists."""
         if folder in self._locks:
             with contextlib.suppress(OSError):
                 os.pwrite(self._locks[folder], bytes(TALLY_BYTES), 0)
 
     def tally_of(self, folder: Folder) -> bytes:
-        """Return the tally of a folder we hold the lock of, b"" when there is none."""
+        """Return the tally of a folder whose lock we hold; b"" if there is none."""
         try:
             data = os.pread(self._locks[folder], TALLY_BYTES, 0)
         except OSError:
@@ -238,10 +238,10 @@ class Folders:
 
 
 def _lock(descriptor: int, directory: int) -> bool:
-    """Lock a file that still is the folder's lock; False when it is not, or not free."""
+    """Lock the folder's lock file; False if it was replaced or another process holds it."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        # A lock on a file that its last owner removed meanwhile locks nothing.
+        # If the last owner has removed the file meanwhile, a lock on it protects nothing.
         named = os.stat(LOCK, dir_fd=directory, follow_symlinks=False)
     except OSError:
         return False
@@ -249,7 +249,7 @@ def _lock(descriptor: int, directory: int) -> bool:
 
 
 def _modified(entry: os.DirEntry[str]) -> int:
-    """Return when a folder last changed, 0 when it is gone."""
+    """Return the time of a folder's last change; 0 if it is gone."""
     try:
         return entry.stat(follow_symlinks=False).st_mtime_ns
     except OSError:
@@ -257,7 +257,7 @@ def _modified(entry: os.DirEntry[str]) -> int:
 
 
 def _disk_bytes(name: str, directory: int) -> int:
-    """Return the bytes a file takes, holes left out; 0 when it is gone."""
+    """Return the disk space of a file in bytes, without holes; 0 if it is gone."""
     try:
         return taken_bytes(os.stat(name, dir_fd=directory, follow_symlinks=False))
     except OSError:
@@ -265,5 +265,5 @@ def _disk_bytes(name: str, directory: int) -> int:
 
 
 def taken_bytes(status: os.stat_result) -> int:
-    """Return the bytes a file takes: no more than it has, and nothing for holes in it."""
+    """Return the disk space of a file in bytes: at most its size, without holes."""
     return min(status.st_size, status.st_blocks * 512)

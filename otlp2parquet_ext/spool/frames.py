@@ -1,12 +1,12 @@
-"""Frames: how a body lies in a segment, and how the frames a crash left are read.
+"""Frames: the format of a body in a segment, and the reader that finds frames after a crash.
 
     | "O2P1" | kind 1 | check 3 | length 4 | received_us 8 | digest 16 | payload |   little endian
 
-The digest is MurmurHash3-128 of the payload: it proves a frame whole, and tells a redelivered body.
-The check is the CRC-32, its top byte left out, of kind, length and received_us: a body taken for
-something else would cost its whole segment. A reader that meets anything else looks for the next
-frame and counts the bytes in between, so one torn or overwritten frame never costs the ones behind
-it.
+The digest is MurmurHash3-128 of the payload: it shows that a frame is complete, and identifies a
+redelivered body. The check is the CRC-32, without its top byte, of kind, length and received_us,
+because a wrong header could hide the rest of the segment. When the reader meets invalid bytes, it
+searches for the next frame and counts the bytes in between. So one torn or overwritten frame never
+loses the frames behind it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import enum
 import struct
 import zlib
 
-# What `hashlib` has it from. That module loads OpenSSL besides: 3 MB that nothing here needs.
+# The C module that `hashlib` uses, too. `hashlib` also loads OpenSSL: 3 MB that we do not need.
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -30,18 +30,19 @@ HEADER = struct.Struct("<4sB3sIQ16s")
 CHECKED = struct.Struct("<BIQ")
 
 SEARCHED = 16
-"""As many times its own length of a segment is hashed, at most, in search of frames behind damage:
-bytes made to look like frames in each other would take hours. What is left then is damage."""
+"""Most bytes that are hashed in search of frames behind damage, as a multiple of the segment's
+length. Bytes that look like nested frames could take hours otherwise. The rest of the segment then
+counts as damage."""
 
 LOOK_BYTES = 512
-"""Bytes that could be hashed in the time a look at what may be a header takes."""
+"""Cost of one check of a possible header, in bytes that could be hashed in that time."""
 
 SEARCHED_BYTES = 1_048_576
-"""Bytes that are hashed in any case, however short the segment is."""
+"""Bytes that may be hashed in any case, however short the segment is."""
 
 
 class FrameKind(enum.IntEnum):
-    """What a frame's payload is; the spool only carries it."""
+    """The kind of a frame's payload; the spool does not interpret it."""
 
     CONTEXT = 1
     INVOKE = 2
@@ -58,10 +59,10 @@ OTLP = {
     FrameKind.OTLP_TRACES: "traces",
     FrameKind.OTLP_METRICS: "metrics",
 }
-"""Accepted OTLP requests, by their signal."""
+"""Kinds of accepted OTLP requests, with their signals."""
 
 BODIES = frozenset({FrameKind.DELIVERY, FrameKind.ENDING, *OTLP})
-"""What a segment is worth keeping for; the others only explain it."""
+"""Kinds of frames that make a segment worth keeping; the others only explain these."""
 
 KINDS = frozenset(kind.value for kind in FrameKind)
 
@@ -82,7 +83,7 @@ class Damage(Struct, frozen=True):
 
 
 def encode_header(kind: FrameKind, received_us: int, payload: bytes, digest: bytes) -> bytes:
-    """Return what stands before `payload`."""
+    """Return the header of a frame; `payload` follows it."""
     check = _check(kind, len(payload), received_us)
     return HEADER.pack(MAGIC, kind, check, len(payload), received_us, digest)
 
@@ -92,7 +93,7 @@ def _check(kind: int, length: int, received_us: int) -> bytes:
 
 
 def read_frames(data: bytes) -> Iterator[Frame | Damage]:
-    """Yield the whole frames of a segment in order, and the damage between them.
+    """Yield the complete frames of a segment in order, and the damage between them.
 
     Args:
         data: a segment as it lies on disk; its last frame may be torn.
@@ -119,7 +120,7 @@ def read_frames(data: bytes) -> Iterator[Frame | Damage]:
 
 
 def _header_at(data: bytes, position: int) -> tuple[FrameKind, int, int, bytes] | None:
-    """Return what the header of a frame says, None where there is none whose payload is there."""
+    """Return the fields of a frame's header; None if it is invalid or its payload is cut off."""
     if len(data) - position < HEADER.size:
         return None
     magic, kind, check, length, received_us, digest = HEADER.unpack_from(data, position)

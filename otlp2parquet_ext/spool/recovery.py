@@ -1,11 +1,11 @@
-"""What dead processes left, found a part at a time and within bounds.
+"""Recovery: finds the segments of dead processes, a bounded part at a time.
 
     Recovery.find() --thread--> Found --loop--> Spool.adopt()
 
-Everything below the spool folder may have been put there by the function: links, pipes, files of
-any apparent size, thousands of folders. So a round looks at `LISTED` names of a directory, visits
-`VISITED` folders, opens `RECOVERED` segments, and reads of a segment what one of ours can have.
-The rest is for the next round, when these segments are gone.
+The function may have created anything below the spool folder: links, pipes, files of any apparent
+size, thousands of folders. So a round reads `LISTED` names of a directory, visits `VISITED` folders
+and opens `RECOVERED` segments. It reads no more of a segment than one of ours can have. The next
+round takes the rest, once these segments are discarded.
 """
 
 from __future__ import annotations
@@ -27,24 +27,24 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.spool.folders import Folders
 
 RECOVERED = 100
-"""Segments taken over at a time: each is an open file, and Lambda allows 1 024."""
+"""Most segments that are recovered at a time: each is an open file, and Lambda allows 1 024."""
 
 VISITED = 200
-"""Folders that are locked and listed in a round."""
+"""Most folders that are locked and listed in a round."""
 
 SIZED = 500
-"""Folders whose segments are counted as held while they wait for another round."""
+"""Most folders waiting for another round whose segments count as held bytes."""
 
 
 class RecoveryRound(Struct):
-    """What one round found.
+    """The result of one round.
 
     Attributes:
-        segments: taken over, oldest first.
-        tallies: what dead processes had lost and not told, by their folders.
-        known: what the bodies in the newest segment are known by.
-        left_bytes: what segments take that wait for another round, as far as was looked.
-        more: another round would find something.
+        segments: recovered ones, oldest first.
+        tallies: losses that dead processes had not reported, by their folders.
+        known: keys of the bodies in the newest segment.
+        left_bytes: bytes of segments that wait for another round, in the folders examined.
+        more: another round would find more segments.
     """
 
     segments: list[Segment] = field(default_factory=list)
@@ -58,19 +58,19 @@ class Recovery:
     """Finds segments of dead processes; one round at a time, on any thread.
 
     Args:
-        folders: of all processes.
-        largest_bytes: what one segment of ours can have.
+        folders: those of all processes.
+        largest_bytes: most bytes that one segment of ours can have.
     """
 
     def __init__(self, folders: Folders, largest_bytes: int) -> None:
         self._folders = folders
         self._largest_bytes = largest_bytes
-        self._unseen: list[Folder] | None = None  # the one that changed last comes last
-        self._begun: dict[Folder, set[str]] = {}  # more segments than a round takes; those taken
+        self._unseen: list[Folder] | None = None  # the one changed last is at the end
+        self._begun: dict[Folder, set[str]] = {}  # unfinished folders; names taken
         self._sizes: dict[Folder, int] = {}
 
     def find(self) -> RecoveryRound:
-        """Take over segments, the newest folders first."""
+        """Recover segments, the newest folders first."""
         found = RecoveryRound()
         for folder in list(self._begun):
             self._take(folder, found)
@@ -99,7 +99,7 @@ class Recovery:
     def _visit(self, folder: Folder, found: RecoveryRound) -> None:
         self._sizes.pop(folder, None)
         if not self._folders.is_used(folder) or not self._folders.lock(folder):
-            return  # nothing of ours, its owner lives, or it is not to be trusted
+            return  # not our folder, its owner lives, or it is not trusted
         if tally := self._folders.tally_of(folder):
             found.tallies[folder] = tally
         self._begun[folder] = set()
@@ -107,7 +107,7 @@ class Recovery:
             self._folders.release(folder)
 
     def _take(self, folder: Folder, found: RecoveryRound) -> bool:
-        """Take over segments of a folder whose lock we have; False when there were none."""
+        """Recover segments of a folder whose lock we hold; False if it has none."""
         taken = self._begun.pop(folder)
         before = len(found.segments)
         for name, size_bytes in self._folders.segments_in(folder).items():
@@ -124,7 +124,7 @@ class Recovery:
         return len(found.segments) > before or folder in self._begun
 
     def holds(self, folder: Folder) -> bool:
-        """Tell whether a folder has segments that a later round takes over."""
+        """Tell whether a folder has segments that a later round recovers."""
         return folder in self._begun
 
     def _size(self, folder: Folder) -> int:
@@ -133,7 +133,7 @@ class Recovery:
         return self._sizes[folder]
 
     def _known_of(self, segments: list[Segment]) -> deque[Key]:
-        """Return what was acknowledged last: the answer may have died with the process."""
+        """Return the keys of the last bodies: the platform repeats one whose answer was lost."""
         frames = read_frames(segments[-1].read()) if segments else ()
         bodies = (f for f in frames if isinstance(f, Frame) and f.kind in BODIES)
         return deque((known_by(body.payload, body.digest) for body in bodies), REMEMBERED)

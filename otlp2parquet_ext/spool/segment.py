@@ -1,10 +1,10 @@
 """One segment: a file of frames, open for appending or sealed.
 
-The file stays open from its first byte until it is discarded: a function that empties /tmp takes
-the name, not the bytes. Where no file can be written the segment lives in anonymous memory, with
-the same code on top.
+The file stays open from its first byte until it is discarded. So a function that empties /tmp
+removes the name, not the bytes. If no file can be written, the segment lives in anonymous memory,
+and the same code works on it.
 
-While a thread stores a segment, the name of its file says so (crashes.py).
+While a thread stores a segment, its file name marks that (crashes.py).
 """
 
 from __future__ import annotations
@@ -32,21 +32,23 @@ class Segment:
     """Frames in the order in which they came.
 
     Attributes:
-        folder: in which its file lies, None for one in memory.
+        folder: the folder of its file; None for a segment in memory.
         items: events and records in its bodies, as the caller of `append` counted them; 0 for a
-            recovered one.
-        deliveries: bodies in it; 0 for a recovered one, too: nobody has read it yet.
-        size_bytes: bytes of all frames; of a recovered one, at most what is read of it.
-        beyond_bytes: bytes of a recovered file that are not read: no segment of ours is that long.
-        since_us: Unix microseconds of its oldest delivery, of its last change for a recovered one.
-        crashes: of the processes that had it before this one.
+            recovered segment.
+        deliveries: number of bodies; 0 for a recovered segment, which has not been read yet.
+        size_bytes: bytes of all frames; for a recovered segment, the bytes that are read.
+        beyond_bytes: bytes of a recovered file that are not read, because no segment of ours is
+            longer.
+        since_us: Unix microseconds of its oldest delivery; for a recovered segment, of its last
+            change.
+        crashes: crashes of earlier processes while they stored it.
     """
 
     def __init__(self, descriptor: int, folder: Folder | None, name: str = "") -> None:
         self._descriptor = descriptor
         self._name = name
         self._stem, self.crashes = split_name(name)
-        self._phases: dict[int, StorePhase] = {}  # by thread: one that was given up may still work
+        self._phases: dict[int, StorePhase] = {}  # by thread: an abandoned one may still work
         self._lock = threading.Lock()
         self._final = False
         self._holes_bytes = 0
@@ -60,7 +62,7 @@ class Segment:
 
     @classmethod
     def create(cls, folder: Folder, stem: str) -> Segment:
-        """Create an empty segment file, readable by nobody else.
+        """Create an empty segment file that only our user may read.
 
         Raises:
             OSError: the folder is gone, full or not writable, or the name is taken.
@@ -77,17 +79,17 @@ class Segment:
 
     @classmethod
     def recover(cls, folder: Folder, name: str, largest_bytes: int) -> Segment:
-        """Open a segment that an earlier process left, to be read and discarded only.
+        """Open the segment of an earlier process, only to read and discard it.
 
         Args:
-            folder: in which it lies.
-            name: of its file.
-            largest_bytes: what is read of it; what lies beyond is no segment of ours.
+            folder: the folder of its file.
+            name: its file name.
+            largest_bytes: most bytes that are read; no segment of ours is longer.
 
         Raises:
-            OSError: it is gone, or not ours to read.
+            OSError: it is gone, or we may not read it.
         """
-        # A pipe of that name would be waited for, and the function with us.
+        # Without O_NONBLOCK, a pipe of that name would block us, and the function with us.
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         with folder.opened() as directory:
             segment = cls(os.open(name, flags, dir_fd=directory), folder, name)
@@ -103,7 +105,7 @@ class Segment:
 
     @property
     def path(self) -> Path | None:
-        """Where it lies, None for one in memory."""
+        """Path of its file; None for a segment in memory."""
         return None if self.folder is None else self.folder.path / self._name
 
     @property
@@ -113,16 +115,16 @@ class Segment:
 
     @property
     def disk_bytes(self) -> int:
-        """What takes room of `size_bytes`: a recovered file may have holes."""
+        """Bytes of `size_bytes` that take disk space, because a recovered file may have holes."""
         return max(0, self.size_bytes - self._holes_bytes)
 
     def append(
         self, kind: FrameKind, payload: bytes, received_us: int, digest: bytes, items: int
     ) -> None:
-        """Write one frame, whole or not at all.
+        """Write one complete frame, or nothing.
 
         Raises:
-            OSError: no space; what was written of the frame is cut off again.
+            OSError: no space; a partly written frame is removed again.
         """
         header = encode_header(kind, received_us, payload, digest)
         try:
@@ -143,12 +145,12 @@ class Segment:
         os.ftruncate(self._descriptor, self.size_bytes)
 
     def read(self) -> bytes:
-        """Return the segment's bytes, from the open file: its name may be gone."""
+        """Return the segment's bytes from the open file, because its name may be gone."""
         return os.pread(self._descriptor, self.size_bytes, 0)
 
     @contextlib.contextmanager
     def attempt(self) -> Iterator[None]:
-        """Mark that this thread works on the segment, for the next process if this one ends."""
+        """Mark that this thread works on the segment, so that a crash is counted."""
         self._enter(StorePhase.WORKING)
         try:
             yield
@@ -157,7 +159,7 @@ class Segment:
 
     @contextlib.contextmanager
     def sent(self) -> Iterator[None]:
-        """Mark that this thread only waits for a destination; it has the segment in hand."""
+        """Mark that this thread waits for a destination to store the segment."""
         self._enter(StorePhase.SENDING)
         try:
             yield
@@ -165,16 +167,17 @@ class Segment:
             self._enter(StorePhase.WORKING)
 
     def end_phases(self) -> None:
-        """Take all marks back, for good: this process is about to end, whatever threads do.
+        """Remove all marks for good, because SHUTDOWN ends this process, whatever threads do.
 
-        That a thread still had it in hand is noted: the next process begins with the others.
+        If a thread is still storing it, that is counted, and the next process stores the other
+        segments first.
         """
         with self._lock:
             self._final = True
             self._rename(self.crashes.without_end() if self._phases else self.crashes)
 
     def note_unfinished(self) -> None:
-        """Count, in the name of its file, that a store of it did not end in time."""
+        """Count, in its file name, that a store of it did not end in time."""
         with self._lock:
             self.crashes = self.crashes.without_end()
             if not self._final:
@@ -195,8 +198,8 @@ class Segment:
         name = file_name(self._stem, crashes)
         if self.folder is None or name == self._name:
             return
-        with contextlib.suppress(OSError):  # the name is gone: so are the bytes, when we are
-            if self._directory is None:  # open for as long as the segment is in hand
+        with contextlib.suppress(OSError):  # the name is gone, so the bytes end with this process
+            if self._directory is None:  # stays open while the segment is being stored
                 self._directory = self.folder.open()
             os.rename(self._name, name, src_dir_fd=self._directory, dst_dir_fd=self._directory)
             self._name = name
@@ -207,13 +210,13 @@ class Segment:
             self._directory = None
 
     def discard(self) -> None:
-        """Forget the segment and free its space; its batch is safe elsewhere."""
+        """Remove the segment and free its space, because its batch is stored elsewhere."""
         with self._lock:
             self._final = True
             self._close_directory()
             os.close(self._descriptor)
-            self._descriptor = -1  # a late read may not reach the file that gets the number next
-            # The function may have put anything in its place.
+            self._descriptor = -1  # a late read must not reach the descriptor's next file
+            # The function may have replaced the file by anything.
             with contextlib.suppress(OSError):
                 if self.folder is not None:
                     with self.folder.opened() as directory:

@@ -1,7 +1,7 @@
 """The owner of all segments: appends, seals, recovers, and keeps within its capacities.
 
-A process has a folder of its own (folders.py), and the segments in those of dead processes are
-recovered: two processes never own the same segment.
+Each process has its own folder (folders.py). It recovers the segments in the folders of dead
+processes, so two processes never own the same segment.
 """
 
 from __future__ import annotations
@@ -30,36 +30,38 @@ if TYPE_CHECKING:
 FOLDER = "otlp2parquet_ext"
 NOTES = 1_000
 NOTES_BYTES = 1_048_576
-"""What the facts in one segment may take, generously: recovery reads no more than a segment's."""
+"""Most bytes of the notes in one segment, a generous bound. Recovery reads no more bytes than a
+segment can have."""
 
 CARRIED = 16
 
 SEGMENT_BYTES = 4_194_304
 BODY_BYTES = 67_108_864
-"""The longest body that any setting allows."""
+"""Most bytes of a body that any setting allows."""
 
 SEGMENT_ITEMS = 10_000
-"""Short lines take ten times their bytes as columns: 40 000 of them were 100 MB resident."""
+"""Most items of one segment. Short lines take ten times their bytes as columns: 40 000 of them took
+100 MB of resident memory."""
 
 
 class Spool:
     """Segments of this process and those recovered from earlier ones.
 
     Args:
-        folder: the spool folder; this process makes a folder of its own below it.
-        capacity_bytes: what all segments on disk may take.
-        memory_capacity_bytes: what all segments in memory may take.
-        segment_bytes, segment_items: a segment is sealed at this size even when nobody can flush
-            it: it bounds the memory of a flush.
-        body_bytes: the longest body that is appended: nothing longer than a full segment and one
-            of these is read of what dead processes left.
+        folder: the spool folder; this process makes its own folder below it.
+        capacity_bytes: most bytes of all segments on disk.
+        memory_capacity_bytes: most bytes of all segments in memory.
+        segment_bytes, segment_items: size at which a segment is sealed, even if no flush is
+            possible. It bounds the memory of a flush.
+        body_bytes: longest body that is appended. Recovery reads at most a full segment and one
+            such body.
 
     Attributes:
-        open: the segment appended to, None where nothing waits.
-        sealed: immutable segments that are not safe elsewhere yet, oldest first.
-        left_bytes, left_more: bytes of dead processes' segments that wait for another `recover`,
-            as far as was looked, and whether there are some.
-        left_tallies: what dead processes had lost and not told, by their folders.
+        open: the segment that takes appends; None if it would be empty.
+        sealed: immutable segments that are not stored elsewhere yet, oldest first.
+        left_bytes, left_more: bytes of dead processes' segments that wait for another `recover`, in
+            the folders examined, and whether there are any.
+        left_tallies: losses that dead processes had not reported, by their folders.
     """
 
     def __init__(
@@ -96,19 +98,20 @@ class Spool:
 
     @property
     def held_in_memory(self) -> tuple[int, int]:
-        """Items and bytes that end with this process."""
+        """Items and bytes in memory, which are lost when this process ends."""
         held = self._segments(on_disk=False)
         return sum(s.items for s in held), sum(s.size_bytes for s in held)
 
     def set_preamble(self, notes: Iterable[Note]) -> None:
-        """Set what every later segment begins with, so that it can be read alone."""
+        """Set the first frames of every later segment, so that it can be read alone."""
         self._preamble = list(notes)
 
     def note(self, note: Note) -> None:
-        """Keep a fact for the deliveries it explains, which may come much later.
+        """Keep a note for the deliveries that it explains, which may come much later.
 
-        It goes into the open segment, and the latest `CARRIED` go into the next ones, too. While
-        no segment is open up to `NOTES` are remembered: a fact alone is not worth a file.
+        The open segment gets it, and each later segment gets the latest `CARRIED` notes, too. While
+        no segment is open, up to `NOTES` notes stay in memory, because a note alone is not worth a
+        file.
         """
         self._notes.append(note)
         if self.open is None:
@@ -118,18 +121,18 @@ class Spool:
             with contextlib.suppress(OSError):
                 self.open.append(kind, payload, received_us, digest_of(payload), 0)
                 return
-        # The next delivery opens another segment, which begins with this note, too.
+        # The next delivery opens another segment, which also begins with this note.
         self._close_open()
 
     def append(
         self, payload: bytes, received_us: int, items: int, kind: FrameKind = FrameKind.DELIVERY
     ) -> Appended | Dropped:
-        """Append one body; when this returns `Appended`, it outlives our process.
+        """Append one body; after `Appended`, it survives the end of our process.
 
         Args:
-            payload: the body as it came.
+            payload: the body as received.
             received_us: Unix microseconds.
-            items: events or records in it.
+            items: number of events or records.
             kind: one of `BODIES`.
         """
         digest = digest_of(payload)
@@ -142,14 +145,14 @@ class Spool:
         return result
 
     def remember(self, payload: bytes) -> None:
-        """Know a body that was dropped and counted: sent again, it is a duplicate."""
+        """Remember a body that was dropped and counted, to count no repetition of it."""
         self._digests.add(known_by(payload, digest_of(payload)))
 
     def _append_somewhere(
         self, kind: FrameKind, payload: bytes, received_us: int, digest: bytes, items: int
     ) -> Appended | Dropped:
         reason = "the spool is full"
-        # A segment in memory is filled like any other: one a delivery would be one descriptor each.
+        # A segment in memory takes many deliveries, because each segment needs a descriptor.
         in_memory = self.open is not None and not self.open.on_disk
         for on_disk in (False, True) if in_memory else (True, False):
             if not self._room(len(payload), on_disk=on_disk):
@@ -167,12 +170,12 @@ class Spool:
         return Dropped(reason)
 
     def prepend(self, payload: bytes, received_us: int, items: int) -> bool:
-        """Queue a delivery of our own ahead of all others, whether there is room or not.
+        """Queue a delivery of our own ahead of all others, even beyond the capacity.
 
         Args: see `append`; `payload` is small.
 
         Returns:
-            False when it can be written nowhere.
+            False if neither disk nor memory takes it.
         """
         for on_disk in (True, False):
             try:
@@ -185,47 +188,48 @@ class Spool:
         return False
 
     def _is_full(self, segment: Segment) -> bool:
-        """Tell whether a segment is as large as one may be; memory has room for several."""
+        """Tell whether a segment has its full size; in memory it is small enough for several."""
         largest = self._segment_bytes
         if not segment.on_disk:
             largest = min(largest, self._memory_part_bytes)
         return segment.size_bytes >= largest or segment.items >= self._segment_items
 
     def tally(self, body: bytes) -> bool:
-        """Keep what was lost where it outlives us; False where there is no such place."""
+        """Store the tally of losses, which survives this process; False if that fails."""
         return self._folders.write_tally(body)
 
     def forget_left_tallies(self) -> None:
-        """Let nobody else tell them: they are in a tally of ours."""
+        """Clear the tallies of dead processes, because our own tally contains them now."""
         while self.left_tallies:
             self._folders.clear_tally(self.left_tallies.popitem()[0])
 
     def seal(self) -> Segment | None:
-        """Close the open segment and queue it; None when there is nothing in it."""
+        """Close the open segment and queue it; None if it is empty."""
         before = len(self.sealed)
         self._close_open()
         return self.sealed[-1] if len(self.sealed) > before else None
 
     def discard(self, segment: Segment) -> None:
-        """Forget a sealed segment whose batch is safe."""
+        """Remove a sealed segment whose batch is stored."""
         self.sealed.remove(segment)
         segment.discard()
         if segment.folder is not None and segment.folder != self._folders.own:
             self._release(segment.folder)
 
     def recover(self) -> int:
-        """Take over segments of dead processes, the newest first; return how many.
+        """Recover segments of dead processes, the newest first; return how many.
 
-        At most `RECOVERED` at a time; the rest, `left_more`, when these are discarded.
+        It takes at most `RECOVERED` at a time. If `left_more`, call it again when these are
+        discarded.
         """
         return self.adopt(self.find_left())
 
     def find_left(self) -> RecoveryRound:
-        """Return what dead processes left, for `adopt`; on any thread, one at a time."""
+        """Find segments of dead processes for `adopt`; on any thread, one call at a time."""
         return self._recovery.find()
 
     def adopt(self, found: RecoveryRound) -> int:
-        """Own what was found; return how many segments."""
+        """Take ownership of the found segments; return how many."""
         for key in found.known:
             self._digests.add(key)
         self.left_tallies |= found.tallies
@@ -243,7 +247,7 @@ class Spool:
             segment.discard()
 
     def _segment(self, *, on_disk: bool) -> Segment:
-        """Return an open segment of that sort; its preamble is written."""
+        """Return an open segment on disk or in memory, with the preamble written."""
         if self.open is not None and self.open.on_disk is not on_disk:
             self._close_open()
         if self.open is None:
@@ -255,10 +259,10 @@ class Spool:
         return self.open
 
     def _new_segment(self, *, on_disk: bool) -> Segment:
-        """Return a segment with the preamble in it.
+        """Return a new segment with the preamble in it.
 
         Raises:
-            OSError: there is no room for one.
+            OSError: there is no space for one.
         """
         segment = self._create() if on_disk else Segment.in_memory()
         try:
@@ -275,7 +279,7 @@ class Spool:
         return Segment.create(folder, f"{self._count:08d}")
 
     def _release(self, folder: Folder) -> None:
-        """Give up a recovered folder once its last segment is gone."""
+        """Remove a recovered folder once its last segment is gone."""
         if all(s.folder != folder for s in self.sealed) and not self._recovery.holds(folder):
             self._folders.release(folder)
 

@@ -1,4 +1,4 @@
-"""What is handed to the spool, and what it answers."""
+"""Arguments and results of the spool."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from msgspec import Struct
 from otlp2parquet_ext.spool.frames import FrameKind
 
 Note = tuple[FrameKind, bytes, int]
-"""A fact that is no delivery: kind, payload, Unix microseconds at which it was learned."""
+"""A fact that explains deliveries: kind, payload, Unix microseconds of its receipt."""
 
 
 class Appended(Struct, frozen=True):
-    """The body is in the spool, or was already (`duplicate`)."""
+    """The body is in the spool; with `duplicate`, it was there before."""
 
     duplicate: bool
 
 
 class Dropped(Struct, frozen=True):
-    """The body is lost, and why."""
+    """The body is lost, for a reason."""
 
     reason: str
