@@ -1,10 +1,10 @@
-"""How a segment is stored after processes ended, or memory was short, while it was being stored.
+"""Decides how to store a segment after crashes or memory errors during earlier stores of it.
 
     crashes so far --handling()--> as always | last | last, as text | dropped
 
-A batch that kills the process would kill the next one, too, and stay in front of everything else.
-One crash says little: an environment may be killed at any moment. Three in the same segment, while
-others behind it were stored, say that it will never be stored. No I/O, no clock.
+A batch that kills the process would also kill the next process, and block all other segments. One
+crash proves little, because an environment may be killed at any moment. After three crashes in the
+same segment, while others behind it were stored, it is given up. No I/O, no clock.
 """
 
 from __future__ import annotations
@@ -12,18 +12,20 @@ from __future__ import annotations
 import enum
 
 TEXT_AFTER = 2
-"""Crashes after which a segment is stored as text: mapping it seems to be what ends processes."""
+"""Crashes after which a segment is stored as text, because its mapping probably ends the process.
+"""
 
 DROPPED_AFTER = 3
-"""Crashes after which a segment is dropped and counted: the last one while it was kept as text."""
+"""Crashes after which a segment is dropped and counted; the last one occurred while it was stored
+as text."""
 
 SENT_PER_CRASH = 3
-"""Processes that ended while a request was out, for each that counts: the destination or a kill
-from outside is the likelier cause, but not for ever."""
+"""Number of crashes during a request that count as one crash. Their cause is probably the
+destination or a kill from outside, not the segment."""
 
 
 class Handling(enum.Enum):
-    """What is done with a segment when its turn comes."""
+    """How a segment is stored."""
 
     NORMAL = "stored in the order in which it came"
     LAST = "stored when no other segment waits"
@@ -33,27 +35,27 @@ class Handling(enum.Enum):
 
     @property
     def suspicious(self) -> bool:
-        """True when other segments go ahead of it."""
+        """True if all other segments are stored first."""
         return self is not Handling.NORMAL
 
     @property
     def dropped(self) -> bool:
-        """True when it is not stored any more."""
+        """True if it is not stored any more."""
         return self in (Handling.DROP, Handling.DROP_UNREAD)
 
 
 def handling(
     *, working: int, sending: int, unfinished: int = 0, memory_errors: int = 0
 ) -> Handling:
-    """Return what is done with a segment.
+    """Return how a segment is stored.
 
     Args:
-        working: processes that ended while it was read, mapped or encoded.
-        sending: processes that ended while a request with it was out.
-        unfinished: processes that SHUTDOWN ended before they had stored it. They cost it nothing
-            but its place: others are stored while it takes longer than there is time.
-        memory_errors: times that this process had too little memory for it, and lived on. They
-            never drop it: another time there may be more.
+        working: number of processes that ended while it was read, mapped or encoded.
+        sending: number of processes that ended during a request with it.
+        unfinished: number of processes that SHUTDOWN ended before they had stored it. They never
+            drop it; other segments are stored first, because it needs too long.
+        memory_errors: number of times that this process had too little memory for it but survived.
+            They never drop it, because more memory may be free later.
     """
     crashes = working + sending // SENT_PER_CRASH
     if crashes > DROPPED_AFTER:

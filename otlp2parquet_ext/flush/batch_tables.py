@@ -2,8 +2,8 @@
 
     Contents --TableBuilder--> tables --batch()--> Batch
 
-A batch of one part is made once for all destinations. The parts of a large one are made anew for
-each destination, for they are not in memory together.
+The table of a one-part batch is made once for all destinations. The parts of a large batch are made
+again for each destination, because memory holds only one part at a time.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ class BatchTables:
     """The tables of one batch, made when a destination first asks for them.
 
     Args:
-        tables: makes them.
-        contents: what they are made of.
+        tables: makes the tables.
+        contents: the contents of the segment.
         as_text: see `FlushPipeline.store`.
-        keeps_source: somebody forwards what came as it came; else it goes as soon as it is
-            columns, for a file of those is still to come.
+        keeps_source: a destination forwards the original bodies. If False, they are freed as soon
+            as they are columns, because the file of these needs memory, too.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class BatchTables:
         self._keeps_source = keeps_source
 
     def batch(self) -> Batch:
-        """Return what destinations are given; not kept here: a cycle would outlive the flush."""
+        """Return the batch for destinations; not cached, for a cycle would outlive the flush."""
         contents = self.contents
         if not self._keeps_source:
             return Batch(contents.name, self._all, parts=self._parts, received_us=self._received_us)
@@ -81,14 +81,14 @@ class BatchTables:
         return self._locked(self._made_in_parts())
 
     def _locked(self, made: Iterator[T]) -> Iterator[T]:
-        """Yield what is made, each while this thread alone makes something."""
+        """Yield what `made` yields, and hold the lock while each item is made."""
         while True:
             with self._tables.making:
                 one = next(made, None)
             if one is None:
                 return
             yield one
-            del one  # before the next is made
+            del one  # before the next one is made
 
     def _made_in_parts(self) -> Iterator[tuple[Tables, bool]]:
         maker = self._tables.builder
@@ -99,11 +99,11 @@ class BatchTables:
 
     def _changed(self, change: BatchChange, mapped: Tables | None) -> None:
         self.change = change
-        if self._keeps_source:  # somebody else may ask for it
+        if self._keeps_source:  # another destination may ask for it
             self._mapped = mapped
 
     def _mapped_parts(self) -> Iterator[Tables]:
-        """Make the tables of what came from Lambda, part by part; keep those that are one part."""
+        """Make the tables of Lambda's telemetry, part by part; keep those of a single part."""
         if self._mapped is not None:
             yield self._mapped
         else:

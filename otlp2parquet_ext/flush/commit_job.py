@@ -1,4 +1,4 @@
-"""The commit job: what is stored becomes visible, and safe where only the commit makes it so.
+"""The commit job: it makes stored batches visible, and safe if only a commit makes them safe.
 
 commit --> the segments that awaited it are discarded
 |
@@ -25,15 +25,15 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.spool import Segment
 
 COMMIT_LIMIT_MS = 30_000
-"""Longest commit when no deadline of Lambda's is near."""
+"""Longest commit if no deadline of Lambda is near."""
 
 
 class CommitJob:
-    """Commits.
+    """Commits stored batches.
 
     Args:
         shared: the queue, the health and the workers.
-        cost_ms: what a commit is taken to cost before the first one.
+        cost_ms: expected duration of the first commit.
     """
 
     def __init__(self, shared: FlushState, cost_ms: int) -> None:
@@ -41,11 +41,11 @@ class CommitJob:
         self._cost_ms = cost_ms
 
     def ends_in_time(self, now_ms: int, deadline_ms: int) -> bool:
-        """Tell whether a commit would end in time; else it would only take CPU from storing."""
+        """Tell whether a commit would end in time; a late one only takes CPU from storing."""
         return now_ms + self._cost_ms <= deadline_ms
 
     async def run(self, deadline_ms: int) -> None:
-        """Commit what is stored by now."""
+        """Commit the batches that are stored by now."""
         shared, started = self._shared, steady_ms()
         shared.commits.begun()
         generation = shared.generation
@@ -104,7 +104,7 @@ class CommitJob:
         self._shared.queue.requeue_awaiting()
 
     async def make_safe(self) -> None:
-        """Write descriptors for what awaits a commit; what fails is kept for the next commit."""
+        """Write descriptors for batches that await a commit; on failure, keep them for the next."""
         shared = self._shared
         if not (awaiting := shared.queue.awaiting_commit):
             return

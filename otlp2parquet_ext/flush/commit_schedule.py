@@ -1,4 +1,4 @@
-"""When what is stored becomes visible: at most one commit in an interval (no I/O, no clock)."""
+"""The schedule of commits: at most one in an interval (no I/O, no clock)."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ class CommitSchedule(Struct):
     """Whether a commit is due.
 
     Attributes:
-        interval_ms: least time between two commits.
+        interval_ms: shortest time between two commits.
         last_ms: when the last commit succeeded, by the clock of `now_ms`; None before it.
-        uncommitted: something is stored that no commit has made visible.
+        uncommitted: at least one stored batch is not visible yet.
     """
 
     interval_ms: int
@@ -21,11 +21,11 @@ class CommitSchedule(Struct):
     uncommitted: bool = False
 
     def changed(self) -> None:
-        """Note that something is stored that no commit has made visible."""
+        """Note that a batch is stored and not visible yet."""
         self.uncommitted = True
 
     def begun(self) -> None:
-        """Note that a commit takes what is stored by now; the next store waits for another."""
+        """Note that a commit begins; it contains the batches stored by now, not later ones."""
         self.uncommitted = False
 
     def done(self, now_ms: int) -> None:
@@ -33,11 +33,11 @@ class CommitSchedule(Struct):
         self.last_ms = now_ms
 
     def due(self, now_ms: int) -> bool:
-        """Tell whether it is worth committing now."""
+        """Tell whether a commit is due now."""
         return self.uncommitted and self.allowed(now_ms)
 
     def allowed(self, now_ms: int) -> bool:
-        """Tell whether what is stored now may be committed at once."""
+        """Tell whether a batch stored now may be committed at once."""
         return self._wait_ms(now_ms) == 0
 
     def due_in_ms(self, now_ms: int) -> int | None:

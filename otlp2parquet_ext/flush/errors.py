@@ -1,4 +1,4 @@
-"""What the flush does about errors: which pass by themselves, and how they are shown."""
+"""Errors during a flush: which ones are transient, and their text in messages."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TRANSIENT = (DestinationError, ImportError, MemoryError, OSError)
 
 
 def error_text(error: Exception) -> str:
-    """Return what went wrong; an error of a destination says it all, others need their type."""
+    """Return the text of an error; errors other than a destination's need their type, too."""
     if isinstance(error, DestinationError):
         return str(error)
     return f"{type(error).__name__}: {quote(error)}"
@@ -27,13 +27,13 @@ def error_text(error: Exception) -> str:
 async def run_with_text_fallback(
     worker: SerialWorker, work: Callable[..., Receipt], size_bytes: int, *, as_text: bool = False
 ) -> Receipt:
-    """Store or redeliver a segment on a worker; as text when mapping it breaks our own code.
+    """Store or redeliver a segment on a worker; as text if mapping it breaks our own code.
 
     Args:
         worker: runs `work`.
         work: takes `as_text`.
         size_bytes: of the segment.
-        as_text: mapping it ended processes, or took more memory than there was.
+        as_text: mapping it ended processes, or needed too much memory.
     """
     if as_text:
         cause = "ended processes or took more memory than there was"

@@ -1,4 +1,4 @@
-"""What the jobs of a flush share: the queue, the health, the commit schedule and the workers."""
+"""The state that the flush jobs share: the queue, the health, the commit schedule, the workers."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ class AbandonableJob(Protocol):
 
 
 class FlushState:
-    """See the module; used on the loop only.
+    """The shared state of the flush jobs; used on the loop only.
 
     Args:
-        settings: thresholds, commit interval, what a full spool drops.
+        settings: thresholds, commit interval, and the rule for a full spool.
         pipeline: does the work, on the workers' threads.
         spool: holds the segments.
         plan_again: called when a job of a worker has ended.
@@ -73,7 +73,7 @@ class FlushState:
 
     @property
     def pending(self) -> Pending:
-        """What is not yet safe, as the plan sees it."""
+        """The unsafe telemetry, as the plan needs it."""
         now = steady_ms()
         steps = ((work, worker.step_ms(now), worker) for work, worker in self.workers.items())
         return Pending(
@@ -116,14 +116,14 @@ class FlushState:
         job.start_over()
 
     def commit_follows(self, now_ms: int) -> bool:
-        """Tell whether what is stored now is committed at once."""
+        """Tell whether a batch stored now is committed at once."""
         may = not self.committing.busy and self.health.may_try(Work.COMMIT, now_ms)
         return may and self.commits.allowed(now_ms)
 
     def failed(self, work: Work, problem: str) -> None:
         """Note a failure; of several in a row only the first is logged.
 
-        A job that a freeze broke says nothing of the destination: the next one may begin at once.
+        If a freeze broke the job, the destination may be well, so the next job may begin at once.
         """
         if self.workers[work].frozen_meanwhile:
             return
@@ -131,12 +131,12 @@ class FlushState:
             log("error", problem)
 
     def worked(self, work: Work, took_ms: int) -> None:
-        """Note a success; log it when it ends failures."""
+        """Note a success; log it if it ends a series of failures."""
         if failures := self.health.worked(work, took_ms):
             log("info", f"{work.value} works again after {failures} failures")
 
     def count_lost(self, segment: Segment, receipt: Receipt) -> None:
-        """Count what a destination refused for ever."""
+        """Count the records that a destination refused for good."""
         for lost in receipt.lost:
             self.intake.lose(*lost)
         if receipt.report_refused:

@@ -1,9 +1,9 @@
 """The flusher: carries out the plan for the spool, on the loop and its workers.
 
-    append() --> plan() --> seal, store, commit, redeliver --> plan() again when a job has ended
+    append() --> plan() --> seal, store, commit, redeliver --> plan() again after each job
 
-It decides nothing itself: plan.py and policy.py do, from the segment queue (queue.py) and the
-destination's health (health.py).
+plan.py and policy.py decide, from the segment queue (queue.py) and the destination's health
+(health.py).
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Flusher:
         settings: thresholds, destination, commit interval.
         pipeline: does the work, on the workers' threads.
         spool: owned by this object from now on.
-        import_ms: how long the agent's own imports took, to guess what a catalog's will.
+        import_ms: duration of the agent's own imports, to estimate that of a catalog's.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Flusher:
 
     @property
     def store_cost_ms(self) -> int:
-        """What storing a batch lately cost, within bounds."""
+        """Recent duration of a store, within bounds."""
         return self._store_job.cost_ms
 
     @property
@@ -84,16 +84,16 @@ class Flusher:
         return not self._state.intake.empty or self._state.storing.busy
 
     def thawed(self) -> None:
-        """Note that the environment was frozen, or may have been.
+        """Note that the environment was or may have been frozen.
 
-        What broke meanwhile says nothing of the destination.
+        Failures meanwhile do not count against the destination.
         """
         for worker in self._state.workers.values():
             worker.thawed(steady_ms())
         self._abandon_stuck_jobs()
 
     def _abandon_stuck_jobs(self) -> None:
-        """See that no dead request keeps others from being sent."""
+        """Abandon jobs whose requests died in a freeze, so that others can be sent."""
         self._begin_abandoning(self._abandon())
 
     def _begin_abandoning(self, work: Coroutine[None, None, None]) -> None:
@@ -106,34 +106,34 @@ class Flusher:
         await self._state.redelivering.abandon_stuck_job()
 
     async def recover(self) -> None:
-        """Take over what dead processes left, and flush it first; the loop goes on meanwhile."""
+        """Recover the segments of dead processes and flush them first; the loop runs meanwhile."""
         if found := await self._store_job.recover():
             log("info", f"{found} segments were left by an earlier process; flushing them")
             self._state.commits.changed()
         self._carry_out_plan()
 
     def log_unsent(self) -> None:
-        """Log what has not arrived; nothing that ends this process from now on is a batch's."""
+        """Log the undelivered bytes; an end of this process after that counts as no crash."""
         for segment in self._spool.sealed:
             segment.end_phases()
         self._state.intake.log_unsent()
 
     def set_context(self, note: Note) -> None:
-        """Say where what comes from now on comes from."""
+        """Set the facts about the environment for all later telemetry."""
         self._state.intake.seal()
         self._spool.set_preamble([note])
 
     def note(self, note: Note) -> None:
-        """Keep a fact beside the telemetry it explains."""
+        """Store a note with the telemetry that it explains."""
         self._spool.note(note)
 
     def append(self, body: bytes, items: int) -> None:
-        """Take one delivery: in the spool when this returns, or counted as lost."""
+        """Put one delivery into the spool, or count it as lost."""
         self._state.intake.append(body, items)
         self._carry_out_plan()
 
     def offer(self, kind: FrameKind, payload: bytes, items: int) -> str | None:
-        """Take an OTLP request: None when it is in the spool, else why it stays the client's."""
+        """Put an OTLP request into the spool; if that fails, return why: the client keeps it."""
         reason = self._state.intake.offer(kind, payload, items)
         self._carry_out_plan()
         return reason
@@ -143,11 +143,11 @@ class Flusher:
         self._state.intake.lose("a delivery was longer than is read", 0, size_bytes)
 
     def preload(self) -> None:
-        """Let the storing thread import what a batch needs, before there is one."""
+        """Import the libraries of a store on the storing thread, before the first batch."""
         self._state.storing.submit(self._pipeline.rehearse, self._pipeline.tidy)
 
     def warm_up(self, deadline_ms: int) -> None:
-        """Let the threads import what a last flush needs while the loop still listens."""
+        """Import the libraries of the last flush on the threads, while the loop still listens."""
         self._pipeline.wanted = self._pipeline.ends = True
         self._abandon_stuck_jobs()
         self._state.storing.submit(self._pipeline.warm_up_store)
@@ -155,9 +155,9 @@ class Flusher:
             self._state.committing.submit(self._pipeline.warm_up_commit)
 
     async def flush_all(self, reason: FlushReason, deadline_ms: int) -> None:
-        """Store everything, then commit if it is due or the last chance; bounded.
+        """Store everything, then commit if it is due or the last chance, within the deadline.
 
-        An invocation is held for it no longer than until the first request has failed.
+        A hold ends as soon as a request fails.
         """
         final = reason is policy.FlushReason.SHUTDOWN
         self._state.ending |= final
@@ -166,7 +166,7 @@ class Flusher:
         try:
             async with asyncio.timeout(max(0, deadline_ms - steady_ms()) / 1_000):
                 await (work if final else watch.until_done_or_failed(work))
-        except TimeoutError:  # what is not stored is in the spool; not committed: in the inbox
+        except TimeoutError:  # unstored batches stay in the spool, uncommitted ones in the inbox
             health.hold_ended(steady_ms(), flushed=False, loaded=self.loaded)
         else:
             if work.done():
@@ -187,7 +187,7 @@ class Flusher:
             await asyncio.sleep(pause_ms / 1_000)
             await self._store_all()
         if final and state.queue.undelivered and not state.redelivering.busy:
-            state.redelivering.begin(self._redeliver_job.run())  # there is no later try
+            state.redelivering.begin(self._redeliver_job.run())  # the last chance
         await state.committing.until_idle()
         if final and self._commit_job.ends_in_time(steady_ms(), deadline_ms):
             state.committing.begin(self._commit_job.run(deadline_ms))
@@ -203,7 +203,7 @@ class Flusher:
         await self._state.storing.until_idle()
 
     def _carry_out_plan(self) -> None:
-        """Begin what is due, and set the timer for what time alone will make due."""
+        """Begin the due actions, and set the timer for the next plan."""
         state, now = self._state, steady_ms()
         state.intake.update_tally()
         for batch in state.queue.take_given_up():

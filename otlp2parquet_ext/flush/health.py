@@ -1,7 +1,7 @@
-"""The health of the destination: what may be tried now, and whether an invocation may be held.
+"""The health of the destination: which work may be tried now, and whether to hold invocations.
 
     failed(work), contended(work), worked(work)    from the workers
-    hold_ended(), request_failed()                 from the flush that an invocation is held for
+    hold_ended(), request_failed()                 from the flush during a hold
       --> wait_ms(work), may_try(work), may_hold()
 
 No I/O, no clock: each call takes `now_ms` of the monotonic clock (`steady_ms`). A wall clock that
@@ -21,10 +21,11 @@ FIRST_TRIAL_MS = 60_000
 """Delay before the next trial hold after the first hold that timed out."""
 
 LONGEST_TRIAL_MS = 3_600_000
-"""Longest delay before a trial hold; it doubles from the first."""
+"""Longest delay before a trial hold; the delay doubles with each trial that times out."""
 
 HOLDS_FOR_IMPORTS = 2
-"""Holds that may time out because of our own imports: at 128 MB they take one and a half."""
+"""Most holds that may time out because of our own imports; at 128 MB imports take one and a half
+holds."""
 
 
 class Work(enum.Enum):
@@ -40,13 +41,13 @@ def _trial() -> Retry:
 
 
 class DestinationHealth(Struct):
-    """What is known of the destination.
+    """The known state of the destination.
 
     A destination without history gets one trial hold. Each hold that times out doubles the delay
-    before the next trial: 1 min up to 1 h. While work fails no invocation is held at all.
+    before the next trial: 1 min up to 1 h. While work fails, no invocation is held.
 
     Attributes:
-        failing: work that failed and has not succeeded since. Contention is no failure.
+        failing: kinds of work that failed and have not succeeded since. Contention is no failure.
         retries: when each kind of work may be tried again.
         trial: when the next hold may be tried after one that timed out.
         failed_during_hold: a request failed while an invocation was held.
@@ -60,33 +61,33 @@ class DestinationHealth(Struct):
     import_holds: int = 0
 
     def failures(self, work: Work) -> int:
-        """Return how often work has failed or was contended in a row."""
+        """Return the number of failures and contentions of work in a row."""
         return self._retry(work).failures
 
     def _retry(self, work: Work) -> Retry:
         return self.retries.setdefault(work, Retry())
 
     def failed(self, work: Work, now_ms: int) -> bool:
-        """Note a failure; True for the first one in a row, which is worth a message."""
+        """Note a failure; True for the first one in a row, which is logged."""
         first = work not in self.failing
         self.failing.add(work)
         self._retry(work).failed(now_ms)
         return first
 
     def delayed(self, work: Work, now_ms: int) -> None:
-        """Wait longer before the next try, without counting the destination as failing."""
+        """Double the pause before the next try, without counting the destination as failing."""
         self._retry(work).failed(now_ms)
 
     def contended(self, work: Work, now_ms: int, jitter_ms: int) -> None:
-        """Note that other writers were faster: try later, out of step with them."""
+        """Note that other writers were faster; wait with jitter before the next try."""
         self._retry(work).postponed(now_ms, jitter_ms)
 
     def worked(self, work: Work, took_ms: int) -> int:
-        """Note a success; return how many failures it ends, 0 when none was worth a message.
+        """Note a success; return how many failures it ends, 0 if none of them was logged.
 
         Args:
-            work: what succeeded.
-            took_ms: a success within the time of a hold counts as a hold that was flushed.
+            work: the kind of work that succeeded.
+            took_ms: duration; a success within the limit of a hold counts as a successful hold.
         """
         ended = self._retry(work).failures if work in self.failing else 0
         self.failing.discard(work)
@@ -98,7 +99,7 @@ class DestinationHealth(Struct):
         return ended
 
     def wait_ms(self, work: Work, now_ms: int) -> int:
-        """Return for how long work is not tried; 0 when it may be tried now."""
+        """Return the ms until work may be tried; 0 if it may be tried now."""
         return self._retry(work).wait_ms(now_ms)
 
     def may_try(self, work: Work, now_ms: int) -> bool:
@@ -106,17 +107,17 @@ class DestinationHealth(Struct):
         return self.wait_ms(work, now_ms) == 0
 
     def request_failed(self) -> None:
-        """Note that a request failed while an invocation was held for it."""
+        """Note that a request failed during a hold."""
         self.failed_during_hold = True
 
     def hold_ended(self, now_ms: int, *, flushed: bool, loaded: bool = True) -> None:
-        """Note how the flush ended that an invocation was held for.
+        """Note the result of the flush during a hold.
 
         Args:
             now_ms: ms of `steady_ms`.
             flushed: everything was stored and, if it was due, committed within the hold.
-            loaded: the libraries of the flush were imported. If not, the time went to our own
-                imports and says nothing of the destination, `HOLDS_FOR_IMPORTS` times.
+            loaded: the libraries of the flush were imported. If not, our own imports took the time.
+                Up to `HOLDS_FOR_IMPORTS` such holds do not count against the destination.
         """
         if flushed:
             self.trial = _trial()

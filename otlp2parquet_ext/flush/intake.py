@@ -1,12 +1,13 @@
-"""What comes in: in the spool, or lost and counted until a row says so.
+"""The intake: it puts telemetry into the spool, or counts it as lost until a row reports the loss.
 
     append() --> Spool --seal()--> a batch
        |
-       +--no room--> the newest is dropped, or the oldest, as the user wants
+       +--no room--> the newest or the oldest is dropped, as the settings say
        v
-    Losses --> tally, which outlives us --seal()--> a small batch of their rows, ahead of others
+    Losses --> tally on disk --seal()--> a small batch with a row per loss, ahead of other batches
 
-What lies in memory, because there is no room on disk, is in the tally as long as it does.
+The tally also counts telemetry in memory, which has no room on disk, because it is lost if the
+process ends.
 """
 
 from __future__ import annotations
@@ -33,12 +34,12 @@ IN_MEMORY = "the process ended while it was in memory only: the disk was full, o
 
 
 class Intake:
-    """The side of the spool that takes deliveries in.
+    """Puts telemetry into the spool and counts losses.
 
     Args:
-        spool: takes bodies; its open segment is ours alone.
-        queue: knows which sealed segments no worker has.
-        drops_oldest: what is dropped when there is no room; else the newest.
+        spool: stores bodies; only this object appends to it.
+        queue: knows the sealed segments that no worker uses.
+        drops_oldest: a full spool drops the oldest telemetry; if False, the newest.
     """
 
     def __init__(
@@ -60,7 +61,7 @@ class Intake:
 
     @property
     def buffered(self) -> Buffered:
-        """What waits in the open segment."""
+        """The content of the open segment."""
         segment = self._spool.open
         if segment is None:
             return Buffered(0, 0, 0)
@@ -70,11 +71,11 @@ class Intake:
 
     @property
     def empty(self) -> bool:
-        """True when there is nothing to seal, nor a loss to tell."""
+        """True if there is nothing to seal and no loss to report."""
         return self._spool.open is None and not self._losses
 
     def log_unsent(self) -> None:
-        """Say what has not arrived when nothing more is done: this process ends, /tmp may, too."""
+        """Log the undelivered bytes before this process ends, because /tmp may be deleted, too."""
         waiting = sum(segment.size_bytes for segment in self._queue.unstored)
         waiting += self.buffered.size_bytes + self._spool.left_bytes
         if waiting:
@@ -87,13 +88,13 @@ class Intake:
             log("error", f"{size} bytes of telemetry did not reach {name} before the end: {AT_END}")
 
     def adopt(self, found: RecoveryRound) -> int:
-        """Own what dead processes left, their losses too; return how many segments."""
+        """Take over dead processes' segments and losses; return how many segments."""
         adopted = self._spool.adopt(found)
         self.update_tally()
         return adopted
 
     def append(self, body: bytes, items: int) -> None:
-        """Take a body of `items` events: in the spool when this returns, or counted as lost."""
+        """Put a body of `items` events into the spool, or count it as lost."""
         now_us = time.time_ns() // 1_000
         result = self._spool.append(body, now_us, items)
         while isinstance(result, Dropped) and self._drop_undelivered():
@@ -102,10 +103,10 @@ class Intake:
             result = self._spool.append(body, now_us, items)
         if isinstance(result, Dropped):
             self.lose(result.reason, items, len(body))
-            self._spool.remember(body)  # sent again, it is not counted again
+            self._spool.remember(body)  # a repetition is not counted again
 
     def offer(self, kind: FrameKind, payload: bytes, items: int) -> str | None:
-        """Take a body that stays whose it is when there is no room: return why, None when taken."""
+        """Put a body into the spool; if there is no room, return why: the client keeps the body."""
         now_us = time.time_ns() // 1_000
         result = self._spool.append(payload, now_us, items, kind)
         while isinstance(result, Dropped) and self._drop_undelivered():
@@ -122,7 +123,7 @@ class Intake:
         self._spool.seal()
         if not self._losses:
             return
-        # Two reports that are alike would be two batches of one name.
+        # Two equal reports would be two batches of one name, so each gets another time.
         self._reported_us = max(time.time_ns() // 1_000, self._reported_us + 1)
         body = self._losses.report(_text(self._reported_us))
         if self._spool.prepend(body, self._reported_us, len(self._losses)):
@@ -130,9 +131,9 @@ class Intake:
             self._tally()
 
     def report_later(self, segment: Segment) -> None:
-        """Count again what a report says that nobody has taken; told once something is taken.
+        """Count the losses of an undelivered report again; report them after the next success.
 
-        Not before: a report after the other would be refused, without end when the process ends.
+        An earlier report would be refused, too. At the end of the process, this would never stop.
         """
         for part in read_frames(segment.read()):
             if isinstance(part, Frame) and part.kind in BODIES:
@@ -140,16 +141,16 @@ class Intake:
         self._tally()
 
     def report_refused(self) -> None:
-        """Tell with the next report what others were refused with."""
+        """Include the losses of refused reports in the next report."""
         if self._unreported:
             self._losses.add_all(self._unreported)
             self._unreported.clear()
             self._tally()
 
     def _drop_undelivered(self) -> bool:
-        """Drop the oldest segment that other destinations have; False when there is none.
+        """Drop the oldest segment that only some destinations lack; False if there is none.
 
-        A failing destination may not cost the others their telemetry.
+        So a failing destination does not make the others lose telemetry.
         """
         segment = self._queue.oldest_undelivered
         if segment is None:
@@ -166,7 +167,7 @@ class Intake:
             self._spool.discard(segment)
 
     def _make_room(self) -> bool:
-        """Drop the oldest segment; False when none is idle."""
+        """Drop the oldest segment; False if none is idle."""
         if self._queue.oldest_idle is None:
             self._spool.seal()
         victim = self._queue.oldest_idle
@@ -176,12 +177,12 @@ class Intake:
         return True
 
     def drop(self, segment: Segment, reason: str, *, read: bool) -> None:
-        """Count what is in a segment as lost, and forget it.
+        """Count the records of a segment as lost, and remove it.
 
         Args:
             segment: sealed; no worker uses it.
-            reason: of the loss.
-            read: count records, too; False where that ended a process.
+            reason: the reason of the loss.
+            read: also count its records; False if reading it ended a process.
         """
         if read:
             with segment.attempt():
@@ -196,14 +197,15 @@ class Intake:
         for part in read_frames(segment.read()):
             if not isinstance(part, Frame) or part.kind not in BODIES:
                 continue
-            # A report of other losses stays counted, and is written again.
+            # If the segment holds a report of losses, these are counted again and reported later.
             if not self._losses.learn(part.payload):
                 self._losses.add(reason, _records_in(part), len(part.payload))
 
     def update_tally(self) -> None:
-        """Bring the tally up to date after anything came or went.
+        """Update the tally after any change of the spool.
 
-        What is in memory only is lost when we are; what dead processes had lost is ours to tell.
+        It counts telemetry in memory, which ends with this process, and unreported losses of dead
+        processes.
         """
         held, left = self._spool.held_in_memory, self._spool.left_tallies
         if held == self._held and not left:
@@ -229,7 +231,7 @@ def _records_in(frame: Frame) -> int:
         return peek(frame.payload).events
     if frame.kind not in OTLP:
         return 0
-    # Who sends no OTLP does not import what reads it.
+    # Imported only if there are OTLP requests.
     from otlp2parquet_ext.records.otlp.budget import Budget  # noqa: PLC0415
     from otlp2parquet_ext.records.otlp.requests import Signal, read_request  # noqa: PLC0415
 

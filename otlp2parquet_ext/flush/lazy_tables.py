@@ -1,6 +1,6 @@
 """The table builder, imported when the first batch needs tables, and its lock.
 
-Two threads make tables, one at a time: the builder keeps what is open from batch to batch.
+Two threads make tables, one at a time, because the builder keeps state from batch to batch.
 """
 
 from __future__ import annotations
@@ -37,28 +37,28 @@ class LazyTables:
     def builder(self) -> TableBuilder:
         """The builder; `making` is held."""
         if self._builder is None:
-            # It imports pyarrow, which takes more memory than all else.
+            # It imports pyarrow, which takes more memory than all other code.
             from otlp2parquet_ext.flush.table_builder import TableBuilder  # noqa: PLC0415
 
             self._builder = TableBuilder(self._settings)
         return self._builder
 
     def load(self) -> None:
-        """Import what makes tables."""
+        """Import the table builder."""
         with self.making:
             _ = self.builder
 
     def sample(self, delivery: Delivery) -> dict[str, pa.Table]:
-        """Return the tables of one delivery, and remember nothing of it."""
+        """Return the tables of one delivery, without changing the builder's state."""
         with self.making:
             return self.builder.make(Contents(deliveries=[delivery]))[0]
 
     def advance(self, change: BatchChange, *, undelivered: bool) -> None:
-        """Move on to what is known after a stored batch.
+        """Set the builder's state to that after a stored batch.
 
         Args:
-            change: of the batch.
-            undelivered: some destinations lack it, so it will be made again as it was.
+            change: the state before and after the batch.
+            undelivered: some destinations lack the batch, so the same tables will be made again.
         """
         with self.making:
             self.builder.advance(change)
@@ -68,6 +68,6 @@ class LazyTables:
                 self.builder.unpin(change.batch)
 
     def unpin(self, batch: str) -> None:
-        """Note that a batch will not be made again; without the lock, which a batch holds long."""
+        """Note that a batch will not be made again; no lock, which a batch may hold for long."""
         if self._builder is not None:
             self._builder.unpin(batch)

@@ -1,6 +1,6 @@
-"""What we lost: counted by reason until a row in the table says so.
+"""Losses: counted by reason until a row in the table reports them.
 
-A record is committed, kept, or dropped *and counted*: nothing else happens to one.
+Every record is committed, kept, or dropped *and counted*.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ REASON_LENGTH = 200
 
 
 class Loss(msgspec.Struct, rename="camel"):
-    """One reason's total, as its row tells it."""
+    """The total of one reason, as its row reports it."""
 
     reason: str
     dropped_records: int = 0
@@ -43,7 +43,7 @@ class Losses:
         return bool(self._losses)
 
     def add(self, reason: str, records: int, size_bytes: int) -> None:
-        """Count a loss; 0 records where nobody knows how many they were."""
+        """Count a loss; `records` is 0 if their number is unknown."""
         reason = quote(reason, REASON_LENGTH)
         if reason not in self._losses and len(self._losses) >= REASONS:
             reason = "other reasons"
@@ -52,7 +52,7 @@ class Losses:
         loss.dropped_bytes += size_bytes
 
     def add_all(self, other: Losses) -> None:
-        """Count what another has counted, too."""
+        """Add the losses of `other`."""
         for loss in other._losses.values():
             self.add(loss.reason, loss.dropped_records, loss.dropped_bytes)
 
@@ -62,14 +62,14 @@ class Losses:
         At most `REASONS` + 1 events of `REASON_LENGTH` characters each and a few numbers.
 
         Args:
-            time_text: of the events.
+            time_text: time of the events.
             others: losses to report that are not counted here.
         """
         losses = (*self._losses.values(), *others)
         return msgspec.json.encode([_LossEvent(time_text, loss, EVENT_TYPE) for loss in losses])
 
     def learn(self, report: bytes) -> bool:
-        """Count again the losses of a report that reached no table; False when it is none."""
+        """Count the losses of an undelivered report again; False if the body is no report."""
         try:
             events = msgspec.json.decode(report, type=list[_LossEvent])
         except (msgspec.MsgspecError, UnicodeDecodeError):

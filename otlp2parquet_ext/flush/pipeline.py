@@ -5,7 +5,7 @@
 One thread stores, another commits, a third one redelivers. They share the destinations and the
 table builder. Heavy libraries are imported here, on first use: pyarrow with the first table, a
 catalog with the first commit. A function that only forwards to a Data Tap needs neither. The
-pipeline knows nothing of the session or the spool: the segment says what it needs of invocations.
+pipeline does not use the session or the spool: the segment contains all it needs of invocations.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ SAMPLE = Delivery(
 
 
 class FlushPipeline:
-    """Stores, redelivers and commits batches; each has a thread of its own.
+    """Stores, redelivers and commits batches; each on its own thread.
 
     Args:
         settings: names the destinations.
@@ -47,9 +47,9 @@ class FlushPipeline:
 
     Attributes:
         loaded: the libraries that make and store batches are imported.
-        wanted: a batch waits, or the end is near: work that a batch does not need is skipped.
+        wanted: a batch waits, or SHUTDOWN has come, so work that a batch does not need is skipped.
         ends: the process ends soon, so no memory has to be released.
-        watch: hears of each request.
+        watch: observes each request.
     """
 
     def __init__(self, settings: Settings, environ: Mapping[str, str]) -> None:
@@ -68,13 +68,13 @@ class FlushPipeline:
         as_text: bool = False,
         behind: frozenset[str] = frozenset(),
     ) -> Receipt:
-        """Make one segment durable; repeating it changes nothing.
+        """Make one segment durable; idempotent.
 
         Args:
             segment: sealed; its end may be torn.
             commit_follows: see `Destination.store`.
-            as_text: mapping its events broke our own code: keep each body as one row of text.
-            behind: destinations that are not asked; see `DestinationGroup.store`.
+            as_text: store each body as one row of text, because mapping it broke our own code.
+            behind: destinations that get no request; see `DestinationGroup.store`.
 
         Raises:
             DestinationError: it is not durable.
@@ -92,10 +92,10 @@ class FlushPipeline:
             give_back_heap()
 
     def redeliver(self, segment: Segment, to: tuple[str, ...], *, as_text: bool = False) -> Receipt:
-        """Send a segment to the destinations that lack it; repeating it changes nothing.
+        """Send a segment to the destinations that lack it; idempotent.
 
         Raises:
-            DestinationError: none of them has it now.
+            DestinationError: all of them still lack it.
         """
         with self.watch.holding(segment, redelivering=True):
             batch = self._begin(segment, as_text=as_text)
@@ -119,26 +119,26 @@ class FlushPipeline:
         return replace(receipt, batch=contents.name, damaged_bytes=contents.damaged_bytes)
 
     def commit(self, deadline_ms: int) -> int:
-        """Make visible what is stored; return how many files became so.
+        """Make the stored files visible; return how many.
 
         Args:
             deadline_ms: ms of `steady_ms`.
 
         Raises:
-            DestinationError: nothing became visible; what is stored stays stored.
+            DestinationError: no file became visible; the stored files remain.
         """
         return self._open().commit(unix_ms(deadline_ms))
 
     def describe(self) -> None:
-        """Make safe what was stored for a commit that failed.
+        """Make the stored files of a failed commit safe.
 
         Raises:
-            DestinationError: it is not safe yet.
+            DestinationError: they are not safe yet.
         """
         self._open().describe()
 
     def warm_up_store(self) -> None:
-        """Import what storing needs; a wrong destination is reported when a batch is stored."""
+        """Import the libraries of a store; the store reports a wrong destination."""
         self._import()
         self.loaded = True
 
@@ -148,10 +148,10 @@ class FlushPipeline:
                 self._tables.load()
 
     def rehearse(self) -> None:
-        """Import what storing needs, and make and drop a batch of one event.
+        """Import the libraries of a store, then make and discard a batch of one event.
 
-        The batch loads what the first use of the libraries loads. A real batch
-        that waits goes ahead of it.
+        Some modules are loaded only when the libraries are first used, so the batch loads them now.
+        A real batch that waits goes first.
         """
         self.warm_up_store()
         with contextlib.suppress(Exception):
@@ -165,13 +165,13 @@ class FlushPipeline:
         give_back_heap()
 
     def tidy(self) -> None:
-        """Give back what loading has left, once; on a small share of a CPU it takes a while."""
+        """Release the memory that the imports used, once; slow on a small share of a CPU."""
         if self.loaded and not (self._tidy or self.ends):
             self._tidy = True
             give_back_code()
 
     def warm_up_commit(self) -> None:
-        """Import what committing needs; a wrong destination is reported by the commit."""
+        """Import the libraries of a commit; the commit reports a wrong destination."""
         with contextlib.suppress(DestinationError):
             self._open().warm_up()
 

@@ -1,9 +1,9 @@
-"""What to do next, from the queue and the destination's health (no I/O, no clock).
+"""Decides the next actions, from the queue and the destination's health (no I/O, no clock).
 
     queue, health, now_ms --plan()--> actions to begin now, and when to plan again
 
-The flusher carries the actions out. It plans again after everything that comes in, after each job
-of a worker, and `wake_ms` later.
+The flusher carries out the actions. It plans again after each delivery or request, after each job
+of a worker, and after `wake_ms`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class FlushAction(enum.Enum):
-    """One thing to begin."""
+    """An action to begin."""
 
     SEAL = "close the open segment"
     STORE = "store what is sealed"
@@ -44,24 +44,24 @@ parts."""
 
 
 class FlushPlan(NamedTuple):
-    """Actions in their order; milliseconds until time alone is a reason to plan again, or None."""
+    """Actions in order, and milliseconds until the next plan; None if no time is set."""
 
     actions: tuple[FlushAction, ...]
     wake_ms: int | None
 
 
 class Pending(Struct, frozen=True):
-    """What is not yet safe, as far as the plan depends on it.
+    """The unsafe telemetry, as far as the plan depends on it.
 
     Attributes:
         open: the open segment.
         thresholds: soft limits of the open segment.
-        unsealed: the open segment exists, or losses are counted that no row tells of.
+        unsealed: the open segment exists, or losses are counted that no row reports.
         waiting: a sealed segment is not stored.
         undelivered: a stored segment is lacking somewhere, and may be redelivered.
-        commits: what is uncommitted, and the commit interval.
-        busy: work that is under way.
-        ending: SHUTDOWN has come: nothing that comes later would flush the open segment.
+        commits: the commit schedule.
+        busy: kinds of work that are running.
+        ending: SHUTDOWN has come, so no later delivery would flush the open segment.
         running_ms: for how long threads that may be left behind have run what they run, frozen time
             left out; those that run nothing are not in there.
         step_limit_ms: see `STEP_LIMIT_MS`.
@@ -79,13 +79,13 @@ class Pending(Struct, frozen=True):
     step_limit_ms: int = STEP_LIMIT_MS
 
     def seal_reason(self, now_ms: int) -> FlushReason | None:
-        """Return why the open segment is closed now, None when it is not."""
+        """Return why the open segment is closed now; None if it stays open."""
         if self.ending and self.unsealed:
             return FlushReason.SHUTDOWN
         return policy.due(self.thresholds, self.open, now_ms)
 
     def due_in_ms(self, now_ms: int, *, sealed: bool) -> dict[Work, int | None]:
-        """Return in how many ms there is a reason for each kind of work, None for none."""
+        """Return the ms until each kind of work is due; None if it is not."""
         store = 0 if sealed else policy.due_in_ms(self.thresholds, self.open, now_ms)
         return {
             Work.STORE: store,
@@ -108,13 +108,13 @@ ABANDON_ACTION_OF = {
 
 
 def plan(pending: Pending, health: DestinationHealth, now_ms: int) -> FlushPlan:
-    """Return what to begin now, and when to look again.
+    """Return the actions to begin now, and the time until the next plan.
 
-    While storing fails nothing is sealed: the open segment grows, retries back off, and no
-    invocation waits. While committing fails storing goes on.
+    While storing fails, no segment is sealed: the open segment grows, retries back off, and no
+    invocation is held. While committing fails, storing continues.
 
     Args:
-        pending: what is not yet safe.
+        pending: the unsafe telemetry.
         health: says which work may be tried.
         now_ms: ms of `steady_ms`.
     """
@@ -125,7 +125,7 @@ def plan(pending: Pending, health: DestinationHealth, now_ms: int) -> FlushPlan:
     for work in Work:
         due_ms = due[work]
         if due_ms is None or work in pending.busy:
-            continue  # a worker that is busy makes the flusher plan again when its job ends
+            continue  # the flusher plans again when the job of a busy worker ends
         wait_ms = max(due_ms, health.wait_ms(work, now_ms))
         if wait_ms:
             waits.append(wait_ms)

@@ -1,11 +1,11 @@
-"""When to flush, when to hold an invocation, how to spend the shutdown window (no I/O, no clock).
+"""When to flush, when to hold an invocation, how to use the shutdown window (no I/O, no clock).
 
     Buffered + Thresholds + now_ms --due()--> FlushReason or None
-    strategy + what is known       --holds()--> Hold or None (how long: common/hold_limits.py)
-    deadline + what storing costs  --drain_until_ms()--> how long the receiver stays open
+    strategy + typical gap         --holds()--> Hold or None (how long: common/hold_limits.py)
+    deadline + duration of a store --drain_until_ms()--> how long the receiver stays open
 
-Soft limits only: `Thresholds` say when a segment is *worth flushing*; what the spool will *hold*
-is the spool's affair.
+This module has only soft limits: `Thresholds` say when a segment is *worth flushing*. The spool has
+the hard limits on what it will *hold*.
 """
 
 from __future__ import annotations
@@ -21,31 +21,33 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.common.settings.settings import FlushStrategy
 
 FREQUENT_GAP_MS = 10_000
-"""Invocations closer together than this are frequent: the next one soon flushes for this one."""
+"""Longest gap between frequent invocations. The next invocation soon flushes the telemetry of this
+one."""
 
 QUIET_MS = 100
-"""Silence after SHUTDOWN that counts as the end when no `platform.report` is still to come."""
+"""Silence after SHUTDOWN that ends the wait for deliveries if no `platform.report` is pending."""
 
 FIRST_STORE_MS = 700
-"""What storing a batch is taken to cost before it has been measured."""
+"""Expected duration of a store before the first one is measured."""
 
 LEAST_STORE_MS, LONGEST_STORE_MS = 200, 1_000
-"""Bounds of what a store is taken to cost: time for it is kept in the shutdown window, and a store
-that was frozen half way may not take all of it."""
+"""Shortest and longest expected duration of a store. The shutdown window reserves this time, and
+one store that a freeze interrupted must not reserve all of it."""
 
 COMMIT_IMPORTS = 2
-"""A first commit is taken to cost this many times the agent's own imports."""
+"""Expected duration of a first commit, as a multiple of the agent's import time."""
 
 FIRST_DELIVERY_WAIT_MS = 1_000
 LONGEST_SILENCE_MS = 10_000
-"""Silence after which the end of an invocation is not expected any more; the first bound holds
-where nothing has ever been delivered."""
+"""Longest silence before the end of an invocation is not expected any more. Before the first
+delivery, `FIRST_DELIVERY_WAIT_MS` applies instead."""
 
 FINAL_PAUSES_MS = (100, 200, 400)
-"""Before each further try of a last flush: one refused request may not cost what we hold."""
+"""Pauses before the retries of the last flush, so that one refused request does not lose telemetry.
+"""
 
 MARGIN_MS = 100
-"""Kept back from every deadline: the clock of who kills us is not ours."""
+"""Reserve before every deadline, because Lambda's clock may differ from ours."""
 
 
 class FlushReason(enum.StrEnum):
@@ -68,7 +70,7 @@ class Hold(enum.StrEnum):
 
 
 class Thresholds(Struct, frozen=True):
-    """Soft limits: events, bytes, and milliseconds since the oldest event came."""
+    """Soft limits: events, bytes, and milliseconds since the receipt of the oldest event."""
 
     max_items: int
     max_bytes: int
@@ -76,7 +78,7 @@ class Thresholds(Struct, frozen=True):
 
 
 class Buffered(Struct, frozen=True):
-    """What waits in the open segment; `since_ms`: when its oldest event came, 0 when empty."""
+    """The content of the open segment; `since_ms`: receipt of its oldest event, 0 if empty."""
 
     items: int
     size_bytes: int
@@ -84,7 +86,7 @@ class Buffered(Struct, frozen=True):
 
 
 def due(thresholds: Thresholds, buffered: Buffered, now_ms: int) -> FlushReason | None:
-    """Return why the open segment is worth flushing now, None when it is not."""
+    """Return why the open segment is worth flushing now; None if it is not."""
     if buffered.items == 0:
         return None
     if buffered.items >= thresholds.max_items:
@@ -97,9 +99,9 @@ def due(thresholds: Thresholds, buffered: Buffered, now_ms: int) -> FlushReason 
 
 
 def due_in_ms(thresholds: Thresholds, buffered: Buffered, now_ms: int) -> int | None:
-    """Return in how many ms age alone makes the segment due; None when it is empty.
+    """Return the ms until the segment is due by its age; None if it is empty.
 
-    Frozen time counts as age: what waited through a freeze is due at once, and once.
+    Frozen time counts as age, so a segment that waited through a freeze is due at once.
     """
     if buffered.items == 0:
         return None
@@ -109,18 +111,18 @@ def due_in_ms(thresholds: Thresholds, buffered: Buffered, now_ms: int) -> int | 
 def holds(
     strategy: FlushStrategy, typical_gap_ms: int | None, *, loaded: bool = True
 ) -> Hold | None:
-    """Return why this invocation is held until its telemetry is flushed, None when it is not.
+    """Return why this invocation is held until its telemetry is flushed; None if it is not held.
 
-    A held invocation costs the time until `platform.runtimeDone` has been delivered and the batch
-    is flushed; the caller has its answer already. One that is not held leaves its last lines to
-    the next invocation or to SHUTDOWN.
+    A hold adds billed time until `platform.runtimeDone` is delivered and the batch is flushed; the
+    caller already has its answer. Without a hold, the invocation's last lines are flushed by the
+    next invocation or at SHUTDOWN.
 
     Args:
         strategy: the setting `flush`.
-        typical_gap_ms: between invocations, None while there was one only.
-        loaded: what makes and stores batches is imported. Importing may take two holds
-            (`health.HOLDS_FOR_IMPORTS`): the environment freezes in between, and SHUTDOWN leaves
-            two seconds.
+        typical_gap_ms: time between invocations; None after only one.
+        loaded: the libraries that make and store batches are imported. Importing may take two holds
+            (`health.HOLDS_FOR_IMPORTS`), because the environment freezes after each. SHUTDOWN
+            leaves only two seconds for it.
     """
     if strategy == "end":
         return Hold.STRATEGY
@@ -134,28 +136,28 @@ def holds(
 
 
 def wait_for_end_until_ms(started_ms: int, deadline_ms: int, *, last_delivery_ms: int) -> int:
-    """Return until when the end of an invocation is waited for, by the clock of the arguments.
+    """Return the time until which to wait for an invocation's end, by the arguments' clock.
 
-    The end may never be reported: an emulator delivers nothing, the platform drops what it cannot
-    deliver. So no invocation is held through a long silence. A function that is silent for longer
-    is not held at its end; that costs a later flush, and waiting would cost billed time.
+    The report of the end may never come: an emulator delivers nothing, and the platform drops
+    deliveries that fail. So a hold ends after a long silence. If a function is silent for longer,
+    its telemetry is flushed later; to wait would add billed time.
 
     Args:
         started_ms: when the invocation began.
-        deadline_ms: when the function times out.
-        last_delivery_ms: when the latest delivery came, 0 when none ever did.
+        deadline_ms: time of the function's timeout.
+        last_delivery_ms: time of the latest delivery; 0 before the first.
     """
     silence_ms = LONGEST_SILENCE_MS if last_delivery_ms else FIRST_DELIVERY_WAIT_MS
     return min(deadline_ms - MARGIN_MS, max(started_ms, last_delivery_ms) + silence_ms)
 
 
 def store_cost_ms(took_ms: int) -> int:
-    """Return what storing a batch is taken to cost after it `took_ms`."""
+    """Return the expected duration of a store after one that `took_ms`."""
     return min(max(took_ms, LEAST_STORE_MS), LONGEST_STORE_MS)
 
 
 def first_commit_ms(import_ms: int) -> int:
-    """Return what a first commit will cost in an environment whose imports took `import_ms`."""
+    """Return the expected duration of a first commit if the imports took `import_ms`."""
     return COMMIT_IMPORTS * import_ms
 
 
@@ -167,17 +169,18 @@ def drain_until_ms(
     deadline_ms: int,
     store_cost_ms: int,
 ) -> int:
-    """Return until when the receiver goes on listening after SHUTDOWN, by the arguments' clock.
+    """Return the time until which the receiver listens after SHUTDOWN, by the arguments' clock.
 
-    While a `platform.report` is still to come: as long as the deadline leaves room for the flush.
-    Else until `QUIET_MS` of silence. Never beyond what storing needs, never before `now_ms`.
+    While a `platform.report` is pending, it listens as long as the deadline leaves time for the
+    flush. Otherwise it stops after `QUIET_MS` of silence. The result always leaves time for a
+    store, and is never before `now_ms`.
 
     Args:
-        report_pending: the last `platform.report` has not come.
-        now_ms: the present.
-        last_delivery_ms: when SHUTDOWN or the latest delivery came, whichever is later.
-        deadline_ms: when SIGKILL follows.
-        store_cost_ms: what storing has lately cost.
+        report_pending: the last `platform.report` has not arrived.
+        now_ms: current time.
+        last_delivery_ms: time of SHUTDOWN or of the latest delivery, whichever is later.
+        deadline_ms: time of SIGKILL.
+        store_cost_ms: recent duration of a store.
     """
     latest = deadline_ms - MARGIN_MS - store_cost_ms
     wanted = latest if report_pending else last_delivery_ms + QUIET_MS

@@ -2,8 +2,8 @@
 
     spool seals --> WAITING … STORED (segment_state.py) --> `take_discarded` --> spool deletes
 
-The spool owns the files and their order; the queue owns what is known of them. A segment that may
-have ended a process (attempts.py) waits behind all others.
+The spool owns the files and their order; the queue owns their states. A segment that may have
+caused a crash (attempts.py) waits behind all others.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.spool import Segment
 
 UNREFERENCED_SAFE_MS = 600_000
-"""Longest wait for a commit in which a stored file that no snapshot names is taken to be there."""
+"""Longest wait for a commit after which a stored file without a snapshot is assumed to exist."""
 
 
 class SealedSegments(Protocol):
@@ -54,16 +54,16 @@ class SegmentQueue:
 
     @property
     def unstored(self) -> list[Segment]:
-        """Segments that no store has made durable yet, oldest first."""
+        """Segments that are not durable yet, oldest first."""
         return self._in(Stage.WAITING, Stage.STORING)
 
     @property
     def waiting(self) -> list[Segment]:
-        """Segments to be stored next: oldest first, then those that may have ended a process."""
+        """Segments to store next: oldest first, then those that may have caused a crash."""
         return sorted(self._in(Stage.WAITING), key=lambda s: self.handling(s).suspicious)
 
     def has_storable(self, *, may_abandon: bool) -> bool:
-        """Tell whether `storable` is not empty; each delivery asks, so nothing is sorted."""
+        """Tell whether `storable` is not empty; each delivery calls this, so it does not sort."""
         states = (self.state(segment) for segment in self._spool.sealed)
         return any(s.stage is Stage.WAITING and (may_abandon or not s.abandoned) for s in states)
 
@@ -71,20 +71,20 @@ class SegmentQueue:
         """Return the segments that may be stored now, in the order of `waiting`.
 
         Args:
-            may_abandon: another thread may be left behind. If not, an abandoned segment is left
-                out, because it could hold the storing thread for ever.
+            may_abandon: another thread may be abandoned. If not, abandoned segments are left out,
+                because one could block the storing thread for ever.
         """
         waiting = self.waiting
         return waiting if may_abandon else [s for s in waiting if not self.state(s).abandoned]
 
     @property
     def storing(self) -> Segment | None:
-        """The segment that a worker stores; None when there is none."""
+        """The segment that a worker stores; None if no store runs."""
         return next(iter(self._in(Stage.STORING)), None)
 
     @property
     def awaiting_commit(self) -> list[Segment]:
-        """Stored segments that are safe with the next commit only."""
+        """Stored segments that become safe with the next commit."""
         return self._in(Stage.AWAITING_COMMIT)
 
     @property
@@ -95,23 +95,23 @@ class SegmentQueue:
 
     @property
     def behind(self) -> frozenset[str]:
-        """Names of the destinations that lack something: they get new batches by redelivery."""
+        """Names of the destinations that lack a segment; they get new batches by redelivery."""
         states = self._states.values()
         return frozenset(n for state in states if state.stored for n in state.undelivered)
 
     @property
     def oldest_idle(self) -> Segment | None:
-        """The oldest segment that is neither stored nor being stored; None when there is none."""
+        """The oldest segment that is neither stored nor being stored; None if there is none."""
         return next(iter(self._in(Stage.WAITING)), None)
 
     @property
     def oldest_undelivered(self) -> Segment | None:
-        """The oldest safe segment that waits for a destination and is not being redelivered."""
+        """The oldest safe segment that a destination lacks and that is not being redelivered."""
         safe = (s for s in self.undelivered if self.state(s).stage is Stage.STORED)
         return next((s for s in safe if not self.state(s).redelivering), None)
 
     def handling(self, segment: Segment) -> Handling:
-        """Return how a segment is stored when its turn comes."""
+        """Return how to store a segment."""
         crashes = segment.crashes
         return handling(
             working=crashes.working,
@@ -121,11 +121,11 @@ class SegmentQueue:
         )
 
     def as_text(self, segment: Segment) -> bool:
-        """Tell whether a segment is stored as text, because mapping it was too much."""
+        """Tell whether to store a segment as text, because its mapping failed."""
         return self.handling(segment) is Handling.TEXT
 
     def is_suspect(self, segment: Segment) -> bool:
-        """Tell whether a segment itself may be why it is not stored, not the destination."""
+        """Tell whether the segment itself may cause its failures, not the destination."""
         return bool(self.state(segment).bug_attempts) or self.handling(segment).suspicious
 
     def store_begins(self, segment: Segment) -> None:
@@ -133,11 +133,11 @@ class SegmentQueue:
         self.state(segment).advance(SegmentStep.STORE)
 
     def store_failed(self, segment: Segment) -> None:
-        """Note that a store failed or was abandoned: the segment waits again."""
+        """Note that a store failed or was abandoned, so the segment waits again."""
         self.state(segment).advance(SegmentStep.FAIL)
 
     def store_abandoned(self, segment: Segment) -> None:
-        """Note that the store of a segment did not end in time: it is stored after all others."""
+        """Note that the store of a segment did not end in time; it is stored after the others."""
         self.state(segment).abandoned = True
 
     def stored(
@@ -146,10 +146,10 @@ class SegmentQueue:
         """Note that a segment is stored.
 
         Args:
-            segment: it.
+            segment: the stored segment.
             batch: the name of its batch.
             undelivered: destinations that lack it.
-            safe: it outlives the environment; else the next commit makes it safe.
+            safe: it survives the environment; if False, the next commit makes it safe.
             now_ms: ms of `steady_ms`.
         """
         state = self.state(segment)
@@ -191,8 +191,8 @@ class SegmentQueue:
     def requeue_unreferenced(self, now_ms: int) -> None:
         """Requeue segments that waited more than `UNREFERENCED_SAFE_MS` for a commit.
 
-        A freeze makes them wait. A sweep may have deleted their files, which no snapshot names.
-        Storing again is idempotent.
+        They may wait through a freeze. A sweep may have deleted their files, because no snapshot
+        names them. Storing them again is idempotent.
         """
         awaiting = self.awaiting_commit
         self._requeue(
@@ -203,14 +203,14 @@ class SegmentQueue:
         for segment in segments:
             state = self.state(segment)
             state.advance(SegmentStep.REQUEUE)
-            state.undelivered = ()  # the next store asks every destination again
+            state.undelivered = ()  # the next store sends to every destination again
 
     def redelivery_begins(self, segment: Segment) -> None:
         """Note that a worker sends a segment to the destinations that lack it."""
         self.state(segment).redelivering = True
 
     def redelivery_ended(self, segment: Segment, undelivered: tuple[str, ...] | None) -> None:
-        """Note which destinations still lack a segment; None: the same as before."""
+        """Note the destinations that still lack a segment; None means the same as before."""
         state = self.state(segment)
         state.redelivering = False
         if undelivered is not None and state.stored:
@@ -218,12 +218,12 @@ class SegmentQueue:
             self._discard_delivered(segment)
 
     def bug(self, segment: Segment) -> int:
-        """Count that a segment broke our own code; return how often it did."""
+        """Count a failure of our own code with a segment; return the number of such failures."""
         self.state(segment).bug_attempts += 1
         return self.state(segment).bug_attempts
 
     def memory_was_short(self, segment: Segment) -> None:
-        """Note that memory was too short for a segment."""
+        """Note that memory was too small to store a segment."""
         self.state(segment).memory_errors += 1
 
     def dropped(self, segment: Segment) -> None:

@@ -1,8 +1,8 @@
-"""The redelivery job: destinations that failed get what they lack, oldest first.
+"""The redelivery job: it sends failed destinations the segments that they lack, oldest first.
 
-redeliver --> some have it now  --> undelivered to fewer
-+-> all have it now   --> discarded, once it is committed, too
-+-> none has it       --> tried later, each time after a longer delay
+redeliver --> some have it now  --> fewer destinations lack it
++-> all have it now   --> discarded, once it is also committed
++-> none has it       --> retried later, each time after a longer delay
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class RedeliverJob:
-    """Redelivers.
+    """Redelivers segments.
 
     Args:
         shared: the queue, the health and the workers.

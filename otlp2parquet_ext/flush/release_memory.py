@@ -1,7 +1,7 @@
-"""Memory given back to the system, because the function needs it more.
+"""Returns memory to the system, because the function needs it more.
 
-    freed by a batch  --give_back_heap()-->  malloc's to keep no longer
-    touched by loading --give_back_code()--> in the page cache only, the first that the kernel drops
+    freed by a batch  --give_back_heap()-->  returned by malloc
+    touched by loading --give_back_code()--> only in the page cache, which the kernel drops first
 
 Source: proc_pid_maps(5), proc_pid_pagemap(5), madvise(2).
 """
@@ -21,16 +21,18 @@ if TYPE_CHECKING:
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 ENTRY_BYTES = 8
 MADV_DONTNEED = 4
-"""Of a private mapping of a file: what is touched again is read from the file again."""
+"""Advice of madvise: the kernel drops pages of a private file mapping, and reads them again on
+access."""
 
 _FILE, _SWAPPED, _PRESENT = 0x20, 0x40, 0x80
-"""In the last byte of an entry of /proc/PID/pagemap."""
+"""Bits in the last byte of an entry of /proc/PID/pagemap."""
 
 
 def give_back_heap() -> None:
-    """Return what the allocator keeps of a batch.
+    """Return the memory that the allocator keeps after a batch.
 
-    Where Arrow's pool is the system's, as in the layer, this is `malloc_trim`, for all of us.
+    If Arrow uses the system's allocator, as in the layer, `malloc_trim` returns the memory of the
+    whole process.
     """
     if "pyarrow" in sys.modules:
         import pyarrow as pa  # noqa: PLC0415 - it is there
@@ -39,17 +41,17 @@ def give_back_heap() -> None:
 
 
 def give_back_code() -> None:
-    """Release the pages of libraries; those in use come back as they are touched.
+    """Release the pages of libraries; pages in use are read again on access.
 
-    Loading Arrow's maps most of their files, for relocations and registrations that happen once.
-    Where the system cannot say what is mapped, or refuses to release it, nothing happens.
+    Loading Arrow's libraries reads most of their pages, for relocations and registrations that
+    happen once. If the system cannot list the mappings or refuses to release them, nothing happens.
     """
     if "pyarrow" not in sys.modules:
         return
     with contextlib.suppress(OSError, ImportError, AttributeError):
         maps = Path("/proc/self/maps")
         before, madvise = set(unwritable(maps.read_bytes())), _madvise()
-        # What another thread is just loading is not what it was a moment ago.
+        # Exclude mappings that another thread is changing right now.
         lasting = before.intersection(unwritable(maps.read_bytes()))
         with Path("/proc/self/pagemap").open("rb", buffering=0) as pagemap:
             for start, end in lasting:
@@ -60,10 +62,10 @@ def give_back_code() -> None:
 
 
 def _madvise() -> Callable[[int, int, int], None]:
-    """Return the C library's function, by the core of ctypes: the rest costs seven times as much.
+    """Return the C library's `madvise`, without the Python part of ctypes, which is slow to import.
 
     Raises:
-        ImportError, OSError, AttributeError: there is none here.
+        ImportError, OSError, AttributeError: the function is not available.
     """
     import _ctypes  # noqa: PLC0415 - only once, and only here
 
@@ -82,13 +84,13 @@ def _madvise() -> Callable[[int, int, int], None]:
 
 
 def unwritable(maps: bytes) -> Iterator[tuple[int, int]]:
-    """Yield start and end of private mappings of files nobody may write to.
+    """Yield start and end of private, read-only mappings of files.
 
-    The loader's cache is none of them: it is unmapped when a library is loaded, and others may get
-    its place.
+    The loader's cache is left out: loading a library unmaps it, and another mapping may get its
+    addresses.
 
     Args:
-        maps: of /proc/PID/maps.
+        maps: content of /proc/PID/maps.
     """
     for line in maps.splitlines():
         addresses, rights, _, _, _, *path = line.split(None, 5)
@@ -100,10 +102,10 @@ def unwritable(maps: bytes) -> Iterator[tuple[int, int]]:
 
 
 def written(entries: bytes) -> bool:
-    """Return whether a page of these is not the file's any more, as relocated ones are not.
+    """Return whether a page was written, so that it differs from the file, as relocated pages do.
 
     Args:
-        entries: of /proc/PID/pagemap, eight bytes a page.
+        entries: part of /proc/PID/pagemap, eight bytes a page.
     """
     return any(
         flags & (_PRESENT | _SWAPPED) and not flags & _FILE

@@ -1,11 +1,11 @@
-"""What the HTTP client reports of requests, while a segment is stored or redelivered.
+"""Observes HTTP requests while a segment is stored or redelivered.
 
     storing thread:   holding(segment) --> map, encode --> sent() around each request
     any request:      failed() --> the loop stops holding an invocation for the flush
 
-A request that failed is tried again, and may take a second to fail for good. No invocation is
-billed for that second. The segment's file name says on disk whether the process ended during work
-or while a request was out (spool/crashes.py).
+A failed request is retried, and may take a second to fail for good. The hold ends before, so no
+invocation is billed for that second. The segment's file name records whether the process ended
+during work or during a request (spool/crashes.py).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class RequestWatch:
-    """One for all requests of a destination; see `lake.http.client.RequestObserver`."""
+    """Observes all requests of a destination; see `lake.http.client.RequestObserver`."""
 
     def __init__(self) -> None:
         self._segments: dict[int, Segment] = {}  # by thread
@@ -33,11 +33,11 @@ class RequestWatch:
 
     @contextlib.contextmanager
     def holding(self, segment: Segment, *, redelivering: bool = False) -> Iterator[None]:
-        """Let a segment count as the cause if the process ends now; see `Segment.attempt`.
+        """Mark a segment as the possible cause of a crash; see `Segment.attempt`.
 
         Args:
-            segment: this thread works on it.
-            redelivering: no invocation is held for it, so its failed requests are not reported.
+            segment: the segment that this thread stores.
+            redelivering: no invocation is held, so failed requests are not reported.
         """
         thread = get_ident()
         self._segments[thread] = segment
@@ -51,7 +51,7 @@ class RequestWatch:
             self._redelivering.discard(thread)
 
     def sent(self) -> contextlib.AbstractContextManager[None]:
-        """Let the segment not count as the cause while this thread waits for an answer."""
+        """Unmark the segment as a cause of a crash while this thread waits for an answer."""
         segment = self._segments.get(get_ident())
         return contextlib.nullcontext() if segment is None else segment.sent()
 

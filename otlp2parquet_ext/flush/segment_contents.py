@@ -1,10 +1,10 @@
-"""A segment's bytes → what a batch is made of.
+"""Reads a segment's bytes into the contents of a batch.
 
     frames --read_contents()--> Contents: context, INVOKEs, deliveries, OTLP requests, SHUTDOWN
 
-Its name follows from the context, the bodies, and when each was received; all of them stand in the
-segment. So the same segment is the same batch, in every process that reads it, and however often.
-An equal body in another segment is another batch: the spool recognises it before (digests.py).
+The batch's name is computed from the context, the bodies, and their times of receipt. The segment
+contains all of these, so every process that reads it gets the same name. An equal body in another
+segment makes another batch, but the spool discards repeated bodies (digests.py).
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ if TYPE_CHECKING:
 
 
 class Contents(Struct):
-    """What a segment holds, each in the order in which it came.
+    """The contents of a segment, each kind in order of receipt.
 
     Attributes:
-        context: of the environment that filled it.
+        context: facts about the environment that filled it.
         invokes: facts about invocations.
         deliveries: bodies of the Telemetry API.
-        requests: by signal, accepted OTLP requests and Unix microseconds when each was received.
-        ending: the SHUTDOWN of the process that filled it, if it had come.
-        digests: of context and bodies; beside each body's, when it was received: two bodies of
-            one digest can be made, and their batches may not be taken for one.
-        damaged_bytes: bytes that were no frame.
+        requests: accepted OTLP requests by signal, each with its Unix microseconds of receipt.
+        ending: the SHUTDOWN of the process that filled it, if any.
+        digests: digests of context and bodies, each body's with its time of receipt. An attacker
+            can make two bodies of one digest; the time keeps their batches apart.
+        damaged_bytes: number of bytes that belong to no frame.
     """
 
     context: EnvironmentContext = field(default_factory=lambda: EnvironmentContext(instance_id=""))
@@ -63,12 +63,12 @@ class Contents(Struct):
         return batch_name(self.digests)
 
     def add(self, frame: Frame) -> None:
-        """Take in a frame.
+        """Add a frame.
 
         Raises:
-            msgspec.DecodeError: a bug of ours; its digest proves that it is as we wrote it.
+            msgspec.DecodeError: a bug of ours, because the digest proves that we wrote these bytes.
         """
-        # Two environments may get the same body, byte for byte: their contexts differ.
+        # Two environments may receive identical bodies, but their contexts differ.
         if frame.kind in BODIES:
             self.digests.append(frame.digest + frame.received_us.to_bytes(8))
         elif frame.kind is FrameKind.CONTEXT:

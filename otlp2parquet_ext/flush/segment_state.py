@@ -3,7 +3,7 @@
     WAITING --store--> STORING --stored--> STORED --every destination has it--> DISCARDED
        ^                 |  |
        +----failed-------+  +--stored, commit follows--> AWAITING_COMMIT --committed--> STORED
-       +----distrusted-----------------------------------------+
+       +----requeued-------------------------------------------+
 
 A segment is *safe* in STORED. It stays there while a destination lacks it (`undelivered`), and it
 may be redelivered while it awaits its commit.
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Stage(enum.Enum):
-    """Where a sealed segment stands."""
+    """The stage of a sealed segment."""
 
     WAITING = "not stored"
     STORING = "a worker stores it"
@@ -31,7 +31,7 @@ class Stage(enum.Enum):
 
 
 class SegmentStep(enum.Enum):
-    """What happens to a sealed segment."""
+    """A step that changes the stage of a sealed segment."""
 
     STORE = "a worker begins to store it"
     FAIL = "the store failed or was abandoned"
@@ -54,7 +54,8 @@ TRANSITIONS: Mapping[Stage, Mapping[SegmentStep, Stage]] = {
     Stage.STORED: {SegmentStep.DISCARD: Stage.DISCARDED},
     Stage.DISCARDED: {},
 }
-"""Legal steps. A step that is not in its row is a bug here, caught before telemetry is deleted."""
+"""Legal steps of each stage. Any other step is a bug of ours, and raises before telemetry is
+deleted."""
 
 
 class IllegalStepError(Exception):
@@ -62,16 +63,16 @@ class IllegalStepError(Exception):
 
 
 class SegmentState(Struct):
-    """Everything known of one sealed segment, except what its file name counts on disk.
+    """The state of one sealed segment, except the crash counts in its file name.
 
     Attributes:
-        stage: see `Stage`; changed by `advance` alone.
-        stored_ms: ms of `steady_ms` at the store that a commit must follow; 0 before it.
+        stage: see `Stage`; only `advance` changes it.
+        stored_ms: ms of `steady_ms` at the store that needs a commit; 0 before it.
         batch: name of the stored batch; "" before it.
         undelivered: names of the destinations that lack it.
         redelivering: a worker sends it to them.
-        bug_attempts: stores that our own code broke.
-        memory_errors: stores for which memory was too short.
+        bug_attempts: number of stores that failed by a bug of ours.
+        memory_errors: number of stores for which memory was too small.
         abandoned: a store of it did not end in time, in this process.
         redelivery_abandoned: likewise a redelivery.
     """
@@ -90,7 +91,7 @@ class SegmentState(Struct):
         """Take a step.
 
         Raises:
-            IllegalStepError: it is not legal in this stage.
+            IllegalStepError: the step is not legal in this stage.
         """
         after = TRANSITIONS[self.stage].get(step)
         if after is None:
@@ -99,10 +100,10 @@ class SegmentState(Struct):
 
     @property
     def stored(self) -> bool:
-        """True when the batch is stored, safe or not yet."""
+        """True if the batch is stored, whether safe or not yet."""
         return self.stage in (Stage.AWAITING_COMMIT, Stage.STORED)
 
     @property
     def delivered(self) -> bool:
-        """True when it is safe and no destination lacks it: nothing keeps it here."""
+        """True if it is safe and no destination lacks it, so it may be discarded."""
         return self.stage is Stage.STORED and not self.undelivered

@@ -1,6 +1,6 @@
-"""The store job: sealed segments become durable, oldest first, until none is left or one must wait.
+"""The store job: it makes sealed segments durable, oldest first, until none is left or one fails.
 
-next_to_store() --> as always, or as text, or dropped and counted (attempts.py)
+next_to_store() --> normal, or as text, or dropped and counted (attempts.py)
 stored  --> queue, health, schedule
 failed  --> kept for later; a segment that breaks our own code `BUG_ATTEMPTS` times is dropped
 """
@@ -27,13 +27,14 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.spool import Segment
 
 BUG_ATTEMPTS = 3
-"""Tries before a batch that cannot be stored even as text is dropped: it may block no other."""
+"""Attempts before a batch that cannot be stored even as text is dropped, so that it blocks no
+other."""
 
 CRASHED = f"the process ended each of {DROPPED_AFTER} times while it was stored"
 
 
 class StoreJob:
-    """Stores what is sealed, and takes over what dead processes left.
+    """Stores sealed segments, and recovers those of dead processes.
 
     Args:
         shared: the queue, the health and the workers.
@@ -47,8 +48,8 @@ class StoreJob:
     async def run(self) -> None:
         """Store segments until none is left, or one fails.
 
-        At the end a segment that may be to blame itself is passed over: the others have no later
-        chance.
+        During SHUTDOWN it skips a segment that may itself cause the failure, because the others
+        have no later chance.
         """
         self._shared.pipeline.wanted = True
         passed_over: set[Segment] = set()
@@ -66,10 +67,10 @@ class StoreJob:
             passed_over.add(segment)
 
     def _recovers_first(self, segment: Segment | None) -> bool:
-        """Tell whether dead processes' segments are taken over before this one is stored.
+        """Tell whether dead processes' segments are recovered before this one is stored.
 
-        A suspicious segment waits for those that are still to be found, too, while there are
-        descriptors.
+        A suspicious segment also waits for segments that are not found yet, while descriptors are
+        free.
         """
         spool = self._shared.spool
         if not spool.left_more:
@@ -79,7 +80,7 @@ class StoreJob:
         return self._queue.handling(segment).suspicious and len(spool.sealed) < RECOVERED
 
     async def recover(self) -> int:
-        """Take over the next part of what dead processes left; return how many segments."""
+        """Recover the next part of dead processes' segments; return how many."""
         while True:
             try:
                 found = await self._shared.storing.on_thread(self._shared.spool.find_left)
@@ -110,7 +111,7 @@ class StoreJob:
         """See `AbandonableJob`: what waits is begun by the plan."""
 
     async def _store(self, segment: Segment) -> bool:
-        """Store one segment; True when it waits no longer."""
+        """Store one segment; True if it is stored or dropped."""
         shared, started = self._shared, steady_ms()
         generation = shared.generation
         self._queue.store_begins(segment)
@@ -153,7 +154,7 @@ class StoreJob:
             self._intake.lose("the spool was damaged", 0, receipt.damaged_bytes)
 
     def _failed(self, segment: Segment, error: Exception) -> bool:
-        """Keep a segment for later; True when it is dropped instead, because it breaks our code."""
+        """Keep a segment for later; True if it is dropped instead, because it breaks our code."""
         if isinstance(error, MemoryError):
             self._queue.memory_was_short(segment)
         if not isinstance(error, TRANSIENT):
@@ -171,7 +172,7 @@ class StoreJob:
 
 
 def drop_crashed(intake: Intake, queue: SegmentQueue, segment: Segment) -> bool:
-    """Drop and count a segment that ended processes often enough; True when it is gone."""
+    """Drop and count a segment after too many crashes; True if it was dropped."""
     handling = queue.handling(segment)
     if not handling.dropped:
         return False

@@ -1,13 +1,14 @@
-"""What a batch is made of → its tables.
+"""Makes the tables of a batch from its contents.
 
     Contents --logs--> every event and OTLP log record     --+
              --traces--> OTLP spans, and spans derived      +--> one table of each name
              --metrics--> OTLP points, and metrics derived --+
 
-What lasts from batch to batch is here: the invocations of the environment, and what of them has
-not ended. Making tables changes only the first, where hearing of a thing twice is no news; the
-second moves on when the batch is stored. The batch stored last can be made again as it was: a
-thread that was given up may end its work while the next one begins with it.
+The builder keeps state from batch to batch: the environment's invocations, and the activities that
+have not ended. Making tables changes only the invocations, and adding the same facts twice has no
+effect. The open activities change when the batch is stored. The last stored batch can be made again
+with the same result, because an abandoned thread may end while the next one works on the same
+batch.
 """
 
 from __future__ import annotations
@@ -36,11 +37,12 @@ if TYPE_CHECKING:
 LOGS = "logs"
 
 LIMITS = RowLimits(rows=32_768, size_bytes=8_388_608)
-"""Of a part of a batch: a batch has 10 000 rows by default, and one at a time is in memory."""
+"""Limits of one part of a batch. A batch has 10 000 rows by default, and memory holds one part at a
+time."""
 
 
 class BatchChange(NamedTuple):
-    """What storing a batch changes: its name, and what is known before and after it."""
+    """The state change of a stored batch: its name, and the state before and after it."""
 
     batch: str
     before: OpenActivities
@@ -51,7 +53,7 @@ class TableBuilder:
     """Makes tables, one batch at a time.
 
     Args:
-        settings: which signals are wanted of Lambda's telemetry, and which events.
+        settings: name the signals and events of Lambda's telemetry that become rows.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -68,10 +70,10 @@ class TableBuilder:
         self._pinned: dict[str, OpenActivities] = {}
 
     def make(self, contents: Contents) -> tuple[dict[str, pa.Table], BatchChange]:
-        """Return the tables of what came from Lambda, and what `advance` is given.
+        """Return the tables of Lambda's telemetry, and the change for `advance`.
 
-        Only tables with rows. The same contents give the same tables, until another batch is
-        stored; after that, too, while it is pinned.
+        Tables without rows are left out. The same contents give the same tables until another batch
+        is stored; if the batch is pinned, also after that.
         """
         logs = [table for table, _ in self._mapped(contents, UNLIMITED)]
         made: dict[str, list[pa.Table]] = {LOGS: logs} if logs else {}
@@ -98,11 +100,11 @@ class TableBuilder:
         """Yield all tables, those of a large batch part by part, and whether they are the last.
 
         Args:
-            contents: what they are made of.
-            mapped: what `make` has made of it, if it has.
-            changed: told what `advance` is given, and what `make` would have made unless that
-                was too much for one part.
-            limits: of a part.
+            contents: the contents of the batch.
+            mapped: the result of `make`, if it was called.
+            changed: called with the change for `advance`, and with the tables of `make` if they are
+                one part.
+            limits: limits of a part.
         """
         made: dict[str, pa.Table] = dict(mapped or {})
         if mapped is None:
@@ -127,7 +129,7 @@ class TableBuilder:
         changed: Callable[[BatchChange, dict[str, pa.Table] | None], None],
         limits: RowLimits = LIMITS,
     ) -> Iterator[tuple[dict[str, pa.Table], bool]]:
-        """Yield the tables of what came from Lambda as `parts` does; those of few are one part."""
+        """Yield the tables of Lambda's telemetry as `parts` does; a small batch is one part."""
         made: dict[str, pa.Table] = {}
         large = False
         for table, last in self._mapped(contents, limits):
@@ -144,7 +146,7 @@ class TableBuilder:
         yield made, True
 
     def _mapped(self, contents: Contents, limits: RowLimits) -> Iterator[tuple[pa.Table, bool]]:
-        """Yield tables of log rows, not empty, and whether they are the last."""
+        """Yield non-empty tables of log rows, and whether each is the last."""
         for invoke in contents.invokes:
             self._invocations.invoked(invoke)
         where = (contents.context, self._invocations, self._exclude)
@@ -160,12 +162,12 @@ class TableBuilder:
         return derived, BatchChange(contents.name, known, after)
 
     def advance(self, change: BatchChange) -> None:
-        """Move on to what is known after a stored batch, unless that was done already."""
+        """Set the state to that after a stored batch, unless this was done already."""
         if self._known is change.before:
             self._last, self._known = change, change.after
 
     def pin(self, change: BatchChange) -> None:
-        """Keep what was known before a batch: it will be made again for a destination."""
+        """Keep the state before a batch, because it will be made again for a destination."""
         if change.before is not change.after:
             self._pinned[change.batch] = change.before
 
@@ -196,7 +198,7 @@ class TableBuilder:
         if not contents.requests:
             yield {}, True
             return
-        # Who sends no OTLP does not import what reads it.
+        # Imported only if there are OTLP requests.
         from otlp2parquet_ext.records.otlp.messages import Signal  # noqa: PLC0415
         from otlp2parquet_ext.records.otlp.tables import otlp_parts  # noqa: PLC0415
 
@@ -206,7 +208,7 @@ class TableBuilder:
         yield from otlp_parts(requests, environment, invocations, limits)
 
     def make_text(self, contents: Contents, *, requests: bool = True) -> dict[str, pa.Table]:
-        """Return each body as one row of text, OTLP in base64: mapping them breaks our own code."""
+        """Return each body as one row of text, OTLP in base64, because its mapping failed."""
         bodies = list(contents.deliveries)
         for signal, payloads in contents.requests.items() if requests else ():
             for payload, received_us in payloads:

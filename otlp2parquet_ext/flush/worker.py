@@ -1,7 +1,8 @@
-"""A serial worker: one kind of work on a thread of its own, one job at a time.
+"""A serial worker: one kind of work on its own thread, one job at a time.
 
-Storing, committing and redelivering have a worker each, so a catalog that hangs never keeps a batch
-from becoming durable. A worker knows threads and nothing else: health.py knows what may be tried.
+Storing, committing and redelivering each have a worker, so a catalog that hangs never prevents a
+batch from becoming durable. A worker only manages threads; health.py decides which work may be
+tried.
 """
 
 from __future__ import annotations
@@ -24,14 +25,13 @@ STUCK_MS = 300
 """Time over which a job's CPU is measured before the job is abandoned as stuck."""
 
 MOVING_MS = 1.0
-"""Least CPU in `STUCK_MS` of a job that is working, even on a fourteenth of a core."""
+"""Least CPU ms that a working job uses in `STUCK_MS`, even on a fourteenth of a core."""
 
 ABANDONED = 2
-"""Most threads that may still wait for an answer after their job was abandoned: each holds the
-batch that it sent."""
+"""Most abandoned threads that may still wait for an answer. Each keeps its batch in memory."""
 
 SUSPENDABLE = 0x20 | 0x80 | 0x100 | 0x200
-"""Of a code object: generators and coroutines (`inspect.CO_GENERATOR` and so on)."""
+"""Flags of a code object for generators and coroutines (`inspect.CO_GENERATOR` and others)."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -67,7 +67,7 @@ class _Clock:
                 self.ended()
 
     def started(self) -> None:
-        """Take the time of the thread that calls."""
+        """Start the clock, on the thread to be measured."""
         self._id = time.pthread_getcpuclockid(threading.get_ident())
 
     def used_ms(self) -> float:
@@ -84,8 +84,8 @@ class SerialWorker:
     """One thread and the job that runs on it.
 
     Args:
-        name: of the thread, for example "storing".
-        ended: called on the loop when a job has ended: with the exception that broke it, else None.
+        name: name of the thread, for example "storing".
+        ended: called on the loop after each job, with its exception or None.
     """
 
     def __init__(self, name: str, ended: Callable[[BaseException | None], None]) -> None:
@@ -99,16 +99,16 @@ class SerialWorker:
 
     @property
     def busy(self) -> bool:
-        """True while a job is under way."""
+        """True while a job runs."""
         return self._job is not None and not self._job.done()
 
     @property
     def frozen_meanwhile(self) -> bool:
-        """True when the environment was frozen during the latest job, or may have been."""
+        """True if the environment was or may have been frozen during the latest job."""
         return self._thawed_ms > self._began_ms
 
     def busy_ms(self, now_ms: int) -> int:
-        """Return for how long a job has been under way, frozen time left out; 0 when none is."""
+        """Return the duration of the running job, without frozen time; 0 if none runs."""
         return now_ms - max(self._began_ms, self._thawed_ms) if self.busy else 0
 
     def step_ms(self, now_ms: int) -> int | None:
@@ -123,27 +123,27 @@ class SerialWorker:
 
     @property
     def may_abandon(self) -> bool:
-        """True unless `ABANDONED` threads are left behind already."""
+        """True unless `ABANDONED` threads are abandoned already."""
         self._abandoned = [clock for clock in self._abandoned if clock.began_ms is not None]
         return len(self._abandoned) < ABANDONED
 
     def thawed(self, now_ms: int) -> None:
-        """Note that the environment was frozen until now, or may have been."""
+        """Note that the environment was or may have been frozen until now."""
         self._thawed_ms = now_ms
 
     def begin(self, job: Coroutine[None, None, None]) -> None:
-        """Begin a job; the worker is not busy."""
+        """Begin a job; the worker must be idle."""
         assert not self.busy
         self._began_ms = steady_ms()
         self._job = asyncio.create_task(job)
         self._job.add_done_callback(self._job_ended)
 
     async def abandon_stuck_job(self) -> None:
-        """Abandon the job under way if it only waits for an answer, and go on with a new thread.
+        """Abandon the running job if it only waits for an answer, and continue with a new thread.
 
-        A request may have died during a freeze, or hang at a destination that works again by now. A
+        A request may have died during a freeze, or hang although its destination works again. A
         thread that waits for an answer uses no CPU. The old thread ends by itself, so its work must
-        be harmless to do twice.
+        be idempotent.
         """
         job, used_ms = self._job, self._clock.used_ms()
         if job is None or job.done() or not self.may_abandon:
@@ -170,21 +170,21 @@ class SerialWorker:
         self._thread.shutdown(wait=False, cancel_futures=True)
         self._clock, self._thread = _new_thread(self._name)
         if job is not None:
-            await asyncio.wait({job})  # its segment waits again before the next job begins
+            await asyncio.wait({job})  # then its segment waits again before the next job begins
         self._ended(None)
 
     def _late_end(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Plan again: a thread that was left behind has ended."""
+        """Plan again, because an abandoned thread has ended."""
         with contextlib.suppress(RuntimeError):  # the loop has ended
             loop.call_soon_threadsafe(self._ended, None)
 
     async def until_idle(self) -> None:
-        """Wait for the job under way and for those that begin when it ends."""
+        """Wait for the running job and for those that begin when it ends."""
         while self._job is not None and self.busy:
             await asyncio.wait({self._job})
 
     async def on_thread(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run a function on the worker's thread, after what runs there already.
+        """Run a function on the worker's thread, after the functions that were submitted before.
 
         Raises:
             AbandonedError: the thread was abandoned, and another worker's job had called.
@@ -213,7 +213,7 @@ class SerialWorker:
         return self._thread.submit(self._clock.timed, run, of_job=of_job)
 
     def submit(self, function: Callable[[], None], *then: Callable[[], None]) -> None:
-        """Run functions on the worker's thread, each after what waits there by its turn.
+        """Run functions on the worker's thread, each behind the functions submitted meanwhile.
 
         No caller waits for them.
         """
@@ -231,16 +231,16 @@ class SerialWorker:
 
 
 def _clear_frames(error: BaseException | None) -> None:
-    """Free what the frames of an error hold, and those of what caused it.
+    """Free the objects that the frames of an error and of its causes hold.
 
-    A batch that could not be sent, columns and file, would else live on in a cycle of error and
-    frames, until the collector comes by; each further try would add its own.
+    Otherwise a reference cycle of error and frames keeps an unsent batch, its columns and its file,
+    until the garbage collector runs. Each further attempt would add another one.
     """
     while error is not None:
         trace = error.__traceback__
         while trace is not None:
             frame = trace.tb_frame
-            if not frame.f_code.co_flags & SUSPENDABLE:  # those are not ended, perhaps
+            if not frame.f_code.co_flags & SUSPENDABLE:  # these may not have ended
                 with contextlib.suppress(RuntimeError):  # it is still running
                     frame.clear()
             trace = trace.tb_next
