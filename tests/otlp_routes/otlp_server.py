@@ -70,9 +70,13 @@ class Running:
 
 
 @asynccontextmanager
-async def running(limit: int = LIMIT, tick_s: float = 1.0) -> AsyncIterator[Running]:
-    """Run a receiver on a free port."""
+async def running(
+    limit: int = LIMIT, tick_s: float = 1.0, send_bytes: int = 0
+) -> AsyncIterator[Running]:
+    """Run a receiver on a free port; `send_bytes` is what the kernel keeps of answers."""
     listener = socket.create_server(("127.0.0.1", 0))
+    if send_bytes:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_bytes)
     server: Running
 
     def accept(signal: Signal, accepted: Accepted) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 
 import pytest
@@ -93,6 +94,36 @@ async def test_a_client_that_owes_a_request_too_long_is_cut_off_without_an_answe
         for begun in (b"", b"POST /v1/tr", request("never whole")[:-1]):
             assert await server.exchange(begun) == b""
         assert server.taken == []
+
+
+async def test_a_kept_connection_owes_its_next_request_as_the_first_one() -> None:
+    """Idle it may be for hours; half a head is a request that is pending."""
+    async with running(tick_s=0.01) as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(request("a"))
+        await read_answer(reader)
+        writer.write(b"POST /v1/tr")
+        assert await asyncio.wait_for(reader.read(), 20) == b""
+        writer.close()
+
+
+async def test_a_client_that_reads_no_answer_is_cut_off() -> None:
+    """Its answers fill the kernel's buffers, and it would keep its place for ever."""
+    async with running(tick_s=0.01, send_bytes=4_096) as server:
+        client = socket.socket()
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        client.setblocking(False)  # noqa: FBT003 - the socket's own signature
+        loop = asyncio.get_running_loop()
+
+        async def write_for_ever() -> None:
+            while True:
+                await loop.sock_sendall(client, request("a") * 100)
+
+        with client:
+            await loop.sock_connect(client, ("127.0.0.1", server.port))
+            with pytest.raises(ConnectionError):
+                await write_for_ever()
+        assert server.receiver._server._open == set()
 
 
 async def test_a_thousand_connections_leave_room_for_one_that_means_it() -> None:
