@@ -119,6 +119,10 @@ other names ([configuration.md](configuration.md)). Plain Parquet has folders `l
   of the source. A NaN or an infinity is a string, bytes are base64, whole numbers are exact.
 - **Ids of traces and spans** are lower-case hex in every table, so you can join by them. You can
   also join by `FaasInvocationId`, the request id.
+- **`FaasInvocationId`** of a log record is the id in the record, if Lambda named an invocation by
+  that id, or if the record has it under a key of Lambda's runtimes and Powertools, for example
+  `function_request_id` or `AWSRequestId`. Any other id, for example `requestId` of API Gateway or
+  DynamoDB, stays an attribute. The row then belongs to the invocation that ran at its time.
 - **Iceberg tables** are partitioned by `day(Timestamp)`. A query that limits the time reads only
   the files of those days.
 

@@ -16,7 +16,12 @@ import msgspec
 from otlp2parquet_ext.records.mapping.fields import encode, read_proven
 from otlp2parquet_ext.records.mapping.rows import Row
 from otlp2parquet_ext.records.mapping.severity import UNSPECIFIED, severity, text_line
-from otlp2parquet_ext.records.mapping.shapes import Shape, Shapes, learn_shape
+from otlp2parquet_ext.records.mapping.shapes import (
+    OWN_REQUEST_KEYS,
+    Shape,
+    Shapes,
+    learn_shape,
+)
 from otlp2parquet_ext.records.mapping.times import NEAR_US, SECOND_US, Clock, has_fraction
 from otlp2parquet_ext.records.mapping.trace import NO_TRACE, Trace, trace_id
 from otlp2parquet_ext.records.telemetry.decode import Event
@@ -39,6 +44,7 @@ class FastPath:
         clock: reads the times of events.
         invocation: of a type of event, a request id if the record names one, and a time.
         opening: how attributes begin, for a type of event and a request id.
+        is_invocation: tells whether an id is that of an invocation; see `Invocations`.
         near_us: as for `Mapper`.
     """
 
@@ -47,8 +53,10 @@ class FastPath:
         clock: Clock,
         invocation: Callable[[str, str | None, int], InvocationWindow | None],
         opening: Callable[[str, str | None], bytes],
+        is_invocation: Callable[[str], bool],
         near_us: int = NEAR_US,
     ) -> None:
+        self._is_invocation = is_invocation
         self._near_us = near_us
         self._read_time = clock.read
         self._read_own_time = Clock().read
@@ -119,10 +127,12 @@ class FastPath:
                 return None
             level = self._severity(word)
         if request_key:
-            named = values.pop(request_key)
+            named = values[request_key]
             if type(named) is not str or not named:
                 return None
-            request_id = named
+            if request_key in OWN_REQUEST_KEYS or self._is_invocation(named):
+                del values[request_key]
+                request_id = named
         if trace_key:
             text = values.pop(trace_key)
             if type(text) is not str or (own := self._trace(text)) is None:

@@ -11,6 +11,7 @@ background work and late lines still belong to it. Times are Unix microseconds.
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left, bisect_right
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,7 @@ REQUEST_ID_LENGTH = 256
 invocation repeats it, so a long one would take memory in proportion to their number."""
 
 _MILLISECOND_US = 1000
+_LAMBDA_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 _STREAMS = ("platform.restoreStart", "platform.initStart")
 
 
@@ -145,6 +147,18 @@ class Invocations:
         """Give the latest invocation with a request id."""
         known = self._by_id.get(request_id)
         return known[-1] if known else None
+
+    def is_invocation(self, request_id: str) -> bool:
+        """Tell whether an id that a record names is that of an invocation.
+
+        It is if an INVOKE or a `platform.start` told it. An ingest function hears neither, nor
+        does an environment that is subscribed to no platform events and runs invocations side by
+        side: while nothing is known of any invocation, each id that looks like Lambda's counts.
+        """
+        if request_id in self._by_id or request_id in self._unconfirmed:
+            return True
+        nothing_known = not (self._has_invokes or self._by_id or self._unconfirmed)
+        return nothing_known and _LAMBDA_ID.fullmatch(request_id) is not None
 
     def by_trace(self) -> dict[str, list[InvocationWindow]]:
         """Give the invocations of each trace that is known, in the order of their opening."""

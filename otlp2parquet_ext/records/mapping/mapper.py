@@ -81,10 +81,16 @@ class Mapper:
         self._version = context.function_version  # until an event names one
         self._clock = Clock()
         self._proof = bytearray()
-        self._objects = ObjectReader(self._clock, near_us)
+        self._objects = ObjectReader(self._clock, invocations.is_invocation, near_us)
         self._tracing = TracingReader()
         self._attributes = AttributeWriter()
-        self._usual = FastPath(self._clock, self._invocation, self._attributes.opening, near_us)
+        self._usual = FastPath(
+            self._clock,
+            self._invocation,
+            self._attributes.opening,
+            invocations.is_invocation,
+            near_us,
+        )
         self._ahead: set[str] = set()  # starts in the batch that the second pass has not reached
         self._usual_platform = FastPathPlatform(
             self._clock, self._tracing, invocations, self._ahead, self._version

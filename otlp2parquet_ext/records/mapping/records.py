@@ -8,13 +8,21 @@ attribute under its own name.
 from __future__ import annotations
 
 from functools import cache
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from otlp2parquet_ext.records.mapping.attributes import Attributes, exception
 from otlp2parquet_ext.records.mapping.fields import Fields, Values, encode
 from otlp2parquet_ext.records.mapping.severity import UNSPECIFIED, Severity, severity, text_line
-from otlp2parquet_ext.records.mapping.shapes import LEVEL_KEYS, REQUEST_KEYS, TIME_KEYS, TRACE_KEYS
+from otlp2parquet_ext.records.mapping.shapes import (
+    LEVEL_KEYS,
+    NESTING_KEYS,
+    OWN_REQUEST_KEYS,
+    REQUEST_KEYS,
+    TIME_KEYS,
+    TRACE_KEYS,
+)
 from otlp2parquet_ext.records.mapping.times import (
     NEAR_US,
     SECOND_US,
@@ -23,6 +31,9 @@ from otlp2parquet_ext.records.mapping.times import (
     is_near,
 )
 from otlp2parquet_ext.records.mapping.trace import Trace, span_id, trace_flags, trace_id
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class Reading(msgspec.Struct, gc=False):
@@ -67,8 +78,17 @@ class ObjectReader:
     Levels and traces repeat; the memory lasts as long as the reader, which is one batch.
     """
 
-    def __init__(self, clock: Clock, near_us: int = NEAR_US) -> None:
-        """Read times with a clock of the same batch; `near_us` as for `Mapper`."""
+    def __init__(
+        self, clock: Clock, is_invocation: Callable[[str], bool], near_us: int = NEAR_US
+    ) -> None:
+        """Read times with a clock of the same batch.
+
+        Args:
+            clock: of the batch.
+            is_invocation: tells whether an id is that of an invocation; see `Invocations`.
+            near_us: as for `Mapper`.
+        """
+        self._is_invocation = is_invocation
         self._near_us = near_us
         self._read_time = clock.read
         self._severity = cache(severity)
@@ -99,11 +119,30 @@ class ObjectReader:
         return Reading(
             body,
             self._level(values, rest),
-            _request_id(values, rest),
+            self._request_id(values, rest),
             self._time(values, rest, event_us),
             self._trace(values, rest),
             exception(error),
         )
+
+    def _request_id(self, values: Values, rest: Values) -> str | None:
+        for key in REQUEST_KEYS:
+            request_id = values.get(key)
+            if isinstance(request_id, str) and self._counts(key, request_id):
+                del rest[key]
+                return request_id
+        # What is nested stays where it is.
+        for name in NESTING_KEYS:
+            nested = values.get(name)
+            for inner in nested if isinstance(nested, list) else (nested,):
+                for key in REQUEST_KEYS if isinstance(inner, dict) else ():
+                    request_id = inner.get(key)
+                    if isinstance(request_id, str) and self._counts(key, request_id):
+                        return request_id
+        return None
+
+    def _counts(self, key: str, request_id: str) -> bool:
+        return bool(request_id) and (key in OWN_REQUEST_KEYS or self._is_invocation(request_id))
 
     def _level(self, values: Values, rest: Values) -> Severity:
         for key in LEVEL_KEYS:
@@ -174,12 +213,3 @@ def _other_body(fields: Fields) -> str | bytes:
         return text
     text = values.get("errorMessage")
     return text if isinstance(text, str) else fields.text
-
-
-def _request_id(values: Values, rest: Values) -> str | None:
-    for key in REQUEST_KEYS:
-        request_id = values.get(key)
-        if isinstance(request_id, str) and request_id:
-            del rest[key]
-            return request_id
-    return None

@@ -13,20 +13,37 @@ if TYPE_CHECKING:
 
 LEVEL_KEYS = ("level", "log_level", "severity", "levelname")
 TIME_KEYS = ("timestamp", "time", "ts")
-REQUEST_KEYS = (
-    "requestId",
+OWN_REQUEST_KEYS = (
+    "function_request_id",
     "AWSRequestId",
     "awsRequestId",
-    "function_request_id",
     "aws_request_id",
+    "functionRequestId",
+    "FunctionRequestId",
 )
+"""Keys under which runtimes, and Powertools, write the request id of the invocation, and no other
+id. Under any other key an id may be that of API Gateway, DynamoDB or a client."""
+
+REQUEST_KEYS = (*OWN_REQUEST_KEYS, "requestId", "request_id", "RequestId", "requestID")
+NESTING_KEYS = ("span", "spans", "mdc", "contextMap")
+"""Objects in which loggers nest the request id: spans of Rust's tracing, contexts of Logback and
+Log4j."""
+
 TRACE_KEYS = ("trace_id", "xray_trace_id", "traceId")
 MOST_SHAPES = 256
 """Shapes remembered at most; a logger that puts ids into keys has as many shapes as records."""
 
 # An error's parts, a span beside a trace, and keys that are ours: told by more than one key.
 _INVOLVED = frozenset(
-    {"errorType", "errorMessage", "span_id", "trace_flags", "type", "faas.invocation_id"}
+    {
+        "errorType",
+        "errorMessage",
+        "span_id",
+        "trace_flags",
+        "type",
+        "faas.invocation_id",
+        *NESTING_KEYS,
+    }
 )
 
 
@@ -49,7 +66,11 @@ def find_shape(keys: Sequence[str]) -> Shape | None:
     if "message" not in present or not present.isdisjoint(_INVOLVED):
         return None
     kinds = (LEVEL_KEYS, TIME_KEYS, REQUEST_KEYS, TRACE_KEYS)
-    return Shape(*(next((key for key in kind if key in present), "") for kind in kinds))
+    found = [[key for key in kind if key in present] for kind in kinds]
+    requests = found[kinds.index(REQUEST_KEYS)]
+    if len(requests) > 1 and requests[0] not in OWN_REQUEST_KEYS:
+        return None  # the values decide which of several ids is that of the invocation
+    return Shape(*(keys[0] if keys else "" for keys in found))
 
 
 def learn_shape(shapes: Shapes, keys: tuple[str, ...]) -> Shape | None:
