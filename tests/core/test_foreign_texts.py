@@ -1,4 +1,4 @@
-"""Every place that shows a foreign text does so through `quote`: found in the source."""
+"""Every place that shows a foreign text passes it through `quote`: this searches the source."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ NOT_SHOWN = {
 
 
 def names_of(handler: ast.ExceptHandler) -> set[str]:
-    """Return the names of what a handler catches."""
+    """Return the names of the exceptions that a handler catches."""
     types = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
     return {ast.unparse(type_).rpartition(".")[2] for type_ in types if type_ is not None}
 
@@ -59,7 +59,7 @@ def foreign_errors(tree: ast.AST) -> set[int]:
 
 
 def is_answers(node: ast.AST) -> bool:
-    """Tell whether an expression is what an answer says."""
+    """Tell whether an expression is the text of a server's answer."""
     return (
         isinstance(node, ast.Attribute)
         and node.attr in FOREIGN
@@ -71,7 +71,7 @@ def is_answers(node: ast.AST) -> bool:
 
 
 def unquoted(tree: ast.AST) -> set[str]:
-    """Return what is cut, or put into a message, without `quote`."""
+    """Return the texts that are cut, or put into a message, without `quote`."""
     errors = foreign_errors(tree)
     found: set[str] = set()
 
@@ -102,7 +102,7 @@ def unquoted(tree: ast.AST) -> set[str]:
 
 
 def test_a_foreign_text_is_shown_through_quote() -> None:
-    """What is cut before it is masked leaves half a token; what is not masked, all of it."""
+    """A text that is cut before masking shows half a token. An unmasked one shows all of it."""
     wrong = []
     for path, tree in TREES.items():
         name = str(path.relative_to(PACKAGE))
@@ -127,7 +127,7 @@ def test_a_foreign_text_is_shown_through_quote() -> None:
     ],
 )
 def test_the_check_finds_what_is_not_quoted(source: str) -> None:
-    """A check that finds nothing proves nothing."""
+    """If the check itself were broken, it would find nothing."""
     assert unquoted(ast.parse(source))
 
 
@@ -141,12 +141,12 @@ def test_the_check_finds_what_is_not_quoted(source: str) -> None:
     ],
 )
 def test_the_check_leaves_alone_what_is_quoted(source: str) -> None:
-    """Messages of ours have their foreign parts quoted where they are composed."""
+    """Our own messages quote their foreign parts where they are composed."""
     assert unquoted(ast.parse(source)) == set()
 
 
 def test_nothing_is_written_to_a_terminal_but_through_the_one_way_out() -> None:
-    """A log line, or a server's answer, moves the cursor, colours the screen, or forges a line."""
+    """A log line or an answer could move the cursor, colour the screen, or forge a line."""
     found = set()
     for path, tree in TREES.items():
         name = str(path.relative_to(PACKAGE))
@@ -156,6 +156,6 @@ def test_nothing_is_written_to_a_terminal_but_through_the_one_way_out() -> None:
                 found.add(name)
     assert found == {
         "tools/commands/completion.py",  # words of our own, to be evaluated by a shell
-        "tools/local/sample/app.py",  # a function: it is not ours to say what it prints
+        "tools/local/sample/app.py",  # a function may print anything
         "tools/terminal.py",
     }

@@ -1,4 +1,4 @@
-"""The rules of the house that a tool can check: who may import whom, and how long things get."""
+"""Rules for the code that a tool can check: which room imports which, and how long things get."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def arrows(depth: int) -> set[tuple[str, str]]:
 
 
 def circles(pairs: set[tuple[str, str]]) -> list[str]:
-    """Return the packages from which a chain of imports leads back to themselves."""
+    """Return the packages that import themselves through a chain of other packages."""
     reached = {one: {other for first, other in pairs if first == one} for one, _ in pairs}
     for middle, beyond in reached.items():
         for others in reached.values():
@@ -81,7 +81,7 @@ def circles(pairs: set[tuple[str, str]]) -> list[str]:
 
 
 def test_rooms_import_what_the_design_allows() -> None:
-    """A new arrow is a decision: it belongs into MAY_IMPORT, or nowhere."""
+    """A new import between rooms is a decision: add it to MAY_IMPORT, or remove it."""
     wrong = [
         f"{module} imports {other}"
         for module in MODULES
@@ -93,7 +93,7 @@ def test_rooms_import_what_the_design_allows() -> None:
 
 
 def test_no_packages_import_each_other_in_a_circle() -> None:
-    """A package in a circle can be neither read nor changed without the others."""
+    """No package in a circle can be read or changed without the others."""
     assert circles(arrows(depth=2)) == []
     assert circles(arrows(depth=3)) == []
 
@@ -111,7 +111,7 @@ def test_package_faces_hold_no_definitions() -> None:
 
 
 def test_package_faces_name_modules_that_exist() -> None:
-    """A face is the map of its package: after a move it names no module that has gone."""
+    """An `__init__` is the map of its package. After a move it must not name a missing module."""
     wrong = [
         f"{module} names {name}"
         for module, tree in MODULES.items()
@@ -140,7 +140,7 @@ def too_long() -> Iterator[str]:
 
 
 def test_modules_and_functions_stay_readable() -> None:
-    """300 lines and 60 lines are the most; 150 and 10 are what we aim at."""
+    """300 lines and 60 lines are the limits; 150 and 10 are the aim."""
     found = list(too_long())
     assert not found, "\n".join(found)
 
@@ -154,7 +154,7 @@ def parameters(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
 
 
 def test_functions_have_at_most_seven_parameters_and_constructors_eight() -> None:
-    """More of them are a value that has no name yet."""
+    """More parameters are a sign of a value that has no name yet."""
     found = [
         f"{module}: {node.name} has {parameters(node)}"
         for module, tree in MODULES.items()
@@ -166,7 +166,7 @@ def test_functions_have_at_most_seven_parameters_and_constructors_eight() -> Non
 
 
 def test_no_two_classes_have_one_name() -> None:
-    """A name that stands for two things has to be looked up each time it is read."""
+    """A reader would have to look up the name each time."""
     names = [
         node.name
         for tree in MODULES.values()
@@ -177,7 +177,7 @@ def test_no_two_classes_have_one_name() -> None:
 
 
 def test_every_module_says_what_it_is() -> None:
-    """Any file can be read alone."""
+    """A reader can understand any file alone."""
     silent = [module for module, tree in MODULES.items() if not ast.get_docstring(tree)]
     assert not silent, "\n".join(silent)
 
@@ -192,7 +192,7 @@ ON_ONE_THREAD = {
 
 
 def test_what_several_threads_decode_has_a_decoder_made_at_import() -> None:
-    """msgspec 0.22 crashes where two threads are the first to decode a type by `json.decode`."""
+    """msgspec 0.22 crashes if two threads are the first to decode a type by `json.decode`."""
     calls = [
         f"{module}:{node.lineno}"
         for module, tree in MODULES.items()

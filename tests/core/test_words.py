@@ -71,14 +71,14 @@ def private_words(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def read_by_people() -> list[Path]:
-    """Return the files the rule is for."""
+    """Return the files that the rule covers."""
     pages = [*(ROOT / "docs").rglob("*.md"), *(ROOT / "docs").rglob("*.sql")]
     modules = (ROOT / "otlp2parquet_ext").rglob("*.py")
     return sorted([ROOT / "README.md", *pages, *modules])
 
 
 def test_no_text_uses_a_private_word() -> None:
-    """The reader has never heard them, reads English as a second language, and has an incident."""
+    """The reader does not know these words, learned English later, and has an incident."""
     wrong = [
         f"{path.relative_to(ROOT)}:{line}: {word}"
         for path in read_by_people()

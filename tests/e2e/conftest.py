@@ -1,4 +1,4 @@
-"""What end-to-end tests start with."""
+"""Fixtures of the end-to-end tests."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def scripted() -> Iterator[ScriptedLambda]:
-    """A Lambda that does as it should until a test scripts it otherwise."""
+    """Give a Lambda that works correctly until a test scripts something else."""
     lambda_ = ScriptedLambda()
     yield lambda_
     lambda_.close()

@@ -1,4 +1,4 @@
-"""The extension as it is, but for this: what has a certain word in it ends its process.
+"""The real extension, with one change: it ends when it works on a body with a certain word.
 
     deadly      mapping it as rows
     deadlier    as text, too
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def arm(owner: Any, name: str, word: bytes) -> None:
-    """Let a function end this process where an argument speaks of a word."""
+    """Let a function end this process if an argument contains a word."""
     function: Callable[..., Any] = getattr(owner, name)
 
     def armed(*arguments: Any, **named: Any) -> Any:

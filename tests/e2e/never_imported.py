@@ -1,4 +1,4 @@
-"""The extension as it is, but for its agent: importing that never ends, as on a starved machine."""
+"""The real extension, with one change: importing its agent never ends, as on a starved machine."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Endless(MetaPathFinder, Loader):
-    """Loads the agent, for ever."""
+    """A loader for the agent that never returns."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None

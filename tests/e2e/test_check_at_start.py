@@ -1,4 +1,7 @@
-"""OTLP2PARQUET_CHECK=1: the extension tries its destination when it starts, beside everything."""
+"""OTLP2PARQUET_CHECK=1.
+
+The extension tries its destination at its start, on a thread of its own.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ EVENT = [{"time": "2026-03-14T09:26:53.540Z", "type": "function", "record": "hel
 
 
 class Listener:
-    """Reads what the extension says, line by line, as it says it."""
+    """Reads the log lines of the extension as they come."""
 
     def __init__(self, extension: Extension) -> None:
         self.lines: list[str] = []
@@ -39,7 +42,7 @@ class Listener:
                 self._news.notify_all()
 
     def until(self, text: str) -> None:
-        """Wait until something was said."""
+        """Wait until a line was logged."""
         with self._news:
             found = self._news.wait_for(lambda: any(text in line for line in self.lines), 60)
         assert found, self.lines
@@ -53,7 +56,7 @@ class Listener:
 
 
 def test_each_step_is_said_and_all_is_fine(scripted: ScriptedLambda, tmp_path: Path) -> None:
-    """One line a step, and one for the whole; telemetry goes its way."""
+    """Each step logs a line, and the whole check another one. Telemetry is stored as usual."""
     extension = scripted.start(tmp_path, OTLP2PARQUET_CHECK="1", MAX_ITEMS="7")
     listener = Listener(extension)
     extension.until_next()
@@ -72,7 +75,10 @@ def test_each_step_is_said_and_all_is_fine(scripted: ScriptedLambda, tmp_path: P
 def test_each_of_several_destinations_is_gone_through(
     scripted: ScriptedLambda, tmp_path: Path
 ) -> None:
-    """Steps say whose they are; a Data Tap is sent the function's telemetry, and nothing else."""
+    """Each step names its destination.
+
+    A Data Tap gets the function's telemetry, and nothing else.
+    """
     with running(Tap()) as tap:
         assert isinstance(tap, Tap)
         extension = scripted.start(
@@ -94,7 +100,7 @@ def test_each_of_several_destinations_is_gone_through(
 
 
 def test_a_failure_is_an_error_with_what_to_do(scripted: ScriptedLambda, tmp_path: Path) -> None:
-    """The function goes on."""
+    """The function still runs."""
     lambda_role = {"OTLP2PARQUET_DESTINATION": "s3://bucket/x", "OTLP2PARQUET_CHECK": "1"}
     extension = scripted.start(tmp_path, **lambda_role)
     listener = Listener(extension)
@@ -107,7 +113,7 @@ def test_a_failure_is_an_error_with_what_to_do(scripted: ScriptedLambda, tmp_pat
 
 
 def test_a_destination_that_hangs_holds_nobody(scripted: ScriptedLambda, tmp_path: Path) -> None:
-    """Invocations come and go while the check waits for its first answer; so does SHUTDOWN."""
+    """Invocations and SHUTDOWN happen while the check waits for its first answer."""
     with socket.create_server(("127.0.0.1", 0), backlog=64) as silent:
         url = f"s3://bucket/x?endpoint=http://127.0.0.1:{silent.getsockname()[1]}"
         extension = scripted.start(
@@ -129,7 +135,7 @@ def test_a_destination_that_hangs_holds_nobody(scripted: ScriptedLambda, tmp_pat
 
 
 def test_without_the_variable_nothing_is_checked(scripted: ScriptedLambda, tmp_path: Path) -> None:
-    """Who does not ask pays nothing."""
+    """A check that is off costs nothing."""
     extension = scripted.start(tmp_path)
     listener = Listener(extension)
     extension.until_next()

@@ -1,4 +1,4 @@
-"""A batch that ends the process, four lives in a row: what becomes of it, and of all others."""
+"""A batch ends the process four times in a row: what becomes of it, and of all others."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def body(text: str, records: int = 1) -> bytes:
 
 
 def fill_spool(folder: Path, *deliveries: bytes) -> None:
-    """Leave each delivery in a segment of its own, as a process that was killed does."""
+    """Leave each delivery in a segment of its own, as a killed process does."""
     spool = Spool(folder / "tmp", 1 << 26, 0)
     spool.set_preamble(
         [context_note(EnvironmentContext(instance_id="before", function_name="orders"))]
@@ -53,20 +53,20 @@ def fill_spool(folder: Path, *deliveries: bytes) -> None:
 
 @contextmanager
 def life(folder: Path, **variables: str) -> Iterator[Extension]:
-    """Let an extension live with what others left; it is not killed by us."""
+    """Run an extension on the segments of earlier ones; the test does not kill it."""
     lambda_ = ScriptedLambda()
     yield lambda_.start(folder, command=DYING, **variables)
     lambda_.close()
 
 
 def die(folder: Path) -> None:
-    """Live until the batch ends the process."""
+    """Run an extension until the batch ends it."""
     with life(folder) as extension:
         assert extension.end() == -signal.SIGKILL, extension.lines
 
 
 def live_to_the_end(folder: Path) -> list[str]:
-    """Live until SHUTDOWN; return what was said."""
+    """Run an extension until SHUTDOWN; return its log lines."""
     with life(folder) as extension:
         extension.until_next()
         extension.lambda_.events.put(shutdown())
@@ -84,7 +84,7 @@ def rows(folder: Path) -> list[tuple[str]]:
 
 
 def innocent(folder: Path) -> Counter[str]:
-    """Count the innocent lines in the lake."""
+    """Count the harmless lines in the lake."""
     return Counter(text for (text,) in rows(folder) if text.startswith("line "))
 
 
@@ -94,12 +94,12 @@ def innocent(folder: Path) -> Counter[str]:
 def test_a_batch_that_ends_its_process_ends_itself_and_nothing_else(
     tmp_path: Path, word: str, lives: int
 ) -> None:
-    """It came first, and is tried when all others are stored: as rows, as text, then not at all."""
+    """It came first, and is tried last: as rows, as text, and then it is dropped."""
     bad = body(word, records=3)
     fill_spool(tmp_path, bad, *map(body, INNOCENT))
     for number in range(lives):
         die(tmp_path)
-        # Life one begins with it, for nobody knows yet.
+        # The first process begins with it, because it has no mark yet.
         assert innocent(tmp_path) == Counter(INNOCENT if number else [])
     said = live_to_the_end(tmp_path)
     assert innocent(tmp_path) == Counter(INNOCENT)
@@ -116,7 +116,7 @@ def test_a_batch_that_ends_its_process_ends_itself_and_nothing_else(
 
 
 def test_what_is_left_while_a_batch_ends_processes_goes_ahead_of_it(tmp_path: Path) -> None:
-    """The batch is older, and still waits: each life stores what the one before it took in."""
+    """The batch is older, but each process first stores the bodies that the last one received."""
     fill_spool(tmp_path, body("deadlier"))
     die(tmp_path)
     for number in range(2):
@@ -131,7 +131,7 @@ def test_what_is_left_while_a_batch_ends_processes_goes_ahead_of_it(tmp_path: Pa
 
 @contextmanager
 def silent_server() -> Iterator[str]:
-    """Take connections and never answer."""
+    """Accept connections and never answer."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield f"otlp+http://127.0.0.1:{server.getsockname()[1]}"
 
@@ -150,7 +150,7 @@ def until(condition: Callable[[], object]) -> None:
 
 
 def test_a_kill_while_a_request_is_out_is_not_held_against_the_batch(tmp_path: Path) -> None:
-    """Its destination was silent each time: the batch goes out as it is when that one is back."""
+    """Its destination hung each time. When it works again, the batch is sent unchanged."""
     fill_spool(tmp_path, body("line 0"))
     with silent_server() as url:
         for number in range(1, 4):
@@ -165,7 +165,7 @@ def test_a_kill_while_a_request_is_out_is_not_held_against_the_batch(tmp_path: P
 
 @pytest.mark.thorough
 def test_a_destination_that_hangs_at_every_shutdown_costs_no_batch(tmp_path: Path) -> None:
-    """The window of SHUTDOWN ends the process; what was in hand only waits behind others."""
+    """The window of SHUTDOWN ends the process, and the batch only waits behind others."""
     fill_spool(tmp_path, body("line 0"))
     with silent_server() as url:
         for number in range(1, 4):

@@ -93,7 +93,7 @@ def test_before_the_first_next_only_the_standard_library_is_imported(tmp_path: P
 def test_the_calls_up_to_next_are_the_ones_lambda_expects(
     scripted: ScriptedLambda, tmp_path: Path
 ) -> None:
-    """Register, subscribe with the port that really listens, next."""
+    """It registers, subscribes with the port that listens, and asks for the next event."""
     extension = scripted.start(tmp_path)
     extension.until_next()
     assert [(method, path) for method, path, _, _ in scripted.asked] == [
@@ -115,7 +115,10 @@ def test_the_calls_up_to_next_are_the_ones_lambda_expects(
 
 @pytest.mark.parametrize("status", [202, 400, 403, 500])
 def test_a_refused_subscription_leaves_the_function_alone(tmp_path: Path, status: int) -> None:
-    """202 is an emulator's answer; whatever it is, we answer `next` and collect nothing."""
+    """An emulator answers 202.
+
+    After any such answer the extension answers `next` and collects nothing.
+    """
     lambda_ = ScriptedLambda(subscribe=[Answer(status, b'not "json"')])
     extension = lambda_.start(tmp_path)
     for number in range(3):
@@ -130,7 +133,7 @@ def test_a_refused_subscription_leaves_the_function_alone(tmp_path: Path, status
 
 
 def test_a_refused_subscription_fails_init_when_the_user_wants_it(tmp_path: Path) -> None:
-    """EXTENSION_FAIL=closed: no function without telemetry."""
+    """EXTENSION_FAIL=closed means that no function runs without telemetry."""
     lambda_ = ScriptedLambda(subscribe=[Answer(400)])
     extension = lambda_.start(tmp_path, EXTENSION_FAIL="closed")
     assert extension.end() == 1
@@ -141,7 +144,7 @@ def test_a_refused_subscription_fails_init_when_the_user_wants_it(tmp_path: Path
 def test_without_a_destination_nothing_is_subscribed_and_one_line_says_so(
     scripted: ScriptedLambda, tmp_path: Path
 ) -> None:
-    """A layer without its variable is a layer that does nothing."""
+    """A layer without its variable does nothing."""
     extension = scripted.start(tmp_path, OTLP2PARQUET_DESTINATION="")
     extension.until_next()
     shut_down(extension)
@@ -152,7 +155,7 @@ def test_without_a_destination_nothing_is_subscribed_and_one_line_says_so(
 
 
 def test_a_misspelled_destination_is_said(scripted: ScriptedLambda, tmp_path: Path) -> None:
-    """It is the one mistake after which nothing else would tell."""
+    """No other line would report this mistake."""
     extension = scripted.start(tmp_path, OTLP2PARQUET_DESTINATION="", OTLP2PARQUET_DESTINATON="x")
     extension.until_next()
     shut_down(extension)
@@ -163,11 +166,11 @@ def test_a_misspelled_destination_is_said(scripted: ScriptedLambda, tmp_path: Pa
 
 
 def test_refused_invoke_means_managed_instances(tmp_path: Path) -> None:
-    """They refuse INVOKE with 403; then SHUTDOWN is all there is to register for."""
+    """They refuse INVOKE with 403, and the extension then registers for SHUTDOWN only."""
     lambda_ = ScriptedLambda(register=[INVALID_EVENT, REGISTERED])
     extension = lambda_.start(tmp_path)
     extension.until_next()
-    # Their telemetry comes to the root, whatever path was asked for.
+    # Lambda posts their telemetry to the root, not to the requested path.
     assert extension.post(event("hello"), path="/") == 200
     shut_down(extension)
     lambda_.close()
@@ -179,7 +182,7 @@ def test_refused_invoke_means_managed_instances(tmp_path: Path) -> None:
 def test_the_launchers_file_name_is_the_name_whatever_the_variable_says(
     scripted: ScriptedLambda, tmp_path: Path
 ) -> None:
-    """Users of another layer have EXTENSION_NAME set to that layer's file."""
+    """Users of another layer have EXTENSION_NAME set to the file of that layer."""
     extension = scripted.start(tmp_path, EXTENSION_NAME="data-taps-lambda-extension")
     extension.until_next()
     shut_down(extension)
@@ -187,7 +190,7 @@ def test_the_launchers_file_name_is_the_name_whatever_the_variable_says(
 
 
 def test_a_foreign_name_gives_way_to_our_own_when_it_is_refused(tmp_path: Path) -> None:
-    """Started without the launcher, the variable is all there is to go by, and may be wrong."""
+    """Without the launcher only the variable has a name, and it may be wrong."""
     lambda_ = ScriptedLambda(register=[INVALID_NAME, REGISTERED])
     module = (sys.executable, "-m", "otlp2parquet_ext")
     extension = lambda_.start(tmp_path, command=module, EXTENSION_NAME="data-taps")
@@ -201,7 +204,7 @@ def test_a_foreign_name_gives_way_to_our_own_when_it_is_refused(tmp_path: Path) 
 def test_a_version_that_is_none_does_not_fail_the_function(
     scripted: ScriptedLambda, tmp_path: Path, version: str
 ) -> None:
-    """It would be a path Lambda does not know, and a refused registration fails the function."""
+    """It would be an unknown path, and a refused registration fails the function."""
     variables = {
         "AWS_LAMBDA_RUNTIME_EXTENSION_API_VERSION": version,
         "AWS_LAMBDA_RUNTIME_TELEMETRY_API_VERSION": version,
@@ -217,7 +220,7 @@ def test_a_version_that_is_none_does_not_fail_the_function(
 
 
 def test_a_name_that_is_not_ascii_gives_way_to_our_own(tmp_path: Path) -> None:
-    """A header cannot hold it, but it is no reason to fail."""
+    """A header cannot contain it, but the function must not fail for it."""
     lambda_ = ScriptedLambda(register=[INVALID_NAME, REGISTERED])
     module = (sys.executable, "-m", "otlp2parquet_ext")
     extension = lambda_.start(tmp_path, command=module, EXTENSION_NAME="扩展")
@@ -228,12 +231,12 @@ def test_a_name_that_is_not_ascii_gives_way_to_our_own(tmp_path: Path) -> None:
 
 
 def registered_names(lambda_: ScriptedLambda) -> list[str]:
-    """Return the names under which registration was tried."""
+    """Return the names with which the extension tried to register."""
     return [h["Lambda-Extension-Name"] for _, path, h, _ in lambda_.asked if "register" in path]
 
 
 def test_a_refused_registration_ends_the_process_with_the_reason(tmp_path: Path) -> None:
-    """Lambda fails the function whatever we do; the line says why."""
+    """Lambda fails the function in any case, and the line has the reason."""
     lambda_ = ScriptedLambda(register=[INVALID_NAME])
     extension = lambda_.start(tmp_path)
     assert extension.end() == 1
@@ -246,7 +249,7 @@ def test_a_refused_registration_ends_the_process_with_the_reason(tmp_path: Path)
 def test_without_lambda_it_says_what_is_missing(
     scripted: ScriptedLambda, tmp_path: Path, address: str
 ) -> None:
-    """Started by hand, or in an image that lost the variable: one line, no traceback."""
+    """Started by hand, or in an image without the variable, it prints one line and no traceback."""
     extension = scripted.start(tmp_path, AWS_LAMBDA_RUNTIME_API=address)
     assert extension.end() == 1
     assert len(extension.lines) == 1
@@ -284,7 +287,10 @@ BAD_BODIES = [
 def test_a_bad_body_becomes_rows_and_costs_only_itself(
     scripted: ScriptedLambda, tmp_path: Path, bad: bytes, kept: list[str] | None
 ) -> None:
-    """Answered 200, because a retry cannot make it better; the good ones beside it are whole."""
+    """The answer is 200, because a retry cannot improve it.
+
+    The good bodies beside it are complete.
+    """
     extension = scripted.start(tmp_path)
     extension.until_next()
     assert [extension.post(b) for b in (event("A good"), bad, event("Z good"))] == [200, 200, 200]
@@ -317,7 +323,7 @@ def test_a_body_of_three_megabytes_is_taken_and_one_over_the_limit_is_413(
 def test_bad_settings_are_said_one_line_each_and_change_nothing(
     scripted: ScriptedLambda, tmp_path: Path
 ) -> None:
-    """Name, value, range, and what is used instead."""
+    """Each line has the name, the value, the valid range, and the value in use."""
     extension = scripted.start(tmp_path, MAX_ITEMS="many", OTLP2PARQUET_COLOUR="blue")
     extension.until_next()
     assert extension.post(event("hello")) == 200
@@ -336,7 +342,7 @@ def test_bad_settings_are_said_one_line_each_and_change_nothing(
 def test_a_malformed_destination_harms_no_invocation_and_is_said_once(
     scripted: ScriptedLambda, tmp_path: Path
 ) -> None:
-    """The telemetry is kept in the spool, the line says what a destination looks like."""
+    """The telemetry stays in the spool, and the line describes a valid destination."""
     extension = scripted.start(tmp_path, OTLP2PARQUET_DESTINATION="s4://bucket", TIMEOUT_MS="25")
     for number in range(3):
         extension.until_next()
@@ -353,7 +359,10 @@ def test_a_malformed_destination_harms_no_invocation_and_is_said_once(
 def test_a_destination_that_comes_back_gets_everything(
     scripted: ScriptedLambda, tmp_path: Path
 ) -> None:
-    """Refused, kept, tried again, delivered once; the line tells both ends of the trouble."""
+    """The batch is refused, kept, tried again and delivered once.
+
+    Two lines report begin and end.
+    """
     (tmp_path / "lake").write_text("in the way")
     extension = scripted.start(tmp_path, TIMEOUT_MS="25", OTLP2PARQUET_FLUSH="threshold")
     extension.until_next()
@@ -369,7 +378,7 @@ def test_a_destination_that_comes_back_gets_everything(
 def test_bad_clients_of_the_receiver_cost_a_line_each_and_no_traceback(
     scripted: ScriptedLambda, tmp_path: Path
 ) -> None:
-    """Whatever a library has to say: one JSON line, and not again for every such client."""
+    """A library's message is one JSON line, and is not repeated for every such client."""
     extension = scripted.start(tmp_path)
     extension.until_next()
     assert extension.post(event("hello")) == 200
@@ -398,7 +407,7 @@ def wait_for(condition: object) -> None:
 
 
 def test_sigterm_is_a_shutdown(scripted: ScriptedLambda, tmp_path: Path) -> None:
-    """Local runners send the signal instead of the event."""
+    """Local runners send this signal instead of the event."""
     extension = scripted.start(tmp_path)
     extension.until_next()
     assert extension.post(event("hello")) == 200
@@ -425,7 +434,7 @@ def test_sigterm_ends_the_hold_of_an_invocation(scripted: ScriptedLambda, tmp_pa
 def test_when_next_fails_what_is_held_is_flushed_before_the_end(
     scripted: ScriptedLambda, tmp_path: Path
 ) -> None:
-    """500 means the container is broken; there is nothing to wait for, but something to save."""
+    """500 means that the container is broken. The extension saves its telemetry and ends."""
     extension = scripted.start(tmp_path)
     extension.until_next()
     assert extension.post(event("hello")) == 200
@@ -437,7 +446,7 @@ def test_when_next_fails_what_is_held_is_flushed_before_the_end(
 
 
 def test_an_unknown_event_is_passed_over(scripted: ScriptedLambda, tmp_path: Path) -> None:
-    """New event types appear without notice; only SHUTDOWN is the end."""
+    """AWS adds event types without notice, and only SHUTDOWN ends the extension."""
     extension = scripted.start(tmp_path)
     extension.until_next()
     scripted.events.put(Answer(body=b'{"eventType":"RESTORE"}'))
@@ -450,7 +459,7 @@ def test_an_unknown_event_is_passed_over(scripted: ScriptedLambda, tmp_path: Pat
 def test_telemetry_nobody_delivers_costs_one_second_once(
     scripted: ScriptedLambda, tmp_path: Path
 ) -> None:
-    """Emulators accept a subscription and deliver nothing: the end of an invocation is not told."""
+    """Emulators accept a subscription and deliver nothing, so no end is reported."""
     extension = scripted.start(tmp_path, OTLP2PARQUET_FLUSH="end")
     extension.until_next()
     started = time.monotonic()
@@ -465,7 +474,7 @@ def test_telemetry_nobody_delivers_costs_one_second_once(
 def test_without_platform_events_no_invocation_is_held(
     scripted: ScriptedLambda, tmp_path: Path
 ) -> None:
-    """Nobody will tell its end; waiting for it would last as long as the function's timeout."""
+    """Its end will never be delivered, and a hold would last until the function's timeout."""
     extension = scripted.start(
         tmp_path, OTLP2PARQUET_FLUSH="end", OTLP2PARQUET_TELEMETRY_TYPES="function"
     )
@@ -483,7 +492,7 @@ def test_without_platform_events_no_invocation_is_held(
 def test_with_tmp_unwritable_telemetry_lives_in_memory(
     scripted: ScriptedLambda, tmp_path: Path
 ) -> None:
-    """Bounded, and delivered all the same."""
+    """It is bounded there, and delivered, too."""
     (tmp_path / "tmp").write_text("no folder")
     extension = scripted.start(tmp_path)
     extension.until_next()
@@ -495,7 +504,7 @@ def test_with_tmp_unwritable_telemetry_lives_in_memory(
 def test_what_is_dropped_becomes_a_row_that_says_how_much(
     scripted: ScriptedLambda, tmp_path: Path
 ) -> None:
-    """A record is committed, kept, or dropped and counted; never silently."""
+    """A record is committed, kept, or dropped and counted, and never lost silently."""
     (tmp_path / "lake").write_text("in the way")
     extension = scripted.start(
         tmp_path,
@@ -522,7 +531,7 @@ def test_what_is_dropped_becomes_a_row_that_says_how_much(
 def test_a_batch_is_flushed_at_each_limit_without_an_invocation(
     scripted: ScriptedLambda, tmp_path: Path, limit: dict[str, str]
 ) -> None:
-    """Items, bytes, age: any of them is reason enough, and the first two are not due before."""
+    """Items, bytes and age each cause a flush. The first two do not before their limit."""
     settings = {"TIMEOUT_MS": "900000", "OTLP2PARQUET_FLUSH": "threshold"} | limit
     extension = scripted.start(tmp_path, **settings)
     extension.until_next()
@@ -540,7 +549,7 @@ def test_a_batch_is_flushed_at_each_limit_without_an_invocation(
 def test_a_broken_library_leaves_the_function_alone(
     scripted: ScriptedLambda, tmp_path: Path
 ) -> None:
-    """Whatever stops us from collecting, `next` is answered until the end: fail open."""
+    """The extension fails open: it answers `next` until the end, even if it cannot collect."""
     broken = tmp_path / "broken"
     broken.mkdir()
     (broken / "msgspec.py").write_text("raise RuntimeError('half a layer')")
@@ -556,7 +565,7 @@ def test_a_broken_library_leaves_the_function_alone(
 
 
 def slow_library(folder: Path, seconds: float) -> str:
-    """Make a msgspec that takes its time, and then does not work; return its folder."""
+    """Make a msgspec that loads slowly and then fails; return its folder."""
     (folder / "slow").mkdir()
     code = f"import time\ntime.sleep({seconds})\nraise RuntimeError('slow and broken')"
     (folder / "slow" / "msgspec.py").write_text(code)
@@ -567,7 +576,7 @@ def slow_library(folder: Path, seconds: float) -> str:
 def test_threshold_holds_no_invocation_while_libraries_load(
     scripted: ScriptedLambda, tmp_path: Path
 ) -> None:
-    """Four invocations would be held a second each."""
+    """Otherwise four invocations would be held for a second each."""
     path = slow_library(tmp_path, 6)
     extension = scripted.start(tmp_path, PYTHONPATH=path, OTLP2PARQUET_FLUSH="threshold")
     extension.until_next()
@@ -582,7 +591,7 @@ def test_threshold_holds_no_invocation_while_libraries_load(
 def test_a_next_that_fails_while_libraries_load_is_not_asked_again_at_once(
     scripted: ScriptedLambda, tmp_path: Path
 ) -> None:
-    """Thousands of refusals a second would take the CPU from the function's own start."""
+    """Thousands of refusals a second would use the CPU of the function's own start."""
     extension = scripted.start(tmp_path, PYTHONPATH=slow_library(tmp_path, 1))
     extension.until_next()
     for _ in range(20):
@@ -592,7 +601,10 @@ def test_a_next_that_fails_while_libraries_load_is_not_asked_again_at_once(
 
 
 def test_a_taken_port_is_replaced_by_a_free_one(scripted: ScriptedLambda, tmp_path: Path) -> None:
-    """Another layer's, or a dead predecessor's: the subscription names the one that listens."""
+    """Another layer or a dead predecessor may use it.
+
+    The subscription names the port that listens.
+    """
     with socket.create_server(("0.0.0.0", 0)) as taken:
         port = taken.getsockname()[1]
         extension = scripted.start(tmp_path, RECEIVER_PORT=str(port))
@@ -607,7 +619,7 @@ def test_a_taken_port_is_replaced_by_a_free_one(scripted: ScriptedLambda, tmp_pa
 def test_an_address_that_is_not_ours_does_not_stop_us(
     scripted: ScriptedLambda, tmp_path: Path
 ) -> None:
-    """RECEIVER_ADDRESS names an interface of Lambda's; elsewhere it may not resolve."""
+    """RECEIVER_ADDRESS names an interface of Lambda. Elsewhere the name may not resolve."""
     extension = scripted.start(tmp_path, RECEIVER_ADDRESS="nowhere.invalid")
     extension.until_next()
     assert extension.post(event("hello")) == 200
@@ -618,7 +630,7 @@ def test_an_address_that_is_not_ours_does_not_stop_us(
 def test_environments_restored_from_one_snapshot_have_names_of_their_own(
     scripted: ScriptedLambda, tmp_path: Path
 ) -> None:
-    """What is drawn before it they have all in common: the instance id is drawn again after it."""
+    """They share all random values from before the snapshot, so the instance id is drawn again."""
     extension = scripted.start(tmp_path, AWS_LAMBDA_INITIALIZATION_TYPE="snap-start")
     extension.until_next()
     assert extension.post(event("before the snapshot")) == 200
@@ -644,13 +656,15 @@ def test_environments_restored_from_one_snapshot_have_names_of_their_own(
 def test_whatever_the_reason_of_a_shutdown_what_comes_in_its_window_is_stored(
     scripted: ScriptedLambda, tmp_path: Path, reason: str | None, window_ms: int | None
 ) -> None:
-    """Reasons differ by emulator and may be new; without a deadline two seconds are the rule.
+    """Emulators send other reasons, and AWS may add some. Without a deadline there are two seconds.
 
-    The report is owed, so the receiver stays open for it as long as a flush leaves time.
+    The report is missing, so the receiver stays open for it as long as there is time for a flush.
     """
     extension = scripted.start(tmp_path)
     extension.until_next()
-    scripted.events.put(invoke("r-1", timeout_ms=100))  # it timed out: its end is never told
+    scripted.events.put(
+        invoke("r-1", timeout_ms=100)
+    )  # it timed out, so its end is never delivered
     extension.until_next()
     scripted.events.put(shutdown(window_ms, reason))
     time.sleep(0.4)
@@ -667,10 +681,12 @@ def test_whatever_the_reason_of_a_shutdown_what_comes_in_its_window_is_stored(
 def test_a_shutdown_deadline_of_another_clock_neither_hurries_nor_holds_us(
     scripted: ScriptedLambda, tmp_path: Path, window_ms: int
 ) -> None:
-    """The clock here may be ahead by seconds or behind by hours: SHUTDOWN leaves two seconds."""
+    """Our clock may be ahead by seconds or behind by hours: SHUTDOWN leaves two seconds."""
     extension = scripted.start(tmp_path)
     extension.until_next()
-    scripted.events.put(invoke("r-1"))  # its report is owed: listening goes on to the deadline
+    scripted.events.put(
+        invoke("r-1")
+    )  # its report is missing, so the receiver listens until the deadline
     extension.until_next()
     assert extension.post(event("hello")) == 200
     scripted.events.put(shutdown(window_ms))
@@ -681,7 +697,7 @@ def test_a_shutdown_deadline_of_another_clock_neither_hurries_nor_holds_us(
 def test_what_a_shutdown_leaves_is_in_the_spool_and_told(
     scripted: ScriptedLambda, tmp_path: Path
 ) -> None:
-    """In Lambda the spool may end with the environment: a silent loss is the worst."""
+    """In Lambda the spool may end with the environment, and a silent loss is the worst case."""
     (tmp_path / "lake").write_text("in the way")
     extension = scripted.start(tmp_path)
     extension.until_next()
@@ -702,7 +718,7 @@ def test_what_a_shutdown_leaves_is_in_the_spool_and_told(
 def test_an_end_before_anything_can_be_read_is_told(
     scripted: ScriptedLambda, tmp_path: Path, window_ms: int
 ) -> None:
-    """What the kernel has queued by then is lost: with it nobody would know where it went."""
+    """The bodies that the kernel has queued are lost, and a line has to report it."""
     scripted.events.put(shutdown(window_ms))
     extension = scripted.start(tmp_path, command=[sys.executable, str(NEVER_IMPORTED)])
     assert extension.end() == 0

@@ -1,7 +1,7 @@
-"""Forwarding from a real function: to a Data Tap, to a collector, to a lake beside them.
+"""Forwarding from a real function: to a Data Tap, to a collector, and to a lake beside them.
 
-What arrives is compared with what the platform delivered: nothing missing, and in the lake nothing
-twice, whoever of the three is out of order meanwhile.
+The rows are compared with the platform's deliveries. No event may be missing, and in the lake none
+may be there twice, even if one of the three fails meanwhile.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def expected(outcome: Outcome) -> Counter[tuple[str, str]]:
 
 @pytest.fixture
 def tap() -> Iterator[Tap]:
-    """A Data Tap that listens."""
+    """Give a Data Tap that listens."""
     with running(Tap()) as server:
         assert isinstance(server, Tap)
         yield server
@@ -74,19 +74,19 @@ def tap() -> Iterator[Tap]:
 
 @pytest.fixture
 def collector() -> Iterator[Collector]:
-    """A collector that listens."""
+    """Give a collector that listens."""
     with running(Collector()) as server:
         assert isinstance(server, Collector)
         yield server
 
 
 def told_to_tap(tap: Tap) -> Counter[tuple[str, str]]:
-    """Count what a tap took."""
+    """Count the events that a Data Tap received."""
     return Counter((line["type"], line["time"]) for line in tap.lines)
 
 
 def told_to_collector(collector: Collector) -> Counter[tuple[str, str]]:
-    """Count what a collector took."""
+    """Count the events that a collector received."""
     return Counter(
         (record.event_name, milliseconds(record.time_unix_nano)) for record in collector.log_records
     )
@@ -100,7 +100,7 @@ def milliseconds(time_ns: int) -> str:
 
 
 def in_lake(url: str, folder: Path) -> Counter[tuple[str, str]]:
-    """Count the rows of the lake, after a committer has taken what waits in its inbox."""
+    """Count the rows of the lake, after a committer has committed its inbox."""
     commit_quietly({"OTLP2PARQUET_DESTINATION": url}, 30)
     sql = "SELECT EventName, strftime(Timestamp, '%Y-%m-%dT%H:%M:%S.%gZ') FROM logs"
     assert folder.exists()
@@ -108,7 +108,7 @@ def in_lake(url: str, folder: Path) -> Counter[tuple[str, str]]:
 
 
 def test_the_variables_of_a_data_taps_user_are_enough(tap: Tap, tmp_path: Path) -> None:
-    """The layer is swapped, nothing else is changed: all rows arrive, with the seed's fields."""
+    """Only the layer is replaced: all rows arrive, with the fields of data-taps."""
     variables = {
         "BD_DATA_TAP_URL": tap.url,
         "BD_TAP_CLIENT_TOKEN": TOKEN,
@@ -133,7 +133,7 @@ def test_the_variables_of_a_data_taps_user_are_enough(tap: Tap, tmp_path: Path) 
 def test_each_of_three_destinations_has_everything(
     tap: Tap, collector: Collector, tmp_path: Path, out_of_order: str
 ) -> None:
-    """One of them refuses for a while: the others go on, and it gets the rest later."""
+    """One of them refuses for a while. The others continue, and it gets the rest later."""
     lake = tmp_path / "lake"
     url = f"sqlite://{lake}/catalog.db?warehouse={lake}/warehouse"
     _break(out_of_order, tap, collector, lake)
@@ -151,7 +151,7 @@ def test_each_of_three_destinations_has_everything(
 
 
 def _break(what: str, tap: Tap, collector: Collector, lake: Path) -> None:
-    """Put one destination out of order for the first batch, which the others have by then."""
+    """Let one destination fail for the first batch, which the others have by then."""
     if what == "tap":
         tap.refuses = lambda _: Reply(503) if len(tap.requests) == 1 else None
     elif what == "collector":
@@ -168,7 +168,7 @@ def _break(what: str, tap: Tap, collector: Collector, lake: Path) -> None:
 
 
 def test_what_a_tap_refuses_for_ever_is_a_row_of_the_lake(tap: Tap, tmp_path: Path) -> None:
-    """A token that has ended costs the tap its lines; the lake has them, and how many they were."""
+    """With an expired token the Data Tap loses its lines. The lake has them, and their number."""
     lake = tmp_path / "lake"
     url = f"sqlite://{lake}/catalog.db?warehouse={lake}/warehouse"
     variables = {

@@ -1,7 +1,7 @@
-"""Frozen with a destination's connections open, and thawed when they are dead.
+"""The extension freezes with open connections, and thaws when they are dead.
 
-The extension is the real process, frozen by SIGSTOP between two events as Lambda freezes it; the
-destination is S3 on moto behind a proxy, which does to connections what networks do.
+The extension is the real process, frozen by SIGSTOP between two events as Lambda freezes it. The
+destination is S3 on moto behind a proxy, which breaks connections as networks do.
 """
 
 from __future__ import annotations
@@ -29,25 +29,25 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.e2e
 
 FREEZE_S = 1.2  # as long as the extension takes for a freeze
-SILENCE_S = 20.0  # what a new connection may be silent for: nothing here takes so long
+SILENCE_S = 20.0  # longest silence of a new connection; no test here takes so long
 
 
 @pytest.fixture
 def proxy(moto: str) -> Iterator[Proxy]:
-    """What stands before S3."""
+    """Give the proxy before S3."""
     with counting_proxy.running(moto) as running:
         yield running
 
 
 @pytest.fixture
 def lake(moto: str, proxy: Proxy) -> Place:
-    """Plain Parquet in a bucket, reached through the proxy."""
+    """Give plain Parquet in a bucket, reached through the proxy."""
     place = places.plain_s3(moto)
     return replace(place, url=place.url.replace(moto, proxy.url))
 
 
 def start(scripted: ScriptedLambda, folder: Path, lake: Place) -> Extension:
-    """Start the extension; it flushes beside invocations."""
+    """Start the extension; it flushes during invocations."""
     extension = scripted.start(
         folder,
         **lake.environ,
@@ -68,7 +68,7 @@ def bodies(lake: Place) -> list[str]:
 
 
 def freeze(extension: Extension, meanwhile: Callable[[], object]) -> None:
-    """Freeze the extension as long as it notices, and let something happen meanwhile."""
+    """Freeze the extension until it notices, and let something happen meanwhile."""
     extension.process.send_signal(signal.SIGSTOP)
     time.sleep(FREEZE_S)
     meanwhile()
@@ -76,7 +76,7 @@ def freeze(extension: Extension, meanwhile: Callable[[], object]) -> None:
 
 
 def until(condition: Callable[[], object]) -> None:
-    """Wait for something in the outside world; bounded."""
+    """Wait for an event outside this process, within a bound."""
     end = time.monotonic() + SILENCE_S
     while not condition():
         assert time.monotonic() < end, "this never came true"
@@ -86,7 +86,7 @@ def until(condition: Callable[[], object]) -> None:
 def test_an_idle_connection_that_the_server_closed_in_the_freeze_is_replaced(
     scripted: ScriptedLambda, tmp_path: Path, lake: Place, proxy: Proxy
 ) -> None:
-    """S3 closes after some twenty seconds; the next batch goes out on a new one, once."""
+    """S3 closes after about twenty seconds. The next batch is sent on a new connection, once."""
     extension = start(scripted, tmp_path, lake)
     assert extension.post(event("before")) == 200
     until(lambda: bodies(lake) == ["before"])
@@ -109,7 +109,7 @@ def test_an_idle_connection_that_the_server_closed_in_the_freeze_is_replaced(
 def test_a_request_that_died_in_the_freeze_is_begun_anew_and_lands_once(
     scripted: ScriptedLambda, tmp_path: Path, lake: Place, proxy: Proxy, dies: str
 ) -> None:
-    """Half sent when we were frozen: nobody waits for its twenty seconds of silence."""
+    """It was half sent at the freeze. Its twenty seconds of silence are not waited for."""
     extension = start(scripted, tmp_path, lake)
     hangs = proxy.fault(Cut.HANG, method="PUT")
     assert extension.post(event("hello")) == 200
@@ -135,7 +135,7 @@ def test_a_request_that_died_in_the_freeze_is_begun_anew_and_lands_once(
 def test_many_freezes_in_a_row_fire_each_timer_once(
     scripted: ScriptedLambda, tmp_path: Path, lake: Place, proxy: Proxy
 ) -> None:
-    """Hours pass between two invocations; what was due in them is due once, not hourly."""
+    """Hours may pass between two invocations. A timer fires once after that, not once an hour."""
     extension = start(scripted, tmp_path, lake)
     for number in range(8):
         assert extension.post(event(f"line {number}")) == 200

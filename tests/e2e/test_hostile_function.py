@@ -1,4 +1,7 @@
-"""Code in the function's place against the extension as a process: floods, freezes, forgeries."""
+"""Hostile code in the place of the function, against the real process.
+
+Floods, freezes, forgeries.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,7 @@ def anonymous_kb(extension: Extension) -> int:
 
 
 def connections(extension: Extension) -> int:
-    """Return how many sockets the process has open; files of its own come and go beside them."""
+    """Return how many sockets the process has open, without files of its own."""
     found = 0
     for entry in Path(f"/proc/{extension.process.pid}/fd").iterdir():
         with contextlib.suppress(FileNotFoundError):  # closed meanwhile
@@ -51,7 +54,7 @@ def start(scripted: ScriptedLambda, folder: Path, **variables: str) -> Extension
 
 
 def deliver(extension: Extension, body: bytes) -> None:
-    """Deliver a body as the platform does: 503 means later, here until closed sockets are seen."""
+    """Deliver a body as the platform does, and repeat it after a 503."""
     until = time.monotonic() + WAIT_S
     while (status := extension.post(body)) == 503 and time.monotonic() < until:
         time.sleep(0.05)
@@ -61,7 +64,7 @@ def deliver(extension: Extension, body: bytes) -> None:
 def test_a_flood_of_connections_and_bodies_leaves_deliveries_memory_and_descriptors_alone(
     scripted: ScriptedLambda, tmp_path: Path
 ) -> None:
-    """1 000 that say nothing, and 100 that know the path and send all of a body but its end."""
+    """1 000 send nothing, and 100 that know the path send all of a body but its end."""
     extension = start(scripted, tmp_path)
     port, path = scripted.destination()
     before_kb, before = anonymous_kb(extension), connections(extension)
@@ -91,9 +94,10 @@ def test_a_flood_of_connections_and_bodies_leaves_deliveries_memory_and_descript
 def test_a_delivery_frozen_half_way_is_taken_once_or_sent_again(
     scripted: ScriptedLambda, tmp_path: Path
 ) -> None:
-    """Shorter and longer than every time limit, at each point of a delivery.
+    """The freeze is shorter or longer than every time limit, at each point of a delivery.
 
-    The platform sends again what was not answered 200, as here; nothing may be lost or doubled.
+    As the platform does, the test repeats a delivery that was not answered 200. No body may be lost
+    or doubled.
     """
     extension = start(scripted, tmp_path)
     port, path = scripted.destination()
@@ -127,7 +131,7 @@ def test_a_delivery_frozen_half_way_is_taken_once_or_sent_again(
 def test_what_is_posted_elsewhere_is_404_and_stored_nowhere(
     scripted: ScriptedLambda, tmp_path: Path
 ) -> None:
-    """All that function code can do without the path."""
+    """Without the path, code of the function can do nothing else."""
     extension = start(scripted, tmp_path)
     _, path = scripted.destination()
     for wrong in ("/", "/t/", path[:-1], path + "0", "/v1/logs", path.upper()):
@@ -144,7 +148,7 @@ def platform(kind: str, request_id: str) -> bytes:
 def test_a_forged_end_ends_a_hold_early_and_loses_nothing(
     scripted: ScriptedLambda, tmp_path: Path
 ) -> None:
-    """With the path learnt, that is the worst it can do: later lines are flushed later."""
+    """This is the worst case for a process that knows the path: later lines are flushed later."""
     extension = start(scripted, tmp_path, OTLP2PARQUET_FLUSH="end", TIMEOUT_MS="900000")
     scripted.events.put(invoke("r-1", timeout_ms=60_000))
     time.sleep(0.2)
@@ -161,7 +165,7 @@ def test_a_forged_end_ends_a_hold_early_and_loses_nothing(
 def test_forged_ends_of_others_do_not_make_a_hold_longer(
     scripted: ScriptedLambda, tmp_path: Path
 ) -> None:
-    """A stream of them neither hides the real end nor counts as a reason to wait for it."""
+    """Many of them neither hide the real end nor extend the wait for it."""
     extension = start(scripted, tmp_path, OTLP2PARQUET_FLUSH="end")
     stop = threading.Event()
 

@@ -59,7 +59,7 @@ LINES = 4  # of one invocation
 
 @dataclass(frozen=True)
 class Job:
-    """A function in an empty folder, and where its telemetry goes."""
+    """A function in an empty folder, and the destination of its telemetry."""
 
     folder: Path
     url: str
@@ -97,14 +97,14 @@ class Job:
 
 @pytest.fixture
 def job(tmp_path: Path) -> Job:
-    """The embedded default: an Iceberg table with a SQLite catalog."""
+    """Give the embedded default: an Iceberg table with a SQLite catalog."""
     return Job(tmp_path, f"sqlite://{tmp_path}/catalog.db?warehouse={tmp_path}/warehouse")
 
 
 def expected(
     outcome: Outcome, undelivered: tuple[PlatformEvent, ...] = ()
 ) -> Counter[tuple[str, str, str]]:
-    """Count what the platform delivered in the same way; its log lines carry their request."""
+    """Count the platform's deliveries in the same way; log lines have their request."""
     windows = [
         (event.time, str(event.record["requestId"]))
         for event in outcome.events
@@ -118,7 +118,7 @@ def expected(
 
 
 def _subscribed(events: tuple[PlatformEvent, ...]) -> list[PlatformEvent]:
-    """Leave out what extensions print: we do not subscribe to it."""
+    """Leave out the output of extensions, because we do not subscribe to it."""
     return [event for event in events if event.type != "extension"]
 
 
@@ -131,7 +131,7 @@ def _request(event: PlatformEvent, windows: list[tuple[str, str]]) -> str:
 
 
 def check(job: Job, outcome: Outcome, invocations: int) -> None:
-    """Every event once, with the right invocation, and the function none the worse."""
+    """Check that every event is there once, with its invocation, and the function succeeded."""
     assert [i.status for i in outcome.invocations] == ["success"] * invocations
     assert outcome.dropped_records == 0
     assert job.rows() == expected(outcome)
@@ -140,7 +140,7 @@ def check(job: Job, outcome: Outcome, invocations: int) -> None:
 
 
 def test_thirty_invocations_are_in_the_table_exactly_once(job: Job) -> None:
-    """With request id, severity, trace id and the facts of the cold start."""
+    """Rows have request id, severity, trace id and the facts of the cold start."""
     outcome = job.run(30)
     check(job, outcome, 30)
     assert outcome.extensions[0].exit_code == 0
@@ -176,25 +176,25 @@ def test_json_logs_keep_their_fields(job: Job) -> None:
 
 
 def test_plain_parquet_holds_the_same_rows(job: Job, tmp_path: Path) -> None:
-    """Two destinations, one mapping."""
+    """Both destinations use the same mapping."""
     plain = replace(job, url=f"file://{tmp_path}/lake")
     check(plain, plain.run(5), 5)
 
 
 @pytest.mark.parametrize("after_ms", [0, 50, 300])
 def test_telemetry_that_comes_only_after_shutdown_is_in_the_table(job: Job, after_ms: int) -> None:
-    """The platform's last delivery can follow its SHUTDOWN: the receiver closes last."""
+    """The platform's last delivery can follow its SHUTDOWN, so the receiver closes last."""
     outcome = job.run(10, Faults(telemetry_after_shutdown_ms=after_ms))
     check(job, outcome, 10)
 
 
 def test_telemetry_that_races_shutdown_is_in_the_table(job: Job) -> None:
-    """Half of it just ahead of the event, half at the same moment."""
+    """Half of it comes just before the event, and half at the same moment."""
     check(job, job.run(10, Faults(race_shutdown=True)), 10)
 
 
 def test_a_redelivered_body_is_in_the_table_once(job: Job) -> None:
-    """The platform repeats what it believes lost."""
+    """The platform repeats a delivery that it assumes lost."""
     outcome = job.run(10, Faults(redeliver_every=1))
     assert any(delivery.redelivery for delivery in outcome.deliveries)
     check(job, outcome, 10)
@@ -211,10 +211,10 @@ def test_a_redelivered_body_is_in_the_table_once(job: Job) -> None:
     ids=lambda kill: f"{kill.point}-{kill.at}",
 )
 def test_what_was_acknowledged_survives_a_kill(job: Job, kill: Kill) -> None:
-    """kill -9 of the extension: the spool outlives it, and the next process delivers it.
+    """The extension gets kill -9. The spool survives, and the next process stores it.
 
-    `end` makes every invocation's lines arrive within it, so that the platform holds none of them
-    when we die; what it holds (a report, as a rule) it never delivered.
+    With `end` the lines of every invocation arrive within it, so the platform buffers none of them
+    at the kill. Whatever it buffers (usually a report) was never delivered.
     """
     outcome = job.run(10, Faults(kill=kill), env={"OTLP2PARQUET_FLUSH": "end"})
     assert outcome.resets == 1
@@ -225,7 +225,10 @@ def test_what_was_acknowledged_survives_a_kill(job: Job, kill: Kill) -> None:
 
 @pytest.mark.thorough
 def test_all_lines_are_in_the_table_after_a_kill_between_two_invocations(job: Job) -> None:
-    """Thirty invocations, killed while frozen after the fifteenth: every line, once."""
+    """Thirty invocations, with a kill during the freeze after the fifteenth.
+
+    Every line is there once.
+    """
     kill = Kill(point=KillPoint.BETWEEN, at=15)
     outcome = job.run(30, Faults(kill=kill), env={"OTLP2PARQUET_FLUSH": "end"})
     assert outcome.resets == 1
@@ -240,7 +243,7 @@ def test_all_lines_are_in_the_table_after_a_kill_between_two_invocations(job: Jo
 @pytest.mark.parametrize("status", [202, 400, 403])
 @pytest.mark.timing
 def test_a_refused_subscription_harms_no_invocation(job: Job, status: int) -> None:
-    """No telemetry, but a function that runs as without us."""
+    """There is no telemetry, but the function runs as without the extension."""
     outcome = job.run(3, Faults(refuse_subscription=status))
     assert [i.status for i in outcome.invocations] == ["success"] * 3
     assert max(i.post_runtime_extension_ms for i in outcome.invocations) < 200
@@ -248,9 +251,11 @@ def test_a_refused_subscription_harms_no_invocation(job: Job, status: int) -> No
 
 
 def test_managed_instances_deliver_everything(job: Job) -> None:
-    """No INVOKE, several invocations at once, JSON only: ids come from the records alone."""
+    """There is no INVOKE, invocations overlap, and logs are JSON: only records have ids."""
     outcome = job.run(6, managed=True, concurrency=2)
-    commit_quietly({"OTLP2PARQUET_DESTINATION": job.url}, 60)  # what SHUTDOWN had no time for
+    commit_quietly(
+        {"OTLP2PARQUET_DESTINATION": job.url}, 60
+    )  # files that SHUTDOWN had no time to commit
     rows = job.ask("SELECT EventName, count(*) FROM logs GROUP BY 1")
     assert dict(rows) == Counter(event.type for event in outcome.events)
     attributed = job.ask(
@@ -260,7 +265,7 @@ def test_managed_instances_deliver_everything(job: Job) -> None:
 
 
 def test_a_timeout_of_the_function_loses_nothing(job: Job) -> None:
-    """Reset: a new process, the same /tmp; what the old one held is flushed first."""
+    """After the reset a new process has the same /tmp, and first flushes the old telemetry."""
     (job.folder / "slow.py").write_text(
         HANDLER + "\n\ndef slow(event, context):\n    import time\n    handler(event, context)\n"
         "    if event.get('slow'):\n        time.sleep(30)\n"

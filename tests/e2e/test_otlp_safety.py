@@ -1,4 +1,4 @@
-"""What an exporter was told is taken is in the lake, once; what was not taken stays its own."""
+"""An accepted export is in the lake once; a refused one stays with the exporter."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ def span(name: str, *, ballast_bytes: int = 0) -> bytes:
 
 @dataclass
 class Sandbox:
-    """What lasts from one process of the extension to the next.
+    """The things that outlive one process of the extension.
 
     Attributes:
         folder: has the lake, and /tmp.
         port: the function exports to it.
-        lambdas: one for each process: what a killed one has asked for nobody else may get.
+        lambdas: one for each process, because the requests of a killed one must not reach another.
     """
 
     folder: Path
@@ -76,7 +76,7 @@ class Sandbox:
 
 @pytest.fixture
 def sandbox(tmp_path: Path) -> Iterator[Sandbox]:
-    """One that does as it should."""
+    """Give one that works correctly."""
     sandbox = Sandbox(tmp_path)
     yield sandbox
     for lambda_ in sandbox.lambdas:
@@ -84,7 +84,7 @@ def sandbox(tmp_path: Path) -> Iterator[Sandbox]:
 
 
 def test_a_shutdown_right_after_an_export_loses_nothing(sandbox: Sandbox) -> None:
-    """The last span of an environment is often the one that tells why it ended."""
+    """The last span of an environment often shows why it ended."""
     extension = sandbox.start()
     names = [f"span {number}" for number in range(50)]
     assert [sandbox.export(span(name)) for name in names] == [200] * 50
@@ -93,7 +93,7 @@ def test_a_shutdown_right_after_an_export_loses_nothing(sandbox: Sandbox) -> Non
 
 
 def test_a_kill_right_after_the_answer_loses_nothing(sandbox: Sandbox) -> None:
-    """200 means that it is in the spool, and the next process delivers that: once."""
+    """200 means that the request is in the spool. The next process stores it, once."""
     extension = sandbox.start(TIMEOUT_MS="900000")
     names = [f"span {number}" for number in range(20)]
     assert [sandbox.export(span(name)) for name in names] == [200] * 20
@@ -106,7 +106,7 @@ def test_a_kill_right_after_the_answer_loses_nothing(sandbox: Sandbox) -> None:
 
 
 def test_a_request_whose_answer_got_lost_is_stored_once(sandbox: Sandbox) -> None:
-    """An exporter sends it again, byte for byte, and is told that it is taken."""
+    """An exporter sends the same bytes again, and gets a 200."""
     extension = sandbox.start()
     assert [sandbox.export(span("again")) for _ in range(3)] == [200] * 3
     shut_down(extension)
@@ -114,7 +114,7 @@ def test_a_request_whose_answer_got_lost_is_stored_once(sandbox: Sandbox) -> Non
 
 
 def test_what_a_full_spool_refuses_comes_again_and_is_stored_once(sandbox: Sandbox) -> None:
-    """503: the SDK waits and tries again, and meanwhile the destination is back."""
+    """After a 503 the SDK waits and tries again, and the destination works again by then."""
     (sandbox.folder / "lake").write_text("a file where a folder should be")
     extension = sandbox.start(
         OTLP2PARQUET_SPOOL_CAPACITY_BYTES="1048576", OTLP2PARQUET_MEMORY_CAPACITY_BYTES="0"

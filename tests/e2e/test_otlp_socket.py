@@ -1,4 +1,4 @@
-"""The OTLP endpoint's socket: there from the start where it is wanted, and never fatal."""
+"""The OTLP endpoint's socket: it listens from the start if it is on, and is never fatal."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.e2e
 
 
 def connects(port: int, address: str = "127.0.0.1") -> bool:
-    """Tell whether somebody listens."""
+    """Tell whether a server accepts connections."""
     try:
         socket.create_connection((address, port), timeout=5).close()
     except OSError:
@@ -32,7 +32,7 @@ def connects(port: int, address: str = "127.0.0.1") -> bool:
 def test_the_socket_listens_before_the_first_next_where_it_is_on(
     scripted: ScriptedLambda, tmp_path: Path, otlp: str, *, listens: bool
 ) -> None:
-    """An SDK may export while the function initialises: the kernel queues until we are there."""
+    """An SDK may export while the function initialises. The kernel queues its connection."""
     port = ReservedPort()
     variables = {"OTLP2PARQUET_OTLP": otlp, "OTLP2PARQUET_OTLP_PORT": str(port)}
     extension = scripted.start(tmp_path, **variables)
@@ -45,7 +45,7 @@ def test_the_socket_listens_before_the_first_next_where_it_is_on(
 def test_a_port_of_another_collector_costs_a_warning(
     scripted: ScriptedLambda, tmp_path: Path
 ) -> None:
-    """The function's exporters send to that port and no other, so no other is tried."""
+    """The function's exporters use this port only, so no other port is tried."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         variables = {"OTLP2PARQUET_OTLP": "on", "OTLP2PARQUET_OTLP_PORT": port}
@@ -60,9 +60,9 @@ def test_a_port_of_another_collector_costs_a_warning(
 def test_who_only_answers_next_refuses_exporters_at_once(
     scripted: ScriptedLambda, tmp_path: Path
 ) -> None:
-    """One that was connected and never answered would wait its ten seconds in the function's time.
+    """An exporter without an answer would wait for ten seconds of the function's time.
 
-    That the second event is asked for tells that the first was answered without collecting.
+    The request for the second event shows that the first was answered without collecting.
     """
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "msgspec.py").write_text("raise RuntimeError('half a layer')")
@@ -84,7 +84,7 @@ def test_who_only_answers_next_refuses_exporters_at_once(
 
 @pytest.mark.parametrize("status", [202, 400, 500])
 def test_exporters_are_heard_where_lambda_delivers_nothing(tmp_path: Path, status: int) -> None:
-    """What the function itself says needs no subscription."""
+    """The function's own exports need no subscription."""
     lambda_ = ScriptedLambda(subscribe=[Answer(status)])
     port = ReservedPort()
     variables = {"OTLP2PARQUET_OTLP": "on", "OTLP2PARQUET_OTLP_PORT": str(port)}
@@ -99,7 +99,7 @@ def test_exporters_are_heard_where_lambda_delivers_nothing(tmp_path: Path, statu
 
 
 def test_the_endpoint_is_imported_without_what_reads_requests() -> None:
-    """Protobuf and the message classes come with `warm_up` or the first request, pyarrow later."""
+    """`warm_up` or the first request imports protobuf. pyarrow comes later."""
     program = (
         "import sys; import otlp2parquet_ext.extension.receive.otlp_receiver; "
         "print({n.split('.')[0] for n in sys.modules} & {'google', 'opentelemetry', 'pyarrow'})"

@@ -1,4 +1,4 @@
-"""A spool folder full of what the function put there: events are answered, lines are stored."""
+"""The function fills the spool folder with files: events are still answered, and lines stored."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def body(text: str) -> bytes:
 
 
 def framed(payload: bytes) -> bytes:
-    """Lay a body down as a segment does."""
+    """Encode a body as a segment does."""
     return encode_header(FrameKind.DELIVERY, 1, payload, digest_of(payload)) + payload
 
 
@@ -39,7 +39,7 @@ def stored(folder: Path) -> list[str]:
 
 
 def lives_with(folder: Path, *deliveries: bytes, **variables: str) -> list[str]:
-    """Let an extension that may open few files take deliveries until SHUTDOWN; return its lines."""
+    """Run an extension with few descriptors until SHUTDOWN; return its log lines."""
     lambda_ = ScriptedLambda()
     variables = {"TIMEOUT_MS": "25", **variables}
     extension = lambda_.start(folder, command=(*FEW_FILES, *COMMAND), **variables)
@@ -56,7 +56,7 @@ def lives_with(folder: Path, *deliveries: bytes, **variables: str) -> list[str]:
 
 @pytest.mark.thorough
 def test_a_segment_of_a_terabyte_costs_neither_an_event_nor_a_line(tmp_path: Path) -> None:
-    """One `truncate` of the function's: reading all of it was the end of `next`."""
+    """One `truncate` makes it, and reading all of it would stop `next`."""
     folder = tmp_path / "tmp" / "otlp2parquet_ext" / "1-0"
     folder.mkdir(parents=True)
     with (folder / "00000001.seg").open("wb") as file:
@@ -73,7 +73,7 @@ def test_a_segment_of_a_terabyte_costs_neither_an_event_nor_a_line(tmp_path: Pat
 
 @pytest.mark.thorough
 def test_thousands_of_segments_in_one_folder_exhaust_nothing(tmp_path: Path) -> None:
-    """Each is a descriptor while it is held; without any left there is no `next`."""
+    """Each open segment needs a descriptor, and without descriptors there is no `next`."""
     folder = tmp_path / "tmp" / "otlp2parquet_ext" / "1-0"
     folder.mkdir(parents=True)
     for number in range(3_000):
@@ -84,7 +84,7 @@ def test_thousands_of_segments_in_one_folder_exhaust_nothing(tmp_path: Path) -> 
 
 
 def test_a_linked_root_is_not_written_through_and_costs_no_line(tmp_path: Path) -> None:
-    """Somebody else made it, and would have our segments: one line says where they are instead."""
+    """The owner of the link would get our segments. One line names the place in use instead."""
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     (tmp_path / "tmp").mkdir()

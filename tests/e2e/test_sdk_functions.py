@@ -1,6 +1,6 @@
-"""Functions with OpenTelemetry's SDK, beside the extension: their telemetry and Lambda's are one.
+"""Functions with OpenTelemetry's SDK: their telemetry joins Lambda's.
 
-Real functions of Python and Node, invoked and frozen; what both say is read back by DuckDB.
+Real functions of Python and Node are invoked and frozen. DuckDB reads the rows of both.
 """
 
 from __future__ import annotations
@@ -45,14 +45,14 @@ each_language = pytest.mark.parametrize("language", [in_python, in_node])
 
 @dataclass(frozen=True)
 class Job:
-    """Where a function's telemetry goes."""
+    """The destination of a function's telemetry."""
 
     url: str
 
     def run(
         self, language: Callable[[Plan], Plan], faults: Faults | None = None, **variables: str
     ) -> Outcome:
-        """Invoke a function, frozen in between; what SHUTDOWN had no time for is made visible."""
+        """Invoke a function with freezes in between, and commit the rest of its inbox."""
         port, receiver = ReservedPort(), ReservedPort()
         ours = {"OTLP2PARQUET_OTLP": "on", "OTLP2PARQUET_OTLP_PORT": str(port)}
         ours |= {"RECEIVER_PORT": str(receiver)}
@@ -83,7 +83,7 @@ class Job:
 
 @pytest.fixture
 def job(tmp_path: Path) -> Job:
-    """The embedded default: Iceberg tables with a SQLite catalog."""
+    """Give the embedded default: Iceberg tables with a SQLite catalog."""
     return Job(f"sqlite://{tmp_path}/catalog.db?warehouse={tmp_path}/warehouse")
 
 
@@ -124,7 +124,7 @@ def in_the_docs() -> str:
 
 
 def counted(job: Job) -> list[tuple[Any, ...]]:
-    """Give number and sum of what the SDK counted."""
+    """Return number and sum of the points that the SDK counted."""
     return job.ask(
         "SELECT count(*), sum(Value), count(DISTINCT ServiceInstanceId) FROM metrics_sum "
         "WHERE MetricName = 'orders'"
@@ -136,7 +136,7 @@ def counted(job: Job) -> list[tuple[Any, ...]]:
 def test_what_the_sdk_says_joins_what_lambda_says(
     job: Job, language: Callable[[Plan], Plan], signals: str
 ) -> None:
-    """One query, on TraceId and FaasInvocationId; all of it is there, and each thing once."""
+    """One query joins by TraceId and FaasInvocationId. Every row is there once."""
     outcome = job.run(language, OTLP2PARQUET_SIGNALS=signals)
     rows = job.ask(JOINED)
     assert {row[:3] for row in rows} == xray(outcome)
@@ -162,7 +162,10 @@ def test_what_the_sdk_says_joins_what_lambda_says(
 def test_a_subscription_that_is_refused_takes_nothing_from_the_sdk(
     job: Job, language: Callable[[Plan], Plan]
 ) -> None:
-    """As by emulators: no telemetry of Lambda's, and all of the function's own."""
+    """Some emulators refuse it.
+
+    There is no telemetry of Lambda's, and all of the function's own.
+    """
     outcome = job.run(language, Faults(refuse_subscription=202))
     assert outcome.deliveries == ()
     spans = job.ask("SELECT FaasInvocationId, TraceId, ParentSpanId FROM traces")
@@ -174,7 +177,7 @@ def test_a_subscription_that_is_refused_takes_nothing_from_the_sdk(
 
 
 def test_what_is_to_be_masked_is_masked_in_what_both_say(job: Job) -> None:
-    """One rule for the line Lambda delivers and the record the SDK exports of it."""
+    """One rule masks Lambda's line, and the SDK's record of the same line."""
     job.run(in_python, OTLP2PARQUET_REDACT=r"order (\d)")
     bodies = "SELECT Body, count(*) FROM logs WHERE ScopeName = 'sample' GROUP BY 1"
     assert job.ask(bodies) == [("order [redacted]", INVOCATIONS)]

@@ -1,7 +1,7 @@
-"""Secrets are in no line we say, no file of the spool and no file of the lake.
+"""No secret is in a log line, a file of the spool or a file of the lake.
 
-Every variable that may hold one holds a distinctive one, while destinations refuse, answer with
-what they were sent, or cannot be understood.
+Every variable that may have a secret has a distinctive one. Destinations refuse, quote the request
+in their answers, or send answers that cannot be read.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ FORMS = (
 
 
 def echo_text(request: bytes) -> bytes:
-    """Refuse with everything that was sent, as debugging proxies do."""
+    """Refuse with the whole request in the answer, as debugging proxies do."""
     return scripted_http.answer(request, 403)
 
 
@@ -86,30 +86,30 @@ def echo_xml(request: bytes) -> bytes:
 
 
 def echo_busy(request: bytes) -> bytes:
-    """Ask for patience, as a server in trouble."""
+    """Ask the client to wait, as an overloaded server does."""
     return scripted_http.answer(request, 503)
 
 
 def echo_in_base64(request: bytes) -> bytes:
-    """Refuse with what was sent, encoded, behind so many words that a short quotation cuts it."""
+    """Refuse with the encoded request, after so many words that a short quotation cuts it."""
     return scripted_http.answer(b"not accepted: " * 13 + base64.b64encode(request), 503)
 
 
 def echo_percent_encoded(request: bytes) -> bytes:
-    """Refuse with each byte of what was sent percent-encoded."""
+    """Refuse with each byte of the request percent-encoded."""
     text = "".join(f"%{byte:02x}" for byte in request)
     return scripted_http.answer(text.encode(), 503)
 
 
 def echo_cut(request: bytes) -> bytes:
-    """Refuse with what was sent so that a quotation of 200 characters ends within a secret."""
+    """Refuse so that a quotation of 200 characters ends within a secret."""
     at = request.find(WORD.encode())
     return scripted_http.answer(b"x" * (170 - at % 170) + request, 503)
 
 
 @dataclass(frozen=True)
 class Trouble:
-    """A destination that fails; `{server}` is where the echoing server listens."""
+    """A destination that fails; `{server}` is the address of the echoing server."""
 
     destination: str
     answer: Callable[[bytes], bytes] = echo_text
@@ -206,9 +206,10 @@ def until(condition: Callable[[], object]) -> None:
 
 
 def run(extension: Extension, happens: Callable[[Extension], None]) -> list[str]:
-    """Deliver, wait until something happens, and shut down; return what was said.
+    """Deliver, wait until something happens, and shut down; return the log lines.
 
-    SHUTDOWN leaves two seconds, which are short on a busy machine: it may not be what flushes.
+    SHUTDOWN leaves two seconds, which are short on a busy machine, so it may not be the cause of
+    the flush.
     """
     extension.until_next()
     line = b'[{"time":"2026-03-14T09:26:53.540Z","type":"function","record":"a line"}]'
@@ -224,7 +225,7 @@ def run(extension: Extension, happens: Callable[[Extension], None]) -> list[str]
 def test_no_secret_is_said_or_stored_whatever_fails(
     what: str, scripted: ScriptedLambda, tmp_path: Path
 ) -> None:
-    """The receiver's path is one, too: who learns it can post in the platform's name."""
+    """The receiver's path is a secret, too: with it any process can post as the platform."""
     trouble = TROUBLES[what]
 
     def play(server: scripted_http.Server, connection: socket.socket) -> None:
@@ -251,7 +252,7 @@ def test_no_secret_is_said_or_stored_whatever_fails(
 
 @pytest.mark.parametrize("what", BEHIND_PYICEBERG)
 def test_a_committer_shows_no_secret_of_a_catalog_of_pyicebergs(what: str, tmp_path: Path) -> None:
-    """Its error is printed, and quotes a server, a driver or an address."""
+    """It prints the error, which quotes a server, a driver or an address."""
     trouble = BEHIND_PYICEBERG[what]
 
     def play(server: scripted_http.Server, connection: socket.socket) -> None:
@@ -277,7 +278,7 @@ def test_a_committer_shows_no_secret_of_a_catalog_of_pyicebergs(what: str, tmp_p
 def test_who_refuses_for_ever_is_quoted_without_what_it_was_sent(
     scheme: str, scripted: ScriptedLambda, tmp_path: Path
 ) -> None:
-    """Refused batches are dropped: the line that says so has the server's words in it."""
+    """Refused batches are dropped, and the line about it quotes the server."""
 
     def play(server: scripted_http.Server, connection: socket.socket) -> None:
         while request := server.receive(connection):
@@ -294,7 +295,7 @@ def test_who_refuses_for_ever_is_quoted_without_what_it_was_sent(
 def test_a_destination_that_works_holds_no_secret_either(
     scripted: ScriptedLambda, tmp_path: Path
 ) -> None:
-    """Rows, names of files, Iceberg's metadata, the catalog."""
+    """This searches rows, names of files, Iceberg's metadata, and the catalog."""
     url = f"sqlite://{tmp_path}/lake/catalog.db?warehouse={tmp_path}/lake/warehouse"
     extension = scripted.start(tmp_path, **VARIABLES, OTLP2PARQUET_DESTINATION=url)
     # Both deliveries are committed, and their segments discarded.
@@ -314,7 +315,10 @@ def test_a_destination_that_works_holds_no_secret_either(
 def test_what_is_redacted_reaches_neither_the_spool_nor_the_lake(
     rules: str, scripted: ScriptedLambda, tmp_path: Path
 ) -> None:
-    """Masked before it leaves memory; with a bad expression everything is, and one line says so."""
+    """Masking comes before the spool.
+
+    A bad expression masks everything, and one line reports it.
+    """
     (tmp_path / "lake").write_text("in the way")
     extension = scripted.start(tmp_path, OTLP2PARQUET_REDACT=rules, TIMEOUT_MS="25")
     extension.until_next()

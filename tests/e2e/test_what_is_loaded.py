@@ -1,4 +1,4 @@
-"""What the extension has loaded, and when: seen from outside, in its own maps and import log."""
+"""The libraries that the extension has loaded, and when, from its maps and its import log."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def has_arrow(extension: Extension) -> bool:
 
 
 def start(scripted: ScriptedLambda, folder: Path, **variables: str) -> Extension:
-    """Start the extension so that nothing is flushed by itself, and wait until it serves."""
+    """Start the extension without any flush by itself, and wait until it serves."""
     quiet = {"TIMEOUT_MS": "900000", "OTLP2PARQUET_FLUSH": "threshold"}
     extension = scripted.start(folder, **(quiet | variables))
     extension.until_next()
@@ -38,7 +38,7 @@ def start(scripted: ScriptedLambda, folder: Path, **variables: str) -> Extension
 def test_taking_deliveries_loads_nothing_a_flush_or_otlp_needs(
     scripted: ScriptedLambda, tmp_path: Path
 ) -> None:
-    """Each of these costs a small environment a tenth of a second or more, or megabytes."""
+    """Each of these takes a small environment a tenth of a second or more, or megabytes."""
     command = [sys.executable, "-X", "importtime", str(LAUNCHER)]
     variables = {
         "OTLP2PARQUET_FLUSH": "threshold",
@@ -66,7 +66,7 @@ def test_taking_deliveries_loads_nothing_a_flush_or_otlp_needs(
     unwanted = {
         *("aiohttp", "boto3", "google", "multidict", "opentelemetry", "pyarrow", "pyiceberg"),
         *("_hashlib", "_ssl", "hashlib", "http", "random", "requests", "sqlite3", "yarl"),
-    }  # `ssl` itself has a line, too: asyncio tries it, and is told that there is none
+    }  # `ssl` has a line, too, because asyncio probes for it
     assert libraries & unwanted == set()
     rooms = {name.split(".")[1] for name in imported if name.startswith("otlp2parquet_ext.")}
     assert not rooms & {"iceberg", "mapping", "otlp", "serving", "storage", "tables", "web"}
@@ -75,7 +75,7 @@ def test_taking_deliveries_loads_nothing_a_flush_or_otlp_needs(
 def test_who_wants_it_lazy_gets_what_makes_batches_with_the_first_one(
     scripted: ScriptedLambda, tmp_path: Path
 ) -> None:
-    """Until then it would only take memory from the function, and CPU from its start."""
+    """Until then the libraries would only take the function's memory and the CPU of its start."""
     extension = start(scripted, tmp_path, OTLP2PARQUET_PRELOAD="lazy")
     time.sleep(0.3)
     assert not has_arrow(extension)
@@ -96,7 +96,7 @@ def test_who_wants_it_lazy_gets_what_makes_batches_with_the_first_one(
 def test_what_makes_batches_is_there_before_the_first_one(
     scripted: ScriptedLambda, tmp_path: Path, variables: dict[str, str]
 ) -> None:
-    """What was rehearsed leaves no row and no file."""
+    """The rehearsal leaves no row and no file."""
     extension = start(scripted, tmp_path, **({"OTLP2PARQUET_PRELOAD": "auto"} | variables))
     until = time.monotonic() + WAIT_S
     while not has_arrow(extension) and time.monotonic() < until:

@@ -1,4 +1,4 @@
-"""Calls as values: what is sent to Lambda, and how its answers are read."""
+"""Calls as values: the bytes sent to Lambda, and how its answers are read."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from otlp2parquet_ext.extension.lifecycle import calls
 
 
 def test_register_asks_for_invoke_and_shutdown_and_the_account_id() -> None:
-    """The account id is nowhere else to be had before the first INVOKE."""
+    """Before the first INVOKE only the answer to `register` has the account id."""
     request = calls.register(load({})[0], "otlp2parquet", managed=False)
     head, _, body = request.encode("127.0.0.1:9001").partition(b"\r\n\r\n")
     assert head.startswith(b"POST /2020-01-01/extension/register HTTP/1.1\r\nHost: 127.0.0.1:9001")
@@ -23,7 +23,7 @@ def test_register_asks_for_invoke_and_shutdown_and_the_account_id() -> None:
 
 
 def test_managed_instances_are_not_asked_for_invoke() -> None:
-    """They refuse who asks, and a refused extension cannot start."""
+    """Lambda refuses such a request there, and a refused extension cannot start."""
     assert json.loads(calls.register(load({})[0], "x", managed=True).body) == {
         "events": ["SHUTDOWN"]
     }
@@ -51,13 +51,13 @@ def test_the_subscription_is_what_the_reference_says() -> None:
 def test_the_platform_is_asked_only_for_what_it_accepts(
     environ: dict[str, str], asked: tuple[int, int]
 ) -> None:
-    """Our limits may be wider than Lambda's; asking for them would be a 400."""
+    """Our limits may be wider than Lambda's. Lambda answers 400 to values outside its range."""
     buffering = json.loads(calls.subscribe(load(environ)[0], "id", 1, "/").body)["buffering"]
     assert (buffering["maxItems"], buffering["maxBytes"]) == asked
 
 
 def test_an_answer_with_a_length_is_complete_when_the_length_is() -> None:
-    """The connection may stay open behind it."""
+    """The server may leave the connection open after the answer."""
     answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Y:  z \r\n\r\nok"
     response = calls.parse_response(answer)
     assert response is not None
@@ -66,7 +66,7 @@ def test_an_answer_with_a_length_is_complete_when_the_length_is() -> None:
 
 
 def test_a_chunked_answer_is_read() -> None:
-    """Go servers chunk what they do not know the length of."""
+    """Go servers send chunks when they do not know the length."""
     answer = (
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2;x=y\r\nok\r\n1\r\n!\r\n0\r\n\r\n"
     )
@@ -76,7 +76,7 @@ def test_a_chunked_answer_is_read() -> None:
 
 
 def test_an_answer_without_a_length_ends_with_the_connection() -> None:
-    """HTTP/1.0 servers and some emulators answer so."""
+    """HTTP/1.0 servers and some emulators send such answers."""
     answer = b"HTTP/1.0 202 Accepted\r\n\r\nfine"
     assert calls.parse_response(answer) is None
     response = calls.parse_response(answer, closed=True)
@@ -96,14 +96,14 @@ def test_a_connection_closed_in_the_middle_is_an_error(answer: bytes) -> None:
 
 @pytest.mark.parametrize("answer", [b"garbage\r\n\r\n", b"HTTP/1.1 OK\r\n\r\n", b"\r\n\r\n"])
 def test_what_is_no_http_is_a_value_error(answer: bytes) -> None:
-    """The one error the callers expect of it."""
+    """It is the only error that callers handle."""
     with pytest.raises(ValueError, match="invalid literal"):
         calls.parse_response(answer, closed=True)
 
 
 @given(st.binary(max_size=300), st.lists(st.integers(1, 50), max_size=8))
 def test_an_answer_reads_alike_however_the_network_cuts_it(body: bytes, cuts: list[int]) -> None:
-    """A prefix is never taken for the whole."""
+    """A prefix of an answer is never read as the whole answer."""
     answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body
     for cut in cuts:
         if cut < len(answer):
@@ -114,6 +114,6 @@ def test_an_answer_reads_alike_however_the_network_cuts_it(body: bytes, cuts: li
 
 
 def test_every_phase_has_a_row_of_legal_calls() -> None:
-    """A missing row would surface as a KeyError in the middle of start-up."""
+    """A missing row would raise a KeyError during start-up."""
     phases = {v for k, v in vars(calls.Phase).items() if not k.startswith("_")}
     assert calls.LEGAL.keys() == phases

@@ -1,4 +1,4 @@
-"""What an event costs on the flush side, in figures that are the same on every machine."""
+"""The cost of an event on the flush side, in figures that are the same on every machine."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ print(*sorted(name for name in sys.modules if name.startswith("pyarrow")))
 
 @pytest.mark.parametrize(("kind", "most"), [("text", 19), ("json", 24), ("platform", 38)])
 def test_an_event_takes_no_more_calls_than_it_did(kind: str, most: int) -> None:
-    """Calls of functions are what the loop's time is made of; decision 0020 has the figures."""
+    """Function calls take most of the loop's time; decision 0020 has the figures."""
     assert hot_loop.calls(kind) <= most
 
 
 def test_events_of_the_reference_mix_weigh_no_more_than_they_did() -> None:
-    """Storage is paid by the month; whatever makes encoding cheaper may not cost it."""
+    """Users pay for storage by the month, so faster encoding may not make larger files."""
     table = reference_mix.rows(10_000)
     assert encode(table, COLUMNS).data.size / table.num_rows <= 40.0
 
@@ -51,7 +51,10 @@ def test_events_of_the_reference_mix_weigh_no_more_than_they_did() -> None:
 def test_columns_have_chunks_of_a_thousand_rows_however_they_were_delivered(
     per_delivery: int,
 ) -> None:
-    """A busy function is delivered ten events at a time; a chunk for each costs more than they."""
+    """Busy functions deliver ten events at a time.
+
+    A chunk for each would cost more than the events.
+    """
     bodies = reference_mix.bodies(5_000, per_delivery)
     deliveries = [Delivery(body, count) for count, body in enumerate(bodies)]
     table = log_table(deliveries, EnvironmentContext(instance_id="i"), Invocations()).table
@@ -64,7 +67,7 @@ def test_columns_have_chunks_of_a_thousand_rows_however_they_were_delivered(
 
 
 def test_a_first_store_to_a_folder_imports_arrow_and_nothing_else_of_weight(tmp_path: Path) -> None:
-    """On a fourteenth of a CPU each module is milliseconds that are billed."""
+    """On a fourteenth of a CPU each further module adds billed milliseconds."""
     command = [sys.executable, "-c", FIRST_STORE, f"file://{tmp_path}/lake"]
     done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT)
     new, arrow = done.stdout.splitlines()
@@ -77,7 +80,7 @@ def test_a_first_store_to_a_folder_imports_arrow_and_nothing_else_of_weight(tmp_
 
 @pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="needs Linux's /proc")
 def test_the_memory_of_a_batch_returns_when_it_is_stored() -> None:
-    """What we keep of 4 MiB that are gone, a function of 128 MB does not have."""
+    """A function of 128 MB lacks all memory that the extension keeps after a batch."""
     found = hot_loop.memory()
     after = [value for name, value in found.items() if name.startswith("after_")]
     assert after[-1] - found["warm"] < 12, found

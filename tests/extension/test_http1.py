@@ -1,4 +1,4 @@
-"""Requests as bytes: however they are cut, and whatever they try to hide."""
+"""Requests as bytes: divided at any place, and with anything hidden in them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from otlp2parquet_ext.extension.receive.http1 import (
 
 @dataclass
 class Read:
-    """What reading some bytes led to."""
+    """The result of reading some bytes."""
 
     head: Head | None
     body: bytes
@@ -49,7 +49,7 @@ def request(*lines: str, first: str = f"POST {PATH} HTTP/1.1", body: bytes = b""
 
 
 def test_a_delivery_as_lambda_sends_it_is_read() -> None:
-    """Length told, the body right behind the head."""
+    """It has a Content-Length, and the body follows the head at once."""
     data = request("Host: sandbox:4243", "content-LENGTH:\t2 ", "X-Any: ü; ,", body=b"[]")
     found = read(data)
     head = Head(b"POST", PATH.encode(), 2, chunked=False, expects=False)
@@ -57,7 +57,7 @@ def test_a_delivery_as_lambda_sends_it_is_read() -> None:
 
 
 def test_chunks_are_put_together_extensions_and_trailers_left_out() -> None:
-    """In any case of hexadecimal digits; what is told behind the body is told to nobody."""
+    """Sizes may use upper or lower case. Trailers are read and discarded."""
     body = b'A;name="x"\r\n0123456789\r\n1\r\n!\r\n000\r\nX-Sum: 1\r\n\r\n'
     found = read(request("Transfer-Encoding: Chunked", body=body))
     assert (found.body, found.complete, found.rest) == (b"0123456789!", True, b"")
@@ -65,13 +65,13 @@ def test_chunks_are_put_together_extensions_and_trailers_left_out() -> None:
 
 @given(any_request(), st.data())
 def test_however_the_bytes_are_cut_the_result_is_the_same(data: bytes, draw: st.DataObject) -> None:
-    """The kernel cuts them where it likes; two results would be two requests."""
+    """The kernel divides them anywhere; the result must be one request."""
     assert read(data) == read(*cut(data, draw)) == read(*(bytes([byte]) for byte in data))
 
 
 @given(st.binary(max_size=300))
 def test_any_bytes_are_a_request_none_yet_or_refused(data: bytes) -> None:
-    """Nothing else is raised, and nothing that is no request has a head."""
+    """No other exception is raised, and bytes that are no request have no head."""
     found = read(data)
     assert found.bad or found.head is not None or not found.complete
 
@@ -80,7 +80,7 @@ def test_any_bytes_are_a_request_none_yet_or_refused(data: bytes) -> None:
 def test_a_body_comes_out_of_its_chunks_as_it_went_in(
     body: bytes, sizes: list[int], draw: st.DataObject
 ) -> None:
-    """Whatever is in it: it may look like chunks itself."""
+    """A body may contain any bytes, even some that look like chunks."""
     chunks, at = b"", 0
     for size in (*sizes, 2_000):
         if piece := body[at : at + size]:
@@ -128,7 +128,7 @@ def test_a_body_comes_out_of_its_chunks_as_it_went_in(
     ids=repr,
 )
 def test_what_two_readers_could_read_differently_is_refused(lines: tuple[str, ...]) -> None:
-    """Request smuggling: where one sees a body another sees the next request."""
+    """Request smuggling: one reader sees a body, and another reader sees the next request."""
     assert read(request(*lines, body=b"[]")).bad
 
 
@@ -177,14 +177,14 @@ def test_a_first_line_that_is_no_request_line_is_refused(first: str) -> None:
 
 
 def test_chunks_are_none_of_http_1_0() -> None:
-    """Whoever speaks it takes the rest of the connection for the body."""
+    """A client of HTTP/1.0 treats the rest of the connection as the body."""
     first = f"POST {PATH} HTTP/1.0"
     assert read(request("Transfer-Encoding: chunked", first=first, body=b"0\r\n\r\n")).bad
     assert read(request("Content-Length: 2", first=first, body=b"[]")).body == b"[]"
 
 
 def test_a_head_has_a_most_of_bytes_and_of_fields() -> None:
-    """Whole or under way: one that only grows is refused as soon as it is too long."""
+    """A head that only grows is refused as soon as it is too long, complete or not."""
     start = request("X: ")[:-4]
     fits = start + b"x" * (HEAD_BYTES - len(start))
     assert read(fits + b"\r\n\r\n").complete
@@ -200,14 +200,14 @@ def test_a_head_has_a_most_of_bytes_and_of_fields() -> None:
     [("/t/1?a=b", "/t/1"), ("http://x:1/t/1?a", "/t/1"), ("/t//1", "/t//1"), ("*", "*")],
 )
 def test_the_path_is_what_stands_before_the_query(target: str, path: str) -> None:
-    """In the spelling of a proxy's client, too, and never decoded."""
+    """Also in the form that a proxy's client sends, and never decoded."""
     head = read(request(first=f"POST {target} HTTP/1.1")).head
     assert head is not None
     assert head.path == path.encode()
 
 
 def test_a_body_in_more_chunks_than_its_bytes_are_worth_is_refused() -> None:
-    """A hundred megabytes of one-byte chunks took ten seconds, and deliveries waited."""
+    """Reading 100 MB of one-byte chunks took ten seconds, and deliveries waited."""
     reader = RequestReader()
     reader.feed(request("Transfer-Encoding: chunked"))
     with pytest.raises(BadRequestError, match="too many chunks"):
@@ -215,7 +215,7 @@ def test_a_body_in_more_chunks_than_its_bytes_are_worth_is_refused() -> None:
 
 
 def test_as_many_chunks_as_their_bytes_are_worth_are_read() -> None:
-    """However long a body is, as long as its chunks are not tiny."""
+    """A body of any length is read, if its chunks are not tiny."""
     reader = RequestReader()
     reader.feed(request("Transfer-Encoding: chunked"))
     pieces = [reader.feed(b"80\r\n" + b"x" * 128 + b"\r\n") for _ in range(10_000)]

@@ -1,4 +1,4 @@
-"""Events of `/event/next`, and what a session remembers of them."""
+"""Events of `/event/next`, and the facts that a session remembers of them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ INVOKE = b"""{"eventType":"INVOKE","deadlineMs":1760000003000,"requestId":"r-1",
 
 
 def test_an_invoke_becomes_the_facts_later_telemetry_is_judged_by() -> None:
-    """Every field of the reference's example arrives."""
+    """Every field of the example in the reference arrives."""
     assert parse_event(INVOKE, 17, first=True) == Invoke(
         request_id="r-1",
         received_us=17,
@@ -26,14 +26,14 @@ def test_an_invoke_becomes_the_facts_later_telemetry_is_judged_by() -> None:
 
 
 def test_an_invoke_without_tracing_is_an_invoke() -> None:
-    """Emulators send none."""
+    """Emulators send no tracing."""
     event = parse_event(b'{"eventType":"INVOKE","requestId":"r"}', 1, first=False)
     assert event == Invoke(request_id="r", received_us=1)
 
 
 @pytest.mark.parametrize("reason", ["SPINDOWN", "spindown", "SandboxTerminated", "", "new one"])
 def test_a_shutdown_is_a_shutdown_for_whatever_reason(reason: str) -> None:
-    """Spellings differ between documentation, production and emulators."""
+    """The reason is spelled differently in documentation, production and emulators."""
     body = b'{"eventType":"SHUTDOWN","shutdownReason":"%s","deadlineMs":5}' % reason.encode()
     assert parse_event(body, 1, first=True) == Shutdown(reason.lower(), 5)
 
@@ -50,17 +50,20 @@ def test_a_shutdown_is_a_shutdown_for_whatever_reason(reason: str) -> None:
     ],
 )
 def test_anything_else_is_unknown_and_no_reason_to_stop(body: bytes) -> None:
-    """New event types appear without notice."""
+    """AWS adds event types without notice."""
     assert isinstance(parse_event(body, 1, first=True), Unknown)
 
 
 def invoke(number: int, at_ms: int) -> Invoke:
-    """Make the INVOKE number `number`."""
+    """Make the INVOKE with this number."""
     return Invoke(request_id=f"r-{number}", received_us=at_ms * 1_000)
 
 
 def test_an_invocation_is_done_before_it_is_reported() -> None:
-    """Its lines are here with `runtimeDone`; the report may come an invocation later."""
+    """`runtimeDone` follows the last line of an invocation.
+
+    The report may come one invocation later.
+    """
     session = Session()
     session.invoked(invoke(1, 0))
     assert not session.done("r-1")
@@ -72,12 +75,12 @@ def test_an_invocation_is_done_before_it_is_reported() -> None:
 
 
 def test_nothing_is_owed_before_the_first_invocation() -> None:
-    """A SHUTDOWN straight after init has no report to wait for."""
+    """After a SHUTDOWN straight after init no report can follow."""
     assert not Session().report_pending
 
 
 def test_the_end_may_be_heard_before_the_beginning() -> None:
-    """Telemetry and `next` are two connections; on a starved CPU they are read in any order."""
+    """Telemetry and `next` use two connections. On a starved CPU they are read in any order."""
     session = Session()
     session.observe(done={"r-1"}, reported=())
     session.invoked(invoke(1, 0))
@@ -85,7 +88,7 @@ def test_the_end_may_be_heard_before_the_beginning() -> None:
 
 
 def test_the_typical_gap_is_a_median_so_one_pause_does_not_change_the_strategy() -> None:
-    """Traffic that pauses once is still frequent."""
+    """Traffic with one pause is still frequent."""
     session = Session()
     assert session.typical_gap_ms is None
     for number, at_ms in enumerate([0, 100, 200, 60_000, 60_100, 60_200]):
@@ -94,7 +97,10 @@ def test_the_typical_gap_is_a_median_so_one_pause_does_not_change_the_strategy()
 
 
 def test_ends_of_other_invocations_do_not_displace_that_of_the_current_one() -> None:
-    """Whoever learnt the path may post any number; the hold would last until the deadline."""
+    """A process that learned the path may post any number of ends.
+
+    The hold would then last until the deadline.
+    """
     session = Session()
     session.invoked(invoke(1, 0))
     session.observe(done={"r-1"}, reported={"r-1"})
@@ -108,7 +114,10 @@ def test_ends_of_other_invocations_do_not_displace_that_of_the_current_one() -> 
 
 
 def test_a_retried_event_has_an_end_of_its_own() -> None:
-    """Lambda retries under the same request id: the first try's end is not that of the second."""
+    """Lambda retries under the same request id.
+
+    The end of the first try is not the end of the second.
+    """
     session = Session()
     session.invoked(invoke(1, 0))
     session.observe(done={"r-1"}, reported={"r-1"})
@@ -118,7 +127,7 @@ def test_a_retried_event_has_an_end_of_its_own() -> None:
 
 
 def test_forged_ends_do_not_stand_in_for_the_next_invocation() -> None:
-    """Its id is Lambda's secret until it begins."""
+    """Only Lambda knows the id of the next invocation before it begins."""
     session = Session()
     session.invoked(invoke(1, 0))
     session.observe(done={"r-1", "r-x"}, reported={"r-1", "r-x"})

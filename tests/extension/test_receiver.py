@@ -31,7 +31,7 @@ LIMIT = 100_000
 async def receiving(
     bodies: list[bytes], refused: list[int] | None = None, **limits: Any
 ) -> AsyncIterator[int]:
-    """Run a receiver on a free port that keeps what it is sent; yield the port."""
+    """Run a receiver on a free port that keeps its deliveries; yield the port."""
     count = [] if refused is None else refused
     listener = socket.create_server(("127.0.0.1", 0))
     port = listener.getsockname()[1]
@@ -54,7 +54,7 @@ async def send(port: int, data: bytes) -> bytes:
 
 
 async def test_a_delivery_is_handed_on_as_it_came_and_answered_200() -> None:
-    """Whatever it holds: invalid UTF-8 is the mapping's problem, not the platform's."""
+    """The receiver passes any bytes on. Invalid UTF-8 is handled by the mapping."""
     bodies: list[bytes] = []
     async with receiving(bodies) as port, aiohttp.ClientSession() as client:
         for body in (b"[]", b"\xff not json", b""):
@@ -65,7 +65,7 @@ async def test_a_delivery_is_handed_on_as_it_came_and_answered_200() -> None:
 
 
 async def test_what_lambda_sends_before_the_server_runs_waits_in_the_kernel() -> None:
-    """The reason why a listening socket is enough at start-up."""
+    """This is why a listening socket is enough at start-up."""
     bodies: list[bytes] = []
     listener = socket.create_server(("127.0.0.1", 0))
     early = socket.create_connection(listener.getsockname())
@@ -85,7 +85,7 @@ async def test_what_lambda_sends_before_the_server_runs_waits_in_the_kernel() ->
     [("POST", "/", 404), ("POST", "/t/guess", 404), ("GET", PATH, 405), ("PUT", PATH, 405)],
 )
 async def test_only_a_post_to_the_path_is_taken(method: str, path: str, status: int) -> None:
-    """Any process of the sandbox can reach the port; the path is what it cannot guess."""
+    """Any process of the sandbox can reach the port, but cannot guess the path."""
     bodies: list[bytes] = []
     async with receiving(bodies) as port, aiohttp.ClientSession() as client:
         url = f"http://127.0.0.1:{port}{path}"
@@ -95,7 +95,7 @@ async def test_only_a_post_to_the_path_is_taken(method: str, path: str, status: 
 
 
 async def test_a_body_over_the_limit_is_413_whether_its_length_is_told_or_not() -> None:
-    """A body is read into memory: its bound is ours, not the sender's."""
+    """A body is read into memory, so the receiver limits it, with and without a Content-Length."""
     bodies: list[bytes] = []
     refused: list[int] = []
     async with receiving(bodies, refused) as port:
@@ -113,7 +113,10 @@ async def test_a_body_over_the_limit_is_413_whether_its_length_is_told_or_not() 
 
 @pytest.mark.parametrize("chunked", [False, True], ids=["length told", "in chunks"])
 async def test_an_over_long_delivery_that_is_sent_again_is_counted_once(*, chunked: bool) -> None:
-    """The platform repeats what was not answered 200; another delivery of that length counts."""
+    """The platform repeats a delivery that was not answered 200.
+
+    Another delivery of that length counts.
+    """
     refused: list[int] = []
     body = b'[{"time":"2026-03-14T09:26:53.%03dZ"' + b"x" * LIMIT
 
@@ -131,7 +134,7 @@ async def test_an_over_long_delivery_that_is_sent_again_is_counted_once(*, chunk
 
 
 async def test_an_over_long_delivery_is_recognised_however_its_bytes_are_cut() -> None:
-    """Head and body may come apart, and the body may end early."""
+    """Head and body may arrive separately, and the body may end early."""
     refused: list[int] = []
     whole = post(b'[{"time":"2026-03-14T09:26:53.540Z"' + b"x" * LIMIT)
     async with receiving([], refused) as port:
@@ -147,7 +150,7 @@ async def test_an_over_long_delivery_is_recognised_however_its_bytes_are_cut() -
 
 
 async def test_what_nothing_is_read_of_is_counted_each_time() -> None:
-    """Nothing tells two of them apart: a loss that was counted twice is better than one hidden."""
+    """Two such deliveries look the same. Counting one twice is better than hiding one."""
     refused: list[int] = []
     head = b"POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n"
     async with receiving([], refused) as port:
@@ -157,7 +160,7 @@ async def test_what_nothing_is_read_of_is_counted_each_time() -> None:
 
 
 def test_over_long_deliveries_are_remembered_within_a_bound() -> None:
-    """Some hundred bytes each, and 64 of them."""
+    """Each takes some hundred bytes, and 64 of them are remembered."""
     over_long = OverLong()
     assert all(over_long.is_new(5_000_000, b"%d" % number) for number in range(REMEMBERED + 1))
     assert not over_long.is_new(5_000_000, b"%d" % REMEMBERED)
@@ -165,7 +168,7 @@ def test_over_long_deliveries_are_remembered_within_a_bound() -> None:
 
 
 async def test_a_compressed_body_is_not_inflated() -> None:
-    """Lambda sends none; inflating what others send would be unbounded."""
+    """Lambda sends no compressed bodies, and decompressing those of others would be unbounded."""
     bodies: list[bytes] = []
     async with receiving(bodies) as port:
         head = b"POST %s HTTP/1.1\r\nHost: x\r\nContent-Encoding: gzip\r\n" % PATH.encode()
@@ -175,13 +178,13 @@ async def test_a_compressed_body_is_not_inflated() -> None:
 
 
 async def test_a_client_that_sends_no_header_is_dropped() -> None:
-    """A slow-loris holds a connection, and connections are file descriptors."""
+    """A slow client (slow loris) holds a connection, and so a file descriptor."""
     async with receiving([], header_timeout_s=0.2) as port:
         assert await send(port, b"POST / HT") == b""
 
 
 async def test_a_client_that_sends_half_a_body_is_answered_408() -> None:
-    """Half a body is no delivery; the platform sends it again."""
+    """Half a body is no delivery. The platform sends it again."""
     bodies: list[bytes] = []
     async with receiving(bodies, body_timeout_s=0.2) as port:
         head = b"POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf" % PATH.encode()
@@ -190,7 +193,7 @@ async def test_a_client_that_sends_half_a_body_is_answered_408() -> None:
 
 
 def test_the_body_limit_leaves_room_for_everything_the_platform_may_send() -> None:
-    """Twice its buffer plus envelopes, and never below four megabytes."""
+    """The limit is twice the platform's buffer plus envelopes, and at least four megabytes."""
     assert body_limit_bytes(262_144) == 4_194_304
     assert body_limit_bytes(104_857_600) == 2 * 104_857_600 + 262_144
 
@@ -202,7 +205,7 @@ def post(body: bytes, more: bytes = b"", path: str = PATH) -> bytes:
 
 
 async def test_a_thousand_idle_connections_keep_no_delivery_out() -> None:
-    """Function code may open as many as it likes; Lambda allows 1 024 descriptors."""
+    """Code of the function may open any number; Lambda allows 1 024 descriptors."""
     bodies: list[bytes] = []
     async with receiving(bodies) as port:
         before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - names are all we need
@@ -222,7 +225,7 @@ async def test_a_thousand_idle_connections_keep_no_delivery_out() -> None:
 
 
 async def test_who_named_the_path_before_a_flood_is_served_after_it() -> None:
-    """All of it lies in the kernel when we get to run again, as after a freeze."""
+    """After a freeze the kernel holds the whole flood before the receiver runs again."""
     bodies: list[bytes] = []
     async with receiving(bodies) as port:
         flood = [socket.create_connection(("127.0.0.1", port)) for _ in range(30)]
@@ -238,7 +241,7 @@ async def test_who_named_the_path_before_a_flood_is_served_after_it() -> None:
 
 
 async def test_a_stranger_is_never_closed_once_its_request_line_is_here() -> None:
-    """It came first and wrote late; a flood would otherwise push out whom we wait for."""
+    """A connection may come first and write late, and a flood must not evict it."""
     bodies: list[bytes] = []
     async with receiving(bodies) as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -246,7 +249,7 @@ async def test_a_stranger_is_never_closed_once_its_request_line_is_here() -> Non
         flood = [
             socket.create_connection(("127.0.0.1", port)) for _ in range(PENDING_CONNECTIONS - 1)
         ]
-        await asyncio.sleep(0.05)  # they are strangers now, and it is the oldest
+        await asyncio.sleep(0.05)  # they are pending connections now, and it is the oldest
         writer.write(post(b"[1]"))
         flood.append(socket.create_connection(("127.0.0.1", port)))
         assert (await reader.read()).startswith(b"HTTP/1.1 200")
@@ -257,7 +260,7 @@ async def test_a_stranger_is_never_closed_once_its_request_line_is_here() -> Non
 
 
 async def test_who_is_one_too_many_is_told_to_come_again() -> None:
-    """Only who learnt the path gets there; the platform repeats what was answered 503."""
+    """Only clients that know the path get there, and the platform repeats after a 503."""
     bodies: list[bytes] = []
     async with receiving(bodies, connections=2) as port:
         half = post(b"[1]")[:-1]
@@ -275,7 +278,7 @@ async def test_who_is_one_too_many_is_told_to_come_again() -> None:
 
 
 async def test_bodies_in_flight_are_bounded_together() -> None:
-    """Thirty clients that each send all but the last byte would else hold thirty whole bodies."""
+    """Otherwise thirty clients that omit only the last byte would hold thirty bodies."""
     bodies: list[bytes] = []
     async with receiving(bodies) as port:
         half = post(b"x" * LIMIT)[:-1]
@@ -304,7 +307,7 @@ async def test_bodies_in_flight_are_bounded_together() -> None:
     ids=["one long header", "a hundred headers", "a header without end"],
 )
 async def test_headers_are_bounded_in_length_and_number(head: bytes) -> None:
-    """The platform sends a handful of short ones."""
+    """The platform sends a few short ones."""
     bodies: list[bytes] = []
     async with receiving(bodies) as port:
         try:
@@ -349,7 +352,7 @@ async def dribble(port: int, first: bytes, more: bytes) -> tuple[bytes, float]:
 async def test_a_client_that_dribbles_is_cut_at_a_total_time(
     first: bytes, more: bytes, expected: bytes
 ) -> None:
-    """A byte now and then would start any timer of idleness anew, for ever."""
+    """A byte now and then would restart an idle timer for ever."""
     bodies: list[bytes] = []
     async with receiving(bodies, header_timeout_s=0.3, body_timeout_s=0.3) as port:
         answer, took_s = await dribble(port, first, more)
@@ -359,7 +362,7 @@ async def test_a_client_that_dribbles_is_cut_at_a_total_time(
 
 
 async def test_a_client_that_asks_before_it_sends_is_told_to_go_on() -> None:
-    """`Expect: 100-continue`: some clients wait seconds for it, others for ever."""
+    """Some clients that send `Expect: 100-continue` wait seconds for an answer, others for ever."""
     bodies: list[bytes] = []
     async with receiving(bodies) as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -375,7 +378,7 @@ async def test_a_client_that_asks_before_it_sends_is_told_to_go_on() -> None:
 
 
 async def test_of_pipelined_requests_the_first_is_answered_and_the_rest_are_not_taken() -> None:
-    """What has no answer was not taken: whoever sent it sends it again."""
+    """Unanswered requests are not accepted, so their sender sends them again."""
     bodies: list[bytes] = []
     async with receiving(bodies) as port:
         answer = await send(port, b"".join(post(b"[%d]" % number) for number in range(50)))
@@ -384,7 +387,7 @@ async def test_of_pipelined_requests_the_first_is_answered_and_the_rest_are_not_
 
 
 async def test_a_bomb_is_kept_as_small_as_it_came() -> None:
-    """A hundred megabytes of nothing in a hundred kilobytes, and nobody inflates them."""
+    """A hundred megabytes of zeros in a hundred kilobytes are stored without decompression."""
     bodies: list[bytes] = []
     bomb = gzip.compress(bytes(50_000_000))
     async with receiving(bodies) as port:
@@ -407,7 +410,7 @@ async def test_a_bomb_is_kept_as_small_as_it_came() -> None:
     ],
 )
 async def test_the_path_is_all_that_opens_the_door(line: str, status: int) -> None:
-    """In every spelling a client may give it, and in no other."""
+    """The path admits a client in every spelling that clients may use, and no other path does."""
     bodies: list[bytes] = []
     async with receiving(bodies) as port:
         request = f"{line}\r\nHost: x\r\nContent-Length: 2\r\n\r\n[]".encode()
@@ -428,7 +431,7 @@ async def test_the_path_is_all_that_opens_the_door(line: str, status: int) -> No
     ],
 )
 async def test_a_body_whose_end_is_not_sure_is_not_taken(head: str, status: int) -> None:
-    """Part of it could be a request of somebody else's; test_http1.py has more of them."""
+    """Part of it could be a request of another client; test_http1.py has more cases."""
     bodies: list[bytes] = []
     async with receiving(bodies) as port:
         request = f"POST {PATH} HTTP/1.1\r\n{head}\r\n\r\n[]".encode()
@@ -437,7 +440,7 @@ async def test_a_body_whose_end_is_not_sure_is_not_taken(head: str, status: int)
 
 
 async def test_a_bug_behind_the_receiver_costs_one_delivery_and_not_for_good() -> None:
-    """It is answered 500, so the platform sends it again; the next one is taken."""
+    """The answer is 500, so the platform sends it again. The next delivery is accepted."""
     bodies: list[bytes] = []
 
     def deliver(body: bytes) -> None:
@@ -456,9 +459,9 @@ async def test_a_bug_behind_the_receiver_costs_one_delivery_and_not_for_good() -
 
 
 async def test_whoever_sent_all_of_it_while_we_were_frozen_is_not_late() -> None:
-    """After a freeze every time limit is over, and what came meanwhile lies in the kernel.
+    """After a freeze every time limit has passed, and the kernel holds the bytes that arrived.
 
-    More of it than is read in one turn: the limit comes up before the last of it is read.
+    There are more bytes than one read returns, so the limit passes before the last one is read.
     """
     bodies: list[bytes] = []
     body = b"x" * 1_500_000
@@ -494,7 +497,7 @@ async def test_whoever_sent_all_of_it_while_we_were_frozen_is_not_late() -> None
 
 
 async def test_the_answer_to_a_refused_body_is_not_lost_in_a_reset() -> None:
-    """Its sender reads the answer only when it has sent everything."""
+    """The client reads the answer only after it has sent everything."""
     async with receiving([]) as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(post(b"x" * 1_000_000))

@@ -1,4 +1,7 @@
-"""Batches: what is stored when, by a flush side that fails, hangs or is slow as a test tells it."""
+"""The flusher.
+
+Which batch is stored when, with a flush side that fails, hangs or is slow on demand.
+"""
 
 from __future__ import annotations
 
@@ -46,24 +49,25 @@ WAIT_S = 20.0
 
 @dataclass
 class ScriptedFlushSide:
-    """Stores into a list.
+    """A flush side that stores into a list.
 
     Attributes:
-        failures: what the next stores raise.
-        only_in_trouble: the body whose stores do, None for all.
+        failures: errors that the next stores raise.
+        only_in_trouble: the body whose stores raise them, None for all.
         stored: bodies of each stored segment.
         may_store, may_commit: work waits for these.
-        direct: what a commit follows is only safe with it.
-        refusals: what the next commits raise.
-        follows, as_text: for each store, whether a commit was to follow, and what was asked for.
-        described: how often what no commit made safe was made so otherwise.
-        watch: hears of requests that failed.
-        loaded: time a hold takes is the destination's, not our imports'.
+        direct: if a commit follows, a batch is safe only with it.
+        refusals: errors that the next commits raise.
+        follows, as_text: for each store, whether a commit was to follow, and whether text was asked
+            for.
+        described: how often a batch without a commit got a descriptor.
+        watch: is called for each failed request.
+        loaded: the libraries are loaded, so a hold that times out counts against the destination.
         lacking: the destinations that lack their batch after the next stores and redeliveries.
-        behind: for each store, the destinations that were not asked.
+        behind: for each store, the destinations that were skipped.
         may_rehearse: the rehearsal waits for it.
         done: "rehearse", "store" and "tidy", in the order of their ends.
-        redelivered, forgotten: bodies that were; names of batches that never will be.
+        redelivered, forgotten: redelivered bodies; names of batches that are dropped.
     """
 
     lacking: list[tuple[str, ...]] = field(default_factory=list)
@@ -136,12 +140,12 @@ class ScriptedFlushSide:
         self.described += 1
 
     def warm_up_store(self) -> None:
-        """Import nothing."""
+        """Import no library."""
 
     warm_up_commit = warm_up_store
 
     def rehearse(self) -> None:
-        """Take as long as told."""
+        """Take as long as the test says."""
         self.may_rehearse.wait(WAIT_S)
         self.done.append("rehearse")
 
@@ -163,7 +167,7 @@ def deliveries_in(segment: Segment) -> list[bytes]:
 
 @dataclass
 class Bench:
-    """Batches over a real spool and a scripted flush side."""
+    """A flusher over a real spool and a scripted flush side."""
 
     folder: Path
     spool: Spool
@@ -172,7 +176,7 @@ class Bench:
 
 
 def bench(folder: Path, **variables: str) -> Bench:
-    """Set everything up; nothing becomes due by age unless told."""
+    """Set everything up; nothing becomes due by age unless a test asks for it."""
     environ = {"OTLP2PARQUET_DESTINATION": "file:///x", "TIMEOUT_MS": "900000"}
     settings = load(environ | variables)[0]
     spool = Spool(folder, 64 << 20, 1 << 20)
@@ -182,13 +186,13 @@ def bench(folder: Path, **variables: str) -> Bench:
 
 
 async def until(condition: Callable[[], object]) -> None:
-    """Let the loop work until a condition holds; the time limit of a test bounds it."""
+    """Let the loop work until a condition holds; the test's own time limit bounds it."""
     while not condition():  # noqa: ASYNC110 - what it waits for happens on other threads
         await asyncio.sleep(0.005)
 
 
 async def test_all_of_hundreds_of_leftovers_are_flushed(tmp_path: Path) -> None:
-    """They are taken over a part at a time, and the next part follows by itself."""
+    """They are taken over in parts, and each part starts the next."""
     count = 2 * RECOVERED + 50
     for number in range(count):
         folder = tmp_path / "otlp2parquet_ext" / f"{number}-0"
@@ -204,7 +208,7 @@ async def test_all_of_hundreds_of_leftovers_are_flushed(tmp_path: Path) -> None:
 
 
 async def test_what_dead_processes_left_is_looked_for_beside_the_loop(tmp_path: Path) -> None:
-    """A function may leave thousands of files there: events are answered meanwhile."""
+    """A function may leave thousands of files there, and the loop must answer events meanwhile."""
     at = bench(tmp_path)
     look, may_look = at.spool.find_left, threading.Event()
 
@@ -223,7 +227,7 @@ async def test_what_dead_processes_left_is_looked_for_beside_the_loop(tmp_path: 
 
 
 async def test_what_memory_was_short_for_waits_and_is_then_kept_as_text(tmp_path: Path) -> None:
-    """The next time it would be short again, and those behind it would never be stored."""
+    """Memory would be short again, and later segments would never be stored."""
     at = bench(tmp_path)
     at.flush_side.failures = [MemoryError(), MemoryError()]
     at.flush_side.only_in_trouble = b"[1]"
@@ -241,7 +245,7 @@ async def test_what_memory_was_short_for_waits_and_is_then_kept_as_text(tmp_path
 async def test_at_the_end_what_memory_was_short_for_costs_no_other_its_last_chance(
     tmp_path: Path,
 ) -> None:
-    """There is no later: those behind it are stored though it is not."""
+    """At the end there is no later try, so the segments behind it are stored now."""
     at = bench(tmp_path)
     at.flush_side.failures = [MemoryError()] * 9
     at.flush_side.only_in_trouble = b"[1]"
@@ -256,7 +260,7 @@ async def test_at_the_end_what_memory_was_short_for_costs_no_other_its_last_chan
 async def test_a_flush_with_nothing_to_store_says_nothing_about_what_storing_costs(
     tmp_path: Path,
 ) -> None:
-    """Nor does one that fails: else SHUTDOWN would listen until there is no time left to store."""
+    """Neither does a failed one: SHUTDOWN would listen until no time is left to store."""
     at = bench(tmp_path)
     await at.batches.flush_all(FlushReason.END, steady_ms() + 5_000)
     assert at.batches.store_cost_ms == FIRST_STORE_MS
@@ -269,7 +273,7 @@ async def test_a_flush_with_nothing_to_store_says_nothing_about_what_storing_cos
 
 
 async def test_a_store_frozen_half_way_leaves_the_shutdown_window_its_time(tmp_path: Path) -> None:
-    """Minutes pass between two invocations; a window that believed them would not listen at all."""
+    """Minutes may pass in a freeze. If they counted, the receiver would not listen at all."""
     at = bench(tmp_path)
     at.flush_side.may_store.clear()
     at.batches.append(b"[1]", 1)
@@ -281,7 +285,7 @@ async def test_a_store_frozen_half_way_leaves_the_shutdown_window_its_time(tmp_p
 
 
 async def test_what_comes_while_the_last_commit_hangs_is_stored(tmp_path: Path) -> None:
-    """The platform was told 200; a catalog's silence may not cost it."""
+    """The platform got its 200, so a hanging catalog must not lose the delivery."""
     at = bench(tmp_path)
     at.flush_side.may_commit.clear()
     at.batches.append(b"[1]", 1)
@@ -293,7 +297,7 @@ async def test_what_comes_while_the_last_commit_hangs_is_stored(tmp_path: Path) 
 
 
 async def test_one_refusal_at_shutdown_is_tried_again_within_the_window(tmp_path: Path) -> None:
-    """There is no later: the environment and its /tmp are about to go."""
+    """There is no later try: the environment and its /tmp end soon."""
     at = bench(tmp_path)
     at.flush_side.failures = [DestinationError("503"), DestinationError("503")]
     at.batches.append(b"[1]", 1)
@@ -302,7 +306,7 @@ async def test_one_refusal_at_shutdown_is_tried_again_within_the_window(tmp_path
 
 
 async def test_a_batch_that_breaks_us_blocks_no_other_at_shutdown(tmp_path: Path) -> None:
-    """It stays in the spool; the ones behind it are stored."""
+    """It stays in the spool, and the batches behind it are stored."""
     at = bench(tmp_path)
     for body in (b"bad", b"good", b"better"):
         at.spool.append(body, 1, 1)
@@ -313,7 +317,7 @@ async def test_a_batch_that_breaks_us_blocks_no_other_at_shutdown(tmp_path: Path
 
 
 async def test_a_folder_replaced_by_a_file_stops_nothing(tmp_path: Path) -> None:
-    """Whatever the function does in /tmp, a batch that is safe is done with."""
+    """A batch that is safe is finished, whatever the function does in /tmp."""
     at = bench(tmp_path)
     at.batches.append(b"[1]", 1)
     shutil.rmtree(tmp_path / "otlp2parquet_ext")
@@ -327,7 +331,7 @@ async def test_a_folder_replaced_by_a_file_stops_nothing(tmp_path: Path) -> None
 async def test_a_destination_that_is_silent_is_in_trouble_until_it_answers(
     tmp_path: Path, work: str
 ) -> None:
-    """No error comes from it, only time goes by: one invocation is held for it, not every one."""
+    """It raises no error, so only time shows it. One invocation is held for it, not every one."""
     at = bench(tmp_path)
     answer = getattr(at.flush_side, work)
     answer.clear()
@@ -340,7 +344,7 @@ async def test_a_destination_that_is_silent_is_in_trouble_until_it_answers(
 
 
 def direct(folder: Path, **variables: str) -> Bench:
-    """Set up a destination that saves what only serves a later commit."""
+    """Set up a destination that omits descriptors when a commit follows."""
     at = bench(folder, MAX_ITEMS="1", **variables)
     at.flush_side.direct = True
     return at
@@ -349,7 +353,7 @@ def direct(folder: Path, **variables: str) -> Bench:
 async def test_a_batch_whose_commit_follows_stays_in_the_spool_until_it_has_landed(
     tmp_path: Path,
 ) -> None:
-    """Until then nothing else tells of its file: a crash has to find it in the spool."""
+    """Until the commit nothing else names its file, so a crash has to find it in the spool."""
     at = direct(tmp_path)
     at.flush_side.may_commit.clear()
     at.batches.append(b"[1]", 1)
@@ -363,7 +367,7 @@ async def test_a_batch_whose_commit_follows_stays_in_the_spool_until_it_has_land
 
 
 async def test_a_batch_that_has_to_wait_for_its_commit_is_safe_without_it(tmp_path: Path) -> None:
-    """Within the commit interval, or while another commit is under way, it is told of at once."""
+    """Within the commit interval, or during another commit, it gets a descriptor at once."""
     at = direct(tmp_path, OTLP2PARQUET_COMMIT_INTERVAL_MS="60000")
     at.batches.append(b"[1]", 1)
     await until(lambda: at.flush_side.follows == [True])
@@ -377,7 +381,7 @@ async def test_a_batch_that_has_to_wait_for_its_commit_is_safe_without_it(tmp_pa
 async def test_a_batch_whose_commit_failed_is_made_safe_without_it(
     tmp_path: Path, refusal: Exception, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """And leaves the spool; only what is somebody's fault is worth a line."""
+    """It also leaves the spool. Only a failure with a cause is logged."""
     at = direct(tmp_path)
     at.flush_side.refusals = [refusal]
     at.batches.append(b"[1]", 1)
@@ -390,7 +394,7 @@ async def test_a_batch_whose_commit_failed_is_made_safe_without_it(
 async def test_shutdown_does_not_wait_for_a_commit_that_hangs_to_make_a_batch_safe(
     tmp_path: Path,
 ) -> None:
-    """Two seconds later we are killed, and the spool with us."""
+    """Two seconds later Lambda kills the process, and the spool is lost."""
     at = direct(tmp_path)
     at.flush_side.may_commit.clear()
     at.batches.append(b"[1]", 1)
@@ -404,7 +408,7 @@ async def test_shutdown_does_not_wait_for_a_commit_that_hangs_to_make_a_batch_sa
 async def test_a_batch_that_cannot_be_mapped_is_kept_as_text(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """A bug of ours may cost columns, but no telemetry."""
+    """A bug of ours may lose columns, but no telemetry."""
     at = bench(tmp_path)
     at.flush_side.failures = [ValueError("a bug")]
     at.batches.append(b"[1]", 1)
@@ -418,7 +422,7 @@ async def test_a_batch_that_cannot_be_mapped_is_kept_as_text(
 async def test_a_batch_that_cannot_even_be_kept_as_text_is_counted_and_blocks_no_other(
     tmp_path: Path,
 ) -> None:
-    """Its row says why; those behind it are stored."""
+    """Its row has the reason, and the batches behind it are stored."""
     at = bench(tmp_path)
     at.flush_side.failures = [ValueError("a bug") for _ in range(6)]
     at.batches.append(b"[1]", 1)
@@ -434,7 +438,7 @@ async def test_a_batch_that_cannot_even_be_kept_as_text_is_counted_and_blocks_no
 async def test_a_destination_that_failed_holds_no_invocation_until_it_works_again(
     tmp_path: Path,
 ) -> None:
-    """Not even when its pause is over: it is tried again beside invocations, at nobody's cost."""
+    """Even after its pause it is tried again during invocations, without a hold."""
     at = bench(tmp_path, MAX_ITEMS="1")
     at.flush_side.failures = [DestinationError("down")]
     at.batches.append(b"[1]", 1)
@@ -451,7 +455,7 @@ async def test_a_destination_that_failed_holds_no_invocation_until_it_works_agai
 
 
 async def test_others_who_are_faster_are_no_reason_to_hold_nobody_for_long(tmp_path: Path) -> None:
-    """What is stored is safe, and the next commit goes out when the pause is over."""
+    """The stored files are safe, and the next commit is sent after the pause."""
     at = direct(tmp_path)
     at.flush_side.refusals = [BusyError("others were faster")]
     at.batches.append(b"[1]", 1)
@@ -465,7 +469,7 @@ async def test_others_who_are_faster_are_no_reason_to_hold_nobody_for_long(tmp_p
 async def test_what_a_freeze_broke_is_tried_again_at_once_and_is_nobodys_fault(
     tmp_path: Path,
 ) -> None:
-    """A connection dies while we are frozen; the environment may be frozen again in a moment."""
+    """A connection breaks in a freeze, and the next freeze may come in a moment."""
     at = bench(tmp_path, MAX_ITEMS="1")
     at.flush_side.may_store.clear()
     at.flush_side.failures = [DestinationError("connection reset")]
@@ -479,7 +483,7 @@ async def test_what_a_freeze_broke_is_tried_again_at_once_and_is_nobodys_fault(
 
 
 async def test_nobody_is_held_for_the_retries_of_a_request_that_failed(tmp_path: Path) -> None:
-    """They may take a second, and succeed: then it is good enough again."""
+    """Retries may take a second and succeed. Then holds are allowed again."""
     at = bench(tmp_path)
     at.flush_side.may_store.clear()
     at.batches.append(b"[1]", 1)
@@ -495,7 +499,7 @@ async def test_nobody_is_held_for_the_retries_of_a_request_that_failed(tmp_path:
 
 
 async def test_retries_in_the_last_flush_are_waited_for(tmp_path: Path) -> None:
-    """There is no later."""
+    """There is no later try."""
     at = bench(tmp_path)
     at.flush_side.may_store.clear()
     at.batches.append(b"[1]", 1)
@@ -508,14 +512,14 @@ async def test_retries_in_the_last_flush_are_waited_for(tmp_path: Path) -> None:
 
 
 async def test_a_store_under_way_for_long_holds_no_invocation(tmp_path: Path) -> None:
-    """It has been silent through a long function already; its end would be waited for in vain."""
+    """It was silent through a long function already, so a hold would time out."""
     at = bench(tmp_path, MAX_ITEMS="1")
     at.flush_side.may_store.clear()
     at.batches.append(b"[1]", 1)
     assert at.batches.may_hold
     at.batches._state.storing._began_ms -= 1_001
     held = [at.batches.may_hold]
-    at.batches.thawed()  # the time before was frozen, and says nothing
+    at.batches.thawed()  # the time before was frozen, and does not count
     assert [*held, at.batches.may_hold] == [False, True]
     at.flush_side.may_store.set()
 
@@ -523,7 +527,7 @@ async def test_a_store_under_way_for_long_holds_no_invocation(tmp_path: Path) ->
 async def test_a_batch_that_awaits_its_commit_through_a_long_freeze_is_stored_again(
     tmp_path: Path,
 ) -> None:
-    """Its file may be gone by then; a commit that leaves it out may not take the rows along."""
+    """Its file may be deleted by then, and a commit without it must not lose the rows."""
     at = direct(tmp_path)
     at.flush_side.may_commit.clear()
     at.batches.append(b"[1]", 1)
@@ -542,7 +546,7 @@ async def test_a_batch_that_awaits_its_commit_through_a_long_freeze_is_stored_ag
 async def test_a_store_that_only_waits_is_given_up_where_no_time_is_left_for_it(
     tmp_path: Path, event: str
 ) -> None:
-    """Its connection died in the freeze, or the destination is back and knows nothing of it."""
+    """Its connection broke in the freeze, or the destination restarted and forgot it."""
     at = bench(tmp_path, MAX_ITEMS="1")
     hangs = at.flush_side.may_store
     hangs.clear()
@@ -557,7 +561,7 @@ async def test_a_store_that_only_waits_is_given_up_where_no_time_is_left_for_it(
         await at.batches.flush_all(FlushReason.SHUTDOWN, steady_ms() + 2_000)
     await until(lambda: at.flush_side.bodies == [b"[1]"])
     await until(lambda: not at.spool.sealed)
-    hangs.set()  # what the old thread does at last changes nothing
+    hangs.set()  # the late result of the old thread is ignored
     await asyncio.sleep(0.02)
     assert at.flush_side.bodies == [b"[1]"]
 
@@ -565,7 +569,10 @@ async def test_a_store_that_only_waits_is_given_up_where_no_time_is_left_for_it(
 async def test_a_batch_that_waits_for_the_rehearsal_is_stored_before_memory_is_given_back(
     tmp_path: Path,
 ) -> None:
-    """On 0.07 of a CPU giving back takes 0.3 s: of the two that SHUTDOWN leaves, or of a hold."""
+    """Giving back takes 0.3 s on 0.07 of a CPU.
+
+    Too much of a hold, or of SHUTDOWN's two seconds.
+    """
     at = bench(tmp_path, MAX_ITEMS="1")
     at.batches.preload()
     at.batches.append(b"[1]", 1)
@@ -576,7 +583,7 @@ async def test_a_batch_that_waits_for_the_rehearsal_is_stored_before_memory_is_g
 
 
 async def test_memory_is_given_back_where_no_batch_comes(tmp_path: Path) -> None:
-    """An idle environment's is the function's."""
+    """The function needs the memory of an idle environment."""
     at = bench(tmp_path)
     at.flush_side.may_rehearse.set()
     at.batches.preload()
@@ -585,7 +592,7 @@ async def test_memory_is_given_back_where_no_batch_comes(tmp_path: Path) -> None
 
 
 async def test_not_every_thaw_gives_a_store_up(tmp_path: Path) -> None:
-    """Each that was holds a batch until its request has timed out; memory has a bound."""
+    """Each abandoned store holds a batch until its request times out, and memory is bounded."""
     at = bench(tmp_path, MAX_ITEMS="1")
     at.flush_side.may_store.clear()
     at.batches.append(b"[1]", 1)
@@ -600,7 +607,7 @@ async def test_not_every_thaw_gives_a_store_up(tmp_path: Path) -> None:
 
 
 async def test_a_store_that_works_is_not_given_up(tmp_path: Path) -> None:
-    """On a small share of a CPU an encoding takes long; beginning anew would take longer."""
+    """On a small share of a CPU encoding takes long, and a new attempt would take longer."""
     at = bench(tmp_path, MAX_ITEMS="1")
     busy = threading.Event()
 
@@ -622,7 +629,7 @@ async def test_a_store_that_works_is_not_given_up(tmp_path: Path) -> None:
 
 
 async def test_what_a_failed_store_held_is_let_go_at_once(tmp_path: Path) -> None:
-    """Thirty megabytes a try, until the collector comes by, are more than a small function has."""
+    """A small function lacks thirty megabytes a try until the garbage collector runs."""
 
     class Held:
         """Stands for the columns and the file of a batch."""
@@ -667,7 +674,7 @@ async def _nothing() -> None:
 
 
 async def test_a_loss_is_told_before_the_environment_ends(tmp_path: Path) -> None:
-    """The spool was full until the last moment: its row is told before the rest is stored."""
+    """The spool was full until the last moment: the row of losses is stored first."""
     at = bench(tmp_path)
     at.spool._capacity_bytes, at.spool._memory_capacity_bytes = 700, 0
     at.batches.append(b"1" * 500, 1)
@@ -680,9 +687,9 @@ async def test_a_loss_is_told_before_the_environment_ends(tmp_path: Path) -> Non
 async def test_what_is_owed_to_one_destination_keeps_nothing_from_the_others(
     tmp_path: Path,
 ) -> None:
-    """It waits in the spool, goes out when that one is back, and is gone from the spool then."""
+    """It waits in the spool, is sent when that destination works, and then leaves the spool."""
     at = bench(tmp_path)
-    at.flush_side.lacking = [("tap",), ("tap",), ("tap",)]  # two stores, and the first settling
+    at.flush_side.lacking = [("tap",), ("tap",), ("tap",)]  # two stores, and the first redelivery
     for body in (b"[1]", b"[2]"):
         at.batches.append(body, 1)
         await at.batches.flush_all(FlushReason.END, steady_ms() + 5_000)
@@ -696,7 +703,7 @@ async def test_what_is_owed_to_one_destination_keeps_nothing_from_the_others(
 
 
 async def test_what_is_owed_is_tried_once_more_at_the_end(tmp_path: Path) -> None:
-    """There is no later, however long the destination was to be left alone."""
+    """There is no later try, so the pause of the destination does not count."""
     at = bench(tmp_path)
     at.flush_side.lacking = [("tap",)]
     at.batches.append(b"[1]", 1)
@@ -706,7 +713,7 @@ async def test_what_is_owed_is_tried_once_more_at_the_end(tmp_path: Path) -> Non
 
 
 async def test_a_batch_that_is_owed_and_waits_for_its_commit_stays_for_both(tmp_path: Path) -> None:
-    """Whichever comes first is not the last."""
+    """It leaves the spool after the later of the two."""
     at = bench(tmp_path, OTLP2PARQUET_COMMIT_INTERVAL_MS="0")
     at.flush_side.direct = True
     at.flush_side.lacking = [("tap",)]
@@ -721,7 +728,7 @@ async def test_a_batch_that_is_owed_and_waits_for_its_commit_stays_for_both(tmp_
 
 
 async def test_what_is_owed_makes_room_before_what_nobody_has(tmp_path: Path) -> None:
-    """A destination in trouble costs itself its telemetry, and not the others theirs."""
+    """A failing destination loses its own telemetry, and the others lose nothing."""
     at = bench(tmp_path, OTLP2PARQUET_SPOOL_FULL="newest")
     at.spool = Spool(tmp_path / "small", 300_000, 0)
     settings = load({"OTLP2PARQUET_DESTINATION": "file:///x", "TIMEOUT_MS": "900000"})[0]

@@ -1,4 +1,4 @@
-"""When to try again, and when to hold an invocation: plain numbers in and out."""
+"""When to try again, and when to hold an invocation: numbers in, numbers out."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from otlp2parquet_ext.flush.health import (
 
 
 def test_retries_back_off_and_have_a_longest_pause() -> None:
-    """A destination that is down all night is not hammered, and not forgotten."""
+    """A destination that is down all night is tried rarely, but never forgotten."""
     retry = Retry()
     assert retry.wait_ms(0) == 0
     pauses = []
@@ -31,7 +31,7 @@ def test_retries_back_off_and_have_a_longest_pause() -> None:
 
 
 def test_commits_are_spaced_and_none_is_due_without_a_file() -> None:
-    """A table takes about five commits a second from everyone together."""
+    """A table takes about five commits a second from all writers together."""
     commits = CommitSchedule(interval_ms=5_000)
     assert commits.due_in_ms(100_000) is None
     commits.changed()
@@ -45,7 +45,7 @@ def test_commits_are_spaced_and_none_is_due_without_a_file() -> None:
 
 
 def test_what_is_stored_during_a_commit_waits_for_the_next_one() -> None:
-    """It may have come too late for the snapshot that is being made."""
+    """It may be too late for the snapshot of this commit."""
     commits = CommitSchedule(interval_ms=0)
     commits.changed()
     commits.begun()
@@ -59,7 +59,7 @@ HOUR_MS = 3_600_000
 
 @given(st.integers(0, 2 * HOUR_MS), st.integers(0, 40))
 def test_a_clock_that_was_set_back_ends_every_wait(back_ms: int, failures: int) -> None:
-    """A restored snapshot is hours older than it thinks; nothing may wait for the old time."""
+    """The clock of a restored snapshot is hours late, and no work may wait for the old time."""
     now_ms = 10 * HOUR_MS
     retry, commits = Retry(), CommitSchedule(interval_ms=5_000)
     for _ in range(failures):
@@ -74,7 +74,7 @@ def test_a_clock_that_was_set_back_ends_every_wait(back_ms: int, failures: int) 
 
 @given(st.integers(0, 30), st.integers(0, FIRST_RETRY_MS - 1))
 def test_who_loses_a_race_waits_a_little_more_than_who_fails(failures: int, jitter_ms: int) -> None:
-    """Many environments lose to one at the same moment; they may not all come back at once."""
+    """Many environments lose to one at the same moment, and must not all come back at once."""
     failed, postponed = Retry(), Retry()
     for _ in range(failures + 1):
         failed.failed(0)
@@ -83,7 +83,7 @@ def test_who_loses_a_race_waits_a_little_more_than_who_fails(failures: int, jitt
 
 
 def test_a_destination_without_history_gets_one_trial_hold() -> None:
-    """Somebody has to find out; a rare short invocation could not flush otherwise at all."""
+    """Without it the first flush of a rare short invocation could never finish."""
     assert DestinationHealth().may_hold(0)
 
 
@@ -102,7 +102,7 @@ def test_holds_that_time_out_become_rare() -> None:
 
 
 def test_only_work_that_would_fit_a_hold_ends_the_distrust() -> None:
-    """A destination that takes two seconds each time would bill one of them each time."""
+    """A destination that takes two seconds each time would bill a second of hold each time."""
     health = DestinationHealth()
     health.hold_ended(0, flushed=False)
     health.worked(Work.STORE, LONGEST_HOLD_MS + 1)
@@ -112,7 +112,7 @@ def test_only_work_that_would_fit_a_hold_ends_the_distrust() -> None:
 
 
 def test_a_flush_that_ended_in_its_hold_ends_the_distrust() -> None:
-    """The next one that is in vain waits a minute again, not an hour."""
+    """After the next hold that times out the delay is a minute again, not an hour."""
     health = DestinationHealth()
     for _ in range(9):
         health.hold_ended(0, flushed=False)
@@ -123,9 +123,10 @@ def test_a_flush_that_ended_in_its_hold_ends_the_distrust() -> None:
 
 
 def test_a_hold_that_our_own_imports_took_says_nothing_of_the_destination() -> None:
-    """At a fourteenth of a CPU the first hold is too short for them; who froze then would lose all.
+    """On a fourteenth of a CPU the first hold is too short for them.
 
-    Twice, for what never gets loaded may not be waited for again and again.
+    A freeze then would lose all telemetry. The rule applies twice, because libraries that never
+    load must not be waited for again and again.
     """
     health = DestinationHealth()
     for _ in range(HOLDS_FOR_IMPORTS):
@@ -136,7 +137,7 @@ def test_a_hold_that_our_own_imports_took_says_nothing_of_the_destination() -> N
 
 
 def test_work_that_fails_holds_no_invocation_and_is_logged_once() -> None:
-    """The first failure in a row is news, and so is the success that ends them."""
+    """The first failure in a row is logged, and the success that ends them."""
     health = DestinationHealth()
     assert [health.failed(Work.STORE, 0) for _ in range(3)] == [True, False, False]
     assert not health.may_hold(LONGEST_RETRY_MS)  # its delay is over, and it still fails
@@ -145,7 +146,7 @@ def test_work_that_fails_holds_no_invocation_and_is_logged_once() -> None:
 
 
 def test_contention_delays_the_next_try_and_is_no_failure() -> None:
-    """Other writers were faster: the commit works, a little later."""
+    """Other writers were faster. The commit succeeds a little later."""
     health = DestinationHealth()
     health.contended(Work.COMMIT, 0, 7)
     assert health.wait_ms(Work.COMMIT, 0) == FIRST_RETRY_MS + 7
@@ -155,7 +156,7 @@ def test_contention_delays_the_next_try_and_is_no_failure() -> None:
 
 
 def test_a_destination_that_only_lags_behind_costs_no_invocation_its_hold() -> None:
-    """Redelivery goes on beside everything else."""
+    """Redelivery runs at the same time as other work."""
     health = DestinationHealth()
     health.delayed(Work.REDELIVER, 0)
     assert health.may_hold(0)

@@ -1,4 +1,4 @@
-"""What comes in: in the spool, or counted as lost where it outlives us, until a row says so."""
+"""Incoming bodies: in the spool, or counted as lost in a durable place until a row counts them."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ def intake(
     *,
     drops_oldest: bool = False,
 ) -> tuple[Intake, Spool]:
-    """Open one over a real spool."""
+    """Open an intake over a real spool."""
     spool = Spool(folder, capacity_bytes, memory_bytes)
     return Intake(spool, SegmentQueue(spool), drops_oldest=drops_oldest), spool
 
 
 def take_over(taken: Intake) -> int:
-    """Own what dead processes left."""
+    """Own the segments of dead processes."""
     return taken.adopt(taken._spool.find_left())
 
 
@@ -48,7 +48,7 @@ def bodies_of(spool: Spool) -> list[bytes]:
 
 
 def losses_in(bodies: list[bytes]) -> dict[str, tuple[int, int]]:
-    """Return (records, bytes) by reason, as the rows among `bodies` tell them."""
+    """Return (records, bytes) by reason, from the rows of losses among `bodies`."""
     events: list[dict[str, Any]] = [event for body in bodies for event in json.loads(body)]
     told: dict[str, tuple[int, int]] = {}
     for event in events:
@@ -66,7 +66,7 @@ def padded(number: int) -> bytes:
 
 
 def test_what_finds_no_room_is_told_before_anything_else(tmp_path: Path) -> None:
-    """A full spool may never be emptied in what time is left; its row needs no room in it."""
+    """A full spool may not become empty in the remaining time, so the row needs no room in it."""
     taken, spool = intake(tmp_path, capacity_bytes=3_000)
     for number in range(5):
         taken.append(padded(number), 1)
@@ -78,7 +78,7 @@ def test_what_finds_no_room_is_told_before_anything_else(tmp_path: Path) -> None
 
 
 def test_the_oldest_makes_room_where_the_user_wants_the_newest(tmp_path: Path) -> None:
-    """The newest lines say what is wrong now; what gave way for them is counted all the same."""
+    """The newest lines show the present problem. The dropped ones are counted."""
     taken, spool = intake(tmp_path, capacity_bytes=4_500, drops_oldest=True)
     for number in range(8):
         taken.append(padded(number), 1)
@@ -90,7 +90,7 @@ def test_the_oldest_makes_room_where_the_user_wants_the_newest(tmp_path: Path) -
 
 
 def test_the_oldest_in_memory_makes_room_a_part_at_a_time(tmp_path: Path) -> None:
-    """Where there is no disk all that is kept is a few megabytes; not all of it goes for a line."""
+    """Without a disk there are a few megabytes; one line must not evict all of them."""
     blocker = tmp_path / "file"
     blocker.write_text("")
     taken, spool = intake(blocker, memory_bytes=8_000, drops_oldest=True)
@@ -103,7 +103,7 @@ def test_the_oldest_in_memory_makes_room_a_part_at_a_time(tmp_path: Path) -> Non
 
 
 def test_a_segment_that_is_being_stored_makes_no_room(tmp_path: Path) -> None:
-    """It is read on another thread, and may be safe in a moment."""
+    """Another thread reads it, and it may be safe in a moment."""
     spool = Spool(tmp_path, 2_500, 0)
     queue = SegmentQueue(spool)
     taken = Intake(spool, queue, drops_oldest=True)
@@ -119,13 +119,13 @@ def test_a_segment_that_is_being_stored_makes_no_room(tmp_path: Path) -> None:
 
 
 def test_the_events_of_a_recovered_segment_that_makes_room_are_counted(tmp_path: Path) -> None:
-    """Nobody has counted them yet in this process."""
+    """This process has not counted them yet."""
     first = Spool(tmp_path, 1 << 20, 0)
     three = b"[" + b",".join([padded(0)[1:-1]] * 3) + b"]"
     first.append(three, 1, 3)
     first.seal()
     for descriptor in first._folders._locks.values():
-        os.close(descriptor)  # what the kernel does when a process dies
+        os.close(descriptor)  # as the kernel does when a process ends
     taken, spool = intake(tmp_path, capacity_bytes=4_500, drops_oldest=True)
     assert take_over(taken) == 1
     for number in range(3):
@@ -135,7 +135,7 @@ def test_the_events_of_a_recovered_segment_that_makes_room_are_counted(tmp_path:
 
 
 def test_losses_of_a_killed_process_are_told_by_the_next_one(tmp_path: Path) -> None:
-    """Counted is only what somebody can still read after SIGKILL."""
+    """A count is useful only if another process can read it after SIGKILL."""
     code = (
         "import os, signal, sys\n"
         "from pathlib import Path\n"
@@ -162,7 +162,7 @@ def test_losses_of_a_killed_process_are_told_by_the_next_one(tmp_path: Path) -> 
 
 
 def test_what_was_only_in_memory_when_a_process_was_killed_is_told_as_lost(tmp_path: Path) -> None:
-    """It was acknowledged, so nobody sends it again; what was stored by then is not counted."""
+    """It was acknowledged, so it is never sent again. Bodies stored before are not counted."""
     code = (
         "import os, signal, sys\n"
         "from pathlib import Path\n"
@@ -191,7 +191,7 @@ def test_what_was_only_in_memory_when_a_process_was_killed_is_told_as_lost(tmp_p
 
 
 def test_losses_passed_from_one_dead_process_to_the_next_are_counted_once(tmp_path: Path) -> None:
-    """The folder of the first stays while its segments do; its tally is in the second's by then."""
+    """The folder of the first process stays with its segments; the second one has its count."""
     first, spool = intake(tmp_path)
     first.append(padded(0), 1)
     first.lose("gone", 3, 5)
@@ -206,7 +206,7 @@ def test_losses_passed_from_one_dead_process_to_the_next_are_counted_once(tmp_pa
 
 
 def test_losses_of_many_dead_processes_are_all_told(tmp_path: Path) -> None:
-    """Their folders are taken over a part at a time, by whoever discards the last segment."""
+    """Folders are taken over in parts, when the last segment of a part is discarded."""
     for _ in range(RECOVERED + 5):
         dead, spool = intake(tmp_path)
         dead.append(padded(0), 1)
@@ -225,13 +225,13 @@ def test_losses_of_many_dead_processes_are_all_told(tmp_path: Path) -> None:
 
 
 def die(spool: Spool) -> None:
-    """Do what the kernel does when a process dies: its locks are given up."""
+    """Release the locks, as the kernel does when a process ends."""
     for descriptor in spool._folders._locks.values():
         os.close(descriptor)
 
 
 def test_a_loss_that_was_told_is_not_told_again(tmp_path: Path) -> None:
-    """The tally is cleared with the row."""
+    """The count is cleared together with the row."""
     first, spool = intake(tmp_path)
     first.lose("gone", 1, 1)
     first.seal()
@@ -242,7 +242,7 @@ def test_a_loss_that_was_told_is_not_told_again(tmp_path: Path) -> None:
 
 
 def test_however_many_reasons_there_are_the_tally_has_room_for_them() -> None:
-    """An error's text may be of any length and never the same; the count is of a fixed size."""
+    """Error texts have any length and may all differ; the count has a fixed size."""
     losses = Losses()
     for number in range(100):
         losses.add(f"{number} " + "ö" * 10_000, 10**15, 10**15)
@@ -259,7 +259,10 @@ def test_a_tally_that_is_none_is_no_loss(content: bytes) -> None:
 
 
 def test_a_segment_that_waited_long_for_its_commit_is_stored_again(tmp_path: Path) -> None:
-    """Frozen before its commit: its file may have been cleaned away, but it is still here."""
+    """A freeze came before its commit.
+
+    A sweep may have deleted its file, but the segment is here.
+    """
     spool = Spool(tmp_path, 1 << 20, 0)
     queue = SegmentQueue(spool)
     spool.append(b"[1]", 1, 1)
@@ -276,7 +279,10 @@ def test_a_segment_that_waited_long_for_its_commit_is_stored_again(tmp_path: Pat
 def test_what_has_not_arrived_at_the_end_is_told_by_who_lacks_it(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """The environment may take /tmp along: what waits, what is buffered, and what one lacks."""
+    """Lambda may delete /tmp.
+
+    Waiting segments, the open one, and those that a destination lacks.
+    """
     spool = Spool(tmp_path, 1 << 20, 0)
     queue = SegmentQueue(spool)
     taken = Intake(spool, queue, drops_oldest=False)
@@ -306,7 +312,7 @@ def test_what_has_not_arrived_at_the_end_is_told_by_who_lacks_it(
 
 
 def test_a_dropped_delivery_that_is_sent_ten_times_is_counted_once(tmp_path: Path) -> None:
-    """The platform repeats what it saw no answer to; the table says how many records are lost."""
+    """The platform repeats an unanswered delivery, and the table has the number of lost records."""
     taken, spool = intake(tmp_path, 1_200)
     taken.append(padded(0), 1)
     for _ in range(10):
@@ -318,7 +324,7 @@ def test_a_dropped_delivery_that_is_sent_ten_times_is_counted_once(tmp_path: Pat
 
 
 def test_what_a_refused_report_says_is_told_once_something_is_taken(tmp_path: Path) -> None:
-    """By a destination that is alone; until then it outlives us, and makes no report of its own."""
+    """With one destination, a refused report stays on disk until then, and causes no new report."""
     taken, spool = intake(tmp_path)
     taken.lose("the server refused", 7, 70)
     taken.seal()
@@ -335,7 +341,7 @@ def test_what_a_refused_report_says_is_told_once_something_is_taken(tmp_path: Pa
 
 
 def test_what_a_refused_report_says_outlives_us(tmp_path: Path) -> None:
-    """The next process tells it, should this one be killed before anything is taken."""
+    """If this process is killed before any report is accepted, the next one reports it."""
     taken, spool = intake(tmp_path)
     taken.lose("the server refused", 7, 70)
     taken.seal()
@@ -343,7 +349,7 @@ def test_what_a_refused_report_says_outlives_us(tmp_path: Path) -> None:
     taken.report_later(report)
     spool.discard(report)
     for descriptor in spool._folders._locks.values():
-        os.close(descriptor)  # as death does
+        os.close(descriptor)  # as the end of the process does
     later, others = intake(tmp_path)
     take_over(later)
     later.seal()

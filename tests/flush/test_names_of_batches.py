@@ -1,4 +1,4 @@
-"""A segment is the same batch in every life: its files are written once, whoever writes them."""
+"""A segment is the same batch in every process, so its files are written once."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def delivery(number: int) -> bytes:
 
 
 class Life:
-    """A process's spool and flush side, of one environment with its /tmp and its lake."""
+    """The spool and flush side of one process, in an environment with its /tmp and its lake."""
 
     def __init__(self, folder: Path, instance_id: str) -> None:
         environ = {"OTLP2PARQUET_DESTINATION": f"file://{folder}/lake"}
@@ -36,7 +36,7 @@ class Life:
         self.spool.set_preamble([context_note(EnvironmentContext(instance_id=instance_id))])
 
     def store_all(self, *, discards: bool) -> None:
-        """Store what is sealed; a process that dies early does not discard it."""
+        """Store the sealed segments; a process that ends early does not discard them."""
         self.spool.seal()
         for segment in list(self.spool.sealed):
             self._side.store(segment)
@@ -45,7 +45,10 @@ class Life:
 
 
 def first_life(folder: Path) -> None:
-    """Take and store two batches; take a third delivery; die before anything is discarded."""
+    """Accept and store two batches; accept a third delivery.
+
+    End before any segment is discarded.
+    """
     life = Life(folder, "first")
     for number in (1, 2):
         life.spool.append(delivery(number), NOW_US + number, 1)
@@ -62,13 +65,13 @@ def files(folder: Path) -> dict[str, int]:
 
 
 def killed_after_storing(folder: Path) -> None:
-    """Let a real process be the first life."""
+    """Run the first life in a real process."""
     died = subprocess.run([sys.executable, __file__, folder], check=False)
     assert died.returncode == -signal.SIGKILL
 
 
 def test_what_was_stored_before_a_kill_gets_the_same_names_after_it(tmp_path: Path) -> None:
-    """When a body was received is part of the name, and stands in the segment itself."""
+    """The time of receipt is part of the name, and the segment itself has it."""
     killed_after_storing(tmp_path)
     before = files(tmp_path)
     assert sorted(before.values()) == [1, 1]
@@ -81,7 +84,7 @@ def test_what_was_stored_before_a_kill_gets_the_same_names_after_it(tmp_path: Pa
 
 
 def test_a_delivery_that_is_repeated_after_a_kill_is_recognised(tmp_path: Path) -> None:
-    """Its answer may have died with the process; it comes again later, into another segment."""
+    """Its answer may be lost with the process, so it comes again, for another segment."""
     killed_after_storing(tmp_path)
     life = Life(tmp_path, "second")
     life.spool.recover()
@@ -94,7 +97,7 @@ def test_a_delivery_that_is_repeated_after_a_kill_is_recognised(tmp_path: Path) 
 def test_a_delivery_that_is_repeated_after_its_batch_was_stored_is_recognised(
     tmp_path: Path,
 ) -> None:
-    """The platform repeats a delivery minutes later: its segment is gone by then."""
+    """The platform may repeat a delivery minutes later, when its segment is deleted."""
     life = Life(tmp_path, "only")
     for received_us in (NOW_US, NOW_US + 60_000_000):
         life.spool.append(delivery(1), received_us, 1)

@@ -56,7 +56,7 @@ def test_two_environments_that_were_told_the_same_both_have_their_rows(tmp_path:
 def test_a_batch_nobody_wants_is_safe_and_no_file(
     tmp_path: Path, scheme: str, *, commit_follows: bool
 ) -> None:
-    """Its segment may be discarded, and nothing waits for a commit."""
+    """Its segment may be discarded, and no commit is due for it."""
     url = f"{scheme}://{tmp_path}/lake"
     settings = load({"OTLP2PARQUET_DESTINATION": url, "OTLP2PARQUET_EXCLUDE": "function"})[0]
     spool = Spool(tmp_path / "spool", 1 << 20, 0)
@@ -104,7 +104,7 @@ class Side:
     url: str
 
     def flush(self) -> None:
-        """Seal what waits, and store it twice, as after a crash."""
+        """Seal the open segment, and store it twice, as after a crash."""
         segment = self.spool.seal()
         assert segment is not None
         for _ in range(2):
@@ -129,7 +129,7 @@ def side(folder: Path, **variables: str) -> Side:
 
 
 def test_what_lambda_and_the_sdk_say_of_an_invocation_joins(tmp_path: Path) -> None:
-    """One table of logs for both, one resource, one request id, one trace."""
+    """Both have one table of logs, one resource, one request id, one trace."""
     at = side(tmp_path)
     at.spool.append(b"[" + START + b"," + BODY[1:], 1, 2)
     at.spool.append(otlp_logs("from the SDK"), 1, 1, FrameKind.OTLP_LOGS)
@@ -148,7 +148,7 @@ def test_what_lambda_and_the_sdk_say_of_an_invocation_joins(tmp_path: Path) -> N
 
 
 def test_spans_are_derived_where_they_are_wanted_and_closed_at_the_end(tmp_path: Path) -> None:
-    """An invocation that never ended has a span, too, with the SHUTDOWN's reason."""
+    """An invocation without an end also has a span, with the reason of SHUTDOWN."""
     at = side(tmp_path, OTLP2PARQUET_SIGNALS="traces,metrics")
     at.spool.append(b"[" + START + b"," + BODY[1:], 1, 2)
     at.flush()
@@ -164,7 +164,7 @@ def test_spans_are_derived_where_they_are_wanted_and_closed_at_the_end(tmp_path:
 
 
 def test_a_span_whose_parent_is_the_invocation_is_its_child(tmp_path: Path) -> None:
-    """Where the function's header has the id that the events have: so on Managed Instances."""
+    """On Managed Instances the function's header has the id of the events."""
     at = side(tmp_path, OTLP2PARQUET_SIGNALS="traces")
     at.spool.append(b"[" + START + b"]", 1, 1)
     own = span("handle", ROOT, parent=bytes.fromhex("4f1e2d3c4b5a6978"))
@@ -180,9 +180,10 @@ def test_a_span_whose_parent_is_the_invocation_is_its_child(tmp_path: Path) -> N
 
 
 def test_a_batch_that_is_stored_again_has_the_same_rows(tmp_path: Path) -> None:
-    """A thread that was given up stored it after all, just before the next one began with it.
+    """An abandoned thread stored it after all, just before the next one began with it.
 
-    Without its derived span the file would have another name, and the SDK's span be there twice.
+    Without its derived span the file would have another name, and the SDK's span would be there
+    twice.
     """
     at = side(tmp_path, OTLP2PARQUET_SIGNALS="traces")
     at.spool.append(b"[" + START + b"]", 1, 1)
@@ -194,7 +195,7 @@ def test_a_batch_that_is_stored_again_has_the_same_rows(tmp_path: Path) -> None:
 
 
 def test_losses_are_told_where_no_logs_are_wanted(tmp_path: Path) -> None:
-    """Who only wants spans has to know all the same that some may be missing."""
+    """A user who only wants spans still has to know that some may be missing."""
     at = side(tmp_path, OTLP2PARQUET_SIGNALS="traces")
     losses = Losses()
     losses.add("the spool is full", 3, 5)
@@ -204,7 +205,7 @@ def test_losses_are_told_where_no_logs_are_wanted(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_mapped_is_a_row_of_text_with_every_byte(tmp_path: Path) -> None:
-    """A bug of ours costs columns: OTLP is kept in base64, for whoever mends it."""
+    """A bug of ours loses columns. OTLP is kept in base64, so it can be repaired later."""
     at = side(tmp_path)
     payload = otlp_logs("from the SDK")
     at.spool.append(BODY, 1, 1)
@@ -219,7 +220,7 @@ def test_what_cannot_be_mapped_is_a_row_of_text_with_every_byte(tmp_path: Path) 
 
 
 def test_who_sends_no_otlp_and_wants_no_spans_imports_nothing_of_either(tmp_path: Path) -> None:
-    """Off costs nothing, on the flush side, too."""
+    """A feature that is off costs nothing, on the flush side, too."""
     code = (
         "import sys\n"
         "from pathlib import Path\n"
@@ -256,7 +257,7 @@ print(len(made), side.loaded)
 
 @pytest.mark.parametrize(("when", "made"), [("idle", "1"), ("wanted", "0")])
 def test_nothing_is_rehearsed_while_a_batch_waits_or_the_end_is_near(when: str, made: str) -> None:
-    """What it would load the real one loads, and nothing stands before that."""
+    """The real batch loads the same libraries, and must not wait for a rehearsal."""
     command = [sys.executable, "-c", REHEARSAL, when]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     assert done.stdout.split() == [made, "True"]
@@ -266,7 +267,7 @@ def test_nothing_is_rehearsed_while_a_batch_waits_or_the_end_is_near(when: str, 
 def test_what_loading_left_is_given_back_once_and_not_at_the_end(
     monkeypatch: pytest.MonkeyPatch, *, ends: bool, times: int
 ) -> None:
-    """Twice would cost twice; in the shutdown window it would cost time that storing needs."""
+    """A second time would cost as much again; in the shutdown window storing needs the time."""
     given: list[None] = []
     monkeypatch.setattr(pipeline, "give_back_code", lambda: given.append(None))
     side = FlushPipeline(load({"OTLP2PARQUET_DESTINATION": "file:///tmp/nowhere"})[0], {})
@@ -281,7 +282,7 @@ def test_what_loading_left_is_given_back_once_and_not_at_the_end(
 async def test_a_failed_request_is_reported_by_each_thread_but_one_that_redelivers(
     tmp_path: Path,
 ) -> None:
-    """The system gives a new thread the ident of one that has ended; a redelivery holds nobody."""
+    """The system reuses the ident of an ended thread, and no hold waits for a redelivery."""
     environ = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
     with running(answering([answer(b"later", status=503)])) as server:
         destination = f"file://{tmp_path}/lake,{server.url}/tap"
@@ -323,7 +324,7 @@ def run_on_thread(name: str, work: Callable[[], int]) -> int:
 
 
 def test_what_is_beyond_a_segment_of_ours_is_counted_as_damage(tmp_path: Path) -> None:
-    """A planted file of a terabyte: its frames are stored, and the rest is told in bytes."""
+    """A planted file has a terabyte: its frames are stored, and the other bytes are counted."""
     dead = Spool(tmp_path / "tmp", 1 << 20, 0)
     dead.append(b'[{"time":"2026-03-14T09:26:53.540Z","type":"function","record":"x"}]', 1, 1)
     segment = dead.seal()

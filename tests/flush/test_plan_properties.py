@@ -25,7 +25,7 @@ NAMES = ("lake", "tap")
 
 
 class NumberedSegment(Segment):
-    """A sealed segment without bytes: the queue looks only at what its file name counts."""
+    """A sealed segment without bytes: the queue reads only the counts in its file name."""
 
     def __init__(self, number: int) -> None:
         self.number = number
@@ -40,13 +40,13 @@ class ListedSegments:
 
 
 def number_of(segment: Segment) -> int:
-    """Return which one a segment is."""
+    """Return the number of a segment."""
     assert isinstance(segment, NumberedSegment)
     return segment.number
 
 
 class PlanMachine(RuleBasedStateMachine):
-    """See the module."""
+    """The machine that the module describes."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -63,7 +63,7 @@ class PlanMachine(RuleBasedStateMachine):
         self.ending = False
 
     def pending(self) -> Pending:
-        """Return what the plan sees."""
+        """Return the state that the plan gets."""
         since_ms = self.open[0] if self.open else 0
         return Pending(
             Buffered(len(self.open), 100 * len(self.open), since_ms),
@@ -77,7 +77,7 @@ class PlanMachine(RuleBasedStateMachine):
         )
 
     def carry_out(self) -> None:
-        """Do what is planned."""
+        """Carry the plan out."""
         for action in plan(self.pending(), self.health, self.now_ms).actions:
             if action is FlushAction.SEAL:
                 self.numbers += 1
@@ -101,7 +101,7 @@ class PlanMachine(RuleBasedStateMachine):
         self.sweep()
 
     def sweep(self) -> None:
-        """Delete what the queue has discarded."""
+        """Delete the segments that the queue has discarded."""
         for segment in self.queue.take_discarded():
             self.spool.sealed.remove(segment)
             self.gone.append(number_of(segment))
@@ -114,7 +114,7 @@ class PlanMachine(RuleBasedStateMachine):
 
     @rule(ms=st.integers(-5_000, 400_000))
     def time_goes_by(self, ms: int) -> None:
-        """The clock goes on, jumps through a freeze, or is set back."""
+        """Let the clock go on, jump through a freeze, or be set back."""
         self.now_ms += ms
         self.carry_out()
 
@@ -124,7 +124,7 @@ class PlanMachine(RuleBasedStateMachine):
         lacking=st.sets(st.sampled_from(NAMES)),
     )
     def store_ends(self, outcome: str, lacking: set[str]) -> None:
-        """A store ends somehow."""
+        """Let a store end in any way."""
         self.end_store(outcome, lacking)
 
     def end_store(self, outcome: str, lacking: set[str]) -> None:
@@ -153,7 +153,7 @@ class PlanMachine(RuleBasedStateMachine):
     @precondition(lambda self: Work.COMMIT in self.busy)
     @rule(outcome=st.sampled_from(["lands", "fails", "contended"]))
     def commit_ends(self, outcome: str) -> None:
-        """A commit ends somehow."""
+        """Let a commit end in any way."""
         self.end_commit(outcome)
 
     def end_commit(self, outcome: str) -> None:
@@ -176,7 +176,7 @@ class PlanMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.busy.get(Work.REDELIVER) is not None)
     @rule(lacking=st.none() | st.sets(st.sampled_from(NAMES)))
     def redelivery_ends(self, lacking: set[str] | None) -> None:
-        """A redelivery ends somehow."""
+        """Let a redelivery end in any way."""
         self.end_redelivery(lacking)
 
     def end_redelivery(self, lacking: set[str] | None) -> None:
@@ -206,7 +206,7 @@ class PlanMachine(RuleBasedStateMachine):
 
     @invariant()
     def at_most_one_segment_is_being_stored(self) -> None:
-        """And the worker has it."""
+        """The worker has that segment."""
         storing = [
             segment
             for segment in self.spool.sealed
@@ -216,7 +216,7 @@ class PlanMachine(RuleBasedStateMachine):
 
     @invariant()
     def it_never_sleeps_with_work_due(self) -> None:
-        """What waits is being worked on, or there is a time at which it will be."""
+        """Waiting work is under way, or there is a time at which it will be."""
         pending = self.pending()
         actions, wake_ms = plan(pending, self.health, self.now_ms)
         assert not actions or wake_ms != 0
@@ -233,7 +233,7 @@ class PlanMachine(RuleBasedStateMachine):
             assert later or pending.busy
 
     def teardown(self) -> None:
-        """However it went, what is left is stored once everything works again."""
+        """When everything works again, all remaining segments are stored."""
         self.now_ms += 3_600_000
         self.ending = True
         for _ in range(6 * self.numbers + 20):

@@ -1,4 +1,4 @@
-"""When to flush, when to hold, how to spend the shutdown window: plain numbers in, reasons out."""
+"""When to flush, when to hold, how to divide the shutdown window: numbers in, reasons out."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ LIMITS = Thresholds(max_items=10, max_bytes=1_000, timeout_ms=500)
 def test_a_segment_is_due_exactly_at_its_limits(
     buffered: Buffered, now_ms: int, reason: FlushReason | None
 ) -> None:
-    """One below is not yet, and an empty segment never is, however old."""
+    """It is not due one below a limit, and an empty segment is never due."""
     assert due(LIMITS, buffered, now_ms) is reason
 
 
@@ -55,7 +55,7 @@ def test_a_segment_is_due_exactly_at_its_limits(
 def test_waiting_as_long_as_due_in_ms_says_makes_it_due(
     items: int, size_bytes: int, since_ms: int, waited_ms: int
 ) -> None:
-    """The timer is set from one function and judged by the other: they must agree."""
+    """One function sets the timer and the other one decides, so they must agree."""
     buffered = Buffered(items, size_bytes, since_ms)
     now_ms = since_ms + waited_ms
     wait_ms = due_in_ms(LIMITS, buffered, now_ms)
@@ -85,7 +85,7 @@ def test_a_trickle_of_small_deliveries_does_not_postpone_the_flush() -> None:
 def test_only_invocations_nobody_would_flush_for_are_held(
     strategy: FlushStrategy, gap_ms: int | None, hold: Hold | None
 ) -> None:
-    """Adaptive: after a rare one nothing comes soon; a frequent one is flushed beside the next."""
+    """After a rare invocation nothing comes soon. The next one flushes for a frequent one."""
     assert holds(strategy, gap_ms) is hold
 
 
@@ -96,7 +96,7 @@ def test_only_invocations_nobody_would_flush_for_are_held(
 def test_frequent_invocations_are_held_while_what_stores_batches_is_not_there(
     strategy: FlushStrategy, hold: Hold | None
 ) -> None:
-    """Frozen in the middle of its imports, an environment can store nothing after SHUTDOWN."""
+    """An environment that freezes during its imports can store nothing after SHUTDOWN."""
     assert holds(strategy, 1, loaded=False) is hold
 
 
@@ -106,7 +106,7 @@ def test_frequent_invocations_are_held_while_what_stores_batches_is_not_there(
 def test_a_hold_ends_well_before_the_function_would_time_out(
     deadline_ms: int, until_ms: int
 ) -> None:
-    """A late `next` is a function that timed out because of us; half the rest is kept back."""
+    """A late `next` makes the function time out, so half of the remaining time is kept."""
     assert hold_until_ms(0, deadline_ms) == until_ms
 
 
@@ -132,12 +132,12 @@ def test_the_end_of_an_invocation_is_not_waited_for_through_a_long_silence(
     ],
 )
 def test_a_deadline_is_found_without_reading_the_event(event: bytes, deadline_ms: int) -> None:
-    """Before the libraries are there it is the only thing of an event that matters."""
+    """Before the libraries are loaded only the deadline of an event is needed."""
     assert deadline_ms_in(event) == deadline_ms
 
 
 def drain(report_pending: bool, now_ms: int, last_delivery_ms: int = 0, cost_ms: int = 500) -> int:  # noqa: FBT001
-    """Ask how long to listen in a window of two seconds."""
+    """Return how long the receiver listens in a window of two seconds."""
     return drain_until_ms(
         report_pending=report_pending,
         now_ms=now_ms,
@@ -153,18 +153,18 @@ def test_after_shutdown_an_owed_report_is_waited_for_as_long_as_the_flush_allows
 
 
 def test_when_nothing_is_owed_a_short_silence_is_the_end() -> None:
-    """Every delivery starts the silence anew."""
+    """Every delivery restarts the silence."""
     assert drain(report_pending=False, now_ms=0) == QUIET_MS
     assert drain(report_pending=False, now_ms=0, last_delivery_ms=300) == 300 + QUIET_MS
 
 
 def test_a_deadline_in_the_past_means_now() -> None:
-    """A starved reader may see SHUTDOWN too late; the budget is floored at zero."""
+    """On a starved CPU SHUTDOWN may be read too late, so the budget is never negative."""
     assert drain(report_pending=True, now_ms=9_000) == 9_000
 
 
 def test_an_expensive_flush_shortens_the_listening_and_not_itself() -> None:
-    """What is in the spool already is worth more than what may still come."""
+    """The bodies in the spool are worth more than bodies that may still come."""
     assert drain(report_pending=True, now_ms=0, cost_ms=5_000) == 0
 
 
@@ -175,7 +175,7 @@ def test_an_expensive_flush_shortens_the_listening_and_not_itself() -> None:
 def test_a_shutdown_leaves_two_seconds_unless_a_little_less_is_plausible(
     left_ms: int, window_ms: int
 ) -> None:
-    """The deadline is another machine's time; ours may be ahead of it or behind."""
+    """The deadline comes from another machine, and our clock may be ahead or behind."""
     assert shutdown_window_ms(1_000_000, 1_000_000 + left_ms) == window_ms
     assert shutdown_window_ms(1_000_000, 0) == 2_000
 
@@ -187,5 +187,5 @@ def test_a_shutdown_leaves_two_seconds_unless_a_little_less_is_plausible(
 def test_an_invocation_has_the_shortest_timeout_where_its_deadline_cannot_be(
     told_ms: int, left_ms: int
 ) -> None:
-    """No function times out before a second, and none lasts beyond fifteen minutes."""
+    """Timeouts are at least a second and at most fifteen minutes."""
     assert invocation_left_ms(1_000_000, 1_000_000 + told_ms) == left_ms

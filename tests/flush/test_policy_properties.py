@@ -1,4 +1,4 @@
-"""Arithmetic of time: never too early, never too late, whatever the numbers."""
+"""Arithmetic of time: never too early and never too late, with any numbers."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ buffered = st.builds(Buffered, st.integers(0, 20_000), st.integers(0, 2_000_000)
 def test_a_segment_is_due_when_its_timer_says_and_not_a_moment_before(
     limits: Thresholds, waiting: Buffered, now_ms: int
 ) -> None:
-    """A timer that fires early finds nothing to do and fires again; a late one is late data."""
+    """A timer that fires early finds no work and fires again; a late one makes data late."""
     wait_ms = due_in_ms(limits, waiting, now_ms)
     reason = due(limits, waiting, now_ms)
     if wait_ms is None:
@@ -51,7 +51,7 @@ def test_a_segment_is_due_when_its_timer_says_and_not_a_moment_before(
 def test_what_is_due_stays_due_while_more_comes_and_time_goes_by(
     limits: Thresholds, waiting: Buffered, age_ms: int, more: Buffered
 ) -> None:
-    """A flush that could not begin at once is not forgotten."""
+    """A flush that could not begin at once must not be forgotten."""
     now_ms = waiting.since_ms + age_ms
     if due(limits, waiting, now_ms) is not None:
         items, size_bytes = waiting.items + more.items, waiting.size_bytes + more.size_bytes
@@ -76,7 +76,7 @@ def test_listening_after_shutdown_leaves_time_to_store_and_never_ends_in_the_pas
     cost_ms: int,
     later_ms: int,
 ) -> None:
-    """SIGKILL does not wait; and a deadline that has passed means now."""
+    """SIGKILL comes at the deadline. A deadline that has passed means now."""
 
     def until_ms(
         now_ms: int, last_delivery_ms: int = last_delivery_ms, *, owes: bool = report_pending
@@ -92,12 +92,12 @@ def test_listening_after_shutdown_leaves_time_to_store_and_never_ends_in_the_pas
     latest_ms = deadline_ms - MARGIN_MS - cost_ms
     found_ms = until_ms(now_ms)
     assert now_ms <= found_ms <= max(now_ms, latest_ms)
-    # Asked again when it is over it says so: no waiting anew.
+    # After that time the answer is "now", and no new wait begins.
     assert until_ms(found_ms) == found_ms
-    # More silence is never waited for than said, and a report that is owed never waits less.
+    # Silence never extends the wait, and a missing report never shortens it.
     assert until_ms(now_ms, owes=False) <= max(now_ms, last_delivery_ms + QUIET_MS)
     assert until_ms(now_ms, owes=True) >= until_ms(now_ms, owes=False)
-    # Who hears more listens no shorter.
+    # A later delivery never shortens the wait.
     assert until_ms(now_ms, last_delivery_ms + later_ms) >= found_ms
 
 
@@ -105,7 +105,7 @@ def test_listening_after_shutdown_leaves_time_to_store_and_never_ends_in_the_pas
 def test_the_end_of_an_invocation_is_waited_for_within_its_deadline(
     started_ms: int, deadline_ms: int, last_delivery_ms: int, later_ms: int
 ) -> None:
-    """A late `next` makes the function time out; every delivery is a reason to wait on."""
+    """A late `next` makes the function time out, and every delivery extends the wait."""
     found_ms = wait_for_end_until_ms(started_ms, deadline_ms, last_delivery_ms=last_delivery_ms)
     assert found_ms <= deadline_ms - MARGIN_MS
     assert found_ms <= max(started_ms, last_delivery_ms) + LONGEST_SILENCE_MS
@@ -117,7 +117,7 @@ def test_the_end_of_an_invocation_is_waited_for_within_its_deadline(
 
 @given(times, st.integers(-10_000, 1_000_000))
 def test_a_hold_lies_between_now_and_the_deadline(now_ms: int, left_ms: int) -> None:
-    """Whatever clock Lambda's deadline was told by."""
+    """This holds with any clock of Lambda's deadline."""
     until_ms = hold_until_ms(now_ms, now_ms + left_ms)
     assert now_ms <= until_ms <= max(now_ms, now_ms + left_ms)
 
@@ -126,7 +126,7 @@ def test_a_hold_lies_between_now_and_the_deadline(now_ms: int, left_ms: int) -> 
 def test_a_destination_in_trouble_is_left_alone_for_longer_and_never_for_long(
     attempts: list[tuple[int, bool]],
 ) -> None:
-    """Pauses double up to a bound; the clock may stand still, or leap, as after a freeze."""
+    """Pauses double up to a bound. The clock may stand still, or jump, as after a freeze."""
     retry, now_ms, pause_ms = Retry(), 0, 0
     for waited_ms, asks_too_early in attempts:
         retry.failed(now_ms)
@@ -152,7 +152,7 @@ commit_events = st.lists(
 def test_commits_keep_their_distance_and_forget_no_file(
     interval_ms: int, events: list[tuple[str, int]]
 ) -> None:
-    """At most one in an interval; and what is stored is due when the interval is over."""
+    """There is at most one in an interval, and stored files are due when the interval is over."""
     commits, now_ms, waiting, last_ms = CommitSchedule(interval_ms), 1_000_000, False, 0
     for what, ms in events:
         if what == "changed":

@@ -1,4 +1,4 @@
-"""Memory goes back to the system, and only what can be read again."""
+"""The process releases memory to the system, and only pages that can be read again."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PRESENT_OF_FILE, PRESENT, SWAPPED, ABSENT = 0xA1, 0x81, 0x40, 0x00
 
 
 def test_only_private_mappings_of_files_that_nobody_may_write_are_let_go() -> None:
-    """What is writable, shared or of no file would be lost; the loader's cache goes by itself."""
+    """Writable, shared and anonymous pages would be lost. The loader's cache is released anyway."""
     assert list(unwritable(MAPS)) == [
         (0x55D0C8A00000, 0x55D0C8A01000),
         (0x7F0000000000, 0x7F0000002000),
@@ -37,14 +37,14 @@ def test_only_private_mappings_of_files_that_nobody_may_write_are_let_go() -> No
 
 
 def test_a_mapping_with_a_page_that_was_written_is_kept() -> None:
-    """Relocations are made before a library's tables are protected: the file has other bytes."""
+    """Relocations change a library's tables before they are protected, so the file differs."""
     assert not written(entries(PRESENT_OF_FILE, ABSENT))
     assert written(entries(PRESENT_OF_FILE, PRESENT))
     assert written(entries(ABSENT, SWAPPED))
 
 
 def entries(*flags: int) -> bytes:
-    """Give pages of /proc/PID/pagemap; the number of a page's frame reads as zero."""
+    """Give pages of /proc/PID/pagemap; the frame number of a page reads as zero."""
     return b"".join(bytes(7) + bytes([one]) for one in flags)
 
 
@@ -81,7 +81,7 @@ print(json.dumps([before, after, found, writes()]))
 
 
 def test_the_code_of_arrow_leaves_memory_and_works_when_it_comes_back(tmp_path: Path) -> None:
-    """Half of what an idle environment had resident was pages that only loading had touched."""
+    """Half of an idle environment's resident pages were used only for loading."""
     file = tmp_path / "patched"
     file.write_bytes(b"file" * 4_096)
     done = subprocess.run(

@@ -1,4 +1,4 @@
-"""A store that never ends holds no other batch: it is given up, kept, and tried again later."""
+"""A store that never ends delays no other batch: it is abandoned, kept, and tried again later."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def batches_to(url: str, folder: Path, **more: str) -> tuple[Flusher, Spool]:
-    """Return batches whose every delivery is one of its own, sent to a collector."""
+    """Return a flusher that makes a batch of each delivery and sends it to a collector."""
     environ = {
         "OTLP2PARQUET_DESTINATION": f"otlp+{url}",
         "OTEL_EXPORTER_OTLP_COMPRESSION": "none",
@@ -41,7 +41,7 @@ def batches_to(url: str, folder: Path, **more: str) -> tuple[Flusher, Spool]:
 
 
 async def test_a_store_that_never_ends_is_given_up_and_the_others_go_on(tmp_path: Path) -> None:
-    """It held the only thread that stores for ever; a segment of it is kept, and counted."""
+    """It used the only storing thread for ever. Its segment is kept, and counted."""
     async with Trickle().running() as server:
         batches, spool = batches_to(server.url, tmp_path)
         batches.append(delivery("never ends"), 1)
@@ -61,7 +61,7 @@ async def test_a_store_that_never_ends_is_given_up_and_the_others_go_on(tmp_path
 
 
 async def test_a_store_that_never_ends_is_not_tried_without_end(tmp_path: Path) -> None:
-    """Each try leaves a thread behind; with no more of them others are stored all the same."""
+    """Each try leaves a thread behind. Without further threads the others are still stored."""
     async with Trickle().running() as server:
         batches, spool = batches_to(server.url, tmp_path)
         batches.append(delivery("never ends"), 1)
@@ -77,7 +77,7 @@ async def test_a_store_that_never_ends_is_not_tried_without_end(tmp_path: Path) 
 async def test_a_clock_that_is_set_abandons_no_store_and_flushes_nothing_early(
     ahead_s: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Ten minutes ahead is no store of ten minutes, nor are the lines that wait as old as that."""
+    """A clock set ten minutes ahead makes no store, and no waiting line, ten minutes old."""
     wall = Wall(monkeypatch)
     async with Trickle().running() as server:
         batches, spool = batches_to(server.url, tmp_path, MAX_ITEMS="2")
@@ -102,7 +102,7 @@ async def test_a_clock_that_is_set_abandons_no_store_and_flushes_nothing_early(
 async def test_a_destination_that_failed_is_left_alone_though_the_clock_is_set(
     ahead_s: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The delay before the next try is a second at first, of the clock that no one sets."""
+    """The delay before the next try is a second at first, on the monotonic clock."""
     wall = Wall(monkeypatch)
     async with Trickle().running() as server:
         url = server.url

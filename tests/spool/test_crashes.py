@@ -1,4 +1,4 @@
-"""A segment in hand when its process ends: counted on disk, behind the others, ended in time."""
+"""A process ends while it works on a segment: counted on disk, tried last, bounded."""
 
 from __future__ import annotations
 
@@ -54,13 +54,13 @@ with segment.sent(): os.kill(os.getpid(), signal.SIGKILL)
 
 
 def live(folder: Path, work: str) -> None:
-    """Let a process do something with the second segment, and be killed."""
+    """Let a process work on the second segment, and kill it."""
     command = [sys.executable, "-c", LIFE.format(work=work), str(folder)]
     assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
 
 
 def take_over(folder: Path) -> tuple[Spool, SegmentQueue, dict[str, Segment]]:
-    """Begin the next process; return its segments by what is in them."""
+    """Begin the next process; return its segments by their content."""
     spool = Spool(folder, 1 << 26, 1 << 20)
     spool.recover()
     words = {"second" if b"second" in s.read() else "first": s for s in spool.sealed}
@@ -82,7 +82,7 @@ def take_over(folder: Path) -> tuple[Spool, SegmentQueue, dict[str, Segment]]:
 def test_the_next_process_knows_what_was_in_hand_when_one_was_killed(
     tmp_path: Path, lives: list[str], expected: Crashes
 ) -> None:
-    """And in which phase; an attempt that ended, however, is no crash."""
+    """The name of the file also has the phase. An attempt that ended is no crash."""
     for work in lives:
         live(tmp_path, work)
     _, queue, segments = take_over(tmp_path)
@@ -92,7 +92,7 @@ def test_the_next_process_knows_what_was_in_hand_when_one_was_killed(
 
 
 def test_a_mark_needs_no_room_on_the_disk(tmp_path: Path) -> None:
-    """/tmp is full when it is needed most: nothing is written, only renamed."""
+    """/tmp may be full when a mark is needed, so a mark is a rename and writes nothing."""
     spool = Spool(tmp_path, 1 << 20, 0)
     spool.append(b"[1]", 1, 1)
     segment = spool.seal()
@@ -111,7 +111,7 @@ def test_a_mark_needs_no_room_on_the_disk(tmp_path: Path) -> None:
 
 
 def test_a_suspicious_segment_waits_behind_all_others(tmp_path: Path) -> None:
-    """It came first, and would be tried first; what comes later goes ahead, too."""
+    """It came first, but later segments are stored before it."""
     for work in (WORKING, WORKING):
         live(tmp_path, work.replace("segment.", "spool.sealed[0]."))
     spool, queue, segments = take_over(tmp_path)
@@ -119,11 +119,11 @@ def test_a_suspicious_segment_waits_behind_all_others(tmp_path: Path) -> None:
     later = spool.seal()
     assert queue.waiting == [segments["second"], later, segments["first"]]
     assert queue.as_text(segments["first"])
-    assert queue.oldest_idle is segments["first"]  # but room is made by the oldest
+    assert queue.oldest_idle is segments["first"]  # but the oldest segment is dropped to make room
 
 
 def test_what_ended_three_processes_is_dropped_and_counted_to_the_record(tmp_path: Path) -> None:
-    """Its row tells reason, records and bytes; its file is gone."""
+    """Its row has the reason, records and bytes, and its file is deleted."""
     for _ in range(3):
         live(tmp_path, WORKING)
     spool, queue, segments = take_over(tmp_path)
@@ -137,7 +137,7 @@ def test_what_ended_three_processes_is_dropped_and_counted_to_the_record(tmp_pat
 
 
 def test_a_process_that_ends_while_it_counts_does_not_count_again(tmp_path: Path) -> None:
-    """Reading it may be what ends processes: then its bytes are all that is known."""
+    """Reading the segment may end the process. Then only its bytes are known."""
     for _ in range(4):
         live(tmp_path, WORKING)
     spool, queue, segments = take_over(tmp_path)
@@ -152,7 +152,7 @@ def test_a_process_that_ends_while_it_counts_does_not_count_again(tmp_path: Path
 
 
 def test_counting_what_made_room_counts_as_in_hand(tmp_path: Path) -> None:
-    """A full spool drops the oldest segment, which may be the one that ends processes."""
+    """A full spool drops the oldest segment, and that may be the one that ends processes."""
     spool = Spool(tmp_path, 1 << 20, 0)
     intake = Intake(spool, SegmentQueue(spool), drops_oldest=True)
     intake.append(b"[1]", 1)
@@ -172,7 +172,7 @@ def test_counting_what_made_room_counts_as_in_hand(tmp_path: Path) -> None:
 
 
 def test_a_request_belongs_to_the_segment_of_its_thread(tmp_path: Path) -> None:
-    """A commit's request says nothing of the batch that another thread is encoding."""
+    """The request of a commit has nothing to do with the batch that another thread encodes."""
     spool = Spool(tmp_path, 1 << 20, 0)
     spool.append(b"[1]", 1, 1)
     segment = spool.seal()
@@ -208,7 +208,10 @@ def on_a_thread(work: Callable[[], None]) -> None:
 
 
 def test_two_threads_with_one_segment_leave_the_mark_of_the_graver_phase(tmp_path: Path) -> None:
-    """One was given up in its request, the next one begins anew: either may end the process."""
+    """One thread was abandoned in its request, and the next began again.
+
+    Either may end the process.
+    """
     spool = Spool(tmp_path, 1 << 20, 0)
     spool.append(b"[1]", 1, 1)
     segment = spool.seal()

@@ -1,4 +1,4 @@
-"""The spool: what was acknowledged is still there, whatever happened to us, folder or disk."""
+"""The spool keeps acknowledged bodies, whatever happens to the process, the folder or the disk."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def new_spool(folder: Path, capacity_bytes: int = 64 * MIB, memory_bytes: int = 
 
 
 def encode(bodies: list[bytes]) -> bytes:
-    """Lay bodies down as a segment does."""
+    """Encode bodies as a segment does."""
     return b"".join(encode_header(FrameKind.DELIVERY, 1, b, digest_of(b)) + b for b in bodies)
 
 
@@ -51,14 +51,14 @@ def bodies_of(spool: Spool) -> list[bytes]:
 
 @given(st.lists(st.binary(max_size=80), max_size=6))
 def test_frames_read_back_as_they_were_written(bodies: list[bytes]) -> None:
-    """Whatever bytes a body holds, the magic of a frame among them."""
+    """A body may contain any bytes, even the magic bytes of a frame."""
     frames = list(read_frames(encode(bodies)))
     assert [f.payload for f in frames if isinstance(f, Frame)] == bodies
 
 
 @given(st.lists(st.binary(min_size=1, max_size=40), min_size=1, max_size=4), st.data())
 def test_a_torn_end_costs_the_torn_frame_only(bodies: list[bytes], data: st.DataObject) -> None:
-    """What a crash leaves is a prefix; the bytes cut off are counted, to the byte."""
+    """A crash leaves a prefix. The lost bytes are counted exactly."""
     whole = encode(bodies)
     torn = whole[: data.draw(st.integers(0, len(whole)))]
     parts = list(read_frames(torn))
@@ -70,7 +70,7 @@ def test_a_torn_end_costs_the_torn_frame_only(bodies: list[bytes], data: st.Data
 
 @given(st.lists(st.binary(min_size=1, max_size=40), min_size=3, max_size=5), st.data())
 def test_an_overwritten_byte_costs_one_frame(bodies: list[bytes], data: st.DataObject) -> None:
-    """The frames behind it are found again."""
+    """The reader finds the frames after it again."""
     whole = bytearray(encode(bodies))
     position = data.draw(st.integers(0, len(whole) - 1))
     whole[position] ^= 0xFF
@@ -79,14 +79,14 @@ def test_an_overwritten_byte_costs_one_frame(bodies: list[bytes], data: st.DataO
 
 
 def test_a_batch_name_follows_from_its_bodies_and_their_order() -> None:
-    """A batch that is stored twice lands under the same name; another never does."""
+    """A batch that is stored twice has the same name, and no other batch has it."""
     one, two = digest_of(b"1"), digest_of(b"2")
     assert batch_name([one, two]) == batch_name([one, two])
     assert len({batch_name([one, two]), batch_name([two, one]), batch_name([one])}) == 3
 
 
 def test_a_segment_holds_the_preamble_and_the_bodies_in_order(tmp_path: Path) -> None:
-    """A process that never saw these invocations can read it alone."""
+    """A process that did not see these invocations can read the segment alone."""
     spool = new_spool(tmp_path)
     for body in (b"1", b"2"):
         assert spool.append(body, 5, 1) == Appended(duplicate=False)
@@ -103,14 +103,14 @@ def test_a_segment_holds_the_preamble_and_the_bodies_in_order(tmp_path: Path) ->
 
 
 def test_a_fact_alone_opens_no_segment(tmp_path: Path) -> None:
-    """Otherwise every silent invocation would make a file."""
+    """Otherwise every invocation without lines would make a file."""
     spool = new_spool(tmp_path)
     spool.note((FrameKind.INVOKE, b"fact", 6))
     assert spool.seal() is None
 
 
 def test_facts_wait_for_the_deliveries_they_explain(tmp_path: Path) -> None:
-    """Many short invocations may begin before the platform delivers the first one's lines."""
+    """Many short invocations may begin before the platform delivers the lines of the first one."""
     spool = new_spool(tmp_path)
     facts = [b"fact %d" % n for n in range(100)]
     for fact in facts:
@@ -130,7 +130,7 @@ def test_facts_wait_for_the_deliveries_they_explain(tmp_path: Path) -> None:
 
 
 def test_a_body_sent_twice_is_kept_once(tmp_path: Path) -> None:
-    """The platform repeats a delivery whose answer it did not see."""
+    """The platform repeats a delivery if it did not see the answer."""
     spool = new_spool(tmp_path)
     assert spool.append(b"[1]", 1, 1) == Appended(duplicate=False)
     assert spool.append(b"[1]", 2, 1) == Appended(duplicate=True)
@@ -139,7 +139,7 @@ def test_a_body_sent_twice_is_kept_once(tmp_path: Path) -> None:
 
 
 def test_only_we_can_read_the_spool(tmp_path: Path) -> None:
-    """Telemetry holds what users log."""
+    """Telemetry contains whatever users log."""
     spool = new_spool(tmp_path)
     spool.append(b"secret", 1, 1)
     files = [p for p in tmp_path.rglob("*") if p.is_file()]
@@ -148,7 +148,7 @@ def test_only_we_can_read_the_spool(tmp_path: Path) -> None:
 
 
 def test_what_a_killed_process_acknowledged_is_recovered(tmp_path: Path) -> None:
-    """SIGKILL between the answer and the flush: the promise the spool is there for."""
+    """SIGKILL comes between the answer and the flush. The spool exists for this case."""
     code = (
         "import os, signal, sys\n"
         "from pathlib import Path\n"
@@ -171,7 +171,7 @@ def test_what_a_killed_process_acknowledged_is_recovered(tmp_path: Path) -> None
 
 
 def test_hundreds_of_leftovers_are_taken_over_a_part_at_a_time(tmp_path: Path) -> None:
-    """A function that crashes at every invocation leaves a folder each time; files are finite."""
+    """A function that crashes each time leaves a folder each time; descriptors are limited."""
     for number in range(260):
         folder = tmp_path / "otlp2parquet_ext" / f"{number}-0"
         folder.mkdir(parents=True)
@@ -193,7 +193,7 @@ def test_hundreds_of_leftovers_are_taken_over_a_part_at_a_time(tmp_path: Path) -
 
 
 def test_the_spool_of_a_living_process_is_left_alone(tmp_path: Path) -> None:
-    """Two extensions, or a reset that overlaps: nobody's segment is flushed twice."""
+    """Two extensions may run, or resets may overlap. No segment may be flushed twice."""
     living = new_spool(tmp_path)
     living.append(b"mine", 1, 1)
     other = new_spool(tmp_path)
@@ -204,7 +204,7 @@ def test_the_spool_of_a_living_process_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_a_function_that_empties_tmp_takes_nothing_from_us(tmp_path: Path) -> None:
-    """The files stay open: the names go, the bytes do not, and later bodies find a new folder."""
+    """The files stay open, so only their names are removed. Later bodies go to a new folder."""
     spool = new_spool(tmp_path)
     spool.append(b"before", 1, 1)
     for path in sorted(tmp_path.rglob("*"), reverse=True):
@@ -225,7 +225,7 @@ def open_descriptors() -> int:
 
 
 def test_a_function_that_empties_tmp_every_time_costs_no_descriptor(tmp_path: Path) -> None:
-    """Many functions begin with `rm -rf /tmp/*`; an environment serves thousands of invocations."""
+    """Many functions begin with `rm -rf /tmp/*`, and are invoked thousands of times."""
     spool = new_spool(tmp_path)
     before = open_descriptors()
     for number in range(20):
@@ -238,7 +238,7 @@ def test_a_function_that_empties_tmp_every_time_costs_no_descriptor(tmp_path: Pa
 
 
 def test_without_a_folder_bodies_live_in_memory(tmp_path: Path) -> None:
-    """A file where the folder should be stands for every way in which /tmp can be unusable."""
+    """A file in the place of the folder stands for every way in which /tmp can be unusable."""
     blocker = tmp_path / "file"
     blocker.write_text("")
     spool = new_spool(blocker)
@@ -249,7 +249,7 @@ def test_without_a_folder_bodies_live_in_memory(tmp_path: Path) -> None:
 
 
 def test_bodies_in_memory_share_a_segment(tmp_path: Path) -> None:
-    """A segment is a descriptor: one for each delivery would leave none to ask for events."""
+    """A segment needs a descriptor. One for each delivery would leave none for `next`."""
     blocker = tmp_path / "file"
     blocker.write_text("")
     spool = new_spool(blocker)
@@ -261,7 +261,7 @@ def test_bodies_in_memory_share_a_segment(tmp_path: Path) -> None:
 
 
 def test_after_a_segment_in_memory_the_disk_is_tried_again(tmp_path: Path) -> None:
-    """What is in memory dies with us; a disk that has room again is better."""
+    """Memory is lost with the process, so a disk with room is better."""
     blocker = tmp_path / "file"
     blocker.write_text("")
     spool = new_spool(blocker)
@@ -297,7 +297,7 @@ def test_a_full_disk_tears_no_frame_and_loses_none(tmp_path: Path) -> None:
 
 
 def test_beyond_its_capacity_the_oldest_is_kept_and_the_newest_is_dropped(tmp_path: Path) -> None:
-    """A bound that gives way is none; the caller counts what is dropped."""
+    """A bound that can be exceeded is none. The caller counts the dropped records."""
     spool = new_spool(tmp_path, capacity_bytes=5_000, memory_bytes=3_000)
     results = [spool.append(bytes([n]) * 1_000, 1, 1) for n in range(12)]
     assert isinstance(results[-1], Dropped)
@@ -309,7 +309,7 @@ def test_beyond_its_capacity_the_oldest_is_kept_and_the_newest_is_dropped(tmp_pa
 
 
 def test_room_is_back_when_batches_are_safe(tmp_path: Path) -> None:
-    """A destination that recovers ends the dropping."""
+    """When the destination recovers, nothing is dropped any more."""
     spool = new_spool(tmp_path, capacity_bytes=3_000, memory_bytes=0)
     assert isinstance(spool.append(b"1" * 2_000, 1, 1), Appended)
     assert isinstance(spool.append(b"2" * 2_000, 1, 1), Dropped)
@@ -320,7 +320,7 @@ def test_room_is_back_when_batches_are_safe(tmp_path: Path) -> None:
 
 
 def test_a_backlog_is_cut_into_segments_a_flush_can_hold(tmp_path: Path) -> None:
-    """What one flush takes into memory is bounded even when nobody could flush for long."""
+    """The memory of one flush is bounded, even after a long time without a flush."""
     spool = new_spool(tmp_path, capacity_bytes=64 * MIB)
     for n in range(20):
         spool.append(bytes([n]) * MIB, 1, 1)
@@ -329,7 +329,7 @@ def test_a_backlog_is_cut_into_segments_a_flush_can_hold(tmp_path: Path) -> None
 
 
 def test_a_backlog_of_short_lines_is_cut_by_their_number(tmp_path: Path) -> None:
-    """As columns they take ten times their bytes."""
+    """Short lines take ten times their bytes as columns."""
     spool = new_spool(tmp_path)
     for n in range(25):
         spool.append(b"%d" % n, 1, 1_000)
@@ -340,7 +340,7 @@ def test_a_backlog_of_short_lines_is_cut_by_their_number(tmp_path: Path) -> None
 def test_a_leftover_that_is_no_segment_is_taken_and_does_no_harm(
     tmp_path: Path, content: bytes
 ) -> None:
-    """The function may write into our folder; nothing there may stop us."""
+    """The function may write into our folder, and nothing there may stop the extension."""
     folder = tmp_path / "otlp2parquet_ext" / "1-0"
     folder.mkdir(parents=True)
     (folder / "00000001.seg").write_bytes(content)
@@ -359,7 +359,7 @@ COLLIDING = (
 
 
 def test_two_bodies_of_one_digest_are_both_kept(tmp_path: Path) -> None:
-    """Who makes them may not have one taken for the other, nor their batches for one batch."""
+    """A forged body with the same digest must not replace the other, or share its batch name."""
     assert digest_of(COLLIDING[0]) == digest_of(COLLIDING[1])
     spool = Spool(tmp_path, 1 << 20, 0)
     names = []
@@ -373,7 +373,7 @@ def test_two_bodies_of_one_digest_are_both_kept(tmp_path: Path) -> None:
 
 
 def test_of_two_bodies_of_one_digest_the_recovered_one_is_known(tmp_path: Path) -> None:
-    """A second process knows what the first one acknowledged, and nothing else."""
+    """A second process recognises the bodies that the first one acknowledged, and no others."""
     program = (
         "import sys; from pathlib import Path; from otlp2parquet_ext.spool import Spool\n"
         f"Spool(Path(sys.argv[1]), 1 << 20, 0).append({COLLIDING[0]!r}, 1, 1)"

@@ -1,4 +1,4 @@
-"""What holds for the spool whatever happens to its bytes, its folder and its process."""
+"""Properties of the spool that hold whatever happens to its bytes, its folder and its process."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ CAPACITY_BYTES, MEMORY_BYTES, SEGMENT_BYTES = 4_000, 1_000, 600
 
 
 def framed(kind: FrameKind, received_us: int, body: bytes) -> bytes:
-    """Lay one body down as a segment does."""
+    """Encode one body as a segment does."""
     return encode_header(kind, received_us, body, digest_of(body)) + body
 
 
@@ -47,7 +47,7 @@ edits = st.tuples(
 
 
 def damaged(data: bytes, changes: Sequence[tuple[str, int, int, bytes]]) -> tuple[bytes, list[int]]:
-    """Change bytes; return them, and of each where it was before."""
+    """Change bytes; return them, and for each its position before."""
     found, origin = bytearray(data), list(range(len(data)))
     for what, where, length, text in changes:
         at = where % (len(found) + 1)
@@ -66,7 +66,7 @@ def damaged(data: bytes, changes: Sequence[tuple[str, int, int, bytes]]) -> tupl
 def test_every_frame_that_is_whole_is_read_and_all_other_bytes_are_counted(
     written: list[tuple[FrameKind, int, bytes]], changes: list[tuple[str, int, int, bytes]]
 ) -> None:
-    """Torn, overwritten, with a hole, with something in between: each frame stands for itself."""
+    """Bytes may be torn, overwritten, missing or inserted; each frame is read independently."""
     ends, data = [0], b""
     for one in written:
         data += framed(*one)
@@ -91,18 +91,18 @@ def test_every_frame_that_is_whole_is_read_and_all_other_bytes_are_counted(
 def test_a_header_with_one_wrong_byte_is_damage_and_nothing_else(
     written: tuple[FrameKind, int, bytes], position: int, flipped: int
 ) -> None:
-    """A body taken for a fact about the environment cost all others of its segment."""
+    """A body that is read as a fact about the environment would lose all others of its segment."""
     data = bytearray(framed(*written))
     data[position] ^= flipped
     assert [p for p in read_frames(bytes(data)) if isinstance(p, Frame)] in (
         [],
-        # a frame inside of the payload is one
+        # a frame inside the payload is a frame, too
         [p for p in read_frames(written[2]) if isinstance(p, Frame)],
     )
 
 
 def test_bytes_made_to_look_like_frames_in_each_other_are_given_up_in_time() -> None:
-    """Anybody in the sandbox may write there: 4 MiB of these took five minutes to read."""
+    """Any process in the sandbox may write there: reading 4 MiB of these took five minutes."""
     size_bytes, made = 1_048_576, bytearray()
     while len(made) + HEADER.size <= size_bytes:
         length = size_bytes - len(made) - HEADER.size
@@ -116,7 +116,7 @@ def test_bytes_made_to_look_like_frames_in_each_other_are_given_up_in_time() -> 
 
 
 def test_facts_are_no_way_around_the_capacity(tmp_path: Path) -> None:
-    """A function is invoked for days while nothing can be flushed: each invocation is a fact."""
+    """A function may be invoked for days without a flush, and each invocation adds a fact."""
     spool = Spool(tmp_path, CAPACITY_BYTES, MEMORY_BYTES, segment_bytes=SEGMENT_BYTES)
     spool.append(b"body", 1, 1)
     for number in range(1_000):
@@ -126,9 +126,9 @@ def test_facts_are_no_way_around_the_capacity(tmp_path: Path) -> None:
 
 
 class SpoolMachine(RuleBasedStateMachine):
-    """A spool and what was acknowledged: each body lies in exactly one segment until discarded.
+    """A spool and the acknowledged bodies: each is in exactly one segment until discarded.
 
-    A body in memory dies with its process, as promised; those on disk do not.
+    A body in memory is lost with its process, as promised; those on disk are not.
     """
 
     def __init__(self) -> None:
@@ -141,7 +141,7 @@ class SpoolMachine(RuleBasedStateMachine):
         self.spool = self.new_spool()
 
     def new_spool(self) -> Spool:
-        """Open the spool of another process: the kernel gives locks up when one dies."""
+        """Open the spool of another process. The kernel releases the locks of a dead process."""
         spool = Spool(self.root, CAPACITY_BYTES, MEMORY_BYTES, segment_bytes=SEGMENT_BYTES)
         spool.set_preamble([CONTEXT])
         return spool
@@ -165,7 +165,7 @@ class SpoolMachine(RuleBasedStateMachine):
 
     @rule(size=st.integers(0, 400), fits=st.integers(0, 500))
     def append_to_a_full_disk(self, size: int, fits: int) -> None:
-        """Deliver a body that is written in part: then there is no space left."""
+        """Deliver a body of which only a part is written, because the disk is full."""
         write, full = os.pwritev, [True]
 
         def write_in_part(descriptor: int, buffers: list[bytes], offset: int) -> int:
@@ -179,7 +179,7 @@ class SpoolMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.recent)
     @rule(data=st.data())
     def append_again(self, data: st.DataObject) -> None:
-        """Deliver a body once more, for its answer was lost."""
+        """Deliver a body again, because its answer was lost."""
         body = data.draw(st.sampled_from(self.recent))
         assert self.spool.append(body, 1, 1) == Appended(duplicate=True)
 
@@ -209,7 +209,7 @@ class SpoolMachine(RuleBasedStateMachine):
         segments = [*self.spool.sealed, *([self.spool.open] if self.spool.open else [])]
         for segment in segments:
             gone = segment.path is None or not segment.path.exists()
-            if gone:  # in memory, or its name was removed: it dies with the process
+            if gone:  # in memory, or its name was removed: it is lost with the process
                 for part in read_frames(segment.read()):
                     if isinstance(part, Frame) and part.kind is FrameKind.DELIVERY:
                         self.kept[part.payload] -= 1
@@ -219,7 +219,7 @@ class SpoolMachine(RuleBasedStateMachine):
 
     @rule()
     def kill(self) -> None:
-        """Let the process die, and the next one recover what it left."""
+        """End the process, and let the next one recover its segments."""
         self.die()
         self.recent = []
         self.spool = self.new_spool()
@@ -227,7 +227,7 @@ class SpoolMachine(RuleBasedStateMachine):
 
     @rule()
     def empty_the_folder(self) -> None:
-        """Let the function remove everything below /tmp."""
+        """Remove everything below /tmp, as a function may."""
         folder = self.root / "otlp2parquet_ext"
         if folder.is_file():
             folder.unlink()
@@ -235,24 +235,24 @@ class SpoolMachine(RuleBasedStateMachine):
 
     @rule()
     def put_a_file_in_its_place(self) -> None:
-        """Let the function make the folder unusable; the next `empty_the_folder` ends that."""
+        """Make the folder unusable, as a function may; the next `empty_the_folder` ends that."""
         self.empty_the_folder()
         (self.root / "otlp2parquet_ext").write_bytes(b"mine")
 
     @invariant()
     def every_acknowledged_body_lies_in_exactly_one_segment(self) -> None:
-        """Until it was discarded, whatever happened in between."""
+        """Each is there until it is discarded, whatever happened in between."""
         found = Counter(body for segment in self.segment_bodies() for body in segment)
         assert found == +self.kept
 
     @invariant()
     def the_capacities_hold(self) -> None:
-        """But for what a segment begins with, on disk and in memory, and a last frame's header."""
+        """They exclude the first bytes of each segment, and the header of a last frame."""
         begin = HEADER.size + len(CONTEXT[1]) + self.notes * (HEADER.size + len(NOTE[1]))
         assert self.spool.size_bytes <= CAPACITY_BYTES + MEMORY_BYTES + 2 * (begin + HEADER.size)
 
     def teardown(self) -> None:
-        """Leave nothing behind."""
+        """Remove all files."""
         self.die()
         shutil.rmtree(self.root, ignore_errors=True)
 

@@ -1,4 +1,4 @@
-"""The spool folder is shared with the function: what it puts there does us no harm."""
+"""The function shares the spool folder: files that it puts there must do no harm."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def umask(request: pytest.FixtureRequest) -> Iterator[None]:
 
 @pytest.mark.usefixtures("umask")
 def test_nobody_else_can_read_a_segment_or_list_its_folder(tmp_path: Path) -> None:
-    """Whatever umask the process was started with."""
+    """The mode does not depend on the umask of the process."""
     spool = Spool(tmp_path, 1 << 20, 0)
     spool.append(BODY, 1, 1)
     files = list(tmp_path.rglob("*.seg"))
@@ -50,7 +50,7 @@ def test_nobody_else_can_read_a_segment_or_list_its_folder(tmp_path: Path) -> No
 
 
 def test_what_is_no_file_is_never_taken_for_a_segment(tmp_path: Path) -> None:
-    """A pipe would be waited for, for ever, and a link leads where we have no business."""
+    """Opening a pipe would wait for ever, and a link may lead to foreign files."""
     planted = tmp_path / "otlp2parquet_ext" / "1-0"
     planted.mkdir(parents=True)
     (tmp_path / "private").write_text("of the function")
@@ -66,7 +66,7 @@ def test_what_is_no_file_is_never_taken_for_a_segment(tmp_path: Path) -> None:
 
 
 def test_a_segment_is_not_written_through_a_link(tmp_path: Path) -> None:
-    """The name of our next segment can be guessed; telemetry then stays in memory."""
+    """The name of our next segment can be guessed. Telemetry stays in memory then."""
     spool = Spool(tmp_path, 1 << 20, 1 << 20)
     spool.append(BODY, 1, 1)
     (folder,) = {file.parent for file in tmp_path.rglob("*.seg")}
@@ -84,7 +84,7 @@ def test_a_segment_is_not_written_through_a_link(tmp_path: Path) -> None:
 def test_a_root_that_is_not_ours_alone_is_not_used_and_one_line_says_so(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], planted: str
 ) -> None:
-    """The name is known to everybody: the spool has another one, and the next process finds it."""
+    """Everybody knows the name. The spool uses another one, and the next process finds it."""
     place, elsewhere = tmp_path / "otlp2parquet_ext", tmp_path / "elsewhere"
     elsewhere.mkdir()
     reason = plant(place, planted, elsewhere)
@@ -105,7 +105,7 @@ def test_a_root_that_is_not_ours_alone_is_not_used_and_one_line_says_so(
 
 
 def plant(place: Path, what: str, elsewhere: Path) -> str:
-    """Put something where our root should be; return what is wrong with it."""
+    """Put something in the place of our root; return what is wrong with it."""
     if what == "a file":
         place.write_text("of the function")
         return "it is no directory"
@@ -118,7 +118,7 @@ def plant(place: Path, what: str, elsewhere: Path) -> str:
 
 
 def die(spool: Spool) -> None:
-    """Do what the kernel does when a process dies: its locks are given up."""
+    """Release the locks, as the kernel does when a process ends."""
     for descriptor in spool._folders._locks.values():
         os.close(descriptor)
 
@@ -126,7 +126,7 @@ def die(spool: Spool) -> None:
 def test_where_every_root_is_somebody_elses_telemetry_stays_in_memory(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """And the line says what that means."""
+    """The line also states the consequence."""
     for suffix in ("", "-2", "-3"):
         (tmp_path / f"otlp2parquet_ext{suffix}").symlink_to(tmp_path / "nowhere")
     spool = Spool(tmp_path, 1 << 20, 1 << 20)
@@ -140,7 +140,7 @@ def test_where_every_root_is_somebody_elses_telemetry_stays_in_memory(
 
 
 def test_a_folder_of_another_user_or_open_to_all_is_not_trusted() -> None:
-    """Decided by what the descriptor says, not by a path that may be swapped meanwhile."""
+    """The check uses the descriptor, because a path may be replaced in between."""
     mine = (0, 0, 0, 0, 1_000, 0, 0, 0, 0, 0)
     modes = {0o40700: None, 0o40755: None, 0o40770: "0770", 0o41777: "1777", 0o100700: "directory"}
     for mode, word in modes.items():
@@ -150,7 +150,10 @@ def test_a_folder_of_another_user_or_open_to_all_is_not_trusted() -> None:
 
 
 def test_a_linked_folder_of_a_process_is_neither_read_nor_written(tmp_path: Path) -> None:
-    """It leads where we have no business: a lock would be made there, and segments removed."""
+    """The link leads to a foreign folder.
+
+    The extension would make a lock there and remove segments.
+    """
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     (elsewhere / "00000001.seg").write_bytes(framed(BODY))
@@ -167,7 +170,10 @@ def test_a_linked_folder_of_a_process_is_neither_read_nor_written(tmp_path: Path
 
 
 def test_our_own_folder_swapped_for_a_link_is_given_up(tmp_path: Path) -> None:
-    """Between two segments; nothing is written through it, and nothing removed."""
+    """The swap comes between two segments.
+
+    The extension writes and removes nothing through the link.
+    """
     spool = Spool(tmp_path, 1 << 20, 1 << 20)
     spool.append(BODY, 1, 1)
     first = spool.seal()
@@ -188,12 +194,12 @@ def test_our_own_folder_swapped_for_a_link_is_given_up(tmp_path: Path) -> None:
 
 
 def framed(body: bytes) -> bytes:
-    """Lay a body down as a segment does."""
+    """Encode a body as a segment does."""
     return encode_header(FrameKind.DELIVERY, 1, body, digest_of(body)) + body
 
 
 def test_a_segment_with_holes_is_not_read_to_its_apparent_end(tmp_path: Path) -> None:
-    """One `truncate` makes a terabyte: what no segment of ours can have is damage, and counted."""
+    """One `truncate` makes a terabyte. Bytes beyond our own limit are damage, and are counted."""
     folder = tmp_path / "otlp2parquet_ext" / "1-0"
     folder.mkdir(parents=True)
     with (folder / "00000001.seg").open("wb") as file:
@@ -206,13 +212,13 @@ def test_a_segment_with_holes_is_not_read_to_its_apparent_end(tmp_path: Path) ->
     assert len(data) == segment.size_bytes < 2 << 20
     assert len(data) + segment.beyond_bytes == 1 << 40
     assert [p.payload for p in read_frames(data) if isinstance(p, Frame)] == [BODY]
-    # Holes take no room: they may not keep out what comes in.
+    # Holes take no room, so new bodies must still fit.
     assert spool.append(b"x" * 500_000, 1, 1) == Appended(duplicate=False)
     assert spool.append(BODY, 1, 1) == Appended(duplicate=True)
 
 
 def test_thousands_of_planted_segments_are_taken_over_a_part_at_a_time(tmp_path: Path) -> None:
-    """Each would be a descriptor, and Lambda allows 1 024: also where one folder has them all."""
+    """Each needs a descriptor, and Lambda allows 1 024. All of them may be in one folder."""
     folder = tmp_path / "otlp2parquet_ext" / "1-0"
     folder.mkdir(parents=True)
     for number in range(3_000):
@@ -238,7 +244,7 @@ def open_descriptors() -> int:
 def test_thousands_of_planted_folders_cost_a_bounded_part_of_a_second_each_round(
     tmp_path: Path, content: list[str]
 ) -> None:
-    """Counted in calls of the system: their time is the machine's."""
+    """The test counts system calls, because their time depends on the machine."""
     root = tmp_path / "otlp2parquet_ext"
     root.mkdir(mode=0o700)
     for number in range(4_000):
@@ -256,7 +262,7 @@ def test_thousands_of_planted_folders_cost_a_bounded_part_of_a_second_each_round
 
 
 def count_opens(work: Callable[[], object]) -> int:
-    """Return how many files and directories are opened meanwhile."""
+    """Return how many files and directories the call opens."""
     opened = 0
     real = os.open
 
@@ -274,7 +280,7 @@ def count_opens(work: Callable[[], object]) -> int:
 def test_more_folders_than_are_looked_at_are_told_of_in_one_line(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What lies in them stays there."""
+    """The segments in the others stay there."""
     monkeypatch.setattr(directories, "LISTED", 20)
     root = tmp_path / "otlp2parquet_ext"
     for number in range(30):
@@ -289,7 +295,7 @@ def test_more_folders_than_are_looked_at_are_told_of_in_one_line(
 
 
 def test_a_segment_of_nothing_but_beginnings_of_frames_is_given_up_in_time() -> None:
-    """Four bytes each: to look behind every one of them took a second a megabyte."""
+    """Each beginning has four bytes: searching behind every one took a second a megabyte."""
     made = MAGIC * (1 << 20)
     looked = 0
     real = frames._header_at
