@@ -1,10 +1,10 @@
-"""Rows of an Iceberg table in few days, whatever they say of their time.
+"""Bound the number of days among the rows of one batch for an Iceberg table.
 
-    times of many days --of_few_days()--> Timestamp: the receipt's, where a day is one too many
-                                          attribute `otlp2parquet_ext.timestamp`: what it was
+    times of too many days --of_few_days()--> Timestamp: the time of receipt
+                                              attribute `otlp2parquet_ext.timestamp`: the old time
 
-A table is partitioned by the day of `Timestamp`, so the row of a day can only be in a file of that
-day. A row whose day gets no file is given the time at which it was received.
+A table is partitioned by the day of `Timestamp`, so each day needs a file of its own. A row whose
+day gets no file receives the time of its receipt.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ _TIMES, _WHOLE_SECONDS = "Timestamp", "TimestampTime"
 
 
 def of_few_days(rows: pa.Table, name: str, received_us: int = 0) -> pa.Table:
-    """Return the rows in their order, no more than `MOST_PERIODS` days among them.
+    """Return the rows in their order, with times of at most `MOST_PERIODS` days.
 
     Args:
-        rows: of one table.
-        name: of the table, one of `TABLES`.
+        rows: rows of one table.
+        name: name of the table, one of `TABLES`.
         received_us: see `few_periods`.
     """
     times = timestamps_us(rows)
@@ -39,7 +39,7 @@ def of_few_days(rows: pa.Table, name: str, received_us: int = 0) -> pa.Table:
     if True not in changes:
         return rows
     receipt = days[changes.index(True)]
-    if received_us // DAY_US != receipt:  # it is unknown
+    if received_us // DAY_US != receipt:  # the time of receipt is unknown
         received_us = max(time_us for time_us in times if time_us // DAY_US == receipt)
     stamped = [
         received_us if change else time_us for change, time_us in zip(changes, times, strict=True)
@@ -62,7 +62,7 @@ def _attributes_of(name: str) -> str:
 def _told(
     attributes: pa.ChunkedArray, changes: Sequence[bool], times: Sequence[int]
 ) -> Iterator[str]:
-    """Yield the attributes of each row, its own time among them where that was changed."""
+    """Yield the attributes of each row; a row with a changed time gets its old time as one."""
     texts = (text for chunk in attributes.chunks for text in chunk.to_pylist())
     for text, change, time_us in zip(texts, changes, times, strict=True):
         if not change:

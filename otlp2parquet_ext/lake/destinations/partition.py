@@ -98,15 +98,15 @@ def most_frequent(keys: Sequence[K], most: int) -> set[K]:
 
 
 def few_periods(times_us: Sequence[int], unit_us: int, received_us: int) -> list[int]:
-    """Return the period of time each row goes to: its own, or that in which it was received.
+    """Return the period of each row: that of its own time, or that of its receipt.
 
-    There are `MOST_PERIODS` at most, whatever the rows say of their times: that of the receipt,
-    and those with the most rows.
+    There are at most `MOST_PERIODS` periods: that of the receipt, and those with the most rows.
 
     Args:
-        times_us: of each row, Unix microseconds.
+        times_us: time of each row, Unix microseconds.
         unit_us: length of a period.
-        received_us: Unix microseconds; 0 when unknown: the period with the most rows stands in.
+        received_us: time of receipt, Unix microseconds; 0 if unknown, then the period with the
+            most rows takes its place.
     """
     periods = [time_us // unit_us for time_us in times_us]
     if not periods or (max(times_us) - min(times_us)) // unit_us + 2 <= MOST_PERIODS:

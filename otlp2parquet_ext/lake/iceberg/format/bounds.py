@@ -67,13 +67,13 @@ def _add(found: Statistics, column: Column, chunk: Any) -> None:
 
 
 def boundable(found: Statistics, column: Column) -> bool:
-    """Tell whether bounds describe a column: of floats only beside a count of NaN, and not all NaN.
+    """Return whether a column may have bounds: a float column needs a NaN count and other values.
 
-    Readers take a missing count for none, and bounds leave NaN out.
+    Bounds ignore NaN, and readers take a missing NaN count for zero.
 
     Args:
-        found: of the file so far, the column's counts among them.
-        column: has no list type.
+        found: statistics of the file so far, with the column's counts.
+        column: a column that is no list.
     """
     field_id = column.field_id
     if column.type != FLOAT_TYPE:

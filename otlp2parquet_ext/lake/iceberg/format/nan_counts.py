@@ -3,11 +3,11 @@
     rows --count()--> {field id: NaN values} --footer_entry()--> the file's key-value metadata
     key-value metadata --read_counts()--> {field id: NaN values}
 
-Parquet's own statistics leave NaN out without a trace, so bounds alone do not describe a column
-that holds NaN. An engine that deletes `Value > 5` drops a whole file if its lower bound is above 5
-and its metadata counts no NaN: the NaN rows go with it. The counts lie in the file, and not only in
-its descriptor, because a committer takes statistics from the file alone. A float column without a
-count gets no bounds.
+Parquet's own statistics ignore NaN, so bounds alone do not describe a column with NaN values. For
+example, an engine deletes the rows with `Value > 5`. If a file's lower bound is above 5 and its
+metadata counts no NaN, the engine drops the whole file, with its NaN rows. The counts are in the
+file, not only in its descriptor, because a committer takes statistics from the file alone. A float
+column without a count gets no bounds.
 
 Source: Apache Iceberg table specification, "Manifests", `nan_value_counts`, `lower_bounds`.
 """
@@ -26,28 +26,29 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.records.tables.columns import Column
 
 KEY = "otlp2parquet.nan_value_counts"
-"""The entry of a footer's key-value metadata: a JSON object, field id to number."""
+"""Key of the entry in a footer's key-value metadata: a JSON object from field id to number."""
 
 FLOAT_TYPE = "double"
 FLOAT_BYTES = 8
 
 _decode = msgspec.json.Decoder(dict[int, int]).decode
-"""Made here, once: two threads that decode a type for the first time can crash msgspec 0.22."""
+"""The decoder of the entry. Made once at import, because msgspec 0.22 can crash when two threads
+decode a type for the first time."""
 
 
 def float_ids(columns: Sequence[Column]) -> dict[int, Column]:
-    """Return the columns that hold floats, by field id; lists of floats by their elements' id."""
+    """Return the float columns by field id; lists of floats have the id of their elements."""
     return {
         c.element_id or c.field_id: c for c in columns if FLOAT_TYPE in (c.type, c.element_type)
     }
 
 
 def footer_entry(rows: pa.Table, columns: Sequence[Column]) -> dict[str, str]:
-    """Return what the footer of a file of `rows` says of NaN; empty without float columns.
+    """Return the footer's entry with the NaN counts of `rows`; empty without float columns.
 
     Args:
-        rows: of the file.
-        columns: the file's, in its order.
+        rows: rows of the file.
+        columns: columns of the file, in its order.
     """
     floats = float_ids(columns)
     found = {
@@ -61,14 +62,14 @@ def footer_entry(rows: pa.Table, columns: Sequence[Column]) -> dict[str, str]:
 def read_counts(
     metadata: Mapping[bytes, bytes] | None, columns: Sequence[Column]
 ) -> dict[int, int]:
-    """Return the NaN values of the float columns a footer counts.
+    """Return the NaN counts of the float columns in a footer.
 
     Args:
         metadata: the footer's key-value metadata.
-        columns: the file's.
+        columns: columns of the file.
 
     Raises:
-        ValueError: the footer's entry is no such object.
+        ValueError: the footer's entry is no object from field id to number.
     """
     said = (metadata or {}).get(KEY.encode())
     if said is None:
@@ -82,7 +83,7 @@ def read_counts(
 
 
 def _count(values: pa.ChunkedArray) -> int:
-    """Count NaN without Arrow's compute library, which takes longer to load than this to run."""
+    """Count NaN without Arrow's compute library, because loading it takes longer than this."""
     return sum(_count_in(chunk) for chunk in values.chunks)
 
 
@@ -95,5 +96,5 @@ def _count_in(values: pa.Array) -> int:
     total = sum(view)
     if total == total:  # noqa: PLR0124 - a sum with NaN in it is NaN, and NaN differs from itself
         return 0
-    # NaN, opposite infinities, or bytes under nulls: look at each value.
+    # The cause is NaN, opposite infinities, or arbitrary bytes of nulls: test each value.
     return sum(value is not None and value != value for value in flat.to_pylist())  # noqa: PLR0124
