@@ -19,6 +19,7 @@ from otlp2parquet_ext.lake.iceberg.commit.catalog import Version
 from otlp2parquet_ext.lake.iceberg.commit.leftovers import ExpiredFiles
 from otlp2parquet_ext.lake.iceberg.format.metadata_paths import metadata_folder
 from otlp2parquet_ext.lake.iceberg.format.snapshot import Metadata, applied
+from otlp2parquet_ext.lake.iceberg.format.table_properties import gc_enabled
 from otlp2parquet_ext.lake.iceberg.model.errors import CommitError
 from otlp2parquet_ext.lake.storage.storage import NotThereError, StorageError
 
@@ -128,7 +129,8 @@ class FileCatalog:
 
 def unreferenced(base: Version, after: Metadata) -> list[str]:
     """Return the files that left the metadata log, if the table's properties allow deletion."""
-    if after["properties"].get(DELETE_OLD, "false").lower() != "true":
+    asked = after["properties"].get(DELETE_OLD, "false").lower() == "true"
+    if not asked or not gc_enabled(after):
         return []
     before = [entry["metadata-file"] for entry in base.metadata.get("metadata-log", ())]
     kept = {entry["metadata-file"] for entry in after["metadata-log"]}

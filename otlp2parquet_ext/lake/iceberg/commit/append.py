@@ -16,17 +16,17 @@ import time
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-import msgspec
-
 from otlp2parquet_ext.common.steady_deadline import SteadyDeadline
 from otlp2parquet_ext.lake.iceberg.commit import preconditions
 from otlp2parquet_ext.lake.iceberg.commit.backoff import commit_attempts
+from otlp2parquet_ext.lake.iceberg.commit.bad_values import BadValues
 from otlp2parquet_ext.lake.iceberg.commit.catalog import OutcomeUnknownError
 from otlp2parquet_ext.lake.iceberg.commit.expiry import expired, manifest_lists
 from otlp2parquet_ext.lake.iceberg.commit.handle import Handle
 from otlp2parquet_ext.lake.iceberg.commit.history import proof
 from otlp2parquet_ext.lake.iceberg.commit.ledger import Ledger, names_summary
 from otlp2parquet_ext.lake.iceberg.commit.leftovers import ExpiredFiles
+from otlp2parquet_ext.lake.iceberg.commit.progress import CommitProgress
 from otlp2parquet_ext.lake.iceberg.commit.terms import USUAL, Terms
 from otlp2parquet_ext.lake.iceberg.format.manifest import (
     Manifest,
@@ -61,31 +61,6 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.records.tables.columns import Column
 
 LIST_CACHE_BYTES = 4_194_304
-
-
-class _Commit(msgspec.Struct):
-    """One call of `commit`, over all its attempts.
-
-    Attributes:
-        files: the files to make visible.
-        deadline: deadline of the call.
-        snapshot_id: the same in all attempts, so that they can share a manifest.
-        manifests: the stored manifests, by the names of their data files, the table (another writer
-            may replace it), its schema and its partition spec.
-        written: addresses of the metadata files that this commit has written.
-        used: those of `written` that the catalog refers to, or may refer to.
-        unknown_outcome: why the outcome of an attempt is unknown; "" if all outcomes are known.
-        conflicts: number of attempts that other writers won.
-    """
-
-    files: Sequence[DataFile]
-    deadline: SteadyDeadline
-    snapshot_id: int = msgspec.field(default_factory=lambda: uuid4().int >> 65)
-    manifests: dict[object, Manifest] = msgspec.field(default_factory=dict)
-    written: set[str] = msgspec.field(default_factory=set)
-    used: set[str] = msgspec.field(default_factory=set)
-    unknown_outcome: str = ""
-    conflicts: int = 0
 
 
 class LeanTable:
@@ -124,10 +99,11 @@ class LeanTable:
         )
         self._leftovers = ExpiredFiles(storage)
         self._list: tuple[str, AvroFile] | None = None
+        self._bad_values = BadValues(label)
 
     def commit(self, files: Sequence[DataFile], deadline_ms: int) -> None:
         """See `CommitTable.commit`."""
-        commit = _Commit(files, SteadyDeadline(deadline_ms))
+        commit = CommitProgress(files, SteadyDeadline(deadline_ms))
         problem = f"commit of {len(files)} files to {self._label}"
         try:
             attempts = commit_attempts(commit.deadline)
@@ -169,7 +145,7 @@ class LeanTable:
     def close(self) -> None:
         """See `CommitTable.close`: does nothing, for no connection is its own."""
 
-    def _attempt(self, commit: _Commit) -> bool:
+    def _attempt(self, commit: CommitProgress) -> bool:
         """Commit once on top of the current snapshot; False if another attempt is needed."""
         table = self._load(commit.deadline.unix_ms())
         snapshots = table.metadata.get("snapshots", ())
@@ -181,7 +157,8 @@ class LeanTable:
             return True
         added = self._manifest(commit, table.metadata, new)
         path, lines = self._manifest_list(commit, table.metadata, added)
-        gone = expired(table.metadata, self._terms.snapshots_kept)
+        self._bad_values.log(table.metadata)
+        gone = expired(table.metadata, self._terms.snapshots_kept, time.time_ns() // 1_000_000)
         waiting, due = manifest_lists(table.metadata, gone, metadata_folder(table.metadata))
         change = TableChange(
             new_snapshot(
@@ -203,7 +180,9 @@ class LeanTable:
             self._list = (path, lines) if len(lines.blocks) <= LIST_CACHE_BYTES else None
         return landed
 
-    def _certain(self, metadata: Metadata, ledger: Ledger, commit: _Commit) -> list[DataFile]:
+    def _certain(
+        self, metadata: Metadata, ledger: Ledger, commit: CommitProgress
+    ) -> list[DataFile]:
         """Return the files that are not committed yet."""
         new = ledger.unseen(commit.files)
         if not (uncertain := ledger.uncertain(new)):
@@ -216,7 +195,9 @@ class LeanTable:
         old = committed(self._storage, metadata, listing, uncertain, commit.deadline.unix_ms())
         return [file for file in new if file.name not in old]
 
-    def _swap(self, commit: _Commit, table: Version, change: TableChange, paths: set[str]) -> bool:
+    def _swap(
+        self, commit: CommitProgress, table: Version, change: TableChange, paths: set[str]
+    ) -> bool:
         """Send a change; its files count as used until the catalog refuses it.
 
         After an attempt of unknown outcome they stay used: that attempt, with the same manifest,
@@ -259,7 +240,9 @@ class LeanTable:
             )
         return table
 
-    def _manifest(self, commit: _Commit, metadata: Metadata, files: Sequence[DataFile]) -> Manifest:
+    def _manifest(
+        self, commit: CommitProgress, metadata: Metadata, files: Sequence[DataFile]
+    ) -> Manifest:
         """Store a manifest of `files`, unless an earlier attempt has stored it."""
         spec = preconditions.partitioning(metadata, self._columns)
         schema = preconditions.current_schema(metadata)
@@ -274,7 +257,7 @@ class LeanTable:
         return commit.manifests[key]
 
     def _manifest_list(
-        self, commit: _Commit, metadata: Metadata, added: Manifest
+        self, commit: CommitProgress, metadata: Metadata, added: Manifest
     ) -> tuple[str, AvroFile]:
         """Store the parent's manifest list plus one line; return its address and the list."""
         parent = current_snapshot(metadata)
@@ -294,6 +277,6 @@ class LeanTable:
             return self._list[1]
         return open_list(self._storage.get(self._storage.path(path)))
 
-    def _put(self, commit: _Commit, address: str, data: bytes) -> None:
+    def _put(self, commit: CommitProgress, address: str, data: bytes) -> None:
         commit.written.add(address)
         self._storage.put(self._storage.path(address), data)

@@ -1,7 +1,9 @@
 """The snapshots that expire with the next commit, so that a table's metadata stays small.
 
-Snapshots that others use do not expire: heads and history of their branches, tags, snapshots with
-statistics, and snapshots outside of all branches (another program may have staged them).
+Snapshots that others use do not expire: heads of their branches, tags, snapshots with statistics,
+and snapshots outside of all branches (another program may have staged them). The table's own rules
+of retention count as for Iceberg's Java library: by number and by age, for each branch. With
+`gc.enabled=false` nothing expires and nothing is deleted.
 
 A manifest list names all manifests, so old lists are the largest part of a table's leftovers. The
 list of an expired snapshot, if we wrote it, is deleted `COMMITS_TO_LIVE` commits later, so that a
@@ -18,9 +20,10 @@ from typing import TYPE_CHECKING, Any
 
 from otlp2parquet_ext.lake.iceberg.commit.ledger import NAMES
 from otlp2parquet_ext.lake.iceberg.format.snapshot import MAIN
+from otlp2parquet_ext.lake.iceberg.format.table_properties import gc_enabled, of_branch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
     from otlp2parquet_ext.lake.iceberg.format.snapshot import Metadata
@@ -31,32 +34,58 @@ WAITING = "otlp2parquet_ext.expired-manifest-lists"
 OUR_LIST = re.compile(r"snap-\d+-1-[0-9a-f-]{36}\.avro")
 TABLE_BUCKET = "--table-s3/"
 """Part of all addresses in S3 Tables, where only S3 itself deletes unreferenced files."""
-LEAST_KEPT = "history.expire.min-snapshots-to-keep"
+BRANCH_AGE_MS, BRANCH_LEAST = 5 * 86_400_000, 1
+"""Java's defaults, for branches other than `main` and tables without rules of their own."""
 
 
-def expired(metadata: Metadata, kept: int = SNAPSHOTS_KEPT) -> frozenset[int]:
+def expired(metadata: Metadata, kept: int = SNAPSHOTS_KEPT, now_ms: int = 0) -> frozenset[int]:
     """Return the ids of the snapshots that may expire when one more is added to `main`.
 
     Args:
         metadata: the table's metadata before the commit.
         kept: number of snapshots of `main` to keep, unless the table asks for more.
+        now_ms: the present, Unix ms.
     """
+    if not gc_enabled(metadata):
+        return frozenset()
     parents = {s["snapshot-id"]: s.get("parent-snapshot-id") for s in metadata.get("snapshots", ())}
+    times = {s["snapshot-id"]: s.get("timestamp-ms", now_ms) for s in metadata.get("snapshots", ())}
     history = list(_history(parents, metadata.get("current-snapshot-id")))
-    return frozenset(history[_kept(metadata, kept) - 1 :]) - frozenset(_pinned(metadata, parents))
-
-
-def _kept(metadata: Metadata, least: int) -> int:
-    """Return how many snapshots of `main` to keep: at least as many as the table asks for."""
     main = metadata.get("refs", {}).get(MAIN, {})
-    asked = main.get("min-snapshots-to-keep", metadata.get("properties", {}).get(LEAST_KEPT, 0))
-    return max(least, int(asked))
+    least = max(kept, of_branch(metadata, main, "min-snapshots-to-keep") or 0) - 1
+    age_ms = of_branch(metadata, main, "max-snapshot-age-ms")
+    since_ms = None if age_ms is None else now_ms - age_ms
+    stay = _retained(history, times, least, since_ms)
+    return frozenset(history[stay:]) - frozenset(_pinned(metadata, parents, times, now_ms))
 
 
-def _pinned(metadata: Metadata, parents: dict[int, int | None]) -> Iterator[int]:
+def _retained(
+    history: Sequence[int], times: Mapping[int, int], least: int, since_ms: int | None
+) -> int:
+    """Return how many snapshots at the head of a branch stay.
+
+    Args:
+        history: the branch, newest first.
+        times: Unix ms of each snapshot.
+        least: number that stays, whatever the age.
+        since_ms: further ones stay up to the first that is older; None: none of them.
+    """
+    stay = least
+    if since_ms is not None:
+        while stay < len(history) and times[history[stay]] >= since_ms:
+            stay += 1
+    return stay
+
+
+def _pinned(
+    metadata: Metadata, parents: dict[int, int | None], times: Mapping[int, int], now_ms: int
+) -> Iterator[int]:
     for name, ref in metadata.get("refs", {}).items():
         if name != MAIN and ref["type"] == "branch":
-            yield from _history(parents, ref["snapshot-id"])
+            history = list(_history(parents, ref["snapshot-id"]))
+            least = of_branch(metadata, ref, "min-snapshots-to-keep") or BRANCH_LEAST
+            age_ms = of_branch(metadata, ref, "max-snapshot-age-ms") or BRANCH_AGE_MS
+            yield from history[: _retained(history, times, least, now_ms - age_ms)]
         elif name != MAIN:
             yield ref["snapshot-id"]
     for kind in ("statistics", "partition-statistics"):
@@ -81,7 +110,7 @@ def manifest_lists(
         folder: folder of the table's metadata; files outside of it are never deleted.
     """
     waiting = metadata.get("properties", {}).get(WAITING, "").split()
-    if (not gone and not waiting) or TABLE_BUCKET in folder:
+    if (not gone and not waiting) or TABLE_BUCKET in folder or not gc_enabled(metadata):
         return {}, []
     snapshots = metadata.get("snapshots", ())
     for snapshot in snapshots:

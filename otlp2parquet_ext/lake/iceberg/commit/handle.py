@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from otlp2parquet_ext.lake.iceberg.commit.expiry import TABLE_BUCKET
+from otlp2parquet_ext.lake.iceberg.format.table_properties import gc_enabled
 from otlp2parquet_ext.lake.storage.storage import Storage, StorageError
 
 if TYPE_CHECKING:
@@ -17,9 +18,6 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.lake.iceberg.commit.catalog import Catalog
     from otlp2parquet_ext.lake.iceberg.format.snapshot import Metadata
     from otlp2parquet_ext.records.tables.columns import Column
-
-GC = "gc.enabled"
-"""Table property; "false" forbids to delete files, which may belong to other tables, too."""
 
 
 class Handle(msgspec.Struct, frozen=True):
@@ -58,7 +56,7 @@ class Handle(msgspec.Struct, frozen=True):
         """Return the reason why we may not delete the table's files; "" if we may."""
         if self.in_table_bucket or TABLE_BUCKET in metadata["location"]:
             return "S3 Tables removes what nothing refers to, and lets nobody else do it"
-        if str(metadata.get("properties", {}).get(GC, "true")).lower() != "true":
+        if not gc_enabled(metadata):
             return "the table has gc.enabled=false"
         return ""
 

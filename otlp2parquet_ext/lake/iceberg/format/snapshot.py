@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from otlp2parquet_ext.lake.iceberg.format.table_properties import PREVIOUS_VERSIONS, number
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
 Metadata = dict[str, Any]
 
 MAIN = "main"
-PREVIOUS_VERSIONS = "write.metadata.previous-versions-max"
 PREVIOUS_VERSIONS_DEFAULT = 100
 
 
@@ -151,4 +152,5 @@ def _log_without(
 
 
 def _versions(properties: Mapping[str, str]) -> int:
-    return max(1, int(properties.get(PREVIOUS_VERSIONS, PREVIOUS_VERSIONS_DEFAULT)))
+    asked = number(properties, PREVIOUS_VERSIONS)
+    return PREVIOUS_VERSIONS_DEFAULT if asked is None else max(1, asked)
