@@ -1,4 +1,4 @@
-"""All that PyIceberg says of a table, for comparing two of them."""
+"""Everything that PyIceberg reports of a table, for comparing two of them."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 
 def without(value: dict[str, Any], *keys: str) -> dict[str, Any]:
-    """Leave out what no two commits have in common."""
+    """Leave out the fields that differ between any two commits."""
     return {key: kept for key, kept in value.items() if key not in keys}
 
 
 def as_seen(table: Table) -> dict[str, Any]:
-    """Return all that PyIceberg says of a table, without ids, times and paths of metadata."""
+    """Return everything that PyIceberg reports of a table, without ids, times and paths."""
     rows = table.scan().to_arrow()
     files = table.inspect.files().to_pylist()
     partitions = table.inspect.partitions().to_pylist()
@@ -41,5 +41,5 @@ def as_seen(table: Table) -> dict[str, Any]:
 
 
 def with_little(files: list[DataFile]) -> list[DataFile]:
-    """Make PyIceberg read the footers: its own idea of the statistics."""
+    """Let PyIceberg read the footers and compute its own statistics."""
     return [msgspec.structs.replace(file, statistics=None) for file in files]

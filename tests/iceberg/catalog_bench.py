@@ -1,4 +1,4 @@
-"""Catalogs of PyIceberg's for tests: real servers, and a table that is read back from outside."""
+"""Catalogs of PyIceberg for tests: real servers, and a table that other libraries read."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ NAME = "lake"
 
 @dataclass(frozen=True)
 class Warehouse:
-    """A catalog's variables, and the folder its tables lie in."""
+    """The variables of a catalog, and the folder of its tables."""
 
     folder: Path
     environ: Mapping[str, str]
@@ -93,7 +93,7 @@ class Warehouse:
 
 
 def variables(name: str = NAME, /, **properties: str) -> dict[str, str]:
-    """Spell properties as PyIceberg's variables: `s3__endpoint` is `s3.endpoint`."""
+    """Write properties as PyIceberg's variables: `s3__endpoint` is `s3.endpoint`."""
     return {f"PYICEBERG_CATALOG__{name.upper()}__{k.upper()}": v for k, v in properties.items()}
 
 
@@ -114,7 +114,7 @@ def postgresql(folder: Path) -> Iterator[Warehouse]:
 
 @contextmanager
 def aws(folder: Path, kind: str) -> Iterator[Warehouse]:
-    """Run a catalog of AWS's, in moto."""
+    """Run a catalog of AWS, in moto."""
     with moto_glue.running(folder) as url, pytest.MonkeyPatch.context() as patch:
         known = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
         for name, value in {**known, "AWS_REGION": "eu-west-1", "AWS_ENDPOINT_URL": url}.items():

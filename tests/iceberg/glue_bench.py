@@ -1,4 +1,4 @@
-"""What the tests of Glue share: one table, as we, PyIceberg and DuckDB see it."""
+"""Shared code of the tests of Glue: one table, read by our code, PyIceberg and DuckDB."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the tests of the lake share: rows, files, and tables as each implementation leaves them."""
+"""Shared code of the tests of the lake: rows, files, and tables of each implementation."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ DEFAULTS: dict[str, object] = {
 
 
 def log_rows(*rows: dict[str, object]) -> pa.Table:
-    """Make log rows from what matters about them; `Timestamp` is in µs."""
+    """Make log rows from the values that a test needs; `Timestamp` is in µs."""
     times = ("Timestamp", "TimestampTime", "ObservedTimestamp")
     filled = [
         DEFAULTS | {time_column: row.get("Timestamp", NOON_US) for time_column in times} | row
@@ -65,7 +65,7 @@ def bodies_at(day: int, *bodies: str) -> pa.Table:
 
 
 def soon(after_ms: int = 20_000) -> int:
-    """Give a deadline nothing here needs."""
+    """Give a deadline that no test here reaches."""
     return time.time_ns() // 1_000_000 + after_ms
 
 
@@ -91,7 +91,7 @@ class Home:
         return open_table.sqlite_table(self.database, self.location, "otel", self.name)
 
     def pyiceberg(self) -> CommitTable:
-        """Open the table for PyIceberg's."""
+        """Open the table for PyIceberg's append."""
         return pyiceberg_reference.sqlite_table(
             self.database, self.folder / "lake", "otel", self.name
         )
@@ -135,7 +135,7 @@ class Home:
         return query.connect(f"sqlite://{self.database}", settings).execute(sql).fetchall()
 
     def metadata_path(self) -> Path:
-        """Return where the table's metadata lies."""
+        """Return the path of the table's metadata."""
         settings = {"OTLP2PARQUET_TABLE_LOGS": self.name}
         return Path(query.metadata_location(f"sqlite://{self.database}", settings))
 
@@ -145,7 +145,7 @@ class Home:
         return found
 
     def replace_metadata(self, metadata: dict[str, Any]) -> None:
-        """Commit other metadata, as some other program would."""
+        """Commit other metadata, as another program would."""
         old = self.metadata_path()
         new = old.with_name(f"{int(old.name[:5]) + 1:05}-by-hand.metadata.json")
         new.write_bytes(msgspec.json.encode(metadata))

@@ -1,6 +1,6 @@
-"""PyIceberg's own append, `Transaction` and all: what ours is compared with.
+"""PyIceberg's own append with its `Transaction`: the reference for ours.
 
-It keeps the same book of names, so that both can commit to one table.
+It keeps the same ledger of names, so that both can commit to one table.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ PARTITION = PartitionSpec(
 
 
 def sqlite_table(database: Path, warehouse: Path, namespace: str, table: str) -> PyIcebergReference:
-    """Return a table of the SQLite catalog in the file `database`; nothing is opened yet."""
+    """Return a table of the SQLite catalog in the file `database`, without opening it."""
 
     def connect() -> Catalog:
         database.parent.mkdir(parents=True, exist_ok=True)
@@ -125,7 +125,7 @@ class PyIcebergReference:
             self._catalog.close()
 
     def _attempt(self, files: Sequence[DataFile]) -> bool:
-        """Commit once on top of what is current; False when somebody else was faster."""
+        """Commit once on top of the current metadata; False when another writer was faster."""
         table = self._table = self._load()
         ledger = Ledger(table.metadata.properties, _summaries(table))
         new = ledger.unseen(files)
@@ -175,7 +175,7 @@ def _summaries(table: Table) -> Iterator[Mapping[str, str]]:
 
 
 def _iceberg_file(table: Table, file: DataFile) -> IcebergDataFile:
-    """Describe a stored file to Iceberg; its footer is only read if its descriptor says little."""
+    """Describe a stored file to Iceberg; read its footer only if its descriptor is incomplete."""
     if file.statistics is None:
         found = _from_footer(table, file)
     else:
@@ -203,7 +203,7 @@ def _from_footer(table: Table, file: DataFile) -> dict[str, Any]:
 
 
 def _waits() -> Iterator[float]:
-    """Yield the pauses between attempts: doubling, bounded, and never in step with others."""
+    """Yield the pauses between attempts: doubling, bounded, and random."""
     wait_s = FIRST_WAIT_S
     for _ in range(ATTEMPTS):
         yield wait_s * random.uniform(0.5, 1.5)

@@ -1,4 +1,4 @@
-"""What the tests of REST catalogs share: one table, as three libraries see it."""
+"""Shared code of the tests of REST catalogs: one table, read by three libraries."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class RestHome(Home):
         return found
 
     def bodies(self) -> list[str]:
-        """Read every body with PyIceberg, DuckDB and Java, who must agree."""
+        """Read every body with PyIceberg, DuckDB and Java, which must agree."""
         table = self.table()
         read = sorted(table.scan(selected_fields=("Body",)).to_arrow()["Body"].to_pylist())
         assert read == sorted(duckdb_bodies(table.metadata_location))
@@ -94,19 +94,19 @@ class RestHome(Home):
             return json.loads(answer.read() or b"null")
 
     def update(self, *updates: dict[str, object]) -> None:
-        """Commit updates of the table, as some other client would."""
+        """Commit updates of the table, as another client would."""
         self.ask("POST", f"/otel/tables/{self.name}", {"requirements": [], "updates": updates})
 
 
 def asked(proxy: Proxy) -> list[str]:
-    """Return what passed since the last call: method, or AWS's operation, and status."""
+    """Return the requests since the last call: method, or AWS's operation, and status."""
     shown = [f"{r.target.partition('.')[2] or r.method} {r.status}" for r in proxy.requests]
     proxy.reset()
     return shown
 
 
 def duckdb_bodies(metadata_location: str) -> list[str]:
-    """Read every body of the table whose metadata lies there with DuckDB."""
+    """Read every body of the table with this metadata with DuckDB."""
     connection = duckdb.connect()
     query._load(connection, "avro", "iceberg")
     path = metadata_location.removeprefix("file:")

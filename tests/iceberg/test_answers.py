@@ -1,4 +1,4 @@
-"""What a catalog's answer means: only a certain refusal is one."""
+"""The meaning of a catalog's answer: only a certain refusal counts as a refusal."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from otlp2parquet_ext.lake.iceberg.catalogs.rest_answers import Config, Loaded, 
 
 
 def iceberg(status: int, type_: str, message: str = "why") -> Response:
-    """Answer in the specification's form."""
+    """Answer in the form of the specification."""
     error = {"error": {"message": message, "type": type_, "code": status}}
     return Response(status, {}, json.dumps(error).encode())
 
@@ -59,7 +59,10 @@ def aws(status: int, type_: str, message: str = "why") -> Response:
     ],
 )
 def test_a_failure_has_one_meaning(answer: Response, meaning: CatalogOutcome) -> None:
-    """What may have been done is looked up; what surely was not, is given up or kept."""
+    """A commit that may have succeeded is looked up.
+
+    One that certainly did not is given up or kept.
+    """
     assert outcome(failure(answer)) is meaning
 
 
@@ -74,7 +77,7 @@ def test_a_failure_is_one_line() -> None:
 
 
 def test_a_catalogs_overrides_go_before_ours_and_ours_before_its_defaults() -> None:
-    """As the specification has it."""
+    """The specification requires this order."""
     config = Config({"prefix": "default", "s3.region": "a"}, {"uri": "theirs", "s3.region": "b"})
     assert config.get("prefix") == "default"
     assert config.get("prefix", "ours") == "ours"
@@ -84,7 +87,7 @@ def test_a_catalogs_overrides_go_before_ours_and_ours_before_its_defaults() -> N
 
 
 def test_the_credentials_that_fit_a_tables_place_best_are_taken() -> None:
-    """A catalog may lend several, for prefixes."""
+    """A catalog may vend several credentials, for different prefixes."""
     lent = [
         StorageCredential("s3://b", {"s3.access-key-id": "bucket"}),
         StorageCredential("s3://b/t", {"s3.access-key-id": "table"}),

@@ -1,4 +1,4 @@
-"""PyIceberg's own clients read no more of an answer than its purpose explains."""
+"""PyIceberg's own clients read an answer only up to the limit of its purpose."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ KEYS = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
 
 
 def huge(target: bytes, status: int, kind: bytes) -> Callable[[Server, socket.socket], None]:
-    """Answer `{}`, but 260 MB where a request's first line has `target`."""
+    """Answer `{}`, but send 260 MB if the request line contains `target`."""
 
     def play(server: Server, wire: socket.socket) -> None:
         while request := server.receive(wire):
@@ -46,7 +46,7 @@ def huge(target: bytes, status: int, kind: bytes) -> Callable[[Server, socket.so
 
 
 def refused(environ: Mapping[str, str]) -> str:
-    """Ask a catalog where the table lies; return why it cannot say so."""
+    """Ask a catalog for the location of the table; return the reason why it fails."""
     table = catalog_table(NAME, "otel", "logs", {**SMALL, **environ})
     try:
         with pytest.raises(CommitError) as found:
@@ -68,7 +68,7 @@ def refused(environ: Mapping[str, str]) -> str:
 def test_a_rest_catalog_of_pyiceberg_is_read_up_to_a_limit(
     target: bytes, more: dict[str, str], limit_bytes: int
 ) -> None:
-    """Its sessions are made inside PyIceberg; also the one that asks before there is a catalog."""
+    """PyIceberg makes its sessions itself, also the one that is used before there is a catalog."""
     with running(huge(target, 200, b"application/json")) as server:
         said = refused(variables(uri=server.url, type="rest", **more))
         assert f"its body is longer than the limit of {limit_bytes} bytes" in said
@@ -76,7 +76,7 @@ def test_a_rest_catalog_of_pyiceberg_is_read_up_to_a_limit(
 
 
 def test_an_endless_error_of_a_rest_catalog_is_cut() -> None:
-    """The status decides; twice, as every request that fails is tried again."""
+    """The status decides. It comes twice, because every failed request is tried again."""
     with running(huge(b"/tables/logs", 503, b"application/json")) as server:
         assert "503" in refused(variables(uri=server.url, type="rest"))
         assert server.sent_bytes < 2 * READ_BYTES
@@ -87,7 +87,7 @@ def test_an_endless_error_of_a_rest_catalog_is_cut() -> None:
 def test_a_catalog_of_aws_through_pyiceberg_is_read_up_to_a_limit(
     kind: str, status: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """botocore reads an answer, and an error, to its end before anybody sees the status."""
+    """botocore reads an answer, and an error, to its end before it looks at the status."""
     with running(huge(b"POST", status, b"application/x-amz-json-1.1")) as server:
         for name, value in {**KEYS, "AWS_ENDPOINT_URL": server.url}.items():
             monkeypatch.setenv(name, value)

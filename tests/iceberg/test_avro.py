@@ -1,4 +1,4 @@
-"""Avro: what we write, PyIceberg's reader reads."""
+"""Avro: PyIceberg's reader reads the files that we write."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ RECORDS = st.fixed_dictionaries(
 
 @given(RECORDS)
 def test_any_record_is_read_back_by_the_reference(record: dict[int, Any]) -> None:
-    """Every type manifests use, in one record, at every magnitude."""
+    """One record has every type of manifests, at every magnitude."""
     out = bytearray()
     encoder(EVERYTHING)(record, out)
     schema = AvroSchemaConversion().avro_to_iceberg(EVERYTHING)
@@ -76,7 +76,7 @@ def test_any_record_is_read_back_by_the_reference(record: dict[int, Any]) -> Non
 
 @pytest.mark.parametrize("codec", ["null", "deflate"])
 def test_blocks_added_one_by_one_are_read_in_order(tmp_path: Path, codec: str) -> None:
-    """The old blocks are copied as they are; metadata of the header is replaced."""
+    """The old blocks are copied unchanged; metadata of the header is replaced."""
     file = new_file(EVERYTHING, codec)
     for number in range(5):
         record = {1: number, 2: "x", 4: True, 6: [], 10: {}, 11: 0}
@@ -90,21 +90,21 @@ def test_blocks_added_one_by_one_are_read_in_order(tmp_path: Path, codec: str) -
 
 @given(st.binary(max_size=200))
 def test_bytes_that_are_no_avro_file_are_refused(data: bytes) -> None:
-    """A damaged manifest list is an error with a name, never an exception of its parser."""
+    """A damaged manifest list raises a named error, never an exception of its parser."""
     with pytest.raises(AvroError):
         open_file(data)
 
 
 @given(st.integers(0, 400))
 def test_a_file_cut_off_in_its_header_is_refused(length: int) -> None:
-    """Likewise, when it begins well."""
+    """It begins as an Avro file, but the error is the same."""
     data = new_file(MANIFEST_FILE, "null").encode()
     with pytest.raises(AvroError):
         open_file(data[: min(length, len(data) - 17)])
 
 
 def test_a_codec_we_do_not_write_is_refused() -> None:
-    """Spark may be told to write zstd; we would have to add a block in it."""
+    """Spark can write zstd, and our new block would have to use it."""
     file = open_file(new_file("long", "zstandard").encode())
     with pytest.raises(AvroError, match="'zstandard'"):
         file.adding([1], {})
@@ -112,7 +112,7 @@ def test_a_codec_we_do_not_write_is_refused() -> None:
 
 @pytest.mark.parametrize("schema", [["int", "string"], {"type": "enum"}, {"type": "fixed"}, "uuid"])
 def test_a_type_manifests_do_not_use_is_refused(schema: object) -> None:
-    """Not guessed at."""
+    """Such a type is not guessed."""
     with pytest.raises(AvroError):
         encoder(schema)
 

@@ -1,4 +1,4 @@
-"""Avro read back: what others write is understood, what is damaged is an error."""
+"""Reading Avro: files of other writers are understood, and damaged ones raise an error."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def written(record: dict[int, Any]) -> dict[int, Any]:
 @pytest.mark.parametrize("codec", ["null", "deflate"])
 @given(st.lists(RECORDS, max_size=4))
 def test_what_we_write_we_read(codec: str, rows: list[dict[int, Any]]) -> None:
-    """Every type manifests use, at every magnitude, in blocks of any number of records."""
+    """Records have every type of manifests, at every magnitude, in blocks of any size."""
     file = new_file(EVERYTHING, codec).adding(rows, {}).adding(rows[:1], {})
     read = [record.values for record in records(open_file(file.encode()), EVERY_ID)]
     assert read == [written(row) for row in [*rows, *rows[:1]]]
@@ -41,7 +41,7 @@ def test_what_we_write_we_read(codec: str, rows: list[dict[int, Any]]) -> None:
 
 @given(RECORDS, st.sets(st.sampled_from([1, 2, 3, 4, 6, 10, 11])))
 def test_fields_that_are_not_wanted_are_stepped_over(row: dict[int, Any], wanted: set[int]) -> None:
-    """And what is wanted is found behind them."""
+    """The wanted fields after them are found."""
     file = new_file(EVERYTHING, "null").adding([row, row], {})
     for record in records(file, wanted | {8, 9} if 10 in wanted else wanted):
         assert record.values == {key: written(row)[key] for key in wanted}
@@ -49,7 +49,7 @@ def test_fields_that_are_not_wanted_are_stepped_over(row: dict[int, Any], wanted
 
 @given(RECORDS)
 def test_a_records_bytes_are_its_own(row: dict[int, Any]) -> None:
-    """Copied into another file they are the same record: nothing is decoded on the way."""
+    """Copied into another file they are the same record, so nothing has to be decoded."""
     out = bytearray()
     encoder(EVERYTHING)(row, out)
     file = new_file(EVERYTHING, "deflate").adding([row, row, row], {})
@@ -57,7 +57,7 @@ def test_a_records_bytes_are_its_own(row: dict[int, Any]) -> None:
 
 
 def test_arrays_in_sized_blocks_are_read_and_stepped_over() -> None:
-    """Avro lets a writer say how long a block of an array is; Java's and Python's do at times."""
+    """Avro allows the length of an array's block; Java and Python sometimes write it."""
     inner = bytearray()
     for number in (5, 6):
         put_long(number, inner)
@@ -92,7 +92,7 @@ OTHERS = {
 
 
 def test_types_of_others_partitions_are_read() -> None:
-    """A table may be partitioned by anything before or after us; fields may lack ids."""
+    """Others may partition a table by any type, and fields may lack ids."""
     data = b"abcd" + b"\x02\x00\x00\x80\x3f" + b"\x00\x00\x00\x00\x00\x00\x00\xf0\x3f" + b"\x02x"
     empty = new_file(OTHERS, "null")
     file = msgspec.structs.replace(empty, blocks=empty.block(1, data))
@@ -107,7 +107,10 @@ def damaged(data: bytes) -> AvroFile:
 
 @given(st.binary(max_size=60))
 def test_damaged_records_are_an_error_and_never_a_hang(data: bytes) -> None:
-    """Bytes are anybody's: a length beyond the end, a count of billions, a cut-off number."""
+    """Any program may have written the bytes.
+
+    A length beyond the end, a huge count, a cut number.
+    """
     for wanted in (EVERY_ID, ()):
         try:
             for record in records(damaged(data), wanted):
@@ -118,28 +121,28 @@ def test_damaged_records_are_an_error_and_never_a_hang(data: bytes) -> None:
 
 @given(st.binary(max_size=40))
 def test_damaged_blocks_are_an_error(data: bytes) -> None:
-    """Cut off, or no block at all."""
+    """A block may be cut off, or be no block at all."""
     file = msgspec.structs.replace(new_file(EVERYTHING, "null"), blocks=b"\x02" + data)
     with pytest.raises(AvroError):
         list(blocks(file))
 
 
 def test_a_codec_we_do_not_know_is_an_error_with_its_name() -> None:
-    """Zstandard and Snappy are Avro's, too, and not in the standard library."""
+    """Zstandard and Snappy are codecs of Avro, but the standard library lacks them."""
     file = msgspec.structs.replace(damaged(b"x"), codec="zstandard")
     with pytest.raises(AvroError, match="'zstandard' are not read here"):
         list(records(file, ()))
 
 
 def test_what_is_no_deflate_is_an_error() -> None:
-    """A file whose header says otherwise than its blocks."""
+    """The header of such a file names a codec that its blocks do not use."""
     file = msgspec.structs.replace(damaged(b"\xff\xff"), codec="deflate")
     with pytest.raises(AvroError, match="damaged"):
         list(records(file, ()))
 
 
 def test_a_block_that_inflates_without_end_is_an_error_before_it_does() -> None:
-    """A megabyte of a manifest could take a gigabyte of the memory a function does not have."""
+    """A megabyte of a manifest could take a gigabyte of memory."""
     deflating = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
     bomb = b"".join(deflating.compress(bytes(1 << 20)) for _ in range(256)) + deflating.flush()
     assert len(bomb) < 1 << 20
@@ -151,7 +154,7 @@ def test_a_block_that_inflates_without_end_is_an_error_before_it_does() -> None:
 
 
 def test_a_block_that_is_cut_off_is_an_error() -> None:
-    """Half of a stream inflates to something; that is no reason to take it for the whole."""
+    """Half of a stream decompresses to something, which must not count as the whole."""
     deflating = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
     data = deflating.compress(bytes(range(256)) * 64) + deflating.flush()
     with pytest.raises(AvroError, match="cut off"):
@@ -159,7 +162,7 @@ def test_a_block_that_is_cut_off_is_an_error() -> None:
 
 
 def test_more_records_than_bytes_are_an_error() -> None:
-    """Records of no bytes would be read for ever: their number is anybody's, too."""
+    """Records without bytes would be read for ever, because any program may write their number."""
     schema = {"type": "record", "name": "nothing", "fields": []}
     file = msgspec.structs.replace(new_file(schema, "null"), blocks=b"")
     out = bytearray()

@@ -1,4 +1,4 @@
-"""Tables of others: files written anew for them, columns added to them, files laid beside them."""
+"""Tables of others: files rewritten for them, columns added to them, files put beside them."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ FEW = pa.schema([("id", pa.int64()), ("body", pa.string()), ("timestamp", LOGS[0
 
 
 def somebodys(folder: Path, schema: pa.Schema) -> Home:
-    """Create a table with PyIceberg, as a person would."""
+    """Create a table with PyIceberg, as a user would."""
     home = Home(folder)
     home.catalog().create_namespace("otel")
     home.catalog().create_table(("otel", "logs"), schema, location=str(home.location))
@@ -43,7 +43,7 @@ def somebodys(folder: Path, schema: pa.Schema) -> Home:
 
 
 def append(home: Home, body: str, day: int = 0) -> list[DataFile]:
-    """Store and commit a row, writing the file anew if the table wants it; return what it took."""
+    """Store and commit a row, rewriting the file if the table needs it; return the result."""
     files = home.store(bodies_at(day, body), body)
     try:
         home.lean().commit(files, soon())
@@ -63,7 +63,7 @@ def values(home: Home, column: str) -> list[object]:
 
 
 def test_files_are_written_anew_with_the_ids_of_somebodys_table(tmp_path: Path) -> None:
-    """Every value is where it belongs, and readers prune by bounds that are the table's."""
+    """Every value is in its column, and readers filter by the table's bounds."""
     home = somebodys(tmp_path, OWN_FIRST)
     append(home, "a")
     (file,) = append(home, "b", 1)
@@ -78,7 +78,7 @@ def test_files_are_written_anew_with_the_ids_of_somebodys_table(tmp_path: Path) 
 
 
 def test_writing_anew_twice_changes_nothing_and_is_committed_once(tmp_path: Path) -> None:
-    """A crash between writing and committing, and another committer with the old descriptor."""
+    """A crash may come before the commit, or another committer has the old descriptor."""
     home = somebodys(tmp_path, OWN_FIRST)
     files = home.store(bodies_at(0, "once"), "1")
     storage = LocalStorage(home.location)
@@ -96,7 +96,7 @@ def test_writing_anew_twice_changes_nothing_and_is_committed_once(tmp_path: Path
 
 
 def test_columns_a_table_lacks_are_kept_in_its_files_and_shown_by_nobody(tmp_path: Path) -> None:
-    """The rows that are asked for are there; the others can be brought back from the files."""
+    """Queries see the columns of the table. The others can be restored from the files."""
     home = somebodys(tmp_path, FEW)
     (file,) = append(home, "a")
     assert values(home, "body") == ["a"]
@@ -107,7 +107,7 @@ def test_columns_a_table_lacks_are_kept_in_its_files_and_shown_by_nobody(tmp_pat
 
 
 def test_columns_a_table_lacks_are_added(tmp_path: Path) -> None:
-    """In the table's case, optional, with their sentences; rows that were there stay readable."""
+    """They have the table's case, are optional, and have docs. Existing rows stay readable."""
     home = somebodys(tmp_path, FEW)
     append(home, "before")
     found = evolve(home.catalog(), ("otel", "logs"), COLUMNS)
@@ -125,7 +125,7 @@ def test_columns_a_table_lacks_are_added(tmp_path: Path) -> None:
 
 
 def test_a_table_that_lacks_nothing_is_not_touched(tmp_path: Path) -> None:
-    """Nor is one whose owner has dropped or renamed something: he knows why."""
+    """A table whose owner has dropped or renamed a column stays, too: that was on purpose."""
     home = Home(tmp_path)
     append(home, "a")
     before = home.metadata_path()
@@ -143,7 +143,7 @@ def test_a_table_that_lacks_nothing_is_not_touched(tmp_path: Path) -> None:
 
 
 def test_others_may_change_the_table_at_the_same_time(tmp_path: Path) -> None:
-    """What they added is seen before it is tried again; and not for ever."""
+    """The next try sees their changes, and the number of tries is limited."""
     home = somebodys(tmp_path, FEW)
 
     def disturbed(times: int) -> Any:
@@ -168,7 +168,7 @@ def test_others_may_change_the_table_at_the_same_time(tmp_path: Path) -> None:
 
 @pytest.fixture
 def origins_table(tmp_path: Path) -> Home:
-    """Make a table of the origin's, whose ids are 16 bytes instead of text."""
+    """Make a table of otlp2parquet, whose ids are 16 bytes instead of text."""
     return somebodys(
         tmp_path,
         pa.schema(
@@ -183,7 +183,7 @@ def origins_table(tmp_path: Path) -> Home:
 def test_a_clash_names_the_column_both_types_and_what_becomes_of_the_rows(
     origins_table: Home,
 ) -> None:
-    """Nothing is written, nothing is added; evolving would not help."""
+    """Nothing is written or added, because evolving the schema would not help."""
     files = origins_table.store(bodies_at(0, "a"), "1")
     with pytest.raises(ClashError) as caught:
         origins_table.lean().commit(files, soon())
@@ -198,7 +198,7 @@ def test_a_clash_names_the_column_both_types_and_what_becomes_of_the_rows(
 
 
 def test_a_file_is_laid_beside_the_table_where_plain_parquet_is_read(origins_table: Home) -> None:
-    """Whole, once, and away from what the sweep looks at."""
+    """The whole file is there, once, and outside the area of the sweep."""
     (file,) = origins_table.store(bodies_at(0, "a"), "1")
     storage = LocalStorage(origins_table.location)
     places = {lay_beside(storage, file) for _ in range(2)}
@@ -225,7 +225,7 @@ def tmp(beside: Path) -> Path:
 def test_a_file_that_cannot_be_written_anew_is_an_error(
     tmp_path: Path, spoil: Callable[[Path], object]
 ) -> None:
-    """Gone, damaged, or of other columns: the message names it."""
+    """It may be missing, damaged, or have other columns. The message names it."""
     home = somebodys(tmp_path, OWN_FIRST)
     (file,) = home.store(bodies_at(0, "a"), "1")
     with pytest.raises(MisfitError) as caught:

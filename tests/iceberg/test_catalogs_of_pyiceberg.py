@@ -1,4 +1,4 @@
-"""`catalog://name`: one append, whatever catalog of PyIceberg's is behind it."""
+"""`catalog://name`: one append, with any catalog of PyIceberg behind it."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 
 @pytest.fixture(params=tiered(KINDS))
 def warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Warehouse]:
-    """Every test runs against every catalog."""
+    """Run every test against every catalog."""
     with KINDS[str(request.param)](tmp_path) as found:
         yield found
 
 
 def test_a_table_is_created_and_appended_to(warehouse: Warehouse) -> None:
-    """Ids, names and partitions are ours, the location is the warehouse's."""
+    """Ids, names and partitions are ours, and the warehouse gives the location."""
     table = warehouse.open()
     table.commit(warehouse.store(bodies_at(0, "a"), "1"), soon())
     table.commit(warehouse.store(bodies_at(1, "b", "c"), "2"), soon())
@@ -51,7 +51,7 @@ def test_a_table_is_created_and_appended_to(warehouse: Warehouse) -> None:
 
 
 def test_names_are_lower_case_where_that_is_asked_for(warehouse: Warehouse) -> None:
-    """Glue and Athena know no others; ids and types are the same."""
+    """Glue and Athena allow only these; ids and types are the same."""
     files = warehouse.store(bodies_at(0, "a"), "1")
     warehouse.open(terms=Terms(lower_case=True)).commit(files, soon())
     names = [field.name for field in warehouse.table().schema().fields]
@@ -61,7 +61,7 @@ def test_names_are_lower_case_where_that_is_asked_for(warehouse: Warehouse) -> N
 
 
 def test_a_table_is_not_created_when_that_is_forbidden(warehouse: Warehouse) -> None:
-    """Somebody else makes the tables here; the message names the setting."""
+    """Another program creates the tables; the message names the setting."""
     files = warehouse.store(bodies_at(0, "a"), "1")
     with pytest.raises(CommitError, match="no such table, and OTLP2PARQUET_CREATE_TABLE=off"):
         warehouse.open(terms=Terms(create=False)).commit(files, soon())
@@ -74,7 +74,7 @@ def test_a_table_is_not_created_when_that_is_forbidden(warehouse: Warehouse) -> 
 
 @pytest.mark.thorough
 def test_a_commit_repeated_adds_nothing(warehouse: Warehouse) -> None:
-    """Not by this process, not by the next, and not after the snapshot that added it is gone."""
+    """This holds in this process, in the next, and after the snapshot that added it has expired."""
     files = warehouse.store(bodies_at(0, "once"), "once")
     table = warehouse.open()
     table.commit(files, soon())
@@ -86,7 +86,7 @@ def test_a_commit_repeated_adds_nothing(warehouse: Warehouse) -> None:
 
 
 def test_snapshots_and_metadata_do_not_pile_up(warehouse: Warehouse) -> None:
-    """What is kept is what the table's properties and the setting say."""
+    """The table's properties and the setting decide how many are kept."""
     table = warehouse.open()
     for number in range(SNAPSHOTS_KEPT + 5):
         table.commit(warehouse.store(bodies_at(0, "x"), str(number)), soon())
@@ -101,7 +101,7 @@ def test_snapshots_and_metadata_do_not_pile_up(warehouse: Warehouse) -> None:
 
 
 def test_everybody_appends_on_top_of_everybody(warehouse: Warehouse) -> None:
-    """PyIceberg's own append and ours keep one book of names; DynamoDB only knows ours."""
+    """PyIceberg's own append and ours keep one ledger of names. DynamoDB supports only ours."""
 
     def theirs(files: list[DataFile]) -> None:
         PyIcebergReference(warehouse.catalog, "otel", "logs", str(warehouse.location)).commit(
@@ -122,7 +122,7 @@ def test_everybody_appends_on_top_of_everybody(warehouse: Warehouse) -> None:
 
 
 def test_a_table_dropped_under_us_is_created_anew(warehouse: Warehouse) -> None:
-    """The handle we kept is of another table."""
+    """The handle in use refers to another table."""
     table = warehouse.open()
     table.commit(warehouse.store(bodies_at(0, "first"), "1"), soon())
     warehouse.catalog().drop_table(("otel", "logs"))
@@ -150,9 +150,9 @@ for number in range(5):
 @pytest.mark.parametrize("kind", tiered(["sqlite", "postgresql", "glue", "rest"]))
 @pytest.mark.thorough
 def test_racing_writers_lose_and_double_nothing(kind: str, tmp_path: Path) -> None:
-    """Eight processes begin at once: tables of the catalog, namespace, table, snapshots.
+    """Eight processes begin at once and create catalog tables, namespace, table and snapshots.
 
-    moto's DynamoDB is left out: it looks at the condition and writes in two steps.
+    moto's DynamoDB is left out, because it checks the condition and writes in two steps.
     """
     with KINDS[kind](tmp_path) as warehouse:
         here = ":".join(path for path in sys.path if "iceberg" in path or "servers" in path)
@@ -171,7 +171,7 @@ def test_racing_writers_lose_and_double_nothing(kind: str, tmp_path: Path) -> No
 
 
 def test_a_catalog_in_memory_lives_as_long_as_its_handle(tmp_path: Path) -> None:
-    """For trying things out: every call has to come from the thread that opened it."""
+    """It is for experiments: every call has to come from the thread that opened it."""
     environ = variables(type="in-memory", warehouse=f"file://{tmp_path}/lake")
     warehouse = Warehouse(tmp_path, environ)
     table = warehouse.open()

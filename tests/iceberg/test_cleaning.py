@@ -1,4 +1,4 @@
-"""What is deleted is what nobody can need any more; every other file stays."""
+"""Cleaning deletes only files that no reader can need; every other file stays."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def handle(home: Home) -> Handle:
 
 
 def run(home: Home, **options: Any) -> Cleaned:
-    """Clean, without grace unless said otherwise."""
+    """Clean, without a grace period unless a test gives one."""
     return clean(handle(home), soon(), **({"grace_ms": 0} | options))
 
 
@@ -52,7 +52,7 @@ def notes(home: Home) -> list[Path]:
 
 
 def manifests(home: Home) -> set[str]:
-    """List the manifests that lie there."""
+    """List the existing manifests."""
     return set(map(str, (home.location / "metadata").glob("*-m*.avro")))
 
 
@@ -65,7 +65,7 @@ def referred(home: Home) -> set[str]:
 
 @pytest.fixture
 def home(tmp_path: Path) -> Home:
-    """A table whose manifests were merged; all snapshots from before are still there."""
+    """A table with merged manifests; all earlier snapshots still exist."""
     home = Home(tmp_path)
     commit(home, FEWEST_SMALL)
     assert merge_manifests(handle(home), soon()).replaced == FEWEST_SMALL
@@ -74,7 +74,7 @@ def home(tmp_path: Path) -> Home:
 
 @pytest.mark.thorough
 def test_replaced_manifests_go_when_the_last_snapshot_that_needs_them_is_gone(home: Home) -> None:
-    """Not before; and nothing else goes with them."""
+    """They are not deleted earlier, and no other file is deleted with them."""
     bodies = home.bodies()
     assert run(home) == Cleaned(notes=1)
     for number in range(SNAPSHOTS_KEPT - 1):
@@ -95,7 +95,7 @@ def test_replaced_manifests_go_when_the_last_snapshot_that_needs_them_is_gone(ho
 
 
 def test_readers_are_given_time(home: Home) -> None:
-    """Somebody may just have read the metadata of a snapshot that has expired since."""
+    """A reader may have read the metadata of a snapshot just before it expired."""
     commit(home, SNAPSHOTS_KEPT)
     assert run(home, grace_ms=60_000) == Cleaned(notes=1, why="nothing is due")
     assert run(home).manifests == FEWEST_SMALL
@@ -103,7 +103,7 @@ def test_readers_are_given_time(home: Home) -> None:
 
 @pytest.mark.parametrize("ref", ["tag", "branch"])
 def test_what_a_tag_or_branch_leads_to_stays(home: Home, ref: str) -> None:
-    """However old; when it is gone it is deleted."""
+    """This holds at any age. When the tag or branch is deleted, the files are, too."""
     metadata = home.metadata()
     old = metadata["snapshots"][-2]["snapshot-id"]
     metadata["refs"]["kept"] = {"type": ref, "snapshot-id": old}
@@ -119,7 +119,7 @@ def test_what_a_tag_or_branch_leads_to_stays(home: Home, ref: str) -> None:
 
 
 def test_a_note_of_a_merge_that_never_landed_deletes_nothing(home: Home) -> None:
-    """A run killed between note and swap: what it names is still in use."""
+    """The run was killed between note and swap, so the named files are in use."""
     commit(home, SNAPSHOTS_KEPT)
     (path,) = notes(home)
     note = msgspec.json.decode(path.read_bytes(), type=Note)
@@ -141,7 +141,7 @@ def test_a_note_of_a_merge_that_never_landed_deletes_nothing(home: Home) -> None
 def test_a_note_deletes_nothing_of_another_table_or_place(
     home: Home, edit: Callable[[Note], Note], notes_left: int
 ) -> None:
-    """A table may be dropped and created anew in the same place; and files can be edited."""
+    """A table may be dropped and created again in the same place, and notes can be edited."""
     commit(home, SNAPSHOTS_KEPT)
     (path,) = notes(home)
     path.write_bytes(msgspec.json.encode(edit(msgspec.json.decode(path.read_bytes(), type=Note))))
@@ -151,7 +151,7 @@ def test_a_note_deletes_nothing_of_another_table_or_place(
 
 
 def test_a_path_that_leaves_the_folder_is_not_followed(home: Home) -> None:
-    """Whoever edits a note does not get at other files."""
+    """A forged note must not delete other files."""
     commit(home, SNAPSHOTS_KEPT)
     outside = home.location / "outside.avro"
     outside.write_text("x")
@@ -164,7 +164,7 @@ def test_a_path_that_leaves_the_folder_is_not_followed(home: Home) -> None:
 
 
 def test_foreign_files_among_the_notes_are_passed_over(home: Home) -> None:
-    """Somebody's own, or half a note."""
+    """They may be files of a user, or half a note."""
     commit(home, SNAPSHOTS_KEPT)
     (home.location / FOLDER / "note.txt").write_text("hello")
     (home.location / FOLDER / "0000000000001-5.json").write_text('{"table_uuid":')
@@ -173,7 +173,7 @@ def test_foreign_files_among_the_notes_are_passed_over(home: Home) -> None:
 
 
 def test_a_table_that_does_not_want_it_is_left_alone(home: Home) -> None:
-    """`gc.enabled=false`: its files may belong to others, too."""
+    """With `gc.enabled=false` its files may belong to other tables, too."""
     commit(home, SNAPSHOTS_KEPT)
     metadata = home.metadata()
     metadata["properties"]["gc.enabled"] = "false"
@@ -185,7 +185,7 @@ def test_a_table_that_does_not_want_it_is_left_alone(home: Home) -> None:
 
 @pytest.mark.parametrize("damage", [None, b"no Avro"])
 def test_what_cannot_be_asked_may_refer_to_anything(home: Home, damage: bytes | None) -> None:
-    """A manifest list that is missing or damaged: nothing is deleted, and it is said."""
+    """If a manifest list is missing or damaged, nothing is deleted, and a line is logged."""
     commit(home, SNAPSHOTS_KEPT)
     path = Path(home.metadata()["snapshots"][3]["manifest-list"])
     path.unlink()
@@ -198,12 +198,12 @@ def test_what_cannot_be_asked_may_refer_to_anything(home: Home, damage: bytes | 
 
 
 def test_an_empty_place_has_nothing_to_clean(tmp_path: Path) -> None:
-    """The committer may be there first."""
+    """The committer may run before the first writer."""
     assert run(Home(tmp_path)) == Cleaned(why="there is no snapshot")
 
 
 def data_files(home: Home) -> set[str]:
-    """List the data files that lie there."""
+    """List the existing data files."""
     return set(map(str, (home.location / "data").rglob("*.parquet")))
 
 
@@ -226,7 +226,7 @@ def compact(home: Home, name: str) -> None:
 
 @pytest.fixture
 def compacted(tmp_path: Path) -> Home:
-    """A table whose two files became one, seen by a first run of the committer."""
+    """A table whose two files became one, after a first run of the committer."""
     home = Home(tmp_path)
     home.append(bodies_at(0, "one", "two"), "a")
     home.append(bodies_at(0, "three"), "b")
@@ -238,7 +238,7 @@ def compacted(tmp_path: Path) -> Home:
 
 
 def test_files_that_others_compacted_go_when_no_snapshot_needs_them(compacted: Home) -> None:
-    """Data files and manifests, when the last snapshot that reads them has expired."""
+    """Data files and manifests are deleted when the last snapshot that reads them has expired."""
     before = data_files(compacted)
     commit(compacted, SNAPSHOTS_KEPT - 2)
     assert run(compacted).files == 0
@@ -250,7 +250,7 @@ def test_files_that_others_compacted_go_when_no_snapshot_needs_them(compacted: H
 
 
 def test_a_compacted_file_that_somebody_added_again_stays(compacted: Home) -> None:
-    """Deleted in one snapshot and added in a later one: the table is asked, not the note."""
+    """One snapshot deleted it and a later one added it. The table decides, not the note."""
     files = compacted.store(bodies_at(0, "one", "two"), "a")
     compacted.lean().commit([msgspec.structs.replace(f, name="again") for f in files], soon())
     commit(compacted, SNAPSHOTS_KEPT)
@@ -259,7 +259,7 @@ def test_a_compacted_file_that_somebody_added_again_stays(compacted: Home) -> No
 
 
 def test_when_there_is_no_time_to_ask_everybody_nothing_is_deleted(compacted: Home) -> None:
-    """The next run begins anew."""
+    """The next run begins again."""
     commit(compacted, SNAPSHOTS_KEPT)
     before = data_files(compacted)
     with pytest.raises(TimeoutError):
@@ -268,7 +268,10 @@ def test_when_there_is_no_time_to_ask_everybody_nothing_is_deleted(compacted: Ho
 
 
 def test_a_rewrite_that_cannot_be_read_keeps_no_other_from_being_cleaned(home: Home) -> None:
-    """Somebody compresses manifests in a way we do not know: their files stay, ours go."""
+    """Another writer compresses manifests with an unknown codec.
+
+    Its files stay, ours are deleted.
+    """
     compact(home, "c")
     written = sorted(
         (home.location / "metadata").glob("*-m*.avro"), key=lambda p: p.stat().st_mtime

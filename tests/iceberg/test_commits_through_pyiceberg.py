@@ -1,4 +1,4 @@
-"""What may go wrong between us and a catalog of PyIceberg's: answers, deadlines, permissions."""
+"""Failures between our append and a catalog of PyIceberg: answers, deadlines, permissions."""
 
 from __future__ import annotations
 
@@ -82,13 +82,13 @@ def landed_and_lost(really: Callable[[], Any]) -> Any:
 
 
 def landed_and_refused(really: Callable[[], Any]) -> Any:
-    """Commit twice, as a transport does that retries: the second time it is a conflict."""
+    """Commit twice, as a retrying transport does: the second time is a conflict."""
     really()
     raise CommitFailedException("branch main has changed")
 
 
 def landed_and_unknown(really: Callable[[], Any]) -> Any:
-    """Commit, and let the catalog itself not know."""
+    """Commit, and let the catalog itself report an unknown state."""
     really()
     raise CommitStateUnknownException("gateway timeout")
 
@@ -100,7 +100,7 @@ def never_arrived(really: Callable[[], Any]) -> Any:
 
 
 def throttled(really: Callable[[], Any]) -> Any:
-    """Be asked too often, in the words of Glue's REST endpoint."""
+    """Answer with too many requests, as Glue's REST endpoint does."""
     del really
     raise CommitStateUnknownException("ThrottlingException: Rate exceeded")
 
@@ -111,7 +111,7 @@ def throttled(really: Callable[[], Any]) -> Any:
 def test_an_unknown_outcome_is_looked_up_before_anything_is_tried_again_or_deleted(
     warehouse: Warehouse, fault: Callable[[Callable[[], Any]], Any]
 ) -> None:
-    """PyIceberg's own append deletes its manifests on a conflict: of a snapshot that is current."""
+    """After a conflict PyIceberg's own append deletes manifests that the current snapshot needs."""
     files = warehouse.store(bodies_at(0, "second"), "second")
     through(warehouse, fault).commit(files, soon())
     assert warehouse.bodies() == ["first", "second"]
@@ -120,7 +120,7 @@ def test_an_unknown_outcome_is_looked_up_before_anything_is_tried_again_or_delet
 
 
 def test_a_lost_race_leaves_no_files(warehouse: Warehouse) -> None:
-    """Manifest list and metadata of the refused attempt are known to nobody, and go."""
+    """Manifest list and metadata of the refused attempt are referenced nowhere, and are deleted."""
 
     def lost(really: Callable[[], Any]) -> Any:
         return really()
@@ -142,7 +142,7 @@ def test_a_lost_race_leaves_no_files(warehouse: Warehouse) -> None:
 def test_a_catalog_that_hangs_is_left_at_the_deadline_and_the_commit_may_land_late(
     warehouse: Warehouse,
 ) -> None:
-    """Two seconds after SHUTDOWN we are killed; what lands after all is not committed again."""
+    """Lambda kills us two seconds after SHUTDOWN. A late commit is not made again."""
     awake, done = threading.Event(), threading.Event()
 
     def hangs(really: Callable[[], Any]) -> Any:
@@ -165,7 +165,7 @@ def test_a_catalog_that_hangs_is_left_at_the_deadline_and_the_commit_may_land_la
 
 
 def test_only_so_many_calls_are_left_behind(warehouse: Warehouse) -> None:
-    """Each holds a thread and a connection; the next ones fail at once, until some have ended."""
+    """Each holds a thread and a connection. Later calls fail at once, until some have ended."""
     awake = threading.Event()
 
     def hangs(really: Callable[[], Any]) -> Any:
@@ -187,7 +187,7 @@ def test_only_so_many_calls_are_left_behind(warehouse: Warehouse) -> None:
 
 
 def test_a_catalog_nobody_configured_says_which_variables_are_expected(tmp_path: Path) -> None:
-    """A typo in the URL or in a variable's name: both are in the message."""
+    """The URL or the name of a variable may have a typing error, so the message has both."""
     other = variables("other", uri="sqlite:///x") | {"PYICEBERG_CATALOG__MY_LAKE__TYPE": "glue"}
     warehouse = Warehouse(tmp_path, other)
     files = warehouse.store(bodies_at(0, "a"), "a")
@@ -218,7 +218,7 @@ def test_a_catalog_nobody_configured_says_which_variables_are_expected(tmp_path:
 def test_a_catalog_that_cannot_be_opened_says_why(
     properties: dict[str, str], problem: str, tmp_path: Path
 ) -> None:
-    """One line, with the cause the driver gives; the files are kept."""
+    """One line has the driver's reason, and the files are kept."""
     warehouse = Warehouse(tmp_path, variables(**properties))
     files = warehouse.store(bodies_at(0, "a"), "a")
     started = time.monotonic()
@@ -238,7 +238,7 @@ def test_a_catalog_that_cannot_be_opened_says_why(
 def test_what_a_database_refuses_is_said_without_the_password(
     role: str, problem: str, tmp_path: Path
 ) -> None:
-    """PostgreSQL's own words; the URL with the password in it is in no message."""
+    """The line has PostgreSQL's own words, and no message has the URL with the password."""
     with postgres.running() as url:
         with closing(psycopg2.connect(url)) as admin, admin, admin.cursor() as cursor:
             cursor.execute("CREATE ROLE guarded LOGIN PASSWORD 'secret'")
@@ -251,7 +251,7 @@ def test_what_a_database_refuses_is_said_without_the_password(
 
 
 class Refusing(BaseHTTPRequestHandler):
-    """A REST catalog that opens, and answers everything else as a test says."""
+    """A REST catalog that opens, and answers everything else as a test defines."""
 
     answers: dict[str, int]
     asked: list[str]
@@ -295,7 +295,7 @@ TABLE: dict[str, Any] = {}
 
 @contextmanager
 def refusing(folder: Path, answers: dict[str, int]) -> Iterator[tuple[Warehouse, list[str]]]:
-    """Run such a catalog; give its warehouse, and the requests it gets."""
+    """Run such a catalog; give its warehouse, and the requests that it gets."""
     asked: list[str] = []
     handler = type("Handler", (Refusing,), {"answers": answers, "asked": asked})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
@@ -330,7 +330,7 @@ NAMESPACE = "POST /v1/namespaces"
 def test_a_refusal_is_said_with_the_catalogs_own_words(
     answers: dict[str, int], problem: str, tmp_path: Path
 ) -> None:
-    """Which call, which error, what the catalog says: it names the permission that is missing."""
+    """The line has the call, the error, and the catalog's text with the missing permission."""
     with refusing(tmp_path, answers) as (warehouse, _):
         files = warehouse.store(bodies_at(0, "a"), "a")
         with pytest.raises(CommitError, match=f"catalog://lake: {problem}"):
@@ -352,7 +352,7 @@ def known_table(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> Wareho
 def test_a_commit_that_is_forbidden_is_not_tried_again_and_leaves_nothing(
     known_table: Warehouse,
 ) -> None:
-    """The files are kept; the message says which permission the catalog misses."""
+    """The files are kept. The message has the permission that the catalog misses."""
     before = sorted((known_table.location / "metadata").iterdir())
     with refusing(known_table.folder, {LOAD: 200, COMMIT: 403}) as (warehouse, asked):
         files = warehouse.store(bodies_at(0, "second"), "second")
@@ -363,7 +363,7 @@ def test_a_commit_that_is_forbidden_is_not_tried_again_and_leaves_nothing(
 
 
 def test_no_transport_sends_a_commit_twice(known_table: Warehouse) -> None:
-    """A connection that breaks may have delivered it: the table is looked at in between."""
+    """A connection that breaks may have delivered it, so the table is read first."""
     with refusing(known_table.folder, {LOAD: 200, COMMIT: LOST}) as (warehouse, asked):
         files = warehouse.store(bodies_at(0, "second"), "second")
         with pytest.raises(CommitError, match="no known outcome"):
@@ -377,7 +377,7 @@ def test_no_transport_sends_a_commit_twice(known_table: Warehouse) -> None:
 def test_no_sdk_repeats_a_request(
     kind: str, requests: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Ten times, PyIceberg would have it; loading a table is repeated by us, once."""
+    """PyIceberg would repeat it ten times. Our code repeats loading a table, once."""
     with refusing(tmp_path, {"POST /": 500}) as (elsewhere, asked):
         (url,) = (v for k, v in elsewhere.environ.items() if k.endswith("URI"))
         known = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
@@ -397,7 +397,7 @@ NOT_ANSWERED = "ClientError: An error occurred .500. when calling the (GetTable|
 def test_a_rest_catalog_that_accepts_and_is_silent_has_a_time_limit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """PyIceberg sets none; here the limit is below the deadline, so that it is the one seen."""
+    """PyIceberg sets none. Here the limit is below the deadline, so that it ends the call."""
     monkeypatch.setattr(pyiceberg_open, "ANSWER_S", 0.2)
     with refusing(tmp_path, {LOAD: SILENT}) as (warehouse, _):
         files = warehouse.store(bodies_at(0, "a"), "a")
@@ -408,9 +408,9 @@ def test_a_rest_catalog_that_accepts_and_is_silent_has_a_time_limit(
 
 
 def test_what_we_correct_in_pyiceberg_is_still_what_it_was() -> None:
-    """A new version may have moved it; then `pyiceberg_open._adapt` has to follow.
+    """If a new version has moved it, `pyiceberg_open._adapt` has to follow.
 
-    The day PyIceberg commits to DynamoDB itself, `dynamodb_pointer.py` can go.
+    When PyIceberg can commit to DynamoDB itself, `dynamodb_pointer.py` can be removed.
     """
     assert "self._session = self._create_session()" in inspect.getsource(RestCatalog)
     assert get_type_hints(RestCatalog)["_session"] is Session
@@ -423,7 +423,7 @@ def test_what_we_correct_in_pyiceberg_is_still_what_it_was() -> None:
 def lake_in_s3(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[tuple[Warehouse, counting_proxy.Proxy]]:
-    """Run Glue and S3, and count what is asked of them; S3's place is in no AWS variable."""
+    """Run Glue and S3, and count their requests; no AWS variable has S3's address."""
     with moto_glue.running(tmp_path) as url, counting_proxy.running(url) as proxy:
         known = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
         for name, value in {**known, "AWS_DEFAULT_REGION": "eu-west-1"}.items():
@@ -438,7 +438,7 @@ def lake_in_s3(
 
 
 def stored_in_s3(warehouse: Warehouse, body: str) -> list[DataFile]:
-    """Store a row where the table lies."""
+    """Store a row in the table's location."""
     properties = catalog_properties(NAME, warehouse.environ)
     client = new_client({})
     storage = s3_storage(properties, warehouse.environ, client, "lake/wh/otel/logs")
@@ -455,7 +455,7 @@ def stored_in_s3(warehouse: Warehouse, body: str) -> list[DataFile]:
 def test_a_steady_commit_asks_for_nothing_twice(
     lake_in_s3: tuple[Warehouse, counting_proxy.Proxy],
 ) -> None:
-    """No HEAD, no parts, no metadata read that was just written, no question about S3 Tables.
+    """No HEAD, no multipart, no read of metadata just written, no request about S3 Tables.
 
     PyIceberg's own append takes 25 requests for the same (benchmarks/pyiceberg_commits.py).
     """
@@ -477,7 +477,7 @@ def test_a_steady_commit_asks_for_nothing_twice(
 def test_what_our_requests_cannot_do_pyicebergs_do(
     lake_in_s3: tuple[Warehouse, counting_proxy.Proxy],
 ) -> None:
-    """A profile, a role, a signer, encryption by a key: properties we leave to PyIceberg."""
+    """PyIceberg handles a profile, a role, a signer, and encryption by a key."""
     warehouse, proxy = lake_in_s3
     environ = {**warehouse.environ, **variables(s3__server_side_encryption="AES256")}
     files = stored_in_s3(warehouse, "a")

@@ -1,4 +1,4 @@
-"""A file with a good footer and damaged pages: what it does, and how it is removed."""
+"""A file with a good footer and damaged pages: its effect, and how to remove it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def test_a_file_with_damaged_pages_is_removed_with_its_day_and_nothing_else_is(
     tmp_path: Path,
 ) -> None:
-    """As docs/committer.md says: a delete of the whole day drops the file without reading it."""
+    """docs/committer.md describes it: deleting the whole day drops the file unread."""
     home = Home(tmp_path)
     home.append(bodies_at(0, "good"), "good")
     home.append(bodies_at(1, "damaged"), "damaged")

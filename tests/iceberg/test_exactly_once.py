@@ -1,4 +1,4 @@
-"""Each file exactly once: whatever answer is lost, whoever commits in between, however late."""
+"""Each file exactly once, with lost answers, other writers in between, and any delay."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def inbox_of(home: Home) -> list[str]:
 def test_an_inbox_entry_whose_commit_landed_is_never_committed_again(
     tmp_path: Path, commits: int
 ) -> None:
-    """Its snapshot is long expired, and with it the names it carried."""
+    """Its snapshot expired long ago, and with it the names in its summary."""
     home = Home(tmp_path)
     lake = Lake(LocalStorage(home.location), home.lean)
     lake.store(Batch("a" * 32, {"logs": bodies_at(0, "once")}))
@@ -68,7 +68,7 @@ def test_an_inbox_entry_whose_commit_landed_is_never_committed_again(
 
 
 def test_names_only_pyiceberg_wrote_outlive_their_snapshot(tmp_path: Path) -> None:
-    """Whoever of us commits keeps the same book."""
+    """Both implementations keep the same ledger."""
     home = Home(tmp_path)
     files = home.store(bodies_at(0, "theirs"), "theirs")
     home.pyiceberg().commit(files, soon())
@@ -80,19 +80,19 @@ def test_names_only_pyiceberg_wrote_outlive_their_snapshot(tmp_path: Path) -> No
 
 
 def test_a_file_named_twice_in_one_commit_is_added_once(home: Home) -> None:
-    """Two committers' lists may overlap."""
+    """The lists of two committers may overlap."""
     files = home.store(bodies_at(0, "second"), "second")
     home.lean().commit([*files, *files], soon())
     assert home.bodies() == ["first", "second"]
 
 
 def named(name: str, stored_ms: int = 0) -> DataFile:
-    """Make a descriptor of nothing in particular."""
+    """Make a descriptor with a name only."""
     return DataFile(name=name, path="/x", day=0, rows=1, size_bytes=1, stored_ms=stored_ms)
 
 
 def test_the_ledger_is_bounded_and_forgets_whole_commits_oldest_first() -> None:
-    """About forty full commits, whatever the table's age; and a bounded number of bytes."""
+    """It holds about forty full commits at any age of the table, in a bounded number of bytes."""
     properties: dict[str, str] = {}
     commits = [
         [named(f"{c}-{n}", stored_ms=10_000 * c + n + 1) for n in range(FILES_PER_COMMIT)]
@@ -111,7 +111,7 @@ def test_the_ledger_is_bounded_and_forgets_whole_commits_oldest_first() -> None:
 
 
 def test_what_was_stored_after_all_that_is_forgotten_was_surely_never_committed() -> None:
-    """And of an older file nobody can tell from the ledger alone: it may be met a second time."""
+    """For an older file the ledger alone cannot decide, because it may come a second time."""
     properties = {FORGOTTEN: "1000000"}
     older, newer = named("older", stored_ms=999_000), named("newer", stored_ms=1_003_000)
     unknown = named("of an older version")
@@ -133,7 +133,7 @@ def forgetful(home: Home) -> None:
 def test_a_file_the_ledger_has_forgotten_is_looked_up_in_the_table(
     tmp_path: Path, more: int
 ) -> None:
-    """Its committer was frozen between commit and clean-up, for thousands of commits of others."""
+    """Its committer was frozen before clean-up, during thousands of other commits."""
     home = Home(tmp_path)
     old = home.store(bodies_at(0, "old"), "old")
     home.lean().commit(old, soon())
@@ -146,7 +146,7 @@ def test_a_file_the_ledger_has_forgotten_is_looked_up_in_the_table(
 
 
 def test_what_cannot_be_looked_up_is_kept(tmp_path: Path) -> None:
-    """A manifest nobody can read may name the file; committing it might double its rows."""
+    """A manifest that cannot be read may name the file, so a commit might double its rows."""
     home = Home(tmp_path)
     home.append(bodies_at(0, "first"), "first")
     forgetful(home)
@@ -161,21 +161,21 @@ def test_what_cannot_be_looked_up_is_kept(tmp_path: Path) -> None:
 
 
 def test_a_commit_larger_than_the_ledger_is_remembered_whole() -> None:
-    """What was just committed is what is met again after a crash."""
+    """After a crash exactly these files come again."""
     files = [named(str(number), stored_ms=5) for number in range(LENGTH + 100)]
     properties = Ledger({}, []).properties_with(files)
     assert Ledger(properties, []).unseen(files) == []
 
 
 def test_names_only_a_snapshot_knows_are_taken_over() -> None:
-    """A snapshot of a version that kept no ledger expires like any other."""
+    """A snapshot of a version without a ledger expires like any other."""
     old, new = named("old"), named("new")
     properties = Ledger({}, [{}, names_summary([old])]).properties_with([new])
     assert Ledger(properties, []).unseen([old, new, named("other")]) == [named("other")]
 
 
 class Faulty(SqlitePointer):
-    """A catalog whose answers to the first attempts get lost, in a way a test writes down."""
+    """A catalog that loses the answers to the first attempts, as a test defines."""
 
     def __init__(self, home: Home, *faults: Callable[[Callable[[], bool]], bool]) -> None:
         super().__init__(home.database, "otel", "logs")
@@ -199,13 +199,13 @@ def commit_through(pointer: SqlitePointer, home: Home, files: list[DataFile]) ->
 
 
 def landed_but_lost(really: Callable[[], bool]) -> bool:
-    """Do it, and let nobody know."""
+    """Commit, and lose the answer."""
     assert really()
     raise OutcomeUnknownError("the answer was lost")
 
 
 def never_arrived(really: Callable[[], bool]) -> bool:
-    """Let the request get lost."""
+    """Lose the request."""
     del really
     raise OutcomeUnknownError("the request was lost")
 
@@ -214,14 +214,14 @@ def never_arrived(really: Callable[[], bool]) -> bool:
 def test_an_unknown_outcome_is_looked_up_before_it_is_tried_again(
     home: Home, fault: Callable[[Callable[[], bool]], bool]
 ) -> None:
-    """It may have landed or not; either way the rows are there once, and can be read."""
+    """In both cases the rows are there once, and can be read."""
     files = home.store(bodies_at(0, "second"), "second")
     commit_through(Faulty(home, fault), home, files)
     assert home.bodies() == ["first", "second"]
 
 
 def test_an_attempt_that_lands_while_we_try_again_keeps_its_manifest(home: Home) -> None:
-    """The second attempt is refused because of the first, whose files we must not clean up."""
+    """It causes the refusal of the second attempt, so its files must not be deleted."""
     late: list[Callable[[], bool]] = []
 
     def under_way(really: Callable[[], bool]) -> bool:
@@ -238,7 +238,7 @@ def test_an_attempt_that_lands_while_we_try_again_keeps_its_manifest(home: Home)
 
 
 def test_an_attempt_that_lands_after_a_refusal_keeps_its_manifest(home: Home) -> None:
-    """The second attempt is forbidden, once and for all; the first may still be under way."""
+    """The second attempt is forbidden for ever, but the first may still be under way."""
     late: list[Callable[[], bool]] = []
 
     def under_way(really: Callable[[], bool]) -> bool:
@@ -257,7 +257,7 @@ def test_an_attempt_that_lands_after_a_refusal_keeps_its_manifest(home: Home) ->
 
 
 def test_a_lost_race_leaves_no_files(home: Home) -> None:
-    """What a catalog refused is referred to by nobody, and removed."""
+    """Files of a refused attempt are referenced nowhere, and are deleted."""
 
     def lost(really: Callable[[], bool]) -> bool:
         home.append(bodies_at(0, "faster"), "faster")
@@ -273,7 +273,7 @@ def test_a_lost_race_leaves_no_files(home: Home) -> None:
 
 
 def test_a_table_replaced_under_us_is_appended_to_as_it_is_now(home: Home) -> None:
-    """Dropped and created again: the handle we kept is of another table."""
+    """It was dropped and created again, so the handle in use refers to another table."""
     table = home.lean()
     table.commit(home.store(bodies_at(0, "second"), "second"), soon())
     home.catalog().drop_table(("otel", "logs"))
@@ -282,7 +282,7 @@ def test_a_table_replaced_under_us_is_appended_to_as_it_is_now(home: Home) -> No
 
 
 def test_a_catalog_that_was_removed_begins_anew(home: Home) -> None:
-    """Nothing is held open that could write into a file nobody sees any more."""
+    """No open handle may write into a deleted file."""
     table = home.lean()
     table.commit(home.store(bodies_at(0, "second"), "second"), soon())
     home.database.unlink()
@@ -292,7 +292,7 @@ def test_a_catalog_that_was_removed_begins_anew(home: Home) -> None:
 
 @pytest.mark.timing
 def test_a_catalog_somebody_locks_is_waited_for_until_the_deadline(home: Home) -> None:
-    """And no longer: two seconds after SHUTDOWN we are killed."""
+    """Two seconds after SHUTDOWN Lambda kills us, so the wait ends before."""
     files = home.store(bodies_at(0, "second"), "second")
     with closing(sqlite3.connect(home.database, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
@@ -306,7 +306,7 @@ def test_a_catalog_somebody_locks_is_waited_for_until_the_deadline(home: Home) -
 
 
 def test_a_catalog_that_is_none_is_an_error_with_its_name(home: Home) -> None:
-    """The files are kept; the message says which file."""
+    """The files are kept, and the message names the file."""
     files = home.store(bodies_at(0, "second"), "second")
     home.database.write_bytes(b"no database at all, but long enough to be one" * 100)
     with pytest.raises(CommitError, match=r"catalog\.db cannot be used: file is not a database"):
@@ -314,7 +314,7 @@ def test_a_catalog_that_is_none_is_an_error_with_its_name(home: Home) -> None:
 
 
 def test_metadata_that_cannot_be_written_is_an_error_and_leaves_nothing(home: Home) -> None:
-    """A full disk, a folder without permission: the next commit takes the files."""
+    """The disk is full, or the folder is not writable. The next commit adds the files."""
     files = home.store(bodies_at(0, "second"), "second")
     folder = home.location / "metadata"
     folder.rename(home.location / "away")
@@ -330,7 +330,7 @@ def test_metadata_that_cannot_be_written_is_an_error_and_leaves_nothing(home: Ho
 def test_a_descriptor_without_its_file_is_set_aside_and_blocks_nobody(
     home: Home, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Committed, it would break the table; left there, it would be met at every commit."""
+    """A commit of it would break the table, and every later commit would read it again."""
     lake = Lake(LocalStorage(home.location), home.lean)
     for name in ("gone", "short", "kept"):
         lake.store(Batch(name.rjust(32, "0"), {"logs": bodies_at(0, name)}))
@@ -346,7 +346,7 @@ def test_a_descriptor_without_its_file_is_set_aside_and_blocks_nobody(
 
 
 def test_a_file_that_came_back_is_committed(home: Home) -> None:
-    """Somebody restored it and moved its descriptor back."""
+    """A user restored it, and moved its descriptor back."""
     lake = Lake(LocalStorage(home.location), home.lean)
     lake.store(Batch("a" * 32, {"logs": bodies_at(0, "restored")}))
     lake = Lake(LocalStorage(home.location), home.lean)  # another process: it has not just seen it
@@ -366,7 +366,7 @@ def test_a_file_that_came_back_is_committed(home: Home) -> None:
 def test_a_descriptor_of_a_file_elsewhere_is_set_aside(
     home: Home, changes: dict[str, object]
 ) -> None:
-    """Not ours, whoever put it there."""
+    """The file is not ours."""
     (file,) = home.store(bodies_at(0, "x"), "x")
     foreign = msgspec.structs.replace(file, **changes)
     entry = home.location / "inbox" / f"{file.stored_ms}-{file.name}.json"
@@ -376,7 +376,7 @@ def test_a_descriptor_of_a_file_elsewhere_is_set_aside(
 
 
 def test_a_descriptor_under_another_name_is_passed_over(home: Home) -> None:
-    """It could not be removed by its name, and would be met for ever."""
+    """It could not be deleted by its name, and would be read again for ever."""
     (file,) = home.store(bodies_at(0, "x"), "x")
     entry = home.location / "inbox" / "other.json"
     entry.write_bytes(msgspec.json.encode(file))
@@ -385,7 +385,7 @@ def test_a_descriptor_under_another_name_is_passed_over(home: Home) -> None:
 
 
 def test_a_descriptor_of_an_older_version_is_committed(home: Home) -> None:
-    """It knows no statistics: readers open the file to find out."""
+    """It has no statistics, so readers have to open the file."""
     (file,) = home.store(bodies_at(0, "old"), "old")
     fields = {f: getattr(file, f) for f in ("name", "path", "day", "rows", "size_bytes")}
     entry = home.location / "inbox" / f"{0:013}-{file.name}.json"
@@ -395,7 +395,7 @@ def test_a_descriptor_of_an_older_version_is_committed(home: Home) -> None:
 
 
 def test_the_descriptor_of_a_file_that_was_there_describes_that_file(home: Home) -> None:
-    """Killed between file and descriptor; the second attempt knows more, and writes it in vain."""
+    """The process was killed between both. The second attempt describes more, without effect."""
     home.store(bodies_at(0, "a", "b"), "x")
     (file,) = home.store(bodies_at(0, "c" * 100), "x")
     assert file.rows == 2

@@ -1,4 +1,4 @@
-"""Our append through Glue, with moto made to check versions: beside PyIceberg's GlueCatalog."""
+"""Our append through Glue, with moto made to check versions, beside PyIceberg's GlueCatalog."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ COMMITS = 25
 
 @pytest.fixture
 def proxy(moto: str) -> Iterator[Proxy]:
-    """Stand between us and Glue."""
+    """Start a proxy before Glue."""
     with counting_proxy.running(moto) as found:
         yield found
 
@@ -45,7 +45,7 @@ def home(tmp_path: Path, moto: str, proxy: Proxy) -> GlueHome:
 
 
 def test_everybody_appends_on_top_of_everybody(home: GlueHome) -> None:
-    """We, PyIceberg, we again; PyIceberg and DuckDB read the same rows."""
+    """Our append, PyIceberg's, and ours again: PyIceberg and DuckDB read the same rows."""
     home.append(bodies_at(0, "ours"), "1")
     home.pyiceberg().commit(home.store(bodies_at(1, "theirs"), "2"), soon())
     home.append(bodies_at(2, "ours again"), "3")
@@ -56,7 +56,10 @@ def test_everybody_appends_on_top_of_everybody(home: GlueHome) -> None:
 
 
 def test_the_table_is_made_as_athena_needs_it(home: GlueHome) -> None:
-    """Lower-case columns, in Glue and in Iceberg; ids and location told; external."""
+    """Columns are in lower case, in Glue and in Iceberg; ids and location are set.
+
+    It is external.
+    """
     home.append(bodies_at(0, "a"), "a")
     made = home.glue_table()
     assert made["TableType"] == "EXTERNAL_TABLE"
@@ -69,7 +72,7 @@ def test_the_table_is_made_as_athena_needs_it(home: GlueHome) -> None:
 
 
 def test_a_steady_flush_is_two_requests_to_glue(home: GlueHome, proxy: Proxy) -> None:
-    """And three files: manifest, manifest list, metadata."""
+    """It also writes three files: manifest, manifest list, metadata."""
     table = home.lean()
     files = [home.store(bodies_at(0, body), body) for body in ("a", "b", "c")]
     table.commit(files[0], soon())
@@ -83,7 +86,7 @@ def test_a_steady_flush_is_two_requests_to_glue(home: GlueHome, proxy: Proxy) ->
 
 
 def test_what_others_put_into_the_table_stays(home: GlueHome) -> None:
-    """Parameters, description, owner, columns' comments: for 25 commits."""
+    """Parameters, description, owner and columns' comments survive 25 commits."""
     home.append(bodies_at(0, "first"), "first")
     table = home.glue_table()
     given = {
@@ -113,7 +116,7 @@ def test_what_others_put_into_the_table_stays(home: GlueHome) -> None:
 
 
 def test_a_commit_whose_answer_is_lost_is_looked_up(home: GlueHome, proxy: Proxy) -> None:
-    """It has landed: the next attempt finds its own names in the table, and is done."""
+    """It succeeded: the next attempt finds its own names in the table, and ends."""
     table = home.lean()
     table.commit(home.store(bodies_at(0, "a"), "a"), soon())
     files = home.store(bodies_at(0, "b"), "b")
@@ -125,7 +128,7 @@ def test_a_commit_whose_answer_is_lost_is_looked_up(home: GlueHome, proxy: Proxy
 
 
 def test_somebody_who_commits_in_between_is_not_overwritten(home: GlueHome, proxy: Proxy) -> None:
-    """Between our GetTable and our UpdateTable: the version has moved on."""
+    """The version changes between our GetTable and our UpdateTable."""
     home.append(bodies_at(0, "a"), "a")
     theirs = home.store(bodies_at(0, "theirs"), "theirs")
     disk = Interrupted(lambda: home.pyiceberg().commit(theirs, soon()))
@@ -152,7 +155,7 @@ class Interrupted(LocalStorage):
 
 @pytest.mark.thorough
 def test_many_writers_lose_and_double_nothing(home: GlueHome) -> None:
-    """Eight processes, five commits each, on one table that none of them finds."""
+    """Eight processes make five commits each to one table that does not exist at first."""
     code = (
         "import sys; sys.path[:0] = sys.argv[1:3]\n"
         "from pathlib import Path\n"
@@ -177,7 +180,7 @@ def test_many_writers_lose_and_double_nothing(home: GlueHome) -> None:
 
 
 def test_without_the_check_of_versions_commits_would_be_lost(home: GlueHome) -> None:
-    """Why moto is changed for these tests: an update for an old version has to be refused."""
+    """This is why the tests change moto: an update of an old version has to be refused."""
     home.append(bodies_at(0, "a"), "a")
     old = home.glue_table()
     home.append(bodies_at(0, "b"), "b")
@@ -189,7 +192,7 @@ def test_without_the_check_of_versions_commits_would_be_lost(home: GlueHome) -> 
 
 
 def test_a_table_dropped_under_us_is_made_anew(home: GlueHome) -> None:
-    """Every flush asks, so the next one knows."""
+    """Every flush reads the table, so the next one notices."""
     table = home.lean()
     table.commit(home.store(bodies_at(0, "a"), "a"), soon())
     home.glue().delete_table(DatabaseName="otel", Name=home.name)
@@ -198,7 +201,7 @@ def test_a_table_dropped_under_us_is_made_anew(home: GlueHome) -> None:
 
 
 def test_a_table_that_is_not_icebergs_is_left_alone(home: GlueHome) -> None:
-    """A crawler was here first."""
+    """A crawler has created it."""
     home.append(bodies_at(0, "a"), "a")
     other = GlueHome(home.folder, f"{home.name}x", home.url, home.direct_url)
     given = {"Name": other.name, "Parameters": {"classification": "parquet"}}

@@ -1,4 +1,4 @@
-"""A Glue that refuses, times out or forgets: what we make of each, and say."""
+"""A Glue that refuses, times out or forgets: the outcome, and the message."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ MISSING = refusal("EntityNotFoundException")
 
 @pytest.fixture
 def server() -> Iterator[Scripted]:
-    """Start a Glue that says what it is told to."""
+    """Start a Glue with scripted answers."""
     with scripted() as found:
         yield found
 
@@ -53,18 +53,18 @@ def pointer(server: Scripted, catalog_id: str = "") -> GluePointer:
 
 
 def swap(found: GluePointer) -> bool:
-    """Commit on top of what is there."""
+    """Commit on top of the current version."""
     assert found.current(soon()) == OLD
     return found.swap(OLD, NEW, soon())
 
 
 def operations(server: Scripted) -> list[str]:
-    """Return what was asked."""
+    """Return the requested operations."""
     return [asked.headers["x-amz-target"].removeprefix("AWSGlue.") for asked in server.asked]
 
 
 def test_a_swap_names_the_version_it_was_made_for(server: Scripted) -> None:
-    """The version is the fence, and no copy of the old one is archived."""
+    """The version is the fence, and Glue archives no copy of the old one."""
     server.answers = [TABLE, DONE]
     assert swap(pointer(server))
     assert operations(server) == ["GetTable", "UpdateTable"]
@@ -76,14 +76,14 @@ def test_a_swap_names_the_version_it_was_made_for(server: Scripted) -> None:
 
 
 def test_a_catalog_of_another_account_is_named_in_every_request(server: Scripted) -> None:
-    """Of a central account, say."""
+    """It may be the catalog of a central account."""
     server.answers = [TABLE, DONE]
     assert swap(pointer(server, "210987654321"))
     assert [asked.json["CatalogId"] for asked in server.asked] == ["210987654321"] * 2
 
 
 def test_a_version_serves_one_swap(server: Scripted) -> None:
-    """It cannot be the right one twice."""
+    """The same version cannot be the current one twice."""
     server.answers = [TABLE, DONE]
     found = pointer(server)
     assert swap(found)
@@ -92,7 +92,7 @@ def test_a_version_serves_one_swap(server: Scripted) -> None:
 
 
 def test_somebody_elses_commit_is_a_conflict(server: Scripted) -> None:
-    """Whether Glue says so, or its table did before we asked."""
+    """Either Glue reports it, or its table shows it before our request."""
     server.answers = [TABLE, refusal("ConcurrentModificationException")]
     found = pointer(server)
     assert not swap(found)
@@ -111,7 +111,7 @@ def test_somebody_elses_commit_is_a_conflict(server: Scripted) -> None:
     ],
 )
 def test_an_answer_that_leaves_it_open_is_unknown(server: Scripted, answer: Answer) -> None:
-    """It is looked up; it is never sent twice."""
+    """The commit is looked up, and never sent twice."""
     server.answers = [TABLE, answer]
     with pytest.raises(OutcomeUnknownError, match="the commit: "):
         swap(pointer(server))
@@ -133,7 +133,7 @@ def test_an_answer_that_leaves_it_open_is_unknown(server: Scripted, answer: Answ
     ],
 )
 def test_a_refused_commit_says_what_to_do(server: Scripted, answer: Answer, said: str) -> None:
-    """What Glue said, and which permission or setting fixes it."""
+    """The message has Glue's text, and the permission or setting that solves it."""
     server.answers = [TABLE, answer]
     with pytest.raises(CommitError, match=said):
         swap(pointer(server))
@@ -149,21 +149,21 @@ def test_a_refused_commit_says_what_to_do(server: Scripted, answer: Answer, said
 def test_a_refused_creation_names_the_action(
     server: Scripted, answers: list[Answer], action: str
 ) -> None:
-    """Most roles may not create databases, and need not if there is one."""
+    """Most roles may not create databases, and do not need to if the database exists."""
     server.answers = answers
     with pytest.raises(CommitError, match=action):
         pointer(server).create(OLD, soon())
 
 
 def test_a_refused_question_names_the_action(server: Scripted) -> None:
-    """The very first request of a function whose role nobody thought of."""
+    """This is the first request of a function whose role was not prepared."""
     server.answers = [refusal("AccessDeniedException", 400, "not authorized to perform")]
     with pytest.raises(CommitError, match=r"not authorized to perform; .*glue:GetTable"):
         pointer(server).current(soon())
 
 
 def test_creating_makes_the_database_only_if_it_is_missing(server: Scripted) -> None:
-    """And is content with what others have just made."""
+    """If another environment has just created it, that is no error."""
     exists = refusal("AlreadyExistsException")
     server.answers = [MISSING, exists, exists]
     pointer(server).create(OLD, soon())
@@ -175,7 +175,7 @@ def test_creating_makes_the_database_only_if_it_is_missing(server: Scripted) -> 
 
 
 def test_a_table_that_is_not_there_is_none(server: Scripted) -> None:
-    """Nor is one whose database is not there."""
+    """The same holds if its database does not exist."""
     server.answers = [MISSING]
     assert pointer(server).current(soon()) is None
 
@@ -186,13 +186,13 @@ def test_a_table_that_is_not_there_is_none(server: Scripted) -> None:
 def test_a_name_taken_by_another_kind_of_table_is_said(
     server: Scripted, table: dict[str, object]
 ) -> None:
-    """A crawler was here first, or it is a link to another account's table."""
+    """A crawler has created it, or it is a link to another account's table."""
     server.answers = [Answer(200, {"Table": table | {"VersionId": "0"}})]
     with pytest.raises(CommitError, match="taken by a table that is not Iceberg's"):
         pointer(server).current(soon())
 
 
 def test_questions_are_asked_again(server: Scripted) -> None:
-    """They change nothing."""
+    """Read requests change nothing, so they are repeated."""
     server.answers = [refusal("ThrottlingException"), CUT, TABLE]
     assert pointer(server).current(soon()) == OLD

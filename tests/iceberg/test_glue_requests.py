@@ -1,4 +1,4 @@
-"""What Glue's table is made of, and what a commit leaves as it was."""
+"""The parts of Glue's table, and those that a commit does not change."""
 
 from __future__ import annotations
 
@@ -37,7 +37,10 @@ TABLE = {
 
 
 def test_a_commit_moves_the_pointer_and_nothing_else() -> None:
-    """Whatever Athena, Spark or Lake Formation keep there stays; what is Glue's own is left out."""
+    """Entries of Athena, Spark or Lake Formation stay.
+
+    Fields that Glue sets itself are left out.
+    """
     moved = moved_input(GlueTable(TABLE), "s3://b/t/metadata/2.json")
     parameters = TABLE["Parameters"]
     assert isinstance(parameters, dict)
@@ -51,7 +54,7 @@ def test_a_commit_moves_the_pointer_and_nothing_else() -> None:
 
 
 def test_a_created_table_shows_its_columns_in_lower_case() -> None:
-    """In consoles, and to whoever does not read Iceberg's metadata."""
+    """Consoles, and tools that do not read Iceberg's metadata, show them."""
     made = new_input("logs", COLUMNS, "s3://b/t", "s3://b/t/metadata/0.json")
     descriptor = made["StorageDescriptor"]
     assert isinstance(descriptor, dict)
@@ -75,7 +78,7 @@ def test_a_created_table_shows_its_columns_in_lower_case() -> None:
 
 
 def test_only_an_iceberg_table_has_metadata() -> None:
-    """Glue is full of others."""
+    """Glue has many other tables."""
     assert GlueTable(TABLE).location == "s3://b/t/metadata/1.json"
     assert GlueTable({"Parameters": {"table_type": "iceberg", "metadata_location": "x"}}).location
     assert GlueTable({"Parameters": {"metadata_location": "x"}}).location is None

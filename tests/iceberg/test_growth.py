@@ -1,4 +1,4 @@
-"""A table's metadata stays small, however often it is committed to."""
+"""A table's metadata stays small after any number of commits."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def test_snapshots_and_old_metadata_are_bounded(tmp_path: Path) -> None:
-    """Twenty snapshots, twenty-one metadata files; readers see all rows all the same."""
+    """There are twenty snapshots and twenty-one metadata files, and readers see all rows."""
     home, table = Home(tmp_path), Home(tmp_path).lean()
     for number in range(45):
         table.commit(home.store(bodies_at(0, f"{number:02}"), str(number)), soon())
@@ -37,7 +37,7 @@ def test_snapshots_and_old_metadata_are_bounded(tmp_path: Path) -> None:
 
 
 def test_manifest_lists_of_expired_snapshots_are_deleted_later(tmp_path: Path) -> None:
-    """Each names every manifest: kept, they would grow with the square of the commits."""
+    """Each names every manifest, so they would grow with the square of the commits."""
     home, table = Home(tmp_path), Home(tmp_path).lean()
     for number in range(160):
         table.commit(home.store(bodies_at(0, "x"), str(number)), soon())
@@ -60,7 +60,7 @@ OURS = "snap-1-1-00000000-0000-4000-8000-000000000000.avro"
     ],
 )
 def test_only_what_is_surely_unused_is_deleted(oldest: str, deleted: list[str]) -> None:
-    """Properties can be edited by anybody, and a snapshot may still need what they name."""
+    """Everybody can edit properties, and a snapshot may still need the named files."""
     path = "/t/metadata/snap-2-1-00000000-0000-4000-8000-000000000000.avro"
     kept = {"snapshot-id": 2, "manifest-list": path}
     waiting = " ".join([oldest] + ["x"] * COMMITS_TO_LIVE)
@@ -71,7 +71,7 @@ def test_only_what_is_surely_unused_is_deleted(oldest: str, deleted: list[str]) 
 
 
 def test_a_table_that_wants_its_old_metadata_keeps_it(tmp_path: Path) -> None:
-    """Deleting is the table's wish, `write.metadata.delete-after-commit.enabled`."""
+    """The table decides by `write.metadata.delete-after-commit.enabled`."""
     home = Home(tmp_path)
     home.append(bodies_at(0, "first"), "first")
     metadata = home.metadata()
@@ -114,13 +114,13 @@ def chain(length: int) -> dict[str, object]:
 def test_what_goes_with_the_next_commit(
     length: int, more: dict[str, object], gone: set[int]
 ) -> None:
-    """The oldest of `main` beyond twenty, and nothing that anybody else holds on to."""
+    """The oldest snapshots of `main` beyond twenty expire, unless a reference needs them."""
     assert expired(chain(length) | more) == gone
 
 
 @given(st.text(max_size=40))
 def test_bounds_are_short_and_include_the_value(text: str) -> None:
-    """A reader that prunes by them never misses a row."""
+    """A reader that filters by them never misses a row."""
     lower, upper = lower_bound(text.encode()), upper_bound(text.encode())
     assert lower.decode() <= text
     assert len(lower.decode()) <= BOUND_CHARACTERS
@@ -142,5 +142,5 @@ def test_bounds_are_short_and_include_the_value(text: str) -> None:
 def test_an_upper_bound_grows_at_its_last_character_that_can(
     greatest: str, bound: str | None
 ) -> None:
-    """Where none can there is no bound."""
+    """If no character can grow, there is no bound."""
     assert upper_bound(greatest.encode()) == (None if bound is None else bound.encode())

@@ -1,4 +1,4 @@
-"""A table counts as appended to only while every step of its history is known."""
+"""A table counts as append-only while every step of its history is known."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ def home(tmp_path: Path) -> Home:
 
 
 def began(home: Home) -> int | None:
-    """Tell when the table began, if it was only appended to."""
+    """Return when the table began, if it was only appended to."""
     return appends_only_since(home.metadata())
 
 
 def test_appends_of_ours_and_merges_are_followed_far_beyond_expiry(home: Home) -> None:
-    """The time is the table's creation, however old it is."""
+    """The time is the table's creation, at any age."""
     since_ms = began(home)
     assert since_ms is not None
     assert since_ms <= home.metadata()["snapshots"][0]["timestamp-ms"]
@@ -47,7 +47,7 @@ def test_appends_of_ours_and_merges_are_followed_far_beyond_expiry(home: Home) -
 
 
 def test_appends_of_others_are_followed_while_their_snapshots_are_there(home: Home) -> None:
-    """Whoever appends, nothing is lost."""
+    """An append of any writer loses nothing."""
     since_ms = began(home)
     home.pyiceberg().commit(home.store(bodies_at(0, "p"), "p"), soon())
     assert began(home) == since_ms
@@ -63,7 +63,7 @@ def test_a_table_others_began_is_followed_if_its_first_snapshot_is_there(tmp_pat
 
 
 def test_an_empty_table_was_only_appended_to(home: Home) -> None:
-    """As long as no snapshot ever was."""
+    """This holds as long as there never was a snapshot."""
     metadata = home.metadata()
     metadata |= {"snapshots": [], "refs": {}, "current-snapshot-id": -1, "properties": {}}
     assert appends_only_since(metadata) is None
@@ -71,7 +71,7 @@ def test_an_empty_table_was_only_appended_to(home: Home) -> None:
 
 
 def test_rows_deleted_end_it_for_good(home: Home) -> None:
-    """PyIceberg rewrites a file; the proof does not come back when its snapshot has expired."""
+    """PyIceberg rewrites a file. The proof stays broken when its snapshot has expired."""
     home.table().delete("Body = '1'")
     assert began(home) is None
     for number in range(25):
@@ -80,7 +80,7 @@ def test_rows_deleted_end_it_for_good(home: Home) -> None:
 
 
 def snapshot(metadata: dict[str, Any], **changes: Any) -> dict[str, Any]:
-    """Add a snapshot on top of the current one, as somebody else might."""
+    """Add a snapshot on top of the current one, as another writer might."""
     last = metadata["snapshots"][-1]
     number = metadata["last-sequence-number"] + 1
     added = last | {
@@ -127,5 +127,5 @@ def expired(metadata: dict[str, Any]) -> dict[str, Any]:
 def test_every_step_since_the_last_proof_has_to_be_known(
     home: Home, edit: Callable[[dict[str, Any]], dict[str, Any]], *, holds: bool
 ) -> None:
-    """A rollback, a fork, a gap: a file that is not there may have been."""
+    """After a rollback, a fork or a gap a missing file may have been there once."""
     assert (appends_only_since(edit(home.metadata())) is not None) == holds

@@ -1,4 +1,4 @@
-"""The lean append beside PyIceberg's: the same table, whoever wrote it, read by two engines."""
+"""The lean append beside PyIceberg's: both make the same table, and two engines read it."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ BATCHES = st.lists(st.lists(ROW, min_size=1, max_size=8), min_size=1, max_size=3
 
 
 def both(folder: Path, batches: list[pa.Table]) -> tuple[Home, Home]:
-    """Commit the same files to one table lean, to another with PyIceberg."""
+    """Commit the same files to one table lean, and to another with PyIceberg."""
     ours, theirs = Home(folder / "a"), Home(folder / "b")
     for number, rows in enumerate(batches):
         files = ours.store(rows, str(number))
@@ -53,7 +53,7 @@ def both(folder: Path, batches: list[pa.Table]) -> tuple[Home, Home]:
 
 @pytest.fixture
 def unpartitioned(tmp_path: Path) -> Home:
-    """A table that somebody else made: no partitions, in a place of his own."""
+    """A table of another user: no partitions, in a place of its own."""
     home = Home(tmp_path)
     home.catalog().create_namespace("otel")
     place = (tmp_path / "elsewhere").as_uri()
@@ -63,7 +63,7 @@ def unpartitioned(tmp_path: Path) -> Home:
 
 @pytest.fixture(params=["day", "none"])
 def home(request: pytest.FixtureRequest, tmp_path: Path) -> Home:
-    """A table of ours, by day, and one of somebody else, without partitions."""
+    """A table of ours, by day, and one of another user, without partitions."""
     if request.param == "day":
         return Home(tmp_path)
     found: Home = request.getfixturevalue("unpartitioned")
@@ -76,7 +76,7 @@ def home(request: pytest.FixtureRequest, tmp_path: Path) -> Home:
 def test_a_table_after_our_append_is_the_one_after_pyicebergs(
     tmp_path: Path, batches: list[list[dict[str, object]]]
 ) -> None:
-    """Rows, files with every count and bound, partitions, snapshots, manifests; then DuckDB."""
+    """Rows, files with every count and bound, partitions, snapshots and manifests are compared."""
     folder = Path(tempfile.mkdtemp(dir=tmp_path))
     ours, theirs = both(folder, [log_rows(*rows) for rows in batches])
     assert as_seen(ours.table()) == as_seen(theirs.table())
@@ -102,7 +102,7 @@ def test_a_table_after_our_append_is_the_one_after_pyicebergs(
     ],
 )
 def test_readers_prune_by_day_and_by_bounds(tmp_path: Path, row_filter: str, files: int) -> None:
-    """A day that nobody asked for, or a value no file can hold, is never opened."""
+    """Files of another day, or without a possible match, are never opened."""
     home = Home(tmp_path)
     home.append(bodies_at(0, "a", "b"), "1")
     home.append(bodies_at(1, "only on the second day"), "2")
@@ -110,7 +110,7 @@ def test_readers_prune_by_day_and_by_bounds(tmp_path: Path, row_filter: str, fil
 
 
 def test_the_table_we_create_is_the_one_pyiceberg_creates(tmp_path: Path) -> None:
-    """Schema, spec, order and properties; ours has the columns' sentences and a proof besides."""
+    """Schema, spec, order and properties are equal. Ours also has docs of columns, and a proof."""
     ours, theirs = both(tmp_path, [bodies_at(0, "a")])
     mine, reference = ours.table(), theirs.table()
     for field, other in zip(mine.schema().fields, reference.schema().fields, strict=True):
@@ -125,7 +125,7 @@ def test_the_table_we_create_is_the_one_pyiceberg_creates(tmp_path: Path) -> Non
 
 
 def test_the_catalog_we_create_is_the_one_pyiceberg_creates(tmp_path: Path) -> None:
-    """Tables, columns, types, keys and rows: other programs open it as their own."""
+    """Tables, columns, types, keys and rows are equal, so other programs can open it."""
     ours, theirs = both(tmp_path, [bodies_at(0, "a")])
     seen = []
     for home in (ours, theirs):
@@ -139,7 +139,7 @@ def test_the_catalog_we_create_is_the_one_pyiceberg_creates(tmp_path: Path) -> N
 
 
 def test_everybody_appends_on_top_of_everybody(home: Home) -> None:
-    """We, PyIceberg, PyIceberg again, we again: nothing is lost, nothing counted twice."""
+    """Both append in turn: no row is lost, and none is counted twice."""
     home.append(bodies_at(0, "ours"), "1")
     for number, body in enumerate(("theirs", "theirs again"), 2):
         files = home.store(bodies_at(number, body), str(number))
@@ -157,7 +157,7 @@ def test_everybody_appends_on_top_of_everybody(home: Home) -> None:
 
 
 def test_rows_somebody_deleted_stay_deleted(home: Home) -> None:
-    """A file goes, its manifest is rewritten; we copy the list as it is."""
+    """A file is removed and its manifest rewritten; our append copies the list unchanged."""
     home.append(bodies_at(0, "keep"), "1")
     home.append(bodies_at(0, "delete me"), "2")
     home.table().delete("Body == 'delete me'")
@@ -166,7 +166,7 @@ def test_rows_somebody_deleted_stay_deleted(home: Home) -> None:
 
 
 def test_rows_somebody_rewrote_stay_rewritten(unpartitioned: Home) -> None:
-    """Copy-on-write within a file, and rows PyIceberg wrote itself, between two appends of ours."""
+    """PyIceberg rewrites rows in a file, and writes rows of its own, between two of our appends."""
     unpartitioned.append(bodies_at(0, "keep", "delete me"), "1")
     unpartitioned.table().delete("Body == 'delete me'")
     unpartitioned.append(bodies_at(0, "new"), "2")
@@ -185,7 +185,7 @@ def test_a_table_emptied_by_others_fills_again(tmp_path: Path) -> None:
 
 
 def test_a_table_is_appended_to_where_it_lies(unpartitioned: Home) -> None:
-    """Its metadata goes where it says, in the style of address it uses."""
+    """Its metadata goes to its own location, with the same kind of address."""
     place = unpartitioned.table().location()
     assert place == (unpartitioned.folder / "elsewhere").as_uri()
     unpartitioned.append(bodies_at(0, "a"), "1")
@@ -195,7 +195,7 @@ def test_a_table_is_appended_to_where_it_lies(unpartitioned: Home) -> None:
 
 
 def test_neither_storing_nor_committing_imports_a_catalog_library(tmp_path: Path) -> None:
-    """At 128 MB PyIceberg is twenty seconds of waiting."""
+    """At 128 MB importing PyIceberg takes twenty seconds."""
     code = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
         "from otlp2parquet_ext.lake.destinations.destination import Batch\n"
@@ -220,7 +220,7 @@ def test_neither_storing_nor_committing_imports_a_catalog_library(tmp_path: Path
 
 @pytest.mark.thorough
 def test_many_writers_lose_and_double_nothing(tmp_path: Path) -> None:
-    """Eight processes, ten commits each, on one table: who is too late reads again."""
+    """Eight processes make ten commits each to one table; a late one reads again."""
     code = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
         "from pathlib import Path\n"

@@ -1,4 +1,4 @@
-"""Lists in Iceberg tables: ids of elements, statistics, other people's tables, other readers."""
+"""Lists in Iceberg tables: ids of elements, statistics, tables of others, other readers."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def read(place: Place, name: str) -> list[tuple[Any, ...]]:
 def test_pyiceberg_reads_ids_nullability_and_every_value(
     lake: Place, tmp_path: Path, name: str
 ) -> None:
-    """The library most readers in Python use."""
+    """Most readers in Python use this library."""
     flush(lake)
     table: Table = theirs(tmp_path).load_table(("otel", name))
     fields = table.schema().model_dump(by_alias=True)["fields"]
@@ -84,7 +84,7 @@ def test_pyiceberg_reads_ids_nullability_and_every_value(
 
 
 def test_pyiceberg_and_we_append_in_turn(lake: Place, tmp_path: Path) -> None:
-    """Manifests and statistics of either are read by both; the table is one of no partitions."""
+    """Both read manifests and statistics of the other; the table has no partitions."""
     catalog = theirs(tmp_path)
     catalog.create_namespace("otel")
     schema = Schema.model_validate(new_table(COLUMNS, "/x", 0)["schemas"][0])
@@ -101,7 +101,10 @@ def test_pyiceberg_and_we_append_in_turn(lake: Place, tmp_path: Path) -> None:
 def test_statistics_are_pyicebergs_without_bounds_of_lists(
     lake: Place, tmp_path: Path, name: str
 ) -> None:
-    """Sizes and counts by the ids of elements; what readers skip files by is that of columns."""
+    """Sizes and counts have the ids of elements.
+
+    The bounds for skipping files are those of columns.
+    """
     flush(lake)
     table = theirs(tmp_path).load_table(("otel", name))
     file = encode(every_table.rows(name), TABLES[name])
@@ -120,7 +123,7 @@ def test_statistics_are_pyicebergs_without_bounds_of_lists(
 
 
 def with_own_ids(catalog: SqlCatalog, location: Path) -> None:
-    """Let somebody make the traces table: lower case, reversed, all optional, ids of its own."""
+    """Let a user create the traces table: lower case, reversed, all optional, own ids."""
     catalog.create_namespace("otel")
     fields = [
         NestedField(n, column.name.lower(), iceberg_type(column), required=False)
@@ -130,7 +133,7 @@ def with_own_ids(catalog: SqlCatalog, location: Path) -> None:
 
 
 def test_a_table_with_ids_of_its_own_gets_lists_with_its_ids(lake: Place, tmp_path: Path) -> None:
-    """The first file is written anew, and so are those an environment left to a committer."""
+    """The first file is rewritten, and so are those that an environment left to a committer."""
     catalog = theirs(tmp_path)
     with_own_ids(catalog, tmp_path / "lake/otel/traces")
     flush(lake)
@@ -149,7 +152,7 @@ def test_a_table_with_ids_of_its_own_gets_lists_with_its_ids(lake: Place, tmp_pa
 
 
 def test_columns_a_table_lacks_are_added_lists_among_them(lake: Place, tmp_path: Path) -> None:
-    """Until then they are parked, under ids no table has; afterwards they are shown."""
+    """Until then they are unmapped, under ids that no table has; then they are visible."""
     catalog = theirs(tmp_path)
     catalog.create_namespace("otel")
     fields = (
@@ -171,7 +174,7 @@ def test_columns_a_table_lacks_are_added_lists_among_them(lake: Place, tmp_path:
 
 
 def changed(name: str, change: Callable[[dict[str, Any]], object]) -> Matched | Clash:
-    """Match a traces table of ours in which somebody has changed one column."""
+    """Match a traces table of ours after a user has changed one column."""
     metadata = new_table(COLUMNS, "/x", 0)
     field = next(f for f in metadata["schemas"][0]["fields"] if f["name"] == name)
     change(field)
@@ -179,7 +182,7 @@ def changed(name: str, change: Callable[[dict[str, Any]], object]) -> Matched | 
 
 
 def test_a_list_of_something_else_is_a_clash() -> None:
-    """Said in the words of SQL, both sides."""
+    """The message has both types in the words of SQL."""
     found = changed("EventsName", lambda field: field["type"].update(element="long"))
     assert isinstance(found, Clash)
     assert found.problem == (
@@ -193,7 +196,7 @@ def test_a_list_of_something_else_is_a_clash() -> None:
 
 
 def test_a_list_that_takes_no_nulls_is_a_clash_where_ours_has_some() -> None:
-    """The other way round it is none: what may be null need not be."""
+    """The other direction is none, because a nullable column accepts any value."""
     required = {"element-required": True}
     found = changed("LinksTraceState", lambda field: field["type"].update(required))
     assert isinstance(found, Clash)
@@ -205,7 +208,7 @@ def test_a_list_that_takes_no_nulls_is_a_clash_where_ours_has_some() -> None:
 
 
 def test_elements_of_a_list_have_the_id_of_the_table_or_none_it_has() -> None:
-    """An id that means something else there would make readers take one column for another."""
+    """With an id of another column readers would mix up the two."""
     found = changed("EventsName", lambda field: field["type"].update({"element-id": 77}))
     assert isinstance(found, Matched)
     assert found.tag
@@ -220,14 +223,14 @@ def test_elements_of_a_list_have_the_id_of_the_table_or_none_it_has() -> None:
 
 
 def test_a_new_table_gives_the_next_column_an_id_that_is_free() -> None:
-    """Elements count, too: the owner's next column may not get the id of one."""
+    """The ids of elements count, too, so the owner's next column does not get one of them."""
     for columns in TABLES.values():
         used = {i for c in columns for i in (c.field_id, c.element_id)}
         assert new_table(columns, "/x", 0)["last-column-id"] == max(used)
 
 
 def test_glue_is_told_of_arrays() -> None:
-    """What consoles and engines without Iceberg show."""
+    """Consoles, and engines without Iceberg, show them."""
     made: Any = new_input("traces", COLUMNS, "s3://lake/traces", "s3://lake/traces/m.json")
     types = {c["Name"]: c["Type"] for c in made["StorageDescriptor"]["Columns"]}
     assert types["eventstimestamp"] == "array<timestamp>"
@@ -237,7 +240,7 @@ def test_glue_is_told_of_arrays() -> None:
 
 @pytest.mark.parametrize("name", ["traces", "metrics_histogram"])  # every type of list
 def test_java_reads_what_we_wrote(iceberg_rest: tuple[str, str], tmp_path: Path, name: str) -> None:
-    """The reference implementation, by its own reader: lists, empty ones, null elements."""
+    """The reference implementation reads lists, empty ones, and null elements."""
     url, warehouse = iceberg_rest
     place = rest(url, type(tmp_path)(warehouse))
     flush(place)

@@ -1,4 +1,4 @@
-"""What a table refers to is found whoever wrote it; what cannot be read is an error, never a no."""
+"""A table's references are found for every writer; unreadable metadata is an error, never a no."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def found(home: Home) -> dict[str, ManifestEntry]:
 
 @pytest.mark.parametrize("threads", [1, 4])
 def test_files_are_found_whoever_committed_them(home: Home, threads: int) -> None:
-    """By their plain address; what was never committed is not."""
+    """They are found by their plain address, and uncommitted files are not."""
     files = [str(path) for path in (home.location / "data").rglob("*.parquet")]
     storage, wanted = handle(home).storage, [*files, "/t/other.parquet"]
     assert live(storage, found(home).values(), wanted, soon(), threads) == set(files)
@@ -76,7 +76,7 @@ def test_files_are_found_whoever_committed_them(home: Home, threads: int) -> Non
 
 
 def test_an_answer_is_whole_or_an_error(home: Home) -> None:
-    """A manifest that is gone, and no time to read it."""
+    """A manifest may be missing, or there may be no time to read it."""
     storage, all_of_them = handle(home).storage, found(home)
     with pytest.raises(TimeoutError):
         live(storage, all_of_them.values(), ["x"], soon(-1), 1)
@@ -93,7 +93,7 @@ def test_an_encrypted_manifest_is_an_error(home: Home) -> None:
 
 
 def test_a_list_that_is_none_is_an_error() -> None:
-    """Some other Avro file in its place."""
+    """Another Avro file is in its place."""
     field = {"name": "x", "type": "int", "field-id": 1}
     empty = new_file({"type": "record", "name": "r", "fields": [field]}, "null")
     file = msgspec.structs.replace(empty, blocks=empty.block(1, b"\2"))
@@ -132,7 +132,7 @@ def test_a_snapshot_without_a_list_is_an_error(home: Home) -> None:
 def test_only_manifests_of_other_days_are_not_asked(
     line: ManifestEntry, days: set[int], *, asked: bool
 ) -> None:
-    """The bounds of another partition spec may be of anything: four bytes are no day for sure."""
+    """The bounds of another partition spec may have any type: four bytes may be no day."""
     assert may_have(line, {"default-spec-id": 0}, days) == asked
 
 
@@ -149,5 +149,5 @@ def test_only_manifests_of_other_days_are_not_asked(
     ],
 )
 def test_the_same_object_under_other_names_is_the_same(address: str, expected: str) -> None:
-    """Hadoop's names for S3, and Java's for files."""
+    """Hadoop has other names for S3, and Java for files."""
     assert plain(address) == expected

@@ -1,4 +1,4 @@
-"""Our columns in tables of others: by id where they are ours, else by name, else not at all."""
+"""Our columns in tables of others: matched by id if these are ours, else by name, or missing."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def ours(*, lower_case: bool = False) -> dict[str, Any]:
 
 
 def evolved(change: Callable[[Fields], Fields]) -> dict[str, Any]:
-    """Make that of a table of ours whose owner has changed its schema."""
+    """Make the metadata of a table of ours after its owner has changed the schema."""
     metadata = ours()
     fields = change([dict(field) for field in metadata["schemas"][0]["fields"]])
     schema = metadata["schemas"][0] | {"schema-id": 1, "fields": fields}
@@ -37,7 +37,7 @@ def evolved(change: Callable[[Fields], Fields]) -> dict[str, Any]:
 
 
 def foreign(*fields: tuple[int, str, str] | tuple[int, str, str, bool]) -> dict[str, Any]:
-    """Make that of a table somebody else has created."""
+    """Make the metadata of a table that another user has created."""
     keys = ("id", "name", "type", "required")
     made = [dict(zip(keys, (*field, False)[:4], strict=True)) for field in fields]
     return ours() | {"schemas": [{"schema-id": 0, "type": "struct", "fields": made}]}
@@ -54,14 +54,14 @@ def matched(metadata: dict[str, Any]) -> dict[str, tuple[int, str]]:
 
 
 def fit(metadata: dict[str, Any]) -> Matched:
-    """Match, and be sure that it does."""
+    """Match, and check that it fits."""
     found = match(metadata, COLUMNS)
     assert isinstance(found, Matched)
     return found
 
 
 def clash(metadata: dict[str, Any]) -> Clash:
-    """Match, and be sure that it does not."""
+    """Match, and check that it clashes."""
     found = match(metadata, COLUMNS)
     assert isinstance(found, Clash)
     return found
@@ -71,7 +71,7 @@ AS_THEY_ARE = {c.name: (c.field_id, c.name) for c in COLUMNS}
 
 
 def test_a_table_of_ours_is_matched_as_it_is() -> None:
-    """Whatever case it was created in: the very columns, and no tag."""
+    """It has exactly our columns, in any case, and no tag."""
     for lower_case in (False, True):
         found = fit(ours(lower_case=lower_case))
         assert found == Matched(COLUMNS)
@@ -97,7 +97,7 @@ def test_a_renamed_column_keeps_its_id() -> None:
 
 
 def test_a_name_that_was_given_to_another_column_is_not_ours() -> None:
-    """`Body` was renamed, and a column of the owner's is called so now."""
+    """`Body` was renamed, and a column of the owner has this name now."""
 
     def rename(fields: Fields) -> Fields:
         body = {"id": 30, "name": "Body", "type": "int", "required": False}
@@ -107,7 +107,7 @@ def test_a_name_that_was_given_to_another_column_is_not_ours() -> None:
 
 
 def test_a_dropped_column_stays_dropped() -> None:
-    """Its id is ours for ever, so files go on carrying it; nobody adds it again."""
+    """Its id stays ours, so files still have it. Nobody may add it again for the owner."""
 
     def drop(fields: Fields) -> Fields:
         return [f for f in fields if f["name"] != "EventName"]
@@ -133,14 +133,14 @@ def test_columns_of_the_owner_are_left_alone(name: str) -> None:
 
 
 def test_a_column_the_owner_requires_is_a_clash() -> None:
-    """Our rows have no value for it."""
+    """Our rows have no value for this column."""
     extra = {"id": 23, "name": "Team", "type": "string", "required": True}
     found = clash(evolved(lambda fields: [*fields, extra]))
     assert found == Clash("Team", "the table requires a column Team, which we have not")
 
 
 def test_a_foreign_table_is_matched_by_name_in_any_case() -> None:
-    """With its own ids and names, which our files then carry; the tag tells them apart."""
+    """Our files then have its ids and names, and a tag that tells them apart."""
     metadata = foreign(*[(field_id, name.upper(), kind) for field_id, name, kind in SHIFTED])
     found = fit(metadata)
     assert matched(metadata) == {c.name: (c.field_id + 7, c.name.upper()) for c in COLUMNS}
@@ -150,7 +150,7 @@ def test_a_foreign_table_is_matched_by_name_in_any_case() -> None:
 
 
 def test_what_a_foreign_table_lacks_is_parked_under_an_id_no_table_has() -> None:
-    """Files keep all our columns; ids of the table's own future columns are never taken."""
+    """Files keep all our columns, under ids that the table's own future columns cannot get."""
     metadata = foreign((1, "body", "string"), (2, "timestamp", "timestamptz"), (3, "x", "string"))
     found = fit(metadata)
     places = matched(metadata)
@@ -165,7 +165,7 @@ def test_what_a_foreign_table_lacks_is_parked_under_an_id_no_table_has() -> None
 
 
 def test_equal_ids_and_types_do_not_make_a_table_ours() -> None:
-    """Names decide: `TraceId` may not appear as somebody's customer."""
+    """Names decide: `TraceId` must not appear as another user's customer."""
     metadata = foreign((1, "created", "timestamptz"), (2, "customer", "string"))
     assert {place[0] for place in matched(metadata).values()} == {
         UNMAPPED_ID_OFFSET + column.field_id for column in COLUMNS
@@ -173,13 +173,13 @@ def test_equal_ids_and_types_do_not_make_a_table_ours() -> None:
 
 
 def test_names_that_differ_only_in_case_are_refused() -> None:
-    """Which of them is meant nobody can say, and many engines cannot read such a table."""
+    """The right one is unknown, and many engines cannot read such a table."""
     found = clash(foreign(*SHIFTED, (99, "body", "string")))
     assert found == Clash("Body", "the table has Body, body: expected one column that may be Body")
 
 
 def test_in_a_table_of_ours_an_id_settles_that() -> None:
-    """The owner's `body` has another."""
+    """The owner's `body` has another id."""
     extra = {"id": 23, "name": "body", "type": "string", "required": False}
     assert fit(evolved(lambda fields: [*fields, extra])).columns == COLUMNS
 
@@ -194,7 +194,7 @@ def test_in_a_table_of_ours_an_id_settles_that() -> None:
     ],
 )
 def test_a_type_that_cannot_hold_ours_is_a_clash(name: str, theirs: object, problem: str) -> None:
-    """Both types are named, whoever made the table."""
+    """The message has both types, for a table of any writer."""
 
     def other(fields: Fields) -> Fields:
         return [f | {"type": theirs} if f["name"] == name else f for f in fields]
@@ -206,7 +206,7 @@ def test_a_type_that_cannot_hold_ours_is_a_clash(name: str, theirs: object, prob
 
 
 def test_a_wider_type_holds_ours() -> None:
-    """Iceberg's own promotions: an owner may widen, and files stay as they are."""
+    """An owner may widen a type by Iceberg's own promotions, and files stay unchanged."""
 
     def widen(fields: Fields) -> Fields:
         return [f | {"type": "long"} if f["type"] == "int" else f for f in fields]
@@ -215,7 +215,7 @@ def test_a_wider_type_holds_ours() -> None:
 
 
 def test_a_column_the_table_requires_and_ours_may_lack_is_a_clash() -> None:
-    """Null is no value."""
+    """Such a column accepts no null."""
 
     def require(fields: Fields) -> Fields:
         return [f | {"required": True} if f["name"] == "Body" else f for f in fields]
@@ -230,7 +230,7 @@ NEW = Column(
 
 
 def test_a_column_of_a_later_version_is_missing_in_an_older_table() -> None:
-    """Its id may be an owner's column by then, so nothing is written under it."""
+    """An owner's column may have its id by then, so nothing is written under it."""
     team = {"id": 23, "name": "Team", "type": "string", "required": False}
     for metadata in (ours(), evolved(lambda fields: [*fields, team])):
         found = match(metadata, (*COLUMNS, NEW))

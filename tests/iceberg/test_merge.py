@@ -1,4 +1,4 @@
-"""Merged manifests say the same of every file, to every reader; and harm nobody on the way."""
+"""Merged manifests give every reader the same files, and a merge harms no other writer."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def handle(home: Home) -> Handle:
 
 
 def merge(home: Home, **options: Any) -> Merging:
-    """Merge what there is to merge."""
+    """Merge all small manifests."""
     return merge_manifests(handle(home), soon(), **options)
 
 
@@ -63,7 +63,7 @@ def home(tmp_path: Path) -> Home:
 
 
 def entries(home: Home) -> list[dict[str, Any]]:
-    """Read every entry with PyIceberg, by file, without how it came to be in its manifest."""
+    """Read every entry with PyIceberg, by file, without its status in the manifest."""
     read = home.table().inspect.entries().to_pylist()
     for entry in read:
         entry.pop("status")
@@ -82,7 +82,7 @@ def left(home: Home, pattern: str) -> list[Path]:
 
 
 def test_every_reader_sees_what_it_saw_before(home: Home) -> None:
-    """Every file with its snapshot, both its sequence numbers, its partition and its bounds."""
+    """Every file has its snapshot, both sequence numbers, its partition and its bounds."""
     before, bodies = entries(home), home.bodies()
     assert merge(home) == Merging(MANY, MANY, 1)
     (line,) = manifests(home)
@@ -97,7 +97,7 @@ def test_every_reader_sees_what_it_saw_before(home: Home) -> None:
 
 
 def test_the_snapshot_says_that_no_row_changed(home: Home) -> None:
-    """Readers of changes pass it over; totals go on."""
+    """Readers of changes skip it, and the totals stay."""
     before = home.metadata()["snapshots"][-1]["summary"]
     merge(home)
     snapshot = home.metadata()["snapshots"][-1]
@@ -112,7 +112,7 @@ def test_the_snapshot_says_that_no_row_changed(home: Home) -> None:
 
 
 def test_files_are_pruned_as_before(home: Home) -> None:
-    """By partition and by bounds, from what stands in the merged manifest."""
+    """The merged manifest still has partitions and bounds."""
     merge(home)
     day = NOON_US + DAY_US
     scan = home.table().scan(
@@ -124,12 +124,12 @@ def test_files_are_pruned_as_before(home: Home) -> None:
 
 
 def iso(time_us: int) -> str:
-    """Write a time as PyIceberg's filters take it."""
+    """Write a time in the form of PyIceberg's filters."""
     return datetime.fromtimestamp(time_us / 1e6, UTC).isoformat()
 
 
 def test_both_go_on_appending_and_merging_on_top(home: Home) -> None:
-    """PyIceberg, we, we merging again; then PyIceberg's own merging append."""
+    """PyIceberg appends, we append and merge again, and PyIceberg appends with its own merge."""
     bodies = home.bodies()
     merge(home)
     home.pyiceberg().commit(home.store(bodies_at(1, "by PyIceberg"), "p"), soon())
@@ -154,7 +154,7 @@ def test_both_go_on_appending_and_merging_on_top(home: Home) -> None:
 
 
 def test_older_snapshots_are_read_as_they_were(home: Home) -> None:
-    """Time travel: their lists name the manifests that were replaced."""
+    """For time travel their lists name the replaced manifests."""
     older = home.metadata()["snapshots"][-5]["snapshot-id"]
     count = home.table().scan(snapshot_id=older).to_arrow().num_rows
     merge(home)
@@ -162,7 +162,7 @@ def test_older_snapshots_are_read_as_they_were(home: Home) -> None:
 
 
 def test_few_small_manifests_are_left_alone(tmp_path: Path) -> None:
-    """Nor is one that has just been merged merged again."""
+    """A merged manifest is not merged again."""
     home = Home(tmp_path)
     fill(home, FEWEST_SMALL - 1)
     before = home.metadata()
@@ -174,7 +174,7 @@ def test_few_small_manifests_are_left_alone(tmp_path: Path) -> None:
 
 
 def test_an_empty_table_and_none_at_all_are_left_alone(tmp_path: Path) -> None:
-    """The committer may be there first."""
+    """The committer may run before the first writer."""
     home = Home(tmp_path)
     assert merge(home) == Merging(0, why="there is no snapshot")
     home.append(bodies_at(0, "x"), "x")
@@ -184,14 +184,14 @@ def test_an_empty_table_and_none_at_all_are_left_alone(tmp_path: Path) -> None:
 
 
 def test_a_dry_run_changes_nothing(home: Home) -> None:
-    """It says what it would do."""
+    """It only reports its plan."""
     before = home.metadata(), left(home, "*")
     assert merge(home, dry_run=True).replaced == MANY
     assert (home.metadata(), left(home, "*")) == before
 
 
 def test_a_run_is_bounded_and_the_next_goes_on(home: Home) -> None:
-    """In bytes: what is left over is merged when there are enough again."""
+    """The bound is in bytes. The rest is merged when there are enough again."""
     bodies = home.bodies()
     size = left(home, "*-m0.avro")[0].stat().st_size
     done = merge(home, most_bytes=10 * size + size // 2)
@@ -201,7 +201,7 @@ def test_a_run_is_bounded_and_the_next_goes_on(home: Home) -> None:
 
 
 def test_a_run_without_time_does_nothing(home: Home) -> None:
-    """Half of the time is for reading; what is not read is left for the next run."""
+    """Half of the time is for reading, and unread manifests wait for the next run."""
     before = home.metadata()
     done = merge_manifests(handle(home), soon(-1_000))
     assert done.why == "there was no time, or nothing that can be merged"
@@ -210,7 +210,7 @@ def test_a_run_without_time_does_nothing(home: Home) -> None:
 
 
 def test_what_a_run_replaces_is_noted(home: Home) -> None:
-    """So that it can be deleted when the snapshots that need it are gone."""
+    """With the note it can be deleted when no snapshot needs it."""
     replaced = sorted(manifest["path"] for manifest in manifests(home))
     merge(home)
     (path,) = (home.location / FOLDER).iterdir()
@@ -221,7 +221,7 @@ def test_what_a_run_replaces_is_noted(home: Home) -> None:
 
 
 class Faulty(SqlitePointer):
-    """A catalog in which something happens before each compare-and-swap, as a test writes down."""
+    """A catalog in which a test lets something happen before each compare-and-swap."""
 
     def __init__(self, home: Home, *faults: Callable[[Callable[[], bool]], bool]) -> None:
         super().__init__(home.database, "otel", "logs")
@@ -242,7 +242,7 @@ class Faulty(SqlitePointer):
 
 
 def test_a_lost_race_is_tried_again_with_the_same_manifest(home: Home) -> None:
-    """A writer is faster twice; only the manifest list is made anew, and nothing is left over."""
+    """A writer is faster twice. Only the manifest list is made again, and no file is left over."""
     bodies = home.bodies()
 
     def faster(name: str) -> Callable[[Callable[[], bool]], bool]:
@@ -263,7 +263,7 @@ def test_a_lost_race_is_tried_again_with_the_same_manifest(home: Home) -> None:
 
 
 def test_two_merges_at_once_lose_nothing(home: Home) -> None:
-    """The second finds its manifests replaced, and goes home without a trace."""
+    """The second finds its manifests replaced, and ends without a change."""
     bodies = home.bodies()
 
     def other(really: Callable[[], bool]) -> bool:
@@ -279,26 +279,26 @@ def test_two_merges_at_once_lose_nothing(home: Home) -> None:
 
 
 def landed_but_lost(really: Callable[[], bool]) -> bool:
-    """Do it, and let nobody know."""
+    """Commit, and lose the answer."""
     assert really()
     raise OutcomeUnknownError("the answer was lost")
 
 
 def never_arrived(really: Callable[[], bool]) -> bool:
-    """Let the request get lost."""
+    """Lose the request."""
     del really
     raise OutcomeUnknownError("the request was lost")
 
 
 def test_an_unknown_outcome_is_looked_up(home: Home) -> None:
-    """It landed: what was written is referred to."""
+    """The commit succeeded, so its files are referenced."""
     bodies = home.bodies()
     assert merge_manifests(Faulty(home, landed_but_lost).handle(), soon()).replaced == MANY
     assert home.bodies() == bodies
 
 
 def test_what_may_yet_land_is_kept(home: Home) -> None:
-    """It is not there now, and may be in a moment: its files are the sweep's business."""
+    """The commit may still succeed in a moment, so only the sweep deletes its files."""
     bodies = home.bodies()
     done = merge_manifests(Faulty(home, never_arrived).handle(), soon())
     assert done.why == "it is not known whether the commit landed"
@@ -309,7 +309,7 @@ def test_what_may_yet_land_is_kept(home: Home) -> None:
 
 
 def test_a_refused_commit_leaves_nothing(home: Home) -> None:
-    """No permission to commit: nothing of ours is left to pay for."""
+    """Without the permission to commit, no file of ours stays."""
 
     def refused(really: Callable[[], bool]) -> bool:
         del really
@@ -323,12 +323,12 @@ def test_a_refused_commit_leaves_nothing(home: Home) -> None:
 
 
 def current_list(home: Home) -> Path:
-    """Return where the current manifest list lies."""
+    """Return the path of the current manifest list."""
     return Path(home.metadata()["snapshots"][-1]["manifest-list"])
 
 
 def rewrite_list(home: Home, edit: Callable[[bytes], bytes]) -> None:
-    """Replace the current manifest list, as some other program would."""
+    """Replace the current manifest list, as another program would."""
     metadata = home.metadata()
     path = home.location / "metadata" / "other.avro"
     path.write_bytes(edit(current_list(home).read_bytes()))
@@ -337,7 +337,7 @@ def rewrite_list(home: Home, edit: Callable[[bytes], bytes]) -> None:
 
 
 def test_others_manifests_are_kept_untouched(home: Home) -> None:
-    """Their lines, byte for byte: whatever a future version says there of them."""
+    """Their lines are copied byte for byte, with fields of any future version."""
     home.pyiceberg().commit(home.store(bodies_at(1, "theirs"), "p"), soon())
     theirs = lines(open_file(current_list(home).read_bytes()))
     theirs = [line for line in theirs if "otlp2parquet" not in line.path.rpartition("/")[2]]
@@ -350,7 +350,7 @@ def test_others_manifests_are_kept_untouched(home: Home) -> None:
 def test_a_manifest_that_is_not_as_ours_are_is_kept(
     home: Home, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """A damaged one, one of another version with fields we do not know, one of other rows."""
+    """It may be damaged, have unknown fields of another version, or other rows."""
     some = left(home, "*-m0.avro")[:3]
     home.append(bodies_at(0, "two", "rows"), "two")
     bodies, kept = home.bodies(), [path.read_bytes() for path in some]
@@ -368,7 +368,7 @@ def test_a_manifest_that_is_not_as_ours_are_is_kept(
 def test_of_a_manifest_that_is_longer_than_its_list_says_no_more_is_read(
     home: Home, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Something else lies in its place, of any length; the others are merged all the same."""
+    """Another file of any length is in its place. The other manifests are still merged."""
     some = left(home, "*-m0.avro")[0]
     kept = some.read_bytes()
     some.write_bytes(kept + kept[-17:])
@@ -384,7 +384,7 @@ def test_of_a_manifest_that_is_longer_than_its_list_says_no_more_is_read(
 
 
 def test_manifests_of_another_partition_spec_are_left_alone(home: Home) -> None:
-    """They could not be described by one header."""
+    """One header cannot describe both."""
     metadata = home.metadata()
     metadata["partition-specs"].append({"spec-id": 1, "fields": []})
     metadata["default-spec-id"] = 1
@@ -393,7 +393,7 @@ def test_manifests_of_another_partition_spec_are_left_alone(home: Home) -> None:
 
 
 def test_an_unpartitioned_table_is_merged(tmp_path: Path) -> None:
-    """There are no bounds of days, and nothing is divided."""
+    """It has no bounds of days, so the manifests are not divided."""
     home = Home(tmp_path)
     home.append(bodies_at(0, "first"), "first")
     metadata = home.metadata()
@@ -408,7 +408,7 @@ def test_an_unpartitioned_table_is_merged(tmp_path: Path) -> None:
 
 
 def test_an_unsupported_table_is_refused(home: Home) -> None:
-    """What we would not append to we do not merge."""
+    """Tables that the append refuses are not merged either."""
     home.replace_metadata(home.metadata() | {"format-version": 3})
     with pytest.raises(CommitError, match="format version 3; expected 2"):
         merge(home)

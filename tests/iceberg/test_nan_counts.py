@@ -1,4 +1,4 @@
-"""Deletes of other engines take the rows they name, and no NaN beside them."""
+"""Deletes of other engines remove the rows that they name, and no NaN beside them."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def described(name: str, rows: pa.Table) -> Statistics:
 
 
 def by_a_committer(name: str, file: ParquetFile) -> Statistics:
-    """Take statistics from the file's last bytes alone."""
+    """Take statistics from the file's last bytes only."""
     data = file.data.to_pybytes()
     end = len(data) - 8 - footer_bytes(data, len(data))
     return facts(read(data, len(data)), TABLES[name], end).statistics
@@ -97,7 +97,7 @@ def float_columns(name: str) -> dict[int, Column]:
 def tables(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Table]:
     """Every table with float columns, committed by us, opened by PyIceberg.
 
-    Without partitions: to rewrite files by day PyIceberg needs a library that is not here.
+    It has no partitions: to rewrite files by day PyIceberg needs a library that is not here.
     """
     folder = tmp_path_factory.mktemp("nan")
     catalog = SqlCatalog("otlp2parquet_ext", uri=f"sqlite:///{folder}/catalog.db")
@@ -119,7 +119,7 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Table]:
 def test_a_delete_of_pyiceberg_keeps_the_nan_rows_it_does_not_name(
     tables: dict[str, Table], name: str, column: str, sign: str
 ) -> None:
-    """It drops a whole file by bounds and NaN counts, without a look at the rows.
+    """It drops a whole file by bounds and NaN counts, without reading the rows.
 
     NaN differs from every number, so `!=` names it. PyIceberg deletes NaN then with a whole file,
     and keeps it where it rewrites the file.
@@ -141,7 +141,7 @@ def test_a_delete_of_pyiceberg_keeps_the_nan_rows_it_does_not_name(
 
 @pytest.mark.parametrize("name", TABLES)
 def test_every_float_column_has_a_count_of_nan_and_no_other_column_has(name: str) -> None:
-    """Elements of lists by their own id, as their other counts; a table without floats has none."""
+    """Elements of lists have it by their own id. A table without floats has none."""
     found = described(name, every_table.rows(name))
     floats = {c.element_id or c.field_id for c in TABLES[name] if "double" in c.type}
     assert found.nan_value_counts == dict.fromkeys(floats, 0)
@@ -152,7 +152,7 @@ def test_every_float_column_has_a_count_of_nan_and_no_other_column_has(name: str
 
 
 def test_a_table_without_floats_has_no_byte_more() -> None:
-    """Logs and traces are most of what there is."""
+    """Most rows are logs and traces."""
     assert footer_entry(every_table.rows("logs"), TABLES["logs"]) == {}
 
 
@@ -161,7 +161,7 @@ def test_a_table_without_floats_has_no_byte_more() -> None:
 def test_a_column_of_nothing_but_nan_has_no_bounds(
     name: str, values: tuple[float | None, ...]
 ) -> None:
-    """The specification's rule; nulls beside NaN change nothing."""
+    """The specification demands it; nulls beside NaN change nothing."""
     wanted = {c.field_id for c in TABLES[name] if c.type == "double"}
     if None in values:
         wanted = {c.field_id for c in TABLES[name] if c.type == "double" and c.nullable}
@@ -188,7 +188,7 @@ def test_a_column_of_nothing_but_nan_has_no_bounds(
     ],
 )
 def test_only_nan_is_counted(values: list[float | None], nans: int) -> None:
-    """Opposite infinities add up to NaN, and are none; bytes below a null are nothing."""
+    """Opposite infinities add up to NaN without being NaN, and bytes below a null do not count."""
     column = next(c for c in TABLES["metrics_histogram"] if c.type == "double" and c.nullable)
     padded = pa.array([9.0, *values, NAN, None], pa.float64())
     sliced = pa.chunked_array([padded.slice(1, len(values)), padded.slice(1, 0)])
@@ -197,7 +197,7 @@ def test_only_nan_is_counted(values: list[float | None], nans: int) -> None:
 
 
 def test_a_float_column_without_a_count_has_no_bounds() -> None:
-    """A file of an earlier version: readers take a missing count for none."""
+    """In a file of an earlier version readers take a missing count for zero."""
     name = "metrics_gauge"
     file = encode(with_values(name), TABLES[name])
     data = file.data.to_pybytes().replace(KEY.encode(), b"x" * len(KEY))
@@ -208,7 +208,7 @@ def test_a_float_column_without_a_count_has_no_bounds() -> None:
 
 @pytest.mark.parametrize("count", [b"9", b"-", b'"'])
 def test_a_count_no_column_can_have_is_refused(count: bytes) -> None:
-    """A footer is anybody's: more NaN than values, and what is no number."""
+    """Any program may have written a footer, with more NaN than values, or no number."""
     name = "metrics_gauge"
     file = encode(with_values(name), TABLES[name])
     said = footer_entry(with_values(name), TABLES[name])[KEY].encode()
@@ -220,7 +220,7 @@ def test_a_count_no_column_can_have_is_refused(count: bytes) -> None:
 
 
 def test_float_ids_are_those_of_elements_in_lists() -> None:
-    """Sizes and counts of a list's values are by the same id."""
+    """Sizes and counts of a list's values have the same id."""
     lists = [c for c in TABLES["metrics_histogram"] if c.element_type == "double"]
     assert lists
     assert float_ids(lists).keys() == {c.element_id for c in lists}
@@ -230,7 +230,7 @@ def test_float_ids_are_those_of_elements_in_lists() -> None:
 def test_a_delete_of_java_keeps_the_nan_rows_it_does_not_name(
     iceberg_rest: tuple[str, str], tmp_path: Path, name: str
 ) -> None:
-    """It deletes whole files or refuses: it takes this one only where every row of it matches."""
+    """It deletes whole files or refuses. It deletes this one only if every row matches."""
     url, warehouse = iceberg_rest
     place = rest(url, type(tmp_path)(warehouse))
     destination = place.open()

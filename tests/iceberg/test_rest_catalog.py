@@ -44,7 +44,7 @@ def server(iceberg_rest: tuple[str, str]) -> str:
 
 @pytest.fixture
 def proxy(server: str) -> Iterator[Proxy]:
-    """Stand between us and the catalog."""
+    """Start a proxy before the catalog."""
     with counting_proxy.running(server) as found:
         yield found
 
@@ -56,7 +56,7 @@ def home(tmp_path: Path, server: str, proxy: Proxy) -> RestHome:
 
 
 def test_everybody_appends_on_top_of_everybody(home: RestHome) -> None:
-    """We, PyIceberg, PyIceberg again, we again; PyIceberg, DuckDB and Java read the same rows."""
+    """Both append in turn; PyIceberg, DuckDB and Java read the same rows."""
     home.append(bodies_at(0, "ours"), "1")
     for number, body in enumerate(("theirs", "theirs again"), 2):
         home.pyiceberg().commit(home.store(bodies_at(number, body), str(number)), soon())
@@ -74,7 +74,7 @@ def test_everybody_appends_on_top_of_everybody(home: RestHome) -> None:
 def test_a_table_after_our_append_is_the_one_after_pyicebergs(
     home: RestHome, tmp_path: Path, server: str
 ) -> None:
-    """Schema, spec, order, properties; rows, files, partitions, snapshots, manifests."""
+    """Schema, spec, order, properties, rows, files, snapshots and manifests are equal."""
     theirs = RestHome(tmp_path / "theirs", f"logs{next(NAMES)}", server, server)
     for number, bodies in enumerate((["a", "b"], ["c"], ["d" * 40])):
         files = home.store(bodies_at(number, *bodies), str(number))
@@ -92,7 +92,7 @@ def test_a_table_after_our_append_is_the_one_after_pyicebergs(
 
 
 def test_java_prunes_by_our_bounds(home: RestHome, server: str) -> None:
-    """A filter on values no file can hold finds nothing; on one that is there, its row."""
+    """A filter on an impossible value finds nothing; on an existing one it finds the row."""
     home.append(bodies_at(0, "a", "b"), "1")
     home.append(bodies_at(1, "c"), "2")
     found = rest_fixture.java_rows(server, "otel", home.name, "Body", "c")
@@ -102,7 +102,7 @@ def test_java_prunes_by_our_bounds(home: RestHome, server: str) -> None:
 
 
 def test_a_steady_flush_is_one_request_to_the_catalog(home: RestHome, proxy: Proxy) -> None:
-    """The answer to our last commit is this flush's table."""
+    """The answer to our last commit has the table for this flush."""
     table = home.lean()
     files = [home.store(bodies_at(0, body), body) for body in ("a", "b", "c")]
     table.commit(files[0], soon())
@@ -120,13 +120,16 @@ def test_a_steady_flush_is_one_request_to_the_catalog(home: RestHome, proxy: Pro
 
 
 def stored(home: RestHome) -> set[str]:
-    """Return the files of the table's metadata, Java's checksums aside."""
+    """Return the files of the table's metadata, without Java's checksums."""
     names = {path.name for path in (home.location / "metadata").iterdir()}
     return {name for name in names if not name.endswith(".crc")}
 
 
 def test_a_conflict_is_seen_and_borne(home: RestHome, proxy: Proxy) -> None:
-    """Somebody commits between two flushes of ours: lost, asked, and on top of theirs."""
+    """Another writer commits between two of our flushes.
+
+    We lose, read the table, and commit on top.
+    """
     table = home.lean()
     table.commit(home.store(bodies_at(0, "a"), "a"), soon())
     home.pyiceberg().commit(home.store(bodies_at(0, "theirs"), "theirs"), soon())
@@ -141,7 +144,7 @@ def test_a_conflict_is_seen_and_borne(home: RestHome, proxy: Proxy) -> None:
 
 
 def test_a_refused_manifest_list_is_removed(home: RestHome) -> None:
-    """Of a lost attempt nothing stays but the manifest the next one uses."""
+    """After a lost attempt only the manifest stays, which the next attempt uses."""
     table = home.lean()
     table.commit(home.store(bodies_at(0, "a"), "a"), soon())
     home.pyiceberg().commit(home.store(bodies_at(0, "theirs"), "theirs"), soon())
@@ -157,7 +160,7 @@ COMMIT = "*/tables/*"
 
 @pytest.mark.parametrize("cut", [Cut.AFTER, Cut.HALF])
 def test_a_commit_whose_answer_is_lost_is_looked_up(home: RestHome, proxy: Proxy, cut: Cut) -> None:
-    """It has landed: the next attempt finds its own names in the table, and is done."""
+    """It succeeded: the next attempt finds its own names in the table, and ends."""
     table = home.lean()
     table.commit(home.store(bodies_at(0, "a"), "a"), soon())
     files = home.store(bodies_at(0, "b"), "b")
@@ -171,7 +174,7 @@ def test_a_commit_whose_answer_is_lost_is_looked_up(home: RestHome, proxy: Proxy
 def test_a_commit_that_cannot_be_looked_up_is_recognised_by_the_next_flush(
     home: RestHome, proxy: Proxy
 ) -> None:
-    """The deadline comes first, the file is kept, and not added twice later."""
+    """The deadline passes before, and the file is kept. It is not added twice later."""
     table = home.lean()
     files = home.store(bodies_at(0, "a"), "a")
     table.commit(files, soon())
@@ -188,7 +191,7 @@ def test_a_commit_that_cannot_be_looked_up_is_recognised_by_the_next_flush(
 def test_a_first_commit_whose_creation_is_lost_finds_the_table(
     home: RestHome, proxy: Proxy
 ) -> None:
-    """Creating is asked again; that it exists is as good."""
+    """The table is created again, and an existing one is accepted."""
     proxy.fault(Cut.AFTER, method="POST", path="*/tables")
     home.lean().commit(home.store(bodies_at(0, "a"), "a"), soon())
     assert "POST 409" in asked(proxy)
@@ -196,7 +199,7 @@ def test_a_first_commit_whose_creation_is_lost_finds_the_table(
 
 
 def test_many_writers_lose_and_double_nothing(home: RestHome) -> None:
-    """Eight processes, three commits each, on one table that none of them finds."""
+    """Eight processes make three commits each to one table that does not exist at first."""
     code = (
         "import sys; sys.path[:0] = sys.argv[1:3]\n"
         "from pathlib import Path\n"
@@ -222,7 +225,7 @@ def test_many_writers_lose_and_double_nothing(home: RestHome) -> None:
 
 
 def test_a_table_dropped_under_us_is_said_and_created_again_later(home: RestHome) -> None:
-    """The files are kept, and appear in the table that the next flush makes."""
+    """The files are kept, and are added to the table that the next flush creates."""
     table = home.lean()
     table.commit(home.store(bodies_at(0, "a"), "a"), soon())
     home.catalog().drop_table(("otel", home.name))
@@ -236,7 +239,7 @@ def test_a_table_dropped_under_us_is_said_and_created_again_later(home: RestHome
 
 
 def test_a_table_replaced_under_us_is_another(home: RestHome) -> None:
-    """Same name, same place, no snapshot: only the table's id tells."""
+    """Name and place are equal and it has no snapshot, so only the table's id differs."""
     table = home.lean()
     table.commit(home.store(bodies_at(0, "a"), "a"), soon())
     schema = home.table().schema()
@@ -248,7 +251,7 @@ def test_a_table_replaced_under_us_is_another(home: RestHome) -> None:
 
 
 def test_what_others_did_to_the_table_survives(home: RestHome) -> None:
-    """Branch, tag, statistics, retention, properties, sort order, through 25 commits of ours."""
+    """Branch, tag, statistics, retention, properties and sort order survive 25 of our commits."""
     home.append(bodies_at(0, "first"), "first")
     first = home.table().metadata.current_snapshot_id
     assert first is not None
@@ -288,7 +291,7 @@ SORT = {"transform": "identity", "source-id": 1, "direction": "asc", "null-order
 
 
 def statistics_of(snapshot_id: int) -> StatisticsFile:
-    """Describe a statistics file nobody will read."""
+    """Describe a statistics file that no test reads."""
     described = {
         "snapshot-id": snapshot_id,
         "statistics-path": "x.puffin",
@@ -300,7 +303,7 @@ def statistics_of(snapshot_id: int) -> StatisticsFile:
 
 
 def test_a_snapshot_that_others_expired_before_us_does_not_hinder(home: RestHome) -> None:
-    """S3 Tables' own care expires, too; what is gone already may be said to go."""
+    """S3 Tables expires snapshots, too. Expiring one twice is no error."""
     table = home.lean()
     for number in range(20):
         table.commit(home.store(bodies_at(0, f"{number}"), f"{number}"), soon())
@@ -312,7 +315,7 @@ def test_a_snapshot_that_others_expired_before_us_does_not_hinder(home: RestHome
 
 
 def test_a_schema_evolved_by_others_is_kept_and_appended_to(home: RestHome) -> None:
-    """Renamed, widened, added, dropped, while our memory of the table is older."""
+    """Columns are renamed, widened, added and dropped while we remember the older table."""
     table = home.lean()
     table.commit(home.store(bodies_at(0, "first"), "first"), soon())
     with home.table().update_schema() as update:
@@ -332,7 +335,7 @@ def test_a_schema_evolved_by_others_is_kept_and_appended_to(home: RestHome) -> N
 
 
 def test_rows_somebody_deleted_stay_deleted(home: RestHome) -> None:
-    """A file goes, its manifest is rewritten; we copy the list as it is."""
+    """A file is removed and its manifest rewritten; our append copies the list unchanged."""
     table = home.lean()
     table.commit(home.store(bodies_at(0, "keep"), "1"), soon())
     table.commit(home.store(bodies_at(0, "delete me"), "2"), soon())
@@ -342,7 +345,7 @@ def test_rows_somebody_deleted_stay_deleted(home: RestHome) -> None:
 
 
 def test_the_catalog_may_choose_the_location(home: RestHome) -> None:
-    """As S3 Tables does; columns in lower case, as there."""
+    """S3 Tables does this, with columns in lower case."""
     disk = LocalStorage(Path("/"))
     table = open_table.rest_table(
         home.rest(), disk, label="otel.logs", terms=Terms(lower_case=True)
@@ -359,7 +362,7 @@ def test_the_catalog_may_choose_the_location(home: RestHome) -> None:
 
 
 def test_a_credential_gets_its_token_from_the_catalog(home: RestHome, proxy: Proxy) -> None:
-    """The fixture has the specification's token endpoint."""
+    """The fixture has the token endpoint of the specification."""
     home.append(bodies_at(0, "a"), "a")
     wanted = RestTable(home.url, "", "otel", home.name)
     proxy.reset()
@@ -370,7 +373,10 @@ def test_a_credential_gets_its_token_from_the_catalog(home: RestHome, proxy: Pro
 
 @pytest.mark.thorough
 def test_a_catalog_that_dies_says_so_and_is_used_again_when_it_is_back(tmp_path: Path) -> None:
-    """On another port, as behind a load balancer: what was known is not lost with it."""
+    """It comes back on another port, as behind a load balancer.
+
+    The remembered state stays valid.
+    """
     with (
         rest_fixture.running(tmp_path / "server") as first,
         counting_proxy.running(first) as proxy,

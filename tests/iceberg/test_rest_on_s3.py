@@ -1,4 +1,4 @@
-"""A REST catalog whose tables lie in S3, with credentials it lends: the fixture, and moto."""
+"""A REST catalog with tables in S3 and vended credentials: the fixture, and moto."""
 
 from __future__ import annotations
 
@@ -70,14 +70,14 @@ def server(tmp_path_factory: pytest.TempPathFactory, s3: str) -> Iterator[str]:
 
 @pytest.fixture
 def files(s3: str) -> Iterator[Proxy]:
-    """Stand between us and S3."""
+    """Start a proxy before S3."""
     with counting_proxy.running(s3) as found:
         yield found
 
 
 @pytest.fixture
 def catalogs(server: str) -> Iterator[Proxy]:
-    """Stand between us and the catalog."""
+    """Start a proxy before the catalog."""
     with counting_proxy.running(server) as found:
         yield found
 
@@ -100,7 +100,7 @@ class S3Home:
         self.table: CommitTable = open_table.rest_table(self.catalog, self.storage, label=self.name)
 
     def store(self, body: str) -> list[DataFile]:
-        """Store a row where the table lies; return its descriptor."""
+        """Store a row in the table's location; return its descriptor."""
         location = self.table.location(soon()).removeprefix("s3://")
         made = self._home.store(bodies_at(0, body), body)
         found = []
@@ -136,7 +136,7 @@ def pyiceberg_table(home: S3Home, server: str, s3: str) -> Table:
 
 
 def bodies(home: S3Home, server: str, s3: str) -> list[str]:
-    """Read every body with PyIceberg and DuckDB, who must agree."""
+    """Read every body with PyIceberg and DuckDB, which must agree."""
     table = pyiceberg_table(home, server, s3)
     read = sorted(table.scan(selected_fields=("Body",)).to_arrow()["Body"].to_pylist())
     connection = duckdb.connect()
@@ -155,7 +155,7 @@ def bodies(home: S3Home, server: str, s3: str) -> list[str]:
 def test_a_steady_flush_is_three_puts_and_one_post(
     home: S3Home, catalogs: Proxy, files: Proxy, server: str, s3: str
 ) -> None:
-    """Data file, manifest, manifest list, commit: nothing is read, looked at or listed."""
+    """They are data file, manifest, manifest list and commit. Nothing is read or listed."""
     home.append("a")
     for body in ("b", "c"):
         catalogs.reset()
@@ -178,7 +178,7 @@ def test_files_are_signed_with_what_the_catalog_lends(home: S3Home) -> None:
 def test_credentials_that_have_ended_are_asked_for_again(
     home: S3Home, catalogs: Proxy, files: Proxy, server: str, s3: str
 ) -> None:
-    """In the middle of a flush: the batch does not notice."""
+    """They end in the middle of a flush, and the batch is stored anyway."""
     home.append("a")
     catalogs.reset()
     files.reset()
@@ -190,7 +190,7 @@ def test_credentials_that_have_ended_are_asked_for_again(
 
 
 def test_rows_somebody_deleted_stay_deleted(home: S3Home, server: str, s3: str) -> None:
-    """A file goes, its manifest is rewritten; we copy the list as it is."""
+    """A file is removed and its manifest rewritten; our append copies the list unchanged."""
     home.append("keep")
     home.append("delete me")
     pyiceberg_table(home, server, s3).delete("Body == 'delete me'")

@@ -1,4 +1,4 @@
-"""A REST catalog that refuses, hangs, cuts or forgets: what we make of each, and say."""
+"""A REST catalog that refuses, hangs, cuts or forgets: the outcome, and the message."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ CONFLICT = refusal(409, "CommitFailedException")
 
 @pytest.fixture
 def server() -> Iterator[Scripted]:
-    """Start a catalog that says what it is told to."""
+    """Start a catalog with scripted answers."""
     with scripted() as found:
         yield found
 
@@ -77,19 +77,19 @@ def table_bucket_catalog(server: Scripted) -> RestCatalog:
 
 
 def commit(found: RestCatalog, deadline_ms: int | None = None) -> bool:
-    """Commit something, on top of what is known."""
+    """Commit on top of the known table."""
     base = found.load(soon())
     assert base is not None
     return found.commit(base, CHANGE, deadline_ms or soon())
 
 
 def paths(server: Scripted) -> list[str]:
-    """Return what was asked."""
+    """Return the requested paths."""
     return [f"{asked.method} {asked.path}" for asked in server.asked]
 
 
 def test_the_answer_to_a_commit_is_the_next_flushs_table(server: Scripted) -> None:
-    """A steady flush asks the catalog once: with its commit."""
+    """A steady flush sends the catalog one request, its commit."""
     server.answers = [CONFIG, TABLE, LANDED]
     found = catalog(server)
     assert commit(found)
@@ -105,7 +105,7 @@ def test_the_answer_to_a_commit_is_the_next_flushs_table(server: Scripted) -> No
 
 
 def changed(number: int, ago_ms: int) -> Answer:
-    """Return the table as others left it lately."""
+    """Return the table after a recent change of others."""
     moved = BASE | {"last-updated-ms": time.time_ns() // 1_000_000 - ago_ms}
     return Answer(200, {"metadata-location": f"s3://m/{number}.json", "metadata": moved})
 
@@ -113,7 +113,7 @@ def changed(number: int, ago_ms: int) -> Answer:
 def test_after_a_lost_race_the_table_is_asked_for_until_we_are_alone_again(
     server: Scripted,
 ) -> None:
-    """While others write, a question costs less than a commit that loses."""
+    """While others write, reading the table is cheaper than a commit that loses."""
     ours = changed(5, 0)
     server.answers = [CONFIG, TABLE, CONFLICT, changed(2, 5), changed(3, 4), changed(4, 3), ours]
     found = catalog(server)
@@ -128,7 +128,7 @@ def test_after_a_lost_race_the_table_is_asked_for_until_we_are_alone_again(
 
 
 def test_a_table_that_was_changed_a_moment_ago_is_not_ours_alone(server: Scripted) -> None:
-    """An environment of a fleet should not lose its second commit to find that out."""
+    """Without this each environment of a fleet would lose its second commit."""
     server.answers = [CONFIG, changed(1, 2_000), LANDED, LANDED, LANDED]
     found = catalog(server)
     assert commit(found)
@@ -137,7 +137,7 @@ def test_a_table_that_was_changed_a_moment_ago_is_not_ours_alone(server: Scripte
 
 
 def test_memory_is_trusted_for_a_minute(server: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever was frozen for an hour might expire a snapshot that somebody has tagged since."""
+    """After a freeze of an hour we might expire a snapshot that has a new tag."""
     server.answers = [CONFIG, TABLE, LANDED]
     found = catalog(server)
     assert commit(found)
@@ -151,7 +151,7 @@ def test_memory_is_trusted_for_a_minute(server: Scripted, monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504, 507, 408, 302])
 def test_an_answer_that_leaves_it_open_is_unknown(server: Scripted, status: int) -> None:
-    """It is looked up, and nothing that was written for it is deleted."""
+    """The commit is looked up, and none of its files is deleted."""
     server.answers = [CONFIG, TABLE, refusal(status)]
     with pytest.raises(OutcomeUnknownError, match=f"the commit: HTTP {status}"):
         commit(catalog(server))
@@ -168,7 +168,7 @@ def test_a_cut_connection_is_unknown(server: Scripted) -> None:
 
 @pytest.mark.timing
 def test_silence_until_the_deadline_is_unknown(server: Scripted) -> None:
-    """A catalog that hangs may still be at it."""
+    """A catalog that hangs may still be working on it."""
     server.answers = [CONFIG, TABLE, SILENCE]
     began = time.monotonic()
     with pytest.raises(OutcomeUnknownError, match="was not answered"):
@@ -177,7 +177,7 @@ def test_silence_until_the_deadline_is_unknown(server: Scripted) -> None:
 
 
 def test_an_unknown_commit_is_looked_up(server: Scripted) -> None:
-    """What is remembered from before it is worth nothing."""
+    """The remembered table from before is not used any more."""
     server.answers = [CONFIG, TABLE, CUT, LANDED]
     found = catalog(server)
     with pytest.raises(OutcomeUnknownError):
@@ -187,7 +187,7 @@ def test_an_unknown_commit_is_looked_up(server: Scripted) -> None:
 
 
 def test_a_catalog_that_is_down_has_not_committed(server: Scripted) -> None:
-    """Nothing was sent, so what was written for the commit can go."""
+    """Nothing was sent, so the files of the commit can be deleted."""
     server.answers = [CONFIG, TABLE]
     found = catalog(server)
     base = found.load(soon())
@@ -211,7 +211,7 @@ def test_a_catalog_that_is_down_has_not_committed(server: Scripted) -> None:
     ],
 )
 def test_a_refused_commit_says_what_to_do(server: Scripted, answer: Answer, said: str) -> None:
-    """One line: what the catalog said, and which setting or permission fixes it."""
+    """One line has the catalog's text, and the setting or permission that solves it."""
     server.answers = [CONFIG, TABLE, answer]
     with pytest.raises(CommitError, match=said):
         commit(catalog(server, token="secret"))  # noqa: S106 - nobody's
@@ -219,7 +219,7 @@ def test_a_refused_commit_says_what_to_do(server: Scripted, answer: Answer, said
 
 
 def test_without_credentials_the_settings_are_named(server: Scripted) -> None:
-    """The first thing somebody forgets."""
+    """Users often forget to set them."""
     server.answers = [refusal(401)]
     with pytest.raises(CommitError, match=r"OTLP2PARQUET_REST_TOKEN or .*_CREDENTIAL"):
         catalog(server).load(soon())
@@ -238,7 +238,7 @@ def test_without_credentials_the_settings_are_named(server: Scripted) -> None:
 def test_s3_tables_refusals_name_the_action_and_the_bucket(
     server: Scripted, answers: list[Answer], action: str, operation: str
 ) -> None:
-    """What has to go into the role's policy."""
+    """The role's policy needs both."""
     server.answers = answers
     found = table_bucket_catalog(server)
     calls: dict[str, Callable[[], object]] = {
@@ -252,7 +252,7 @@ def test_s3_tables_refusals_name_the_action_and_the_bucket(
 
 
 def test_a_table_bucket_is_asked_below_its_quoted_arn_and_signed(server: Scripted) -> None:
-    """Even if the catalog does not say its prefix."""
+    """This holds even if the catalog does not return its prefix."""
     server.answers = [CONFIG, TABLE]
     assert table_bucket_catalog(server).load(soon()) is not None
     quoted = "arn%3Aaws%3As3tables%3Aeu-west-1%3A123456789012%3Abucket%2Flake"
@@ -269,27 +269,27 @@ def test_a_table_bucket_is_asked_below_its_quoted_arn_and_signed(server: Scripte
     ids=["config", "load"],
 )
 def test_questions_are_asked_again(server: Scripted, answers: list[Answer]) -> None:
-    """They change nothing."""
+    """Read requests change nothing, so they are repeated."""
     server.answers = answers
     assert catalog(server).load(soon()) is not None
 
 
 def test_a_table_that_is_not_there_is_none(server: Scripted) -> None:
-    """Nor is one whose namespace is not there."""
+    """The same holds if its namespace does not exist."""
     for type_ in ("NoSuchTableException", "NoSuchNamespaceException"):
         server.answers = [CONFIG, refusal(404, type_)]
         assert catalog(server).load(soon()) is None
 
 
 def test_a_wrong_warehouse_is_said(server: Scripted) -> None:
-    """Before anything is created in a place nobody meant."""
+    """The error comes before anything is created in a wrong place."""
     server.answers = [refusal(404, "NoSuchWarehouseException", "lake?")]
     with pytest.raises(CommitError, match=r"lake\?; the warehouse, or the catalog's address"):
         catalog(server).load(soon())
 
 
 def test_an_address_without_a_catalog_is_said(server: Scripted) -> None:
-    """A web server answers, too."""
+    """Any web server answers with something."""
     server.answers = [Answer(200, b"<html>")]
     with pytest.raises(CommitError, match="is not a REST catalog's"):
         catalog(server).load(soon())
@@ -297,7 +297,7 @@ def test_an_address_without_a_catalog_is_said(server: Scripted) -> None:
 
 @pytest.mark.parametrize("answer", [Answer(200, {}), refusal(409), refusal(403), refusal(500)])
 def test_a_table_is_created_after_its_namespace(server: Scripted, answer: Answer) -> None:
-    """Most roles may not create namespaces, and need not: that is no reason to give up."""
+    """Most roles may not create namespaces, and do not need to; the table is tried anyway."""
     server.answers = [CONFIG, *[answer] * (answer.status == 500), answer, TABLE]
     found = catalog(server)
     found.create(BASE, soon())
@@ -311,7 +311,7 @@ def test_a_table_is_created_after_its_namespace(server: Scripted, answer: Answer
 
 
 def test_what_somebody_else_just_created_is_fine(server: Scripted) -> None:
-    """A fleet starts all at once: the namespace exists, then the table does."""
+    """A fleet starts at once: the namespace exists, and then the table does."""
     exists = refusal(409, "AlreadyExistsException")
     server.answers = [CONFIG, exists, exists]
     catalog(server).create(BASE, soon())
@@ -319,7 +319,7 @@ def test_what_somebody_else_just_created_is_fine(server: Scripted) -> None:
 
 
 def test_a_commit_whose_answer_cannot_be_read_has_landed(server: Scripted) -> None:
-    """The status says so; the table is asked for next time."""
+    """The status is a success; the table is read the next time."""
     server.answers = [CONFIG, TABLE, Answer(200, b"{"), TABLE]
     found = catalog(server)
     assert commit(found)
@@ -332,7 +332,7 @@ SECOND = Answer(200, {"access_token": "second", "token_type": "bearer"})
 
 
 def test_a_credential_gets_a_token_once(server: Scripted) -> None:
-    """OAuth2, with what Iceberg's own clients ask for."""
+    """OAuth2, with the parameters of Iceberg's own clients."""
     server.answers = [TOKEN, CONFIG, TABLE]
     catalog(server, credential="me:p:w").load(soon())
     assert paths(server)[0] == "POST /v1/oauth/tokens"
@@ -348,7 +348,7 @@ def test_a_credential_gets_a_token_once(server: Scripted) -> None:
 def test_a_token_that_is_not_accepted_any_more_is_replaced_even_for_a_commit(
     server: Scripted,
 ) -> None:
-    """Who is not let in has done nothing, so the commit is sent again."""
+    """A request without a valid token had no effect, so the commit is sent again."""
     server.answers = [TOKEN, CONFIG, TABLE, refusal(401), SECOND, LANDED]
     assert commit(catalog(server, credential="me:secret"))
     assert server.asked[-1].headers["authorization"] == "Bearer second"
@@ -358,7 +358,7 @@ def test_a_token_that_is_not_accepted_any_more_is_replaced_even_for_a_commit(
 def test_a_token_is_fetched_again_before_it_ends(
     server: Scripted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also when the hour has passed in the freezer."""
+    """This also holds if its hour passed during a freeze."""
     server.answers = [TOKEN, CONFIG, TABLE, SECOND, TABLE]
     found = catalog(server, credential="me:secret")
     found.load(soon())
@@ -370,14 +370,14 @@ def test_a_token_is_fetched_again_before_it_ends(
 
 
 def test_a_credential_that_is_refused_is_named(server: Scripted) -> None:
-    """In OAuth2's own form."""
+    """The refusal has the form of OAuth2."""
     server.answers = [Answer(401, {"error": "invalid_client", "error_description": "who?"})]
     with pytest.raises(CommitError, match=r"who\?.*OTLP2PARQUET_REST_CREDENTIAL=client_id"):
         catalog(server, credential="me:secret").load(soon())
 
 
 def test_the_catalogs_own_prefix_and_address_are_used(server: Scripted) -> None:
-    """Many catalogs are one server."""
+    """One server may have many catalogs."""
     overrides = {"prefix": "ws/7", "uri": f"{server.url}/other"}
     server.answers = [Answer(200, {"defaults": {}, "overrides": overrides}), TABLE]
     catalog(server).load(soon())
@@ -399,7 +399,7 @@ def test_the_catalogs_own_prefix_and_address_are_used(server: Scripted) -> None:
 def test_metadata_with_fields_left_out_is_appended_to(
     server: Scripted, tmp_path: Path, changes: dict[str, Any]
 ) -> None:
-    """What is optional in the specification is left out by somebody."""
+    """Some writers leave out fields that the specification calls optional."""
     home = Home(tmp_path)
     metadata = BASE | {"location": str(home.location)} | changes
     for left_out in [name for name, value in changes.items() if value is None]:
@@ -413,7 +413,7 @@ def test_metadata_with_fields_left_out_is_appended_to(
 
 
 def test_a_table_is_not_created_when_that_is_forbidden(server: Scripted, tmp_path: Path) -> None:
-    """Some want every table to come from their own hands."""
+    """Some users create every table themselves."""
     server.answers = [CONFIG, refusal(404)]
     home, disk = Home(tmp_path), LocalStorage(Path("/"))
     table = open_table.rest_table(
@@ -425,7 +425,7 @@ def test_a_table_is_not_created_when_that_is_forbidden(server: Scripted, tmp_pat
 
 
 def test_a_catalog_that_numbers_columns_anew_is_refused(server: Scripted, tmp_path: Path) -> None:
-    """Some assign ids of their own: our values would appear under other names."""
+    """With other ids our values would appear under other names."""
     fields = BASE["schemas"][0]["fields"]
     shifted = [field | {"id": field["id"] % len(fields) + 1} for field in fields]
     shifted = [f | {"type": by_id(fields, f["id"])["type"]} for f in shifted]
@@ -443,7 +443,7 @@ def by_id(fields: list[dict[str, Any]], field_id: int) -> dict[str, Any]:
 
 
 def test_a_catalog_moves_our_token_to_no_other_host(server: Scripted) -> None:
-    """Its configuration may be another's: the token is for the host the user named."""
+    """An attacker may control its configuration. The token is for the host in the user's URL."""
     with scripted() as other:
         other.answers = [TABLE]
         elsewhere = other.url.replace("127.0.0.1", "localhost")
@@ -454,7 +454,7 @@ def test_a_catalog_moves_our_token_to_no_other_host(server: Scripted) -> None:
 
 
 def test_a_catalog_may_move_us_below_its_own_host(server: Scripted) -> None:
-    """Some have a path for each warehouse."""
+    """Some catalogs have a path for each warehouse."""
     moved = Answer(200, {"defaults": {}, "overrides": {"uri": f"{server.url}/lake"}})
     server.answers = [moved, TABLE]
     assert catalog(server, token=OURS).load(soon()) is not None
@@ -475,7 +475,7 @@ def test_a_catalog_may_move_us_below_its_own_host(server: Scripted) -> None:
 def test_only_the_same_host_and_those_below_it_are_of_one_family(
     theirs: str, *, followed: bool
 ) -> None:
-    """Who shares a domain may be another customer of the same cloud."""
+    """Another customer of the same cloud may share the domain."""
     assert same_family(theirs, "https://c.example.com/api") is followed
 
 
@@ -486,7 +486,7 @@ def test_only_the_same_host_and_those_below_it_are_of_one_family(
 def test_a_token_sent_in_the_clear_is_warned_of(
     uri: str, capfd: pytest.CaptureFixture[str], *, warned: bool
 ) -> None:
-    """Anybody on the way can read it; on this machine nobody is on the way."""
+    """Every machine on the way can read it; on loopback there is none."""
     client = Client()
     for table in ("logs", "traces"):
         open_table.bearer_catalog(client, RestTable(uri, "lake", "otel", table), token=OURS)

@@ -1,4 +1,4 @@
-"""What a REST catalog is asked: the JSON and the addresses of the specification."""
+"""Requests to a REST catalog: the JSON and the addresses of the specification."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ CHANGE = TableChange(SNAPSHOT, frozenset({5, 3}), {"name": "value"})
 
 
 def body(data: bytes) -> Any:
-    """Parse what is sent."""
+    """Parse the body of a request."""
     return msgspec.json.decode(data)
 
 
 def base(**changes: object) -> dict[str, Any]:
-    """Return the metadata of a table that has no snapshots yet, with changes."""
+    """Return the metadata of a table without snapshots, with changes."""
     return new_table(COLUMNS, "s3://bucket/otel/logs", 1) | {"table-uuid": "u"} | changes
 
 
@@ -59,7 +59,7 @@ def test_names_are_quoted_and_the_prefix_is_taken_as_it_came(table: Table, url: 
 
 
 def test_the_warehouse_of_a_table_bucket_is_quoted_whole() -> None:
-    """Colons and slashes would change the query's meaning to a signature."""
+    """Unquoted colons and slashes would change the signature."""
     request = config_request("http://host/iceberg/", "arn:aws:s3tables:r:1:bucket/b")
     assert request.url == (
         "http://host/iceberg/v1/config?warehouse=arn%3Aaws%3As3tables%3Ar%3A1%3Abucket%2Fb"
@@ -68,7 +68,7 @@ def test_the_warehouse_of_a_table_bucket_is_quoted_whole() -> None:
 
 
 def test_a_commit_asserts_the_table_and_where_main_is() -> None:
-    """The two together are the fence: a table replaced under us, a snapshot added before ours."""
+    """Both are the fence: the table may be replaced, or have a new snapshot."""
     main = {"type": "branch", "snapshot-id": 5}
     sent = body(commit_request(TABLE, base(refs={"main": main}), CHANGE).body)
     assert sent["requirements"] == [
@@ -82,7 +82,7 @@ def test_a_commit_asserts_the_table_and_where_main_is() -> None:
     "changes", [{}, {"current-snapshot-id": -1}, {"current-snapshot-id": None}]
 )
 def test_the_first_commit_asserts_that_there_is_no_main(changes: dict[str, object]) -> None:
-    """Catalogs say «no snapshot» in three ways."""
+    """Catalogs write "no snapshot" in three ways."""
     sent = body(commit_request(TABLE, base(**changes), CHANGE).body)
     assert sent["requirements"][1]["snapshot-id"] is None
 
@@ -111,7 +111,7 @@ def test_expired_snapshots_go_one_by_one() -> None:
 
 
 def test_how_long_main_keeps_its_snapshots_is_said_again() -> None:
-    """Setting a ref without it would reset what somebody has decided."""
+    """An update without it would reset the setting of another user."""
     rules = {"max-ref-age-ms": 1, "max-snapshot-age-ms": 2, "min-snapshots-to-keep": 3}
     main = {"type": "branch", "snapshot-id": 5, **rules}
     updates = body(commit_request(TABLE, base(refs={"main": main}), CHANGE).body)["updates"]
@@ -125,7 +125,7 @@ def test_how_long_main_keeps_its_snapshots_is_said_again() -> None:
 
 
 def test_a_table_is_created_in_one_step() -> None:
-    """`stage-create` left out is taken for true by some."""
+    """Some catalogs take a missing `stage-create` for true."""
     request = create_request(TABLE, base())
     sent = body(request.body)
     assert request.url == "http://host/catalog/v1/main/namespaces/otel/tables"
@@ -138,12 +138,12 @@ def test_a_table_is_created_in_one_step() -> None:
 
 
 def test_the_catalog_may_choose_the_location() -> None:
-    """S3 Tables takes no other."""
+    """S3 Tables accepts no other location."""
     assert "location" not in body(create_request(TABLE, base(location="")).body)
 
 
 def test_columns_can_be_in_lower_case() -> None:
-    """S3 Tables and Glue can bear no other; the partition's name is one, too."""
+    """S3 Tables and Glue allow nothing else, also for the partition's name."""
     metadata = new_table(COLUMNS, "", 1, lower_case=True)
     sent = body(create_request(TABLE, metadata).body)
     names = [field["name"] for field in sent["schema"]["fields"]]
@@ -152,7 +152,7 @@ def test_columns_can_be_in_lower_case() -> None:
 
 
 def test_a_namespace_has_levels() -> None:
-    """Polaris and Nessie know deeper ones than S3 Tables."""
+    """Polaris and Nessie have deeper ones than S3 Tables."""
     request = namespace_request(Table("http://host", ("a", "b"), "logs"))
     assert request.url == "http://host/v1/namespaces"
     assert body(request.body) == {"namespace": ["a", "b"], "properties": {}}

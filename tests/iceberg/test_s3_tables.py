@@ -69,14 +69,14 @@ def endpoint(catalog: str) -> Iterator[str]:
 
 @pytest.fixture
 def requests(endpoint: str) -> Iterator[Proxy]:
-    """Stand between us and the table bucket."""
+    """Start a proxy before the table bucket."""
     with counting_proxy.running(endpoint) as proxy:
         yield proxy
 
 
 @pytest.fixture
 def files(moto: str) -> Iterator[Proxy]:
-    """Stand between us and its files, of which none is ever listed or deleted there."""
+    """Start a proxy before its files, where nothing may be listed or deleted."""
     with counting_proxy.running(moto) as proxy:
         proxy.fault(405, method="DELETE", times=1_000_000)
         proxy.fault(405, method="POST", times=1_000_000)
@@ -86,7 +86,7 @@ def files(moto: str) -> Iterator[Proxy]:
 
 @pytest.fixture
 def place(moto: str, requests: Proxy, files: Proxy) -> Place:
-    """A table that does not exist yet, as a function's configuration names it."""
+    """A table that does not exist yet, with the configuration of a function."""
     namespace = f"otel{next(NAMES)}"
     client = boto3.client("s3", endpoint_url=moto, region_name=REGION, **keys(AWS))
     objects = Bucket(client, FILES, f"warehouse/{namespace}/logs/")
@@ -100,7 +100,7 @@ def place(moto: str, requests: Proxy, files: Proxy) -> Place:
 
 
 def flush(place: Place, *bodies: str) -> None:
-    """Store and commit, by one process, a batch for each body."""
+    """Store and commit a batch for each body, in one process."""
     destination = place.open()
     for body in bodies:
         destination.store(
@@ -111,7 +111,7 @@ def flush(place: Place, *bodies: str) -> None:
 
 
 def pyiceberg_table(place: Place, endpoint: str, moto: str) -> Table:
-    """Open the table with PyIceberg, as AWS's user guide says."""
+    """Open the table with PyIceberg, as AWS's user guide describes."""
     found: Table = RestCatalog(
         "s3tables",
         **{
@@ -163,7 +163,7 @@ def test_a_steady_flush_is_three_puts_and_one_signed_post(
 def test_nothing_is_listed_or_deleted(
     place: Place, requests: Proxy, files: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Not after snapshots have expired, and not after a lost race: S3 removes what is unused."""
+    """This holds after snapshots have expired, and after a lost race: S3 removes unused files."""
     monkeypatch.setattr(expiry, "COMMITS_TO_LIVE", 1)
     first, second = place.open(), place.open()
     for number in range(12):
@@ -182,7 +182,7 @@ def test_nothing_is_listed_or_deleted(
 
 
 def commit_in_the_end(destination: object) -> None:
-    """Commit, twice if the first time somebody else was faster."""
+    """Commit, and try again if another writer was faster."""
     try:
         destination.commit(soon())  # type: ignore[attr-defined]
     except DestinationError:
@@ -200,14 +200,14 @@ def commit_in_the_end(destination: object) -> None:
 def test_a_wrong_configuration_is_said(
     place: Place, environ: dict[str, str], url: str, said: str
 ) -> None:
-    """One line, and the batch is kept by whoever gave it to us."""
+    """The message is one line, and the caller keeps the batch."""
     wrong = replace(place, url=url, environ={**place.environ, **environ})
     with pytest.raises(DestinationError, match=said):
         flush(wrong, "a")
 
 
 def test_a_clock_that_is_wrong_is_corrected(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The server's date says by how much."""
+    """The server's date shows the difference."""
     now = time.time
     monkeypatch.setattr(time, "time", lambda: now() - 3_600)
     destination = place.open()

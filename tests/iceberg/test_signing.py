@@ -1,4 +1,4 @@
-"""Whose signature a catalog wants, told from what the user writes down."""
+"""The signature that a catalog needs, derived from the user's settings."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ ARN = "arn:aws:s3tables:eu-west-1:123456789012:bucket/lake"
 def test_the_users_word_goes_before_the_host_and_the_host_before_the_arn(
     uri: str, warehouse: str, options: dict[str, str], signed: tuple[str, str] | None
 ) -> None:
-    """PyIceberg's habits (`signing-name`, `signing-region`), and what an address implies."""
+    """PyIceberg's options (`signing-name`, `signing-region`) precede what an address implies."""
     expected = None if signed is None else Signing(*signed)
     assert signing(uri, warehouse, **options) == expected
 
 
 def test_a_table_bucket_is_reached_in_its_own_region_and_partition() -> None:
-    """China has a domain of its own; other endpoints are for tests and private networks."""
+    """China has a domain of its own. Other endpoints are for tests and private networks."""
     found = table_bucket(ARN, "otel", "logs")
     assert found is not None
     assert found.uri == "https://s3tables.eu-west-1.amazonaws.com/iceberg"
@@ -58,12 +58,12 @@ def test_a_table_bucket_is_reached_in_its_own_region_and_partition() -> None:
     "arn", ["", "lake", "arn:aws:s3:::lake", f"{ARN}/table/x", ARN.replace("123456789012", "1")]
 )
 def test_what_is_no_table_bucket_is_none(arn: str) -> None:
-    """Whoever asks says so, with the variable's name."""
+    """The caller reports it, with the name of the variable."""
     assert table_bucket(arn, "otel", "logs") is None
 
 
 def test_refusals_are_explained_in_the_words_of_the_service() -> None:
-    """The same 403 is another action in each."""
+    """The same 403 means another action in each service."""
     wanted = RestTable("https://host", ARN, "otel", "logs")
     for service, action in (
         ("s3tables", "s3tables:UpdateTableMetadataLocation"),

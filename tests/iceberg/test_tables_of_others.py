@@ -1,4 +1,4 @@
-"""Tables others wrote to: what we do not know survives, what we do not support is refused."""
+"""Tables of other writers: unknown parts survive, and unsupported tables are refused."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ def home(tmp_path: Path) -> Home:
 
 
 def many_commits(home: Home) -> None:
-    """Commit until the first snapshot would be gone."""
+    """Commit until the first snapshot would have expired."""
     for number in range(COMMITS):
         home.append(bodies_at(0, f"{number}"), f"{number}")
 
 
 def test_unknown_fields_survive_every_commit(home: Home) -> None:
-    """A future version's, or a vendor's: everywhere in the metadata."""
+    """Fields of a future version, or of a vendor, may be anywhere in the metadata."""
     metadata = home.metadata()
     metadata["vendor-field"] = {"deep": [1, None, 2**63 - 1, "é"]}
     metadata["schemas"][0]["vendor-schema"] = "x"
@@ -67,7 +67,7 @@ SORT = {"transform": "identity", "source-id": 1, "direction": "asc", "null-order
 
 
 def test_branches_and_tags_keep_their_snapshots(home: Home) -> None:
-    """Expiry takes from `main` only what nobody else holds on to."""
+    """Only snapshots of `main` that no other reference needs expire."""
     first = home.table().metadata.current_snapshot_id
     assert first is not None
     home.table().manage_snapshots().create_tag(first, "release").commit()
@@ -84,7 +84,7 @@ def test_branches_and_tags_keep_their_snapshots(home: Home) -> None:
 
 
 def test_statistics_keep_their_snapshot(home: Home) -> None:
-    """Somebody has computed them for it; what they belong to stays."""
+    """Another tool computed them for it, so the snapshot stays."""
     metadata = home.metadata()
     analysed = metadata["current-snapshot-id"]
     statistics = {
@@ -103,7 +103,7 @@ def test_statistics_keep_their_snapshot(home: Home) -> None:
 
 
 def test_a_schema_evolved_by_others_is_kept_and_appended_to(home: Home) -> None:
-    """Renamed, widened, added, dropped: our files keep their ids, and their bounds their use."""
+    """After renames and widenings our files keep their ids, and their bounds stay useful."""
     with home.table().update_schema() as update:
         update.rename_column("Body", "Message")
         update.rename_column("SpanId", "Span")
@@ -125,7 +125,7 @@ def test_a_schema_evolved_by_others_is_kept_and_appended_to(home: Home) -> None:
 
 
 def test_a_new_column_may_take_the_name_of_one_that_was_renamed(home: Home) -> None:
-    """Ours is still there, by its id."""
+    """Our column still exists, by its id."""
     with home.table().update_schema() as update:
         update.rename_column("Body", "Message")
     with home.table().update_schema() as update:
@@ -137,7 +137,7 @@ def test_a_new_column_may_take_the_name_of_one_that_was_renamed(home: Home) -> N
 
 
 def test_an_older_partition_spec_is_left_to_its_files(home: Home) -> None:
-    """The default spec is the one to write with; here the table was unpartitioned once."""
+    """New files use the default spec; this table was unpartitioned once."""
     metadata = home.metadata()
     metadata["partition-specs"].append({"spec-id": 1, "fields": []})
     metadata["default-spec-id"] = 1
@@ -149,7 +149,7 @@ def test_an_older_partition_spec_is_left_to_its_files(home: Home) -> None:
 
 
 def test_rows_deleted_by_position_stay_deleted(home: Home) -> None:
-    """Merge-on-read: delete manifests in the list are copied like the others."""
+    """With merge-on-read, delete manifests in the list are copied like the others."""
     home.append(bodies_at(0, "keep", "delete me"), "second")
     files = home.table().inspect.files().to_pylist()
     delete_by_position(home, next(f["file_path"] for f in files if f["record_count"] == 2), 1)
@@ -236,7 +236,7 @@ def swapped(one: str, other: str) -> Callable[[dict[str, Any]], object]:
 
 
 def spec(*fields: tuple[int, str]) -> Callable[[dict[str, Any]], object]:
-    """Partition the table otherwise."""
+    """Partition the table in another way."""
     made = [
         {"source-id": source, "field-id": 1001 + n, "transform": transform, "name": f"f{n}"}
         for n, (source, transform) in enumerate(fields)
@@ -275,7 +275,7 @@ NEW_COLUMN = {"id": 23, "name": "Team", "type": "string", "required": True}
 def test_a_table_we_do_not_support_is_refused_before_anything_is_written(
     home: Home, edit: Callable[[dict[str, Any]], object], problem: str
 ) -> None:
-    """One clear line; the files stay where they are, for a committer that can."""
+    """One line reports it. The files stay, for a committer that supports the table."""
     metadata = home.metadata()
     edit(metadata)
     home.replace_metadata(metadata)
@@ -288,7 +288,7 @@ def test_a_table_we_do_not_support_is_refused_before_anything_is_written(
 
 
 def test_compressed_metadata_is_refused(home: Home) -> None:
-    """Some engines may be told to write it."""
+    """Some engines can be configured to write it."""
     with closing(sqlite3.connect(home.database)) as catalog, catalog:
         catalog.execute("UPDATE iceberg_tables SET metadata_location = '/x/1.gz.metadata.json'")
     with pytest.raises(CommitError, match="compressed metadata is not read here"):
@@ -296,7 +296,7 @@ def test_compressed_metadata_is_refused(home: Home) -> None:
 
 
 def test_a_manifest_list_of_an_older_format_is_refused(home: Home) -> None:
-    """A table upgraded from version 1 keeps such a list until somebody else commits."""
+    """A table upgraded from version 1 keeps such a list until another writer commits."""
     old = [f for f in MANIFEST_FILE["fields"] if f["field-id"] not in (515, 516, 517)]
     path = home.location / "metadata" / "v1.avro"
     path.write_bytes(new_file(MANIFEST_FILE | {"fields": old}, "null").encode())
@@ -308,7 +308,7 @@ def test_a_manifest_list_of_an_older_format_is_refused(home: Home) -> None:
 
 
 def test_a_manifest_list_with_other_names_and_order_is_added_to(home: Home) -> None:
-    """Iceberg's Java library named the counts otherwise for years; ids are what counts."""
+    """Iceberg's Java library used other names for the counts. Only ids matter."""
     names = {504: "added_data_files_count", 505: "existing_data_files_count"}
     fields = [f | {"name": names.get(f["field-id"], f["name"])} for f in MANIFEST_FILE["fields"]]
     path = home.location / "metadata" / "other.avro"
@@ -325,7 +325,7 @@ def test_a_manifest_list_with_other_names_and_order_is_added_to(home: Home) -> N
 
 
 def test_a_view_of_the_tables_name_is_refused(home: Home) -> None:
-    """The catalog keeps views beside tables."""
+    """The catalog stores views beside tables."""
     with closing(sqlite3.connect(home.database)) as catalog, catalog:
         catalog.execute("UPDATE iceberg_tables SET iceberg_type = 'VIEW'")
     with pytest.raises(CommitError, match="taken by a VIEW"):
@@ -333,7 +333,7 @@ def test_a_view_of_the_tables_name_is_refused(home: Home) -> None:
 
 
 def test_a_catalog_of_the_older_layout_is_used_as_it_is(tmp_path: Path) -> None:
-    """Without the column for the type; PyIceberg leaves such catalogs alone, too."""
+    """It has no column for the type, and PyIceberg does not change it either."""
     home = Home(tmp_path)
     home.append(bodies_at(0, "first"), "first")
     with closing(sqlite3.connect(home.database)) as catalog, catalog:

@@ -1,4 +1,4 @@
-"""Credentials a catalog lends: used until they are about to end, then asked for again."""
+"""Vended credentials: used until shortly before they end, then fetched again."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ KEYS = {"s3.access-key-id": "a", "s3.secret-access-key": "b", "s3.session-token"
 
 
 class Catalog:
-    """Lends credentials that last for so many ms; counts how often it is asked."""
+    """Vends credentials that last for a number of ms, and counts the requests."""
 
     def __init__(self, *lasts_ms: int) -> None:
         self._lasts_ms = list(lasts_ms)
@@ -33,7 +33,7 @@ class Catalog:
 
 
 def test_they_are_used_until_they_are_about_to_end() -> None:
-    """A flush must not end in the middle."""
+    """They must not end during a flush."""
     lasting = Catalog(3_600_000)
     credentials = VendedCredentials(lasting.config)
     assert credentials.current(soon()) == ("a", "b", "c")
@@ -45,7 +45,7 @@ def test_they_are_used_until_they_are_about_to_end() -> None:
 
 
 def test_what_was_refused_is_asked_for_again_once() -> None:
-    """The catalog may lend for less time than it says."""
+    """The catalog may vend for less time than it says."""
     catalog = Catalog(3_600_000, 3_600_000)
     credentials = VendedCredentials(catalog.config)
     credentials.current(soon())
@@ -56,7 +56,7 @@ def test_what_was_refused_is_asked_for_again_once() -> None:
 
 
 def test_a_catalog_that_lends_none_says_so() -> None:
-    """Or cannot be asked: storage knows such errors, and keeps the batch."""
+    """The same holds if it does not answer. Storage handles such errors, and keeps the batch."""
     assert not vends({"s3.endpoint": "http://x"})
     with pytest.raises(CredentialsError, match="vends no credentials"):
         VendedCredentials(lambda _, again=False: {}).current(soon())  # noqa: ARG005
