@@ -83,14 +83,14 @@ def bytes_a_commit(results: Mapping[str, Any]) -> float:
     """Return by how much each commit lets the manifest list of an uncared-for table grow."""
     alone = [g for g in results["growth"] if not g["care_every"]]
     sizes = [(g["commits"], g["manifest_lists"]["latest_bytes"]) for g in (alone[1], alone[-1])]
-    return (sizes[1][1] - sizes[0][1]) / (sizes[1][0] - sizes[0][0])
+    return float((sizes[1][1] - sizes[0][1]) / (sizes[1][0] - sizes[0][0]))
 
 
 def requests_per_file(run: Run) -> float:
     """Return the requests of a fleet, committers included, for each file; deletions are free."""
     found = run["calls"].items()
     paid = sum(n for what, n in found if what.split()[0] in REQUESTS and "delete" not in what)
-    return paid / run["files"]
+    return float(paid / run["files"])
 
 
 COLUMNS_OF_RUNS: Mapping[str, Callable[[Run], str]] = {
@@ -120,7 +120,7 @@ def table_of_runs(results: Mapping[str, Any], lake: str) -> str:
 
 
 def _mode(plan: Mapping[str, Any]) -> str:
-    return plan["mode"] + (f", committers: {plan['committers']}" if plan["committers"] else "")
+    return str(plan["mode"]) + (f", committers: {plan['committers']}" if plan["committers"] else "")
 
 
 def _whole(number: float | None) -> str:

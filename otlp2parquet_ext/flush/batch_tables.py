@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, TypeVar
 from otlp2parquet_ext.lake.destinations.destination import Batch, Source
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import pyarrow as pa
 
     from otlp2parquet_ext.flush.lazy_tables import LazyTables
     from otlp2parquet_ext.flush.segment_contents import Contents
     from otlp2parquet_ext.flush.table_builder import BatchChange
+    from otlp2parquet_ext.lake.destinations.raw_segment import RawSegment
 
     Tables = dict[str, pa.Table]
 
@@ -33,6 +34,7 @@ class BatchTables:
         tables: makes the tables.
         contents: the contents of the segment.
         as_text: see `FlushPipeline.store`.
+        pack: packs the segment that the batch was read from.
         keeps_source: a destination forwards the original bodies. If False, they are freed as soon
             as they are columns, because the file of these needs memory, too.
     """
@@ -44,7 +46,9 @@ class BatchTables:
         *,
         as_text: bool,
         keeps_source: bool,
+        pack: Callable[[], RawSegment] | None = None,
     ) -> None:
+        self._pack = pack
         self.contents = contents
         self._received_us = contents.received_us  # also when what it follows from is gone
         self.change: BatchChange | None = None
@@ -58,10 +62,16 @@ class BatchTables:
         """Return the batch for destinations; not cached, for a cycle would outlive the flush."""
         contents = self.contents
         if not self._keeps_source:
-            return Batch(contents.name, self._all, parts=self._parts, received_us=self._received_us)
+            return Batch(
+                contents.name,
+                self._all,
+                parts=self._parts,
+                received_us=self._received_us,
+                segment=self._pack,
+            )
         source = Source(contents.context, contents.deliveries, contents.requests)
         made = (self._all, source, self._mapped_parts, self._parts)
-        return Batch(contents.name, *made, received_us=self._received_us)
+        return Batch(contents.name, *made, received_us=self._received_us, segment=self._pack)
 
     def _parts(self) -> Iterator[Tables]:
         """Make all tables, part by part; keep those of a batch that has one part."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from functools import partial
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.common.settings.settings import Settings
     from otlp2parquet_ext.lake.destinations.destination import Receipt
     from otlp2parquet_ext.lake.destinations.group import DestinationGroup
+    from otlp2parquet_ext.lake.destinations.raw_segment import RawSegment
     from otlp2parquet_ext.spool import Segment
 
 SAMPLE = Delivery(
@@ -109,8 +111,19 @@ class FlushPipeline:
         contents = read_contents(segment.read())
         contents.damaged_bytes += segment.beyond_bytes
         return BatchTables(
-            self._tables, contents, as_text=as_text, keeps_source=Need.SOURCE in self._open().needs
+            self._tables,
+            contents,
+            as_text=as_text,
+            keeps_source=Need.SOURCE in self._open().needs,
+            pack=partial(self._pack, segment, contents.label),
         )
+
+    def _pack(self, segment: Segment, label: tuple[int, str, str]) -> RawSegment:
+        from otlp2parquet_ext.lake.destinations.raw_segment import RawSegment, SegmentName  # noqa: PLC0415 - seldom
+        from otlp2parquet_ext.spool.raw_segments import RowSettings, pack  # noqa: PLC0415
+
+        settings = RowSettings(tuple(sorted(self._settings.signals)), self._settings.exclude)
+        return RawSegment(SegmentName(*label), pack(segment.read(), settings))
 
     def _receipt(self, batch: BatchTables, receipt: Receipt) -> Receipt:
         if batch.change is not None:

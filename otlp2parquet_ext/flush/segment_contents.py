@@ -9,6 +9,7 @@ segment makes another batch, but the spool discards repeated bodies (digests.py)
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.spool import Frame
 
 
+INSTANCE = re.compile("[0-9a-f]{32}")
+
+
 class Contents(Struct):
     """The contents of a segment, each kind in order of receipt.
 
@@ -40,6 +44,7 @@ class Contents(Struct):
         digests: digests of context and bodies, each body's with its time of receipt. An attacker
             can make two bodies of one digest; the time keeps their batches apart.
         damaged_bytes: number of bytes that belong to no frame.
+        first_us: Unix microseconds when its first body was received; 0 without a body.
     """
 
     context: EnvironmentContext = field(default_factory=lambda: EnvironmentContext(instance_id=""))
@@ -49,6 +54,7 @@ class Contents(Struct):
     ending: Ending | None = None
     digests: list[bytes] = field(default_factory=list)
     damaged_bytes: int = 0
+    first_us: int = 0
 
     @property
     def received_us(self) -> int:
@@ -62,6 +68,14 @@ class Contents(Struct):
         """The name of the batch."""
         return batch_name(self.digests)
 
+    @property
+    def label(self) -> tuple[int, str, str]:
+        """When its first body came (Unix microseconds), its environment and its batch, in hex."""
+        instance = self.context.instance_id.replace("-", "")
+        if not INSTANCE.fullmatch(instance):  # of a segment without its preamble
+            instance = "0" * 32
+        return self.first_us, instance, self.name
+
     def add(self, frame: Frame) -> None:
         """Add a frame.
 
@@ -71,6 +85,7 @@ class Contents(Struct):
         # Two environments may receive identical bodies, but their contexts differ.
         if frame.kind in BODIES:
             self.digests.append(frame.digest + frame.received_us.to_bytes(8))
+            self.first_us = self.first_us or frame.received_us
         elif frame.kind is FrameKind.CONTEXT:
             self.digests.append(frame.digest)
         if frame.kind is FrameKind.DELIVERY:

@@ -16,9 +16,12 @@ from __future__ import annotations
 import base64
 from typing import TYPE_CHECKING, NamedTuple
 
+import msgspec
+from msgspec.structs import replace
+
 from otlp2parquet_ext.common.log import log
 from otlp2parquet_ext.records.mapping.exclude import EVERYTHING, exclusion
-from otlp2parquet_ext.records.mapping.invocations import Invocations
+from otlp2parquet_ext.records.mapping.invocations import Invocations, InvocationsState
 from otlp2parquet_ext.records.mapping.logs import log_parts, text_table
 from otlp2parquet_ext.records.mapping.open_activities import OpenActivities
 from otlp2parquet_ext.records.mapping.resource import resource
@@ -49,14 +52,25 @@ class BatchChange(NamedTuple):
     after: OpenActivities
 
 
+class BuilderState(msgspec.Struct, frozen=True):
+    """What a `TableBuilder` knows of an environment after a batch, as a value that can be kept."""
+
+    invocations: InvocationsState = InvocationsState()
+    known: OpenActivities = OpenActivities()
+
+
 class TableBuilder:
     """Makes tables, one batch at a time.
 
     Args:
         settings: name the signals and events of Lambda's telemetry that become rows.
+        state: state of the same environment after its earlier batches; None for none.
+        managed: see `EnvironmentContext`; only used with a state.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(
+        self, settings: Settings, state: BuilderState | None = None, *, managed: bool = False
+    ) -> None:
         self._signals = settings.signals
         self._exclude, problems = exclusion(settings.exclude)
         self._near_us = settings.record_time_ms * 1_000
@@ -64,8 +78,9 @@ class TableBuilder:
             self._exclude = EVERYTHING
         for problem in problems:
             log("warning", problem)
-        self._invocations = Invocations()
-        self._known = OpenActivities()
+        state = state or BuilderState()
+        self._invocations = Invocations.resumed(state.invocations, managed=managed)
+        self._known = state.known
         self._last: BatchChange | None = None
         self._pinned: dict[str, OpenActivities] = {}
 
@@ -165,6 +180,11 @@ class TableBuilder:
         """Set the state to that after a stored batch, unless this was done already."""
         if self._known is change.before:
             self._last, self._known = change, change.after
+
+    def state(self, most: int) -> BuilderState:
+        """Return what is known after the last batch; of what has ended the latest `most`."""
+        past = dict(list(self._known.past.items())[-most:])
+        return BuilderState(self._invocations.state(most), replace(self._known, past=past))
 
     def pin(self, change: BatchChange) -> None:
         """Keep the state before a batch, because it will be made again for a destination."""

@@ -20,6 +20,9 @@ from otlp2parquet_ext.functions.committer.tables import (
     count_waiting,
     together,
 )
+from otlp2parquet_ext.functions.committer.work import Done
+from otlp2parquet_ext.functions.relay.forming import Formed, form_files, forming_deadline_ms
+from otlp2parquet_ext.functions.relay.opening import open_relay
 from otlp2parquet_ext.lake.destinations.destination import DestinationError
 from otlp2parquet_ext.lake.iceberg.commit.handle import now_ms
 from otlp2parquet_ext.lake.storage.storage import StorageError
@@ -32,7 +35,7 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.functions.committer.care import Cared
     from otlp2parquet_ext.functions.committer.opening import TableLocation
     from otlp2parquet_ext.functions.committer.sweeping import Swept
-    from otlp2parquet_ext.functions.committer.work import Done
+    from otlp2parquet_ext.functions.relay.forming import RelayLocation
 
 DAY_MS = 86_400_000
 
@@ -44,23 +47,59 @@ set aside. 2 is the command line's own, for a wrong option."""
 def run(chosen: argparse.Namespace) -> int:
     """Run the command; return its exit status: 0, `LEFT` or `SET_ASIDE`."""
     environ = {**os.environ, "OTLP2PARQUET_DESTINATION": chosen.destination}
+    formed = Formed(empty=True)
     try:
         deadline = SteadyDeadline(now_ms() + chosen.seconds * 1_000)
-        places = open_places(environ)
+        relay = open_relay(environ)
+        places = _places(environ, relay)
+        if relay is not None and not chosen.dry_run:
+            formed = form_files(relay, forming_deadline_ms(now_ms(), deadline.unix_ms()))
         waiting, problems = count_waiting(places, deadline.unix_ms())
     except (DestinationError, StorageError) as error:
         show_error(error)
-        return 1
+        return LEFT
     if chosen.dry_run:
-        show(f"{waiting} files wait in the inbox")
+        raw = len(relay.folder.waiting()) if relay is not None else 0
+        if raw or not places:
+            show(f"{raw} raw segments wait")
+        if places:
+            show(f"{waiting} files wait in the inbox")
         for problem in problems:
             show_error(problem)
         status = int(bool(problems))
+    elif not places:
+        status = _show_formed(formed, plain=True)
     else:
-        status = _commit(places, chosen, waiting, deadline.unix_ms())
-    if chosen.maintain or chosen.sweep:
+        status = _show_formed(formed, plain=False)
+        status = _commit(places, chosen, waiting, deadline.unix_ms()) or status
+    if places and (chosen.maintain or chosen.sweep):
         status = _care(places, chosen, deadline.unix_ms()) or status
     return status
+
+
+def _places(environ: Mapping[str, str], relay: RelayLocation | None) -> tuple[TableLocation, ...]:
+    """Return the tables; none where plain files are made of raw segments.
+
+    Raises:
+        DestinationError: the destination names no tables, and no raw segment waits for it.
+    """
+    try:
+        return open_places(environ)
+    except DestinationError:
+        if relay is None or not relay.folder.waiting():
+            raise
+        return ()
+
+
+def _show_formed(formed: Formed, *, plain: bool) -> int:
+    """Show what became of raw segments; return an exit status."""
+    if formed.segments or plain:
+        where = "visible" if plain else "in the inbox"
+        show(f"{formed.segments:,} raw segments became {formed.files:,} files, {where}")
+    if formed.problem:
+        show_error(formed.problem)
+        return LEFT
+    return SET_ASIDE if formed.aside else 0
 
 
 def _commit(
@@ -153,7 +192,13 @@ def commit_quietly(environ: Mapping[str, str], seconds: int) -> int:
     Raises:
         DestinationError: they are still not visible.
     """
-    done = together(commit_all(open_places(environ), now_ms() + seconds * 1_000))
-    if done.problem:
-        raise DestinationError(done.problem)
+    deadline_ms = now_ms() + seconds * 1_000
+    relay = open_relay(environ)
+    places = _places(environ, relay)
+    formed = Formed()
+    if relay is not None:
+        formed = form_files(relay, forming_deadline_ms(now_ms(), deadline_ms))
+    done = together(commit_all(places, deadline_ms)) if places else Done(files=formed.files)
+    if problem := done.problem or formed.problem:
+        raise DestinationError(problem)
     return done.files

@@ -11,12 +11,23 @@ import pytest
 from scripted_lambda import LAUNCHER, LAYER, WAIT_S, Extension, ScriptedLambda, invoke, shutdown
 
 from otlp2parquet_ext.tools import query
+from otlp2parquet_ext.tools.cli import main as run_command
 
 pytestmark = pytest.mark.e2e
 
 ROOT = Path(__file__).parents[2]
 LINES = json.dumps(
     [{"time": "2026-03-14T09:26:53.540Z", "type": "function", "record": "hello"}]
+).encode()
+
+DONE = json.dumps(
+    [
+        {
+            "time": "2026-03-14T09:26:54.540Z",
+            "type": "platform.runtimeDone",
+            "record": {"requestId": "r-1", "status": "success"},
+        }
+    ]
 ).encode()
 
 
@@ -68,8 +79,10 @@ def test_taking_deliveries_loads_nothing_a_flush_or_otlp_needs(
         *("_hashlib", "_ssl", "hashlib", "http", "random", "requests", "sqlite3", "yarl"),
     }  # `ssl` has a line, too, because asyncio probes for it
     assert libraries & unwanted == set()
-    rooms = {name.split(".")[1] for name in imported if name.startswith("otlp2parquet_ext.")}
-    assert not rooms & {"iceberg", "mapping", "otlp", "serving", "storage", "tables", "web"}
+    ours = {name.removeprefix("otlp2parquet_ext.") for name in imported}
+    rooms = {name.partition(".")[0] for name in ours} | {".".join(n.split(".")[:2]) for n in ours}
+    assert not rooms & {"functions", "tools", "lake.http", "lake.iceberg", "lake.storage"}
+    assert not rooms & {"records.mapping", "records.otlp", "records.tables"}
 
 
 def test_who_wants_it_lazy_gets_what_makes_batches_with_the_first_one(
@@ -83,6 +96,31 @@ def test_who_wants_it_lazy_gets_what_makes_batches_with_the_first_one(
     assert extension.end() == 0, extension.lines
     rows = query.connect(f"file://{tmp_path}/lake").execute("SELECT Body FROM logs").fetchall()
     assert rows == [("hello",)]
+
+
+def test_a_relay_never_loads_what_makes_batches(scripted: ScriptedLambda, tmp_path: Path) -> None:
+    """Neither ahead of time, nor for a batch, nor at SHUTDOWN: a committer maps the segments."""
+    extension = start(
+        scripted, tmp_path, OTLP2PARQUET_COMMIT="relay", OTLP2PARQUET_FLUSH="end", TIMEOUT_MS="100"
+    )
+    scripted.events.put(invoke("r-1"))
+    assert extension.post(DONE) == 200
+    extension.until_next()
+    segments = tmp_path / "lake" / "_relay" / "segments"
+    assert len(list(segments.iterdir())) == 1
+    assert extension.post(LINES.replace(b"hello", b"good bye")) == 200
+    assert not has_arrow(extension)
+    peak_kb = Path(f"/proc/{extension.process.pid}/status").read_text()
+    scripted.events.put(shutdown())
+    assert extension.end() == 0, extension.lines
+    assert len(list(segments.iterdir())) == 2
+    peak = next(line for line in peak_kb.splitlines() if line.startswith("VmHWM"))
+    assert int(peak.split()[1]) <= 32 * 1_024, "a relay takes little memory"
+    assert run_command(["commit", f"file://{tmp_path}/lake"]) == 0
+    rows = query.connect(f"file://{tmp_path}/lake").execute(
+        "SELECT Body FROM logs WHERE EventName = 'function' ORDER BY 1"
+    )
+    assert rows.fetchall() == [("good bye",), ("hello",)]
 
 
 @pytest.mark.parametrize(

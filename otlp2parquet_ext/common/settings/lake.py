@@ -92,8 +92,9 @@ LAKE: tuple[Setting, ...] = (
         "direct",
         "How stored files become visible in the Iceberg table: `direct`, each environment commits "
         "its own, or uses the inbox if it cannot; `inbox`, a committer commits, for large fleets, "
-        "and always with `catalog://`.",
-        OneOf(("direct", "inbox")),
+        "and always with `catalog://`; `relay`, a committer also makes the files, and an "
+        "environment only stores what it received, compressed.",
+        OneOf(("direct", "inbox", "relay")),
     ),
     Setting(
         "inbox",

@@ -51,7 +51,7 @@ class Settings:
     table_metrics_histogram: str
     table_metrics_exponential_histogram: str
     table_metrics_summary: str
-    commit: Literal["direct", "inbox"]
+    commit: Literal["direct", "inbox", "relay"]
     inbox: str
     create_table: bool
     column_case: Literal["auto", "pascal", "lower"]

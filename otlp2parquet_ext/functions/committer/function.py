@@ -15,6 +15,9 @@ from otlp2parquet_ext.functions.committer.events import read_event
 from otlp2parquet_ext.functions.committer.opening import open_places
 from otlp2parquet_ext.functions.committer.sweeping import Options
 from otlp2parquet_ext.functions.committer.tables import care_for_all, commit_all, together
+from otlp2parquet_ext.functions.relay.forming import Formed, form_files, forming_deadline_ms
+from otlp2parquet_ext.functions.relay.opening import open_relay
+from otlp2parquet_ext.lake.destinations.raw_segment import SUFFIX
 from otlp2parquet_ext.lake.iceberg.commit.handle import now_ms
 from otlp2parquet_ext.lake.storage.storage import StorageError
 
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.functions.committer.opening import TableLocation
     from otlp2parquet_ext.functions.committer.work import Done
     from otlp2parquet_ext.functions.lambda_context import LambdaContext
+    from otlp2parquet_ext.functions.relay.forming import RelayLocation
 
 MARGIN_MS = 2_000
 """Of the time Lambda gives, what is left for the answer, and for a request that is late."""
@@ -51,7 +55,7 @@ def handler(event: object, context: LambdaContext) -> dict[str, Any]:
         DestinationError: the settings name no table.
     """
     deadline_ms = now_ms() + context.get_remaining_time_in_millis() - MARGIN_MS
-    return answer(_places(), event, deadline_ms)
+    return answer(_places(), event, deadline_ms, _relay())
 
 
 @cache
@@ -60,20 +64,38 @@ def _places() -> tuple[TableLocation, ...]:
     return open_places(os.environ)
 
 
-def answer(places: Sequence[TableLocation], event: object, deadline_ms: int) -> dict[str, Any]:
+@cache
+def _relay() -> RelayLocation | None:
+    return open_relay(os.environ)
+
+
+def answer(
+    places: Sequence[TableLocation],
+    event: object,
+    deadline_ms: int,
+    relay: RelayLocation | None = None,
+) -> dict[str, Any]:
     """See `handler`.
 
     Args:
         places: the tables and their inboxes.
         event: as Lambda hands it over.
         deadline_ms: Unix ms.
+        relay: where raw segments wait; None where none can.
     """
     deadline, wake = SteadyDeadline(deadline_ms), read_event(event)
     if wake.foreign:
         log("warning", f"{wake.foreign} messages of the queue tell of no object; they are passed")
-    places = [place for place in places if _is_meant(place, wake)]
+    formed = Formed(empty=True)
+    if relay is not None:
+        formed = form_files(relay, forming_deadline_ms(now_ms(), deadline.unix_ms()))
+    places = [place for place in places if formed.files or _is_meant(place, wake)]
     dones = commit_all(places, deadline.unix_ms())
     done, left = together(dones), _left(places, wake, dones)
+    if formed.problem:
+        done.problem = done.problem or formed.problem
+    if not formed.empty and relay is not None:
+        left |= _raw_left(relay, wake)
     if done.problem:
         log("error", f"{done.problem}; {done.files} files were committed before")
     if wake.queued:
@@ -87,6 +109,18 @@ def answer(places: Sequence[TableLocation], event: object, deadline_ms: int) -> 
     _care(places, deadline.unix_ms())
     aside = {"aside": done.aside} if done.aside else {}
     return {"files": done.files, "rows": done.rows, "snapshots": done.snapshots, **aside}
+
+
+def _raw_left(relay: RelayLocation, wake: Wake) -> frozenset[str]:
+    """Return the raw segments that the event names and that still wait."""
+    raw = frozenset(name for name in wake.named_keys if name.endswith(SUFFIX))
+    if not raw:
+        return raw
+    try:
+        waiting = {segment.name.path.rpartition("/")[2] for segment in relay.folder.waiting()}
+    except StorageError:
+        return raw
+    return raw & waiting
 
 
 def _is_meant(place: TableLocation, wake: Wake) -> bool:

@@ -115,7 +115,7 @@ def file_trials(
     yield trial("delete", probe.delete, write)
 
 
-def waiting(storage: Storage, folder: str) -> str:
-    """Return a sentence about the number of files in a folder."""
-    found = sum(1 for path in islice(storage.list(folder), LISTED) if path.endswith(".json"))
+def waiting(storage: Storage, folder: str, suffix: str = ".json") -> str:
+    """Return a sentence about the number of files with a suffix in a folder."""
+    found = sum(1 for path in islice(storage.list(folder), LISTED) if path.endswith(suffix))
     return f"{'at least ' if found == LISTED else ''}{found} files wait"

@@ -8,6 +8,7 @@ glue, s3tables       credentials, tables, files, inbox
 rest, catalog        tables, files, inbox; not credentials, which the catalog may vend
 tap                  the token, the server; a line with `check --send`
 otlp                 a request without records for each signal
+any lake, in relay   credentials, the folder for raw segments
 
 Modules with pyarrow are imported only where needed: a destination that forwards does not need it.
 """
@@ -22,10 +23,12 @@ from otlp2parquet_ext.lake.checking.data_tap import tap_trials
 from otlp2parquet_ext.lake.checking.files import PROBE, file_trials, waiting
 from otlp2parquet_ext.lake.checking.identity import identity_trials
 from otlp2parquet_ext.lake.checking.runner import NotTried, Trial
+from otlp2parquet_ext.lake.destinations.address import FORWARDING
 from otlp2parquet_ext.lake.destinations.choose import secrets_of
 from otlp2parquet_ext.lake.http.clear_text import clear_text
 from otlp2parquet_ext.lake.iceberg.commit.set_aside import FOLDER
 from otlp2parquet_ext.lake.storage.lazily import LazyStorage
+from otlp2parquet_ext.lake.storage.local import LocalStorage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -42,12 +45,29 @@ def trials_of(subject: Subject) -> Iterator[Trial]:
     for secret, url in secrets_of(subject.address, subject.settings).items():
         if line := clear_text(url, secret):
             yield Trial("encryption", partial(_noted, line))
-    yield from KINDS[subject.address.kind](subject)
+    kind = subject.address.kind
+    relays = subject.settings.commit == "relay" and kind not in FORWARDING
+    yield from (_relay if relays else KINDS[kind])(subject)
 
 
 def _noted(line: str) -> str:
     """Raise a note: the setting works, but should be changed."""
     raise NotTried(line)
+
+
+def _relay(subject: Subject) -> Iterator[Trial]:
+    """Yield what is tried of the folder for raw segments: a relay needs no catalog."""
+    from otlp2parquet_ext.lake.destinations.raw_segment import SEGMENTS, SUFFIX  # noqa: PLC0415
+    from otlp2parquet_ext.lake.destinations.relay import relay_storage  # noqa: PLC0415
+
+    storage = relay_storage(subject.address, subject.settings, subject.plain)
+    local = isinstance(storage, LocalStorage)
+    if not local:
+        yield from identity_trials(subject)
+    needs, service = ((), "") if local else (KNOWN, "s3")
+    policy, name = "" if local else "inbox-mode", f"{SEGMENTS}/{PROBE}"
+    yield from file_trials(storage, policy, name=name, needs=needs, service=service)
+    yield Trial("relay", lambda: waiting(storage, SEGMENTS, SUFFIX), service, policy, needs)
 
 
 def _file(subject: Subject) -> Iterator[Trial]:

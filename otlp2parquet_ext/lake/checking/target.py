@@ -75,7 +75,7 @@ class Subject:
     @property
     def only_stores(self) -> bool:
         """Whether this function only stores, so that it needs no permission for the catalog."""
-        return self.settings.commit == "inbox"
+        return self.settings.commit != "direct"
 
     def deadline_ms(self) -> int:
         """Return the deadline (Unix ms) for a request that starts now."""

@@ -168,6 +168,8 @@ class _Opening:
         self._access = access
 
     def __call__(self, address: DestinationAddress) -> Destination:
+        if self._settings.commit == "relay" and address.kind not in FORWARDING:
+            return self._relay(address)
         _check(address, self._settings)
         if address.kind == "tap":
             return self._tap(address)
@@ -199,6 +201,11 @@ class _Opening:
             lambda: self._access.client,
             gzip=settings.otlp_compression == "gzip",
         )
+
+    def _relay(self, address: DestinationAddress) -> Destination:
+        from otlp2parquet_ext.lake.destinations.relay import Relay, relay_storage  # noqa: PLC0415
+
+        return Relay(relay_storage(address, self._settings, self._access))
 
     def _namespace(self, address: DestinationAddress) -> Destination:
         from otlp2parquet_ext.lake.destinations.lake import Lake  # noqa: PLC0415

@@ -27,7 +27,7 @@ def strategy_problem(addresses: Iterable[DestinationAddress], settings: Settings
         settings: the user's settings, unchanged.
     """
     catalog = next((one.place for one in addresses if one.kind == "catalog"), None)
-    if catalog is None or settings.commit == "inbox":
+    if catalog is None or settings.commit != "direct":
         return ""
     return (
         f"OTLP2PARQUET_COMMIT={settings.commit!r}: expected 'inbox' with catalog://{catalog}, for "

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+    from otlp2parquet_ext.lake.destinations.raw_segment import RawSegment
     from otlp2parquet_ext.records.telemetry.values import Delivery, EnvironmentContext
 
     Tables = Mapping[str, pa.Table]
@@ -61,6 +62,7 @@ class Batch:
         parts: makes the tables in parts, when all tables at once may not fit into memory. Each
             call gives the same parts.
         received_us: time of receipt of its last body, Unix microseconds; 0 when unknown.
+        segment: packs the segment; only a destination with `Need.SEGMENT` needs it.
     """
 
     def __init__(
@@ -72,9 +74,11 @@ class Batch:
         parts: Callable[[], Iterator[Tables]] | None = None,
         *,
         received_us: int = 0,
+        segment: Callable[[], RawSegment] | None = None,
     ) -> None:
         self.name = name
         self.received_us = received_us
+        self._segment = segment
         self._parts = parts
         self.source = source
         self._tables = tables
@@ -84,6 +88,16 @@ class Batch:
     def tables(self) -> Tables:
         """All rows by table; see `Args`."""
         return self._tables() if callable(self._tables) else self._tables
+
+    def segment(self) -> RawSegment:
+        """Return the sealed segment that the batch was read from, packed.
+
+        Raises:
+            DestinationError: a bug of ours; the batch was not made of one.
+        """
+        if self._segment is None:
+            raise DestinationError(f"the batch {self.name} has no segment")
+        return self._segment()
 
     def mapped_parts(self) -> Iterator[Tables]:
         """Yield the rows of Lambda's telemetry in parts, one part in memory at a time."""
@@ -162,6 +176,7 @@ class Need(enum.Enum):
 
     TABLES = "rows by table"
     SOURCE = "deliveries and OTLP requests as they came"
+    SEGMENT = "the sealed segment, packed"
 
 
 class Destination(Protocol):

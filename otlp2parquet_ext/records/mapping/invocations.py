@@ -14,15 +14,15 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 from msgspec.structs import replace
 
 from otlp2parquet_ext.records.mapping.trace import NO_TRACE, Trace, parse_header
 
-if TYPE_CHECKING:
-    from otlp2parquet_ext.records.telemetry.values import Invoke
+# msgspec reads the annotations of `InvocationsState` when one is decoded.
+from otlp2parquet_ext.records.telemetry.values import Invoke  # noqa: TC001
 
 REQUEST_ID_LENGTH = 256
 """Longest request id that other records are given: AWS's have 36 characters. Each record of an
@@ -49,6 +49,25 @@ class InvocationWindow(msgspec.Struct, frozen=True):
     invoke: Invoke | None = None
     trace: Trace = NO_TRACE
     started_us: int = 0
+
+
+class InvocationsState(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What `Invocations` know at one moment, as a value that can be kept.
+
+    Attributes:
+        function_arn, version: as there.
+        log_streams: by the type of the event that named it.
+        has_invokes: an INVOKE was noted.
+        windows: the latest, oldest first.
+        unconfirmed: starts still without an INVOKE, by request id.
+    """
+
+    function_arn: str = ""
+    version: str = ""
+    log_streams: dict[str, str] = {}
+    has_invokes: bool = False
+    windows: tuple[InvocationWindow, ...] = ()
+    unconfirmed: dict[str, tuple[int, Trace]] = {}
 
 
 class Invocations:
@@ -123,6 +142,40 @@ class Invocations:
             _shorten(self._unconfirmed, self._capacity)
         elif not known or all(window.opened_us != time_us for window in known):
             self._add(InvocationWindow(request_id, time_us, None, trace, time_us))
+
+    def state(self, most: int) -> InvocationsState:
+        """Return what is known; of the invocations the latest `most`, n > 0."""
+        windows = sorted(
+            (one for known in self._by_id.values() for one in known), key=attrgetter("opened_us")
+        )
+        return InvocationsState(
+            self.function_arn,
+            self.version,
+            dict(self._log_streams),
+            self._has_invokes,
+            tuple(windows[-most:]),
+            dict(list(self._unconfirmed.items())[-most:]),
+        )
+
+    @classmethod
+    def resumed(cls, state: InvocationsState, *, managed: bool) -> Invocations:
+        """Go on from what was known.
+
+        Args:
+            state: of earlier segments of the environment.
+            managed: on Managed Instances no invocation opens a window.
+        """
+        known = cls()
+        known.function_arn, known.version = state.function_arn, state.version
+        known._log_streams = dict(state.log_streams)
+        known._has_invokes = state.has_invokes
+        known._unconfirmed = dict(state.unconfirmed)
+        for window in state.windows:
+            if managed and window.invoke is None:
+                known._by_id[window.request_id] = [window]
+            else:
+                known._add(window)
+        return known
 
     @property
     def log_stream(self) -> str:

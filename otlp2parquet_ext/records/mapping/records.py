@@ -135,7 +135,9 @@ class ObjectReader:
         for name in NESTING_KEYS:
             nested = values.get(name)
             for inner in nested if isinstance(nested, list) else (nested,):
-                for key in REQUEST_KEYS if isinstance(inner, dict) else ():
+                if not isinstance(inner, dict):
+                    continue
+                for key in REQUEST_KEYS:
                     request_id = inner.get(key)
                     if isinstance(request_id, str) and self._counts(key, request_id):
                         return request_id

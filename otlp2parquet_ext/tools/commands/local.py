@@ -16,6 +16,7 @@ from otlp2parquet_ext.tools.terminal import show, show_error
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Mapping
 
 __all__ = ["EXAMPLES", "add_arguments", "run"]
 
@@ -31,19 +32,22 @@ def run(chosen: argparse.Namespace) -> int:
     """Run the function, then act as the committer for what its last moments left in the inbox."""
     status = run_function(chosen)
     if chosen.destination and not chosen.no_extension:
-        _commit_after(chosen.destination)
+        _commit_after(chosen.destination, dict(text.split("=", 1) for text in chosen.env))
     return status
 
 
-def _commit_after(destination: str) -> None:
+def _commit_after(destination: str, variables: Mapping[str, str]) -> None:
+    from otlp2parquet_ext.common.settings.settings import load  # noqa: PLC0415
     from otlp2parquet_ext.lake.destinations.address import FORWARDING, AddressError  # noqa: PLC0415
     from otlp2parquet_ext.lake.destinations.destination import DestinationError  # noqa: PLC0415
     from otlp2parquet_ext.lake.destinations.destination_list import PLAIN, parse_all  # noqa: PLC0415
     from otlp2parquet_ext.tools.commit import commit_quietly  # noqa: PLC0415
 
-    environ = {**os.environ, "OTLP2PARQUET_DESTINATION": destination}
+    environ = {**os.environ, **variables, "OTLP2PARQUET_DESTINATION": destination}
     try:
-        if all(a.kind in PLAIN | FORWARDING for a in parse_all(destination)):
+        relays = load(environ)[0].commit == "relay"
+        seen_at_once = FORWARDING if relays else FORWARDING | PLAIN
+        if all(a.kind in seen_at_once for a in parse_all(destination)):
             return
         if files := commit_quietly(environ, COMMIT_LIMIT_S):
             show(f"{files} files that waited in the inbox are in the table now")

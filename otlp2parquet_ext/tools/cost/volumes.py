@@ -125,7 +125,7 @@ def volumes(work: Workload, settings: Settings) -> Volumes:
     )
     if address.kind in PLAIN:
         return day
-    if settings.commit == "inbox":
+    if settings.commit != "direct":
         return _with_committer(day, work)
     return _with_direct_commits(day, work, settings, work.gap_ms / per_invocation)
 

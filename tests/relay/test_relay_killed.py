@@ -1,0 +1,190 @@
+"""A committer may die between any two requests, race others, or meet a segment put again."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from relay_worlds import (
+    BASE_US,
+    LATER_MS,
+    Environment,
+    event,
+    form,
+    plain_location,
+    relayed,
+    rows,
+    settings_of,
+)
+
+from otlp2parquet_ext.functions.relay import forming
+from otlp2parquet_ext.functions.relay.forming import form_files
+from otlp2parquet_ext.lake.storage.local import LocalStorage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+class KilledError(BaseException):
+    """The end of a process: nothing of ours catches it."""
+
+
+class Dying(LocalStorage):
+    """A storage whose process ends before the n-th change.
+
+    Args:
+        root: see `LocalStorage`.
+        changes: that still happen.
+    """
+
+    def __init__(self, root: Path, changes: int) -> None:
+        super().__init__(root)
+        self.left = changes
+
+    def _changes(self) -> None:
+        self.left -= 1
+        if self.left < 0:
+            raise KilledError
+
+    def put(self, path: str, data: Any) -> Any:
+        """See `Storage`."""
+        self._changes()
+        return super().put(path, data)
+
+    def delete(self, path: str) -> None:
+        """See `Storage`; `delete_many` comes here, too, so a process may end half-way."""
+        self._changes()
+        super().delete(path)
+
+    def delete_many(self, paths: Any) -> None:
+        """See `Storage`."""
+        for path in paths:
+            self.delete(path)
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Path:
+    """A folder in which six segments of three environments wait."""
+    lake = tmp_path / "lake"
+    for number in range(3):
+        settings = settings_of(f"file://{lake}", "relay")
+        environment = Environment(tmp_path / f"e{number}", number, settings)
+        environment.now_us += number * 1_800_000_000  # a claim of more than one hour
+        environment.begin()
+        environment.lines(2)
+        environment.deliver(event(BASE_US + number * 1_000, "function", message="late"))
+        environment.flush()
+        environment.end()
+        environment.flush()
+    assert len(relayed(lake)) == 6
+    return lake
+
+
+def test_a_committer_killed_between_any_two_changes_loses_and_doubles_nothing(
+    lake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another one finishes its claim: each change is tried as the last one."""
+    whole = tmp_path / "whole"
+    shutil.copytree(lake, whole)
+    form(f"file://{whole}")
+    monkeypatch.setattr(forming, "TAKE_OVER_MS", -1)
+    for changes in range(1_000):
+        killed = tmp_path / f"killed-{changes}"
+        shutil.copytree(lake, killed)
+        url = f"file://{killed}"
+        place = plain_location(Dying(killed, changes), url)
+        try:
+            form_files(place, LATER_MS)
+        except KilledError:
+            assert form(url).problem == ""
+        else:
+            break
+        assert relayed(killed) == []
+        assert rows(killed) == rows(whole), f"killed before change {changes}"
+        shutil.rmtree(killed)
+    assert changes > 10
+
+
+def test_a_segment_that_is_put_again_after_it_was_mapped_is_not_mapped_again(
+    lake: Path, tmp_path: Path
+) -> None:
+    """An environment that got no answer puts its segment again, however late."""
+    segments = lake / "_relay" / "segments"
+    shutil.copytree(segments, tmp_path / "copy")
+    form(f"file://{lake}")
+    before = rows(lake)
+    shutil.copytree(tmp_path / "copy", segments, dirs_exist_ok=True)
+    formed = form(f"file://{lake}")
+    assert (formed.segments, formed.files, formed.problem) == (0, 0, "")
+    assert relayed(lake) == []
+    assert rows(lake) == before
+
+
+def test_committers_that_race_map_each_segment_once(lake: Path, tmp_path: Path) -> None:
+    """Whichever puts the object of a number first has the claim."""
+    whole = tmp_path / "whole"
+    shutil.copytree(lake, whole)
+    form(f"file://{whole}")
+    barrier = threading.Barrier(4)
+
+    def commit() -> None:
+        barrier.wait()
+        form(f"file://{lake}")
+
+    _together(commit, 4)
+    form(f"file://{lake}")
+    assert relayed(lake) == []
+    assert rows(lake) == rows(whole)
+
+
+def test_two_committers_that_finish_one_claim_make_the_same_files(
+    lake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A committer that was frozen goes on where it was, while another has taken its claim over."""
+    whole = tmp_path / "whole"
+    shutil.copytree(lake, whole)
+    form(f"file://{whole}")
+    monkeypatch.setattr(forming, "TAKE_OVER_MS", -1)
+    barrier = threading.Barrier(2)
+
+    def commit() -> None:
+        barrier.wait()
+        form(f"file://{lake}")
+
+    _together(commit, 2)
+    form(f"file://{lake}")
+    assert relayed(lake) == []
+    assert rows(lake) == rows(whole)
+
+
+def test_what_ends_committers_is_kept_as_text_then_set_aside(
+    lake: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A segment that takes more memory than there is may not block all others for ever."""
+    monkeypatch.setattr(forming, "TAKE_OVER_MS", -1)
+
+    def die(*_: object, as_text: bool, **__: object) -> None:
+        raise MemoryError if as_text else KilledError
+
+    monkeypatch.setattr(forming, "map_segments", die)
+    url = f"file://{lake}"
+    for _ in range(forming.TEXT_AFTER):
+        with pytest.raises(KilledError):
+            form(url)
+    for _ in range(forming.ASIDE_AFTER - forming.TEXT_AFTER):
+        with pytest.raises(MemoryError):
+            form(url)
+    formed = form(url)
+    assert (formed.aside, formed.empty) == (6, True)
+    assert len(list((lake / "_relay" / "aside").iterdir())) == 6
+
+
+def _together(work: Callable[[], None], count: int) -> None:
+    threads = [threading.Thread(target=work) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
