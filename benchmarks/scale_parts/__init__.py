@@ -8,6 +8,6 @@ fleet.py    writers, committers and a watcher
 readback.py what is in the table in the end, read by engines that did not write it
 figures.py  logs of processes --> figures of a run
 growth.py   one table, committed to thousands of times
-svg.py      lines in a picture, without a library
+svg.py      lines in a picture
 page.py     figures --> docs/scale.md
 """
