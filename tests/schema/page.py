@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from otlp2parquet_ext.records.mapping import shapes
 from otlp2parquet_ext.records.tables.registry import TABLES
 
 if TYPE_CHECKING:
@@ -26,6 +27,17 @@ ROWS = {
     "metrics_histogram": "A row for each point of a histogram with explicit bounds.",
     "metrics_exponential_histogram": "A row for each point of an exponential histogram.",
     "metrics_summary": "A row for each point of a summary: quantiles that the source computed.",
+}
+
+KEYS = {
+    "Body": (*shapes.MESSAGE_KEYS, "fields.message", "errorMessage"),
+    "SeverityText": shapes.LEVEL_KEYS,
+    "SeverityNumber": (*shapes.NUMBER_KEYS, "level"),
+    "Timestamp": shapes.TIME_KEYS,
+    "FaasInvocationId": shapes.REQUEST_KEYS,
+    "TraceId": shapes.TRACE_KEYS,
+    "SpanId": shapes.SPAN_KEYS,
+    "TraceFlags": shapes.FLAG_KEYS,
 }
 
 
@@ -91,7 +103,18 @@ def page() -> str:
     """Return the whole page."""
     tables = "\n\n".join(table(name, columns) for name, columns in TABLES.items())
     queries = "\n\n".join(query(question) for question in questions())
-    return PAGE.format(tables=tables, queries=queries)
+    return PAGE.format(
+        tables=tables,
+        queries=queries,
+        keys="\n".join(f"| `{column}` | {_codes(keys)} |" for column, keys in KEYS.items()),
+        errors=_codes(shapes.ERROR_KEYS),
+        objects=_codes(shapes.ERROR_OBJECT_KEYS),
+        nesting=_codes(shapes.NESTING_KEYS),
+    )
+
+
+def _codes(words: Sequence[str]) -> str:
+    return ", ".join(f"`{word}`" for word in words)
 
 
 PAGE = """\
@@ -127,6 +150,26 @@ other names ([configuration.md](configuration.md)). Plain Parquet has folders `l
   the files of those days.
 
 {tables}
+
+## What a record says
+
+Loggers write the same things under many keys. For a record of a function or an extension, an object
+or a line that is one, the first of these keys that has a usable value fills the column. All others
+stay attributes, so no field is lost.
+
+| column | keys, the first one first |
+|---|---|
+{keys}
+
+- `SeverityNumber` follows the level word in any case, short words included (`WRN`, `FTL`, `E`). A
+  number counts under `level` only, as pino and bunyan write it: 10 is TRACE, 60 is FATAL; it also
+  stays an attribute. ECS may nest `level` in an object `log`. Serilog's compact records without
+  `@l` are INFO.
+- An error without a level is ERROR: a record with one of {errors}, or with an object that has a
+  stack, a type or a message under one of {objects}; a line of text that is a stack trace, a panic,
+  or Go's error object behind a date.
+- A number is a time in the unit, from seconds to nanoseconds, that is near the event's time.
+- A request id is also found in {nesting}: spans of Rust's tracing, contexts of Logback and Log4j.
 
 ## Queries
 

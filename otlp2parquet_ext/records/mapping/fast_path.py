@@ -15,13 +15,14 @@ import msgspec
 
 from otlp2parquet_ext.records.mapping.fields import encode, read_proven
 from otlp2parquet_ext.records.mapping.rows import Row
-from otlp2parquet_ext.records.mapping.severity import UNSPECIFIED, severity, text_line
+from otlp2parquet_ext.records.mapping.severity import UNSPECIFIED, severity
 from otlp2parquet_ext.records.mapping.shapes import (
     OWN_REQUEST_KEYS,
     Shape,
     Shapes,
     learn_shape,
 )
+from otlp2parquet_ext.records.mapping.text_lines import text_line
 from otlp2parquet_ext.records.mapping.times import NEAR_US, SECOND_US, Clock, has_fraction
 from otlp2parquet_ext.records.mapping.trace import NO_TRACE, Trace, trace_id
 from otlp2parquet_ext.records.telemetry.decode import Event
@@ -166,4 +167,4 @@ class FastPath:
 
 def _trace(text: str) -> Trace | None:
     found = trace_id(text)
-    return None if found is None else Trace(found)
+    return None if found is None else Trace(found)  # a header goes the long way

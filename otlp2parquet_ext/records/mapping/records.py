@@ -14,26 +14,49 @@ import msgspec
 
 from otlp2parquet_ext.records.mapping.attributes import Attributes, exception
 from otlp2parquet_ext.records.mapping.fields import Fields, Values, encode
-from otlp2parquet_ext.records.mapping.severity import UNSPECIFIED, Severity, severity, text_line
+from otlp2parquet_ext.records.mapping.severity import (
+    ERROR,
+    INFO,
+    UNSPECIFIED,
+    Severity,
+    numeric_severity,
+    otel_severity,
+    severity,
+)
 from otlp2parquet_ext.records.mapping.shapes import (
+    ERROR_KEYS,
+    ERROR_OBJECT_KEYS,
+    ERROR_PARTS,
+    FLAG_KEYS,
     LEVEL_KEYS,
+    MESSAGE_KEYS,
     NESTING_KEYS,
+    NUMBER_KEYS,
     OWN_REQUEST_KEYS,
     REQUEST_KEYS,
+    SPAN_KEYS,
     TIME_KEYS,
     TRACE_KEYS,
 )
+from otlp2parquet_ext.records.mapping.text_lines import text_line
 from otlp2parquet_ext.records.mapping.times import (
     NEAR_US,
     SECOND_US,
     Clock,
+    epoch_near,
     has_fraction,
     is_near,
 )
-from otlp2parquet_ext.records.mapping.trace import Trace, span_id, trace_flags, trace_id
+from otlp2parquet_ext.records.mapping.trace import (
+    Trace,
+    parse_header,
+    span_id,
+    trace_flags,
+    trace_id,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 
 class Reading(msgspec.Struct, gc=False):
@@ -59,7 +82,7 @@ class Reading(msgspec.Struct, gc=False):
 def read_text(text: str) -> Reading:
     """Read a text record; at most one trailing line break is dropped from its body.
 
-    Source: `severity.text_line`, which names the runtimes' formats.
+    Source: `text_lines.text_line`, which names the runtimes' formats.
     """
     level, request_id = text_line(text)
     return Reading(without_line_break(text), level, request_id or None)
@@ -118,7 +141,7 @@ class ObjectReader:
             del rest["message"]
         return Reading(
             body,
-            self._level(values, rest),
+            self._level(values, rest, error),
             self._request_id(values, rest),
             self._time(values, rest, event_us),
             self._trace(values, rest),
@@ -132,41 +155,64 @@ class ObjectReader:
                 del rest[key]
                 return request_id
         # What is nested stays where it is.
-        for name in NESTING_KEYS:
-            nested = values.get(name)
-            for inner in nested if isinstance(nested, list) else (nested,):
-                if not isinstance(inner, dict):
-                    continue
-                for key in REQUEST_KEYS:
-                    request_id = inner.get(key)
-                    if isinstance(request_id, str) and self._counts(key, request_id):
-                        return request_id
-        return None
+m        return None
 
     def _counts(self, key: str, request_id: str) -> bool:
         return bool(request_id) and (key in OWN_REQUEST_KEYS or self._is_invocation(request_id))
 
-    def _level(self, values: Values, rest: Values) -> Severity:
+    def _level(self, values: Values, rest: Values, error: Values) -> Severity:
+        level = self._named_level(values, rest)
+        if level.number:
+            return level
+        for key in NUMBER_KEYS:
+            number = values.get(key)
+            if type(number) is int and (known := otel_severity(number)) is not UNSPECIFIED:
+                return Severity(level.text or known.text, number)
+        if level.text:
+            return level
+        if _is_error(values) or (error is not values and _is_error(error)):
+            return ERROR
+        # Serilog's compact format leaves the level out where it is Information.
+        return INFO if "@t" in values else UNSPECIFIED
+
+    def _named_level(self, values: Values, rest: Values) -> Severity:
         for key in LEVEL_KEYS:
             level = values.get(key)
             if isinstance(level, str) and level:
                 del rest[key]
                 return self._severity(level)
-        return UNSPECIFIED
+        log = values.get("log")
+        level = log.get("level") if isinstance(log, dict) else None
+        if isinstance(level, str) and level:
+            return self._severity(level)
+        level = values.get("level")  # the number stays an attribute
+        return numeric_severity(level) if type(level) is int else UNSPECIFIED
 
     def _time(self, values: Values, rest: Values, event_us: int) -> int | None:
         for key in TIME_KEYS:
-            text = values.get(key)
-            if not isinstance(text, str) or (time_us := self._read_time(text)) is None:
-                continue
-            if not is_near(time_us, event_us, self._near_us):
-                return None  # the time of something the record tells about: an attribute
-            if has_fraction(text) or abs(time_us - event_us) >= SECOND_US:
-                del rest[key]
+            value = values.get(key)
+            found = self._own_time(value, event_us)
+            if found is None:
+                continue  # the time of something the record tells about: an attribute
+            time_us, whole = found
+            if not whole or abs(time_us - event_us) >= SECOND_US:
+                if not (type(value) is int and value // 1_000 == time_us and value % 1_000):
+                    del rest[key]  # unless it has nanoseconds
                 return time_us
             if time_us == event_us - event_us % SECOND_US:
                 del rest[key]  # the row's own time says as much
             return None
+        return None
+
+    def _own_time(self, value: object, event_us: int) -> tuple[int, bool] | None:
+        """Return a time near the event's, and whether it is in whole seconds."""
+        if isinstance(value, str):
+            time_us = self._read_time(value)
+            if time_us is None or not is_near(time_us, event_us, self._near_us):
+                return None
+            return time_us, not has_fraction(value)
+        if type(value) is int or type(value) is float:
+            return epoch_near(value, event_us, self._near_us)
         return None
 
     def _trace(self, values: Values, rest: Values) -> Trace | None:
@@ -175,25 +221,51 @@ class ObjectReader:
             trace = self._rooted(text) if isinstance(text, str) else None
             if trace is not None:
                 del rest[key]
-                if "span_id" in values or "trace_flags" in values:
-                    return _with_span(trace, values, rest)
-                return trace
+                return _with_span(trace, values, rest)
         return None
+
+
+def _nested(values: Values) -> Iterator[Values]:
+    """Yield the objects in which loggers nest a request id."""
+    for name in NESTING_KEYS:
+        nested = values.get(name)
+        yield from (
+            one
+            for one in (nested if isinstance(nested, list) else [nested])
+            if isinstance(one, dict)
+        )
+
+
+def _is_error(values: Values) -> bool:
+    """Tell whether a record describes an error."""
+    for key in ERROR_KEYS:
+        text = values.get(key)
+        if isinstance(text, str) and text:
+            return True
+    objects = [values.get(key) for key in ERROR_OBJECT_KEYS]
+    return any(isinstance(one, dict) and not ERROR_PARTS.isdisjoint(one) for one in objects)
 
 
 def _rooted(text: str) -> Trace | None:
     found = trace_id(text)
-    return None if found is None else Trace(found)
+    if found is None:
+        return parse_header(text) if text.startswith("Root=") else None
+    return Trace(found)
 
 
 def _with_span(trace: Trace, values: Values, rest: Values) -> Trace:
-    span = span_id(values.get("span_id"))
-    if span is not None:
-        del rest["span_id"]
-    flags = trace_flags(values.get("trace_flags"))
-    if flags is not None:
-        del rest["trace_flags"]
-    return Trace(trace.trace_id, span, flags or 0)
+    span, flags = trace.span_id, trace.flags
+    for key in SPAN_KEYS:
+        if key in values and (found := span_id(values[key])) is not None:
+            del rest[key]
+            span = found
+            break
+    for key in FLAG_KEYS:
+        if key in values and (number := trace_flags(values[key])) is not None:
+            del rest[key]
+            flags = number
+            break
+    return Trace(trace.trace_id, span, flags)
 
 
 def _described(values: Values, message: object) -> Values:
@@ -205,10 +277,11 @@ def _described(values: Values, message: object) -> Values:
 
 def _other_body(fields: Fields) -> str | bytes:
     values = fields.values
-    text = values.get("msg")
-    if isinstance(text, str):
-        del fields.rest["msg"]
-        return text
+    for key in MESSAGE_KEYS:
+        text = values.get(key)
+        if isinstance(text, str):
+            del fields.rest[key]
+            return text
     nested = values.get("fields")
     text = nested.get("message") if isinstance(nested, dict) else None
     if isinstance(text, str):

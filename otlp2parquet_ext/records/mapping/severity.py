@@ -1,6 +1,7 @@
 """Levels → OpenTelemetry severity numbers. The text stays as the source wrote it.
 
-Words decide, never numbers: 40 is *error* in Python and *warn* in pino.
+Words decide. A number counts under `level` only, where pino and bunyan write it: Python's numbers,
+of which 40 is *error* and not *warn*, are under `levelno`, beside the word.
 """
 
 from __future__ import annotations
@@ -23,30 +24,31 @@ UNSPECIFIED = Severity("", 0)
 DEBUG = Severity("DEBUG", 5)
 INFO = Severity("INFO", 9)
 WARN = Severity("WARN", 13)
+ERROR = Severity("ERROR", 17)
 
 # One row per severity number, from 1: OpenTelemetry's name, then what else means the same.
 _SPELLINGS = (
-    "TRACE ALL FINEST TRCE",
+    "TRACE ALL FINEST TRCE TRC T VRB SILLY",
     "TRACE2",
     "TRACE3",
     "TRACE4",
-    "DEBUG FINER VERBOSE DBUG",
+    "DEBUG FINER VERBOSE DBUG DBG D V",
     "DEBUG2 FINE",
     "DEBUG3 CONFIG",
-    "DEBUG4",
-    "INFO INFORMATION INFORMATIONAL",
-    "INFO2 NOTICE",
+    "DEBUG4 HTTP",
+    "INFO INFORMATION INFORMATIONAL INF I",
+    "INFO2 NOTICE NTC N SUCCESS",
     "INFO3",
     "INFO4",
-    "WARN WARNING",
+    "WARN WARNING WRN W",
     "WARN2",
     "WARN3",
     "WARN4",
-    "ERROR ERR SEVERE FAIL",
+    "ERROR ERR SEVERE FAIL E EROR EXCEPTION",
     "ERROR2 DPANIC",
     "ERROR3 ALERT PANIC",
     "ERROR4",
-    "FATAL CRITICAL CRIT EMERGENCY EMERG",
+    "FATAL CRITICAL CRIT EMERGENCY EMERG FTL F CRT C",
     "FATAL2",
     "FATAL3",
     "FATAL4",
@@ -56,6 +58,10 @@ NUMBERS: Mapping[str, int] = {
 }
 _KNOWN: Mapping[str, Severity] = {word: Severity(word, NUMBERS[word]) for word in NUMBERS}
 
+_PINO_TRACE, _PINO_END = 10, 70
+_SLOG = re.compile(r"(DEBUG|INFO|WARN|ERROR)([+-][0-9]{1,2})")
+"""Levels of Go's slog between its four: `INFO+2`."""
+
 
 def severity(level: str) -> Severity:
     """Give the severity of a level word; case and surrounding space do not matter.
@@ -63,48 +69,29 @@ def severity(level: str) -> Severity:
     Source: OpenTelemetry, "Logs Data Model", "Field: SeverityNumber" and "Appendix B"; the level
     words of the runtimes' own loggers.
     """
-    return _KNOWN.get(level) or Severity(level, NUMBERS.get(level.strip().upper(), 0))
+    known = _KNOWN.get(level)
+    if known is not None:
+        return known
+    word = level.strip().upper()
+    number = NUMBERS.get(word, 0)
+    if not number and (match := _SLOG.fullmatch(word)):
+        number = min(max(NUMBERS[match[1]] + int(match[2]), 1), len(_SPELLINGS))
+    return Severity(level, number)
 
 
-class TextLine(NamedTuple):
-    """What a runtime's default text format tells; `request_id` "" when it names none."""
+def numeric_severity(level: int) -> Severity:
+    """Give the severity of a number as pino and bunyan write it: 10 is TRACE, 60 is FATAL.
 
-    severity: Severity
-    request_id: str
-
-
-_new = tuple.__new__  # what `TextLine` itself calls, by way of a function of Python's
-_UNKNOWN_LINE = TextLine(UNSPECIFIED, "")
-_TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
-_REQUEST = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
-_PYTHON = re.compile(rf"\[([A-Z]+)\]\t{_TIME}\t({_REQUEST})?\t", re.ASCII)
-_PYTHON_ERROR = re.compile(r"\[([A-Z]+)\] [\w.]+(?::[^\n]*)?\nTraceback \(most recent call last\):")
-# Node names a level and a request; .NET may lack either, and spells levels in four small letters.
-_NODE_OR_DOTNET = re.compile(
-    rf"{_TIME}\t(?:({_REQUEST})|undefined|)\t(?:([A-Z]+|trce|dbug|info|warn|fail|crit)\t)?",
-    re.ASCII,
-)
-_RUBY = re.compile(
-    rf"[A-Z], \[\d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{{6}} +#\d+\] +([A-Z]+) ({_REQUEST})? -- ",
-    re.ASCII,
-)
-
-
-def text_line(text: str) -> TextLine:
-    """Recognise the default text lines of Python, Node, .NET and Ruby by their exact shape.
-
-    Source: AWS's runtime interface clients of Python (awslambdaric, `bootstrap`), Node
-    (`LogPatch`), .NET (DefaultLogMessageFormatter) and Ruby (LogFormatter).
+    Returns:
+        `UNSPECIFIED` for a number that is none of theirs. The text is OpenTelemetry's name.
     """
-    first = text[:1]
-    if first == "[":
-        if match := _PYTHON.match(text):
-            return _new(TextLine, (severity(match[1]), match[2] or ""))
-        if match := _PYTHON_ERROR.match(text):
-            return TextLine(severity(match[1]), "")
-    elif first.isdigit():
-        if match := _NODE_OR_DOTNET.match(text):
-            return _new(TextLine, (severity(match[2] or ""), match[1] or ""))
-    elif text[1:4] == ", [" and (match := _RUBY.match(text)):
-        return TextLine(severity(match[1]), match[2] or "")
-    return _UNKNOWN_LINE
+    if not _PINO_TRACE <= level < _PINO_END:
+        return UNSPECIFIED
+    return otel_severity(1 + (level - _PINO_TRACE) * 4 // 10)
+
+
+def otel_severity(number: int) -> Severity:
+    """Give the severity of one of OpenTelemetry's numbers, `UNSPECIFIED` for any other number."""
+    if not 1 <= number <= len(_SPELLINGS):
+        return UNSPECIFIED
+    return _KNOWN[_SPELLINGS[number - 1].split()[0]]

@@ -1,5 +1,8 @@
 """Shapes of records: which of its keys say what, found once for all records with the same keys.
 
+    LEVEL_KEYS, MESSAGE_KEYS, …   keys of the world's loggers, in the order in which they count
+    find_shape(keys)              the keys that count in records with these keys
+
 A logger writes the same keys in the same order, thousands of times. What follows from keys alone is
 found once for each shape; the values are looked at in each record.
 """
@@ -11,8 +14,31 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-LEVEL_KEYS = ("level", "log_level", "severity", "levelname")
-TIME_KEYS = ("timestamp", "time", "ts")
+LEVEL_KEYS = (
+    *("level", "log_level", "severity", "levelname", "level_name", "log.level", "lvl", "loglevel"),
+    *("logLevel", "LogLevel", "Level", "Severity", "severity_text", "severityText"),
+    *("SeverityText", "@l"),
+)
+NUMBER_KEYS = ("severity_number", "severityNumber", "SeverityNumber")
+"""OpenTelemetry's severity numbers; they count where no level does."""
+
+MESSAGE_KEYS = (
+    *("message", "msg", "@m", "Message", "formattedMessage", "RenderedMessage", "short_message"),
+    *("event", "@mt", "MessageTemplate"),
+)
+TIME_KEYS = (
+    *("timestamp", "time", "ts", "@timestamp", "@t", "Timestamp", "datetime", "timeMillis"),
+)
+ERROR_KEYS = (
+    *("errorType", "errorMessage", "exception.type", "exception.stacktrace", "exception_name"),
+    *("stack_trace", "error.stack_trace", "@x"),
+)
+"""Text under one of them is an error, also where no level says so."""
+
+ERROR_OBJECT_KEYS = ("err", "error", "exception", "thrown", "throwable")
+"""Objects that describe an error by one of `ERROR_PARTS`."""
+
+ERROR_PARTS = frozenset({"stack", "stacktrace", "stackTrace", "type", "name", "message", "class"})
 OWN_REQUEST_KEYS = (
     "function_request_id",
     "AWSRequestId",
@@ -29,22 +55,33 @@ NESTING_KEYS = ("span", "spans", "mdc", "contextMap")
 """Objects in which loggers nest the request id: spans of Rust's tracing, contexts of Logback and
 Log4j."""
 
-TRACE_KEYS = ("trace_id", "xray_trace_id", "traceId")
+TRACE_KEYS = (
+    *("trace_id", "xray_trace_id", "traceId", "traceID", "TraceId", "trace.id", "otelTraceID"),
+    *("@tr", "xrayTraceId", "xRayTraceId", "XRayTraceId"),
+)
+SPAN_KEYS = ("span_id", "spanId", "spanID", "SpanId", "span.id", "otelSpanID", "@sp")
+FLAG_KEYS = ("trace_flags", "traceFlags", "TraceFlags")
 MOST_SHAPES = 256
 """Shapes remembered at most; a logger that puts ids into keys has as many shapes as records."""
 
 # An error's parts, a span beside a trace, and keys that are ours: told by more than one key.
 _INVOLVED = frozenset(
     {
-        "errorType",
-        "errorMessage",
-        "span_id",
-        "trace_flags",
         "type",
         "faas.invocation_id",
+        "log",
+        "@t",
+        "errorType",
+        "errorMessage",
+        *NUMBER_KEYS,
+        *SPAN_KEYS,
+        *FLAG_KEYS,
         *NESTING_KEYS,
     }
 )
+
+
+_ERRORS = frozenset({*ERROR_KEYS, *ERROR_OBJECT_KEYS})
 
 
 class Shape(NamedTuple):
@@ -65,11 +102,15 @@ def find_shape(keys: Sequence[str]) -> Shape | None:
     present = set(keys)
     if "message" not in present or not present.isdisjoint(_INVOLVED):
         return None
+    if present.isdisjoint(LEVEL_KEYS) and not present.isdisjoint(_ERRORS):
+        return None
     kinds = (LEVEL_KEYS, TIME_KEYS, REQUEST_KEYS, TRACE_KEYS)
     found = [[key for key in kind if key in present] for kind in kinds]
     requests = found[kinds.index(REQUEST_KEYS)]
     if len(requests) > 1 and requests[0] not in OWN_REQUEST_KEYS:
         return None  # the values decide which of several ids is that of the invocation
+    if len(found[kinds.index(TIME_KEYS)]) > 1:
+        return None  # the values decide which of several times is that of the record
     return Shape(*(keys[0] if keys else "" for keys in found))
 
 

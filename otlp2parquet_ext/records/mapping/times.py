@@ -18,6 +18,7 @@ buffer are seconds behind; an order's, a device's or a replayed event's time is 
 LATEST_US = 9_214_646_400 * SECOND_US
 """2262-01-01: beyond it OTLP's nanoseconds do not fit 64 bits."""
 
+_LATEST_NS = LATEST_US * 1_000
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
 _TIME = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:[.,:](\d{1,6})\d*)?"
@@ -59,6 +60,24 @@ def parse_time(text: str) -> int | None:
 def is_near(time_us: int, event_us: int, near_us: int) -> bool:
     """Tell whether a time that a record names is so close to its event's that it may be its own."""
     return -near_us <= time_us - event_us <= near_us
+
+
+def epoch_near(value: float, event_us: int, near_us: int) -> tuple[int, bool] | None:
+    """Read a number as seconds, milliseconds, microseconds or nanoseconds since 1970.
+
+    Returns:
+        Unix microseconds, and whether they are whole seconds; None when no unit gives a time near
+        the event's. No two units do.
+    """
+    if not 0 < value < _LATEST_NS:
+        return None
+    whole = isinstance(value, int) or value.is_integer()
+    for unit_us in (SECOND_US, 1_000, 1):
+        time_us = int(value) * unit_us if whole else round(value * unit_us)
+        if is_near(time_us, event_us, near_us):
+            return time_us, whole and unit_us == SECOND_US
+    time_us = int(value) // 1_000
+    return (time_us, False) if is_near(time_us, event_us, near_us) else None
 
 
 def has_fraction(text: str) -> bool:
