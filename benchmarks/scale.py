@@ -26,9 +26,9 @@ from typing import TYPE_CHECKING, Any
 from scale_parts import figures, fleet, growth, lakes, page
 from scale_parts.plan import Plan
 
-from otlp2parquet_ext.flush.flusher import now_ms
 from otlp2parquet_ext.functions.committer.opening import open_place
 from otlp2parquet_ext.functions.committer.work import commit_waiting
+from otlp2parquet_ext.lake.iceberg.commit.handle import now_ms
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

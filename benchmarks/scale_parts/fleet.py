@@ -16,14 +16,16 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from otlp2parquet_ext.common.hold_limits import steady_ms
 from otlp2parquet_ext.common.settings.settings import load
 from otlp2parquet_ext.extension.context import context_note
-from otlp2parquet_ext.flush.flusher import Flusher, now_ms
+from otlp2parquet_ext.flush.flusher import Flusher
 from otlp2parquet_ext.flush.pipeline import FlushPipeline
 from otlp2parquet_ext.flush.policy import FlushReason
 from otlp2parquet_ext.functions.committer.care import care
 from otlp2parquet_ext.functions.committer.opening import THREADS, open_place
 from otlp2parquet_ext.functions.committer.work import commit_waiting
+from otlp2parquet_ext.lake.iceberg.commit.handle import now_ms
 from otlp2parquet_ext.records.telemetry.values import EnvironmentContext
 from otlp2parquet_ext.spool import Spool
 from scale_parts import lakes
@@ -119,7 +121,7 @@ async def _write(plan: Plan, home: Home, who: str, number: int) -> None:
             log.write(f"{delivery} {time.time_ns() // 1_000_000}\n")
             log.flush()
             await asyncio.sleep(plan.flush_ms / 1_000 * random.uniform(0.8, 1.2))
-    await batches.flush_all(FlushReason.SHUTDOWN, now_ms() + SHUTDOWN_MS)
+    await batches.flush_all(FlushReason.SHUTDOWN, steady_ms() + SHUTDOWN_MS)
 
 
 def _deliveries(home: Home, who: str) -> list[int]:
