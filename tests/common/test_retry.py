@@ -13,7 +13,6 @@ ROOT = Path(__file__).parents[2] / "otlp2parquet_ext"
 OWNER = "common/retry.py"
 RANDOM = {
     "lake/iceberg/upkeep/cleaning.py": "takes some of the notes at random",
-    "functions/ingest/store.py": "its jitter",
     "tools/local/sample/app.py": "pretends to work",
 }
 """Modules that use `random`, and what for."""

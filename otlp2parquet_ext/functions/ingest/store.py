@@ -10,12 +10,11 @@ others. Others being faster, or a catalog in trouble, makes it leave commits alo
 
 from __future__ import annotations
 
-import random
 from typing import TYPE_CHECKING
 
 from otlp2parquet_ext.common.hold_limits import steady_ms
 from otlp2parquet_ext.common.log import log, quote
-from otlp2parquet_ext.common.retry import FIRST_RETRY_MS, Retry
+from otlp2parquet_ext.common.retry import FIRST_RETRY_MS, Retry, jitter_ms
 from otlp2parquet_ext.common.steady_deadline import SteadyDeadline
 from otlp2parquet_ext.lake.destinations.choose import choose
 from otlp2parquet_ext.lake.destinations.destination import BusyError, Destination, DestinationError
@@ -86,8 +85,7 @@ class Store:
         try:
             destination.commit(deadline.unix_ms(COMMIT_LIMIT_MS))
         except BusyError:
-            jitter_ms = random.randrange(FIRST_RETRY_MS)  # noqa: S311 - no secret
-            self._retry.postponed(steady_ms(), jitter_ms)
+            self._retry.postponed(steady_ms(), jitter_ms(FIRST_RETRY_MS))
             return False
         except Exception as error:  # noqa: BLE001 - a bug of ours may not undo what is stored
             if not self._retry.failures:
