@@ -155,7 +155,12 @@ class ObjectReader:
                 del rest[key]
                 return request_id
         # What is nested stays where it is.
-m        return None
+        for inner in _nested(values):
+            for key in REQUEST_KEYS:
+                request_id = inner.get(key)
+                if isinstance(request_id, str) and self._counts(key, request_id):
+                    return request_id
+        return None
 
     def _counts(self, key: str, request_id: str) -> bool:
         return bool(request_id) and (key in OWN_REQUEST_KEYS or self._is_invocation(request_id))
