@@ -1,4 +1,4 @@
-"""What the tests of the committer share: places to commit to, and environments that store there."""
+"""Shared code of the committer's tests: places to commit to, and environments that store there."""
 
 from __future__ import annotations
 

@@ -136,7 +136,7 @@ def write(plan: Plan, number: int) -> None:
 
 
 def commit(plan: Plan, end: Path) -> None:
-    """Be a committer: take what there is, take care of the table, until told to stop."""
+    """Act as a committer: commit the inbox and take care of the table, until the sign to stop."""
     place = open_place(plan.environ)
     merge.FEWEST_SMALL = LEAST_MERGED
     while True:
@@ -179,7 +179,7 @@ def live(plan: Plan, role: str, number: int, *, mortal: bool) -> int:
 
 
 def run(plan: Plan) -> dict[str, Any]:
-    """Let all of them live until everything is written and committed."""
+    """Run all of them until everything is written and committed."""
     random.seed(plan.seed)
     started_s = time.monotonic()
     deaths: dict[tuple[str, int], int] = {}

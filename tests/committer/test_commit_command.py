@@ -1,4 +1,4 @@
-"""The committer by hand: it says what it did, and what is left to do."""
+"""The committer as a command: it reports its work, and the rest of the inbox."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def lake(tmp_path: Path) -> Place:
 def test_what_waited_is_committed_and_told_of(
     lake: Place, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Files, rows, snapshots, seconds; nothing is drawn where there is no terminal."""
+    """It prints files, rows, snapshots and seconds, without progress if there is no terminal."""
     store(lake, "a", "b", "c")
     assert main(["commit", lake.url, "--per-snapshot", "2"]) == 0
     out, err = capsys.readouterr()
@@ -40,14 +40,14 @@ def test_what_waited_is_committed_and_told_of(
 
 @pytest.mark.parametrize(("options", "left"), [(["--limit", "2"], 1), (["--until-empty"], 0)])
 def test_how_much_is_committed_can_be_said(lake: Place, options: list[str], left: int) -> None:
-    """A careful first step; or everything, whatever arrives in the meantime."""
+    """Options select a careful first step, or everything, even files that arrive meanwhile."""
     store(lake, "a", "b", "c")
     assert main(["commit", lake.url, *options]) == 0
     assert len(lake.inbox()) == left
 
 
 def test_what_was_set_aside_is_told_of(lake: Place, capsys: pytest.CaptureFixture[str]) -> None:
-    """A descriptor of the year 1970 whose file is gone."""
+    """A descriptor of the year 1970 has lost its file."""
     lake.objects.write(
         "inbox/0000000000001-x.json",
         b'{"name":"x","path":"/nowhere","day":1,"rows":1,"size_bytes":1,"stored_ms":1}',
@@ -69,7 +69,7 @@ def test_a_problem_is_told_of_and_is_the_exit_status(
 
 
 def test_a_dry_run_changes_nothing(lake: Place, capsys: pytest.CaptureFixture[str]) -> None:
-    """It counts, and says what the care would do."""
+    """It counts, and prints the plan of the care."""
     store(lake, "a", "b")
     before = lake.objects.names()
     assert main(["commit", lake.url, "--dry-run", "--maintain", "--sweep"]) == 0
@@ -103,7 +103,7 @@ def test_the_care_of_the_table_is_told_of(lake: Place, capsys: pytest.CaptureFix
 def test_care_that_fails_is_the_exit_status(
     lake: Place, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What was committed is told of all the same."""
+    """The committed files are still reported."""
     store(lake, "a")
     assert main(["commit", lake.url]) == 0
     (listing,) = lake.objects.names("metadata/snap-")

@@ -54,12 +54,12 @@ def commit(lake: Place, *names: str) -> None:
 
 
 def manifests(lake: Place) -> list[str]:
-    """List the manifests that lie there."""
+    """List the existing manifests."""
     return [name for name in lake.objects.names("metadata/") if name.endswith("-m0.avro")]
 
 
 def test_a_table_is_merged_cleaned_and_swept_wherever_it_lies(lake: Place) -> None:
-    """Nothing but what is needed is left, and everything is read."""
+    """Only files in use stay, and all rows are read."""
     names = [f"{number:02}" for number in range(FEW)]
     commit(lake, *names)
     first = care(committer(lake), soon(), grace_ms=0)
@@ -84,7 +84,7 @@ def test_a_table_is_merged_cleaned_and_swept_wherever_it_lies(lake: Place) -> No
 
 
 def test_a_table_bucket_is_merged_and_else_left_to_itself(s3_tables: Place) -> None:
-    """It holds nothing but the table, no note of ours either, and removes what is not used."""
+    """It may contain only the table, not our notes, and it removes unused files itself."""
     lake = places.s3_tables(s3_tables)
     names = [f"{number:02}" for number in range(FEW)]
     commit(lake, *names)
@@ -109,7 +109,7 @@ def test_care_without_time_does_nothing(tmp_path: Path) -> None:
 
 
 def test_one_part_that_fails_keeps_no_other_from_its_work(tmp_path: Path) -> None:
-    """The cleaning cannot read an old list; the merge and the rest of the day go on."""
+    """The cleaning cannot read an old list, but merge and sweep run."""
     lake = sqlite(tmp_path)
     commit(lake, *(f"{number:02}" for number in range(FEW)))
     old = Home(tmp_path).metadata()["snapshots"][0]["manifest-list"]
@@ -201,7 +201,7 @@ def test_a_bucket_is_walked_as_a_disk_is(moto: str) -> None:
 
 
 class Servers:
-    """What `LAKES` asks a test's request for."""
+    """The servers that `LAKES` needs from a test's request."""
 
     def __init__(self, moto: str) -> None:
         self._moto = moto

@@ -1,4 +1,4 @@
-"""Somebody sets the wall clock while the committer works: the time it has stays the same."""
+"""The wall clock is set while the committer works, and its remaining time does not change."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_each_table_gets_what_is_left_though_the_clock_was_set(
 def test_the_inbox_is_read_though_the_clock_was_set(
     ahead_s: float, lake: Place, wall: Wall, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its second entry is there, though the clock says that the deadline has passed."""
+    """Its second entry is read, although the wall clock is beyond the deadline."""
     inbox, really = committer(lake).inbox, Inbox._look_at
 
     def look_at(self: Inbox, entry: str) -> object:

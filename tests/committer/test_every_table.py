@@ -74,7 +74,7 @@ def test_what_waits_for_any_table_is_committed(lake: Place) -> None:
 
 
 def test_a_table_nothing_waits_for_is_not_created(lake: Place) -> None:
-    """To look for its inbox would be reason enough, where that lies in the table."""
+    """If the inbox is in the table's location, reading it must not create the table."""
     leave(lake, "traces")
     assert together(commit_all(open_places(lake.variables), soon())).files == 1
     assert there(lake).items() >= {("traces", 4)}
@@ -103,7 +103,7 @@ def test_a_limit_is_of_all_tables_together(disk: Place) -> None:
 
 
 def test_a_table_that_cannot_be_committed_to_keeps_no_other_waiting(disk: Place) -> None:
-    """What is wrong with it is told; its files stay where they are."""
+    """A line has the reason, and its files stay in its inbox."""
     leave(disk, "logs", "traces")
     assert isinstance(disk.objects, places.Folder)
     (disk.objects.root / "metadata").write_text("a file where the folder should be")
@@ -116,7 +116,7 @@ def test_a_table_that_cannot_be_committed_to_keeps_no_other_waiting(disk: Place)
 
 
 def test_messages_of_a_table_come_back_while_its_files_wait(disk: Place) -> None:
-    """And no others: a queue tells of all inboxes."""
+    """Messages of other tables do not: one queue serves all inboxes."""
     leave(disk, "logs", letter="a")
     leave(disk, "traces", letter="b")
     keys = [f"otel/logs/{disk.inbox()[0]}", f"otel/traces/{disk.table('traces').inbox()[0]}"]
@@ -142,7 +142,7 @@ def test_care_is_taken_of_the_tables_that_are_there(disk: Place) -> None:
 
 
 def test_rows_of_any_table_that_lost_their_descriptor_come_back(disk: Place) -> None:
-    """The sweep knows each table's columns, lists among them."""
+    """The sweep knows each table's columns, including lists."""
     leave(disk, "traces", letter="a")
     committer = open_places(disk.variables)
     commit_all(committer, soon())
@@ -168,7 +168,7 @@ def test_the_command_tells_of_each_table(disk: Place, capsys: pytest.CaptureFixt
 
 
 def test_an_event_has_the_tables_looked_at_that_it_names_and_a_schedule_all(disk: Place) -> None:
-    """A table of logs is nearly always there, and always looked at."""
+    """The table of logs nearly always exists, so it is always read."""
     leave(disk, "logs", "traces", "metrics_sum")
     committer = open_places(disk.variables)
     (waiting,) = disk.table("traces").inbox()

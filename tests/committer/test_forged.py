@@ -1,4 +1,4 @@
-"""Whatever lies in the inbox: what is true is committed once, the rest is set aside."""
+"""True entries of the inbox are committed once, and false ones are set aside."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def disk(tmp_path: Path) -> Place:
 
 
 def described(place: Place, body: str) -> DataFile:
-    """Return what an environment says of the file of a batch."""
+    """Return the descriptor that an environment writes for the file of a batch."""
     (entry,) = (e for e in place.inbox() if body in e)
     return msgspec.json.decode(place.waiting.read(entry), type=DataFile)
 
@@ -61,7 +61,7 @@ def waiting(place: Place) -> list[str]:
 
 
 def put(place: Place, file: DataFile, **more: object) -> str:
-    """Put a descriptor into the inbox, named after what it says."""
+    """Put a descriptor into the inbox, with the name that fits its contents."""
     fields = msgspec.to_builtins(file) | more
     entry = f"inbox/{file.stored_ms:013}-{file.name}.json"
     place.waiting.write(entry, msgspec.json.encode(fields))
@@ -75,7 +75,7 @@ def reasons(place: Place, folder: str = "rejected") -> list[str]:
 
 
 def forged(file: DataFile, **changes: object) -> DataFile:
-    """Return a descriptor that says something else, under the name of its own."""
+    """Return a descriptor with other contents, under the name that fits them."""
     return msgspec.structs.replace(file, **changes)
 
 
@@ -119,7 +119,7 @@ PATHS = [
 def test_a_file_under_another_name_or_elsewhere_is_not_committed(
     kind: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    """A scan of it would fail, or read what the table's owner may and nobody else."""
+    """A scan of it would fail, or read files that only the table's owner may read."""
     lake = ALL_LAKES[kind](tmp_path, request)
     store(lake, "fine")
     file = described(lake, "fine")
@@ -189,7 +189,10 @@ CLAIMS: list[tuple[dict[str, object], str]] = [
 def test_what_is_not_true_of_a_file_is_set_aside_with_its_reason(
     disk: Place, changes: dict[str, object], reason: str
 ) -> None:
-    """The file stays: the sweep describes it anew. Fresh as it is, it was committed unseen."""
+    """The file stays, and the sweep describes it again.
+
+    Fresh files used to be committed unchecked.
+    """
     store(disk, "edited", "fine")
     file = described(disk, "edited")
     put(disk, file, **changes)
@@ -252,7 +255,7 @@ def test_what_a_newer_version_adds_is_passed_over(disk: Place) -> None:
 
 
 def rewritten(place: Place, body: str, data: bytes) -> None:
-    """Replace the file of a batch, and what is said of its length."""
+    """Replace the file of a batch, and the length in its descriptor."""
     file = described(place, body)
     path = f"data/{file.path.partition('/data/')[2]}"
     place.objects.write(path, data)
@@ -260,7 +263,7 @@ def rewritten(place: Place, body: str, data: bytes) -> None:
 
 
 def parquet(table: pa.Table, **options: Any) -> bytes:
-    """Return a file as somebody else writes it."""
+    """Return a file that another program writes."""
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, **{"store_schema": False, **options})
     return bytes(sink.getvalue())
@@ -324,7 +327,7 @@ def test_a_file_that_is_not_ours_is_not_committed(disk: Place, kind: str) -> Non
 
 
 def test_a_file_that_is_gone_is_missing_at_once(disk: Place) -> None:
-    """For ten minutes nobody looked; moved back when its file is back, it is committed."""
+    """There is no grace of ten minutes. Moved back with its file, the entry is committed."""
     store(disk, "gone", "fine")
     (path,) = (name for name in disk.objects.names("data/") if "gone" in name)
     data = disk.objects.read(path)
@@ -340,7 +343,7 @@ def test_a_file_that_is_gone_is_missing_at_once(disk: Place) -> None:
 
 @pytest.mark.parametrize("what", ["file", "folder", "entry", "pipe", "device folder"])
 def test_nothing_is_read_through_a_link(disk: Place, tmp_path: Path, what: str) -> None:
-    """Who may write into the lake's folder would have the committer read what only that may."""
+    """Otherwise a writer in the lake's folder could make the committer read foreign files."""
     store(disk, "evil", "fine")
     assert isinstance(disk.objects, Folder)
     root = disk.objects.root
@@ -374,7 +377,7 @@ def test_nothing_is_read_through_a_link(disk: Place, tmp_path: Path, what: str) 
 
 
 def test_a_file_that_cannot_be_read_stays_and_the_others_are_committed(disk: Place) -> None:
-    """Encrypted with somebody's own key, for example: nobody knows whether it is true."""
+    """It may be encrypted with another key, so nobody knows whether it is true."""
     store(disk, "evil", "fine")
     assert isinstance(disk.objects, Folder)
     (path,) = (disk.objects.root / n for n in disk.objects.names("data/") if "evil" in n)
@@ -461,7 +464,7 @@ def test_the_command_says_in_its_status_that_something_was_set_aside(
 
 
 def test_a_foreign_table_in_fields_does_not_end_every_commit(disk: Place) -> None:
-    """The file was to be written anew, from a place where none may lie."""
+    """The file would have to be rewritten, and its place is not allowed."""
     store(disk, "fine")
     file = described(disk, "fine")
     put(disk, forged(elsewhere("s3://somebody-else/x.parquet")(file), fields="0123456789ab"))
@@ -469,7 +472,7 @@ def test_a_foreign_table_in_fields_does_not_end_every_commit(disk: Place) -> Non
 
 
 def test_looking_costs_one_request_a_file(moto: str) -> None:
-    """Of each file its end; that tells whether it is there, how long it is, and what it holds."""
+    """The request reads the end of the file, and shows its existence, length and contents."""
     place = glue(moto)
     store(place, *(f"{number:02}" for number in range(10)))
     with counting_proxy.running(moto) as proxy:

@@ -1,4 +1,4 @@
-"""The Lambda function: all that waits is committed; Lambda hears which messages are not done."""
+"""The Lambda function: it commits all waiting files, and returns the unfinished messages."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_late_and_repeated_messages_are_done_already(lake: Place) -> None:
 
 
 def test_foreign_messages_do_not_come_back(lake: Place, capfd: pytest.CaptureFixture[str]) -> None:
-    """Trying again would not help; they are told of once."""
+    """Another try would not help, so they are logged once."""
     store(lake, "a")
     event = sqs_event(["no JSON", {"order": 7}, s3_event(*keys(lake)), s3_event("else/x.json")])
     assert ask(lake, event) == {"batchItemFailures": []}
@@ -71,7 +71,7 @@ def test_without_time_the_messages_come_back(lake: Place) -> None:
 
 
 def break_catalog(lake: Place) -> Path:
-    """Make the catalog unusable; return where it lies."""
+    """Make the catalog unusable; return its path."""
     assert isinstance(lake.objects, Folder)
     catalog = lake.objects.root.parents[2] / "catalog.db"
     catalog.write_bytes(b"no database at all, but long enough to be one" * 100)
@@ -81,7 +81,7 @@ def break_catalog(lake: Place) -> Path:
 def test_when_the_table_cannot_be_committed_to_the_messages_come_back(
     lake: Place, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """And all is well when the cause is gone."""
+    """When the cause is gone, they succeed."""
     store(lake, "a", "b")
     catalog = break_catalog(lake)
     event = sqs_event([s3_event(key) for key in keys(lake)])
@@ -95,7 +95,7 @@ def test_when_the_table_cannot_be_committed_to_the_messages_come_back(
 
 @pytest.mark.parametrize("make", [s3_event, eventbridge_event])
 def test_an_event_without_a_queue_fails_as_a_whole(lake: Place, make: Any) -> None:
-    """Lambda asks again; an event about a descriptor that is gone already is fine."""
+    """Lambda repeats it. An event about a descriptor that was committed before succeeds."""
     store(lake, "a")
     event = make(keys(lake)[0])
     catalog = break_catalog(lake)
@@ -107,7 +107,7 @@ def test_an_event_without_a_queue_fails_as_a_whole(lake: Place, make: Any) -> No
 
 
 def test_a_schedule_takes_the_whole_inbox_and_fails_if_it_cannot(lake: Place) -> None:
-    """Whatever was stored before there were any events."""
+    """It also finds files that were stored before there were events."""
     store(lake, "a", "b")
     with pytest.raises(CommitterError, match="there was no time for more"):
         ask(lake, SCHEDULE, 500)
@@ -124,7 +124,7 @@ def fill(lake: Place) -> None:
 
 @pytest.mark.parametrize("maintain", ["on", "off"])
 def test_time_that_is_left_goes_into_the_care_of_the_table(lake: Place, maintain: str) -> None:
-    """Unless the settings say otherwise."""
+    """Settings can switch this off."""
     wanted = Place(lake.kind, lake.url, lake.objects, {"OTLP2PARQUET_MAINTAIN": maintain})
     fill(wanted)
     snapshots = lake.objects.names("metadata/snap-")
@@ -179,7 +179,7 @@ def test_the_function_reads_its_settings_once_and_keeps_within_lambdas_time(
 
 
 def test_a_locked_catalog_is_waited_for_no_longer_than_there_is_time(lake: Place) -> None:
-    """Lambda would end us without an answer, and every message would come back."""
+    """Otherwise Lambda would end the function without an answer, and every message would return."""
     store(lake, "a")
     ask(lake, {})
     store(lake, "b")

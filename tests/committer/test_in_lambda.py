@@ -47,7 +47,7 @@ def answers(outcome: Outcome) -> list[Any]:
 
 
 class Queue:
-    """A queue that a bucket tells of new descriptors."""
+    """A queue that gets a bucket's events about new descriptors."""
 
     def __init__(self, endpoint: str, bucket: Bucket) -> None:
         named = {"region_name": AWS["AWS_REGION"], "endpoint_url": endpoint}

@@ -1,4 +1,4 @@
-"""Exactly once under kill -9: whoever dies where, every row is there, and none of them twice."""
+"""Exactly once under kill -9: after deaths at any step every row is there, and none twice."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_32_killed_writers_and_3_racing_committers_leave_every_row_exactly_once(
 def test_so_do_fewer_of_them_on_servers(
     kind: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    """Every request may be the last one, and its answer may never be heard."""
+    """Each request may be the last one, with a lost answer."""
     lake = ALL_LAKES[kind](tmp_path, request)
     plan = Plan(
         lake.variables,

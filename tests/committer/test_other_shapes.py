@@ -61,7 +61,7 @@ def spoil(place: Place, path: tuple[str | int, ...], value: Any) -> None:
 
 
 class Written:
-    """A table with two snapshots, and a file that waits; `anew` makes it as it was."""
+    """A table with two snapshots, and a waiting file; `anew` restores its first state."""
 
     def __init__(self, folder: Path) -> None:
         self.place, self._folder = sqlite(folder), folder
@@ -93,7 +93,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Written:
 def test_metadata_of_another_shape_is_one_kind_of_problem(
     written: Written, data: st.DataObject
 ) -> None:
-    """Committed, or kept where it was and said: nothing is raised, by a commit or by the care."""
+    """It is committed, or kept and logged. Neither commit nor care raises another error."""
     place = written.anew()
     spoil(
         place, data.draw(st.sampled_from(written.paths)), deepcopy(data.draw(st.sampled_from(JUNK)))
@@ -107,7 +107,7 @@ def test_metadata_of_another_shape_is_one_kind_of_problem(
 
 
 def test_a_table_that_cannot_be_understood_keeps_no_other_from_its_commits(tmp_path: Path) -> None:
-    """Its files wait; those of the others are committed, whatever its turn."""
+    """Its files wait, and those of the others are committed, in any order."""
     place = sqlite(tmp_path)
     store(place, "a")
     commit_waiting(committer(place), soon())

@@ -1,4 +1,4 @@
-"""The sweep deletes no file anybody may need, and brings back rows nobody has seen."""
+"""The sweep deletes no file in use, and brings back rows that were never visible."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def home(lake: Place) -> Home:
 
 
 def run(lake: Place, options: Options = OLD, within_ms: int = 20_000, **environ: str) -> Swept:
-    """Sweep; every file counts as old, unless said otherwise."""
+    """Sweep; every file counts as old, unless the test says otherwise."""
     place = committer(lake, **environ)
     table = place.open_table()
     assert isinstance(table, LeanTable)
@@ -95,7 +95,7 @@ WASTE = [
 
 
 def test_metadata_of_attempts_that_died_is_deleted(lake: Place) -> None:
-    """Manifests, lists and metadata in which nobody was ever interested; unfinished files."""
+    """These are manifests, lists and metadata without a reference, and unfinished files."""
     before = lake.objects.names()
     for name in WASTE:
         lake.objects.write(name, b"waste")
@@ -121,7 +121,7 @@ def test_young_files_are_left_alone(lake: Place) -> None:
 
 
 def test_metadata_of_unknown_names_is_told_of_and_left(lake: Place) -> None:
-    """A hint of another catalog, a statistics file, somebody's note."""
+    """It may be a hint of another catalog, a statistics file, or a user's note."""
     names = ["metadata/note.txt", "metadata/sub/x-m0.avro", "metadata/version-hint.text"]
     for name in names:
         lake.objects.write(name, b"x")
@@ -132,7 +132,7 @@ def test_metadata_of_unknown_names_is_told_of_and_left(lake: Place) -> None:
 
 
 def test_files_elsewhere_in_the_location_are_not_looked_at(lake: Place) -> None:
-    """Other tables may lie below it, and other people's files."""
+    """Other tables, and files of users, may be below it."""
     other = [f"other/metadata/snap-1-1-{UUID}.avro", "inbox/note.txt", "care/x.json"]
     for name in other:
         lake.objects.write(name, b"x")
@@ -161,7 +161,7 @@ def test_rows_whose_environment_died_before_the_descriptor_are_brought_back(lake
 
 
 def test_an_adopted_file_is_described_as_its_environment_would_have(lake: Place) -> None:
-    """Byte for byte: whoever puts its descriptor later finds it there."""
+    """The bytes are equal, so a late descriptor of the environment changes nothing."""
     store(lake, "x")
     (entry,) = lake.inbox()
     described = lake.objects.read(entry)
@@ -186,7 +186,7 @@ def test_rows_of_a_table_somebody_deleted_from_are_left(lake: Place) -> None:
 
 
 def test_files_of_a_table_that_was_here_before_are_left(lake: Place) -> None:
-    """Dropped and created anew in the same place: its rows do not come back from the dead."""
+    """It was dropped and created again in the same place, and its old rows must not return."""
     home(lake).catalog().drop_table(("otel", "logs"))
     time.sleep(0.005)  # the clock of files is in milliseconds
     store(lake, "new")
@@ -197,7 +197,7 @@ def test_files_of_a_table_that_was_here_before_are_left(lake: Place) -> None:
 
 
 def test_strays_are_deleted_only_when_that_is_asked_for(lake: Place) -> None:
-    """Somebody who knows that they are of no use."""
+    """Only a user can know that they are useless."""
     home(lake).table().delete("Body = 'b'")
     for name in range(SNAPSHOTS_KEPT + 2):
         store(lake, f"n{name:02}")
@@ -215,7 +215,7 @@ def damage_footer(data: bytes) -> bytes:
 
 @pytest.mark.parametrize("edit", [damage_footer, lambda _: b"PAR1", lambda _: b"\0" * 10_000])
 def test_a_file_that_is_not_whole_is_left(lake: Place, edit: Callable[[bytes], bytes]) -> None:
-    """Nobody could read it; a person may."""
+    """No reader can use it, but a person may repair it."""
     file = lost(lake, "x")
     lake.objects.write(file, edit(lake.objects.read(file)))
     swept = run(lake)
@@ -223,7 +223,7 @@ def test_a_file_that_is_not_whole_is_left(lake: Place, edit: Callable[[bytes], b
 
 
 def test_a_file_in_the_folder_of_another_day_is_left(lake: Place) -> None:
-    """It would be pruned where its rows are looked for."""
+    """Queries for its rows would skip this folder."""
     file = lost(lake, "x")
     data = lake.objects.read(file)
     lake.objects.remove(file)
@@ -258,7 +258,7 @@ def test_files_of_older_snapshots_are_referred_to(lake: Place) -> None:
 
 
 def test_a_file_that_is_in_the_table_written_anew_is_waste(tmp_path: Path) -> None:
-    """Adopted under its old name, when nobody remembers that, its rows would be there twice."""
+    """If it were adopted under its old name, its rows would be there twice."""
     lake = table_of_others(tmp_path, StringType())
     store(lake, "a")
     commit(lake)
@@ -270,7 +270,7 @@ def test_a_file_that_is_in_the_table_written_anew_is_waste(tmp_path: Path) -> No
 
 
 def test_a_lost_file_is_brought_back_into_a_table_of_others(tmp_path: Path) -> None:
-    """It is written anew for that table, as any other."""
+    """It is rewritten for that table, like any other file."""
     lake = table_of_others(tmp_path, StringType())
     lost(lake, "x")
     assert run(lake).adopted == 1
@@ -280,7 +280,7 @@ def test_a_lost_file_is_brought_back_into_a_table_of_others(tmp_path: Path) -> N
 
 
 def test_a_file_whose_rows_lie_beside_the_table_is_not_brought_back(tmp_path: Path) -> None:
-    """No table of these types takes it: it would come and go for ever."""
+    """The table cannot take its types, so it would be adopted and set aside for ever."""
     lake = table_of_others(tmp_path, BooleanType())
     store(lake, "a")
     commit(lake)
@@ -292,7 +292,7 @@ def test_a_file_whose_rows_lie_beside_the_table_is_not_brought_back(tmp_path: Pa
 
 
 def test_a_sweep_is_bounded_and_goes_on_where_it_stopped(lake: Place) -> None:
-    """A page at a time; a run that is killed repeats no more than its last page."""
+    """It works page by page, and after a kill repeats at most one page."""
     for name in WASTE:
         lake.objects.write(name, b"waste")
     small = Options(older_than_ms=0, files_per_page=4)
@@ -326,7 +326,7 @@ def test_the_next_sweep_begins_when_it_is_time(lake: Place) -> None:
 
 
 def test_a_dry_run_changes_nothing_and_says_what_would_be(lake: Place) -> None:
-    """Nor does it move the position of the real one."""
+    """It does not move the position of the real sweep either."""
     for name in WASTE:
         lake.objects.write(name, b"waste")
     lost(lake, "x")
@@ -396,7 +396,7 @@ def test_without_a_table_there_is_nothing_to_sweep(tmp_path: Path) -> None:
 
 
 def test_statistics_files_and_old_metadata_are_referred_to(lake: Place) -> None:
-    """Whatever the table's metadata names is the table's."""
+    """All files that the table's metadata names belong to the table."""
     metadata = home(lake).metadata()
     head = metadata["current-snapshot-id"]
     stats = str(Path(metadata["location"]) / "metadata" / "x.stats")

@@ -1,4 +1,4 @@
-"""Whatever wakes the committer is understood, or passed over; nothing an event holds breaks it."""
+"""Any event that invokes the committer is understood or ignored, and none breaks it."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_an_event_tells_which_object_was_created(event: object) -> None:
     "inner", [s3_event, lambda key: sns_envelope(s3_event(key)), eventbridge_event]
 )
 def test_each_message_of_a_queue_tells_of_its_objects(inner: Callable[[str], object]) -> None:
-    """Whoever put them into the queue."""
+    """Any service may have put them into the queue."""
     wake = read_event(sqs_event([inner(KEY), inner("inbox/other.json")]))
     assert wake.messages == {"m0": {NAME}, "m1": {"other.json"}}
     assert (wake.queued, wake.foreign, wake.names) == (True, 0, frozenset())
@@ -55,7 +55,7 @@ def test_a_message_may_tell_of_several_objects() -> None:
 
 
 def test_the_folder_of_an_inbox_has_the_name_of_its_table() -> None:
-    """What lies elsewhere tells of no table."""
+    """Objects elsewhere name no table."""
     keys = ("a/otel/traces/inbox/x.json", "logs/inbox/y.json", "inbox/z.json", "a/b/c.json", "")
     assert read_event(s3_event(*keys)).tables == {"traces", "logs"}
     assert read_event(sqs_event([s3_event(key) for key in keys])).tables == {"traces", "logs"}
@@ -72,7 +72,7 @@ def test_keys_are_unquoted_as_s3_quotes_them() -> None:
     "event", [SCHEDULE, {}, None, [], "text", 7, {"Records": []}, {"Records": None}, S3_TEST_EVENT]
 )
 def test_any_other_event_wakes_us_all_the_same(event: object) -> None:
-    """A schedule, a test from the console, a payload of somebody's own."""
+    """It may be a schedule, a test from the console, or a user's own payload."""
     assert read_event(event) == Wake({}, frozenset(), queued=False, foreign=0)
 
 
@@ -94,7 +94,7 @@ FOREIGN = [
 
 
 def test_messages_that_tell_of_no_object_are_counted_and_passed_over() -> None:
-    """Somebody's own, half of one, S3's test of the connection; each keeps its id."""
+    """It may be a user's message, half a message, or S3's test event; each keeps its id."""
     wake = read_event(sqs_event([*FOREIGN, s3_event(KEY)]))
     assert wake.foreign == len(FOREIGN)
     assert wake.messages.pop(f"m{len(FOREIGN)}") == {NAME}
@@ -118,7 +118,7 @@ JSON = st.recursive(
 @given(JSON)
 @pytest.mark.thorough
 def test_nothing_an_event_may_hold_breaks_us(event: object) -> None:
-    """Whatever has these names, in whatever shape."""
+    """Known fields may have values of any shape."""
     for woken_by in (event, {"Records": [event]}, sqs_event([event])):
         wake = read_event(woken_by)
         assert all("/" not in name for name in wake.names)

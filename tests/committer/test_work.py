@@ -52,7 +52,7 @@ def test_what_waits_is_committed_in_few_snapshots(lake: Place) -> None:
 
 
 def test_a_crash_before_the_inbox_is_emptied_doubles_nothing(lake: Place) -> None:
-    """The descriptors come back, as if they had never been removed."""
+    """The descriptors are still there, as if they had not been deleted."""
     store(lake, *NAMES)
     kept = {name: lake.waiting.read(name) for name in lake.inbox()}
     commit_waiting(committer(lake), soon())
@@ -108,7 +108,7 @@ def test_a_limit_is_kept(disk: Place) -> None:
 
 
 def test_without_time_nothing_is_begun(disk: Place) -> None:
-    """What waits goes on waiting."""
+    """Waiting files stay in the inbox."""
     store(disk, "x")
     done = commit_waiting(committer(disk), soon(500))
     assert done == Done(problem="there was no time for more")
@@ -116,12 +116,12 @@ def test_without_time_nothing_is_begun(disk: Place) -> None:
 
 
 def test_an_empty_inbox_is_fine(lake: Place) -> None:
-    """Repeated and late events; nobody has ever stored anything."""
+    """Events may be repeated or late, and a new table has no files."""
     assert commit_waiting(committer(lake), soon()) == Done(empty=True)
 
 
 def test_a_table_that_cannot_be_committed_to_is_a_problem_and_keeps_all(disk: Place) -> None:
-    """It is told of; when the cause is gone all is committed."""
+    """It is logged. When the cause is gone, all files are committed."""
     store(disk, *NAMES)
     assert isinstance(disk.objects, Folder)
     catalog = disk.objects.root.parents[2] / "catalog.db"
@@ -201,7 +201,7 @@ def test_files_beside_a_separate_inbox_and_in_the_table_are_both_found(
     ],
 )
 def test_a_place_without_a_table_or_inbox_is_refused(destination: str, problem: str) -> None:
-    """One line that says what to set."""
+    """One line names the setting."""
     place = Place("x", destination, Folder.__new__(Folder))
     with pytest.raises(DestinationError, match=problem):
         committer(place)

@@ -90,7 +90,7 @@ def test_a_malformed_url_is_an_error_that_says_what_is_valid(url: str, problem: 
     ],
 )
 def test_a_url_is_quoted_without_its_secrets(url: str, quoted: str) -> None:
-    """What is wrong with it can be seen all the same."""
+    """The quotation still shows the wrong part."""
     assert shown(url) == quoted
 
 

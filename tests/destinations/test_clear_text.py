@@ -1,4 +1,4 @@
-"""A secret that anybody on the way could read is warned of, once."""
+"""A warning is logged once for a secret that machines on the way could read."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Lent:
 def test_a_secret_for_what_telemetry_is_forwarded_to_is_warned_of(
     destination: str, secrets: Mapping[str, str], lines: int, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """One line for each; nobody is on the way to this machine, and TLS keeps it from all others."""
+    """There is one line for each, except on loopback and with TLS."""
     environ = {"OTLP2PARQUET_DESTINATION": destination, **secrets}
     choose(load(environ)[0], environ)
     said = capfd.readouterr().err
@@ -94,7 +94,10 @@ def test_a_check_notes_it(destination: str, secrets: Mapping[str, str], name: st
 def test_an_endpoint_without_tls_that_a_catalog_names_is_warned_of(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    """The catalog chooses where its tokens go; an endpoint of the user's own goes before."""
+    """The catalog chooses where its credentials go.
+
+    An endpoint in the user's URL has precedence.
+    """
     config = {"s3.endpoint": "http://s3.invalid"}
     for _ in range(2):
         access = Access({}, {})

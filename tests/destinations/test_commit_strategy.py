@@ -57,7 +57,7 @@ def lake(tmp_path: Path) -> Place:
 
 
 def test_an_environment_stores_and_a_committer_commits(lake: Place, tmp_path: Path) -> None:
-    """The environment never imports PyIceberg, whatever the strategy says."""
+    """The environment never imports PyIceberg, with any strategy."""
     variables = {**os.environ, **lake.variables, "OTLP2PARQUET_COMMIT": "direct"}
     feather.write_feather(bodies_at(0, "kept"), tmp_path / "rows")
     done = subprocess.run(
@@ -87,7 +87,7 @@ def test_an_environment_stores_and_a_committer_commits(lake: Place, tmp_path: Pa
 def test_the_strategy_is_changed_for_catalogs_of_pyiceberg_alone(
     destination: str, commit: str, problem: str
 ) -> None:
-    """Every other catalog is committed to in a handful of requests of ours."""
+    """A commit to any other catalog takes a few requests of our own."""
     settings, _ = load({"OTLP2PARQUET_COMMIT": commit})
     addresses = [parse(text) for text in destination.split(", ")]
     assert strategy_problem(addresses, settings) == problem

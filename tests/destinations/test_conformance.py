@@ -88,7 +88,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
 
 @pytest.fixture(params=tiered(LAKES))
 def lake(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
-    """What has a catalog, whoever commits to it."""
+    """A destination with a catalog, and its committer."""
     return LAKES[request.param](tmp_path, request)
 
 
@@ -138,7 +138,7 @@ def test_a_batch_of_all_tables_is_what_duckdb_reads(place: Place) -> None:
 
 
 def test_all_tables_have_the_ids_and_nullability_of_ours(lake: Place) -> None:
-    """Elements of lists among them; the metadata is read by nobody's code but JSON's."""
+    """This includes elements of lists. The test reads the metadata as JSON only."""
     destination = lake.open()
     destination.store(Batch("a" * 32, every_table.all_rows()), commit_follows=True)
     assert destination.commit(soon()) == len(TABLES)
@@ -163,10 +163,10 @@ def test_a_batch_stored_and_committed_twice_is_there_once(place: Place) -> None:
 
 
 def test_a_file_that_was_there_is_described_as_it_is(lake: Place) -> None:
-    """A second attempt may know more of an invocation and write other bytes; the first file stays.
+    """A second attempt may know more of an invocation and write other bytes. The first file stays.
 
-    Killed between file and descriptor: the descriptor must give the size of the file that lies
-    there, or no engine can read it.
+    If the process is killed between file and descriptor, the descriptor must have the size of the
+    existing file, or no engine can read it.
     """
     lake.open().store(Batch("a" * 32, {"logs": NOON}))
     lake.waiting.remove(*lake.inbox())
@@ -187,7 +187,7 @@ def test_batches_add_up(place: Place) -> None:
 
 
 def test_a_batch_across_midnight_is_split_and_complete(place: Place) -> None:
-    """Rows go to the day and hour of their own time, in whatever order they came."""
+    """Rows go to the day and hour of their own time, in any order."""
     destination = place.open()
     assert destination.store(Batch("b" * 32, {"logs": MIDNIGHT})).files == 2
     destination.commit(soon())
@@ -198,7 +198,7 @@ def test_a_batch_across_midnight_is_split_and_complete(place: Place) -> None:
 
 
 def test_an_empty_batch_writes_nothing(place: Place) -> None:
-    """A recovered segment may hold nothing but damage."""
+    """A recovered segment may contain only damage."""
     destination = place.open()
     assert destination.store(Batch("c" * 32, {"logs": NOON.slice(0, 0)})).files == 0
     destination.commit(soon())
@@ -245,7 +245,7 @@ def test_an_inbox_entry_whose_commit_landed_is_not_committed_again(lake: Place) 
 
 
 def test_a_foreign_file_in_the_inbox_is_left_alone(lake: Place) -> None:
-    """Somebody's note, or half a descriptor of a future version: not ours to delete."""
+    """It may be a user's note, or a descriptor of a future version, so it is not deleted."""
     destination = lake.open()
     destination.store(Batch("a" * 32, {"logs": NOON}))
     lake.waiting.write("inbox/note.txt", b"hello")
@@ -274,7 +274,7 @@ def test_a_file_nobody_can_read_keeps_no_other_from_becoming_visible(
 
 
 def test_many_writers_of_one_table_lose_and_double_nothing(lake: Place) -> None:
-    """Compare-and-swap: who is too late reads again; everybody takes everybody's inbox."""
+    """A late compare-and-swap reads again, and every commit takes the whole inbox."""
     if lake.kind == "DynamoDB":
         pytest.skip("moto's DynamoDB checks a condition and writes in two steps")
     lake.open().commit(soon())
@@ -330,7 +330,7 @@ def test_a_malformed_url_is_an_error_that_says_what_is_valid() -> None:
     ],
 )
 def test_a_service_name_never_leaves_its_folder(tmp_path: Path, service: str, folder: str) -> None:
-    """The name comes from a variable anybody may set."""
+    """Everybody who may set variables may choose the name."""
     table = NOON.set_column(3, NOON.schema.field(3), pa.array([service] * 2))
     plain_folder(tmp_path).open().store(Batch("a" * 32, {"logs": table}))
     assert [p.name for p in (tmp_path / "lake/logs").iterdir()] == [folder]

@@ -61,7 +61,7 @@ def connected(tap: Tap, token: str = TOKEN, **more: str) -> Destination:
 
 
 def test_a_line_is_byte_for_byte_what_the_seed_sends(tap: Tap) -> None:
-    """Whoever reads the tap's files sees no difference."""
+    """Readers of the Data Tap's files see no difference from data-taps."""
     body = (
         b'[{"time":"2026-03-14T09:26:53.510Z","type":"platform.start",'
         b'"record":{"requestId":"b3b6","version":"17"}},'
@@ -111,7 +111,7 @@ def test_what_is_no_event_is_a_line_too(tap: Tap) -> None:
 
 
 def test_bodies_are_well_under_the_limit_and_lose_nothing(tap: Tap) -> None:
-    """The seed sent whatever had come in one body, and for ever if that was refused."""
+    """data-taps sent everything in one body, and repeated a refused body for ever."""
     records = [f"{number} " + "x" * 100_000 for number in range(100)]
     connected(tap).store(batch(*records))
     assert len(tap.taken) > 1
@@ -136,7 +136,7 @@ def test_a_smaller_limit_than_ours_is_found_out_and_remembered(tap: Tap) -> None
 def test_one_line_that_is_refused_costs_no_other(
     tap: Tap, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """It is found out by halves, dropped, counted, and said once."""
+    """Sending halves finds it. It is dropped and counted, and one line is logged."""
     tap.refuses = lambda body: Reply(400, b"bad line") if b"poison" in body else None
     records = [f"line {number}" for number in range(1_000)]
     [lost] = connected(tap).store(batch(*records[:700], "poison", *records[700:])).lost
@@ -147,7 +147,7 @@ def test_one_line_that_is_refused_costs_no_other(
 
 
 def test_the_search_for_what_is_refused_has_a_bound(tap: Tap) -> None:
-    """A tap that takes nothing is not asked for each of ten thousand lines."""
+    """If a Data Tap refuses everything, ten thousand lines are not sent one by one."""
     tap.refuses = lambda _: Reply(400)
     lost = connected(tap).store(batch(*range(10_000))).lost
     assert sum(one.records for one in lost) == 10_000
@@ -160,7 +160,7 @@ def test_the_search_for_what_is_refused_has_a_bound(tap: Tap) -> None:
 def test_a_wrong_token_or_url_is_said_once_and_blocks_nothing(
     tap: Tap, capfd: pytest.CaptureFixture[str], refusal: Reply
 ) -> None:
-    """One request a batch, each batch dropped and counted; when it is mended one line says so."""
+    """Each batch takes one request, and is dropped and counted. One line reports the recovery."""
     destination = connected(tap)
     tap.replies = [refusal] * 3
     losts = [destination.store(batch("x", "y", name=name)).lost for name in "abc"]
@@ -176,7 +176,7 @@ def test_a_wrong_token_or_url_is_said_once_and_blocks_nothing(
 def test_the_token_is_in_no_line_even_if_the_tap_says_it(
     tap: Tap, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """The settings' secrets are hidden before anything is said."""
+    """Secrets of the settings are masked in every line."""
     from otlp2parquet_ext.common.log import hide  # noqa: PLC0415 - as bootstrap does
     from otlp2parquet_ext.common.settings.settings import secrets_in  # noqa: PLC0415
 
@@ -189,14 +189,14 @@ def test_the_token_is_in_no_line_even_if_the_tap_says_it(
 
 
 def test_who_refuses_a_report_of_losses_is_told_of_no_further_loss(tap: Tap) -> None:
-    """Else each report would make the next one, for ever."""
+    """Otherwise each report would cause the next one, for ever."""
     tap.replies = [Reply(403)]
     assert connected(tap).store(batch({"reason": "r"}, type_="otlp2parquet_ext.dropped")).lost == ()
 
 
 @pytest.mark.parametrize("refused", [True, False])
 def test_a_report_of_losses_that_is_refused_is_not_told(tap: Tap, *, refused: bool) -> None:
-    """Who stores has to know: what it says is told again, once something is taken."""
+    """The caller has to know, so that its losses are reported again after a success."""
     if refused:
         tap.replies = [Reply(403)]
     stored = connected(tap).store(batch({"reason": "r"}, type_="otlp2parquet_ext.dropped"))
@@ -207,7 +207,7 @@ def test_a_report_of_losses_that_is_refused_is_not_told(tap: Tap, *, refused: bo
 def test_a_tap_in_trouble_keeps_its_batch_and_goes_on_where_it_stopped(
     tap: Tap, status: int
 ) -> None:
-    """What was taken is not sent again; the lines say that this is another attempt."""
+    """Accepted lines are not sent again, and the others have the number of the attempt."""
     destination = connected(tap)
     records = [f"{number} " + "x" * 1_000_000 for number in range(6)]
     tap.replies = []
@@ -225,7 +225,7 @@ def test_a_tap_in_trouble_keeps_its_batch_and_goes_on_where_it_stopped(
 
 
 def test_a_tap_that_asks_for_patience_gets_it(tap: Tap) -> None:
-    """Until then it is not even asked."""
+    """Until that time it gets no request."""
     destination = connected(tap)
     tap.replies = [Reply(429, headers={"Retry-After": "60"})]
     for problem in ("HTTP 429", "asked to be left alone"):
@@ -252,7 +252,7 @@ def test_retry_after_is_seconds_or_a_date_and_has_a_bound(text: str, wait_ms: in
 
 
 def test_a_tap_that_is_not_there_keeps_its_batch() -> None:
-    """And says which it is."""
+    """The error names the Data Tap."""
     with running(Tap()) as tap:
         pass
     assert isinstance(tap, Tap)
@@ -261,14 +261,14 @@ def test_a_tap_that_is_not_there_keeps_its_batch() -> None:
 
 
 def test_bodies_are_compressed_for_those_who_inflate_them(tap: Tap) -> None:
-    """A Data Tap does not, so it has to be asked for."""
+    """A Data Tap does not decompress, so compression is a setting."""
     connected(tap, OTLP2PARQUET_TAP_COMPRESSION="gzip").store(batch("x"))
     assert tap.taken[0].headers["content-encoding"] == "gzip"
     assert [line["record"] for line in tap.lines] == ["x"]
 
 
 def test_otlp_that_no_destination_takes_is_counted(tap: Tap, tmp_path: Path) -> None:
-    """A Data Tap knows lines of Lambda's telemetry only; beside a lake it is the lake's."""
+    """A Data Tap takes lines of Lambda's telemetry only. A lake beside it takes OTLP."""
     made = Batch("a" * 32, {}, Source(CONTEXT, (), {"logs": [(b"1234", 1)]}))
     [lost] = connected(tap).store(made).lost
     assert (lost.reason, lost.size_bytes) == ("a Data Tap takes no OTLP", 4)

@@ -44,7 +44,7 @@ def test_a_destination_that_is_named_twice_is_one() -> None:
 
 
 def test_the_bad_part_of_a_list_is_named_and_no_other() -> None:
-    """A long list is searched for the mistake by nobody."""
+    """Users cannot find a mistake in a long list otherwise."""
     with pytest.raises(AddressError) as caught:
         parse_all(f"{LAKE}, s4://bucket/p, {TAP}")
     assert str(caught.value).startswith("OTLP2PARQUET_DESTINATION='s4://bucket': there is no")
@@ -107,7 +107,7 @@ def test_commands_take_the_tables_among_several_destinations(text: str, kind: st
 
 
 def test_commands_say_where_telemetry_is_only_forwarded_to() -> None:
-    """There is nothing to query, and whoever asks sees why."""
+    """There are no tables to query, and the error gives this reason."""
     with pytest.raises(AddressError, match=r"names no tables: to https://tap\.example/, https://c"):
         checked(load({"OTLP2PARQUET_DESTINATION": f"{TAP} {OTLP}"})[0])
 

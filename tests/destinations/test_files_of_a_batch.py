@@ -1,4 +1,4 @@
-"""How many files one batch becomes is bounded, whatever its rows say."""
+"""The number of files of one batch is bounded, with any rows."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def stored(folder: Path) -> list[dict[str, Any]]:
 
 
 def test_services_beyond_the_largest_share_a_folder(tmp_path: Path) -> None:
-    """Each row is where its service or the shared folder is, with its own `ServiceName`."""
+    """Each row is in its service's or in the shared folder, with its own `ServiceName`."""
     table = rows(600, ServiceName=lambda number: f"s{number % 300}" if number < 590 else "large")
     done = Hive(LocalStorage(tmp_path)).store(Batch("a" * 32, {"logs": table}))
     folders = {path.name for path in (tmp_path / "logs").iterdir()}
@@ -202,7 +202,7 @@ def test_a_day_is_given_to_rows_whose_receipt_nobody_knows(tmp_path: Path) -> No
 def test_periods_are_few_and_those_of_usual_batches_their_own(
     times: list[int], unit_us: int, received_us: int
 ) -> None:
-    """Whatever rows say; the order of rows stays."""
+    """This holds for any rows, and their order stays."""
     found = few_periods(times, unit_us, received_us)
     own = [time_us // unit_us for time_us in times]
     assert len(found) == len(times)

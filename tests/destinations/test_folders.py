@@ -77,7 +77,7 @@ def store(root: Path, services: Sequence[str]) -> None:
 @examples(0.1)
 @example(HOSTILE)
 def test_rows_of_any_service_are_read_back_by_the_hive_convention(services: list[str]) -> None:
-    """`_x` and `.y` were left out, and one `a=b` failed the query over all of them."""
+    """Without escapes `_x` and `.y` were left out, and `a=b` failed the whole query."""
     with TemporaryDirectory() as folder:
         store(Path(folder), services)
         expected = {(str(number), name) for number, name in enumerate(services)}
@@ -97,7 +97,7 @@ def test_rows_of_any_service_are_read_back_by_the_hive_convention(services: list
 @given(st.one_of(NAMES, st.text(st.characters(), min_size=1)))
 @examples(1.25)
 def test_a_folder_is_one_name_and_leads_back_to_its_service(service: str) -> None:
-    """Whoever lists the folders learns the services; a name that was cut says so."""
+    """A listing of folders gives the services, and shows which names were cut."""
     folder = folder_of(service)
     assert 0 < len(folder.encode()) <= FOLDER_BYTES
     assert folder[0] not in "_.-"
@@ -117,7 +117,7 @@ def test_different_services_have_different_folders(one: str, other: str, long: s
 
 
 def test_halves_of_surrogate_pairs_are_escaped() -> None:
-    """No file system takes them: a name of them would fail each batch for ever."""
+    """File systems refuse them, so such a name would fail each batch for ever."""
     assert folder_of("a\ud800") == "a%ED%A0%80"
     assert service_of("a%ED%A0%80") == "a\ud800"
 
@@ -132,7 +132,7 @@ def test_rows_of_older_folders_stay_where_readers_find_them(tmp_path: Path) -> N
 
 
 def test_the_same_names_are_keys_of_a_bucket(moto: str) -> None:
-    """The key has the folder as it is, whoever encodes it on the way."""
+    """The key has exactly the name of the folder, after any encoding on the way."""
     place = plain_s3(moto)
     rows = log_rows(*({"Timestamp": NOON_US, "ServiceName": name} for name in HOSTILE))
     place.open().store(Batch("a" * 32, {"logs": rows}))

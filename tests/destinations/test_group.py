@@ -19,7 +19,7 @@ from otlp2parquet_ext.lake.destinations.group import DestinationGroup
 
 @dataclass
 class Member:
-    """A destination that fails while told to."""
+    """A destination that fails on demand."""
 
     fails: Exception | None = None
     safe: bool = True
@@ -38,7 +38,7 @@ class Member:
         return Receipt(1, 10, safe=self.safe or not commit_follows, lost=self.lost)
 
     def commit(self, deadline_ms: int) -> int:
-        """Do as told."""
+        """Do what the test says."""
         del deadline_ms
         result = self.commits.pop(0) if self.commits else 0
         if isinstance(result, Exception):
@@ -52,18 +52,18 @@ class Member:
 
 
 def group() -> tuple[DestinationGroup, Member, Member, Member]:
-    """Make three, and all of them together."""
+    """Make three destinations, and a group of them."""
     lake, tap, otlp = Member(), Member(), Member()
     return DestinationGroup({"lake": lake, "tap": tap, "otlp": otlp}), lake, tap, otlp
 
 
 def batch(name: str) -> Batch:
-    """Make a batch nobody looks into."""
+    """Make a batch without contents."""
     return Batch(name, {})
 
 
 def test_every_destination_gets_every_batch() -> None:
-    """And one receipt is for all of them."""
+    """There is one receipt for all of them."""
     all_, lake, tap, otlp = group()
     lake.safe = False
     tap.lost = (Lost("tap: HTTP 400", 1, 5),)
@@ -76,7 +76,7 @@ def test_every_destination_gets_every_batch() -> None:
 def test_a_member_that_is_behind_is_not_asked_until_it_has_what_it_lacks(
     error: Exception, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """One request found it out; the others go on at their own speed, and nothing overtakes."""
+    """It cost one request. The others go on at their own speed, and the order stays."""
     all_, lake, tap, _ = group()
     tap.fails = error
     assert all_.store(batch("a")).undelivered == ("tap",)
@@ -94,7 +94,7 @@ def test_a_member_that_is_behind_is_not_asked_until_it_has_what_it_lacks(
 
 
 def test_a_batch_is_kept_when_nobody_takes_it() -> None:
-    """That is a failure like that of a single destination, and nobody is left out afterwards."""
+    """It is a failure as with a single destination, and later all of them are tried."""
     all_, lake, tap, otlp = group()
     lake.fails = tap.fails = otlp.fails = DestinationError("no network")
     with pytest.raises(DestinationError, match="no network"):
@@ -115,7 +115,7 @@ def test_those_left_failing_while_one_is_in_trouble_keeps_the_batch() -> None:
 
 
 def test_what_two_lack_is_redelivered_to_each() -> None:
-    """Whoever has it by then is not asked again."""
+    """A destination that has the batch gets no further request."""
     all_, _, tap, otlp = group()
     tap.fails = otlp.fails = DestinationError("down")
     assert all_.store(batch("a")).undelivered == ("otlp", "tap")
@@ -135,7 +135,7 @@ def test_a_bug_of_ours_passes_through() -> None:
 
 
 def test_commits_are_those_of_the_one_that_has_some() -> None:
-    """What it raises is what the caller acts on."""
+    """The caller gets its errors."""
     all_, lake, _, _ = group()
     lake.commits = [2, BusyError("others were faster")]
     assert all_.commit(1) == 2

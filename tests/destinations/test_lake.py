@@ -59,7 +59,7 @@ def waiting_in(home: Home) -> list[str]:
 
 
 class Contended:
-    """A table to which somebody else always commits first, until a test lets go."""
+    """A table in which another writer always commits first, until the test ends that."""
 
     def __init__(self, home: Home) -> None:
         self._table = home.lean()
@@ -94,13 +94,13 @@ def test_a_commit_that_follows_saves_the_descriptor(home: Home) -> None:
 
 
 def test_a_batch_stored_for_later_is_safe_at_once(home: Home) -> None:
-    """Whoever commits next finds its descriptor."""
+    """The next commit finds its descriptor."""
     assert lake(home).store(batch("a")).safe
     assert len(waiting_in(home)) == 1
 
 
 def test_what_a_commit_could_not_make_visible_is_described(home: Home) -> None:
-    """The first conflict sends it to the inbox, where anybody can commit it."""
+    """After the first conflict its descriptor is in the inbox, for any later commit."""
     table = Contended(home)
     environment = lake(home, table)
     environment.store(batch("a"), commit_follows=True)
@@ -164,7 +164,7 @@ def test_an_environment_that_does_not_commit_leaves_everything_to_a_committer(ho
 
 
 def test_without_an_inbox_a_batch_is_only_safe_in_the_table(home: Home) -> None:
-    """S3 Tables neither lists nor deletes objects; the error names the setting."""
+    """S3 Tables can neither list nor delete objects; the error names the setting."""
     storage = LocalStorage(home.location)
     environment = lake(home, inbox=NoInbox(storage))
     assert not environment.store(batch("a")).safe
@@ -175,7 +175,7 @@ def test_without_an_inbox_a_batch_is_only_safe_in_the_table(home: Home) -> None:
 
 
 def test_an_inbox_may_lie_elsewhere(home: Home) -> None:
-    """Environments that may write files but not list the table's location; or S3 Tables."""
+    """Some roles may write files but not list the table's location; S3 Tables cannot list."""
     files, inbox = LocalStorage(home.location), LocalStorage(home.folder / "inbox of all")
     lake(home, inbox=Inbox(inbox, files)).store(batch("a"))
     assert waiting_in(home) == []
@@ -211,7 +211,7 @@ def test_what_an_environment_remembers_of_an_outage_is_bounded(home: Home) -> No
 
 
 def foreign_table(home: Home, *fields: NestedField) -> None:
-    """Let somebody make the table before us, with PyIceberg."""
+    """Let a user create the table before us, with PyIceberg."""
     catalog = home.catalog()
     catalog.create_namespace("otel")
     catalog.create_table(("otel", "logs"), Schema(*fields), location=str(home.location))
@@ -229,7 +229,7 @@ def with_own_ids(home: Home, **types: IcebergType) -> None:
 
 
 def test_a_table_with_ids_of_its_own_gets_files_that_carry_them(home: Home) -> None:
-    """Written anew the first time, as the table wants them from then on."""
+    """The first file is rewritten, and later ones have the table's ids at once."""
     with_own_ids(home)
     environment = lake(home)
     for name in ("first", "second"):
@@ -269,7 +269,7 @@ def test_a_replay_of_a_file_written_for_such_a_table_is_described_as_it_is(home:
 def test_rows_no_column_takes_are_laid_beside_the_table(
     home: Home, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Somebody's `body` is a number: nothing is lost, and one line says where it is."""
+    """The table's `body` is a number. No row is lost, and one line names their place."""
     with_own_ids(home, Body=LongType())
     environment = lake(home)
     environment.store(batch("a"), commit_follows=True)

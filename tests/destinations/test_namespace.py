@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Trouble:
-    """Lakes of a place, some of which cannot be committed to or stored in, as a test says."""
+    """Tables of one place; a test lets commits or stores of some of them fail."""
 
     def __init__(self, place: Place) -> None:
         self.commits: dict[str, DestinationError] = {}
@@ -90,7 +90,7 @@ def counts(place: Place) -> dict[str, int]:
 
 
 def test_a_table_is_opened_when_its_first_rows_come(place: Place, trouble: Trouble) -> None:
-    """Who collects logs pays for no other table, and nobody makes six empty ones."""
+    """With logs only, no other table costs a request or is created."""
     environment = trouble.namespace()
     environment.warm_up()
     environment.store(batch("logs"), commit_follows=True)
@@ -118,7 +118,7 @@ def test_a_batch_is_safe_when_all_its_parts_are(trouble: Trouble) -> None:
 def test_one_tables_failure_keeps_no_other_from_becoming_visible(
     place: Place, trouble: Trouble, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Its files wait in its inbox, it is tried again with each commit, and said once."""
+    """Its files wait in its inbox, each commit tries again, and one line is logged."""
     trouble.commits["logs"] = DestinationError("otel.logs: not allowed")
     environment = trouble.namespace()
     for letter in "ab":
@@ -153,7 +153,7 @@ def test_who_was_in_trouble_comes_last_and_leaves_a_descriptor_at_once(
 def test_others_who_were_faster_at_one_table_are_no_trouble(
     place: Place, trouble: Trouble, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Nothing is wrong, nothing is said; the files are in the inbox, for whoever comes next."""
+    """This is no failure, so nothing is logged. The next commit adds the files."""
     trouble.commits["traces"] = BusyError("lost 1 times")
     environment = trouble.namespace()
     environment.store(batch("logs", "traces"), commit_follows=True)
@@ -177,7 +177,7 @@ def test_when_no_table_can_be_committed_to_the_caller_hears_why(
 def test_what_is_safe_nowhere_is_an_error_whatever_else_became_visible(
     place: Place, trouble: Trouble
 ) -> None:
-    """The caller would let go of the only copy of what waits."""
+    """Otherwise the caller would discard the only copy of the batch."""
     trouble.commits["traces"] = DestinationError("not allowed")
     environment = trouble.namespace()
     environment.store(batch("logs", "traces"), commit_follows=True)
@@ -189,7 +189,7 @@ def test_what_is_safe_nowhere_is_an_error_whatever_else_became_visible(
 
 
 def test_what_others_left_in_the_inbox_of_a_table_goes_with_its_next_commit(place: Place) -> None:
-    """By anybody who has rows for it."""
+    """Any writer with rows for the table adds them."""
     place.open().store(batch("logs", "traces"))
     other = place.open()
     other.store(batch("traces", letter="b"), commit_follows=True)

@@ -123,7 +123,7 @@ class Bench:
 
 
 def test_what_an_sdk_exported_goes_on_byte_for_byte(collector: Collector, tmp_path: Path) -> None:
-    """Nothing is read into our columns and written again, nor is pyarrow needed for it."""
+    """It is not converted to our columns and back, so pyarrow is not needed."""
     payload = logs_request("one", "two")
     Bench(f"{collector.url}/base/", tmp_path).store((FrameKind.OTLP_LOGS, payload))
     assert [request.path for request in collector.requests] == ["/base/v1/logs"]
@@ -168,7 +168,7 @@ def test_lambdas_telemetry_goes_on_as_the_rows_of_the_lake(
 
 
 def test_a_long_batch_is_mapped_and_sent_in_portions(collector: Collector, tmp_path: Path) -> None:
-    """Not all of its rows are in memory at once, and a try after a failure goes on behind them."""
+    """Its rows are never all in memory, and after a failure the next try begins behind them."""
     columns_bytes: list[int] = []
 
     def look(body: bytes) -> Reply | None:
@@ -196,7 +196,7 @@ def test_a_long_batch_is_mapped_and_sent_in_portions(collector: Collector, tmp_p
 def test_spans_and_metrics_that_are_derived_are_exported_too(
     collector: Collector, tmp_path: Path
 ) -> None:
-    """Where `OTLP2PARQUET_SIGNALS` asks for them."""
+    """`OTLP2PARQUET_SIGNALS` selects them."""
     bench = Bench(collector.url, tmp_path, OTLP2PARQUET_SIGNALS="logs,traces,metrics")
     bench.store(events=EVENTS)
     [traces] = collector.messages("/v1/traces")
@@ -235,7 +235,7 @@ def test_headers_are_sent_decoded_and_compression_can_be_switched_off(
 def test_headers_that_are_none_are_left_out_and_named_by_number_only(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    """What they hold may be a secret."""
+    """Their text may be a secret."""
     assert read_headers("a=1,hush-hush,b%0A=2,c=x%0D%0Ahost: evil,Content-Type=text/html,d=") == {
         "a": "1",
         "d": "",
@@ -285,7 +285,7 @@ def test_all_other_statuses_are_for_ever(collector: Collector, tmp_path: Path, s
 
 
 def test_one_record_that_is_refused_costs_no_other(collector: Collector, tmp_path: Path) -> None:
-    """Requests are cut, and what records belong to goes with both halves."""
+    """Requests are divided, and both halves keep resource and scope of their records."""
     collector.refuses = lambda body: Reply(400) if b"poison" in body else None
     bodies = [f"line {number}" for number in range(100)]
     request = (FrameKind.OTLP_LOGS, logs_request(*bodies[:30], "poison", *bodies[30:]))
@@ -365,7 +365,7 @@ def test_a_lake_that_gets_its_batches_later_gets_the_same_rows(
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "sandbox"])
 def test_our_own_endpoint_is_no_destination(host: str) -> None:
-    """What it takes would come back for ever; another collector's port is one."""
+    """Its requests would come back for ever. Another collector's port is a destination."""
     environ = {"OTLP2PARQUET_OTLP": "on", "OTLP2PARQUET_DESTINATION": f"otlp+http://{host}:4318"}
     with pytest.raises(DestinationError, match="own OTLP endpoint"):
         choose(load(environ)[0], environ)
@@ -380,7 +380,7 @@ def test_an_answer_nobody_understands_says_nothing() -> None:
 
 
 def test_the_real_collector_takes_all_three_signals(tmp_path: Path) -> None:
-    """What it wrote is what Lambda and an SDK told."""
+    """Its output has everything that Lambda and an SDK sent."""
     folder = tmp_path / "collector"
     folder.mkdir()
     sdk = (FrameKind.OTLP_LOGS, logs_request("from an SDK"))

@@ -1,4 +1,4 @@
-"""What a Parquet file of ours is made of, and what it weighs."""
+"""The parts of our Parquet files, and their size."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def mix() -> Any:
 
 
 def test_the_mix_is_the_yardsticks(mix: Any) -> None:
-    """528 bytes of JSON an event, 41 under zstd; else the figures below say nothing."""
+    """528 bytes of JSON an event, 41 under zstd; otherwise the figures below mean nothing."""
     raw = b"".join(mix.bodies(10_000))
     assert 528 * 0.97 < len(raw) / 10_000 < 528 * 1.03
     packed = pa.Codec("zstd", compression_level=3).compress(raw)
@@ -58,7 +58,7 @@ def test_every_value_of_the_mix_comes_back(mix: Any, tmp_path: Path) -> None:
 
 
 def chunks(rows: pa.Table) -> dict[str, Any]:
-    """Return what the footer says of each column of a file."""
+    """Return the footer's entries for each column of a file."""
     group = encode(rows, COLUMNS).footer.row_group(0)
     return {column.name: group.column(number) for number, column in enumerate(COLUMNS)}
 
@@ -75,7 +75,7 @@ def test_columns_are_stored_as_their_table_says(mix: Any) -> None:
 
 
 def test_who_asks_for_a_request_reads_a_bloom_filter_first(mix: Any, tmp_path: Path) -> None:
-    """And for a trace; no other column is asked for by single values."""
+    """The same holds for a trace. Queries do not search other columns for single values."""
     path = tmp_path / "mix.parquet"
     path.write_bytes(memoryview(encode(mix.rows(1_000), COLUMNS).data))
     sql = "SELECT path_in_schema FROM parquet_metadata(?) WHERE bloom_filter_offset IS NOT NULL"
@@ -98,7 +98,7 @@ def test_long_text_does_not_lie_in_the_footer() -> None:
 
 
 def test_a_page_index_is_only_where_there_are_pages(mix: Any) -> None:
-    """Of a single page it would repeat what the footer says."""
+    """For a single page it would repeat the footer."""
     few, many = mix.rows(500), mix.rows(6_000)
     assert many["LogAttributes"].nbytes > PAGE_BYTES
     assert {chunk.has_offset_index for chunk in chunks(few).values()} == {False}

@@ -42,7 +42,7 @@ def through(place: Place, *variables: str) -> Iterator[tuple[Place, list[Proxy]]
 
 
 def steady_flush(place: Place, proxies: list[Proxy]) -> Counter[str]:
-    """Count what one of many flushes takes: nothing is new, nobody else commits."""
+    """Count the requests of one of many flushes: nothing is new, no other writer commits."""
     destination = place.open()
     for name in ("first", "second", "third"):
         for proxy in proxies:
@@ -67,7 +67,7 @@ def test_plain_s3_takes_one_request(moto: str) -> None:
 
 
 def test_an_environment_that_leaves_committing_to_others_takes_two_requests(moto: str) -> None:
-    """The file and its descriptor; no catalog is asked for anything."""
+    """It sends the file and its descriptor, and no request to a catalog."""
     place = places.glue(moto)
     environ = {**place.environ, "OTLP2PARQUET_COMMIT": "inbox"}
     with through(replace(place, environ=environ), "AWS_ENDPOINT_URL") as (proxied, proxies):
@@ -86,7 +86,7 @@ def test_an_environment_that_leaves_committing_to_others_takes_two_requests(moto
 def test_a_direct_commit_to_a_rest_catalog_takes_four_requests(
     iceberg_rest_on_s3: Place,
 ) -> None:
-    """File, manifest, manifest list, commit: what the catalog said last time is still true."""
+    """File, manifest, manifest list, commit: the catalog's last answer is still valid."""
     place = places.rest_on_s3(iceberg_rest_on_s3)
     catalog = place.url.removeprefix("rest+")
     with (
@@ -103,7 +103,7 @@ def test_a_direct_commit_to_a_rest_catalog_takes_four_requests(
 
 
 def test_a_direct_commit_to_glue_takes_six_requests(moto: str) -> None:
-    """The metadata is ours to write there, and the version to compare with must be asked for."""
+    """Our code writes the metadata there, and has to read the version to compare with."""
     with through(places.glue(moto), "AWS_ENDPOINT_URL") as (place, proxies):
         found = steady_flush(place, proxies)
     assert found == {

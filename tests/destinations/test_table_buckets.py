@@ -1,7 +1,7 @@
-"""S3 Tables as SeaweedFS has them: what is particular to table buckets, beside what all lakes do.
+"""S3 Tables in SeaweedFS: the special behaviour of table buckets.
 
-The suite for all destinations runs against the same server, see `test_conformance.py`; what is
-particular to AWS's own manners is tried with a stand-in of ours, see `iceberg/test_s3_tables.py`.
+The suite for all destinations runs against the same server, see `test_conformance.py`. AWS's own
+behaviour is tested with a stand-in of ours, see `iceberg/test_s3_tables.py`.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def watched(place: Place) -> Iterator[tuple[Place, list[Proxy]]]:
 
 
 def tally(proxies: list[Proxy]) -> Counter[str]:
-    """Return what was asked since the last time."""
+    """Return the requests since the last call."""
     found: Counter[str] = Counter()
     for proxy in proxies:
         found += proxy.tally(KINDS)
@@ -90,9 +90,9 @@ def flushes(place: Place, proxies: list[Proxy], *bodies: str) -> list[Counter[st
 
 
 def test_a_flush_takes_four_requests_and_a_cold_one_nine(place: Place) -> None:
-    """The very first makes the table; the inbox is looked into with the first commit of each.
+    """The first flush creates the table; each first commit reads the inbox.
 
-    Somebody has just written to the table: so it is asked for again, right before the commit.
+    Another writer has just changed the table, so it is loaded again before the commit.
     """
     with watched(place) as (there, proxies):
         first, *_, steady = flushes(there, proxies, "a", "b", "c")
@@ -106,7 +106,7 @@ def test_a_flush_takes_four_requests_and_a_cold_one_nine(place: Place) -> None:
 
 
 def test_who_only_stores_asks_once_where_and_then_takes_two_requests(place: Place) -> None:
-    """Files lie where the catalog says, so it is asked; whoever commits finds them."""
+    """The catalog gives the location of files, and later commits find them."""
     environ = {**place.environ, "OTLP2PARQUET_COMMIT": "inbox"}
     with watched(replace(place, environ=environ)) as (there, proxies):
         first, steady = flushes(there, proxies, "a", "b")
@@ -178,7 +178,7 @@ def test_old_snapshots_go_and_what_they_added_is_still_known(place: Place) -> No
 
 
 def pyiceberg_catalog(place: Place) -> RestCatalog:
-    """Open the catalog with PyIceberg, as AWS's user guide says."""
+    """Open the catalog with PyIceberg, as AWS's user guide describes."""
     arn, _, endpoint = place.url.partition("?endpoint=")
     return RestCatalog(
         "tables",
@@ -214,7 +214,7 @@ def test_we_append_to_what_pyiceberg_has_changed(place: Place) -> None:
 
 
 def test_files_are_reached_with_what_the_catalog_lends(seaweed: Place) -> None:
-    """Of its own it may ask the catalog only; what that lends is good for this table only."""
+    """The role may only call the catalog, and vended credentials are valid for this table only."""
     place = places.s3_tables(seaweed)
     environ = {**place.environ, **seaweedfs.VISITOR}
     del environ["OTLP2PARQUET_INBOX"]  # for which nobody lends anything
@@ -228,7 +228,7 @@ def test_files_are_reached_with_what_the_catalog_lends(seaweed: Place) -> None:
 def test_rows_no_column_takes_lie_beside_the_inbox(
     place: Place, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Somebody's table has a column of another type; a table bucket holds no other files."""
+    """The table has a column of another type, and a table bucket accepts no other files."""
     catalog, namespace = pyiceberg_catalog(place), place.environ["OTLP2PARQUET_NAMESPACE"]
     catalog.create_namespace(namespace)
     body = NestedField(1, "body", LongType(), required=False)

@@ -1,6 +1,7 @@
-"""Destinations in trouble: a clear line, the batch kept, and delivered once the cause is gone.
+"""Failing destinations: a clear line, a kept batch, and a delivery when the cause is gone.
 
-Real servers behind a proxy that refuses, cuts and dawdles; each test ends with everything there.
+Real servers run behind a proxy that refuses, cuts and delays. Each test ends with all rows in
+place.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ SKEWED = b"<Error><Code>RequestTimeTooSkewed</Code><Message>skewed</Message></Er
 
 @dataclass(frozen=True)
 class Troubled:
-    """A place whose servers stand behind proxies."""
+    """A place whose servers are behind proxies."""
 
     place: Place
     s3: Proxy
@@ -85,7 +86,7 @@ def one(name: str = "one") -> Batch:
 def test_a_refused_file_is_an_error_that_names_what_would_help(
     plain: Troubled, status: int, body: bytes, says: str
 ) -> None:
-    """The permission, the credentials, the clock; the same batch goes through afterwards."""
+    """It names the permission, the credentials or the clock. The same batch succeeds afterwards."""
     destination = plain.place.open()
     plain.s3.fault(status, method="PUT", times=100, body=body)
     with pytest.raises(DestinationError, match=says):
@@ -96,7 +97,7 @@ def test_a_refused_file_is_an_error_that_names_what_would_help(
 
 
 def test_a_bucket_that_does_not_exist_is_named(plain: Troubled) -> None:
-    """A typing error, or another account's; and it works once somebody makes the bucket."""
+    """It may be a typing error, or another account's. It works when the bucket is created."""
     assert isinstance(plain.place.objects, places.Bucket)
     name = "not-there-" + plain.place.objects.bucket
     wrong = replace(
@@ -117,7 +118,7 @@ def test_a_bucket_that_does_not_exist_is_named(plain: Troubled) -> None:
 def test_throttling_that_passes_is_not_even_an_error(
     plain: Troubled, status: int, body: bytes
 ) -> None:
-    """S3 says so whenever a prefix becomes busy; a few polite repetitions are part of the deal."""
+    """S3 throttles whenever a prefix becomes busy, so a few repetitions are normal."""
     plain.s3.fault(status, method="PUT", times=2, body=body)
     plain.place.open().store(one())
     assert plain.place.bodies() == ["one"]
@@ -133,7 +134,7 @@ def test_a_file_whose_answer_was_lost_is_there_once(plain: Troubled, cut: Cut) -
 
 @pytest.mark.timing
 def test_a_bucket_that_does_not_answer_is_given_up_in_time(plain: Troubled) -> None:
-    """The storing thread has other batches; the error says who did not answer."""
+    """The storing thread has other batches, and the error names the server."""
     destination = plain.place.open()
     [folder] = destination.members.values()
     folder._storage._limit_ms = 700  # type: ignore[attr-defined]
@@ -162,7 +163,7 @@ GLUE_THROTTLED = json.dumps({"__type": "ThrottlingException", "Message": "slow"}
 def test_a_forbidden_call_of_glue_names_its_permission_and_keeps_the_batch(
     glue: Troubled, target: str, says: str
 ) -> None:
-    """The file is stored by then; its descriptor follows, and anybody allowed commits it."""
+    """The file is stored by then. Its descriptor follows, and any permitted role commits it."""
     destination = glue.place.open()
     glue.catalog.fault(400, target=target, times=100, body=GLUE_DENIED)
     destination.store(one(), commit_follows=True)
@@ -205,7 +206,7 @@ REST_ERROR = b'{"error": {"message": "no", "type": "%s", "code": %d}}'
 def test_a_refused_commit_to_a_rest_catalog_keeps_the_batch(
     rest: Troubled, status: int, kind: bytes, says: str
 ) -> None:
-    """And says which setting or permission it is about."""
+    """The error names the setting or permission."""
     destination = rest.place.open()
     destination.store(one(), commit_follows=True)
     answer = REST_ERROR % (kind, status)
@@ -233,7 +234,7 @@ def test_a_commit_of_unknown_outcome_is_looked_up_and_there_once(
 
 @pytest.mark.timing
 def test_a_catalog_that_hangs_costs_a_commit_its_deadline_and_no_more(rest: Troubled) -> None:
-    """The batch goes to the inbox meanwhile; the next commit takes it."""
+    """The batch goes to the inbox meanwhile, and the next commit adds it."""
     destination = rest.place.open()
     destination.store(one("first"), commit_follows=True)
     destination.commit(soon())
@@ -251,7 +252,7 @@ def test_a_catalog_that_hangs_costs_a_commit_its_deadline_and_no_more(rest: Trou
 
 
 def test_a_catalog_that_is_down_keeps_what_is_stored(rest: Troubled) -> None:
-    """Refused connections for hours: files and descriptors go on, commits come later."""
+    """With refused connections for hours, files and descriptors are stored, and committed later."""
     destination = rest.place.open()
     destination.store(one("first"), commit_follows=True)
     destination.commit(soon())
@@ -270,7 +271,7 @@ def test_a_catalog_that_is_down_keeps_what_is_stored(rest: Troubled) -> None:
 def test_a_catalog_that_cannot_be_reached_before_the_first_file_keeps_the_batch(
     rest: Troubled,
 ) -> None:
-    """Only it knows where the table lies; the error says so."""
+    """Only the catalog has the location of the table, and the error says so."""
     destination = rest.place.open()
     rest.catalog.fault(500, times=100)
     with pytest.raises(DestinationError, match="where the table lies is not known"):
@@ -292,7 +293,7 @@ def test_a_slow_bucket_is_only_slow(rest: Troubled) -> None:
 
 
 def test_a_table_may_not_be_created_where_that_is_forbidden(glue: Troubled) -> None:
-    """Somebody else creates tables here; the files wait."""
+    """A user creates the tables, and the files wait."""
     place = replace(glue.place, environ={**glue.place.environ, "OTLP2PARQUET_CREATE_TABLE": "off"})
     destination = place.open()
     destination.store(one(), commit_follows=True)

@@ -1,4 +1,4 @@
-"""Somebody sets the wall clock: a wait for a destination stays as long as it was to be."""
+"""The wall clock is set during a wait for a destination, and the wait does not change."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def test_a_date_to_wait_for_is_by_the_clock_of_its_server(ahead_s: float, wall: 
 def test_a_batch_is_sent_to_its_end_though_the_clock_was_set(
     ahead_s: float, collector: Collector, wall: Wall
 ) -> None:
-    """The clock is set with its first request; its second one has its ten seconds all the same."""
+    """The first request sets the clock, and the second one still has its ten seconds."""
 
     def set_clock(body: bytes) -> None:
         assert body
@@ -123,7 +123,7 @@ def test_a_batch_is_sent_to_its_end_though_the_clock_was_set(
 
 
 class Busy:
-    """A destination to which others commit all the time; it sets the clock when it is asked."""
+    """A destination in which others commit all the time; each request sets the clock."""
 
     def __init__(self, wall: Wall, ahead_s: float) -> None:
         self._wall = wall
@@ -171,7 +171,7 @@ def test_an_ingest_function_leaves_commits_alone_for_as_long_as_it_should(
 
 @pytest.mark.parametrize("ahead_s", JUMPS_S)
 def test_a_check_goes_on_though_the_clock_was_set(ahead_s: float, wall: Wall) -> None:
-    """All of its trials have the two minutes, by whatever the first one did to the clock."""
+    """All of its trials have two minutes, although the first one sets the clock."""
 
     def set_clock() -> str:
         wall.ahead_s = ahead_s

@@ -50,7 +50,7 @@ def arguments() -> argparse.Namespace:
 
 
 def selected(args: argparse.Namespace, seed: int) -> list[Cell]:
-    """Return the cells that were asked for."""
+    """Return the selected cells."""
 
     def wanted(name: str) -> bool:
         return not args.only or any(
@@ -138,7 +138,7 @@ def _run(cells: list[Cell], *, show_lines: bool) -> tuple[list[Row], list[str]]:
 
 
 def _show(row: Row, lines: Sequence[str], *, always: bool) -> None:
-    """Print one row, and what the extension said if a promise was broken."""
+    """Print one row, and the log of the extension if a promise was broken."""
     print(report.line(report.cells(report.entry(row))), flush=True)
     for problem in row.figures.broken:
         print(f"    BROKEN: {problem}", flush=True)

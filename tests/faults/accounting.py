@@ -64,11 +64,11 @@ DROPS = f"""
 
 @dataclass(frozen=True)
 class Table:
-    """What is visible: rows by key, and the rows that tell of losses.
+    """The visible rows by key, and the rows of losses.
 
     Attributes:
-        claimed: rows the table's snapshot says there are more than a reader finds.
-        unreadable: why nothing of it can be read, if that is so.
+        claimed: rows that the snapshot's summary counts and a reader does not find.
+        unreadable: why the table cannot be read, if so.
     """
 
     keys: Keys
@@ -78,7 +78,7 @@ class Table:
 
     @property
     def dropped(self) -> int:
-        """How many records those rows say were lost."""
+        """Return how many records those rows count as lost."""
         return sum(int(loss["droppedRecords"]) for loss in self.losses)
 
 
@@ -181,7 +181,7 @@ def acknowledged_keys(outcome: Outcome) -> Keys:
 
 
 def generated_keys(outcome: Outcome) -> Keys:
-    """Count all that there ever was to be told of."""
+    """Count all events that were ever generated."""
     return Keys(
         _key(event.type, event.time, event.record)
         for event in outcome.events
@@ -190,7 +190,7 @@ def generated_keys(outcome: Outcome) -> Keys:
 
 
 def key_of(event: Mapping[str, Any]) -> str:
-    """Name an event as Lambda delivers it; `KEYS` names its row likewise."""
+    """Return the key of an event as Lambda delivers it; `KEYS` has the same key for its row."""
     return _key(event["type"], event["time"], event["record"])
 
 
@@ -275,7 +275,7 @@ def _keys(connection: duckdb.DuckDBPyConnection) -> Keys:
 
 
 def _claimed(place: Place, connection: duckdb.DuckDBPyConnection) -> int:
-    """Return how many rows more than there are the table's own summary speaks of."""
+    """Return how many rows the table's own summary counts beyond those that exist."""
     if not place.has_catalog:
         return 0
     metadata = place.metadata()

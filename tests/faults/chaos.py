@@ -1,4 +1,4 @@
-"""What goes wrong in a soak: one thing after the other, as a seed says.
+"""The faults of a soak: one after the other, chosen by a seed.
 
     kills, stops    of an extension, at any moment
     troubles        of a destination behind a proxy, for up to three seconds, floods among them
@@ -112,7 +112,7 @@ class Chaos:
             self.done["kills"] += 1
 
     async def _stop(self) -> None:
-        """Stop an extension in the middle of whatever it does, which no freeze of Lambda does."""
+        """Stop an extension at any point of its work, which no freeze of Lambda does."""
         for program in self._one():
             with suppress(ProcessLookupError):
                 os.kill(program.pid, signal.SIGSTOP)

@@ -1,4 +1,4 @@
-"""Somebody who may put into the inbox, as every function may, and puts there what is not so.
+"""An adversary with the role of a function: it puts false descriptors into the inbox.
 
     a data file of the table --> copies of it, with rows that say of themselves that they are forged
                              --> descriptors of those, of others' files, and of nothing at all
@@ -109,10 +109,10 @@ class Committer:
         self.runs = 0
 
     def run(self, kill_after_s: float | None = None) -> str:
-        """Run it once; return what was wrong, "" for nothing.
+        """Run it once; return the problem, "" for none.
 
         Args:
-            kill_after_s: it is killed then, and that is no fault of its own.
+            kill_after_s: it is killed then, which is no problem.
         """
         self.runs += 1
         command = [
@@ -195,7 +195,7 @@ class Forgery:
         }
 
     def _copy(self) -> bytes:
-        """Return a file like an honest one, whose rows say that they are forged."""
+        """Return a copy of a file whose rows show that they are forged."""
         rows = pq.ParquetFile(io.BytesIO(self._place.objects.read(self._honest))).read()
         names = [name.lower() for name in rows.column_names]
         for column in ("eventname", "body"):

@@ -1,4 +1,4 @@
-"""What a cell's figures are, and which promises they break."""
+"""The figures of a cell, and the promises that they break."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class Row:
 
 
 def judged(result: Result) -> Row:
-    """Return what stays of a cell; what it said and sent may be a gigabyte."""
+    """Return the figures of a cell without its logs, which may have a gigabyte."""
     return Row(result.cell, result.books, figures(result), result.seconds)
 
 
@@ -128,10 +128,10 @@ def _broken(result: Result, growth: tuple[float, int] | None) -> Iterator[str]:
 
 
 def broken_books(counted: Books, *, may_drop: bool, durable: bool) -> Iterator[str]:
-    """Yield the promises that the books say were broken.
+    """Yield the promises that the counts show as broken.
 
     Args:
-        counted: the books.
+        counted: the counts.
         may_drop, durable: see `Promise`.
     """
     if counted.lost:
@@ -175,7 +175,7 @@ def _not_done(result: Result) -> Iterator[str]:
 
 
 def _troubled(result: Result) -> tuple[int, int | None]:
-    """Return which invocations the trouble covers; all but the first without one."""
+    """Return the invocations during the trouble; without a trouble all but the first."""
     trouble = result.cell.scenario.trouble
     return (max(1, trouble.after), trouble.until) if trouble else (1, None)
 

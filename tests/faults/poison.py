@@ -1,4 +1,4 @@
-"""A batch whose every request kills the process that sends it; the adversaries' common shape.
+"""A batch that kills each process which sends it; the common interface of the adversaries.
 
     PUT of a file with such a line --> the proxy tells --> SIGKILL --> the connection ends
 
@@ -32,13 +32,13 @@ class Victim(Protocol):
 
 
 class Adversary:
-    """Does nothing to anybody; others are like it.
+    """An adversary that does nothing; the others derive from it.
 
     Args:
         target: the destination.
 
     Attributes:
-        struck: how often it has done what it is for.
+        struck: how often it has attacked.
     """
 
     def __init__(self, target: Target) -> None:

@@ -42,7 +42,7 @@ WIDTHS = (18, 9, 11, 8, 9, 6, 7, 7, 5, 5, 8, 7, 8, 17, 4, 7, 10, 6, 5)
 
 
 def entry(row: Row) -> Entry:
-    """Return everything a cell showed, as it stands in the JSON."""
+    """Return everything that a cell showed, for the JSON."""
     return {
         "scenario": row.cell.scenario.name,
         "strategy": row.cell.strategy,
@@ -54,7 +54,7 @@ def entry(row: Row) -> Entry:
 
 
 def _plain(value: Any) -> Any:
-    """Return a value as it comes back from JSON, without digits nobody measured."""
+    """Return a value in the form of JSON, without meaningless digits."""
     if isinstance(value, dict):
         return {name: _plain(one) for name, one in value.items()}
     if isinstance(value, tuple):
@@ -110,7 +110,7 @@ def write(folder: Path, found: dict[str, Any], scenarios: Iterable[Scenario]) ->
 
 
 def put_between(page: Path, markers: tuple[str, str], text: str) -> None:
-    """Replace what stands between two markers of a page."""
+    """Replace the text between two markers of a page."""
     begin, end = markers
     before, found, rest = page.read_text().partition(begin)
     assert found, f"{page} has no {begin}"

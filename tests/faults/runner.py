@@ -66,7 +66,7 @@ class SkippedError(Exception):
 
 @dataclass(frozen=True)
 class Sample:
-    """What /proc said of the extension after an invocation."""
+    """Figures of /proc about the extension after an invocation."""
 
     number: int
     rss_bytes: int
@@ -167,7 +167,7 @@ class Run:
 
 
 def plan_of(cell: Cell, target: Target, tmp: Path, port: int, otlp_port: int) -> Plan:
-    """Return what the local environment is told to run."""
+    """Return the plan for the local environment."""
     scenario = cell.scenario
     plan = Plan(
         command=RUNTIME,
@@ -197,7 +197,7 @@ def plan_of(cell: Cell, target: Target, tmp: Path, port: int, otlp_port: int) ->
 
 
 def ledger_path(tmp: Path) -> Path:
-    """Return where the function enters its exports: not where it may empty or fill."""
+    """Return the function's file for its exports, outside the /tmp that it may empty or fill."""
     return tmp.parent / "ledger"
 
 
@@ -248,9 +248,9 @@ def run_cell(cell: Cell, targets: Targets, folder: Path) -> Result:
 
 
 def _kept(tmp: Path, recoveries: list[Outcome]) -> tuple[Keys, Keys]:
-    """Return what stays in the spool, and what of it has no reason to.
+    """Return the events that stay in the spool, and those of them without a reason.
 
-    What the last process heard of itself, before a batch killed it, would be stored by the next.
+    The next process would store telemetry about the last one from before its kill.
     """
     own = sum((accounting.generated_keys(run) for run in recoveries[-1:]), Keys())
     return accounting.spool_of(tmp), accounting.spool_of(tmp, without=POISON) - own
@@ -304,7 +304,7 @@ def _recovered(
 
 @contextlib.contextmanager
 def _tmp_of(scenario: Scenario, tmp: Path) -> Iterator[Path]:
-    """Give the environment its /tmp, of a limited size where the scenario wants that."""
+    """Give the environment its /tmp, of a limited size if the scenario needs that."""
     tmp.mkdir(parents=True)
     if not scenario.tmpfs_kb:
         yield tmp
@@ -323,7 +323,7 @@ def _tmp_of(scenario: Scenario, tmp: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def _port(*, taken: bool) -> Iterator[int]:
-    """Give a port for the receiver, with somebody listening on it where that is the fault."""
+    """Give a port for the receiver, and use it if that is the fault."""
     if not taken:
         reserved = ReservedPort()
         yield reserved.number

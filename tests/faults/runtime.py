@@ -65,7 +65,8 @@ def logs(marker: bytes, resource: bytes, made: bytes, empty: int) -> bytes:
 def export(body: bytes) -> int | None:
     """Export logs to the extension's endpoint; return how many it rejects, None for all.
 
-    Those of a partial success stay the exporter's: it is told how many, and they are no loss.
+    Records that a partial success rejects stay with the exporter, which knows their number. They
+    are no loss.
     """
     head = "POST /v1/logs HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n"
     head += f"Content-Type: application/x-protobuf\r\nContent-Length: {len(body)}\r\n\r\n"
@@ -89,7 +90,7 @@ def rejected(answer: bytes) -> int:
 
 
 def varint(data: bytes, position: int) -> tuple[int, int]:
-    """Return a number of protobuf's, and where it ends."""
+    """Return a number of protobuf, and its end."""
     number = shift = 0
     while position < len(data):
         number |= (data[position] & 0x7F) << shift
@@ -100,7 +101,7 @@ def varint(data: bytes, position: int) -> tuple[int, int]:
 
 
 class Steps:
-    """What a payload can ask for, in one invocation."""
+    """The steps that a payload can contain, in one invocation."""
 
     def __init__(self, request_id: str) -> None:
         self._request_id = request_id
@@ -116,7 +117,7 @@ class Steps:
         sys.stdout.flush()
 
     def poison(self, lines: int) -> None:
-        """Print lines that say of themselves that a process that stores them is to die."""
+        """Print lines that kill a process which stores them."""
         for _ in range(lines):
             self._said += 1
             sys.stdout.write(f"m{self._request_id}-{self._said} {POISON}\n")
@@ -199,7 +200,7 @@ class Steps:
                     pass
 
     def empty_tmp(self) -> None:
-        """Remove whatever lies in /tmp."""
+        """Remove everything in /tmp."""
         for path in Path(os.environ["TMPDIR"]).iterdir():
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 

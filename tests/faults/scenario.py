@@ -1,6 +1,6 @@
-"""What a scenario is: a function's steps, what goes wrong and when, and what is promised then.
+"""The parts of a scenario: a function's steps, the faults and their times, and the promises.
 
-All of it frozen values; `table.py` has the scenarios, `runner.py` runs them.
+All of it are frozen values; `table.py` has the scenarios, and `runner.py` runs them.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ EVERY = (*ALL, REST, TAP, OTLP)
 
 
 class Adversaries(Enum):
-    """Who works against a run from outside; see `poison.py` and `forging.py`."""
+    """The adversaries of a run; see `poison.py` and `forging.py`."""
 
     NOBODY = "nobody"
     POISON = "a batch whose every request kills the process that sends it"
@@ -36,7 +36,7 @@ class Adversaries(Enum):
 
 
 class Down(Enum):
-    """What a destination can be besides cut or answering with a status."""
+    """The ways in which a destination can fail besides a cut or a status."""
 
     REFUSED = "connections are refused"
     SLOW = "each answer takes two seconds"

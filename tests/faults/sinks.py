@@ -1,4 +1,4 @@
-"""What a Data Tap or a collector has taken, in the books' own terms; neither is a lake."""
+"""The events that a Data Tap or a collector has received, with the keys of the counts."""
 
 from __future__ import annotations
 

@@ -231,7 +231,7 @@ class Lane:
 
 @dataclass(frozen=True)
 class LaneResult:
-    """What a soak showed of one destination."""
+    """The results of a soak for one destination."""
 
     kind: str
     environments: int

@@ -1,4 +1,4 @@
-"""The scenarios. Those of one family stand together; what a field means is in `scenario.py`."""
+"""The scenarios, by family; `scenario.py` explains the fields."""
 
 from __future__ import annotations
 

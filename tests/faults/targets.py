@@ -120,7 +120,7 @@ class Targets:
         return Target(sunk, sunk.variables(proxy), proxy)
 
     def _rest(self) -> Target:
-        """Make a table of a REST catalog behind a proxy; its files lie on this disk."""
+        """Make a table of a REST catalog behind a proxy; its files are on this disk."""
         if self._catalog is None:
             folder = Path(tempfile.mkdtemp(prefix="rest-"))
             self._stack.callback(shutil.rmtree, folder, ignore_errors=True)

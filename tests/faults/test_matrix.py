@@ -43,7 +43,7 @@ QUICK = [
 
 @pytest.fixture(scope="module")
 def targets() -> Iterator[Targets]:
-    """Destinations, moto among them if a cell asks for it."""
+    """Destinations, with moto if a cell needs it."""
     with Targets() as made:
         yield made
 
@@ -51,7 +51,7 @@ def targets() -> Iterator[Targets]:
 @pytest.mark.e2e
 @pytest.mark.parametrize("cell", QUICK, ids=str)
 def test_every_promise_is_kept(cell: Cell, targets: Targets, tmp_path: Path) -> None:
-    """Nothing lost, nothing twice, nobody held: as the scenario's promise says."""
+    """No event is lost or twice, and no invocation is held, as the scenario promises."""
     result = run_cell(cell, targets, tmp_path)
     assert figures(result).broken == (), result.outcome.extension_lines
     assert result.books.sent > 0
@@ -89,7 +89,7 @@ def test_an_event_that_is_nowhere_is_lost(calm: Result) -> None:
 
 
 def test_an_event_that_a_row_says_was_dropped_is_not_lost(calm: Result) -> None:
-    """But only where the scenario leaves us no choice may one be dropped at all."""
+    """But an event may be dropped only if the scenario allows it."""
     sent, one = spoilt(calm)
     table = Table(sent - Keys({one: 1}), ({"droppedRecords": "1"},))
     found = recounted(calm, table)
@@ -107,7 +107,7 @@ def test_a_row_too_many_is_there_twice(calm: Result) -> None:
 
 
 def test_a_loss_that_is_none_breaks_a_promise(calm: Result) -> None:
-    """Who adds up the rows of losses would look for events that are there."""
+    """A reader of the rows of losses would search for events that exist."""
     sent, _ = spoilt(calm)
     found = recounted(calm, Table(sent, ({"droppedRecords": "3"},)), may_drop=True)
     assert figures(found).broken == ("rows say of 3 events that they are lost, and they are not",)
@@ -146,7 +146,7 @@ def test_records_of_a_request_are_counted_by_its_scope(tmp_path: Path) -> None:
 @pytest.mark.parametrize("number", [0, 1, 127, 128, 200_000])
 @pytest.mark.parametrize("message", ["", "short", "long" * 100])
 def test_records_of_a_partial_success_stay_the_exporters(number: int, message: str) -> None:
-    """It is told how many are not taken; they are no loss of ours."""
+    """The answer has the number of refused records, so they are no loss of ours."""
     answer = ExportLogsServiceResponse()
     answer.partial_success.rejected_log_records = number
     answer.partial_success.error_message = message
@@ -155,7 +155,7 @@ def test_records_of_a_partial_success_stay_the_exporters(number: int, message: s
 
 
 def test_what_is_only_in_the_spool_after_shutdown_breaks_a_promise(calm: Result) -> None:
-    """On Lambda it is gone with the sandbox; it is not lost where another process follows."""
+    """Lambda removes the spool with the sandbox. It is not lost if another process follows."""
     sent, one = spoilt(calm)
     after = Table(sent - Keys({one: 1}), ())
     counted = books([calm.outcome], sent, (after, NONE, Keys({one: 1})), Table(sent, ()))
@@ -177,7 +177,7 @@ def test_a_fault_that_did_not_happen_proves_nothing(calm: Result) -> None:
 
 
 def test_the_docs_get_the_rows_and_keep_their_prose(calm: Result, tmp_path: Path) -> None:
-    """A cell that is run again takes its old place; what was broken stands before the table."""
+    """A repeated cell gets its old place. Broken promises are listed before the table."""
     page = tmp_path / "reliability.md"
     page.write_text(f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n")
     first, second = (report.entry(judged(calm)) | {"scenario": name} for name in ("one", "two"))
@@ -194,7 +194,7 @@ def test_the_docs_get_the_rows_and_keep_their_prose(calm: Result, tmp_path: Path
 
 
 def test_every_scenario_can_be_told_apart() -> None:
-    """The report and `--only` go by name."""
+    """The report and `--only` identify scenarios by name."""
     names = [scenario.name for scenario in scenarios(SEED)]
     assert len(set(names)) == len(names)
     assert scenarios(SEED) == scenarios(SEED)

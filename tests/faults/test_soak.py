@@ -1,4 +1,4 @@
-"""A soak in short, and proof that its page says what it found."""
+"""A short soak, and its page."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_chaos_costs_no_event_and_doubles_none(kinds: tuple[str, ...], tmp_path:
 
 
 def test_the_page_says_what_a_soak_has_found(tmp_path: Path) -> None:
-    """And what somebody else has written into a message does not reach a terminal as it is."""
+    """Foreign text in a message does not reach a terminal unchanged."""
     books = Books(sent=7, committed=5, inbox=0, spool=0, dropped=1, lost=1, twice=0)
     found = LaneResult("s3", 2, Counter(kills=4), books, 97.5, ("1 lost: \x1b[31m\u202e",))
     page = tmp_path / "reliability.md"

@@ -1,4 +1,4 @@
-"""Programs that tests run and `make test-tools` builds: where each is, and whether it is current.
+"""Programs that tests use and `make test-tools` builds: their paths, and whether they are current.
 
     python -m tools (tests/tools)  --builds-->  build/…  <--looks-- needed("rest")
 
@@ -55,7 +55,7 @@ class Tool:
         return found.hexdigest()
 
     def problem(self) -> str:
-        """Return why tests cannot use it, with the command that changes that; "" where they can."""
+        """Return why tests cannot use it, with the command that changes that; "" if they can."""
         command = f"make test-tools TOOLS={self.name}"
         if not self.path.exists() or not self.stamp.exists():
             return f"{self.brings} is not built: {command}"

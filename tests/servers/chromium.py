@@ -114,14 +114,14 @@ class Page:
         return found["result"].get("value")
 
     def press(self, key: str, *, shift: bool = False) -> None:
-        """Press a key and let it go, as a person does."""
+        """Press and release a key, as a person does."""
         code, text = KEYS[key]
         shared = {"key": key, "windowsVirtualKeyCode": code, "modifiers": 8 if shift else 0}
         self.do("Input.dispatchKeyEvent", type="keyDown", text=text, **shared)
         self.do("Input.dispatchKeyEvent", type="keyUp", **shared)
 
     def write(self, text: str) -> None:
-        """Type a text where the focus is."""
+        """Type a text into the focused element."""
         self.do("Input.insertText", text=text)
 
     def resize(self, width: int, height: int) -> None:
@@ -170,14 +170,14 @@ class Browser:
         return await self._session.ws_connect(target["webSocketDebuggerUrl"], max_msg_size=0)
 
     def close(self) -> None:
-        """Let go of every page."""
+        """Close every page."""
         if self._session is not None:
             self._loop.run_until_complete(self._session.close())
 
 
 @contextlib.contextmanager
 def chromium() -> Iterator[Browser]:
-    """Start a browser that nobody sees, with a profile that goes with it."""
+    """Start a browser without a window, with a temporary profile."""
     assert PROGRAM is not None
     loop = asyncio.new_event_loop()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
@@ -202,7 +202,7 @@ def chromium() -> Iterator[Browser]:
 
 
 def _port(profile: Path, process: subprocess.Popen[bytes]) -> int:
-    """Wait until the browser has written where it listens."""
+    """Wait until the browser has written its port."""
     until = time.monotonic() + START_S
     while time.monotonic() < until and process.poll() is None:
         with contextlib.suppress(OSError, IndexError, ValueError):

@@ -1,4 +1,4 @@
-"""Goes into a root that has nothing but the layer and becomes a program there.
+"""Enters a root that has nothing but the layer, and becomes a program there.
 
     unshare (namespaces) --> python enter.py < what.json --> execve inside the root
 
@@ -20,7 +20,7 @@ MAGIC = (
 
 
 def mount(*words: str) -> None:
-    """Run mount(8) or say why not."""
+    """Run mount(8), or raise the reason of its failure."""
     subprocess.run(["mount", *words], check=True)
 
 

@@ -1,4 +1,4 @@
-"""Rows for every table: columns with values and, where they may be, nulls; lists of any length."""
+"""Rows for every table: columns with values, nulls where allowed, and lists of any length."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ROWS = 4
 
 
 def value(column: Column, row: int, word: str) -> Any:
-    """Make a value that tells column and row."""
+    """Make a value that shows its column and row."""
     match word:
         case "timestamptz":
             return NOON_US + 1_000 * column.field_id + row + 1
@@ -37,7 +37,7 @@ def value(column: Column, row: int, word: str) -> Any:
 
 
 def cell(column: Column, row: int) -> Any:
-    """Make what stands in a column of a row: the last row has as little as can be."""
+    """Make the value of a column of a row; the last row has as few values as possible."""
     last = row == ROWS - 1
     if column.name == "ServiceName":
         return "orders"

@@ -1,4 +1,4 @@
-"""HTTP/1.1 messages as they stand on the wire: read whole, passed on unchanged."""
+"""HTTP/1.1 messages in their form on the wire: read whole, passed on unchanged."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ async def read_head(reader: asyncio.StreamReader) -> Message | None:
 
 
 def unmounted(head: bytes, mount: str) -> bytes:
-    """Return a request's head as a server hears it that clients find below the path `mount`."""
+    """Return a request's head without the path `mount`, below which clients find the server."""
     if not mount:
         return head
     first, _, rest = head.partition(b"\r\n")
@@ -55,7 +55,7 @@ def unmounted(head: bytes, mount: str) -> bytes:
 async def read_body(
     reader: asyncio.StreamReader, head: Message, *, ends_with_connection: bool
 ) -> bytes:
-    """Read a body as it stands on the wire, chunks' own lines included."""
+    """Read a body in its form on the wire, with the lines of chunks."""
     if "chunked" in head.headers.get("transfer-encoding", "").lower():
         return await _chunks(reader)
     if "content-length" in head.headers:

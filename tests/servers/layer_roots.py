@@ -53,7 +53,7 @@ class Root:
         return self.arch != HOST
 
     def at_opt(self, *command: str) -> tuple[str, ...]:
-        """Return what runs a command of this machine where /opt is the layer's."""
+        """Return the prefix that runs a command in a root whose /opt is the layer's."""
         enter = 'mount --bind "$1" /opt && shift && exec "$@"'
         opt = str(self.path / "opt")
         return ("unshare", "--mount", "sh", "-c", enter, "enter", opt, *command)
@@ -154,7 +154,7 @@ class Root:
 def with_layer(
     root: Root, command: Sequence[str], **variables: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command of this machine where /opt is the layer."""
+    """Run a command of this machine in a root whose /opt is the layer."""
     return subprocess.run(
         root.at_opt(*command),
         capture_output=True,

@@ -158,7 +158,7 @@ class Made:
 
 
 def model(kind: str, make: Make) -> type[CloudFormationModel]:
-    """Return what moto asks to make resources of a type."""
+    """Return the object with which moto makes resources of a type."""
 
     def create(
         cls: Any, /, resource_name: str, json: Any, account_id: str, region: str, **_: Any
@@ -175,7 +175,7 @@ def model(kind: str, make: Make) -> type[CloudFormationModel]:
 
 
 def configure(bucket: str, account: str, given: Properties) -> None:
-    """Give a new bucket what its template says and moto passes over."""
+    """Give a new bucket the properties of its template that moto ignores."""
     backend = s3_backends[account]["aws"]
     if "PublicAccessBlockConfiguration" in given:
         wanted = given["PublicAccessBlockConfiguration"]
@@ -194,7 +194,7 @@ def configure(bucket: str, account: str, given: Properties) -> None:
 
 
 def configure_buckets() -> None:
-    """Make buckets of templates as their templates say."""
+    """Configure the buckets of templates as their templates say."""
     create = FakeBucket.create_from_cloudformation_json.__func__  # type: ignore[attr-defined]
 
     def created(
@@ -231,7 +231,7 @@ def attach_policies() -> None:
 
 
 def trust_signatures() -> None:
-    """Let some services be asked by anybody: moto computes signatures of theirs wrongly."""
+    """Accept any signature for some services, because moto computes theirs wrongly."""
 
     def trust(self: object, resource: str = "*") -> None:
         del self, resource

@@ -1,4 +1,4 @@
-"""moto with its permissions switched on, and as AWS has them where it is more lenient.
+"""moto with its permissions switched on, and stricter where AWS is.
 
     running() --> Server: its administrator, and users that may do what a policy says
     request --> is each action allowed on each resource? --> S3, Glue

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class Objects(Protocol):
-    """What lies below a table's location, or in a plain lake; names use `/`."""
+    """The objects below a table's location, or in a plain lake; names use `/`."""
 
     def names(self, prefix: str = "") -> list[str]:
         """List the names that begin with `prefix`, sorted."""
@@ -151,7 +151,7 @@ class Place:
 
     @property
     def waiting(self) -> Objects:
-        """What its inbox lies in, as `inbox/…`."""
+        """Return the place of its inbox, as `inbox/…`."""
         return self.elsewhere or self.objects
 
     @property
@@ -160,7 +160,7 @@ class Place:
         return {**self.environ, "OTLP2PARQUET_DESTINATION": self.url}
 
     def open(self) -> DestinationGroup:
-        """Open it anew, as another process would; with a committer where it takes one."""
+        """Open it as another process would, with a committer if it needs one."""
         opened = choose(load(self.variables)[0], self.variables)
         if self.url.startswith("catalog://"):
             return cast("DestinationGroup", BesideACommitter(opened, self.variables))

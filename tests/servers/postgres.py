@@ -1,4 +1,4 @@
-"""A PostgreSQL server of a test's own: in a temporary folder, on a free port, gone afterwards."""
+"""A PostgreSQL server for one test: in a temporary folder, on a free port, removed afterwards."""
 
 from __future__ import annotations
 

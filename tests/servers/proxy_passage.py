@@ -19,7 +19,7 @@ HANGS = (Cut.HANG, Cut.HANG_AFTER)
 
 
 class Passage:
-    """One connection of a client and, as long as it lives, one to the server."""
+    """One connection of a client, and one to the server while it lives."""
 
     def __init__(
         self,
@@ -121,7 +121,7 @@ class Passage:
         return head
 
     async def _answer(self, request: Message, fault: Fault | None) -> Message | None:
-        """Return the server's answer or the fault's, late; None when it is never asked."""
+        """Return the server's answer or the fault's, after the delay; None if there is none."""
         delay_s = self._proxy.delay_s(request)
         await asyncio.sleep(delay_s / 2)
         if fault is None or fault.what in (Cut.AFTER, Cut.HALF, Cut.HANG_AFTER):

@@ -1,4 +1,4 @@
-"""What the counting proxy knows of requests, and what it is told to do to them: values."""
+"""The counting proxy's values: facts about requests, and faults for them."""
 
 from __future__ import annotations
 

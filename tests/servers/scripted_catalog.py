@@ -1,4 +1,4 @@
-"""A catalog that answers what a test has written down, and remembers what it was asked."""
+"""A catalog with scripted answers, which remembers its requests."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Answer(NamedTuple):
-    """What to say. A status of 0 closes the connection instead, one of -1 says nothing at all."""
+    """One answer. A status of 0 closes the connection instead; -1 sends nothing at all."""
 
     status: int
     body: object = None
@@ -25,7 +25,7 @@ SILENCE = Answer(-1)
 
 
 class Asked(NamedTuple):
-    """What was heard."""
+    """One request."""
 
     method: str
     path: str

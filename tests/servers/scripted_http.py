@@ -1,4 +1,4 @@
-"""A server that does what the test says, byte by byte: hangs, drips, resets, answers nonsense."""
+"""A server with scripted bytes: it hangs, drips, resets, or answers nonsense."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""A Lambda of a few lines whose every answer a test decides; the extension is the real process.
+"""A small Lambda with scripted answers; the extension is the real process.
 
-`otlp2parquet_ext.tools.local` behaves as Lambda should. This one misbehaves as told: wrong
-statuses, bodies no platform would send, `next` that fails.
+`otlp2parquet_ext.tools.local` behaves as Lambda should. This one misbehaves as scripted: wrong
+statuses, bodies that no platform would send, `next` that fails.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ COMMAND = (LAYER,) if LAYER else (sys.executable, str(LAUNCHER))
 
 @dataclass
 class Answer:
-    """What one call is answered with."""
+    """The answer to one call."""
 
     status: int = 200
     body: bytes = b"{}"
@@ -172,7 +172,7 @@ class ScriptedLambda:
         return Extension(self, process, port)
 
     def destination(self) -> tuple[int, str]:
-        """Return (port, path) the extension asked its telemetry to be sent to."""
+        """Return (port, path) to which the extension wants its telemetry sent."""
         subscription = next(body for _, path, _, body in self.asked if path.endswith("/telemetry"))
         url = urlsplit(json.loads(subscription)["destination"]["URI"])
         return url.port or 80, url.path
@@ -194,7 +194,7 @@ class Extension:
     _read: bytes = b""
 
     def until_said(self, text: str) -> None:
-        """Wait until a line says it, before the end."""
+        """Wait until it logs a line with this text, before its end."""
         assert self.process.stderr is not None
         descriptor, until_s = self.process.stderr.fileno(), time.monotonic() + WAIT_S
         while not any(text in line for line in self._read.decode().splitlines()):
@@ -205,7 +205,7 @@ class Extension:
             self._read += data
 
     def until_next(self) -> None:
-        """Wait until it asks for the next event, once more than before."""
+        """Wait until it asks for the next event once more."""
         assert self.lambda_.waiting.acquire(timeout=WAIT_S), "the extension asks for no event"
 
     def post(self, body: bytes, path: str | None = None) -> int:

@@ -141,14 +141,14 @@ def _identity(name: str, environ: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _ports() -> dict[str, ReservedPort]:
-    """Choose a port for each of its parts but the catalog."""
+    """Choose a port for each of its parts except the catalog."""
     services = ("master", "volume", "filer", "s3")
     names = [f"{service}.port{kind}" for service in services for kind in ("", ".grpc")]
     return {name: ReservedPort() for name in names}
 
 
 def _options(folder: Path) -> dict[str, str]:
-    """Return the other options of `weed server`: it keeps to itself, and reports to nobody."""
+    """Return the other options of `weed server`: no access from outside, and no reports."""
     return {
         "dir": str(folder / "data"),
         "ip": "127.0.0.1",
@@ -167,9 +167,10 @@ def _options(folder: Path) -> dict[str, str]:
 
 
 def _await(s3: str, master: str, log: Path) -> None:
-    """Wait until something can be stored: its parts find each other after they listen.
+    """Wait until an object can be stored.
 
-    The master is asked before S3, which would wait for a minute for what it missed by a moment.
+    Its parts connect to each other after they listen. The master is asked before S3, which would
+    wait for a minute after a miss.
     """
     deadline = time.monotonic() + START_S
     while time.monotonic() < deadline:

@@ -71,7 +71,7 @@ def seaweed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 
 @pytest.fixture(scope="session")
 def s3_tables(seaweed: Place) -> Iterator[Place]:
-    """The same table bucket named by its ARN; its catalog lies below `/iceberg`, as with AWS."""
+    """The same table bucket named by its ARN; its catalog is below `/iceberg`, as in AWS."""
     catalog, _, arn = seaweed.url.removeprefix("rest+").partition("?warehouse=")
     with counting_proxy.running(catalog, mount="/iceberg") as proxy:
         yield replace(seaweed, url=f"{arn}?endpoint={proxy.url}")

@@ -1,4 +1,4 @@
-"""A server of the tests as a process of its own: started on a port, and gone afterwards."""
+"""A server of the tests in a process of its own: started on a port, and ended afterwards."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A stand-in for S3 Tables: Apache Iceberg's REST catalog, behind the manners of AWS.
+"""A stand-in for S3 Tables: Apache Iceberg's REST catalog behind the rules of AWS.
 
     client --signed, below /iceberg/v1/<quoted ARN>--> table bucket --plain, below /v1--> catalog
 
@@ -59,7 +59,7 @@ TABLE = "table/0a1b2c3d-0000-4000-8000-000000000000"
 
 
 class Refusal(NamedTuple):
-    """What is answered in the catalog's place."""
+    """An answer instead of the catalog's."""
 
     status: int
     type: str
@@ -169,7 +169,7 @@ class Bucket:
         return self._pass_on(asked.method, path, asked.body)
 
     def _forbidden(self, asked: Asked) -> Refusal | None:
-        """Return what the policy of who asks does not allow."""
+        """Return the action that the client's policy does not allow."""
         found = AUTHORIZATION.fullmatch(asked.headers["authorization"])
         assert found is not None  # the signature was verified
         if (policy := self._policies.get(found[1])) is None:

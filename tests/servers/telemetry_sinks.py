@@ -1,6 +1,6 @@
-"""Servers telemetry is forwarded to: a Data Tap as strict as the real one, an OTLP receiver.
+"""Servers to which telemetry is forwarded: a Data Tap as strict as the real one, an OTLP receiver.
 
-Both check what they are sent as the real ones do, and answer as the test says where it says so.
+Both check requests as the real ones do, and answer as a test scripts.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ REQUESTS: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Reply:
-    """What a request is answered with."""
+    """The answer to a request."""
 
     status: int = 200
     body: bytes = b""
@@ -41,7 +41,7 @@ class Reply:
 
 @dataclass(frozen=True)
 class Request:
-    """What was sent."""
+    """One received request."""
 
     path: str
     headers: dict[str, str]

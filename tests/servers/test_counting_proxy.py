@@ -1,4 +1,4 @@
-"""The counting proxy tells the truth: what other tests conclude from it depends on that."""
+"""The counting proxy counts correctly, because other tests depend on it."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Server(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def server() -> Iterator[str]:
-    """A server that tells what arrived."""
+    """A server that returns the request that it got."""
     Server.arrived.clear()
     Server.connections.clear()
     with ThreadingHTTPServer(("127.0.0.1", 0), Server) as running:
@@ -98,7 +98,7 @@ def ask(connection: http.client.HTTPConnection, method: str, path: str, body: st
 
 
 def test_requests_pass_unchanged_over_one_connection(proxy: Proxy) -> None:
-    """A signature covers method, path, query and Host: any of them changed would be refused."""
+    """A signature covers method, path, query and Host, so a change of any would be refused."""
     with client(proxy) as connection:
         for path in ("/a/b%2Fc?x=1&y=%20", "/chunked", "/chunked?again"):
             told = json.loads(ask(connection, "PUT", path, "data")[4:])
@@ -171,7 +171,7 @@ def test_the_second_matching_request_is_cut_where_it_was_asked(
 
 
 def test_answers_can_be_made_up(proxy: Proxy) -> None:
-    """The server never hears of it, and the connection stays usable."""
+    """The server does not get the request, and the connection stays usable."""
     proxy.fault(503, times=2, headers={"Retry-After": "1"}, body=b"<Error/>")
     with client(proxy) as connection:
         assert ask(connection, "GET", "/a") == "503 <Error/>"
@@ -184,7 +184,7 @@ def test_answers_can_be_made_up(proxy: Proxy) -> None:
 @pytest.mark.parametrize("framing", ["length", "chunks", "close"])
 @pytest.mark.parametrize("status", [0, 500])
 def test_an_answer_can_be_far_too_long(proxy: Proxy, framing: str, status: int) -> None:
-    """With status 0 the server acts and says so, and only then come the spaces."""
+    """With status 0 the server acts and answers, and the spaces follow."""
     proxy.fault(Flood(1_000_000, status, framing), body=b"<Error/>")
     with client(proxy) as connection:
         told = ask(connection, "PUT", "/a", "x")
@@ -198,7 +198,7 @@ def test_an_answer_can_be_far_too_long(proxy: Proxy, framing: str, status: int) 
 def test_a_witness_can_end_a_connection_before_the_server_hears_of_the_request(
     proxy: Proxy,
 ) -> None:
-    """It sees the whole body: what it stands for is a client that dies while it stores."""
+    """It reads the whole body. It represents a client that dies while it stores."""
     proxy.witness = lambda request: b"deadly" in request.body
     with client(proxy) as connection:
         assert ask(connection, "PUT", "/a", "harmless").startswith("200")
@@ -219,7 +219,7 @@ def test_only_what_is_meant_is_delayed(server: str) -> None:
 
 
 def test_a_server_can_be_found_below_a_path(server: str) -> None:
-    """It is told where, so that it can verify signatures of the path the client knows."""
+    """The server gets this path, so that it can verify signatures of the client's path."""
     with counting_proxy.running(server, mount="/below") as proxy, client(proxy) as connection:
         told = json.loads(ask(connection, "PUT", "/below/a%2Fb?c=d", "x").removeprefix("200 "))
     assert told["line"] == "PUT /a%2Fb?c=d HTTP/1.1"

@@ -1,4 +1,4 @@
-"""Servers of the tests: whose port is nobody else's, and another one where it is."""
+"""Ports of test servers: reserved for one server, and replaced if they are taken."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def server_on(port: int) -> list[str]:
 
 
 def test_a_reserved_port_is_given_to_nobody_else() -> None:
-    """However often the kernel is asked for a free one."""
+    """This holds for any number of requests for a free port."""
     ports = [ReservedPort() for _ in range(500)]
     assert len({port.number for port in ports}) == 500
     with socket.socket() as other, pytest.raises(OSError, match="in use"):
@@ -51,7 +51,7 @@ def test_a_port_is_given_back_with_its_object() -> None:
 
 
 def test_a_server_whose_port_is_taken_gets_another(tmp_path: Path) -> None:
-    """By a program that asked for this very number, which no reservation keeps from it."""
+    """A program asked for this very number, which a reservation cannot prevent."""
     asked: list[int] = []
     with socket.create_server(("127.0.0.1", 0)) as taken:
 
@@ -69,7 +69,7 @@ def test_a_server_whose_port_is_taken_gets_another(tmp_path: Path) -> None:
 
 
 def test_a_server_that_finds_every_port_taken_is_named_with_what_it_said(tmp_path: Path) -> None:
-    """Five tries are enough where one nearly always is."""
+    """Five tries are enough, because one nearly always is."""
     asked: list[int] = []
 
     def command(port: int) -> list[str]:

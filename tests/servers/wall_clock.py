@@ -1,4 +1,4 @@
-"""The wall clock, which somebody may set while something waits."""
+"""A wall clock that a test sets while something waits."""
 
 from __future__ import annotations
 

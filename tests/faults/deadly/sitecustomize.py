@@ -1,7 +1,7 @@
-"""For the extension of `deadly-mapping`, found by its PYTHONPATH: a batch that is deadly to map.
+"""For the extension of `deadly-mapping`, found by its PYTHONPATH: a batch that kills its mapper.
 
-What reads a segment for a store ends the process, by a real SIGKILL, if certain lines are in it:
-whether it was to be stored as columns or as text.
+If certain lines are in a segment, reading it for a store ends the process by a real SIGKILL, as
+columns or as text.
 """
 
 import os
