@@ -3,7 +3,7 @@
 commit --> the segments that awaited it are discarded
 |
 +--> failed, late, contended --> descriptors in the inbox make them safe instead
-+--> without an end          --> they are stored again, for a commit on another thread
++--> never ends              --> they are stored again, for a commit on another thread
 """
 
 from __future__ import annotations
@@ -70,16 +70,16 @@ class CommitJob:
             self._safe(awaiting, generation)
 
     def _safe(self, awaiting: Iterable[Segment], generation: int) -> None:
-        """Discard segments that are safe, unless the destinations were opened anew meanwhile.
+        """Discard segments that are safe, unless the destinations were reopened meanwhile.
 
-        Those know nothing of what was stored before.
+        The reopened destinations do not know the batches stored before.
         """
         if generation == self._shared.generation:
             self._shared.queue.committed(awaiting)
             self._shared.intake.discard()
 
     def note_abandoned(self, limit_s: int) -> None:
-        """Note that a commit does not end: what it was to commit is kept, for a later one."""
+        """Note that a commit does not end, so its batches are kept for a later commit."""
         log(
             "error",
             f"committing has not ended for {limit_s} s: what is stored is kept, and committed by "
@@ -88,13 +88,13 @@ class CommitJob:
         self._shared.health.failed(Work.COMMIT, steady_ms())
 
     def start_over(self) -> None:
-        """Go on with destinations that are opened anew, after a commit was abandoned.
+        """Reopen the destinations after a commit was abandoned.
 
-        Its thread may hold a lock of the old ones, or change them at any time; two commits by the
-        same objects are not safe, two by different ones are: the table's ledger knows the names of
-        files that are committed twice.
+        Its thread may hold a lock of the old objects, or change them at any time, so two commits by
+        the same objects are not safe. Two commits by different objects are safe, because the
+        table's ledger finds the names of files that are committed twice.
         """
-        if not self._shared.committing.busy:  # else SHUTDOWN has begun the last commit there is
+        if not self._shared.committing.busy:  # else SHUTDOWN has begun the last commit
             self._shared.committing.begin(self._start_over())
 
     async def _start_over(self) -> None:

@@ -98,7 +98,7 @@ class Flusher:
 
     def _begin_abandoning(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.ensure_future(work)
-        self._abandoning.add(task)  # the loop keeps no task alive
+        self._abandoning.add(task)  # the loop keeps only a weak reference to a task
         task.add_done_callback(self._abandoning.discard)
 
     async def _abandon(self) -> None:

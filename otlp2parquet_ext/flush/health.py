@@ -4,8 +4,9 @@
     hold_ended(), request_failed()                 from the flush during a hold
       --> wait_ms(work), may_try(work), may_hold()
 
-No I/O, no clock: each call takes `now_ms` of the monotonic clock (`steady_ms`). A wall clock that
-is set neither ends nor prolongs a wait. Frozen time counts as waited, because that clock goes on.
+No I/O, no clock: each call takes `now_ms` of the monotonic clock (`steady_ms`). A change of the
+wall clock does not change a wait. Frozen time counts as waiting time, because the monotonic clock
+goes on.
 """
 
 from __future__ import annotations

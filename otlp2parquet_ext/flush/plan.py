@@ -38,8 +38,8 @@ class FlushAction(enum.Enum):
 
 
 STEP_LIMIT_MS = 120_000
-"""Longest store, commit or redelivery of a batch, frozen time left out. One that the deadlines of
-its requests end is shorter: 30 s, or a few times that where there are several destinations or
+"""Longest store, commit or redelivery of a batch, without frozen time. The deadlines of its
+requests normally end it earlier: after 30 s, or a few times that with several destinations or
 parts."""
 
 
@@ -58,12 +58,12 @@ class Pending(Struct, frozen=True):
         thresholds: soft limits of the open segment.
         unsealed: the open segment exists, or losses are counted that no row reports.
         waiting: a sealed segment is not stored.
-        undelivered: a stored segment is lacking somewhere, and may be redelivered.
+        undelivered: a destination lacks a stored segment, which may be redelivered.
         commits: the commit schedule.
         busy: kinds of work that are running.
         ending: SHUTDOWN has come, so no later delivery would flush the open segment.
-        running_ms: for how long threads that may be left behind have run what they run, frozen time
-            left out; those that run nothing are not in there.
+        running_ms: duration of the running function of each thread that may be abandoned, without
+            frozen time. Idle threads are left out.
         step_limit_ms: see `STEP_LIMIT_MS`.
     """
 
@@ -134,7 +134,7 @@ def plan(pending: Pending, health: DestinationHealth, now_ms: int) -> FlushPlan:
             actions.append(FlushAction.SEAL)
         actions.append(ACTION_OF[work])
     if pending.busy or actions:
-        waits.append(pending.step_limit_ms)  # a function that begins later runs for longer
+        waits.append(pending.step_limit_ms)  # a function that begins later also ends later
     for work, running_ms in pending.running_ms.items():
         if running_ms < pending.step_limit_ms:
             waits.append(pending.step_limit_ms - running_ms)

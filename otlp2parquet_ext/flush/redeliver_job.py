@@ -39,7 +39,7 @@ class RedeliverJob:
         self._shared.worked(Work.REDELIVER, 0)
 
     def note_abandoned(self, limit_s: int) -> None:
-        """Note that a redelivery does not end: its segment is redelivered after all others."""
+        """Note that a redelivery does not end, so its segment is redelivered after all others."""
         shared, segment = self._shared, self._shared.queue.redelivering
         if segment is None or not shared.redelivering.job_runs:
             return
@@ -53,7 +53,7 @@ class RedeliverJob:
         shared.health.delayed(Work.REDELIVER, steady_ms())
 
     def start_over(self) -> None:
-        """See `AbandonableJob`: what waits is begun by the plan."""
+        """See `AbandonableJob`; the plan begins the waiting work."""
 
     async def _redeliver(self, segment: Segment) -> bool:
         """Redeliver one segment; False when a destination still lacks it."""

@@ -92,13 +92,13 @@ class StoreJob:
                 return adopted
 
     def note_abandoned(self, limit_s: int) -> None:
-        """Note that a store does not end: its segment is kept, and stored after all others.
+        """Note that a store does not end, so its segment is kept and stored after all others.
 
-        The name of the segment's file counts it, so the next process stores the others first, too.
+        The segment's file name counts it, so the next process stores the others first, too.
         """
         segment = self._queue.storing
         if segment is None or not self._shared.storing.job_runs:
-            return  # the thread does something else, for which the segment waits
+            return  # the segment waits for another function on the thread
         log(
             "error",
             f"storing {segment.size_bytes} bytes of telemetry has not ended for {limit_s} s: they "
@@ -108,7 +108,7 @@ class StoreJob:
         segment.note_unfinished()
 
     def start_over(self) -> None:
-        """See `AbandonableJob`: what waits is begun by the plan."""
+        """See `AbandonableJob`; the plan begins the waiting work."""
 
     async def _store(self, segment: Segment) -> bool:
         """Store one segment; True if it is stored or dropped."""
@@ -132,7 +132,7 @@ class StoreJob:
             self._queue.store_failed(segment)
             return self._failed(segment, error)
         if not receipt.safe and generation != shared.generation:
-            self._queue.store_failed(segment)  # those that were to commit it are gone
+            self._queue.store_failed(segment)  # the new destinations do not know it
             return True
         self._stored(segment, receipt, steady_ms() - started)
         return True

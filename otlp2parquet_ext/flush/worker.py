@@ -38,16 +38,16 @@ T = TypeVar("T")
 
 
 class AbandonedError(OSError):
-    """The thread that was to run a function is abandoned: the function may still run, or never."""
+    """The thread of a function is abandoned: the function may still run, or never run."""
 
 
 class _Clock:
-    """The times of one thread; each thread has its own, so that a late one is not another's.
+    """The times of one thread; each thread has its own clock, so a late thread changes no other.
 
     Attributes:
-        began_ms: ms of `steady_ms` at which the function began that the thread runs; else None.
-        of_job: a job of the worker itself waits for that function.
-        ended: called when a function has ended, on the thread.
+        began_ms: ms of `steady_ms` at which the running function began; None if idle.
+        of_job: a job of this worker waits for the running function.
+        ended: called on the thread after each function.
     """
 
     def __init__(self) -> None:
@@ -112,13 +112,13 @@ class SerialWorker:
         return now_ms - max(self._began_ms, self._thawed_ms) if self.busy else 0
 
     def step_ms(self, now_ms: int) -> int | None:
-        """Return for how long the thread has run its function, without frozen time; None: idle."""
+        """Return the duration of the running function, without frozen time; None if idle."""
         began_ms = self._clock.began_ms
         return None if began_ms is None else now_ms - max(began_ms, self._thawed_ms)
 
     @property
     def job_runs(self) -> bool:
-        """True while the thread runs a function of the job under way."""
+        """True while the thread runs a function of the running job."""
         return self.busy and self._clock.began_ms is not None and self._clock.of_job
 
     @property
@@ -154,7 +154,7 @@ class SerialWorker:
             await self.abandon()
 
     async def abandon(self) -> None:
-        """Abandon the thread, whatever it does, with the job under way; go on with a new thread.
+        """Abandon the thread and the running job in any state; continue with a new thread.
 
         The job is cancelled. A job of another worker that waits for this thread gets an
         `AbandonedError`. A function that has not begun is never run.
@@ -187,7 +187,7 @@ class SerialWorker:
         """Run a function on the worker's thread, after the functions that were submitted before.
 
         Raises:
-            AbandonedError: the thread was abandoned, and another worker's job had called.
+            AbandonedError: the thread was abandoned, and the caller is another worker's job.
         """
 
         def run() -> T:

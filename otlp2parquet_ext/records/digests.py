@@ -1,8 +1,8 @@
-"""Digests of bodies, and the batch names that follow from them."""
+"""Digests of bodies, and batch names made of them."""
 
 from __future__ import annotations
 
-# hashlib re-exports this function, and loads OpenSSL besides: 3 MB that nothing here needs.
+# hashlib exports this function, too, but it also loads OpenSSL: 3 MB that we do not need.
 from _blake2 import blake2b
 from typing import TYPE_CHECKING
 
@@ -13,20 +13,20 @@ if TYPE_CHECKING:
 
 
 def digest_of(payload: bytes) -> bytes:
-    """Return the 16 bytes that prove a frame whole.
+    """Return the digest of a frame's payload, 16 bytes, which shows that the frame is complete.
 
-    Every byte is hashed as it comes and once more when it is flushed; BLAKE2b took nine times as
-    long. Two bodies of one digest are easily made: what tells bodies apart does not rely on it
-    alone (digests.py, and `Contents.name`).
+    Every byte is hashed on receipt and again in the flush; BLAKE2b took nine times longer. An
+    attacker can easily make two bodies of one digest, so code that compares bodies also uses other
+    values (spool/digests.py and `Contents.name`).
     """
     return mmh3_x64_128_digest(payload)
 
 
 def strong_digest_of(payload: bytes) -> bytes:
-    """Return the digest of a body from outside: its sender may try to forge a collision."""
+    """Return a collision-resistant digest, for a body whose sender may try to forge a collision."""
     return blake2b(payload, digest_size=16).digest()
 
 
 def batch_name(digests: Iterable[bytes]) -> str:
-    """Return 32 hex digits that follow from the context and the bodies of a batch only."""
+    """Return 32 hex digits that depend only on the context and the bodies of a batch."""
     return blake2b(b"".join(digests), digest_size=16).hexdigest()

@@ -1,1 +1,1 @@
-"""Events → OTLP log records → columns: what each value means and where it goes."""
+"""Maps events to OTLP records and to columns: the meaning and the column of each value."""

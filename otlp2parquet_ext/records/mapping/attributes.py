@@ -1,4 +1,4 @@
-"""Attributes as JSON text: ours first, then the record's own, neither overwriting the other."""
+"""Writes attributes as JSON text: ours first, then the record's own; none is overwritten."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Attributes = dict[str, object]
 
 
 def exception(values: Mapping[str, object]) -> Attributes | None:
-    """Give `exception.*` for a record that carries an error, None for one that does not.
+    """Return `exception.*` for a record with an error; None for one without.
 
     Source: OpenTelemetry semantic conventions, "Exceptions in logs".
     """
@@ -29,13 +29,13 @@ def exception(values: Mapping[str, object]) -> Attributes | None:
 
 
 class AttributeWriter:
-    """Writes attributes as JSON text; remembers how those of an invocation begin.
+    """Writes attributes as JSON text; caches the first attributes of an invocation.
 
-    The memory lasts as long as the writer, which is one batch.
+    The cache and the writer exist for one batch.
     """
 
     def __init__(self) -> None:
-        """Remember nothing yet."""
+        """Begin with an empty cache."""
         self.opening = cache(_opening)
 
     def write(
@@ -45,13 +45,13 @@ class AttributeWriter:
         own: Mapping[str, object] | None = None,
         fields: Fields | None = None,
     ) -> bytes:
-        """Write `type`, `faas.invocation_id`, our own attributes, then what is left of the record.
+        """Write `type`, `faas.invocation_id`, our own attributes, then the other record fields.
 
         Args:
             event_type: the event's type.
-            request_id: None when the record belongs to no invocation.
-            own: further attributes we set, if any.
-            fields: what is left of the record; see `merge`.
+            request_id: None if the record belongs to no invocation.
+            own: further attributes that we set, if any.
+            fields: the other fields of the record; see `merge`.
         """
         if not own:
             opening = self.opening(event_type, request_id)
@@ -77,9 +77,9 @@ def merge(own: Mapping[str, object], fields: Fields | None = None) -> bytes:
     """Write attributes as a compact JSON object.
 
     Args:
-        own: what we set; these keys are ours.
-        fields: what is left of the record. A key that is ours becomes `record.<key>`, as often
-            as it takes to be nobody else's; equal keys stay equal, the last one last.
+        own: attributes that we set; their keys are reserved.
+        fields: the other fields of the record. A reserved key gets the prefix `record.`, repeated
+            until the key is unique. Equal keys stay equal, in their order.
     """
     text = encode(own)
     if fields is None or not (fields.rest or fields.repeated):

@@ -1,4 +1,4 @@
-"""Lists of values → a table of a known schema; what is the same on every row is given once."""
+"""Makes a table of a known schema from lists of values; equal values of all rows are given once."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 def table(
     name: str, varying: Mapping[str, Sequence[object]], same: Mapping[str, object]
 ) -> pa.Table:
-    """Give n >= 1 rows as a table.
+    """Return n >= 1 rows as a table.
 
     Args:
         name: a key of `TABLES`.
         varying: n values of each column that differs from row to row.
-        same: the value of each other column; columns the table lacks are passed over.
+        same: the value of each other column; columns that the table lacks are ignored.
     """
     schema = arrow(name)
     length = len(next(iter(varying.values())))

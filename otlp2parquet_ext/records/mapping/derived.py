@@ -1,10 +1,10 @@
-"""Deliveries → spans and FaaS metrics that nobody sent: derived from platform events.
+"""Derives spans and FaaS metrics from the platform events of deliveries.
 
     Delivery --decode--> events --> facts --absorb(known)--> ended ---> traces
                                                              news ----> metrics_sum, …
 
 Pure: the same arguments give the same tables. The caller keeps the `OpenActivities` of the last
-batch that was stored, and passes it to the next one.
+stored batch, and passes it with the next one.
 """
 
 from __future__ import annotations
@@ -47,16 +47,16 @@ def derive(
     """Derive spans and metrics from the platform events of a batch.
 
     Args:
-        deliveries: n >= 0 bodies of one batch, whatever their bytes.
-        context: the execution environment they come from.
-        invocations: what is known of its invocations; has learnt from the batch already if
-            `logs` are wanted, which are mapped first.
+        deliveries: n >= 0 bodies of one batch, with any bytes.
+        context: the execution environment that they come from.
+        invocations: known invocations of the environment. If `logs` are wanted, they are mapped
+            first, and have already added the invocations of this batch.
         known: as returned for the batch stored before; `OpenActivities()` for the first.
-        signals: those wanted of `logs`, `traces`, `metrics`.
+        signals: the wanted ones of `logs`, `traces`, `metrics`.
 
     Returns:
-        Tables by name (keys of `tables.registry.TABLES`), only those with rows, and what is known
-        after the batch. With neither signal wanted: nothing, and `known` as it was.
+        Tables by name (keys of `tables.registry.TABLES`), only those with rows, and the open
+        activities after the batch. If neither signal is wanted: no tables, and `known` unchanged.
 
     Source: AWS Lambda developer guide, "Converting Lambda Telemetry API Event objects to
     OpenTelemetry Spans"; OpenTelemetry semantic conventions, "FaaS metrics"; docs/signals.md.
@@ -82,7 +82,7 @@ def closing(  # noqa: PLR0917 - the arguments of `derive`, less the deliveries, 
     invocations: Invocations,
     signals: Container[str],
 ) -> tuple[dict[str, pa.Table], OpenActivities]:
-    """Close what never got its last event, because the environment ends.
+    """Close the activities that lack their last event, because the environment ends.
 
     Args:
         known: after the last batch.
@@ -91,7 +91,7 @@ def closing(  # noqa: PLR0917 - the arguments of `derive`, less the deliveries, 
         context, invocations, signals: as for `derive`.
 
     Returns:
-        As `derive` does; nothing is open in what is known afterwards.
+        As `derive` does; afterwards no activity is open.
     """
     if TRACES not in signals and METRICS not in signals:
         return {}, known

@@ -1,6 +1,6 @@
-"""Envelopes that are not the documented one: unreadable times, fields nobody announced.
+"""Reads undocumented envelopes: unreadable times and unknown fields.
 
-Nothing of them is lost: what has no column of its own becomes an attribute.
+None of their data is lost: a field without a column becomes an attribute.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def fields(event: Event, time_us: int | None) -> Attributes:
-    """Give what the envelope holds beyond type, record and a readable time."""
+    """Return the fields of the envelope other than type, record and a readable time."""
     found: Attributes = {}
     if isinstance(event, OddEvent):
         found.update(event.extra)
@@ -25,14 +25,14 @@ def fields(event: Event, time_us: int | None) -> Attributes:
 
 
 def read_time(event: Event, time_us: int | None, observed_us: int) -> int:
-    """Give the event's time: as read, else its `timestamp`, else the observed time."""
+    """Return the event's time: as read, else its `timestamp`, else the observed time."""
     if time_us is None and isinstance(event, OddEvent) and "timestamp" in event.extra:
         time_us = parse_time(bytes(event.extra["timestamp"]).decode().strip('"'))
     return observed_us if time_us is None else time_us
 
 
 def unite(own: Attributes | None, extra: Attributes | None) -> Attributes:
-    """Add the envelope's fields to ours; one that is ours, too, becomes `record.<key>`."""
+    """Add the envelope's fields to ours; a key that we use becomes `record.<key>`."""
     united = dict(own or {})
     for key, value in (extra or {}).items():
         is_ours = key in united or key in {"type", "faas.invocation_id"}

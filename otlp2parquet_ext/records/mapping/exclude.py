@@ -1,9 +1,9 @@
-"""What the user does not want as rows: types of events, and records of little severity.
+"""Rows that the settings exclude: types of events, and records of low severity.
 
     OTLP2PARQUET_EXCLUDE --exclusion()--> Exclusion.keeps(row), and one line for each bad entry
 
-Asked after the mapping, so that an excluded `platform.start` still opens its invocation's window.
-What we say ourselves of lost and malformed telemetry cannot be excluded.
+It is applied after the mapping, so an excluded `platform.start` still opens its invocation's
+window. Our own rows about lost and malformed telemetry cannot be excluded.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ _TYPE = re.compile(r"[\w.-]+\*?", re.ASCII)
 
 
 class Exclusion:
-    """Rows the user does not want.
+    """The rows to exclude.
 
     Args:
-        types: whole names of event types.
-        prefixes: how the names of others begin.
-        least_severity: severity number below which a record is left out; one without a severity
+        types: complete names of event types.
+        prefixes: first characters of the names of other event types.
+        least_severity: a record with a lower severity number is excluded; one without a severity
             (0) stays.
     """
 
@@ -54,15 +54,15 @@ class Exclusion:
 
 
 EVERYTHING = Exclusion(prefixes=("",))
-"""Where no row is wanted but those that cannot be excluded."""
+"""Excludes all rows, except those that cannot be excluded."""
 
 
 def exclusion(text: str) -> tuple[Exclusion, list[str]]:
     """Read a comma list.
 
     Returns:
-        What it excludes, and one line for each entry that is none and has no effect. Of several
-        severities the highest counts.
+        The exclusion, and one line for each invalid entry, which has no effect. Of several
+        severities, the highest counts.
     """
     types: set[str] = set()
     prefixes: list[str] = []

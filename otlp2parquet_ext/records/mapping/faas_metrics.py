@@ -1,7 +1,7 @@
-"""News of activities → points of the FaaS metrics: what happened since the last point (delta).
+"""Makes points of the FaaS metrics from new facts; all sums are deltas.
 
-One point for one event: its time is the event's, its row names the request. Delta points of many
-short-lived environments add up with SQL `sum`; cumulative ones would not.
+Each event gives one point, with the event's time and request id. SQL `sum` adds up the delta points
+of many short-lived environments, which is not possible with cumulative points.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Metric(NamedTuple):
-    """A metric: the table its points go to, its unit, what it says, the bounds of a histogram."""
+    """A metric: the table of its points, its unit, its description, the bounds of a histogram."""
 
     table: str
     unit: str
@@ -57,11 +57,11 @@ METRICS: Mapping[str, Metric] = {
     "aws.lambda.restore_duration": Metric(_GAUGE, "s", "Duration of the restore before it"),
     "aws.lambda.memory_size": Metric(_GAUGE, "By", "Memory the function may use"),
 }
-"""Those of OpenTelemetry's semantic conventions that events tell of, and three of our own."""
+"""The metrics of OpenTelemetry's semantic conventions that events report, and three of our own."""
 
 
 class Point(NamedTuple):
-    """One point: the metric's name, what it measures, when that began (None: at once) and ended."""
+    """One point: the metric's name and value, and its start (None: same as the end) and end."""
 
     name: str
     value: float
@@ -72,11 +72,11 @@ class Point(NamedTuple):
 
 
 def points(news: News, *, managed: bool) -> Iterator[Point]:
-    """Give the points of a fact.
+    """Yield the points of a fact.
 
     Args:
-        news: the fact, and the activity before it: a failure counts once, though told twice.
-        managed: on Managed Instances the report says what elsewhere the runtimeDone says.
+        news: the fact, and the activity before it, so that a failure reported twice counts once.
+        managed: a Managed Instance, where the report has the fields of the runtimeDone.
 
     Source: OpenTelemetry semantic conventions, "FaaS metrics"; AWS Lambda developer guide,
     "Telemetry API Event schema reference".
@@ -90,19 +90,19 @@ def points(news: News, *, managed: bool) -> Iterator[Point]:
         if fact.step is Step.REPORT:
             yield from _report(fact)
     elif fact.step is Step.REPORT and not fact.of_snapshot:
-        # What a snapshot's initialisation took nobody waited for; its restore counts instead.
+        # No invocation waited for a snapshot's initialisation; its restore counts instead.
         yield from _measured(fact, "faas.init_duration", fact.duration_us, _SECOND_US)
 
 
 def closing_points(activity: Activity) -> Iterator[Point]:
-    """Give the failure of an activity of which only the SHUTDOWN tells."""
+    """Yield the failure of an activity that only the SHUTDOWN reports."""
     if activity.failure and not (activity.done or activity.report):
         fact, failure = activity.facts[0], activity.failure
         yield _failure(activity.kind, failure, "", activity.closed_us, fact.request_id)
 
 
 def point_tables(made: Sequence[Point], same: dict[str, object]) -> dict[str, pa.Table]:
-    """Give points as tables by name; a table without rows is left out."""
+    """Return points as tables by name; tables without rows are left out."""
     tables = {}
     for name, columns in ((_SUM, _values), (_HISTOGRAM, _histograms), (_GAUGE, _values)):
         mine = [point for point in made if METRICS[point.name].table == name]

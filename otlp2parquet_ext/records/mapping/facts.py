@@ -1,12 +1,12 @@
-"""Platform events → facts: what happened when to an initialisation, an invocation, a restore.
+"""Reads platform events as facts about an initialisation, an invocation or a restore.
 
     platform.initStart     .initRuntimeDone     .initReport      init, by phase
     platform.start         .runtimeDone         .report          invoke, by request id
     platform.restoreStart  .restoreRuntimeDone  .restoreReport   restore
              START                DONE              REPORT
 
-A field of the wrong shape counts as absent: it costs itself, never the event. Durations are
-microseconds, sizes bytes.
+A field of the wrong shape counts as absent, and the rest of the event is used. Durations are in
+microseconds, sizes in bytes.
 """
 
 from __future__ import annotations
@@ -30,13 +30,14 @@ if TYPE_CHECKING:
 _SNAPSHOT = "snap-start"
 _MIB = 1_048_576
 _MOST = 1e12
-"""No duration in milliseconds (31 years) and no size in MB is greater; what is, is no number."""
+"""Largest plausible duration in milliseconds (31 years) or size in MB. A larger number counts as
+absent."""
 _LONGEST = 8_192
-"""Bytes of a record beyond which it is not Lambda's: a forged one may not grow what we keep."""
+"""Most bytes of a record of Lambda. A longer one is forged, and is ignored to limit our memory."""
 
 
 class FactKind(StrEnum):
-    """What an event is about."""
+    """The kind of activity that an event reports."""
 
     INIT = "init"
     INVOKE = "invoke"
@@ -44,7 +45,7 @@ class FactKind(StrEnum):
 
 
 class Step(IntEnum):
-    """Which of its three events this is."""
+    """The position of an event among the three of its activity."""
 
     START = 0
     DONE = 1
@@ -76,15 +77,15 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One event.
 
     Attributes:
-        kind, step: which event it is.
-        key: of what it is about, the same for its three events.
+        kind, step: identify the event.
+        key: identifies the activity; the same for its three events.
         request_id: "" for init and restore.
-        instance: `instanceId`, which starts of init and restore may have; "" when absent.
+        instance: `instanceId`, which starts of init and restore may have; "" if absent.
         time_us: Unix microseconds.
-        status, error_type: as sent, "" when absent.
-        phase: of an init; "init" when absent.
-        of_snapshot: of an init: it ran before the snapshot this environment is restored from.
-        trace: of its `tracing`; the span id is the header's Parent.
+        status, error_type: as sent; "" if absent.
+        phase: phase of an init; "init" if absent.
+        of_snapshot: the init ran before the snapshot from which this environment is restored.
+        trace: from its `tracing`; the span id is the header's Parent.
         span_id: `tracing.spanId`.
         duration_us, …: None when absent.
     """
@@ -112,33 +113,32 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def failed(self) -> bool:
-        """True when its status is another than `success`; absent is none."""
+        """True if it has a status other than `success`."""
         return self.status not in {"", "success"}
 
     @property
     def cold_start(self) -> bool:
-        """True of a report that tells of an initialisation or a restore before its invocation."""
+        """True for a report of an initialisation or a restore before its invocation."""
         return self.init_us is not None or self.restore_us is not None
 
 
 class FactReader:
     """Reads the events of one batch.
 
-    The header of an invocation comes three times and is read once.
+    The trace header of an invocation comes three times and is parsed once.
     """
 
     def __init__(self) -> None:
-        """Remember nothing yet."""
+        """Begin with an empty cache."""
         self._clock = Clock()
         self._header = cache(parse_header)
 
     def read(self, events: Iterable[Event | Malformed], observed_us: int) -> Iterator[Fact]:
-        """Give the facts among the events of a delivery.
+        """Yield the facts among the events of a delivery.
 
         Args:
-            events: any; one that says nothing of the three kinds, or lacks its request id, is
-                passed over.
-            observed_us: stands in for an event's time that cannot be read.
+            events: any events; one of another kind, or without its request id, is ignored.
+            observed_us: replaces an event's time that cannot be read.
         """
         for event in events:
             if isinstance(event, Malformed) or event.type not in STEPS:

@@ -1,9 +1,9 @@
-"""The usual records of a function, by the short way: JSON objects with a message, lines of text.
+"""The fast path for common records of a function: JSON objects with a message, lines of text.
 
-    event --Usual.row()--> Row, or None: it is not that simple, and `Mapper` takes the long way
+    event --FastPath.row()--> Row, or None: the event is not common, and `Mapper` maps it
 
-Both ways give the same row (tests/mapping/test_fast_path.py). Here nothing is an object that
-need not be one, and what a shape, a level or an invocation tells is asked once.
+Both paths give the same row (tests/mapping/test_fast_path.py). This one makes few objects, and
+looks up each shape, level and invocation once.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ _decode_text = msgspec.json.Decoder(str).decode
 
 
 class FastPath:
-    """Maps usual records of one batch; what it remembers ends with the batch.
+    """Maps common records of one batch; its caches end with the batch.
 
     Args:
         clock: reads the times of events.
-        invocation: of a type of event, a request id if the record names one, and a time.
-        opening: how attributes begin, for a type of event and a request id.
+        invocation: finds the invocation for a type of event, a request id if any, and a time.
+        opening: returns the first attributes for a type of event and a request id.
         is_invocation: tells whether an id is that of an invocation; see `Invocations`.
         near_us: as for `Mapper`.
     """
@@ -69,7 +69,7 @@ class FastPath:
         self._proof = bytearray()
 
     def row(self, event: Event) -> Row | None:
-        """Give the event's row, None when it is not one of the usual ones."""
+        """Return the event's row; None if the event is not a common one."""
         event_type = event.type
         if event_type not in _LINES or type(event) is not Event:
             return None

@@ -1,12 +1,12 @@
-"""The three events every invocation brings, by the short way: start, runtimeDone and report.
+"""The fast path for the three events of every invocation: start, runtimeDone and report.
 
-    event --start()--> Reading     first pass: what a `platform.start` tells, read once for both
+    event --start()--> Reading     first pass: a `platform.start`, parsed once for both passes
     event --row()----> Row         second pass
-                       or None     it is not that simple, and `Mapper` takes the long way
+                       or None     the event is not a common one, and `Mapper` maps it
 
-Both ways give the same row (tests/mapping/test_fast_path_platform.py). Of a record whose
-fields are all known, each there once and spelled plainly, nothing is written anew: the attributes
-are its text, with `faas.invocation_id` for `requestId`.
+Both paths give the same row (tests/mapping/test_fast_path_platform.py). If all fields of a record
+are known, unique and without escapes, its text becomes the attributes, with `faas.invocation_id`
+instead of `requestId`.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ if TYPE_CHECKING:
 START, DONE, REPORT = "platform.start", "platform.runtimeDone", "platform.report"
 EVENTS = frozenset({START, DONE, REPORT})
 MOST_STARTS = 1024
-"""Starts remembered from the first pass to the second; those of a greater batch are read again."""
+"""Most starts that are kept from the first pass to the second; the others are parsed again."""
 
 _OPENINGS = {kind: b'{"type":"%b","faas.invocation_id":' % kind.encode() for kind in EVENTS}
 _SKIP = len(b'{"requestId":')
 _R = ord("r")
 _NO_FAILURES = frozenset({"", "success"})
 _CLAUSES = [(key, f" {name}: ", form, f" {unit}") for name, key, form, unit in REPORT_CLAUSES]
-_EXACT = 2**53  # up to here a number without decimals is written as the integer is
+_EXACT = 2**53  # up to here, a number without decimals and an integer are written alike
 _Number = Annotated[int, msgspec.Meta(ge=-_EXACT, le=_EXACT)] | float
 Numbers = dict[str, _Number]
 
@@ -51,7 +51,7 @@ class _Span(msgspec.Struct, forbid_unknown_fields=True, gc=False, rename="camel"
 
 
 class PlatformRecord(msgspec.Struct, forbid_unknown_fields=True, gc=False, rename="camel"):
-    """The record of one of the three events; what is absent is "" or None.
+    """The record of one of the three events; absent fields are "" or None.
 
     Source: AWS Lambda developer guide, "Telemetry API Event schema reference".
     """
@@ -68,7 +68,8 @@ class PlatformRecord(msgspec.Struct, forbid_unknown_fields=True, gc=False, renam
 
 
 Reading = tuple[Event, PlatformRecord, int, Trace, bytes]
-"""An event, what it tells, its time (Unix microseconds), its trace context, its record."""
+"""An event, its parsed record, its time (Unix microseconds), its trace context, its record's text.
+"""
 
 _decode = msgspec.json.Decoder(PlatformRecord).decode
 
@@ -77,9 +78,9 @@ def read(record: bytes) -> PlatformRecord | None:
     """Read a record of known fields.
 
     Returns:
-        None when a field is unknown, empty, of another type or there twice, or another one than
-        the request id comes first; when an integer is beyond 2**53 or a number beyond a double;
-        when the text has white space or escapes.
+        None if a field is unknown, empty, repeated or of another type; if the request id is not the
+        first field; if an integer is beyond 2**53 or a number beyond a double; or if the text has
+        white space or escapes.
     """
     if 0x20 in record or 0x5C in record or 0x0A in record or 0x09 in record or 0x0D in record:
         return None
@@ -95,25 +96,26 @@ def read(record: bytes) -> PlatformRecord | None:
         fields += 1 + len(told.metrics)
     if told.spans:
         fields += 1 + 3 * len(told.spans)
-    # Without escapes and white space each field has one such mark; one more is a field twice. Of
-    # the known names one begins with r.
+    # Without escapes and white space, each field has one such mark; one more means a repeated
+    # field. Only one of the known names begins with r.
     if record.count(b'":') != fields or record[2] != _R:
         return None
     return told if told.request_id and told.request_id.isascii() else None
 
 
 class FastPathPlatform:
-    """Maps usual events of one batch; what it remembers ends with the batch.
+    """Maps common events of one batch; its caches end with the batch.
 
     Args:
         clock: reads the times of events.
         tracing: reads their trace context.
-        invocations: what is known of them; told the version a start names.
-        ahead: request ids whose start the second pass has not reached; taken out here.
-        version: of the function, for as long as no event names one.
+        invocations: known invocations; gets the version that a start names.
+        ahead: request ids whose start the second pass has not reached; this object removes them.
+        version: the function's version until an event names one.
 
     Attributes:
-        starts: what the first pass has read and the second not yet reached, at most `MOST_STARTS`.
+        starts: starts parsed by the first pass and not yet used by the second, at most
+            `MOST_STARTS`.
     """
 
     def __init__(
@@ -133,14 +135,14 @@ class FastPathPlatform:
         self._arn, self._arn_text = "", b""
 
     def start(self, event: Event) -> Reading | None:
-        """Read a `platform.start`, None when it is not one of the usual ones."""
+        """Parse a `platform.start`; None if it is not a common one."""
         start = self._read(event)
         if start is not None and len(self.starts) < MOST_STARTS:
             self.starts.append(start)
         return start
 
     def row(self, event: Event) -> Row | None:
-        """Give the row of one of `EVENTS`, None when it is not one of the usual ones."""
+        """Return the row of one of `EVENTS`; None if it is not a common one."""
         starts = self.starts
         known = starts and starts[0][0] is event
         reading = starts.popleft() if known else self._read(event)
@@ -196,7 +198,7 @@ class FastPathPlatform:
         return event, told, time_us, self._read_tracing(told.tracing), record
 
     def _about(self, failure: str, arn: str, *, cold: bool) -> bytes:
-        """Write the attributes we add; most events have how they were invoked and nothing else."""
+        """Write the attributes that we add; most events have only the invoked ARN."""
         if not (failure or cold):
             if arn != self._arn:
                 self._arn = arn

@@ -1,11 +1,11 @@
-"""The fields of a JSON object: read as Python values, written on as the text they came as.
+"""The fields of a JSON object: parsed as Python values, and passed on as their original text.
 
-    record --read_fields()--> Fields.values   to look at
-                              Fields.rest     to pass on: same keys, nothing reworded
-    line   --read_line()----> Fields, or None when it is not all of it one JSON object
+    record --read_fields()--> Fields.values   parsed
+                              Fields.rest     to write: same keys, original text
+    line   --read_line()----> Fields, or None if the line is not one JSON object
 
-Most records read and written again give the same bytes; for them both are one dict. Where a
-number or an escape is spelled otherwise, `rest` holds the original text of each value.
+Most records give the same bytes when they are parsed and written again; for these, both are one
+dict. If a number or an escape is spelled differently, `rest` holds the original text of each value.
 """
 
 from __future__ import annotations
@@ -45,17 +45,17 @@ def _values_of_depth(depth: int) -> Any:
 
 decode_exactly: Callable[[bytes], dict[str, Any]]
 decode_exactly = msgspec.json.Decoder(GenericAlias(dict, (str, _values_of_depth(_DEPTH)))).decode
-"""Reads an object; refuses integers beyond 64 bits, numbers beyond a double, and deep ones."""
+"""Parses an object; refuses integers beyond 64 bits, numbers beyond a double, and deep nesting."""
 
 
 class Fields(msgspec.Struct, gc=False, frozen=True):
     """The fields of one JSON object.
 
     Attributes:
-        text: the whole object, compact.
-        values: each field as a Python value; of equal keys the last.
-        rest: the same keys with what is to be written; may be the same dict.
-        repeated: earlier fields of equal keys, normally none.
+        text: the object's text, compact.
+        values: each field as a Python value; for equal keys, the last one.
+        rest: the same keys with the values to write; may be the same dict.
+        repeated: earlier fields with equal keys, normally none.
     """
 
     text: bytes
@@ -83,22 +83,22 @@ def read_fields(text: bytes) -> Fields:
     if again == text:
         return Fields(text, values, values)
     raw = _decode_raw(text)
-    # `{"key":value,…}` is as long as its parts. Where it is not, a key is there twice, or is
-    # spelled with escapes.
+    # `{"key":value,…}` has the length of its parts. If it has not, a key is repeated or has
+    # escapes.
     length = 1 + 4 * len(raw) + sum(map(len, raw)) + sum(map(len, raw.values()))
     repeated = () if length == len(text) else _repeated(text)
     return Fields(text, values, {**raw}, repeated)
 
 
 def read_proven(text: bytes, proof: bytearray) -> Values | None:
-    """Read a JSON object that is the same bytes when it is written again.
+    """Parse a JSON object that gives the same bytes when it is written again.
 
     Args:
         text: the object, as sent.
-        proof: room to write it; what was there does not count.
+        proof: buffer to write it; its old content is overwritten.
 
     Returns:
-        Its fields; None when it is not such an object, or has an integer beyond 64 bits.
+        Its fields; None if it is not such an object or has an integer beyond 64 bits.
     """
     try:
         values = decode_exactly(text)
@@ -112,7 +112,7 @@ def read_line(line: str) -> Fields | None:
     """Read a line of text that is a JSON object, as loggers write it in text log format.
 
     Returns:
-        None when the line is anything else: such a line is text.
+        None if the line is anything else; it is then stored as text.
 
     Source: decision 0016.
     """
@@ -121,13 +121,13 @@ def read_line(line: str) -> Fields | None:
         return None
     with suppress(ValueError, RecursionError):
         return read_fields(exact_integers(line.encode()))
-    with suppress(ValueError, RecursionError):  # a logger that writes NaN, say
+    with suppress(ValueError, RecursionError):  # for example a logger that writes NaN
         return read_fields(exact(line))
     return None
 
 
 def read_values(text: bytes) -> Values:
-    """Read the values of a JSON object as sent, to look at only; {} when it is none."""
+    """Parse the values of a JSON object, only to inspect them; {} if it is none."""
     with suppress(ValueError, RecursionError):
         return decode_exactly(text)
     with suppress(ValueError, RecursionError):

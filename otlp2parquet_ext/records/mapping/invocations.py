@@ -1,12 +1,13 @@
-"""Which invocation a moment belongs to: windows in time, not a "current request" variable.
+"""Finds the invocation of a time by windows, not by a "current request" variable.
 
     INVOKE (Extensions API) --invoked()--> window     authoritative
     platform.start          --started()--> window     only while no INVOKE is known
                                            its opening moved earlier, and its trace
 
-Anything in the sandbox can post a `platform.start`; only Lambda can send an INVOKE. A window
-opens with its invocation and closes when the next one opens, never at `platform.runtimeDone`:
-background work and late lines still belong to it. Times are Unix microseconds.
+Any process in the sandbox can post a `platform.start`, but only Lambda can send an INVOKE. A window
+opens with its invocation and closes when the next one opens. It does not close at
+`platform.runtimeDone`, because background work and late lines still belong to it. Times are Unix
+microseconds.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from otlp2parquet_ext.records.mapping.trace import NO_TRACE, Trace, parse_header
 from otlp2parquet_ext.records.telemetry.values import Invoke  # noqa: TC001
 
 REQUEST_ID_LENGTH = 256
-"""Longest request id that other records are given: AWS's have 36 characters. Each record of an
+"""Longest request id that is copied to other records; AWS's have 36 characters. Each record of an
 invocation repeats it, so a long one would take memory in proportion to their number."""
 
 _MILLISECOND_US = 1000
@@ -34,14 +35,14 @@ _STREAMS = ("platform.restoreStart", "platform.initStart")
 
 
 class InvocationWindow(msgspec.Struct, frozen=True):
-    """One invocation, as far as it is known.
+    """The known facts about one invocation.
 
     Attributes:
-        request_id: AWS's request id; a retried event comes again under the same one.
-        opened_us: when its window opens.
-        invoke: the INVOKE event; None when only a `platform.start` told of it.
-        started_us: of its `platform.start`, as far as one is believed; else 0.
-        trace: its trace context, for records that have none of their own.
+        request_id: AWS's request id; a retried event has the same one.
+        opened_us: time at which its window opens.
+        invoke: the INVOKE event; None if only a `platform.start` reported it.
+        started_us: time of its `platform.start`, if one is plausible; else 0.
+        trace: its trace context, for records without their own.
     """
 
     request_id: str
@@ -73,32 +74,32 @@ class InvocationsState(msgspec.Struct, frozen=True, omit_defaults=True):
 class Invocations:
     """The invocations of one execution environment, the latest `capacity` of them.
 
-    One owner: the flush side's thread. Telling it the same fact twice changes nothing.
+    Its owner is the thread that makes tables. Adding the same fact twice has no effect.
 
     Attributes:
-        function_arn: as last invoked, suffix and all; "" when not yet known.
-        version: the function version last seen in an event; "" when none was.
-        log_stream: the log stream's name, if an event told it; else "". What came first counts:
-            the platform tells it before the function's code can tell anything.
+        function_arn: ARN of the last invocation, with its suffix; "" if not yet known.
+        version: the latest function version in an event; "" if none had one.
+        log_stream: name of the log stream, if an event had it; else "". The first one counts,
+            because the platform sends it before the function's code can send anything.
 
     Source: AWS Lambda developer guide, "Telemetry API", "Lambda execution environment
     lifecycle" (one invocation at a time); docs/security.md (any process can post to the listener).
     """
 
     def __init__(self, capacity: int = 1000) -> None:
-        """Begin with no invocation known; `capacity` >= 1."""
+        """Begin without invocations; `capacity` >= 1."""
         self.function_arn = ""
         self.version = ""
         self._log_streams: dict[str, str] = {}
         self._capacity = capacity
         self._has_invokes = False
         self._windows: list[InvocationWindow] = []  # in the order of their opening
-        self._opened: list[int] = []  # of each window, for bisection
-        self._by_id: dict[str, list[InvocationWindow]] = {}  # several when an event was retried
+        self._opened: list[int] = []  # opening time of each window, for bisection
+        self._by_id: dict[str, list[InvocationWindow]] = {}  # several if an event was retried
         self._unconfirmed: dict[str, tuple[int, Trace]] = {}  # starts still without an INVOKE
 
     def invoked(self, invoke: Invoke) -> None:
-        """Note an INVOKE event; hearing of it again is no news."""
+        """Add an INVOKE event; adding it again has no effect."""
         self._has_invokes = True
         self.function_arn = invoke.invoked_function_arn or self.function_arn
         known = self._by_id.get(invoke.request_id, [])
@@ -118,14 +119,14 @@ class Invocations:
     def started(
         self, request_id: str, time_us: int, trace: Trace = NO_TRACE, *, opens_window: bool = True
     ) -> None:
-        """Note a `platform.start`.
+        """Add a `platform.start`.
 
         Args:
-            request_id: not "".
+            request_id: a non-empty text.
             time_us: the event's time.
             trace: from its `tracing`.
-            opens_window: False where invocations run side by side (Managed Instances): only
-                the trace is noted then.
+            opens_window: False if invocations run concurrently (Managed Instances); then only the
+                trace is stored.
         """
         if len(request_id) > REQUEST_ID_LENGTH:
             return
@@ -179,25 +180,25 @@ class Invocations:
 
     @property
     def log_stream(self) -> str:
-        """See the class; that of a restore replaces that of the snapshot."""
+        """See the class; a restore replaces the snapshot's log stream."""
         return next((self._log_streams[k] for k in _STREAMS if k in self._log_streams), "")
 
     def note_stream(self, event_type: str, stream: str) -> None:
-        """Note the log stream a `platform.initStart` or `platform.restoreStart` names."""
+        """Store the log stream that a `platform.initStart` or `platform.restoreStart` names."""
         self._log_streams.setdefault(event_type, stream)
 
     def at(self, time_us: int) -> InvocationWindow | None:
-        """Give the invocation whose window contains a moment; None before the first."""
+        """Return the invocation whose window contains a time; None before the first."""
         index = bisect_right(self._opened, time_us)
         return self._windows[index - 1] if index else None
 
     def before(self, invocation: InvocationWindow) -> InvocationWindow | None:
-        """Give the invocation whose window this one's opening closed; None for the first."""
+        """Return the previous invocation, whose window this one closed; None for the first."""
         index = self._index(invocation)
         return self._windows[index - 1] if index else None
 
     def by_id(self, request_id: str) -> InvocationWindow | None:
-        """Give the latest invocation with a request id."""
+        """Return the latest invocation with a request id."""
         known = self._by_id.get(request_id)
         return known[-1] if known else None
 
@@ -214,7 +215,7 @@ class Invocations:
         return nothing_known and _LAMBDA_ID.fullmatch(request_id) is not None
 
     def by_trace(self) -> dict[str, list[InvocationWindow]]:
-        """Give the invocations of each trace that is known, in the order of their opening."""
+        """Return the invocations of each known trace, in the order of their opening."""
         found: dict[str, list[InvocationWindow]] = {}
         known = (one for invocations in self._by_id.values() for one in invocations)
         for one in sorted(known, key=attrgetter("opened_us")):
@@ -223,17 +224,17 @@ class Invocations:
         return found
 
     def _confirm(self, windows: list[InvocationWindow], time_us: int, trace: Trace) -> None:
-        # We hear of an INVOKE a little after it began, so a start belongs to the first INVOKE
-        # heard after it; a start stamped later than all of them, to the last.
+        # An INVOKE arrives a little after it began, so a start belongs to the first INVOKE received
+        # after it. A start with a later time than all of them belongs to the last.
         later = (w for w in windows if w.invoke is not None and w.invoke.received_us >= time_us)
         window = next(later, windows[-1])
         previous = self.before(window)
-        # No invocation begins before its predecessor: such a time is made up. Event times are
-        # cut to the millisecond, ours are not.
+        # No invocation begins before the previous one, so an earlier time is forged. Event times
+        # are cut to the millisecond, ours are not.
         earliest = previous.opened_us // _MILLISECOND_US * _MILLISECOND_US if previous else 0
         assert window.invoke is not None
-        # Of several starts the latest counts: a forged one can only lead to where we would be
-        # without any.
+        # Of several starts, the latest counts. Then a forged one can only have the same effect as
+        # no start.
         moves = max(earliest, window.started_us + 1) <= time_us < window.invoke.received_us
         better = replace(
             window,
@@ -254,7 +255,7 @@ class Invocations:
             self._remove(self._windows[0])
 
     def _forget_starts(self, invoke: Invoke) -> None:
-        """Forget starts that no INVOKE confirmed and that lie behind this one: they are made up."""
+        """Remove starts before this INVOKE that no INVOKE confirmed, because they are forged."""
         for window in self._windows[bisect_left(self._opened, invoke.received_us) :]:
             if window.invoke is None:
                 self._remove(window)
@@ -286,7 +287,7 @@ class Invocations:
 
 
 def _better(authority: Trace, other: Trace) -> Trace:
-    """Choose a trace: the other knows the span, but counts only if it is of the same trace."""
+    """Choose a trace: the other has a span id, but counts only if its trace id is the same."""
     return other if authority.trace_id in {None, other.trace_id} else authority
 
 

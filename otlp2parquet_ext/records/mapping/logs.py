@@ -1,10 +1,10 @@
-"""Deliveries → the logs table: one event, one row, in the order they came.
+"""Maps deliveries to the logs table: one row for each event, in order of receipt.
 
     Delivery --decode--> events --first pass: platform.start--> Invocations
                                 --second pass: one Row each--> pa.Table
 
-Two passes, because the order inside a batch is not causal: a `platform.start` may come after
-lines of its own invocation. One bad event never costs the batch: it becomes a row with its raw
+There are two passes, because the order inside a batch is not causal: a `platform.start` may come
+after lines of its own invocation. A bad event never fails the batch: it becomes a row with its raw
 text, and is counted.
 """
 
@@ -32,20 +32,20 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.records.telemetry.values import Delivery, EnvironmentContext
 
 Decoded: TypeAlias = "Iterable[tuple[Sequence[Event | Malformed], int]]"
-"""For each delivery its parts, and Unix microseconds at which it was received."""
+"""For each delivery, its events and the Unix microseconds of its receipt."""
 
 SCOPE_NAME = "otlp2parquet_ext"
 
 KEPT_BYTES = 1_048_576
-"""Longest batch whose events are kept from the first pass to the second."""
+"""Most bytes of a batch whose events are kept from the first pass to the second."""
 
 
 class LogTable(Struct, frozen=True):
     """The rows of a batch.
 
     Attributes:
-        table: schema `LOGS`; n events give n rows, less those excluded.
-        malformed: how many rows are parts that were no events, kept as raw text.
+        table: schema `LOGS`; n events give n rows, without the excluded ones.
+        malformed: number of rows that hold the raw text of parts that are no events.
     """
 
     table: pa.Table
@@ -63,15 +63,15 @@ def log_table(
     """Turn deliveries into rows of the logs table, in the same order.
 
     Args:
-        deliveries: n >= 0 bodies of one batch, whatever their bytes.
-        context: the execution environment they come from.
-        invocations: what is known of its invocations; learns from the batch.
-        exclude: rows that are not wanted; None for no such wish.
+        deliveries: n >= 0 bodies of one batch, with any bytes.
+        context: the execution environment that they come from.
+        invocations: known invocations of the environment; gets those of the batch.
+        exclude: rows to exclude; None excludes none.
         near_us: as for `Mapper`.
 
     Returns:
-        A table whose schema is `LOGS`, nullability included; no events give no rows. The same
-        arguments (invocations in the same state) give the same table.
+        A table with the schema `LOGS`, nullability included; no events give no rows. The same
+        arguments, with invocations in the same state, give the same table.
 
     Source: OpenTelemetry, "Logs Data Model"; AWS Lambda developer guide, "Telemetry API Event
     schema reference"; docs/schema.md.
@@ -86,7 +86,7 @@ def log_table(
 
 
 class LogPart(NamedTuple):
-    """Some of the rows of a batch; see `LogTable`. `last` when no others follow."""
+    """Some of the rows of a batch; see `LogTable`. `last` is True for the last part."""
 
     table: pa.Table
     malformed: int
@@ -102,10 +102,10 @@ def log_parts(
     *,
     near_us: int = NEAR_US,
 ) -> Iterator[LogPart]:
-    """Turn deliveries into rows as `log_table` does, but not into more at once than `limits` says.
+    """Turn deliveries into rows as `log_table` does, in parts within `limits`.
 
     Yields:
-        At least one part; one that has no rows may be the last.
+        At least one part; the last one may have no rows.
     """
     mapper = Mapper(context, invocations, near_us)
     if sum(len(delivery.body) for delivery in deliveries) <= KEPT_BYTES:
@@ -113,7 +113,8 @@ def log_parts(
             (decode_as_sent(delivery.body), delivery.received_us) for delivery in deliveries
         )
         return _log_parts(decoded, decoded, mapper, exclude, limits)
-    # Decoded twice: all events of a large batch at once take ten times its bytes.
+    # Deliveries of a large batch are decoded twice, because all its events at once take ten times
+    # its bytes.
     return _log_parts(_decoding(deliveries), _decoding(deliveries), mapper, exclude, limits)
 
 
@@ -124,9 +125,9 @@ def _decoding(deliveries: Sequence[Delivery]) -> Decoded:
 def text_table(
     deliveries: Sequence[Delivery], context: EnvironmentContext, invocations: Invocations
 ) -> LogTable:
-    """Turn each delivery into one row that holds its body as it came; see `log_table`.
+    """Turn each delivery into one row that holds its body as received; see `log_table`.
 
-    For a batch that `log_table` breaks on, whatever the reason: a bug of ours costs columns, not
+    For a batch on which `log_table` fails for any reason, so that a bug of ours loses columns, not
     telemetry.
     """
     parts = [
@@ -153,13 +154,13 @@ def _log_parts(
     for rows, last in tables(_rows(mapper, second, exclude), same, limits):
         yield LogPart(rows, mapper.malformed - malformed, last)
         malformed = mapper.malformed
-        del rows  # before the next are made
+        del rows  # before the next ones are made
 
 
 def _rows(
     mapper: Mapper, decoded: Decoded, exclude: Exclusion | None
 ) -> Iterator[tuple[list[Row], int]]:
-    # Each is forgotten in time, so that events and columns are not all there at once.
+    # Each delivery is freed after use, so that not all events and columns are in memory at once.
     for events, observed_us in _popping(decoded):
         for start in range(0, len(events), PORTION):
             rows = mapper.rows(events[start : start + PORTION], observed_us)

@@ -1,9 +1,9 @@
-"""One batch's way from events to rows.
+"""Maps the events of one batch to rows.
 
     Mapper.learn(events)   first pass: invocations that start in the batch
     Mapper.rows(events)    second pass: the rows
 
-What it remembers between events ends with the batch; what lasts is in `Invocations`.
+Its state ends with the batch; lasting state is in `Invocations`.
 """
 
 from __future__ import annotations
@@ -49,12 +49,12 @@ if TYPE_CHECKING:
 MALFORMED = "otlp2parquet_ext.malformed"
 DROPPED = "otlp2parquet_ext.dropped"
 
-# What belongs to the invocation in whose window it happened, even if it does not say so.
+# Types of events that belong to the invocation in whose window they occur, without a request id.
 _LINES = frozenset({"function", "extension"})
 _VERSION_KEYS = {"platform.initStart": "functionVersion", "platform.start": "version"}
-# What the first pass looks at.
+# Types of events that the first pass reads.
 _START_EVENTS = frozenset({"platform.start", "platform.initStart", "platform.restoreStart"})
-# `instanceId` may be anything; only what has the shape of a log stream's name is one.
+# `instanceId` may be any text; it is used only if it has the shape of a log stream's name.
 _LOG_STREAM = re.compile(r"\d{4}/\d\d/\d\d/\[[^\]/]+\][0-9a-f]{32}", re.ASCII)
 _decode_text = msgspec.json.Decoder(str).decode
 
@@ -68,7 +68,7 @@ class Mapper:
         near_us: most that a record's own time may differ from its event's to become the row's.
 
     Attributes:
-        malformed: rows so far that are parts which were no events.
+        malformed: number of rows so far for parts that are no events.
     """
 
     def __init__(
@@ -91,15 +91,15 @@ class Mapper:
             invocations.is_invocation,
             near_us,
         )
-        self._ahead: set[str] = set()  # starts in the batch that the second pass has not reached
+        self._ahead: set[str] = set()  # starts that the second pass has not reached
         self._usual_platform = FastPathPlatform(
             self._clock, self._tracing, invocations, self._ahead, self._version
         )
 
     def learn(self, events: Iterable[Event | Malformed], observed_us: int) -> None:
-        """Note the invocations that start in a delivery, and what events tell of the environment.
+        """Add the invocations that start in a delivery, and the facts about the environment.
 
-        All deliveries of a batch are learnt before any is turned into rows.
+        Call it for all deliveries of a batch before `rows`.
         """
         for event in events:
             if type(event) is Malformed or event.type not in _START_EVENTS:
@@ -136,11 +136,11 @@ class Mapper:
         return resource(self._context, self._invocations.function_arn, self._invocations.log_stream)
 
     def forget_events(self) -> None:
-        """Forget the events of the first pass: the second one reads others, decoded anew."""
+        """Free the events of the first pass, because the second one decodes them again."""
         self._usual_platform.starts.clear()
 
     def rows(self, events: Iterable[Event | Malformed], observed_us: int) -> list[Row]:
-        """Give one row for each part of a delivery."""
+        """Return one row for each part of a delivery."""
         rows: list[Row] = []
         usual, usual_platform = self._usual.row, self._usual_platform.row
         for event in events:
@@ -231,7 +231,7 @@ class Mapper:
         if self._managed or event_type not in _LINES:
             return None
         found = self._invocations.at(time_us)
-        # In an equal millisecond the order of the array decides.
+        # If the times are equal, the order of the array decides.
         while found is not None and found.opened_us == time_us and found.request_id in self._ahead:
             found = self._invocations.before(found)
         return found
@@ -278,7 +278,7 @@ class Mapper:
         invoke = invocation.invoke if invocation else None
         if event_type in EVENTS and invoke and invoke.invoked_function_arn:
             found["aws.lambda.invoked_arn"] = invoke.invoked_function_arn
-        # Whether an INVOKE was the first we know ourselves; a report may come from anybody.
+        # We know ourselves whether an INVOKE was the first; any process may send a report.
         cold = invoke.first if invoke else platform.is_cold_start(values)
         if event_type == "platform.report" and cold:
             found["faas.coldstart"] = True

@@ -1,16 +1,16 @@
-"""What is known of initialisations, invocations and restores that have not ended yet.
+"""The open activities: initialisations, invocations and restores that have not ended yet.
 
-    facts --absorb(known, …)--> Change: what is news, what has ended, the next Known
-          --close_all(known, …)--> Change: everything ends, because the environment does
+    facts --absorb(known, …)--> ActivityChange: news, ended activities, next OpenActivities
+          --close_all(known, …)--> ActivityChange: all end, because the environment ends
 
 Start, runtimeDone and report come in any order, in different batches, twice, or never.
-`OpenActivities` is a value: absorbing a batch twice gives the same twice, and a batch that was not
-stored changed nothing. It is bounded:
+`OpenActivities` is an immutable value: absorbing a batch twice gives the same result, and a batch
+that was not stored has no effect. It is bounded:
 
-    CAPACITY    activities open at once; beyond it the oldest ends
-    BEHIND      activities that may begin before one that is still open ends (they run one at a
-                time, except on Managed Instances)
-    REMEMBERED  ended activities, so that one that Lambda reports again does not begin again
+    CAPACITY    most open activities; beyond it the oldest ends
+    BEHIND most activities that begin while one stays open (they run one at a time, except on
+                Managed Instances)
+    REMEMBERED  most ended activities that are kept, so that a repeated event begins none again
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ REMEMBERED = 1_000
 
 
 class Activity(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One initialisation, invocation or restore, as far as it is known.
+    """The known facts about one initialisation, invocation or restore.
 
     Attributes:
-        kind: which of them.
-        key: of its facts.
-        number: how many began before it.
-        start, done, report: its events; None when not heard of.
-        closed_us: Unix microseconds of the SHUTDOWN it was open at; 0 otherwise.
+        kind: the kind of activity.
+        key: the key of its facts.
+        number: number of activities that began before it.
+        start, done, report: its events; None if not received.
+        closed_us: Unix microseconds of the SHUTDOWN that closed it; 0 otherwise.
         closed_by: that SHUTDOWN's reason, in lower case.
     """
 
@@ -54,12 +54,12 @@ class Activity(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def facts(self) -> tuple[Fact, ...]:
-        """What is known of it, in the order in which it happens."""
+        """Its known facts, in causal order."""
         return tuple(f for f in (self.start, self.done, self.report) if f is not None)
 
     @property
     def failure(self) -> str:
-        """`error.type` when it failed, else ""."""
+        """`error.type` if it failed, else ""."""
         failed = [fact for fact in (self.report, self.done) if fact is not None and fact.failed]
         if failed:
             types = [fact.error_type for fact in failed if fact.error_type]
@@ -68,19 +68,19 @@ class Activity(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Past(msgspec.Struct, frozen=True):
-    """An activity that has ended: the time of its last event, and whether that was its report."""
+    """An ended activity: the time of its last event, and whether that was its report."""
 
     last_us: int
     reported: bool
 
 
 class OpenActivities(msgspec.Struct, frozen=True):
-    """What has to be known between batches; no field of it ever changes.
+    """The state between batches; immutable.
 
     Attributes:
-        open: activities that miss an event, the oldest first, by key.
-        past: those that ended last, likewise.
-        begun: how many there were.
+        open: activities that lack an event, by key, the oldest first.
+        past: the latest ended activities, by key, the oldest first.
+        begun: number of activities so far.
     """
 
     open: dict[str, Activity] = {}
@@ -89,19 +89,19 @@ class OpenActivities(msgspec.Struct, frozen=True):
 
 
 class News(NamedTuple):
-    """A fact not heard before, and the activity as it was known until then."""
+    """A new fact, and the activity as known before it."""
 
     fact: Fact
     before: Activity
 
 
 class ActivityChange(NamedTuple):
-    """What a batch brings.
+    """The result of a batch.
 
     Attributes:
-        known: what is known after it.
-        news: in the order of their times.
-        ended: activities that are complete, or not waited for any longer.
+        known: the open activities after it.
+        news: new facts in order of time.
+        ended: activities that are complete, or whose missing events are not expected any more.
     """
 
     known: OpenActivities
@@ -109,19 +109,19 @@ class ActivityChange(NamedTuple):
     ended: list[Activity]
 
 
-# What a SHUTDOWN says of an invocation that ended with nothing but it. The second spelling is that
-# of AWS's emulator.
+# The failure of an invocation that only a SHUTDOWN ended, by the SHUTDOWN's reason. `releasefail`
+# is the spelling of AWS's emulator.
 _CLOSED_BY = {"timeout": "timeout", "failure": "failure", "releasefail": "failure"}
 _SLOTS = ("start", "done", "report")
 
 
 def absorb(known: OpenActivities, facts: Iterable[Fact], *, managed: bool) -> ActivityChange:
-    """Add the facts of a batch to what is known.
+    """Add the facts of a batch to the open activities.
 
     Args:
-        known: after the batch before.
-        facts: in any order.
-        managed: on Managed Instances invocations run side by side and have no runtimeDone.
+        known: the open activities after the previous batch.
+        facts: facts in any order.
+        managed: a Managed Instance, where invocations run concurrently and have no runtimeDone.
 
     Source: AWS Lambda developer guide, "Telemetry API Event schema reference";
     docs/signals.md, "Spans".
@@ -134,11 +134,11 @@ def absorb(known: OpenActivities, facts: Iterable[Fact], *, managed: bool) -> Ac
 
 
 def close_all(known: OpenActivities, reason: str, now_us: int) -> ActivityChange:
-    """End everything that is open, because the environment ends.
+    """End all open activities, because the environment ends.
 
     Args:
-        known: after the last batch.
-        reason: of the SHUTDOWN, in lower case.
+        known: the open activities after the last batch.
+        reason: reason of the SHUTDOWN, in lower case.
         now_us: Unix microseconds of the SHUTDOWN.
     """
     ledger = _Ledger(known)
@@ -148,7 +148,7 @@ def close_all(known: OpenActivities, reason: str, now_us: int) -> ActivityChange
 
 
 class _Ledger:
-    """The next `OpenActivities` while it is being made."""
+    """Builds the next `OpenActivities`."""
 
     def __init__(self, known: OpenActivities) -> None:
         self.open = dict(known.open)
@@ -158,7 +158,7 @@ class _Ledger:
         self._ended: list[Activity] = []
 
     def add(self, fact: Fact, *, managed: bool) -> None:
-        """Add one fact; one that is known already changes nothing."""
+        """Add one fact; a known one has no effect."""
         activity = self.open.get(fact.key)
         if activity is not None and _begins_again(activity, fact):
             self.end(activity)
@@ -179,15 +179,15 @@ class _Ledger:
             self.end(activity)
 
     def end(self, activity: Activity) -> None:
-        """Wait no longer for the events an activity misses."""
+        """End an activity, although it may lack events."""
         del self.open[activity.key]
-        self._past.pop(activity.key, None)  # and so becomes the latest
+        self._past.pop(activity.key, None)  # added again below, as the latest
         last_us = max(fact.time_us for fact in activity.facts)
         self._past[activity.key] = Past(last_us, activity.report is not None)
         self._ended.append(activity)
 
     def end_what_lags(self, *, managed: bool) -> None:
-        """End what has been open while `BEHIND` others began, and the oldest beyond `CAPACITY`."""
+        """End activities open while `BEHIND` others began, and the oldest beyond `CAPACITY`."""
         behind = self._begun if managed else BEHIND
         for activity in list(self.open.values()):
             if self._begun - activity.number <= behind and len(self.open) <= CAPACITY:
@@ -195,7 +195,7 @@ class _Ledger:
             self.end(activity)
 
     def change(self) -> ActivityChange:
-        """Give what came of it."""
+        """Return the result."""
         while len(self._past) > REMEMBERED:
             del self._past[next(iter(self._past))]
         return ActivityChange(
@@ -204,12 +204,12 @@ class _Ledger:
 
 
 def _begins_again(activity: Activity, fact: Fact) -> bool:
-    """Tell whether a start is of the next activity under the same key: Lambda retries events."""
+    """Tell whether a start begins a new activity under the same key: AWS retries events."""
     return fact.step is Step.START and any(f.time_us < fact.time_us for f in activity.facts)
 
 
 def _is_another(past: Past, fact: Fact) -> bool:
-    """Tell whether a fact is of another activity than the one that ended under its key."""
+    """Tell whether a fact belongs to a new activity, not to the ended one under its key."""
     return fact.time_us > past.last_us and (fact.step is Step.START or past.reported)
 
 

@@ -1,7 +1,7 @@
-"""Platform events: their one-line texts, their severities, their attributes.
+"""Platform events: their one-line texts, severities and attributes.
 
-The texts are those people know from CloudWatch, in OpenTelemetry's spelling; the typed fields
-stay beside them. A text whose fields are missing stays unset rather than half said.
+The texts are those of CloudWatch, in OpenTelemetry's spelling; the typed fields stay beside them.
+If a field of a text is missing, the text is unset.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 
 def body(event_type: str, values: Values, version: str) -> str | None:
-    """Give the text of a platform event of a known type; None when it lacks what the text needs.
+    """Return the text of a platform event of a known type; None if it lacks a field of the text.
 
     Args:
         event_type: one of `KNOWN`.
-        values: its record.
-        version: the function version last seen, for events that do not name one.
+        values: the event's record.
+        version: the latest known function version, for events that do not name one.
 
     Source: the telemetryapireceiver of opentelemetry-lambda, whose spelling is kept.
     """
@@ -31,7 +31,7 @@ def body(event_type: str, values: Values, version: str) -> str | None:
 
 
 def severity(event_type: str, values: Values) -> Severity:
-    """Give the severity AWS assigns to a system log event.
+    """Return the severity that AWS assigns to a system log event.
 
     Source: AWS Lambda developer guide, "Log-level filtering".
     """
@@ -48,7 +48,7 @@ def severity(event_type: str, values: Values) -> Severity:
 
 
 def error(values: Values) -> Attributes:
-    """Give `error.type` for a failed event, {} for any other.
+    """Return `error.type` for a failed event, {} for any other.
 
     Source: OpenTelemetry semantic conventions, "Recording errors".
     """
@@ -59,7 +59,7 @@ def error(values: Values) -> Attributes:
 
 
 def is_cold_start(values: Values) -> bool:
-    """Tell whether a report tells of an initialisation or a restore before its invocation."""
+    """Tell whether a report names an initialisation or a restore before its invocation."""
     metrics = values.get("metrics")
     return isinstance(metrics, dict) and (
         _number(metrics, "initDurationMs") is not None
@@ -109,7 +109,7 @@ REPORT_CLAUSES = (
     ("Max Memory Used", "maxMemoryUsedMB", ".0f", "MB"),
     ("Init Duration", "initDurationMs", ".2f", "ms"),
 )
-"""What the text of a `platform.report` says of its metrics: name, key, form, unit."""
+"""The metrics in the text of a `platform.report`: name, key, format, unit."""
 
 
 def _report(values: Values, _: str) -> str | None:
@@ -134,7 +134,7 @@ def _restore_start(values: Values, _: str) -> str | None:
 
 def _runtime(word: str, values: Values) -> str | None:
     version, arn = _text(values, "runtimeVersion"), _text(values, "runtimeVersionArn")
-    arn = arn or _text(values, "runtimeArn")  # one list of the schema page spells it so
+    arn = arn or _text(values, "runtimeArn")  # the spelling of one list of the schema page
     if not (version or arn):
         return None
     return f"{word} Runtime Version: {version} Runtime Version ARN: {arn}"
@@ -209,7 +209,7 @@ _BODIES: Mapping[str, Callable[[Values, str], str | None]] = {
     "platform.logsDropped": _logs_dropped,
 }
 KNOWN = frozenset(_BODIES)
-"""The platform events that have a text."""
+"""Types of platform events that have a text."""
 
 _BY_STATUS: Mapping[str, Severity] = {
     "platform.report": INFO,

@@ -1,8 +1,8 @@
-"""Function and extension records, and those of types nobody knows: what each part of one means.
+"""Reads records of functions, of extensions and of unknown types: the meaning of each part.
 
-A record is text, a JSON object, or, from odd tools, any other JSON value; all are kept. What is
-understood (message, level, time, request, trace) moves to its column; what is not stays an
-attribute under its own name.
+A record is text, a JSON object or, from some tools, any other JSON value; all are kept. Understood
+parts (message, level, time, request, trace) move to their columns; the others stay attributes under
+their own names.
 """
 
 from __future__ import annotations
@@ -60,15 +60,15 @@ if TYPE_CHECKING:
 
 
 class Reading(msgspec.Struct, gc=False):
-    """What a record says.
+    """The parts of a record.
 
     Attributes:
-        body: text, or JSON text; None when unset.
+        body: text, or JSON text; None if unset.
         severity: from its level.
-        request_id: None when the record names none.
-        time_us: the record's own time where it replaces the event's, else None.
-        trace: the record's own trace context, None when it has none.
-        own: attributes we add, if any.
+        request_id: None if the record names none.
+        time_us: the record's own time if it replaces the event's, else None.
+        trace: the record's own trace context; None if it has none.
+        own: attributes that we add, if any.
     """
 
     body: str | bytes | None
@@ -80,7 +80,7 @@ class Reading(msgspec.Struct, gc=False):
 
 
 def read_text(text: str) -> Reading:
-    """Read a text record; at most one trailing line break is dropped from its body.
+    """Read a text record; one trailing line break is removed from its body.
 
     Source: `text_lines.text_line`, which names the runtimes' formats.
     """
@@ -89,16 +89,16 @@ def read_text(text: str) -> Reading:
 
 
 def without_line_break(text: str) -> str:
-    """Drop one line break at the end, if any."""
+    """Remove one line break at the end, if any."""
     if text.endswith("\n"):
         return text[:-2] if text.endswith("\r\n") else text[:-1]
     return text.removesuffix("\r")
 
 
 class ObjectReader:
-    """Reads JSON object records, and remembers what levels and trace ids meant.
+    """Reads JSON object records; caches parsed levels and trace ids.
 
-    Levels and traces repeat; the memory lasts as long as the reader, which is one batch.
+    Levels and traces repeat; the caches and the reader exist for one batch.
     """
 
     def __init__(
@@ -118,7 +118,7 @@ class ObjectReader:
         self._rooted = cache(_rooted)
 
     def read(self, fields: Fields, event_us: int) -> Reading:
-        """Read a JSON object record; take what has its place in a column out of `fields.rest`.
+        """Read a JSON object record; remove the parts that have a column from `fields.rest`.
 
         Args:
             fields: the record.
@@ -129,7 +129,7 @@ class ObjectReader:
         """
         values, rest = fields.values, fields.rest
         error = values
-        message = values.get("message", values)  # itself where there is none
+        message = values.get("message", values)  # the record itself if there is none
         if isinstance(message, str):
             body: str | bytes | None = message
             del rest["message"]
@@ -205,7 +205,7 @@ class ObjectReader:
                     del rest[key]  # unless it has nanoseconds
                 return time_us
             if time_us == event_us - event_us % SECOND_US:
-                del rest[key]  # the row's own time says as much
+                del rest[key]  # the row's time holds the same value
             return None
         return None
 
@@ -274,7 +274,7 @@ def _with_span(trace: Trace, values: Values, rest: Values) -> Trace:
 
 
 def _described(values: Values, message: object) -> Values:
-    """Give the object that describes an error: a structured message, if the record does not."""
+    """Return the object that describes an error: the record, else a structured message."""
     if isinstance(message, dict) and "errorType" not in values and "errorMessage" not in values:
         return message
     return values

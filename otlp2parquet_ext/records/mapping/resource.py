@@ -1,7 +1,7 @@
-"""The resource: which execution environment the records come from, in OpenTelemetry's words.
+"""The resource: attributes of the execution environment, in OpenTelemetry's words.
 
-The same for every row of a batch. It may grow between batches, when the first INVOKE tells
-the function's ARN; rows already written keep what was known then.
+It is the same for every row of a batch. It may grow between batches, when the first INVOKE adds the
+function's ARN; earlier rows stay as they are.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Resource(NamedTuple):
 
     Attributes:
         service_name: `service.name`.
-        service_namespace: `service.namespace`, None when none.
+        service_namespace: `service.namespace`; None if unset.
         service_instance_id: `service.instance.id`.
         attributes: all others, as JSON text.
     """
@@ -36,12 +36,12 @@ class Resource(NamedTuple):
 
 
 def resource(context: EnvironmentContext, function_arn: str = "", log_stream: str = "") -> Resource:
-    """Describe the execution environment.
+    """Return the resource of the execution environment.
 
     Args:
-        context: what its variables and the register answer say.
-        function_arn: as invoked, alias or version suffix and all; "" when not yet known.
-        log_stream: the log stream's full name; "" when not known.
+        context: facts from its variables and the answer to register.
+        function_arn: ARN as invoked, with the suffix of an alias or version; "" if not yet known.
+        log_stream: full name of the log stream; "" if not known.
 
     Source: OpenTelemetry semantic conventions, "Instrumenting AWS Lambda", "Function as a Service"
     (resource), "Cloud".
@@ -71,7 +71,7 @@ def parse_attributes(text: str) -> dict[str, str]:
 
 
 def partition(region: str) -> str:
-    """Give the ARN partition a region belongs to."""
+    """Return the ARN partition of a region."""
     if region.startswith("cn-"):
         return "aws-cn"
     return "aws-us-gov" if region.startswith("us-gov-") else "aws"
@@ -97,7 +97,7 @@ def _aws(context: EnvironmentContext, function_arn: str, log_stream: str) -> dic
 
 
 def _resource_id(context: EnvironmentContext, arn: list[str], account: str) -> str:
-    """Name the function version that runs, never the alias it was invoked by."""
+    """Return the ARN of the running function version, not of the invoked alias."""
     if not arn:
         if not (context.region and account and context.function_name):
             return ""

@@ -1,10 +1,9 @@
-"""Rows → the logs table. Columns go to Arrow a thousand rows at a time; no row outlives that.
+"""Makes the logs table from rows. Columns go to Arrow, and rows are freed, a thousand at a time.
 
-A portion is a portion however its rows were delivered: each chunk has a price of its own, here and
-in the Parquet writer. Numbers are packed at once, and Arrow takes their memory over as it is.
-
-Columns that are the same on every row (resource, scope) cost nothing per row: one short chunk
-is repeated by reference.
+A portion may contain rows of several deliveries, because each chunk has a fixed cost, here and in
+the Parquet writer. Numbers are packed together, and Arrow uses their memory without a copy. A
+column with one value for all rows (resource, scope) takes no memory per row, because one short
+chunk is repeated by reference.
 """
 
 from __future__ import annotations
@@ -28,23 +27,24 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.records.mapping.resource import Resource
 
 PORTION = 1024
-"""Rows that are objects at the same time."""
+"""Most rows that exist as objects at the same time."""
 
 CHUNK_BYTES = 1_048_576
-"""Longest chunk of a column of equal values, unless one of them alone is longer."""
+"""Most bytes of a chunk of equal values, unless one value alone is longer."""
 
 _TEXT = pa.string()
-# 32 and 64 bits, for `struct`; a C long is read twice as fast as what has 64 bits everywhere.
+# Formats of 32 and 64 bits for `struct`; a C long is read twice as fast as the portable 64-bit
+# type.
 _INT, _LONG = "i", "l" if struct.calcsize("l") == 8 else "q"
 _TYPES = {field.name: field.type for field in LOGS}
 
 
 class RowLimits(NamedTuple):
-    """What one table of a batch may have before it is written; what it has in part counts whole.
+    """Limits of one table of a batch before it is written; the last portion may exceed them.
 
     Attributes:
-        rows: of all tables together.
-        size_bytes: of their columns, a value that many rows share counted once.
+        rows: most rows of all tables together.
+        size_bytes: most bytes of their columns; a value that many rows share counts once.
     """
 
     rows: int
@@ -55,23 +55,23 @@ UNLIMITED = RowLimits(sys.maxsize, sys.maxsize)
 
 
 class RowPart(NamedTuple):
-    """Some of the rows of a batch; `last` when no others follow."""
+    """Some of the rows of a batch; `last` is True for the last part."""
 
     rows: pa.Table
     last: bool
 
 
 class Row(msgspec.Struct, gc=False):
-    """One log record, less what it shares with all others.
+    """One log record, without the values that all records share.
 
     Attributes:
         event_name: type of the event.
         time_us: Unix microseconds.
-        body: text; None when unset.
+        body: text; None if unset.
         attributes: a JSON object, as UTF-8.
-        severity: of the record.
+        severity: the record's severity.
         trace: its trace context.
-        request_id: None when the record belongs to no invocation.
+        request_id: None if the record belongs to no invocation.
     """
 
     event_name: str
@@ -86,10 +86,10 @@ class Row(msgspec.Struct, gc=False):
 def table(
     deliveries: Iterable[tuple[Sequence[Row], int]], constants: dict[str, object]
 ) -> pa.Table:
-    """Give the rows as a table with the schema `LOGS`, in their order.
+    """Return the rows as a table with the schema `LOGS`, in their order.
 
     Args:
-        deliveries: rows, in portions, and Unix microseconds when each was received.
+        deliveries: rows in portions, each with the Unix microseconds of its receipt.
         constants: value of each column that is the same on every row.
     """
     made = list(tables(deliveries, constants))
@@ -101,11 +101,11 @@ def tables(
     constants: dict[str, object],
     limits: RowLimits = UNLIMITED,
 ) -> Iterator[RowPart]:
-    """Give the rows as tables with the schema `LOGS`, in their order; at least one.
+    """Yield the rows as tables with the schema `LOGS`, in their order; at least one.
 
     Args:
         deliveries, constants: as for `table`.
-        limits: a table ends with the thousand of rows that reaches one of them.
+        limits: a table ends with the portion of rows that reaches one of them.
     """
     batches: list[dict[str, pa.Array]] = []
     size_bytes = length = 0
@@ -148,7 +148,7 @@ def _portions(
 
 
 def constants(resource: Resource, scope_name: str, scope_version: str) -> dict[str, object]:
-    """Give the columns that are the same on every row of a batch."""
+    """Return the columns that are the same on every row of a batch."""
     return {
         "ServiceName": resource.service_name,
         "ServiceNamespace": resource.service_namespace,
@@ -189,7 +189,7 @@ def _numbers(name: str, form: str, values: Sequence[int]) -> pa.Array:
 
 
 def _packed(name: str, length: int, packed: bytes | array[int]) -> pa.Array:
-    """Give numbers as an array that lies where they lie."""
+    """Return numbers as an Arrow array that uses their memory."""
     return pa.Array.from_buffers(_TYPES[name], length, [None, pa.py_buffer(packed)])
 
 
@@ -200,9 +200,9 @@ def _texts(values: Sequence[str | bytes | None]) -> pa.Array:
 def repeated(
     value: object, length: int, type_: pa.DataType, chunk_bytes: int = CHUNK_BYTES
 ) -> pa.ChunkedArray:
-    """Give a column of equal values; one short chunk is there, all others refer to it.
+    """Return a column of equal values: one short chunk, repeated by reference.
 
-    A chunk of long values has few of them: what writes it holds one chunk at a time.
+    A chunk of long values has few of them, because the writer holds one chunk at a time.
     """
     size_bytes = len(value) if isinstance(value, str | bytes) else 0
     in_chunk = min(length, PORTION, max(1, chunk_bytes // max(1, size_bytes)))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Severity(NamedTuple):
-    """`text` as the source wrote it, `number` from 1 to 24, 0 for unspecified."""
+    """A severity: `text` as the source wrote it, `number` from 1 to 24, or 0 for unspecified."""
 
     text: str
     number: int
@@ -26,7 +26,7 @@ INFO = Severity("INFO", 9)
 WARN = Severity("WARN", 13)
 ERROR = Severity("ERROR", 17)
 
-# One row per severity number, from 1: OpenTelemetry's name, then what else means the same.
+# One row per severity number, from 1: OpenTelemetry's name, then its synonyms.
 _SPELLINGS = (
     "TRACE ALL FINEST TRCE TRC T VRB SILLY",
     "TRACE2",
@@ -64,7 +64,7 @@ _SLOG = re.compile(r"(DEBUG|INFO|WARN|ERROR)([+-][0-9]{1,2})")
 
 
 def severity(level: str) -> Severity:
-    """Give the severity of a level word; case and surrounding space do not matter.
+    """Return the severity of a level word; case and surrounding space are ignored.
 
     Source: OpenTelemetry, "Logs Data Model", "Field: SeverityNumber" and "Appendix B"; the level
     words of the runtimes' own loggers.

@@ -1,10 +1,10 @@
-"""Shapes of records: which of its keys say what, found once for all records with the same keys.
+"""Shapes of records: the meaning of their keys, found once for all records with the same keys.
 
     LEVEL_KEYS, MESSAGE_KEYS, …   keys of the world's loggers, in the order in which they count
     find_shape(keys)              the keys that count in records with these keys
 
-A logger writes the same keys in the same order, thousands of times. What follows from keys alone is
-found once for each shape; the values are looked at in each record.
+A logger writes the same keys in the same order thousands of times. Facts that depend only on keys
+are found once for each shape; the values are read in each record.
 """
 
 from __future__ import annotations
@@ -62,9 +62,10 @@ TRACE_KEYS = (
 SPAN_KEYS = ("span_id", "spanId", "spanID", "SpanId", "span.id", "otelSpanID", "@sp")
 FLAG_KEYS = ("trace_flags", "traceFlags", "TraceFlags")
 MOST_SHAPES = 256
-"""Shapes remembered at most; a logger that puts ids into keys has as many shapes as records."""
+"""Most shapes that are cached, because a logger that writes ids into keys has a new shape per
+record."""
 
-# An error's parts, a span beside a trace, and keys that are ours: told by more than one key.
+# Keys that only other keys explain: parts of an error, a span beside a trace, our own keys.
 _INVOLVED = frozenset(
     {
         "type",
@@ -94,11 +95,11 @@ class Shape(NamedTuple):
 
 
 Shapes = dict[tuple[str, ...], Shape | None]
-"""Shapes by keys in their order; None for records that need a closer look."""
+"""Shapes by keys in their order; None for records that the slow path must read."""
 
 
 def find_shape(keys: Sequence[str]) -> Shape | None:
-    """Find the shape of records with these keys; None when keys alone do not tell it."""
+    """Find the shape of records with these keys; None if the keys alone do not determine it."""
     present = set(keys)
     if "message" not in present or not present.isdisjoint(_INVOLVED):
         return None
@@ -115,7 +116,7 @@ def find_shape(keys: Sequence[str]) -> Shape | None:
 
 
 def learn_shape(shapes: Shapes, keys: tuple[str, ...]) -> Shape | None:
-    """Find a shape nobody has asked for yet; remember it while there is room."""
+    """Find a shape that is not cached yet; cache it while there is room."""
     found = find_shape(keys)
     if len(shapes) < MOST_SHAPES:
         shapes[keys] = found

@@ -1,10 +1,10 @@
-"""Activities that have ended → rows of the traces table: one span each, and its parts as children.
+"""Maps ended activities to rows of the traces table: one span each, with its parts as children.
 
     initStart + initRuntimeDone + initReport            `init orders`      INTERNAL
     start + runtimeDone + report                        `orders`           SERVER
     restoreStart + restoreRuntimeDone + restoreReport   `restore orders`   INTERNAL
 
-Ids Lambda does not give are hashes of what the span is about, so that mapping its events again
+Ids that Lambda does not send are hashes of the activity's identity, so mapping its events again
 gives the same span.
 """
 
@@ -47,7 +47,7 @@ _SAME: dict[str, object] = {
 
 
 class Span(NamedTuple):
-    """One span, less what it shares with all others; ids are lower-case hex."""
+    """One span, without the values that all spans share; ids are lower-case hex."""
 
     start_us: int
     end_us: int
@@ -63,12 +63,12 @@ class Span(NamedTuple):
 
 
 class SpanContext(NamedTuple):
-    """What others than the events of an activity tell of it.
+    """Facts about an activity that do not come from its events.
 
     Attributes:
-        function_name: what spans are called by.
-        account_id: "" when not known.
-        instance_id: of the environment; of one from a snapshot it may still be the snapshot's.
+        function_name: the name in the names of spans.
+        account_id: "" if not known.
+        instance_id: id of the environment; after a restore it may still be the snapshot's.
         invoke: the INVOKE of this invocation, if any.
     """
 
@@ -79,7 +79,7 @@ class SpanContext(NamedTuple):
 
 
 def span_table(spans: Sequence[Span], same: dict[str, object]) -> pa.Table:
-    """Give n >= 1 spans as a table with the schema of `traces`, in their order."""
+    """Return n >= 1 spans as a table with the schema of `traces`, in their order."""
     varying: dict[str, Sequence[object]] = {
         "Timestamp": [span.start_us for span in spans],
         "TraceId": [span.trace_id for span in spans],
@@ -97,7 +97,7 @@ def span_table(spans: Sequence[Span], same: dict[str, object]) -> pa.Table:
 
 
 def spans(activity: Activity, context: SpanContext) -> Iterator[Span]:
-    """Give the span of an activity, then those of its parts.
+    """Yield the span of an activity, then those of its parts.
 
     Source: AWS Lambda developer guide, "Converting Lambda Telemetry API Event objects to
     OpenTelemetry Spans"; OpenTelemetry semantic conventions, "FaaS spans".
@@ -143,7 +143,7 @@ def _part(whole: Span, fact: Fact, entry: SpanEntry) -> Span:
 
 
 def _times(activity: Activity) -> tuple[int, int]:
-    """Give start and end; what is not known is as near as the known times allow."""
+    """Return start and end; an unknown one is as close to the other as the known times allow."""
     facts = activity.facts
     last = facts[-1]
     if activity.start is not None:
@@ -164,9 +164,9 @@ def _status(activity: Activity) -> str:
 def _context(
     activity: Activity, context: SpanContext, start_us: int
 ) -> tuple[str, str, str | None, int]:
-    """Give trace id, span id, parent and flags: Lambda's own, else derived ones.
+    """Return trace id, span id, parent and flags: Lambda's own, else derived ones.
 
-    INVOKE is authoritative: an event of another trace than its says nothing of the span.
+    INVOKE is authoritative: events with another trace id are ignored.
     """
     seed = activity.key
     if activity.kind is not FactKind.INVOKE:

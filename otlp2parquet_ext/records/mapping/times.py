@@ -1,8 +1,8 @@
-"""Times as Unix microseconds, in integers throughout: a float cannot hold 2026 to the microsecond.
+"""Parses times to Unix microseconds, as integers, because a float is not exact to the microsecond.
 
-Two shapes occur: the platform's `2026-03-14T09:26:53.589Z`, read fast, and what loggers write,
-read tolerantly: up to nine fraction digits after a point, comma or colon, any offset, `T`, `t`
-or a space. A time without an offset is no time: the function's clock may be in any zone.
+There are two formats: the platform's `2026-03-14T09:26:53.589Z`, parsed fast, and those of loggers,
+parsed tolerantly: up to nine fraction digits after a point, comma or colon, any offset, `T`, `t` or
+a space. A time without an offset is refused, because the function may use any time zone.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ NEAR_US = 300 * SECOND_US
 buffer are seconds behind; an order's, a device's or a replayed event's time is hours away."""
 
 LATEST_US = 9_214_646_400 * SECOND_US
-"""2262-01-01: beyond it OTLP's nanoseconds do not fit 64 bits."""
+"""Upper bound of times, 2262-01-01: beyond it, OTLP's nanoseconds do not fit into 64 bits."""
 
 _LATEST_NS = LATEST_US * 1_000
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
@@ -34,7 +34,7 @@ def parse_time(text: str) -> int | None:
     """Read a time with an offset; fractions beyond microseconds are cut off.
 
     Returns:
-        Unix microseconds, or None when the text is no such time, or none from 1970 to 2261.
+        Unix microseconds; None if the text is no such time, or a time outside 1970 to 2261.
 
     Source: RFC 3339, section 5.6; AWS Lambda developer guide, "Telemetry API Event schema
     reference".
@@ -81,14 +81,14 @@ def epoch_near(value: float, event_us: int, near_us: int) -> tuple[int, bool] | 
 
 
 def has_fraction(text: str) -> bool:
-    """Tell whether a time that `parse_time` reads is written with a fraction of the second."""
+    """Tell whether a valid time has a fraction of a second."""
     return text[19:20] in _POINTS
 
 
 class Clock:
-    """Reads times as `parse_time` does, quickly when they differ in milliseconds only.
+    """Parses times as `parse_time` does, but fast if only the milliseconds differ from the last.
 
-    Remembers one time and how it was spelled around its milliseconds, nothing else.
+    It caches one time and the text around its milliseconds.
     """
 
     def __init__(self) -> None:
@@ -97,7 +97,7 @@ class Clock:
         self._other_us: int | None = None
 
     def read(self, text: str) -> int | None:
-        """Give Unix microseconds, or None; see `parse_time`."""
+        """Return Unix microseconds, or None; see `parse_time`."""
         if text[:20] == self._before and text[23:] == self._after:
             millis = text[20:23]
             if millis.isascii() and millis.isdigit():

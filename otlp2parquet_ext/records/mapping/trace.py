@@ -1,6 +1,6 @@
-"""Trace context: X-Ray headers and the ids loggers write → OTLP trace id, span id, flags.
+"""Trace context: parses X-Ray headers and loggers' ids to OTLP trace id, span id and flags.
 
-An id that is invalid or all zeros is unset; a trace without span keeps its trace id.
+An id that is invalid or all zeros counts as unset; a trace without a span keeps its trace id.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 
 class Trace(NamedTuple):
-    """`trace_id` 32 and `span_id` 16 lower-case hex digits, None when unset; `flags` as W3C."""
+    """A trace context: ids as 32 and 16 lower-case hex digits, None if unset; W3C `flags`."""
 
     trace_id: str | None = None
     span_id: str | None = None
@@ -23,9 +23,9 @@ _ROOT = re.compile(r"1-([0-9a-f]{8})-([0-9a-f]{24})")
 _HEADER = re.compile(
     r"Root=1-([0-9a-f]{8})-([0-9a-f]{24});Parent=([0-9a-f]{16});Sampled=([01])(?:;Lineage=[^;=]*)?"
 )
-"""How Lambda writes it; whatever else is a header, too, but read part by part."""
+"""The header as Lambda writes it; other headers are parsed part by part."""
 
-_new = tuple.__new__  # what `Trace` itself calls, by way of a function of Python's
+_new = tuple.__new__  # `Trace(…)` calls this through a slower Python function
 _NO_TRACE_ID, _NO_SPAN_ID = "0" * 32, "0" * 16
 _HEX, _SPAN_DIGITS = "0123456789abcdef", 16
 _TRACE_ID = re.compile(r"[0-9a-f]{32}")
@@ -57,10 +57,10 @@ def trace_flags(value: object) -> int | None:
 
 
 def parse_header(header: str) -> Trace:
-    """Read an X-Ray header: `Root=…;Parent=…;Sampled=…`, order free, unknown keys ignored.
+    """Parse an X-Ray header: `Root=…;Parent=…;Sampled=…` in any order; ignore unknown keys.
 
     Args:
-        header: "" or any text; without a valid Root nothing is set.
+        header: any text; without a valid Root, no field is set.
 
     Source: AWS X-Ray developer guide, "Tracing header"; AWS Lambda developer guide,
     "Telemetry API Event schema reference", TracingContext.
@@ -79,23 +79,23 @@ def parse_header(header: str) -> Trace:
 
 
 class TracingReader:
-    """Reads `tracing` objects; the header of an invocation comes three times, is read once.
+    """Reads `tracing` objects; the header of an invocation comes three times and is parsed once.
 
-    The memory lasts as long as the reader, which is one batch.
+    The cache and the reader exist for one batch.
     """
 
     def __init__(self) -> None:
-        """Remember nothing yet."""
+        """Begin with an empty cache."""
         self._header = cache(parse_header)
 
     def read(self, tracing: object) -> Trace:
-        """Read a platform event's `tracing`; anything that is no such object gives no trace."""
+        """Read a platform event's `tracing`; any other value gives no trace."""
         if type(tracing) is not dict or type(value := tracing.get("value")) is not str:
             return NO_TRACE
         trace = self._header(value)
         own = tracing.get("spanId")
         if trace is NO_TRACE or type(own) is not str or len(own) != _SPAN_DIGITS:
             return trace
-        if own == _NO_SPAN_ID or own.strip(_HEX):  # what is left is no digit
+        if own == _NO_SPAN_ID or own.strip(_HEX):  # the rest is not all hex digits
             return trace
         return _new(Trace, (trace.trace_id, own, trace.flags))

@@ -2,6 +2,5 @@
 
     body --requests.read_request()--> Accepted.payload --spool--> tables.otlp_tables() --> pa.Table
 
-The generated classes of opentelemetry-proto are imported with the first request, not before: see
-`messages`.
+The first request imports the generated classes of opentelemetry-proto: see `messages`.
 """

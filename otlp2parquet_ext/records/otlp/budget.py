@@ -1,10 +1,11 @@
-"""How much work one request may be: its CPU time is bounded, as its memory is.
+"""Limits on the work of one request, which bound its CPU time and its memory.
 
     each piece --count_values()--> parsed --count_shared()--> mapped later, within some seconds
 
-Two things cost far more than their bytes: values of a byte or two, and a long resource, scope or
-metric, which is compared and hashed again for each record that shares it. A request beyond a bound
-is refused before it is acknowledged, so the exporter learns of it and counts what it drops.
+Two things take far more CPU than their bytes suggest: values of a byte or two, and a long resource,
+scope or metric, which is compared and hashed for each record that shares it. A request beyond a
+limit is refused before it is acknowledged, so the exporter gets the error and counts the dropped
+records.
 """
 
 from __future__ import annotations
@@ -22,22 +23,22 @@ MOST_VALUES = 750_000
 """Most values of one request that is longer than `FREE_BYTES`; each takes up to 3 µs."""
 
 FREE_BYTES = 1_048_576
-"""Longest request whose values are not counted: it is too short to have too many."""
+"""Longest request whose values are not counted, because it is too short to have too many."""
 
 MOST_SHARED_BYTES = 1_073_741_824
 """Most bytes of resources, scopes and metrics, each counted once for every record in it. A thousand
-times as many take a minute and a half; an SDK's batch has 1 or 2 MB of them."""
+times this limit takes a minute and a half; an SDK's batch has 1 or 2 MB."""
 
 GROUP_BYTES = 32_768
-"""What a resource, a scope or a metric counts beside its own bytes, even with one record."""
+"""Bytes that each resource, scope or metric counts in addition to its own."""
 
 
 class Budget:
-    """What is left for the pieces of one request.
+    """The remaining limits for the pieces of one request.
 
     Args:
         size_bytes: length of the request, uncompressed.
-        bounded: False for what was accepted before.
+        bounded: False for a request that was accepted before.
     """
 
     def __init__(self, size_bytes: int, *, bounded: bool = True) -> None:
@@ -49,8 +50,8 @@ class Budget:
         """Count the values of a piece before it is parsed.
 
         Args:
-            descriptor: of the message that the piece is.
-            body: the piece; one that cannot be read has no values, for the parser refuses it.
+            descriptor: descriptor of the piece's message.
+            body: the piece; an unreadable one counts no values, because the parser refuses it.
             json: OTLP/JSON, else protobuf.
 
         Raises:
@@ -69,10 +70,10 @@ class Budget:
             )
 
     def count_shared(self, signal: Signal, request: Any) -> None:
-        """Count what records of a parsed piece share.
+        """Count the bytes that records of a parsed piece share.
 
         Raises:
-            TooLargeError: the request has more than `MOST_SHARED_BYTES` of it.
+            TooLargeError: the request has more than `MOST_SHARED_BYTES`.
         """
         if not self._bounded:
             return
@@ -87,7 +88,7 @@ class Budget:
 
 
 def _shared(signal: Signal, request: Any) -> Iterator[tuple[int, int]]:
-    """Yield of each scope, or each metric, the bytes that its records share, and their number."""
+    """Yield, for each scope or metric, the bytes that its records share, and their number."""
     measured: Any = None
     resource_bytes = 0
     for _, resource, scope, records in scopes(signal, request):

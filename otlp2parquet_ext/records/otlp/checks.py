@@ -1,4 +1,4 @@
-"""Which records can be stored. What is merely odd is stored as it is; few things cannot be.
+"""Checks which records can be stored. Unusual records are stored as they are; few are refused:
 
 a span without its two ids; a metric or a point without data; a count beyond 64 bits signed
 """
@@ -71,14 +71,15 @@ CHECKS: Mapping[str, Callable[[Any], str | None]] = {
     "opentelemetry.proto.metrics.v1.ExponentialHistogramDataPoint": _exponential,
     "opentelemetry.proto.metrics.v1.SummaryDataPoint": _summary,
 }
-"""By message: what is wrong with a record, as the end of a sentence that its path begins."""
+"""Checks by message; each returns the problem with a record, as text that follows its path, or
+None."""
 
 
 def require_storable(record: Any) -> None:
-    """Look at one record.
+    """Check one record.
 
     Raises:
-        BadValueError: it cannot be stored; the message goes on after the record's path.
+        BadValueError: it cannot be stored; the message follows the record's path.
     """
     find = CHECKS.get(record.DESCRIPTOR.full_name)
     if find and (reason := find(record)):
@@ -86,12 +87,12 @@ def require_storable(record: Any) -> None:
 
 
 def check(signal: Signal, request: Any, refusals: Refusals) -> int:
-    """Take the records out of a request that cannot be stored; return how many are left.
+    """Remove the records that cannot be stored from a request; return how many remain.
 
     Args:
-        signal: what the request carries; of metrics the data points are the records.
-        request: is changed when records are refused.
-        refusals: takes the refused.
+        signal: the request's signal; the records of metrics are the data points.
+        request: changed in place if records are refused.
+        refusals: collects the refused records.
     """
     kept = 0
     for path, _, _, records in scopes(signal, request):

@@ -1,10 +1,10 @@
-"""Columns of one table, filled group by group and handed to Arrow in portions.
+"""Columns of one table, filled group by group and passed to Arrow in portions.
 
-    Columns.add(shared, varying)   values all records of a group share; a list for each other column
+    Columns.add(shared, varying)   shared values of a group; a list for each other column
     Columns.table()                the table
 
-A value that many records in a row share (resource, scope) is stored once and repeated by
-reference. Python objects live until their portion is full.
+A value that many consecutive records share (resource, scope) is stored once and repeated by
+reference. Python objects are freed when their portion is full.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _PORTION = 1024
 _PORTION_BYTES = 524_288
-_SHORT_RUN = 8  # shorter ones on average cost more as runs than as values
+_SHORT_RUN = 8  # average length; shorter runs take more memory than single values
 _SHORT_VALUE = 1024  # bytes; longer ones are not repeated
 
 
@@ -32,9 +32,9 @@ class Columns:
         table: a key of `TABLES`.
 
     Attributes:
-        rows: how many there are.
-        size_bytes: of the columns, without what is pending; a shared value counts once for each
-            group in a row.
+        rows: number of rows.
+        size_bytes: bytes of the columns, without the pending portion. A shared value counts once
+            for consecutive groups.
     """
 
     def __init__(self, table: str) -> None:
@@ -54,10 +54,10 @@ class Columns:
         """Add the records of one group.
 
         Args:
-            shared: columns with one value for all; the same ones each time. None in a column that
-                must not be null is "".
-            varying: all other columns, equally long.
-            size_bytes: how long the request they are from is: its values take ten times as much.
+            shared: columns with one value for all records; the same columns in each call. None
+                becomes "" in a required column.
+            varying: all other columns, of equal length.
+            size_bytes: length of the records' request; its values take ten times as much memory.
         """
         rows = len(varying["Timestamp"])
         if not rows:
@@ -78,7 +78,7 @@ class Columns:
             self._seal()
 
     def table(self) -> pa.Table | None:
-        """Give the table; None without rows."""
+        """Return the table; None without rows."""
         if not self.rows:
             return None
         self._seal()

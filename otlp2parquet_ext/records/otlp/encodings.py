@@ -1,10 +1,9 @@
-"""Content encodings of OTLP/HTTP requests: inflating, and never more than was agreed.
+"""Content encodings of OTLP/HTTP requests: inflates bodies up to a limit.
 
     wire bytes --inflate(limit)--> body, or EncodingError (400), or OverLimitError (413)
 
-A few bytes can stand for gigabytes, so nothing is inflated beyond the limit to find out how long
-it would have become. `deflate` is zlib's format (RFC 9110) or, as some clients have it, the bare
-stream.
+A few bytes can inflate to gigabytes, so inflating stops at the limit, even if the real length stays
+unknown. `deflate` is zlib's format (RFC 9110) or, from some clients, the bare stream.
 """
 
 from __future__ import annotations
@@ -18,27 +17,28 @@ if TYPE_CHECKING:
 GZIP = 16 + zlib.MAX_WBITS
 BARE = -zlib.MAX_WBITS
 MOST_MEMBERS = 100
-"""Streams in one gzip body: each copies what follows it, and thousands would cost minutes."""
+"""Most streams in one gzip body. Each stream copies the rest of the body, so thousands would take
+minutes."""
 
 
 class EncodingError(Exception):
-    """The body is not what its Content-Encoding says; the text is for the client."""
+    """The body does not match its Content-Encoding; the message is for the client."""
 
 
 class OverLimitError(Exception):
-    """The body would be longer than its limit when inflated; how long nobody looks."""
+    """The inflated body would exceed its limit; its length is not determined."""
 
 
 def inflate(body: bytes, encoding: str, limit_bytes: int) -> bytes:
     """Return the body without its encoding.
 
     Args:
-        body: as it came; an empty one is empty in every encoding.
+        body: as received; an empty body is valid in every encoding.
         encoding: one of `ENCODINGS`.
-        limit_bytes: what the result may have at most.
+        limit_bytes: most bytes of the result.
 
     Raises:
-        EncodingError: it is damaged, cut off, or encoded otherwise.
+        EncodingError: it is damaged, cut off, or has another encoding.
         OverLimitError: the result is longer than `limit_bytes`.
     """
     decoded = ENCODINGS[encoding](body, limit_bytes) if body else body
@@ -52,7 +52,7 @@ def _identity(body: bytes, _limit_bytes: int) -> bytes:
 
 
 def _gzip(body: bytes, limit_bytes: int) -> bytes:
-    """Inflate a stream, or several, one behind the other, as RFC 1952 allows."""
+    """Inflate one stream or several consecutive ones, as RFC 1952 allows."""
     decoded, rest = _stream("gzip", body, limit_bytes, GZIP)
     parts = [decoded]
     left = limit_bytes - len(decoded)
@@ -68,7 +68,8 @@ def _gzip(body: bytes, limit_bytes: int) -> bytes:
 
 
 def _deflate(body: bytes, limit_bytes: int) -> bytes:
-    # A zlib header is a multiple of 31 that names method 8; a bare stream hardly begins so.
+    # A zlib header is a multiple of 31 that names method 8; a bare stream almost never begins like
+    # that.
     has_header = body[0] & 0x0F == 8 and int.from_bytes(body[:2], "big") % 31 == 0
     wbits = zlib.MAX_WBITS if has_header else BARE
     decoded, rest = _stream("deflate", body, limit_bytes, wbits)
@@ -78,7 +79,7 @@ def _deflate(body: bytes, limit_bytes: int) -> bytes:
 
 
 def _stream(name: str, body: bytes, limit_bytes: int, wbits: int) -> tuple[bytes, bytes]:
-    """Inflate one stream, and return what follows it; a longer one is cut behind the limit."""
+    """Inflate one stream up to just beyond the limit; also return the bytes that follow it."""
     inflating = zlib.decompressobj(wbits)
     try:
         decoded = inflating.decompress(body, limit_bytes + 1)
@@ -99,7 +100,7 @@ def _refuse_rest(name: str, rest: bytes) -> None:
 
 
 def _zstd(body: bytes, limit_bytes: int) -> bytes:
-    # The interpreter has zstd from 3.14 on only; the reader of Parquet has it in all.
+    # The interpreter has zstd only since 3.14; pyarrow has it in all versions.
     import pyarrow as pa  # noqa: PLC0415 - no SDK sends zstd unless told to
 
     try:

@@ -1,12 +1,13 @@
-"""OTLP/HTTP without the HTTP: which request this is, what is in it, how it is answered.
+"""OTLP/HTTP without I/O: checks the head of a request, reads its body, makes the answer.
 
     head --read_head--> Call --read_body--> Accepted --reply--> Reply
                  |                   |
                  +---- refusal ------+------------------------> Reply
 
-Statuses, as the specification has them: 200 with what was accepted; 400, 404, 405, 413 and 415
-must not be sent again; 503 may be, after a second. 429 would mean the same, but is a failure for
-good to some exporters. Every refusal carries a `google.rpc.Status` in the encoding of its request.
+The specification defines the statuses. 200 reports the accepted records. After 400, 404, 405, 413
+and 415 the client must not send the request again; after 503 it may, after a second. 429 would mean
+the same, but some exporters treat it as a final failure. Every refusal has a `google.rpc.Status`
+body in the encoding of its request.
 
 Source: OpenTelemetry Protocol specification 1.10, "OTLP/HTTP".
 """
@@ -43,11 +44,11 @@ JSON = "application/json"
 RETRY_AFTER_S = "1"
 
 GRPC_CODES: Mapping[int, int] = {400: 3, 404: 12, 405: 12, 413: 8, 415: 3, 500: 13, 503: 14}
-"""HTTP status to the code a gRPC server would give; the specification asks nobody to look at it."""
+"""The gRPC code for each HTTP status, which OTLP requires although clients need not read it."""
 
 
 class ExportCall(Struct, frozen=True):
-    """What the head of a request that can be read says."""
+    """The parsed head of a valid request."""
 
     signal: Signal
     json: bool
@@ -55,7 +56,7 @@ class ExportCall(Struct, frozen=True):
 
 
 class Reply(Struct, frozen=True):
-    """One answer; `headers` holds its Content-Type, too."""
+    """One answer; `headers` includes its Content-Type."""
 
     status: int
     body: bytes
@@ -65,14 +66,14 @@ class Reply(Struct, frozen=True):
 def read_head(
     method: str, path: str, content_type: str, content_encoding: str
 ) -> ExportCall | Reply:
-    """Decide by its head whether a request can be read.
+    """Check the head of a request.
 
     Args:
-        method, path: of the request line; the path without its query.
-        content_type, content_encoding: the headers, "" where there is none.
+        method, path: from the request line; the path without its query.
+        content_type, content_encoding: the headers; "" if absent.
     """
     media_type = content_type.partition(";")[0].strip().lower()
-    json = media_type != PROTOBUF  # a client that sends neither is a person at a terminal
+    json = media_type != PROTOBUF  # an unknown type: probably a person
     signal = PATHS.get(path)
     if signal is None:
         return refusal(404, f"{path!r}: expected one of {', '.join(PATHS)}", json=json)
@@ -93,9 +94,9 @@ def read_body(call: ExportCall, body: bytes, limit_bytes: int) -> Accepted | Rep
     """Inflate and read a body; takes time in proportion to its length, uncompressed.
 
     Args:
-        call: what its head says.
-        body: as it came.
-        limit_bytes: what it may have uncompressed.
+        call: its parsed head.
+        body: as received.
+        limit_bytes: most bytes of the uncompressed body.
     """
     try:
         plain = inflate(body, call.encoding, limit_bytes)
@@ -115,7 +116,7 @@ def reply(call: ExportCall, accepted: Accepted) -> Reply:
 
 
 def too_long(call: ExportCall, limit_bytes: int) -> Reply:
-    """Answer a request whose body has, or would have when inflated, more than `limit_bytes`."""
+    """Answer a request whose body exceeds `limit_bytes`, as sent or inflated."""
     problem = (
         f"the body has more than {limit_bytes} bytes, uncompressed: export smaller batches, or "
         "raise OTLP2PARQUET_OTLP_MAX_BYTES"
@@ -124,13 +125,13 @@ def too_long(call: ExportCall, limit_bytes: int) -> Reply:
 
 
 def refusal(http_status: int, message: str, *, json: bool, **headers: str) -> Reply:
-    """Answer a request that is not taken.
+    """Answer a request that is refused.
 
     Args:
-        http_status: one of `GRPC_CODES`; 503 asks the client to come again.
-        message: what is wrong, and what is valid.
+        http_status: one of `GRPC_CODES`; 503 asks the client to retry.
+        message: the problem, and the valid values.
         json: the encoding of the answer.
-        headers: what this answer says besides.
+        headers: further headers of this answer.
     """
     body = status(GRPC_CODES[http_status], message, json=json)
     retry = {"Retry-After": RETRY_AFTER_S} if http_status == 503 else {}

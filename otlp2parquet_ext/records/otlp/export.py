@@ -1,10 +1,11 @@
-"""Rows of the tables → OTLP requests: the mapping the lake has, as a collector wants to hear it.
+"""Writes rows of the tables as OTLP requests, for collectors.
 
     pa.Table (logs, traces, metrics_sum, …) --rows--> resource > scope > records --> payload
 
-Only rows mapped from Lambda's telemetry come here: what an SDK exported goes on as it came. So
-there are no links, no exemplars, no exponential histograms. `FaasInvocationId` is an attribute of
-log records and spans already; of points it is none, for each request would be a series of its own.
+It gets only rows mapped from Lambda's telemetry; requests of an SDK are forwarded unchanged. So
+there are no links, no exemplars and no exponential histograms. `FaasInvocationId` is already an
+attribute of log records and spans. Points do not get it, because each invocation would become its
+own time series.
 
 Source: opentelemetry-proto; docs/schema.md.
 """
@@ -26,10 +27,11 @@ if TYPE_CHECKING:
     Row = dict[str, Any]
 
 ROWS = 512
-"""Rows in a request: some hundred kilobytes."""
+"""Most rows in a request, which then has some hundred kilobytes."""
 
 ROWS_BYTES = 1_048_576
-"""Bytes of such rows as columns: as Python values and as a request they take several times that."""
+"""Most bytes of a request's rows as columns; as Python values and as a request they take several
+times that."""
 
 _INT64 = range(-(2**63), 2**63)
 _SHARED = (
@@ -44,20 +46,20 @@ _RESOURCE = (
 
 
 class ExportKind(NamedTuple):
-    """Of a table: its signal, and what writes a row into a list of records."""
+    """The export of a table: its signal, and the function that adds a row to records."""
 
     signal: Signal
     add: Callable[[Any, Row], None]
 
 
 def exports(tables: Mapping[str, pa.Table]) -> Iterator[Export]:
-    """Yield the requests that hold all rows of tables, in their order.
+    """Yield requests with all rows of tables, in their order.
 
     Args:
-        tables: by their names in `TABLES`, mapped from telemetry.
+        tables: tables mapped from Lambda's telemetry, by their names in `TABLES`.
 
     Raises:
-        KeyError: a table nothing of Lambda's telemetry is mapped to; a bug of ours.
+        KeyError: no telemetry of Lambda is mapped to this table; a bug of ours.
     """
     for name, table in tables.items():
         for start in range(0, table.num_rows, ROWS):
@@ -66,7 +68,7 @@ def exports(tables: Mapping[str, pa.Table]) -> Iterator[Export]:
 
 
 def _short(table: pa.Table) -> Iterator[pa.Table]:
-    """Yield rows that have `ROWS_BYTES` together at most, or one row each."""
+    """Yield slices of at most `ROWS_BYTES`, or of one row."""
     if table.num_rows < 2 or table.nbytes <= ROWS_BYTES:
         yield table
         return
@@ -94,7 +96,7 @@ def _export(kind: ExportKind, table: pa.Table) -> Export:
 
 
 def _rows(table: pa.Table) -> Iterator[Row]:
-    """Yield rows; times as microseconds."""
+    """Yield rows, with times in microseconds."""
     columns = [_values(table.column(index)) for index in range(table.num_columns)]
     for values in zip(*columns, strict=True):
         yield dict(zip(table.column_names, values, strict=True))
@@ -144,7 +146,7 @@ def _span(records: Any, row: Row) -> None:
 
 
 def _metric(records: Any, row: Row) -> Any:
-    """Return the metric a row belongs to: the last one, if it has the row's name."""
+    """Return the metric of a row: the last one if it has the row's name, else a new one."""
     last = records[-1] if records else None
     if last is not None and last.name == row["MetricName"]:
         return last

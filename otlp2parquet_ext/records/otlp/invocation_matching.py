@@ -1,8 +1,8 @@
-"""Which invocation an OTLP record belongs to.
+"""Finds the invocation of an OTLP record.
 
-    what the record says > what its resource says > its trace > the window of its time
+    id in the record > id in its resource > its trace > the window of its time
 
-`aws.request_id` is not looked at: it names requests to other AWS services.
+`aws.request_id` is ignored, because it names requests to other AWS services.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
     from otlp2parquet_ext.records.mapping.invocations import Invocations, InvocationWindow
 
-# As the semantic conventions have it now, and as they had it before.
+# The attribute's name in the current semantic conventions, and its earlier name.
 _KEYS = ("faas.invocation_id", "faas.execution")
 
 
 def named_request(values: Mapping[str, object]) -> str | None:
-    """Give the request id that attributes name, None when none."""
+    """Return the request id that attributes name; None if there is none."""
     for key in _KEYS:
         request_id = values.get(key)
         if request_id and isinstance(request_id, str) and len(request_id) <= REQUEST_ID_LENGTH:
@@ -33,7 +33,7 @@ class Belonging:
     """Finds the request id of records; for one batch.
 
     Args:
-        invocations: what is known of the environment's invocations.
+        invocations: known invocations of the environment.
     """
 
     def __init__(self, invocations: Invocations) -> None:
@@ -48,16 +48,16 @@ class Belonging:
         begin_us: int,
         end_us: int,
     ) -> str | None:
-        """Give a request id, or None.
+        """Return a request id, or None.
 
         Args:
             values: the record's attributes.
-            of_resource: the request id its resource names, None when none.
-            trace_id: None when unset.
-            begin_us: when it began; of several invocations in one trace, and for a record that
-                nothing else tells of, the invocation open then.
-            end_us: when its interval ended: one that is longer than an invocation's window
-                belongs to none. What belongs where it began says `begin_us` again.
+            of_resource: the request id that its resource names, or None.
+            trace_id: the record's trace id; None if unset.
+            begin_us: beginning of the record. It selects among several invocations in one trace,
+                and finds the window of a record without other facts.
+            end_us: end of the record's interval; an interval longer than an invocation's window
+                belongs to no invocation. Pass `begin_us` if only the beginning counts.
         """
         request_id = named_request(values) or of_resource
         if request_id:

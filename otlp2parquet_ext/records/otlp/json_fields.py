@@ -1,4 +1,4 @@
-"""The fields of a message by their JSON names, each with what turns a JSON value into its own."""
+"""The fields of a message by their JSON names, each with the converter of its JSON values."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class Field(NamedTuple):
     Attributes:
         name: the original name.
         repeated: its JSON value is an array.
-        convert: gives the value of a scalar, given the JSON value; raises BadValueError, whose
-            message goes on after the path. None for messages.
-        oneof: the group of fields of which only one may be there; "" for none.
+        convert: returns the value of a scalar for a JSON value. It raises BadValueError, whose
+            message follows the path. None for messages.
+        oneof: name of a group of fields of which only one may be set; "" for none.
     """
 
     name: str
@@ -39,15 +39,15 @@ class Field(NamedTuple):
 
 @cache
 def fields(message: Any) -> dict[str, Field]:
-    """Give the fields of a message, by their JSON names and by the original ones.
+    """Return the fields of a message, by their JSON names and by the original ones.
 
     Args:
-        message: its descriptor; each exists once in a process.
+        message: descriptor of the message; each exists once in a process.
     """
     found = {}
     for one in message.fields:
         group = one.containing_oneof
-        # An optional scalar is a group of its own, with a name that begins with an underscore.
+        # Each optional scalar has its own group, whose name begins with an underscore.
         oneof = group.name if group and not group.name.startswith("_") else ""
         field = Field(one.name, one.is_repeated, _convert(one), oneof)
         found[one.name] = found[one.json_name] = field

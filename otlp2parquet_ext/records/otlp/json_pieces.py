@@ -1,8 +1,8 @@
-"""Large requests in JSON cut into small ones before they become Python values; see pieces.py.
+"""Cuts large requests in JSON into small ones before they become Python values; see pieces.py.
 
     body --json_pieces()--> bodies of 128 KiB or 4096 records each
 
-Only the objects around records are looked at. Each record stays text.
+Only the objects around records are parsed. Each record stays text.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 
 
 class _Empty(msgspec.Struct, gc=False):
-    """An object of which nothing is kept."""
+    """An object whose content is ignored."""
 
 
 class _Level(NamedTuple):
-    """Of an object around records: the names that lead on, and whether they name a list."""
+    """A level of objects around records: the names that lead on, and whether they name a list."""
 
     names: frozenset[str]
     is_list: bool
@@ -94,13 +94,13 @@ def json_pieces(signal: Signal, body: bytes, refusals: Refusals) -> Iterator[byt
     """Yield bodies that together have the records of one request, in their order.
 
     Args:
-        signal: what the request carries.
-        body: any bytes; one of `UNSPLIT_BYTES` at most is yielded as it is.
-        refusals: takes records with too many values.
+        signal: the request's signal.
+        body: any bytes; a body of at most `UNSPLIT_BYTES` is yielded unchanged.
+        refusals: collects records with too many values.
 
     Raises:
         TooLargeError: the request has too many records, or one resource has too many values.
-        BadValueError: what is around records cannot be read.
+        BadValueError: an object around records cannot be read.
     """
     if len(body) <= UNSPLIT_BYTES:
         yield body
@@ -191,7 +191,7 @@ def _members(text: bytes) -> dict[str, msgspec.Raw]:
 
 
 def _elements(raw: msgspec.Raw, name: str) -> list[msgspec.Raw]:
-    """Return the elements of a list, which are not counted one by one while they may be few."""
+    """Return the elements of a list; count them only if there may be many."""
     try:
         if bytes(raw).count(b",") >= MOST_RECORDS:
             counted(len(_count_objects(raw)))

@@ -1,9 +1,9 @@
-"""OTLP/JSON → messages: the JSON mapping of protobuf, with ids in hex.
+"""Parses OTLP/JSON to messages: the JSON mapping of protobuf, with ids in hex.
 
-Read by the descriptors of the messages: lowerCamelCase names and the original ones, 64-bit
-integers as strings or numbers, enums as numbers or names, bytes in base64, `NaN` and `Infinity`
-as strings, `null` as absent; unknown fields are ignored. google.protobuf's own reader takes ids
-for base64 and refuses a request for one bad value.
+It follows the descriptors of the messages: lowerCamelCase names and the original ones, 64-bit
+integers as strings or numbers, enums as numbers or names, bytes in base64, `NaN` and `Infinity` as
+strings, `null` as absent; unknown fields are ignored. google.protobuf's own parser reads ids as
+base64 and refuses a request for one bad value.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ def read_json(body: bytes, request: Any, refusals: Refusals) -> None:
     """Read a request.
 
     Args:
-        body: any bytes. Of equal keys the last counts; invalid Unicode is replaced.
-        request: an empty request message; takes what can be read.
-        refusals: takes the records that cannot.
+        body: any bytes. The last of equal keys counts; invalid Unicode is replaced.
+        request: an empty request message; gets the valid records.
+        refusals: collects the invalid records.
 
     Raises:
-        OtlpError: the body is no JSON, or something outside its records cannot be read.
+        OtlpError: the body is no JSON, or a part outside its records cannot be read.
 
     Source: OTLP specification, "JSON Protobuf Encoding"; protobuf's ProtoJSON format.
     """
@@ -57,8 +57,8 @@ def _parse(body: bytes) -> object:
 class _JsonReader:
     """Fills messages; refuses records.
 
-    Where it is in the request is a stack of keys and indexes, which an error leaves as it is: the
-    path is put into words only then.
+    A stack of keys and indexes holds the position in the request. An error leaves the stack
+    unchanged, and only then the path is written as text.
     """
 
     def __init__(self, refusals: Refusals) -> None:
@@ -69,7 +69,7 @@ class _JsonReader:
         """Fill a request.
 
         Raises:
-            BadValueError: something in it, but in none of its records, cannot be read.
+            BadValueError: a part of it outside its records cannot be read.
         """
         try:
             self._read(request, value, 0)
@@ -131,7 +131,7 @@ class _JsonReader:
 
 
 def _points(metric: object) -> int:
-    """Count the data points of a metric that is refused as a whole; 0 for other records."""
+    """Count the data points of a metric that is refused completely; 0 for other records."""
     data = metric.values() if isinstance(metric, dict) else ()
     lists = [one.get("dataPoints", one.get("data_points")) for one in data if isinstance(one, dict)]
     return sum(len(one) for one in lists if isinstance(one, list))

@@ -1,4 +1,4 @@
-"""OTLP log records → the columns of the logs table that differ from record to record."""
+"""Maps OTLP log records to the columns of the logs table that differ from record to record."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ def log_columns(
     belonging: Belonging,
     received_us: int,
 ) -> dict[str, list[Any]]:
-    """Give the columns of n records.
+    """Return the columns of n records.
 
     Args:
         records: LogRecord messages of one scope.
-        of_resource: the request id their resource names, None when none.
+        of_resource: the request id that their resource names, or None.
         belonging: finds their invocations.
-        received_us: when the request was received: the observed time of a record without one.
+        received_us: time of the request's receipt: the observed time of a record without one.
     """
     observed = [micros(one.observed_time_unix_nano, received_us) for one in records]
     times = [

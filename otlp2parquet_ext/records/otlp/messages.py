@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from google.protobuf.message import Message
 
 MAX_DEPTH = 100
-"""Levels of messages inside the request that the protobuf library reads; a test pins it."""
+"""Most levels of messages inside a request that the protobuf library parses; a test checks it."""
 
 
 class Signal(StrEnum):
-    """What a request carries; the values are the last part of OTLP/HTTP's paths."""
+    """The signal of a request; the values are the last part of OTLP/HTTP's paths."""
 
     LOGS = "logs"
     TRACES = "traces"
@@ -27,25 +27,25 @@ class Signal(StrEnum):
 
 
 _NAMES = {Signal.LOGS: "Logs", Signal.TRACES: "Trace", Signal.METRICS: "Metrics"}
-LEVELS = {  # of a signal: the fields of resources, of scopes in them, of records in those
+LEVELS = {  # by signal: the fields of resources, their scopes, their records
     Signal.LOGS: ("resource_logs", "scope_logs", "log_records"),
     Signal.TRACES: ("resource_spans", "scope_spans", "spans"),
     Signal.METRICS: ("resource_metrics", "scope_metrics", "metrics"),
 }
 
 RECORDS = frozenset({"log_records", "spans", "metrics", "data_points"})
-"""Fields whose elements stand alone: one that is bad is refused without its neighbours."""
+"""Fields whose elements are refused one by one: a bad element does not affect the others."""
 
 
 @cache
 def request_class(signal: Signal) -> type[Message]:
-    """Give `Export…ServiceRequest` of a signal."""
+    """Return `Export…ServiceRequest` of a signal."""
     return _class(signal, "Request")
 
 
 @cache
 def response_class(signal: Signal) -> type[Message]:
-    """Give `Export…ServiceResponse` of a signal."""
+    """Return `Export…ServiceResponse` of a signal."""
     return _class(signal, "Response")
 
 
@@ -57,11 +57,11 @@ def _class(signal: Signal, kind: str) -> type[Message]:
 
 
 def scopes(signal: Signal, request: Any) -> list[tuple[str, Any, Any, Any]]:
-    """Walk a request.
+    """List the scopes of a request.
 
     Returns:
-        Of each scope its path, the message of its resource, its own, and its records (metrics:
-        its metrics).
+        For each scope: its path, its resource's message, its own message, and its records (or
+        metrics).
     """
     resources, in_resource, in_scope = LEVELS[signal]
     return [
@@ -77,6 +77,6 @@ def scopes(signal: Signal, request: Any) -> list[tuple[str, Any, Any, Any]]:
 
 
 def points(metric: Any) -> tuple[str, Any]:
-    """Give the kind of a metric (`gauge`, …; "" when it has no data) and its data points."""
+    """Return the kind of a metric (`gauge`, …; "" if it has no data) and its data points."""
     kind = metric.WhichOneof("data")
     return (kind, getattr(metric, kind).data_points) if kind else ("", ())

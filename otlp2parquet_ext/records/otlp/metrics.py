@@ -1,6 +1,6 @@
-"""OTLP data points → the columns of the five metrics tables.
+"""Maps OTLP data points to the columns of the five metrics tables.
 
-metric --METRICS[kind]--> table, and the columns only this kind of point has
+metric --METRICS[kind]--> table, and the columns that only this kind of point has
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def metric_columns(metric: Any, kind: str) -> dict[str, object]:
-    """Give the columns that all points of a metric share."""
+    """Return the columns that all points of a metric share."""
     data = getattr(metric, kind)
     shared: dict[str, object] = {
         "MetricName": metric.name,
@@ -43,14 +43,14 @@ def point_columns(
     belonging: Belonging,
     received_us: int,
 ) -> dict[str, list[Any]]:
-    """Give the columns in which n points of a metric differ.
+    """Return the columns in which n points of a metric differ.
 
     Args:
-        kind: of the metric: `gauge`, `sum`, ….
+        kind: kind of the metric: `gauge`, `sum`, ….
         points: its points.
-        of_resource: the request id their resource names, None when none.
+        of_resource: the request id that their resource names, or None.
         belonging: finds their invocations.
-        received_us: when the request was received: the time of a point without one.
+        received_us: time of the request's receipt: the time of a point without one.
     """
     columns, own = _KINDS[kind]
     times = [micros(one.time_unix_nano, received_us) for one in points]
@@ -138,7 +138,7 @@ def _nothing(_: Any) -> Attributes:
     return {}
 
 
-# By kind of metric: the columns only its points have, and what of a point no column holds.
+# By kind of metric: the columns that only its points have, and the values without a column.
 _KINDS: Mapping[
     str, tuple[Callable[[Sequence[Any]], dict[str, list[Any]]], Callable[[Any], Attributes]]
 ] = {
@@ -151,7 +151,7 @@ _KINDS: Mapping[
 
 
 def _exemplars(exemplars: Sequence[Any]) -> str | bytes:
-    """Write exemplars as a JSON array of objects; they have OTLP's names and no unset fields."""
+    """Write exemplars as a JSON array of objects with OTLP's names, without unset fields."""
     return encode([_exemplar(one) for one in exemplars]) if exemplars else "[]"
 
 

@@ -1,9 +1,9 @@
-"""Where records come from: the columns of their resource and scope.
+"""The origin of records: the columns of their resource and scope.
 
-A request's resource is completed with what only the extension knows of the environment
-(`cloud.*`, `faas.*`, `service.*`), so that a function's own spans and the platform's logs carry
-the same. Nothing the request says is overwritten; an instance of its own is an attribute, because
-that column is the execution environment's.
+The extension adds its own facts about the environment (`cloud.*`, `faas.*`, `service.*`) to a
+request's resource, so a function's own spans and the platform's logs have the same ones. No value
+of the request is overwritten. The request's own instance id becomes an attribute, because the
+column holds that of the execution environment.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.records.mapping.resource import Resource
 
 REMEMBERED_BYTES = 1_048_576
-"""Resources and scopes remembered; a longer one is remembered alone."""
+"""Most bytes of cached resources and scopes; a longer one is cached alone."""
 
 T = TypeVar("T")
 Key = tuple[bytes, str]
-"""A message as protobuf, and its schema URL."""
+"""Cache key: a message as protobuf, and its schema URL."""
 
 _UNKNOWN = "unknown_service"
 _decode_raw = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -35,8 +35,8 @@ class OtlpOrigin(NamedTuple):
     """A resource as it is stored.
 
     Attributes:
-        columns: by name; the same for all its records.
-        request_id: of the invocation it names, None when none.
+        columns: values by column name, the same for all its records.
+        request_id: request id of the invocation that it names, or None.
     """
 
     columns: dict[str, object]
@@ -44,10 +44,10 @@ class OtlpOrigin(NamedTuple):
 
 
 class Origins:
-    """Reads resources and scopes; remembers those it has read, for one batch.
+    """Reads resources and scopes, and caches them for one batch.
 
     Args:
-        environment: the execution environment's own resource.
+        environment: resource of the execution environment.
     """
 
     def __init__(self, environment: Resource) -> None:
@@ -66,7 +66,7 @@ class Origins:
         return known
 
     def scope(self, group: Any) -> dict[str, object]:
-        """Read the scope of a ScopeLogs, ScopeSpans or ScopeMetrics: its columns by name."""
+        """Return the columns of the scope of a ScopeLogs, ScopeSpans or ScopeMetrics."""
         key = (group.scope.SerializeToString(), group.schema_url)
         if (known := self._scopes.get(key)) is None:
             scope = group.scope
@@ -93,7 +93,7 @@ class Origins:
         rest = dict(fields.values)
         name = _take(rest, "service.name", environment.service_name)
         namespace = _take(rest, "service.namespace", environment.service_namespace)
-        # SDKs make one up; in a snapshot that is thawed many times it is not even of one process.
+        # SDKs generate a random one; after SnapStart, several environments share it.
         instance = environment.service_instance_id
         if not instance or rest.get("service.instance.id") == instance:
             instance = _take(rest, "service.instance.id", None) or instance
@@ -112,9 +112,9 @@ class Origins:
 
 
 def _take(attributes: Attributes, key: str, otherwise: str | None) -> str | None:
-    """Take an attribute that has a column; one that names nothing stays where it is.
+    """Remove and return an attribute that has a column; a value without meaning stays.
 
-    `unknown_service:node`, which an SDK without a configured name writes, names nothing.
+    `unknown_service:node`, which an SDK without a configured name writes, has no meaning.
     """
     value = attributes.get(key)
     if not isinstance(value, str) or not value:

@@ -1,11 +1,11 @@
-"""Large requests cut into small ones before they are parsed.
+"""Cuts large requests into small ones before they are parsed.
 
-A record of 2 bytes takes 136 bytes of memory when it is parsed, and more as a row in the making.
+A record of 2 bytes takes 136 bytes of memory when it is parsed, and more while its row is made.
 
     payload --pieces()--> requests of 128 KiB or 4096 records each --joined()--> payload
 
-A piece repeats the resource, the scope and the metric of its records. One record, or one resource,
-is never cut: how many values it has is counted instead, and `TooLargeError` refuses it.
+A piece repeats the resource, the scope and the metric of its records. A single record or resource
+is never cut. Instead its values are counted, and `TooLargeError` refuses it if there are too many.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.records.otlp.refusals import Refusals
 
 UNSPLIT_BYTES = 262_144
-"""Longest request that is parsed at once. The default batch of an SDK is shorter."""
+"""Most bytes of a request that is parsed at once. The default batch of an SDK is shorter."""
 
 PIECE_BYTES, PIECE_RECORDS = 131_072, 4_096
-"""A piece ends with the record that reaches one of these."""
+"""Bytes and records at which a piece ends."""
 
 MOST_RECORDS = 100_000
-"""Most records of one request, and most resources, scopes and metrics without records. 6 MiB of
-the shortest records that say anything have no more."""
+"""Most records of one request, and most resources, scopes and metrics without records. 6 MiB of the
+shortest meaningful records have no more."""
 
 Span = tuple[int, int, int, int]
-"""A field: its number, and where in its message its tag, its content and its end are."""
+"""A field: its number, and the positions of its tag, its content and its end in the message."""
 
 _LENGTH = 2
 _DATA = (5, 7, 9, 10, 11)  # gauge, sum, histogram, exponential_histogram, summary
@@ -43,17 +43,17 @@ _LEVELS: dict[Signal, tuple[tuple[int, ...], ...]] = {
     Signal.TRACES: ((1,), (2,), (2,)),
     Signal.METRICS: ((1,), (2,), (2,), _DATA, (1,)),
 }
-"""Of the request and of each message on the way to a record: the fields that lead there."""
+"""For the request and each message around records: the fields that lead to records."""
 
 
 class Open:
     """A message of the request whose records are being collected.
 
     Attributes:
-        number: its field in the message around it; 0 for the request.
+        number: its field number in the parent message; 0 for the request.
         head: its other fields.
-        parts: what is in it, as fields.
-        given: a piece with its head was given away.
+        parts: its collected content, as fields.
+        given: a piece with its head was yielded.
     """
 
     __slots__ = ("given", "head", "number", "parts")
@@ -71,9 +71,9 @@ def pieces(signal: Signal, payload: bytes, refusals: Refusals | None = None) -> 
     """Yield requests that together have the records of one request, in their order.
 
     Args:
-        signal: what the request carries.
-        payload: any bytes; one of `UNSPLIT_BYTES` at most is yielded as it is.
-        refusals: takes records with too many values; None: the request was looked at before.
+        signal: the request's signal.
+        payload: any bytes; at most `UNSPLIT_BYTES` are yielded unchanged.
+        refusals: collects records with too many values; None: the request was checked before.
 
     Raises:
         TooLargeError: the request has too many records, or one resource has too many values.
@@ -86,7 +86,7 @@ def pieces(signal: Signal, payload: bytes, refusals: Refusals | None = None) -> 
 
 
 def joined(signal: Signal, parts: Iterable[bytes]) -> bytes:
-    """Return one request with the records of several; equal neighbours become one resource."""
+    """Return one request with the records of several; equal adjacent resources become one."""
     return _Joiner(signal).join(parts)
 
 
@@ -186,7 +186,7 @@ class _Joiner:
 
 
 def _nested(stack: list[Open]) -> bytes:
-    """Return the request that open messages make, the last one innermost."""
+    """Return the request of nested open messages, the last one innermost."""
     content = stack[-1].content()
     for outer, inner in zip(reversed(stack[:-1]), reversed(stack), strict=False):
         content = outer.content() + delimited(inner.number, content)
@@ -194,10 +194,10 @@ def _nested(stack: list[Open]) -> bytes:
 
 
 def scan(data: memoryview, numbers: tuple[int, ...]) -> tuple[bytes, Iterable[Span]]:
-    """Tell the fields of a message that lead to records from the others.
+    """Separate the fields of a message that lead to records from the others.
 
     Returns:
-        The other fields; of each field that leads on where its tag, its content and its end are.
+        The other fields, and the spans of the fields that lead to records.
     """
     head: list[memoryview] = []
     spans = array("Q")
@@ -211,10 +211,10 @@ def scan(data: memoryview, numbers: tuple[int, ...]) -> tuple[bytes, Iterable[Sp
 
 
 def counted(number: int) -> int:
-    """Return how many there are.
+    """Return the number if it is allowed.
 
     Raises:
-        TooManyError: these are more than `MOST_RECORDS`.
+        TooManyError: it exceeds `MOST_RECORDS`.
     """
     if number > MOST_RECORDS:
         raise TooManyError(f"the request has more than {MOST_RECORDS} records: send fewer at once")

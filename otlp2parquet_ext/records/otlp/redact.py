@@ -1,10 +1,10 @@
-"""Redaction of OTLP requests: what an expression matches leaves no memory of ours.
+"""Redaction of OTLP requests: text that an expression matches never leaves our memory.
 
     payload --parse--> every string, every number of an attribute --Redactor--> payload
 
-The same rules as for Lambda's telemetry (records/telemetry/redact.py): an attribute is looked at as
-its value and as `key=value`, an array's elements have its key. Bytes are looked at as the text
-they may be. Ids, times, counts and the values of data points are no text, and stay.
+The rules are those for Lambda's telemetry (records/telemetry/redact.py): an attribute is searched
+as its value and as `key=value`; an array's elements have its key. Bytes are searched as text. Ids,
+times, counts and the values of data points are no text, so they stay.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ def redacted(signal: Signal, payload: bytes, redactor: Redactor) -> bytes:
     """Return a request with a mask over each match; without one, the payload.
 
     Args:
-        signal: what it carries.
-        payload: as `Accepted.payload`. Fields of a newer protocol are left out: what they say
-            nobody can tell, and no table has it.
-        redactor: searches.
+        signal: the request's signal.
+        payload: as `Accepted.payload`. Fields of a newer protocol are removed, because their
+            meaning is unknown and no table has them.
+        redactor: the compiled rules.
     """
     if len(payload) <= UNSPLIT_BYTES:
         return _redacted(signal, payload, redactor)
@@ -51,16 +51,16 @@ def _redacted(signal: Signal, payload: bytes, redactor: Redactor) -> bytes:
 
 
 def _walk(message: Message, redactor: Redactor, key: str = "") -> bool:
-    """Mask what is in a message and in those below it; return whether anything was.
+    """Mask texts in a message and its nested messages; return whether any was masked.
 
     Args:
         message: changed in place.
         redactor: searches.
-        key: of the attribute the message is in, "" outside of any.
+        key: key of the attribute that contains the message; "" outside attributes.
     """
     name, changed = message.DESCRIPTOR.name, False
     if name == "KeyValue":
-        key = message.key  # its own mask would hide from `key=value` what it is
+        key = message.key  # read before the key is masked, so that `key=value` still matches
     elif name == "AnyValue":
         changed = _mask_scalar(message, redactor, key)
     for field, value in message.ListFields():
@@ -73,7 +73,7 @@ def _walk(message: Message, redactor: Redactor, key: str = "") -> bool:
 
 
 def _mask_texts(message: Message, field: Any, redactor: Redactor) -> bool:
-    """Mask a field of one text or of several."""
+    """Mask a field with one text or several."""
     value = getattr(message, field.name)
     texts = list(value) if field.is_repeated else [value]
     if message.DESCRIPTOR.name == "KeyValue":
@@ -90,7 +90,7 @@ def _mask_texts(message: Message, field: Any, redactor: Redactor) -> bool:
 
 
 def _mask_scalar(value: Any, redactor: Redactor, key: str) -> bool:
-    """Mask a value that is text, or becomes one: there is no number that says it was hidden."""
+    """Mask a scalar value; a masked number becomes text, because no number can show a mask."""
     kind = value.WhichOneof("value")
     if kind == "bytes_value":
         text = value.bytes_value.decode("utf-8", "surrogateescape")

@@ -1,7 +1,7 @@
-"""What of a request is refused, and why: one record, or the request as a whole.
+"""Refusals: of single records, or of a complete request, each with a reason.
 
-A `BadValueError` travels up to the record it was found in, which is then refused and counted in
-`Refusals`; where there is no record around it, the request is refused: `OtlpError`.
+A `BadValueError` refuses the record that contains the bad value, and `Refusals` counts it. If the
+value is in no record, the request is refused with `OtlpError`.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ _LONGEST_VALUE, _LONGEST_REASON = 60, 400
 
 
 class OtlpError(Exception):
-    """A request that cannot be read at all: the client's mistake.
+    """A request that cannot be read, because of the client.
 
-    The message says where, what was found and what is valid; it is meant for the client.
+    The message is for the client: it names the place, the value found and the valid values.
     """
 
     def __init__(self, message: str) -> None:
@@ -25,27 +25,27 @@ class OtlpError(Exception):
 
 
 class TooLargeError(Exception):
-    """A request, or one record of it, would take more memory than there is when it is read.
+    """Reading a request, or one record of it, would take too much memory.
 
-    The message says what is too much and is meant for the client.
+    The message is for the client, and names the exceeded limit.
     """
 
 
 class TooManyError(TooLargeError):
-    """A request has more records than are taken."""
+    """A request has too many records."""
 
 
 class BadValueError(Exception):
-    """A value that cannot be read or stored; somebody says where in the request it is."""
+    """A value that cannot be read or stored; the caller adds its path in the request."""
 
 
 class Refusals(Struct):
     """The records of one request that were refused.
 
     Attributes:
-        records: how many.
-        reasons: the first few.
-        behind: records of the request before those that are being read, when it is read in pieces.
+        records: number of refused records.
+        reasons: the first few reasons.
+        behind: number of earlier records of a request that is read in pieces.
     """
 
     records: int = 0
@@ -53,14 +53,14 @@ class Refusals(Struct):
     behind: int = 0
 
     def add(self, reason: str, records: int = 1) -> None:
-        """Note that records were refused, all for one reason."""
+        """Count refused records that share one reason."""
         self.records += records
         if len(self.reasons) <= _MOST_REASONS:
             where = f"behind the first {self.behind} records: " if self.behind else ""
             self.reasons.append(_cut(where + reason))
 
     def why(self) -> str:
-        """Say why, or "" when nothing was refused."""
+        """Return the reasons as text; "" if no record was refused."""
         text = "; ".join(self.reasons[:_MOST_REASONS])
         return text + "; and others" if len(self.reasons) > _MOST_REASONS else text
 
@@ -74,7 +74,7 @@ def shown(value: object) -> str:
 
 
 def _cut(reason: str) -> str:
-    """Leave out the middle of a reason whose path goes very deep."""
+    """Shorten a reason with a very deep path, in its middle."""
     if len(reason) <= _LONGEST_REASON:
         return quote(reason, _LONGEST_REASON)
     half = _LONGEST_REASON // 2

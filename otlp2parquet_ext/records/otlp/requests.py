@@ -1,11 +1,11 @@
-"""OTLP requests: what is accepted, what is refused, and what the client gets as an answer.
+"""Reads OTLP requests: accepts or refuses their records, and writes the answer.
 
     body --read_request()--> Accepted --> the spool
                                       --response()--> the answer, in the request's encoding
 
-A record that cannot be stored is refused alone and counted (OTLP calls that a partial success); a
-request that cannot be read at all is an `OtlpError`, whose text belongs into a `status()` body.
-Nothing here imports the message classes before the first request.
+A record that cannot be stored is refused and counted, without the others (OTLP calls this a partial
+success). A request that cannot be read raises `OtlpError`, whose text goes into a `status()` body.
+The first request imports the message classes.
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ _REJECTED = {
 
 
 class Accepted(Struct, frozen=True):
-    """What of a request is worth keeping.
+    """The accepted part of a request.
 
     Attributes:
-        payload: protobuf `Export…ServiceRequest` of what was accepted; b"" when nothing was.
-        records: log records, spans or data points in it.
-        rejected: how many were refused.
-        why: for the client; "" when none was.
+        payload: protobuf `Export…ServiceRequest` of the accepted records; b"" if there are none.
+        records: number of its log records, spans or data points.
+        rejected: number of refused records.
+        why: reasons for the client; "" if none was refused.
     """
 
     payload: bytes
@@ -63,13 +63,13 @@ def read_request(
     """Read a request.
 
     Args:
-        signal: by its path.
-        body: any bytes, inflated; none is a request without records.
+        signal: the signal in its path.
+        body: any bytes, inflated; b"" is a request without records.
         json: OTLP/JSON, else protobuf.
-        budget: what is left for it and for others that came with it; None: a whole one.
+        budget: remaining limits for it and the requests that came with it; None: full limits.
 
     Raises:
-        OtlpError: it cannot be read.
+        OtlpError: the request cannot be read.
         TooLargeError: reading it would take too much memory, or mapping it too much time.
 
     Source: OTLP specification, "OTLP/HTTP Request" and "Partial Success".
@@ -86,7 +86,7 @@ def read_request(
 
 
 class _Reader:
-    """Reads one request, a large one in pieces."""
+    """Reads one request; a large one in pieces."""
 
     def __init__(self, signal: Signal, refusals: Refusals, budget: Budget, *, json: bool) -> None:
         self._signal = signal
@@ -113,7 +113,7 @@ class _Reader:
         return Accepted(payload if records else b"", records, refusals.records, refusals.why())
 
     def _read_all(self, body: bytes, kept: list[bytes]) -> int:
-        """Read a request piece by piece; return how many records are left, in JSON keep them."""
+        """Read a request in pieces; return the number of accepted records; from JSON, keep them."""
         records, refusals = 0, self._refusals
         cut = json_pieces if self._json else pieces
         for piece in cut(self._signal, body, refusals):
@@ -126,7 +126,7 @@ class _Reader:
         return records
 
     def _read_piece(self, body: bytes, refusals: Refusals) -> tuple[bytes, int]:
-        """Return what is left of a request, and how many records that are."""
+        """Return the accepted part of a piece, and its number of records."""
         request = request_class(self._signal)()
         self._budget.count_values(request.DESCRIPTOR, body, json=self._json)
         if self._json:
@@ -144,7 +144,7 @@ class _Reader:
 
 
 def response(signal: Signal, accepted: Accepted, *, json: bool) -> bytes:
-    """Write `Export…ServiceResponse`; `partial_success` is there only when records were refused."""
+    """Write `Export…ServiceResponse`, with `partial_success` only if records were refused."""
     if json:
         partial = {_REJECTED[signal]: str(accepted.rejected), "errorMessage": accepted.why}
         return msgspec.json.encode({"partialSuccess": partial} if accepted.rejected else {})
@@ -154,12 +154,12 @@ def response(signal: Signal, accepted: Accepted, *, json: bool) -> bytes:
 
 
 def status(code: int, message: str, *, json: bool) -> bytes:
-    """Write `google.rpc.Status`, the body of an answer that is no success.
+    """Write `google.rpc.Status`, the body of an error answer.
 
     Args:
         code: a gRPC code, 0 to 16.
-        message: for the client.
-        json: in which encoding.
+        message: text for the client.
+        json: JSON, else protobuf.
     """
     if json:
         return msgspec.json.encode({"code": code, "message": message})
@@ -167,7 +167,7 @@ def status(code: int, message: str, *, json: bool) -> bytes:
 
 
 def _read_protobuf(body: bytes, request: Any, refusals: Refusals) -> bytes:
-    """Fill a request; return bytes that hold the same."""
+    """Fill a request; return equivalent bytes."""
     from google.protobuf.message import DecodeError  # noqa: PLC0415 -- with the first request
 
     readable = False
@@ -179,8 +179,8 @@ def _read_protobuf(body: bytes, request: Any, refusals: Refusals) -> bytes:
         if request.ByteSize() == size:
             return body
     except DecodeError:
-        pass  # what is wrong, and where, the library does not say
-    # Unknown fields are of a newer protocol, or known ones of the wrong type.
+        pass  # the library does not report the error or its place
+    # Unknown fields belong to a newer protocol, or are known fields with a wrong type.
     try:
         whole = mended(body, request.DESCRIPTOR, refusals)
         request.ParseFromString(whole)

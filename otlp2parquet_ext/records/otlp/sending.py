@@ -1,8 +1,8 @@
-"""OTLP requests as they are sent on: counted, cut in two, and what the answer says of them.
+"""Forwarded OTLP requests: counts their records, cuts them in two, reads the answer.
 
     payload --Export--> pieces, records, cut      answer --rejected()--> how many, and why
 
-Cut is only what a server refuses whole, or what is too long for it.
+A request is cut only if a server refuses it completely, or if it is too long for the server.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ class Export:
     """A request; its pieces are log records, spans, or metrics.
 
     Args:
-        signal: what it carries.
-        payload: protobuf `Export…ServiceRequest`, one that can be read.
+        signal: the request's signal.
+        payload: a valid protobuf `Export…ServiceRequest`.
     """
 
     def __init__(self, signal: Signal, payload: bytes) -> None:
@@ -45,16 +45,16 @@ class Export:
 
     @property
     def size_bytes(self) -> int:
-        """How long it is."""
+        """Length of the request in bytes."""
         return len(self._payload)
 
     @cached_property
     def pieces(self) -> int:
-        """How many pieces there are."""
+        """Number of pieces."""
         return sum(len(records) for *_, records in scopes(self.signal, self._parsed()))
 
     def records(self) -> int:
-        """Count log records, spans or data points, but records that tell of losses."""
+        """Count log records, spans or data points, without the records that report losses."""
         return sum(map(self._count, self._all()))
 
     def _count(self, record: Any) -> int:
@@ -67,12 +67,12 @@ class Export:
             yield from records
 
     def body(self, attempt: int) -> bytes:
-        """Return the request; nothing in it says how often it was sent."""
+        """Return the request; it does not contain the number of the attempt."""
         del attempt
         return self._payload
 
     def cut(self, at: int) -> tuple[Export, Export]:
-        """Return the first `at` pieces and the others; what they belong to goes with both."""
+        """Return the first `at` pieces and the others, each with their resources and scopes."""
         first, rest = self._parsed(), self._parsed()
         for one, other in zip(scopes(self.signal, first), scopes(self.signal, rest), strict=True):
             kept = min(at, len(one[3]))
@@ -93,18 +93,18 @@ class Export:
 
 
 def _keep(messages: Any, field: str) -> None:
-    """Take away the messages in which a field is empty."""
+    """Remove the messages in which a field is empty."""
     for index in reversed(range(len(messages))):
         if not getattr(messages[index], field):
             del messages[index]
 
 
 def rejected(signal: Signal, body: bytes) -> tuple[int, str]:
-    """Read a 200's body: how many records were rejected, and what the server has to say.
+    """Read the body of a 200 answer: the number of rejected records, and the server's message.
 
     Args:
-        signal: of the request.
-        body: protobuf `Export…ServiceResponse`; one that cannot be read says nothing.
+        signal: the request's signal.
+        body: protobuf `Export…ServiceResponse`; an unreadable one counts as no rejection.
     """
     from google.protobuf.message import DecodeError  # noqa: PLC0415 - with the first request
 

@@ -1,8 +1,9 @@
-"""Accepted OTLP requests → tables.
+"""Makes tables from accepted OTLP requests.
 
     payload --parse--> resources > scopes > records --column by column--> pa.Table
 
-One request is parsed at a time and released before the next; what its records share is stored once.
+One request is parsed at a time and freed before the next; values that its records share are stored
+once.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.records.mapping.rows import RowLimits
 
 GROUP_ROWS = 8_192
-"""Records that are columns of Python values at the same time."""
+"""Most records that are columns of Python values at the same time."""
 
 
 def otlp_tables(
@@ -39,18 +40,17 @@ def otlp_tables(
     environment: Resource,
     invocations: Invocations,
 ) -> dict[str, pa.Table]:
-    """Turn requests of one signal into tables, records in the order they came.
+    """Turn requests of one signal into tables, records in order of receipt.
 
     Args:
-        signal: what the requests carry.
-        payloads: of each request `Accepted.payload` and when it was received, in Unix
-            microseconds.
-        environment: resource of the execution environment; completes that of the requests.
-        invocations: what is known of its invocations; is not changed.
+        signal: the signal of the requests.
+        payloads: for each request, `Accepted.payload` and the Unix microseconds of its receipt.
+        environment: resource of the execution environment; added to those of the requests.
+        invocations: known invocations of the environment; not changed.
 
     Returns:
-        Tables with rows, by their names in `TABLES`; schemas are theirs, nullability included.
-        The same arguments give the same tables.
+        Tables with rows, by their names in `TABLES`, with their schemas, nullability included. The
+        same arguments give the same tables.
 
     Raises:
         google.protobuf.message.DecodeError: a bug of ours; `read_request` read the payload.
@@ -70,21 +70,21 @@ def otlp_parts(
     invocations: Invocations,
     limits: RowLimits = UNLIMITED,
 ) -> Iterator[tuple[dict[str, pa.Table], bool]]:
-    """Turn requests into tables, into no more at once than `limits` says.
+    """Turn requests into tables, in parts within `limits`.
 
     Args:
         requests: by signal; see `otlp_tables`.
-        environment, invocations: see there.
-        limits: tables end with the thousand of records that reaches one of them.
+        environment, invocations: see `otlp_tables`.
+        limits: a part ends with the group of records that reaches one of them.
 
     Yields:
-        Tables with rows, and whether they are the last; the last may be none.
+        Tables with rows, and whether they are the last; the last part may have no table.
     """
     filler = _Filler(Origins(environment), Belonging(invocations))
     for signal, payloads in requests.items():
         for payload, received_us in payloads:
             for piece in pieces(signal, payload):
-                # Of a large request nobody knows how many values a byte is.
+                # The number of values per byte of a large request is unknown.
                 dense = 1 if piece is payload else 2
                 for _ in filler.add(signal, piece, received_us, dense * len(piece)):
                     if filler.reaches(limits):
@@ -101,7 +101,7 @@ class _Filler:
         self._belonging = belonging
 
     def reaches(self, limits: RowLimits) -> bool:
-        """Tell whether there are as many rows or bytes as are wanted at once."""
+        """Tell whether the rows or bytes reach a limit."""
         filled = self._columns.values()
         return (
             sum(one.rows for one in filled) >= limits.rows
@@ -109,7 +109,7 @@ class _Filler:
         )
 
     def take(self) -> dict[str, pa.Table]:
-        """Give the tables with rows, and begin anew."""
+        """Return the tables with rows, and start with empty ones."""
         filled, self._columns = self._columns, {}
         tables = {name: columns.table() for name, columns in filled.items()}
         return {name: table for name, table in tables.items() if table is not None}
@@ -117,9 +117,9 @@ class _Filler:
     def add(
         self, signal: Signal, payload: bytes, received_us: int, size_bytes: int
     ) -> Iterator[None]:
-        """Add the records of one request, and pause after some thousand of them.
+        """Add the records of one request; yield after each few thousand of them.
 
-        `size_bytes` is its length; all of it counts for the first group.
+        `size_bytes` is its length, which counts completely for the first group.
         """
         request = request_class(signal).FromString(payload)
         for _, resource, scope, records in scopes(signal, request):
@@ -142,7 +142,7 @@ class _Filler:
 def _groups(
     signal: Signal, records: Any
 ) -> Iterator[tuple[str, Mapping[str, object], Any, Callable[..., dict[str, list[Any]]]]]:
-    """Yield groups of records: table, columns all share, records, what reads the other columns."""
+    """Yield groups of records: table, shared columns, records, reader of the other columns."""
     if signal is Signal.LOGS:
         yield "logs", {}, records, log_columns
     elif signal is Signal.TRACES:

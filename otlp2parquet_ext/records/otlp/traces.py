@@ -1,4 +1,4 @@
-"""OTLP spans → the columns of the traces table that differ from span to span."""
+"""Maps OTLP spans to the columns of the traces table that differ from span to span."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ def span_columns(
     belonging: Belonging,
     received_us: int,
 ) -> dict[str, list[Any]]:
-    """Give the columns of n spans.
+    """Return the columns of n spans.
 
     Args:
         spans: Span messages of one scope, each with its ids.
-        of_resource: the request id their resource names, None when none.
+        of_resource: the request id that their resource names, or None.
         belonging: finds their invocations.
-        received_us: when the request was received: the time of a span without any.
+        received_us: time of the request's receipt: the time of a span without times.
     """
     times = [
         micros(one.start_time_unix_nano or one.end_time_unix_nano, received_us) for one in spans
@@ -132,5 +132,5 @@ def _own(span: Any, duration: int) -> Attributes:
 
 
 def _name(prefix: str, names: Sequence[str], value: int) -> str:
-    """Give an enum's name; the number of one nobody knows."""
+    """Return an enum's name; for an unknown value, its number."""
     return f"{prefix}{names[value]}" if 0 <= value < len(names) else str(value)

@@ -1,7 +1,7 @@
-"""Values of OTLP messages as the tables hold them: JSON text, microseconds, hex, 32-bit integers.
+"""Converts values of OTLP messages for the tables: JSON text, microseconds, hex, 32-bit integers.
 
-Attributes are read once: as a dict, to look at, and as text, to store. Where a column cannot hold
-a value exactly, the value is an attribute whose name begins with `otel.`; see docs/otlp-fields.md.
+Attributes are read once, as a dict to inspect and as text to store. If a column cannot hold a value
+exactly, the value becomes an attribute whose name begins with `otel.`; see docs/otlp-fields.md.
 
 Source: opentelemetry-proto, common.proto; docs/otlp-fields.md, "Attributes and values".
 """
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 TRACE_ID_BYTES, SPAN_ID_BYTES = 16, 8
 INT32_MAX = 2**31 - 1
-# Not str: a service cannot be called NaN by a number.
+# Raw JSON, not str, so that a number never becomes the name of a service.
 _NAN, _INFINITY, _MINUS_INFINITY = map(msgspec.Raw, (b'"NaN"', b'"Infinity"', b'"-Infinity"'))
 
 
 def read_attributes(pairs: Sequence[Any]) -> Fields:
-    """Read attributes; of equal keys the last counts, the others are kept.
+    """Read attributes; the last of equal keys counts, the others are kept.
 
     Args:
         pairs: KeyValue messages.
@@ -48,14 +48,14 @@ def text(fields: Fields, own: Attributes | None = None) -> bytes:
     """Write attributes as a JSON object.
 
     Args:
-        fields: the record's.
-        own: what no column holds; a key of the record that is there, too, becomes `record.<key>`.
+        fields: the record's attributes.
+        own: values without a column; the same key in the record becomes `record.<key>`.
     """
     return merge(own or {}, fields) if own or fields.repeated else encode(fields.rest)
 
 
 def body_text(record: Any) -> str | bytes | None:
-    """Give a log record's body: JSON text, but text that is a string without its quotes."""
+    """Return a log record's body: a string as it is, any other value as JSON text."""
     value = _plain(record.body)
     if isinstance(value, str) or value is None:
         return value
@@ -69,21 +69,21 @@ def _object(pairs: Sequence[Any]) -> object:
 
 
 def number(value: float) -> float | msgspec.Raw:
-    """Give a double as JSON can hold it: `NaN` and the infinities are strings."""
+    """Return a double for JSON: `NaN` and the infinities become strings."""
     if math.isfinite(value):
         return value
     return _NAN if math.isnan(value) else _INFINITY if value > 0 else _MINUS_INFINITY
 
 
-# How each kind of AnyValue but text is read. Strings of a dictionary exist only in profiles;
-# elsewhere they are to be treated as absent.
+# Readers of each kind of AnyValue except text. Dictionary strings exist only in profiles; elsewhere
+# the specification treats them as absent.
 _READ: Mapping[str | None, Callable[[Any], object]] = {
     "bool_value": attrgetter("bool_value"),
     "int_value": attrgetter("int_value"),
     "double_value": lambda value: number(value.double_value),
     "array_value": lambda value: [_plain(one) for one in value.array_value.values],
     "kvlist_value": lambda value: _object(value.kvlist_value.values),
-    "bytes_value": attrgetter("bytes_value"),  # base64, once it is JSON
+    "bytes_value": attrgetter("bytes_value"),  # becomes base64 in JSON
     "string_value_strindex": lambda _: None,
     None: lambda _: None,
 }
@@ -97,37 +97,37 @@ def _plain(value: Any) -> object:
 
 
 def micros(nanoseconds: int, otherwise: int) -> int:
-    """Truncate nanoseconds to microseconds; 0 is no time."""
+    """Truncate nanoseconds to microseconds; `otherwise` if 0, which means unset."""
     return nanoseconds // 1000 if nanoseconds else otherwise
 
 
 def identifier(raw: bytes, length: int) -> str | None:
-    """Give an id as hex; None for one that is unset, all zero, or of another length."""
+    """Return an id as hex; None if it is unset, all zero, or of another length."""
     return raw.hex() if len(raw) == length and any(raw) else None
 
 
 def odd_ids(ids: Iterable[tuple[str, bytes, int]]) -> Attributes:
-    """Give the ids whose length is wrong, as attributes; ids are (name, value, length)."""
+    """Return the ids with a wrong length as attributes; ids are (name, value, length)."""
     return {f"otel.{name}": raw.hex() for name, raw, length in ids if raw and len(raw) != length}
 
 
 def large_counts(record: Any, names: Iterable[str]) -> Attributes:
-    """Give the counts of a record that a column of 32 bits does not hold, as attributes."""
+    """Return the counts of a record that exceed a column of 32 bits, as attributes."""
     counts = ((name, getattr(record, name)) for name in names)
     return {f"otel.{name}": count for name, count in counts if count > INT32_MAX}
 
 
 def count32(count: int) -> int:
-    """Give a count as its column holds it; see `large_counts`."""
+    """Return a count limited to 32 bits; see `large_counts`."""
     return min(count, INT32_MAX)
 
 
 def bits32(flags: int) -> int:
-    """Give 32 bits as a signed integer: the tables have no unsigned ones."""
+    """Return 32 bits as a signed integer, because the tables have no unsigned ones."""
     return flags if flags <= INT32_MAX else flags - 2**32
 
 
 def dropped(message: Any) -> Attributes | None:
-    """Give the attribute for a message whose dropped count has no column; None when it is 0."""
+    """Return the attribute for a message's dropped count without a column; None if it is 0."""
     count = message.dropped_attributes_count
     return {"otel.dropped_attributes_count": count} if count else None

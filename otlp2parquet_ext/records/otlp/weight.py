@@ -1,7 +1,7 @@
-"""How much memory one record or one resource would take, told from its bytes alone.
+"""Estimates the memory of one record or resource from its bytes.
 
-Only what is longer than a piece of a request (pieces.py) is looked at: how many values a shorter
-one has is bounded by its length.
+Only a message longer than a piece of a request (pieces.py) is checked; the length of a shorter one
+bounds its values.
 """
 
 from __future__ import annotations
@@ -17,10 +17,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MOST_VALUES = 50_000
-"""Most values of one record or resource: each takes 40 bytes parsed, 200 as a row in the making."""
+"""Most values of one record or resource. Each takes 40 bytes when parsed, and 200 while its row is
+made."""
 
 MOST_ESCAPES_BYTES = 4_194_304
-"""Bytes that escapes may add to one record or resource as JSON: a control character has six."""
+"""Most bytes that escapes add to one record or resource as JSON; a control character takes six
+bytes."""
 
 _LENGTH = 2
 _CONTROLS = bytes(range(32))
@@ -30,7 +32,7 @@ _STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
 
 
 def require_light(data: bytes | memoryview, descriptor: Any, name: str) -> None:
-    """Look at a message in protobuf.
+    """Check a message in protobuf.
 
     Raises:
         TooLargeError: it has too many values, or too many characters that JSON escapes.
@@ -43,16 +45,16 @@ def require_light(data: bytes | memoryview, descriptor: Any, name: str) -> None:
 
 
 def require_light_json(data: bytes, name: str) -> None:
-    """Look at a message in JSON.
+    """Check a message in JSON.
 
     Raises:
-        TooLargeError: as `require_light`.
+        TooLargeError: see `require_light`.
     """
     _require(name, values_in(data), 0)
 
 
 def values_of(data: memoryview, descriptor: Any, limit: int) -> int:
-    """Return how many values a message in protobuf has; of more than `limit` not how many more."""
+    """Count the values of a message in protobuf; stop beyond `limit`."""
     values = 0
     with contextlib.suppress(BadValueError):  # the parser refuses it
         for found in _values(data, descriptor):
@@ -63,12 +65,12 @@ def values_of(data: memoryview, descriptor: Any, limit: int) -> int:
 
 
 def values_in(data: bytes, limit: int = MOST_VALUES) -> int:
-    """Return how many values JSON text has at most; of more than `limit` not how many more."""
+    """Return an upper bound on the values of JSON text; stop beyond `limit`."""
     values = _marks(data)
     if values <= limit:
         return values
     values = at = 0
-    for text in _STRING.finditer(data):  # its marks are none
+    for text in _STRING.finditer(data):  # marks inside strings do not count
         values += _marks(data[at : text.start()])
         at = text.end()
         if values > limit:

@@ -1,10 +1,11 @@
-"""Protobuf's wire format, for the few requests the library refuses or reads only in part.
+"""Protobuf's wire format, for requests that the library refuses or parses only in part.
 
-    bytes --mended()--> bytes the library reads, without the records that are bad
+    bytes --mended()--> bytes that the library parses, without the bad records
 
-The library refuses a request for one bad byte, without saying where, and ignores a known field
-of the wrong wire type. Here each record stands alone and every message names its place. Text
-that is not UTF-8 is mended. Slower than the library by two orders of magnitude, and rarely run.
+The library refuses a request for one bad byte without naming its place, and ignores a known field
+of the wrong wire type. This module checks each record separately, and every message names the
+place. It repairs text that is not UTF-8. It is slower than the library by two orders of magnitude,
+and rarely runs.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 _VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
 _FIXED = {_FIXED64: 8, _FIXED32: 4}
 _LONGEST_VARINT = 10
-# By protobuf's number of the type; all others are varints.
+# Wire types by protobuf's type numbers; all other types are varints.
 _WIRE_TYPES = {1: 1, 6: 1, 16: 1, 9: 2, 11: 2, 12: 2, 2: 5, 7: 5, 15: 5}
 
 
@@ -36,15 +37,15 @@ def varint(number: int) -> bytes:
 
 
 def delimited(number: int, content: bytes) -> bytes:
-    """Write a field whose value has a length: text, bytes, a message."""
+    """Write a field with a length: text, bytes, or a message."""
     return varint(number << 3 | _LENGTH) + varint(len(content)) + content
 
 
 def fields_of(data: memoryview) -> Iterator[tuple[int, int, int, int, int]]:
-    """Yield the fields of a message: number, wire type, and where tag, content and end are.
+    """Yield the fields of a message: number, wire type, and positions of tag, content and end.
 
     Raises:
-        BadValueError: what follows cannot be read.
+        BadValueError: the rest cannot be read.
     """
     at, length = 0, len(data)
     while at < length:
@@ -66,15 +67,15 @@ def fields_of(data: memoryview) -> Iterator[tuple[int, int, int, int, int]]:
 
 
 def mended(data: bytes, message: Any, refusals: Refusals) -> bytes:
-    """Write a message anew: known fields only, text as UTF-8, bad records left out.
+    """Rewrite a message with known fields only, text as UTF-8, and without bad records.
 
     Args:
         data: any bytes.
         message: the request's descriptor.
-        refusals: takes the records that are left out.
+        refusals: collects the removed records.
 
     Raises:
-        BadValueError: something that is in no record cannot be read.
+        BadValueError: a part outside the records cannot be read.
 
     Source: protobuf's encoding specification.
     """
@@ -110,7 +111,7 @@ class _Mender:
         return b"".join(parts)
 
     def _content(self, content: bytes, field: Any, where: str, depth: int) -> bytes | None:
-        """Give what a field of some length is to hold; None for a record that is refused."""
+        """Return the new content of a field with a length; None for a refused record."""
         if field.type == field.TYPE_STRING:
             return content.decode(errors="replace").encode()
         if field.message_type is None:
@@ -136,7 +137,7 @@ def _check(content: bytes, descriptor: Any) -> None:
 
     try:
         record = GetMessageClass(descriptor).FromString(content)
-    except DecodeError as error:  # lists of numbers that do not end where they say
+    except DecodeError as error:  # lists of numbers with a wrong length
         raise BadValueError(f": {error}") from None
     require_storable(record)
 
@@ -170,7 +171,7 @@ def _varint(data: bytes | memoryview, at: int, path: str) -> tuple[int, int]:
 def _skip(
     data: bytes | memoryview, at: int, number: int, wire_type: int, where: str
 ) -> tuple[int, int]:
-    """Give where the value of a field ends, and where its content begins."""
+    """Return the end of a field's value, and the beginning of its content."""
     if number == 0 or wire_type not in {_VARINT, _FIXED64, _LENGTH, _FIXED32}:
         raise BadValueError(
             f"{where} has wire type {wire_type}: expected a field from 1 with 0, 1, 2 or 5"

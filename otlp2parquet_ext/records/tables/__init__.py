@@ -1,7 +1,7 @@
-"""The tables' columns, each written down once: names, field ids, types, how Parquet stores them.
+"""The columns of all tables, each defined once: names, field ids, types, Parquet encodings.
 
-columns.py    what a column is; how columns become an Arrow schema
-shared.py     columns that several tables have
+columns.py    the definition of a column; makes an Arrow schema from columns
+shared.py     columns of several tables
 logs.py, traces.py, metrics.py
 registry.py   all tables by name
 """

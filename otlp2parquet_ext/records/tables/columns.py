@@ -1,10 +1,10 @@
-"""What a column is, and how a list of them becomes a pyarrow schema.
+"""The definition of a column, and the pyarrow schema of a list of columns.
 
     Column (plain Python) --arrow_schema()--> pa.Schema --> Parquet, Iceberg
 
-Field ids, types and order are the table; names are only names: a catalog that cannot bear
-capitals gets the same table in lower case. A list has two ids: the column's, and that of its
-elements, which engines ask for as they do for columns.
+Field ids, types and order define a table; names may differ: a catalog that allows no capitals gets
+the same table with lower-case names. A list has two ids: one for the column and one for its
+elements, which engines look up, too.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ TypeWord = Literal[
     "list<long>",
     "list<double>",
 ]
-"""Iceberg's words for the types in use; `timestamptz` means microseconds in UTC."""
+"""Iceberg's names of the used types; `timestamptz` means microseconds in UTC."""
 
 ELEMENT = "element"
-"""Iceberg's and Parquet's name for what a list holds."""
+"""Iceberg's and Parquet's name for the elements of a list."""
 
 
 class Encoding(StrEnum):
-    """How Parquet stores a column best; measured on the reference mix of log rows.
+    """The Parquet encoding of a column, chosen by measurement on the reference mix of log rows.
 
-    `DICTIONARY` is Parquet's dictionary with its usual fall-back; the others switch it off.
-    The two values besides are the names pyarrow's `column_encoding` takes.
+    `DICTIONARY` is Parquet's dictionary with its usual fall-back; the others switch it off. Their
+    values are names that pyarrow's `column_encoding` accepts.
     """
 
     DICTIONARY = "DICTIONARY"
@@ -54,20 +54,20 @@ class Column(Struct, frozen=True):
     """One column of a table.
 
     Attributes:
-        field_id: the id Iceberg and Parquet know the column by; 1…N in column order.
+        field_id: the column's id in Iceberg and Parquet; 1…N in column order.
         name: in PascalCase; see `named` for lower case.
-        type: Iceberg's word for the type; `list<…>` for lists.
+        type: Iceberg's name of the type; `list<…>` for lists.
         nullable: False makes it required in Iceberg, non-nullable in Arrow.
         doc: one sentence for the reader of the table.
-        encoding: how the values are best stored.
-        bloom_filter: worth a Parquet bloom filter, because readers ask for single values.
-        bounds: whether least and greatest value are kept, for readers to skip files by: not of
-            long text, which nobody compares, and which would lie four times in every footer. Never
-            of lists: Iceberg knows no bounds of elements.
-        element_id: of a list, the id of its elements; N+1… in column order; 0 of anything else.
+        encoding: Parquet encoding of the values.
+        bloom_filter: write a Parquet bloom filter, because readers search for single values.
+        bounds: write the least and greatest value, by which readers skip files. Long text has none,
+            because readers do not compare it and each footer would contain it four times. Lists
+            have none, because Iceberg has no bounds of elements.
+        element_id: id of a list's elements, N+1… in column order; 0 for other types.
         element_nullable: whether an element of a list may be null.
-        added: the first version of its table had no such column: there the id may have been given
-            to somebody else's.
+        added: the first version of the table had no such column, so in an old table another column
+            may have its id.
 
     Source: otlp2parquet v0.3.0, its Arrow schemas; Apache Iceberg table specification, "Schemas and
     Data Types".
@@ -87,14 +87,14 @@ class Column(Struct, frozen=True):
 
     @property
     def element_type(self) -> str:
-        """The type of a list's elements; "" of anything else."""
+        """The type of a list's elements; "" for other types."""
         return self.type[5:-1] if self.type.startswith("list<") else ""
 
 
 def numbered(columns: Sequence[Column]) -> tuple[Column, ...]:
-    """Give ids to the columns of a table: 1…N in their order, then N+1… to elements of lists.
+    """Assign ids to the columns of a table: 1…N in their order, then N+1… to elements of lists.
 
-    PyIceberg and other catalogs that number a new table afresh come to the same.
+    PyIceberg, and catalogs that assign new ids to a new table, assign the same ones.
     """
     lists = iter(range(len(columns) + 1, 2 * len(columns) + 1))
     return tuple(
@@ -104,10 +104,10 @@ def numbered(columns: Sequence[Column]) -> tuple[Column, ...]:
 
 
 def arrow_type(word: str) -> pa.DataType:
-    """Give the Arrow type that the word for a type without parts stands for.
+    """Return the Arrow type for the name of a type without parts.
 
     Raises:
-        ValueError: a bug of ours; lists are made by `arrow_schema`, for they have ids.
+        ValueError: a bug of ours; `arrow_schema` makes lists, because they have ids.
     """
     match word:
         case "timestamptz":
@@ -126,7 +126,7 @@ def arrow_type(word: str) -> pa.DataType:
 
 
 def named(columns: Sequence[Column], *, lower_case: bool) -> tuple[Column, ...]:
-    """Give columns in the case a catalog can bear: `servicename` for S3 Tables and Glue.
+    """Return columns in the case that a catalog allows: `servicename` for S3 Tables and Glue.
 
     Source: Amazon S3 user guide, "Amazon S3 table bucket, table, and namespace naming rules".
     """
@@ -136,7 +136,7 @@ def named(columns: Sequence[Column], *, lower_case: bool) -> tuple[Column, ...]:
 
 
 def arrow_schema(columns: Sequence[Column]) -> pa.Schema:
-    """Give the Arrow schema of a table, with nullability and `PARQUET:field_id`, elements included.
+    """Return the Arrow schema of a table, with nullability and `PARQUET:field_id` everywhere.
 
     Args:
         columns: in table order.
@@ -144,7 +144,7 @@ def arrow_schema(columns: Sequence[Column]) -> pa.Schema:
     return _arrow_schema(tuple(columns))
 
 
-@lru_cache(maxsize=32)  # each batch asks for its tables', and they do not change
+@lru_cache(maxsize=32)  # each batch needs its tables' schemas, and they never change
 def _arrow_schema(columns: tuple[Column, ...]) -> pa.Schema:
     return pa.schema(
         [

@@ -1,7 +1,7 @@
 """The logs table: one row per OTLP log record, 22 columns.
 
-`COLUMNS` is the table in plain Python (the documentation is made from it), `LOGS` the same as
-a pyarrow schema in PascalCase, `log_schema` the same in the case a catalog needs.
+`COLUMNS` is the table in plain Python, from which the documentation is generated. `LOGS` is the
+same as a pyarrow schema in PascalCase, and `log_schema` in the case that a catalog needs.
 """
 
 from __future__ import annotations
@@ -204,7 +204,7 @@ COLUMNS: tuple[Column, ...] = (
 
 
 def log_schema(*, lower_case: bool = False) -> pa.Schema:
-    """Give the logs table's Arrow schema, in PascalCase or in lower case."""
+    """Return the logs table's Arrow schema, in PascalCase or in lower case."""
     return arrow_schema(named(COLUMNS, lower_case=lower_case))
 
 

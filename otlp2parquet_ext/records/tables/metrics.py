@@ -1,7 +1,7 @@
 """The five metrics tables: one row per OTLP data point, a table for each kind of point.
 
-Each is what all points have, what its kind has, and what all points have besides; the names and
-ids of the first two are those of the tables this product's users come from.
+Each has the columns of all points, those of its kind, and further columns of all points. The first
+two groups have the names and ids of otlp2parquet's tables, for users who migrate.
 
 Source: OpenTelemetry, "Metrics Data Model"; otlp2parquet v0.3.0, its Arrow schemas.
 """

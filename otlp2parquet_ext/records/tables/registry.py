@@ -1,4 +1,4 @@
-"""All tables by the names this house knows them by; what they are called in a lake is a setting."""
+"""All tables by their internal names; settings define their names in a lake."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
 
 @cache
 def arrow(name: str) -> pa.Schema:
-    """Give a table's Arrow schema, in PascalCase.
+    """Return a table's Arrow schema, in PascalCase.
 
     Args:
         name: a key of `TABLES`.

@@ -1,6 +1,6 @@
 """Columns that traces and metrics share with each other, and with logs in all but nullability.
 
-They have no ids yet: `numbered` gives them, table by table.
+They have no ids yet; `numbered` assigns them for each table.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def column(
     bloom_filter: bool = False,
     bounds: bool = True,
 ) -> Column:
-    """Return a column without ids; see `Column`. Lists have no bounds, whatever `bounds` says."""
+    """Return a column without ids; see `Column`. Lists never have bounds."""
     return Column(
         0,
         name,

@@ -1,8 +1,8 @@
 """The traces table: one row per OTLP span, 32 columns.
 
-`COLUMNS` is the table in plain Python, `TRACES` the same as a pyarrow schema in PascalCase.
-Events and links of a span are lists of equal length: the first event's name is in `EventsName[1]`,
-its attributes in `EventsAttributes[1]`.
+`COLUMNS` is the table in plain Python, `TRACES` the same as a pyarrow schema in PascalCase. The
+events of a span are in lists of equal length: the first event's name is in `EventsName[1]`, its
+attributes in `EventsAttributes[1]`. Links are stored in the same way.
 
 Source: opentelemetry-proto, trace.proto; otlp2parquet v0.3.0, its Arrow schemas.
 """

@@ -1,1 +1,1 @@
-"""Telemetry API bodies, and the facts we note ourselves, as typed values."""
+"""Bodies of the Telemetry API, and our own notes, as typed values."""

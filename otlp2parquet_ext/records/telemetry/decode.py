@@ -1,10 +1,10 @@
-"""Bodies of deliveries → events. Whatever the bytes are, nothing raises and nothing is lost.
+"""Decodes bodies of deliveries to events. It never raises and loses no byte, for any input.
 
     body --msgspec, at once--> [Event, …]                      the normal case
          --part by part, leniently--> [Event | Malformed, …]   when msgspec refuses the body
 
-An `Event` is one element of the array, its `record` still text. A `Malformed` is a part of the
-body that is no event, kept as it came. One bad part never costs its neighbours.
+An `Event` is one element of the array, with its `record` still as text. A `Malformed` is a part of
+the body that is no event, kept unchanged. A bad part does not affect the others.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ class Event(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
 
     Attributes:
         type: `function`, `extension`, `platform.…`; an open set.
-        time: as sent, normally `2026-03-14T09:26:53.589Z`; "" when absent.
-        record: strict JSON text of any JSON value, white space and all; `null` when absent.
+        time: as sent, normally `2026-03-14T09:26:53.589Z`; "" if absent.
+        record: strict JSON text of any JSON value, with its white space; `null` if absent.
 
     Source: AWS Lambda developer guide, "Telemetry API Event schema reference".
     """
@@ -37,10 +37,10 @@ class Event(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
 
 
 class OddEvent(Event, frozen=True, gc=False):
-    """An event whose envelope is not the documented one.
+    """An event with an undocumented envelope.
 
     Attributes:
-        extra: the envelope's other fields, and `time` when it is no string.
+        extra: the envelope's other fields, and `time` if it is no string.
     """
 
     extra: dict[str, msgspec.Raw] = {}
@@ -58,11 +58,12 @@ _decode_event = msgspec.json.Decoder(Event).decode
 _decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _decode_text = msgspec.json.Decoder(str).decode
 
-# Strings first, so that what looks like structure inside them is not taken for it. An unclosed
-# string runs to the end: every character is looked at once, however hostile the text.
+# Strings come first, so that brackets and commas inside them are ignored. An unclosed string runs
+# to the end, so every character is read once, even in hostile text.
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|[\[\]{},]', re.DOTALL)
 MOST_PARTS = 20_000
-"""Twice what the platform puts into a body; what follows is one part, lest a body cost seconds."""
+"""Most parts of a body, twice the platform's limit. The rest becomes one part, because a body must
+not take seconds."""
 
 _NEXT_EVENT = re.compile(r',\s*(?=\{\s*"(?:time|type|record)"\s*:)')
 
@@ -74,7 +75,7 @@ def decode(body: bytes) -> Sequence[Event | Malformed]:
         body: any bytes; normally a JSON array of events.
 
     Returns:
-        Events and malformed parts in the order of the body. Nothing but white space gives [].
+        Events and malformed parts in the order of the body. White space alone gives [].
 
     Source: AWS Lambda developer guide, "Telemetry API Event schema reference";
     RFC 8259, section 9 (what a parser may accept).
@@ -86,8 +87,8 @@ def decode(body: bytes) -> Sequence[Event | Malformed]:
 def decode_as_sent(body: bytes) -> Sequence[Event | Malformed]:
     """Read the body of one delivery; see `decode`.
 
-    It does not look for integers beyond 64 bits, because that costs time: each reader of a record
-    calls `exact_integers`.
+    It does not search for integers beyond 64 bits, because that takes time. Each reader of a record
+    calls `exact_integers` instead.
     """
     if not body.isascii():
         body = _valid_utf8(body)
@@ -107,7 +108,7 @@ def _valid_utf8(body: bytes) -> bytes:
 
 def _with_exact_integers(event: Event | Malformed) -> Event | Malformed:
     if not isinstance(event, Event) or isinstance(event, OddEvent):
-        return event  # made exact when it was read
+        return event  # already made exact
     record = bytes(event.record)
     made = exact_integers(record)
     return event if made is record else Event(event.type, event.time, msgspec.Raw(made))
@@ -121,7 +122,7 @@ def _parts(text: str) -> list[Event | Malformed]:
 
 
 def split_array(text: str) -> list[str]:
-    """Split the text of an array into its elements, without believing that they are JSON.
+    """Split the text of an array into its elements, which may be no JSON.
 
     Args:
         text: begins with `[`; its end may be missing. Empty elements are left out.
@@ -146,10 +147,10 @@ def split_array(text: str) -> list[str]:
 
 
 def _split_unclosed(text: str) -> list[str]:
-    """Split what is cut off, or has brackets that do not match, where an event seems to begin."""
+    """Split a truncated text, or one with unmatched brackets, at likely beginnings of events."""
     elements = _NEXT_EVENT.split(text)
     last = elements[-1].rstrip()
-    # The array's own end, if the last event is whole.
+    # Remove the array's own end, if the last event is complete without it.
     if last.endswith("]") and isinstance(_part(last[:-1]), Event):
         elements[-1] = last[:-1]
     return elements
@@ -167,7 +168,7 @@ def _part(text: str) -> Event | Malformed:
 
 
 def _lenient_event(part: bytes) -> Event:
-    """Read an event from strict JSON, whatever else its envelope holds.
+    """Read an event from strict JSON, with any further fields in its envelope.
 
     Raises:
         msgspec.ValidationError: it is no object, or has no `type`.

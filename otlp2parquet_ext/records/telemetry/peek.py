@@ -1,9 +1,9 @@
-"""The little the hot side must know of a body, at the cost of a glance.
+"""Reads the few facts that the receiver needs from a body, fast.
 
-    receiver --body--> peek() --> Peek: how many events, which invocations are done
+    receiver --body--> peek() --> Peek: number of events, invocations that are done
 
-Only an event's own `type` counts. A function may log what looks like `platform.runtimeDone`;
-inside a `record` that means nothing.
+Only an event's own `type` counts. A function may log a text like `platform.runtimeDone`; inside a
+`record` it is ignored.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ ENDS = ("platform.runtimeDone", "platform.report")
 
 
 class Peek(msgspec.Struct, frozen=True):
-    """What a body says at a glance.
+    """The facts about a body.
 
     Attributes:
         well_formed: every part of the body is an event.
-        events: number of rows the body will give: events, and parts that are none.
-        done: request ids for which a `platform.runtimeDone` is in the body.
-        reported: request ids for which a `platform.report` is in the body.
+        events: number of rows of the body: events, and malformed parts.
+        done: request ids with a `platform.runtimeDone` in the body.
+        reported: request ids with a `platform.report` in the body.
     """
 
     well_formed: bool
@@ -50,7 +50,7 @@ _decode_request = msgspec.json.Decoder(_Request).decode
 
 
 def peek(body: bytes) -> Peek:
-    """Look at the body of one delivery. Never raises, whatever the bytes.
+    """Read the facts of one delivery's body. It never raises, for any bytes.
 
     Source: AWS Lambda developer guide, "Telemetry API Event schema reference".
     """

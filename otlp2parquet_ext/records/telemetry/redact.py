@@ -1,11 +1,12 @@
-r"""Redaction: what an expression matches leaves no memory of ours.
+r"""Redaction: text that an expression matches never leaves our memory.
 
     OTLP2PARQUET_REDACT --compile_rules()--> Redactor --body()--> the same body, masked
 
-Every string and number of an event's `record` is searched, alone and as `key=value`, so that
-`password=(\S+)` finds the text line and the JSON field; an array's elements have its key. Works on
-the tokens of the JSON text: what is not masked stays as it was, byte for byte. Left alone are the
-envelope's `type` and `time`, and the `requestId` of platform events, which the mapping needs.
+Every string and number of an event's `record` is searched, alone and as `key=value`, so
+`password=(\S+)` finds the text line and the JSON field. An array's elements have its key. The
+search works on the tokens of the JSON text, so unmasked bytes stay unchanged. The envelope's `type`
+and `time`, and the `requestId` of platform events, are never masked, because the mapping needs
+them.
 """
 
 from __future__ import annotations
@@ -28,13 +29,13 @@ MASK = "[redacted]"
 VARIABLE = "OTLP2PARQUET_REDACT"
 ENVELOPE = frozenset({"type", "time"})
 
-# A string with a colon behind it is a key. One without an end runs to that of the text.
+# A string before a colon is a key. An unclosed string runs to the end of the text.
 _TOKEN = re.compile(
     r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?(?:[ \t\r\n]*(:))?|-?[0-9][0-9.eE+-]*|[\[\]{}]', re.DOTALL
 )
-# As Lambda writes it: six tokens at once.
+# The envelope as Lambda writes it: six tokens in one match.
 _USUAL = re.compile(r'\{"time":"[^"\\]*","type":"([^"\\]*)","record":')
-# One unit is one character of the text a JSON string stands for.
+# One unit is one character of a JSON string's text, possibly escaped.
 _UNIT = re.compile(
     r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|\\.|.", re.DOTALL
 )
@@ -43,18 +44,18 @@ _read = msgspec.json.Decoder(msgspec.Raw).decode
 
 
 class RedactError(Exception):
-    """The expression cannot be used; says why, not what it is: it may name what nobody may see."""
+    """The expression cannot be used; the message omits it, because it may contain a secret."""
 
 
 def compile_rules(text: str) -> Redactor:
     """Compile a regular expression of Python's `re`.
 
     Args:
-        text: alternatives with `|`. Where an alternative has groups, only what they match is
-            masked, else all it matches.
+        text: alternatives with `|`. If an alternative has groups, only their matches are masked,
+            else its complete match.
 
     Raises:
-        RedactError: it is no expression, or could take minutes on a long text.
+        RedactError: it is no valid expression, or could take minutes on a long text.
     """
     try:
         refuse_slow(text)
@@ -67,7 +68,7 @@ def compile_rules(text: str) -> Redactor:
 
 
 class Redactor:
-    """Masks what a compiled expression matches; `MASK_ALL`, without one, masks everything."""
+    """Masks the matches of a compiled expression; `MASK_ALL`, without one, masks everything."""
 
     def __init__(self, pattern: re.Pattern[str] | None) -> None:
         self._pattern = pattern
@@ -75,7 +76,7 @@ class Redactor:
     def body(self, body: bytes) -> bytes:
         """Return the body of a delivery with a mask over each match; without one, the body.
 
-        A body that is no JSON is searched as plain text, too.
+        A body that is no JSON is also searched as plain text.
         """
         text = body.decode("utf-8", "surrogateescape")
         masked = _replaced(text, _Walk(self, text).edits())
@@ -85,11 +86,11 @@ class Redactor:
         return body if masked is text else masked.encode("utf-8", "surrogateescape")
 
     def spans(self, text: str) -> list[Span]:
-        """Return what is to be masked in a text, in any order."""
+        """Return the spans to mask in a text, in any order."""
         if self._pattern is None:
             return [(0, len(text))] if text else []
         found: list[Span] = []
-        if self._pattern.search(text) is None:  # the usual case, and cheaper than a loop
+        if self._pattern.search(text) is None:  # the common case, and faster than a loop
             return found
         for match in self._pattern.finditer(text):
             groups = [match.span(number) for number in range(1, match.re.groups + 1)]
@@ -97,7 +98,7 @@ class Redactor:
         return [span for span in found if span[0] < span[1]]
 
     def spans_in_value(self, key: str, value: str) -> list[Span]:
-        """Return what is to be masked in the value of a key; an empty key is none."""
+        """Return the spans to mask in the value of a key; "" means no key."""
         found = self.spans(value)
         if key and self._pattern is not None:
             skip = len(key) + 1
@@ -107,12 +108,12 @@ class Redactor:
         return found
 
     def spans_in_key(self, key: str) -> list[Span]:
-        """Return what is to be masked in a key."""
+        """Return the spans to mask in a key."""
         return [] if self._pattern is None else self.spans(key)
 
 
 def masked(redactor: Redactor, key: str, value: str) -> str:
-    """Return the value of a key, "" for none, with a mask over each match."""
+    """Return the value of a key ("" for no key) with a mask over each match."""
     spans = redactor.spans_in_value(key, value)
     return _masked(value, value, spans) if spans else value
 
@@ -124,13 +125,13 @@ def masked_key(redactor: Redactor, key: str) -> str:
 
 
 MASK_ALL = Redactor(None)
-"""For an expression that cannot be used: nothing leaves that it might have masked."""
+"""Masks everything, for an invalid expression, so that no secret leaves unmasked."""
 
 
 def redacting(text: str) -> tuple[Redactor, str]:
-    """Return what masks by an expression, and what is wrong with that, "" when nothing is.
+    """Return the redactor of an expression, and the problem with it, "" if there is none.
 
-    A bad one masks everything.
+    An invalid expression masks everything.
     """
     try:
         return compile_rules(text), ""
@@ -144,13 +145,13 @@ class _Walk:
     def __init__(self, redactor: Redactor, text: str) -> None:
         self._redactor = redactor
         self._text = text
-        self._outer: list[tuple[bool, str]] = []  # of each open container but the innermost
+        self._outer: list[tuple[bool, str]] = []  # of each open container except the innermost
         self._in_object, self._key = False, ""
         self._event_depth = 2 if text.lstrip("\ufeff \t\r\n").startswith("[") else 1
         self._type = ""
 
     def edits(self) -> list[tuple[int, int, str]]:
-        """Return (start, end, text instead of it) in order."""
+        """Return edits as (start, end, replacement) in order."""
         found: list[tuple[int, int, str]] = []
         text, end = self._text, 0
         while token := _TOKEN.search(text, end):
@@ -197,7 +198,7 @@ class _Walk:
         return self._in_object and len(self._outer) == self._event_depth
 
     def _is_needed(self, value: str) -> bool:
-        """Tell whether the mapping needs a string as it is."""
+        """Tell whether the mapping needs a string unmasked."""
         if self._is_envelope() and self._key in ENVELOPE:
             if self._key == "type":
                 self._type = value
@@ -222,7 +223,7 @@ def _is_json(body: bytes) -> bool:
 
 
 def _unescaped(raw: str) -> str:
-    """Return the text the inside of a JSON string stands for, whatever its escapes are."""
+    """Return the text of the inside of a JSON string, with any escapes."""
     try:
         return str(scanstring(raw + '"', 0, False)[0])  # noqa: FBT003 - control characters allowed
     except JSONDecodeError:
@@ -238,7 +239,7 @@ def _character(unit: str) -> str:
 
 
 def _masked(raw: str, value: str, spans: Iterable[Span]) -> str:
-    """Return `raw` with a mask over each span of the text it stands for."""
+    """Return `raw` with a mask over each span of its unescaped text."""
     units = raw if raw == value else _UNIT.findall(raw)
     parts: list[str] = []
     done = 0
@@ -252,7 +253,7 @@ def _masked(raw: str, value: str, spans: Iterable[Span]) -> str:
 
 
 def _replaced(text: str, edits: Iterable[tuple[int, int, str]]) -> str:
-    """Return a text with some places edited; without edits the very same object."""
+    """Return a text with edits applied; without edits, the same object."""
     parts: list[str] = []
     done = 0
     for start, end, instead in sorted(edits):

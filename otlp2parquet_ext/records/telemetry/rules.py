@@ -1,10 +1,10 @@
-"""Whether a regular expression is fast on any text: nothing can interrupt one that is not.
+"""Checks that a regular expression is fast on any text, because a running one cannot be stopped.
 
     expression --re's own parser--> tree --refuse_slow()--> nothing, or SlowError
 
-While it runs nobody answers `next`, and what it runs over may have been written by an attacker of
-the function. A repeat without end is harmless at the end of an alternative, where it cannot be
-tried again from every character; elsewhere it has to be bounded. Bounded ones multiply.
+While it runs, `next` is not requested, and an attacker of the function may have written the text.
+An unbounded repeat is safe at the end of an alternative, where it is not retried from every
+character. Elsewhere a repeat must be bounded, and the ways of bounded repeats multiply.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ if TYPE_CHECKING:
 
 LONGEST_REPEAT = 10_000
 MOST_WAYS = 2**17
-"""Ways in which an expression may match at one place; `(?:[0-9][ -]?){13,16}` has 122 880."""
+"""Most ways in which an expression may match at one place; `(?:[0-9][ -]?){13,16}` has 122 880."""
 
 _REPEATS = frozenset({sre.MAX_REPEAT, sre.MIN_REPEAT, sre.POSSESSIVE_REPEAT})
 _SOLID_CLASSES = frozenset({sre.CATEGORY_DIGIT, sre.CATEGORY_WORD, sre.CATEGORY_NOT_SPACE})
 
 
 class SlowError(ValueError):
-    """The expression could take minutes; says what to write instead."""
+    """The expression could take minutes; the message names the alternative."""
 
 
 def refuse_slow(text: str) -> None:
     """Refuse an expression that can take more than time proportional to the text.
 
     Raises:
-        SlowError: it is one.
-        re.error: it is none.
+        SlowError: the expression is slow.
+        re.error: it is no valid expression.
     """
     if _ways(list(parser.parse(text)), last=True) > MOST_WAYS:
         raise SlowError(
@@ -47,8 +47,8 @@ def _ways(nodes: Sequence[Node], *, last: bool) -> int:
     """Count the ways in which a sequence can match at one place, up to `MOST_WAYS` + 1.
 
     Args:
-        nodes: parsed.
-        last: nothing follows it in its alternative.
+        nodes: nodes of the parsed sequence.
+        last: the sequence is at the end of its alternative.
     """
     ways, solid = 1, False
     for number, (op, argument) in enumerate(nodes):
@@ -86,7 +86,7 @@ def _sum(inner: int, low: int, high: int) -> int:
 
 
 def _parts(op: Any, argument: Any) -> list[list[Node]]:
-    """Return the alternatives inside a node that is no repeat, [] for a single character."""
+    """Return the alternatives inside a node that is no repeat; [] for a single character."""
     if op is sre.BRANCH:
         return [list(part) for part in argument[1]]
     if op is sre.SUBPATTERN:
@@ -101,7 +101,7 @@ def _parts(op: Any, argument: Any) -> list[list[Node]]:
 
 
 def _is_space(nodes: Sequence[Node]) -> bool:
-    """Tell whether what is repeated is one character of white space."""
+    """Tell whether the repeated part is one character of white space."""
     if len(nodes) != 1:
         return False
     op, argument = nodes[0]
@@ -114,7 +114,7 @@ def _is_space(nodes: Sequence[Node]) -> bool:
 
 
 def _is_solid(node: Node) -> bool:
-    """Tell whether a node takes at least one character that is no white space."""
+    """Tell whether a node matches at least one character other than white space."""
     op, argument = node
     if op is sre.LITERAL:
         return not chr(argument).isspace()

@@ -1,9 +1,9 @@
-"""What the hot side hands to the flush side, as plain values.
+"""The plain values that the receiver and the agent pass to the flush through the spool.
 
-    hot side --Context, Invoke, Delivery--> spool (bytes) --same values--> flush side
+    agent --EnvironmentContext, Invoke, Delivery--> spool (bytes) --same values--> flush
 
-Nothing here is interpreted: times are when *we* saw a thing, bodies are as Lambda sent them.
-Only the flush side and the spool's frames use these; up to the first `next` they are not imported.
+The values are not interpreted: times are those of *our* receipt, bodies are as Lambda sent them.
+This module is imported after the first `next`.
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ import msgspec
 
 
 class EnvironmentContext(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What is known of one execution environment, from its variables and the register answer.
+    """The facts about an execution environment, from its variables and the answer to register.
 
     Attributes:
         instance_id: unique per process start; becomes `service.instance.id`.
-        function_name: `AWS_LAMBDA_FUNCTION_NAME`, "" when absent (likewise below).
+        function_name: `AWS_LAMBDA_FUNCTION_NAME`; "" if absent, as for the texts below.
         function_version: `AWS_LAMBDA_FUNCTION_VERSION`.
-        memory_mb: `AWS_LAMBDA_FUNCTION_MEMORY_SIZE` in units of 1 048 576 bytes, 0 when absent.
+        memory_mb: `AWS_LAMBDA_FUNCTION_MEMORY_SIZE` in units of 1 048 576 bytes; 0 if absent.
         region: `AWS_REGION`, else `AWS_DEFAULT_REGION`.
-        account_id: from the register answer; a string, because leading zeros count.
-        managed: True on Lambda Managed Instances, where invocations run side by side.
+        account_id: from the answer to register; a string, because leading zeros count.
+        managed: True on Lambda Managed Instances, where invocations run concurrently.
         service_name: `OTEL_SERVICE_NAME`.
         resource_attributes: `OTEL_RESOURCE_ATTRIBUTES` as set: `k=v,k=v`, percent-encoded.
-        started_us: Unix microseconds when this was gathered; 0 when absent.
+        started_us: Unix microseconds at which these facts were collected; 0 if absent.
 
     Source: AWS Lambda Developer Guide, "Defined runtime environment variables";
     OpenTelemetry SDK environment variables.
@@ -43,14 +43,16 @@ class EnvironmentContext(msgspec.Struct, frozen=True, kw_only=True, omit_default
 
 
 class Invoke(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One INVOKE event as the Extensions API told it: facts that posted telemetry cannot displace.
+    """One INVOKE event of the Extensions API; posted telemetry cannot replace these facts.
 
     Attributes:
-        request_id: the id telemetry records carry, too.
-        received_us: Unix microseconds when `next` returned; a little after the invocation began.
+        request_id: the request id, which telemetry records have, too.
+        received_us: Unix microseconds at which `next` returned, a little after the invocation
+            began.
         deadline_ms: Unix milliseconds at which the function times out.
-        invoked_function_arn: as invoked: may carry an alias or version suffix; "" when absent.
-        trace_header: the X-Ray header, "" when absent.
+        invoked_function_arn: ARN as invoked, maybe with the suffix of an alias or version; "" if
+            absent.
+        trace_header: the X-Ray header; "" if absent.
         first: True for the first invocation of this process.
 
     Source: AWS Lambda Developer Guide, "Extensions API", Invoke phase.
@@ -65,11 +67,11 @@ class Invoke(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Ending(msgspec.Struct, frozen=True, kw_only=True):
-    """The SHUTDOWN of a process: nothing that is open then gets another event from it.
+    """The SHUTDOWN of a process, after which open activities get no further event.
 
     Attributes:
-        reason: as Lambda spelled it, in lower case.
-        time_us: Unix microseconds when it came.
+        reason: Lambda's reason, in lower case.
+        time_us: Unix microseconds of its receipt.
     """
 
     reason: str
@@ -85,8 +87,8 @@ class Delivery(msgspec.Struct, frozen=True):
     """One POST of the Telemetry API.
 
     Attributes:
-        body: as sent, usually a JSON array of events; anything else is kept as a record of its own.
-        received_us: Unix microseconds when the body was complete; the records' observed time.
+        body: as sent, usually a JSON array of events; any other body is kept as one record.
+        received_us: Unix microseconds at which the body was complete; the records' observed time.
     """
 
     body: bytes
