@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import boto3
 import pytest
 from catalog_bench import NAME, variables
 from lake_bench import soon
 from scripted_http import Server, running
 
+from otlp2parquet_ext.lake.http.answer_reader import bound_botocore
+from otlp2parquet_ext.lake.http.response import ResponseTooLongError
 from otlp2parquet_ext.lake.iceberg.catalogs.pyiceberg_catalog import catalog_table
 from otlp2parquet_ext.lake.iceberg.model.errors import CommitError
 
@@ -97,3 +100,45 @@ def test_a_catalog_of_aws_through_pyiceberg_is_read_up_to_a_limit(
         if status == 200:
             assert "its body is longer than the limit of 1048576 bytes" in said
         assert server.sent_bytes < 2 * READ_BYTES
+
+
+class Chunked:
+    """A body of 260 MB whose length is announced, or is not."""
+
+    def __init__(self, *, announced: bool) -> None:
+        self._announced = announced
+
+    def __call__(self, server: Server, wire: socket.socket) -> None:
+        """Answer each request with it."""
+        while server.receive(wire):
+            length = b"Content-Length: %d" % (PIECES * len(PIECE))
+            kind = length if self._announced else b"Transfer-Encoding: chunked"
+            wire.sendall(b"HTTP/1.1 200 OK\r\n" + kind + b"\r\n\r\n")
+            for _ in range(PIECES):
+                frame = b"%x\r\n%b\r\n" % (len(PIECE), PIECE)
+                wire.sendall(PIECE if self._announced else frame)
+                server.sent_bytes += len(PIECE)
+
+
+@pytest.mark.parametrize("announced", [True, False])
+@pytest.mark.parametrize("whole", [lambda body: body.read(), lambda body: body.readlines()])
+def test_a_stream_of_botocore_is_read_up_to_what_memory_allows(
+    *, announced: bool, whole: Callable[[Any], object]
+) -> None:
+    """A user's own file access gets objects so; one that reads piece by piece keeps none."""
+    limit_bytes = 16 * len(PIECE)
+    bound_botocore(limit_bytes)
+    with running(Chunked(announced=announced)) as server:
+        client = boto3.client(
+            "s3",
+            endpoint_url=server.url,
+            region_name="eu-west-1",
+            aws_access_key_id="key",
+            aws_secret_access_key="secret",  # noqa: S106 - of no use anywhere
+        )
+        body = client.get_object(Bucket="bucket", Key="key")["Body"]
+        if announced:
+            assert len(body.read(65_536)) == 65_536
+        with pytest.raises(ResponseTooLongError, match=f"longer than the limit of {limit_bytes}"):
+            whole(body)
+        assert server.sent_bytes < READ_BYTES

@@ -14,7 +14,10 @@ from otlp2parquet_ext.lake.http.client import Client
 from otlp2parquet_ext.lake.http.credentials import Credentials, CredentialsError, CredentialSource
 
 if TYPE_CHECKING:
+    import socket
     from pathlib import Path
+
+    from scripted_http import Server
 
 LAMBDA = {"AWS_LAMBDA_FUNCTION_NAME": "f"}
 URI = "AWS_CONTAINER_CREDENTIALS_FULL_URI"
@@ -171,3 +174,24 @@ def test_without_any_it_is_said_what_to_set(
     with pytest.raises(CredentialsError, match="set AWS_ACCESS_KEY_ID and") as error:
         CredentialSource({}, Client()).current(soon())
     assert ("otlp2parquet-ext[glue]" in str(error.value)) is not boto3
+
+
+def test_an_endless_answer_of_an_instance_s_metadata_is_read_up_to_a_limit(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """boto3 asks for a role's credentials, and would read 260 MB before it looked at them."""
+
+    def endless(server: Server, wire: socket.socket) -> None:
+        while server.receive(wire):
+            wire.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 272629760\r\n\r\n")
+            for _ in range(260):
+                wire.sendall(b"x" * 1_048_576)
+                server.sent_bytes += 1_048_576
+
+    chain(monkeypatch, tmp_path / "nothing")
+    monkeypatch.delenv("AWS_EC2_METADATA_DISABLED")
+    with running(endless) as server:
+        monkeypatch.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", server.url)
+        with pytest.raises(CredentialsError, match="its body is longer than the limit of"):
+            CredentialSource({}, Client()).current(soon())
+        assert server.sent_bytes < 24 * 1_048_576

@@ -26,7 +26,7 @@ from otlp2parquet_ext.common.log import hide_fetched, quote
 from otlp2parquet_ext.common.secrets.urls import shown
 from otlp2parquet_ext.lake.http.address import split
 from otlp2parquet_ext.lake.http.errors import UNREADABLE, note
-from otlp2parquet_ext.lake.http.limits import DOCUMENT
+from otlp2parquet_ext.lake.http.limits import DOCUMENT, memory_limit_bytes
 from otlp2parquet_ext.lake.http.response import WebError
 
 if TYPE_CHECKING:
@@ -210,20 +210,24 @@ class CredentialSource:
                 f"nor {FULL_URI} is set; does the function have an execution role?"
             )
         try:
-            found = importlib.import_module("boto3").Session().get_credentials()
+            from otlp2parquet_ext.lake.http.answer_reader import bound_botocore_once  # noqa: PLC0415
+
+            session = importlib.import_module("boto3").Session()
+            bound_botocore_once(memory_limit_bytes(self._environ))
+            found = session.get_credentials()
+            frozen = found.get_frozen_credentials() if found is not None else None
         except ImportError:
-            found = None
+            frozen = None
             more = ", or pip install 'otlp2parquet-ext[glue]' for profiles, SSO and instance roles"
         except Exception as error:
             raise CredentialsError(f"boto3 finds no credentials: {quote(error)}") from error
         else:
             more = "; boto3 finds none in profiles, SSO or instance roles either"
-        if found is None:
+        if frozen is None:
             raise CredentialsError(
                 "no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (with "
                 f"AWS_SESSION_TOKEN for temporary ones) or {FULL_URI}{more}"
             )
-        frozen = found.get_frozen_credentials()
         credentials = Credentials(frozen.access_key, frozen.secret_key, frozen.token)
         # boto3 renews credentials itself. Asking it at each use costs too much, so once a minute.
         return _Fetched(credentials, time.time() + AHEAD_S + 60)

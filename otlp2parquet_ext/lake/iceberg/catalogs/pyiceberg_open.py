@@ -15,9 +15,10 @@ from pyiceberg.catalog import BOTOCORE_SESSION, load_catalog
 from pyiceberg.exceptions import NotInstalledError, RESTError
 
 from otlp2parquet_ext.common.log import log, quote
+from otlp2parquet_ext.lake.http.answer_reader import bound_botocore
 from otlp2parquet_ext.lake.http.clear_text import clear_text
 from otlp2parquet_ext.lake.http.limits import memory_limit_bytes
-from otlp2parquet_ext.lake.iceberg.catalogs.pyiceberg_answers import bound_botocore, bound_requests
+from otlp2parquet_ext.lake.iceberg.catalogs.pyiceberg_answers import bound_requests
 from otlp2parquet_ext.lake.iceberg.catalogs.pyiceberg_config import known_catalogs, variable
 from otlp2parquet_ext.lake.iceberg.catalogs.pyiceberg_connection import explained
 from otlp2parquet_ext.lake.iceberg.catalogs.pyiceberg_files import FILES, IO_IMPL
