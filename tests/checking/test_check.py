@@ -33,7 +33,7 @@ def lines(place: Place, *wanted: str, create: bool = False, add_columns: bool = 
 
 
 def test_a_table_that_is_missing_is_created_when_asked_to(moto: str) -> None:
-    """By whoever may create tables; the functions then need no right to."""
+    """A role that may create tables does it, and functions need no such permission."""
     place = places.glue(moto)
     assert "not there yet" in lines(place)
     found = lines(place, create=True)
@@ -50,7 +50,7 @@ def test_a_table_that_is_missing_is_created_when_asked_to(moto: str) -> None:
 def test_tables_are_created_that_are_asked_for_and_others_are_looked_at_if_they_are_there(
     tmp_path: Path,
 ) -> None:
-    """Who collects logs alone wants no six empty tables beside them."""
+    """Users who collect only logs do not want six empty tables."""
     place = places.sqlite(tmp_path)
     found = lines(place, "logs", "traces", create=True)
     assert "otel.traces was created" in found
@@ -60,7 +60,7 @@ def test_tables_are_created_that_are_asked_for_and_others_are_looked_at_if_they_
 
 
 def test_a_table_nobody_knows_is_refused_by_name(capsys: pytest.CaptureFixture[str]) -> None:
-    """The line says what there is."""
+    """The line lists the existing tables."""
     assert main(["check", "file:///tmp/x", "--tables", "logs,spans"]) == 1
     assert "there is no table 'spans'; expected a comma list of logs, traces, metrics_gauge" in (
         capsys.readouterr().err
@@ -68,7 +68,7 @@ def test_a_table_nobody_knows_is_refused_by_name(capsys: pytest.CaptureFixture[s
 
 
 def test_what_waits_in_the_inbox_is_counted(tmp_path: Path) -> None:
-    """Nobody commits: that shows here first."""
+    """If no committer runs, the count shows it."""
     place = places.sqlite(tmp_path)
     place.open().store(Batch("a" * 32, {"logs": bodies_at(0, "a")}))
     assert "1 files wait" in lines(place)
@@ -85,7 +85,7 @@ def test_a_place_for_plain_files_is_written_to_and_left_as_it_was(moto: str) -> 
 
 @pytest.mark.parametrize("make", [places.plain_folder, places.sqlite])
 def test_a_disk_is_left_as_it_was(make: Callable[[Path], Place], tmp_path: Path) -> None:
-    """The folders that were made for the check's file go, too."""
+    """The folders for the check's file are removed, too."""
     assert "failed" not in lines(make(tmp_path))
     assert list(tmp_path.iterdir()) == []
 
@@ -99,7 +99,7 @@ def test_what_a_check_had_to_leave_does_not_disturb_the_next_one(moto: str) -> N
 
 
 def test_a_check_leaves_no_snapshot_and_no_file_in_a_table(moto: str) -> None:
-    """It is somebody's production."""
+    """The table may be in production."""
     place = places.glue(moto)
     destination = place.open()
     destination.store(Batch("a" * 32, {"logs": bodies_at(0, "a")}), commit_follows=True)
@@ -124,7 +124,7 @@ def test_a_rest_catalog_is_asked_for_a_commit_that_cannot_happen(
 
 
 def test_columns_a_table_lacks_are_named_and_added_when_asked_to(tmp_path: Path) -> None:
-    """Somebody's table of two columns becomes one of ours."""
+    """A user's table of two columns becomes one of ours."""
     uri = f"sqlite:///{tmp_path}/catalog.db"
     theirs = SqlCatalog("lake", uri=uri, warehouse=str(tmp_path))
     place = places.catalog(
@@ -151,7 +151,7 @@ def test_columns_a_table_lacks_are_named_and_added_when_asked_to(tmp_path: Path)
 def test_columns_of_other_catalogs_are_added_by_naming_them_as_pyiceberg_does(
     tmp_path: Path,
 ) -> None:
-    """The error says how."""
+    """The error explains how."""
     place = places.sqlite(tmp_path)
     lines(place, create=True)
     assert "check catalog://NAME" in lines(place, add_columns=True)

@@ -61,7 +61,10 @@ def check(environ: Mapping[str, str], limit_ms: int = 10_000) -> dict[str, Trial
 def test_a_destination_that_does_not_answer_is_asked_once(
     silent: str, url: str, service: str, asked: str
 ) -> None:
-    """A VPC without an endpoint: it costs one request's time, and the line says what is usual."""
+    """The VPC may have no endpoint.
+
+    It takes the time of one request, and the line names usual causes.
+    """
     environ = {**KEYS, "OTLP2PARQUET_DESTINATION": url.format(silent), "AWS_REGION": "eu-west-1"}
     found = check({**environ, "AWS_ENDPOINT_URL_S3": silent}, limit_ms=300)
     assert found[asked].state == FAILED, (found, service)
@@ -72,7 +75,7 @@ def test_a_destination_that_does_not_answer_is_asked_once(
 
 
 def test_nobody_listens(tmp_path: object) -> None:
-    """A wrong port, a wrong host: said at once, with the same advice."""
+    """The port or the host is wrong. The line comes at once, with the same advice."""
     del tmp_path
     port = ReservedPort()
     url = f"s3://bucket/x?endpoint=http://127.0.0.1:{port}"
@@ -163,7 +166,7 @@ def test_the_actions_of_a_refusal_are_found_below_what_was_made_of_it() -> None:
 
 
 def test_a_trial_that_breaks_does_not_break_the_others() -> None:
-    """A bug of ours, or of a library, is a verdict like any other."""
+    """A bug of ours, or of a library, becomes a verdict like any other."""
 
     def broken() -> str:
         raise ZeroDivisionError
@@ -177,13 +180,13 @@ def test_a_trial_that_breaks_does_not_break_the_others() -> None:
 
 
 def test_time_that_is_over_ends_a_check() -> None:
-    """Whatever is left is said to be left."""
+    """The other steps are reported as skipped."""
     (found,) = tried([Trial("one", lambda: "fine")], {}, 0)
     assert (found.state, found.says) == (SKIPPED, "the time for the check is over")
 
 
 def test_a_trial_that_was_frozen_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its connection died in the freeze: that says nothing of the destination."""
+    """Its connection broke in the freeze, which proves nothing about the destination."""
     from otlp2parquet_ext.lake.checking import runner  # noqa: PLC0415
 
     now, answers = [0], ["dead", "fine"]
@@ -210,7 +213,7 @@ def test_what_cannot_be_tried_is_a_note() -> None:
 
 
 def test_settings_say_which_variable_they_come_from() -> None:
-    """Bare, prefixed, the command line, nobody; and which variable lost."""
+    """It may be bare, prefixed, the command line, or none; an unused variable is named, too."""
     environ = {
         "OTLP2PARQUET_DESTINATION": "rest+https://u:p@host/x?token=abc",
         "MAX_ITEMS": "5",
@@ -234,7 +237,7 @@ def test_settings_say_which_variable_they_come_from() -> None:
 
 
 def test_no_secret_of_forwarding_is_shown() -> None:
-    """Tokens, headers, and what a list of URLs holds of them."""
+    """Secrets are tokens, headers, and parts of a list of URLs."""
     environ = {
         "OTLP2PARQUET_DESTINATION": "s3://b-1/p?region=x, https://h/?token=ab, otlp+https://c/base",
         "BD_TAP_CLIENT_TOKEN": "tap",

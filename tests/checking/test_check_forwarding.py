@@ -36,7 +36,7 @@ NOW_S = 1_790_000_000
 
 
 def jwt(claims: object) -> str:
-    """Return a token that says something, signed by nobody."""
+    """Return a token with these claims and no valid signature."""
     payload = base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=")
     return f"eyJhbGciOiJIUzI1NiJ9.{payload}.c2lnbmF0dXJl"
 
@@ -76,7 +76,7 @@ def tap() -> Iterator[Tap]:
 
 
 def test_a_collector_is_sent_what_carries_no_records(collector: Collector) -> None:
-    """It shows address, path, headers and compression, and leaves nothing in anybody's table."""
+    """It tests address, path, headers and compression, and stores nothing."""
     more = {"OTEL_EXPORTER_OTLP_HEADERS": "api-key=a-long-key", "OTLP2PARQUET_SIGNALS": "traces"}
     found = check(f"otlp+{collector.url}", more)
     assert [(v.step, v.state) for v in found] == [("takes logs", OK), ("takes traces", OK)]
@@ -87,7 +87,7 @@ def test_a_collector_is_sent_what_carries_no_records(collector: Collector) -> No
 
 
 def test_what_only_the_functions_sdk_may_send_is_no_failure(collector: Collector) -> None:
-    """A store of logs knows no metrics, and perhaps nobody sends any."""
+    """A store of logs takes no metrics, and the SDK may send none."""
     collector.replies = [Reply(200), Reply(404), Reply(404)]
     found = check(f"otlp+{collector.url}", {"OTLP2PARQUET_OTLP": "on"})
     assert [v.state for v in found] == [OK, NOTE, NOTE]
@@ -151,7 +151,7 @@ def test_a_collector_that_does_not_inflate_is_told_from_one_that_refuses() -> No
 
 
 def test_a_server_that_wants_records_is_no_failure(collector: Collector) -> None:
-    """Some take what carries nothing for a mistake; what they would say of records is not known."""
+    """Some servers refuse a request without records, and may accept one with records."""
     collector.replies = [Reply(400, b"nothing in it"), Reply(400, b"nothing in it")]
     (found,) = check(f"otlp+{collector.url}")
     assert found.state == NOTE
@@ -159,7 +159,7 @@ def test_a_server_that_wants_records_is_no_failure(collector: Collector) -> None
 
 
 def test_a_collector_that_hangs_costs_one_requests_time(collector: Collector) -> None:
-    """The other signals are not asked for."""
+    """The other signals are not tried."""
     collector.may_answer.clear()
     found = check(f"otlp+{collector.url}", {"OTLP2PARQUET_OTLP": "on"}, limit_ms=300)
     assert [v.state for v in found] == [FAILED, SKIPPED, SKIPPED]
@@ -218,7 +218,7 @@ def test_a_certificate_that_is_not_trusted_is_told_by_its_fault(
 
 
 def test_a_data_tap_is_asked_whether_it_is_there_and_sent_nothing(tap: Tap) -> None:
-    """It keeps whatever is posted."""
+    """A Data Tap stores everything that is posted."""
     found = check(tap.url, KNOWN)
     assert [(v.step, v.state) for v in found] == [("token", OK), ("server", OK)]
     assert "check --send finds out" in found[1].says
@@ -252,7 +252,7 @@ def test_a_data_tap_is_sent_one_marked_line_when_asked_to(
     ],
 )
 def test_a_get_that_is_refused_tells_what_a_line_would_meet(status: int, advice: str) -> None:
-    """405 and the like say only that it is no GET it wants."""
+    """405 and the like show only that it does not take GET."""
     with scripted(answering([answer(status=status)])) as server:
         found = one(check(server.url), "server")
     assert found.state == FAILED
@@ -261,7 +261,7 @@ def test_a_get_that_is_refused_tells_what_a_line_would_meet(status: int, advice:
 
 @pytest.mark.parametrize("status", [405, 400, 200])
 def test_a_data_tap_that_answers_is_there(status: int) -> None:
-    """A Data Tap says 405."""
+    """A Data Tap answers 405."""
     with scripted(answering([answer(status=status)])) as server:
         assert one(check(server.url), "server").state == OK
 
@@ -303,13 +303,13 @@ def test_a_token_says_itself_when_it_expires() -> None:
     ],
 )
 def test_a_token_that_says_nothing_is_left_to_the_server(token: str) -> None:
-    """Whatever it is: it need not be a JWT."""
+    """A token need not be a JWT."""
     assert expires_s(token) is None
     assert "only the server knows" in token_expiry(token, NOW_S)
 
 
 def test_a_missing_token_fails_where_the_destination_is_surely_a_data_tap(tap: Tap) -> None:
-    """BD_DATA_TAP_URL names one; an https:// destination may be what only speaks alike."""
+    """BD_DATA_TAP_URL names one; another server may be behind an https:// destination."""
     found = list(verdicts({"BD_DATA_TAP_URL": tap.url}))
     assert (one(found, "token").state, one(found, "token").says) == (
         FAILED,
@@ -319,7 +319,7 @@ def test_a_missing_token_fails_where_the_destination_is_surely_a_data_tap(tap: T
 
 
 def test_lengths_of_time_are_in_their_largest_unit() -> None:
-    """Who reads them wants to know how much it is."""
+    """A reader understands them faster."""
     assert [span(s) for s in (0, 1, 119, 7_200, 86_400)] == [
         "0 seconds",
         "1 second",
@@ -365,7 +365,7 @@ def test_the_command_heads_the_steps_of_each_destination(
 def test_one_that_is_malformed_is_told_before_any_is_tried(
     tmp_path: Path, collector: Collector
 ) -> None:
-    """The extension would send nothing to any of them."""
+    """The extension would not send to any of them."""
     (found,) = check(f"file://{tmp_path}/a otlp+{collector.url} s3://no")
     assert "'no' is no name of a bucket" in found.says
     (found,) = check(f"file://{tmp_path}/a otlp+http://localhost:4318", {"OTLP2PARQUET_OTLP": "on"})

@@ -1,4 +1,4 @@
-"""Bodies become rows: of OTLP as their clients say, of events as the extension would write them."""
+"""Bodies become rows: OTLP as its clients define it, events as the extension would map them."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def rows(body: bytes) -> list[dict[str, Any]]:
 @examples(0.1, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_any_request_is_stored_as_its_client_means_it(signal: Signal, data: st.DataObject) -> None:
-    """No attribute of ours is added, in whichever of three encodings it comes."""
+    """No attribute of ours is added, in any of the three encodings."""
     request = data.draw(requests(signal))
     wanted = without_json_bodies(expected(signal, request, RECEIVED_US, UNKNOWN_RESOURCE))
     text = json.dumps(as_json(request, names=False)).encode()
@@ -83,7 +83,7 @@ def envelope(*bodies: str, service: str = "shop") -> dict[str, Any]:
 
 
 def test_each_line_is_an_envelope_and_a_bad_one_is_refused_alone() -> None:
-    """The answer counts it and says which line it was."""
+    """The answer counts it and has its line number."""
     body = lines(envelope("a", service="one"), "{no json", envelope("b", "c", service="two"), "")
     found = take_otlp(Signal.LOGS, Format.JSON_LINES, body, RECEIVED_US, None)
     services = found.tables["logs"].column("ServiceName").to_pylist()
@@ -93,7 +93,7 @@ def test_each_line_is_an_envelope_and_a_bad_one_is_refused_alone() -> None:
 
 
 def test_lines_without_a_single_envelope_are_an_error() -> None:
-    """What is sent to the wrong path must not pass for success."""
+    """A body at the wrong path must not look like a success."""
     with pytest.raises(OtlpError, match=r"^line 1: "):
         take_otlp(Signal.LOGS, Format.JSON_LINES, b"{no\n{json", RECEIVED_US, None)
     with pytest.raises(OtlpError, match="has no line"):
@@ -127,7 +127,7 @@ def test_secrets_in_requests_are_masked() -> None:
 
 
 def test_a_line_of_data_taps_is_an_event_of_the_environment_it_names() -> None:
-    """Its four fields are the resource; how often it was tried is nobody's attribute."""
+    """Its four fields are the resource, and the number of tries is left out."""
     start, line = rows(lines(START, LINE))
     assert (start["EventName"], line["EventName"]) == ("platform.start", "function")
     assert line["Body"] == "hello"
@@ -171,13 +171,13 @@ def test_platform_records_that_came_as_text_are_read_as_objects() -> None:
 
 
 def test_events_of_the_telemetry_api_need_no_more_fields() -> None:
-    """Whoever writes them one a line."""
+    """Any client may write them, one a line."""
     [row] = rows(lines({name: LINE[name] for name in ("time", "type", "record")}))
     assert (row["Body"], row["ServiceName"]) == ("hello", "unknown_service")
 
 
 def test_fields_nobody_knows_become_attributes() -> None:
-    """Nothing of an event is lost, nor a field of the wrong type."""
+    """No field of an event is lost, even one of the wrong type."""
     [row] = rows(lines(LINE | {"more": {"a": 1}, "region": 7}))
     attributes = json.loads(row["LogAttributes"])
     assert '"more"' in row["LogAttributes"]
@@ -210,7 +210,7 @@ def test_thousands_of_lines_keep_their_order() -> None:
 
 
 def test_a_batch_that_is_sent_again_is_the_same_batch() -> None:
-    """Its lines say how often it was tried, and it comes later."""
+    """Its lines have another number of tries, and it comes later."""
     again = lines(START | {"retryAttempt": 3}, LINE | {"retryAttempt": 3})
     first = lines(START, LINE | {"retryAttempt": 0})
     assert taken(first).name == taken(again, RECEIVED_US + 9).name

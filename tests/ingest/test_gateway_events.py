@@ -50,7 +50,7 @@ def test_the_samples_are_read_as_they_stand(name: str) -> None:
 
 
 def test_a_header_that_came_several_times_has_all_its_values() -> None:
-    """Only payload 1.0 tells them apart."""
+    """Only payload 1.0 keeps them apart."""
     event = sample("rest_api")
     event["multiValueHeaders"]["X-Several"] = ["a", "b"]
     event["headers"]["X-Several"] = "b"
@@ -127,7 +127,7 @@ def test_what_is_no_request_fails_the_invocation(event: object) -> None:
     st.binary(max_size=8),
 )  # fmt: skip
 def test_any_event_is_read_or_refused(event: object, body: bytes) -> None:
-    """Whoever may invoke the function may send anything."""
+    """A caller that may invoke the function may send anything."""
     try:
         request = read_event(event)
     except EventError:

@@ -97,7 +97,7 @@ def test_the_sdk_exports_through_a_function_url(compression: Compression, tmp_pa
 
 
 def test_a_client_without_the_token_stores_nothing(tmp_path: Path) -> None:
-    """And is not asked to come again."""
+    """The answer does not ask it to try again."""
     lake = plain_folder(tmp_path)
     variables = {**lake.variables, "OTLP2PARQUET_INGEST_TOKEN": "t-sample", "PYTHONPATH": str(ROOT)}
     with url_room.running(RUNTIME, variables, function_url) as (url, _):
@@ -134,7 +134,7 @@ def invoke(lake: Place, folder: Path, events: list[dict[str, Any]], **options: A
 
 
 def everything() -> list[dict[str, Any]]:
-    """Make an event of each gateway, of the same request: a redelivery, but for the first."""
+    """Make an event of each gateway for the same request, so all but the first are redeliveries."""
     record = {"timeUnixNano": "1773480413510000000", "body": {"stringValue": "once"}}
     request = {"resourceLogs": [{"scopeLogs": [{"logRecords": [record]}]}]}
     body = json.dumps(request).encode()

@@ -66,7 +66,7 @@ def test_tokens_of_a_parameter_open(moto: str, tmp_path: Path) -> None:
 def test_a_rotated_secret_is_noticed_and_an_outage_is_not(
     moto: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """After five minutes it is asked again; who had a valid token keeps it meanwhile."""
+    """It is fetched again after five minutes. Valid tokens stay valid during an outage."""
     keeper = client("secretsmanager", moto)
     arn = keeper.create_secret(Name=f"s-{tmp_path.name}", SecretString="old-token")["ARN"]
     service = serving(tmp_path, arn, AWS_ENDPOINT_URL=moto)
@@ -104,7 +104,7 @@ def test_without_its_tokens_nobody_is_let_in_and_nobody_turned_away(
     tmp_path: Path,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    """Clients come again, and the log says what is missing."""
+    """Clients try again later, and the log has the reason."""
     service = serving(tmp_path, arn, **{"AWS_ENDPOINT_URL": moto, **variables})
     assert status(service, "any-token") == 503
     assert told in capfd.readouterr().err

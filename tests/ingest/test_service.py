@@ -1,4 +1,4 @@
-"""What is answered to whom: statuses, bodies, tokens, limits."""
+"""The answers of the service: statuses, bodies, tokens, limits."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def logs(*bodies: str) -> ExportLogsServiceRequest:
 
 
 def test_anybody_may_ask_for_the_health(lake: Place) -> None:
-    """Load balancers and people have no token; the answer says nothing else."""
+    """Load balancers and people have no token, and the answer has nothing else."""
     service = serving(lake, valid="secret-token")
     for make in GATEWAYS.values():
         answer = service.answer(make("GET", "/health"), soon())
@@ -123,7 +123,7 @@ def test_what_was_refused_is_told_in_the_encoding_of_the_request(lake: Place) ->
 
 
 def test_an_empty_request_is_one_of_no_records(lake: Place) -> None:
-    """In protobuf it has no bytes, if somebody says that it is protobuf."""
+    """In protobuf it has no bytes, so the Content-Type decides."""
     service = serving(lake)
     assert ask(service, function_url("POST", "/v1/logs", b"", PROTOBUF))[0] == 200
     status, found = said(service, function_url("POST", "/v1/logs", b"{}", JSON))
@@ -196,7 +196,7 @@ def test_a_refusal_of_protobuf_is_a_status_in_protobuf(lake: Place) -> None:
 
 
 def test_a_body_in_base64_that_is_none_is_refused(lake: Place) -> None:
-    """The gateway said so; the client may have."""
+    """The gateway or the client may have caused it."""
     event = function_url("POST", "/v1/logs", b"{}", JSON) | {"isBase64Encoded": True}
     status, found = said(serving(lake), event)
     assert (status, found["error"]) == (400, "invalid base64 body")
@@ -269,7 +269,7 @@ def test_each_of_several_tokens_opens_in_either_header(lake: Place) -> None:
 
 
 def test_a_setting_without_a_token_in_it_lets_nobody_in(lake: Place) -> None:
-    """A template's empty parameter between commas may not open the door."""
+    """An empty parameter of a template, between commas, must not allow access."""
     service = serving(lake, valid=",")
     assert ask(service, bearing(Authorization="Bearer ,"))[0] == 403
     assert ask(service, bearing(x_bd_authorization=","))[0] == 403
@@ -281,7 +281,7 @@ def test_without_tokens_whoever_reaches_it_may_send(lake: Place) -> None:
 
 
 def test_a_token_is_in_no_line(lake: Place, capfd: pytest.CaptureFixture[str]) -> None:
-    """Not even where something else quotes it."""
+    """This also holds if another message quotes it."""
     service = serving(lake, valid="first-token,second-token", EXCLUDE="second-token!")
     ask(service, bearing(x_bd_authorization="second-token"))
     lines = capfd.readouterr().err
@@ -292,7 +292,7 @@ def test_a_token_is_in_no_line(lake: Place, capfd: pytest.CaptureFixture[str]) -
 def test_a_destination_in_trouble_asks_the_client_to_come_again(
     lake: Place, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """503 with a wait is what exporters repeat; why is for the log, not for whoever asks."""
+    """Exporters repeat after a 503. Only the log has the reason."""
     (tmp_path / "lake").write_text("a file where the folder should be")
     status, headers, body = ask(
         serving(lake), function_url("POST", "/v1/logs", logs("a").SerializeToString(), PROTOBUF)
@@ -306,7 +306,7 @@ def test_a_destination_in_trouble_asks_the_client_to_come_again(
 def test_without_a_destination_clients_keep_what_they_have(
     destination: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Somebody will set it; until then nothing is lost."""
+    """Until it is set, nothing is lost."""
     service = IngestService({"OTLP2PARQUET_INGEST_DESTINATION": destination})
     assert ask(service, bearing())[0] == 503
     assert "OTLP2PARQUET_DESTINATION" in capfd.readouterr().err
@@ -378,7 +378,7 @@ def test_any_request_is_answered_and_none_shows_a_bug_of_ours(  # noqa: PLR0917 
     body: bytes,
     in_base64: bool,  # noqa: FBT001
 ) -> None:
-    """Whoever may call may send anything."""
+    """A caller may send anything."""
     headers = {"content-type": type_, "content-encoding": encoding}
     event = function_url("POST", path, b"", headers)
     text = base64.b64encode(body).decode() if in_base64 else body.decode("latin-1")

@@ -1,4 +1,4 @@
-"""200 means that the rows are in the lake: visible, or waiting where a committer finds them."""
+"""200 means that the rows are in the lake: visible, or waiting for a committer."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ def lake(tmp_path: Path) -> Place:
 
 @pytest.fixture(autouse=True)
 def _retries_commits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let commits take as long as a busy machine needs."""
+    """Give commits the time that a busy machine needs."""
     monkeypatch.setattr(store_room, "COMMIT_LIMIT_MS", 60_000)
 
 
 def serving(lake: Place, **variables: str) -> IngestService:
-    """Start the function anew, as another environment would."""
+    """Start the function again, as another environment would."""
     return IngestService({**lake.variables, **variables})
 
 
@@ -99,7 +99,7 @@ def test_without_time_for_a_commit_the_rows_wait(lake: Place) -> None:
 def test_a_catalog_in_trouble_costs_no_request(
     lake: Place, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Files never fail for its reasons; it is told of once, and left alone for a while."""
+    """Files are stored anyway. One line is logged, and the catalog is not called for a while."""
     catalog = tmp_path / "catalog.db"
     catalog.write_bytes(b"no database at all, but long enough to be one" * 100)
     service = serving(lake)
@@ -114,7 +114,7 @@ def test_a_catalog_in_trouble_costs_no_request(
 def test_others_being_faster_is_no_trouble(
     lake: Place, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """The rows wait, commits are left to the others for a moment, and nothing is said."""
+    """The rows wait, commits pause for a moment, and nothing is logged."""
     commits: list[int] = []
 
     def busy(self: Namespace, deadline_ms: int) -> int:
@@ -223,7 +223,7 @@ def test_glue_takes_requests_directly_and_through_the_inbox(moto: str) -> None:
 
 
 def test_a_bucket_that_is_not_there_is_trouble_of_the_moment(moto: str) -> None:
-    """Somebody will make it; the client comes again until then."""
+    """It may be created later, and the client tries again until then."""
     lake = plain_s3(moto)
     missing = {"OTLP2PARQUET_INGEST_DESTINATION": f"s3://no-such-bucket-here?endpoint={moto}"}
     assert post(serving(lake, **missing), "a") == 503

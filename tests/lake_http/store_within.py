@@ -1,4 +1,4 @@
-"""Stores one batch in a process that may take only 64 MB more than its libraries, and tells how.
+"""Stores one batch in a process with only 64 MB more than its libraries, and prints the result.
 
 python store_within.py FOLDER; the destination is in the environment, as in a function.
 """

@@ -1,4 +1,4 @@
-"""Whatever a server sends, in whatever pieces: a response or a plain error."""
+"""Any bytes of a server, in any pieces, are a response or a plain error."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ INTERIM = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Hints\r\nLink: x\r\n\r\n"
     pieces=st.lists(st.integers(0, 300), max_size=8),
 )
 def test_an_answer_is_the_same_in_any_pieces(data: bytes, pieces: list[int]) -> None:
-    """Packets end where they like."""
+    """Packets end at any byte."""
     response, reusable = reading(data, pieces)
     assert (response.status, response.body, reusable) == (200, b"hello", True)
 
@@ -60,7 +60,7 @@ def test_headers_have_lower_case_names_and_all_of_their_values() -> None:
     ],
 )
 def test_an_answer_without_a_body_is_not_waited_for(method: str, data: bytes) -> None:
-    """Its Content-Length may speak of the body another request would have had."""
+    """Its Content-Length may describe the body of another request."""
     response, reusable = reading(data, method=method)
     assert (response.body, reusable) == (b"", True)
 
@@ -75,7 +75,7 @@ def test_an_answer_without_a_body_is_not_waited_for(method: str, data: bytes) ->
     ],
 )
 def test_a_connection_that_ends_or_says_too_much_is_not_used_again(data: bytes) -> None:
-    """What came after would be taken for the next answer."""
+    """Further bytes would be read as the next answer."""
     response, reusable = reading(data)
     assert (response.body, reusable) == (b"hello", False)
 
@@ -107,7 +107,7 @@ def test_an_answer_that_breaks_off_is_none(data: bytes, end: int) -> None:
     ],
 )
 def test_nonsense_is_said_to_be_nonsense(data: bytes, message: str) -> None:
-    """Whoever reads the line finds out what is listening there."""
+    """The line shows what kind of server listens there."""
     with pytest.raises(MalformedError, match=message):
         reading(data)
 
@@ -163,7 +163,7 @@ def test_what_frames_a_body_has_bounds_of_its_own(data: bytes, message: str) -> 
 
 @pytest.mark.parametrize("status", [200, 500])
 def test_a_body_nobody_needs_is_cut_where_it_breaks(status: int) -> None:
-    """The status has decided, and stands."""
+    """The status has decided, and stays valid."""
     data = b"HTTP/1.1 %d Said\r\nContent-Length: 100\r\n\r\nhalf" % status
     parts = iter([data])
     response, reusable = read(lambda: next(parts, b""), "PUT", ACKNOWLEDGED)
@@ -172,7 +172,7 @@ def test_a_body_nobody_needs_is_cut_where_it_breaks(status: int) -> None:
 
 
 def test_the_error_names_the_limit_that_cut_it() -> None:
-    """Who reads half a message knows that it is half."""
+    """The reader has to know that the message is not complete."""
     data = b"HTTP/1.1 500 Said\r\n\r\n" + b"no " * ERROR_BYTES
     parts = iter([data])
     response, _ = read(lambda: next(parts, b""), "GET", AnswerLimit(10, needed=True))
@@ -183,7 +183,10 @@ def test_the_error_names_the_limit_that_cut_it() -> None:
 
 @pytest.mark.parametrize("body", [b"[" * 60_000, b'{"a":' * 9_000, b'{"message":"\xff"}'])
 def test_an_error_that_cannot_be_decoded_is_quoted(body: bytes) -> None:
-    """Nested beyond any stack, or not UTF-8: the server's mistake, and no bug of ours."""
+    """It may be nested too deeply, or not be UTF-8.
+
+    That is the server's mistake, not a bug of ours.
+    """
     data = b"HTTP/1.1 400 Said\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
     parts = iter([data])
     response, _ = read(lambda: next(parts, b""), "GET", ACKNOWLEDGED)

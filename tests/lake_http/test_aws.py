@@ -1,4 +1,4 @@
-"""What is sent again, how often, and what is not."""
+"""Which requests are repeated, how often, and which are not."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ BUSY = [
 
 @pytest.mark.parametrize("busy", BUSY, ids=range(len(BUSY)))
 def test_a_server_that_is_busy_is_asked_again(busy: bytes) -> None:
-    """In each of the ways AWS says so."""
+    """AWS reports it in several ways."""
     with running(answering([busy, busy, OK])) as server:
         assert client().request("POST", server.url, deadline_ms=soon()).status == 200
         assert len(server.requests) == 3
@@ -154,7 +154,7 @@ def test_what_never_left_may_always_be_sent_again(
 
 
 def test_nobody_there_is_told_with_the_number_of_attempts() -> None:
-    """So that nobody suspects a single lost packet."""
+    """So the reader does not assume a single lost packet."""
     with pytest.raises(WebError, match=r"127.0.0.1:1 cannot be reached.*\(attempt 5\)") as error:
         client().request("GET", "http://127.0.0.1:1/", deadline_ms=soon())
     assert not error.value.sent
@@ -268,12 +268,12 @@ def test_an_address_that_is_none_is_not_tried() -> None:
 def test_an_error_is_read_in_each_of_its_forms(
     body: bytes, headers: dict[str, str], expected: tuple[str, str]
 ) -> None:
-    """S3, STS, Glue, SQS, Lambda, Iceberg REST, and what stands in between."""
+    """S3, STS, Glue, SQS, Lambda, Iceberg REST, and proxies in between have different forms."""
     assert error_of(Response(400, headers, body)) == expected
 
 
 def test_success_is_never_an_error() -> None:
-    """Whatever an object holds that was read."""
+    """The contents of an object do not matter."""
     body = b"<Error><Code>SlowDown</Code></Error>"
     assert not passing(Response(200, {}, body))
     assert not skewed(Response(200, {}, b"<Error><Code>RequestTimeTooSkewed</Code></Error>"))

@@ -1,4 +1,4 @@
-"""One request, one answer, whatever the server and the network do."""
+"""One request and one answer, with any behaviour of server and network."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def test_a_connection_that_says_something_unasked_is_replaced() -> None:
 
 
 def test_an_old_connection_is_not_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """While we are frozen nobody tells us of its end; the wall clock tells us of the freeze."""
+    """A frozen process misses the end of a connection, but the wall clock shows the freeze."""
     with running(answering([answer()])) as server:
         web = Client()
         web.request("GET", server.url, deadline_ms=soon())
@@ -117,7 +117,7 @@ def test_an_old_connection_is_not_trusted(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_a_request_that_broke_is_not_sent_again() -> None:
-    """Nobody knows what the server did; a commit sent twice is looked up, not guessed."""
+    """Its effect is unknown, and a commit has to be looked up instead."""
 
     def play(server: Server, wire: socket.socket) -> None:
         server.receive(wire)
@@ -152,7 +152,7 @@ def test_connections_kept_are_few() -> None:
 
 
 def silent(server: Server, wire: socket.socket) -> None:
-    """Take the request, and say nothing."""
+    """Accept the request, and never answer."""
     server.receive(wire)
     server.done.wait(10)
 
@@ -171,7 +171,7 @@ def dripping(server: Server, wire: socket.socket) -> None:
 def test_a_slow_answer_ends_with_the_deadline(
     play: Callable[[Server, socket.socket], None],
 ) -> None:
-    """However lively it looks: the shutdown window does not wait."""
+    """Bytes that still arrive do not extend it, because the shutdown window ends."""
     with running(play) as server, fails("within the time there was", sent=True, within_ms=300):
         Client().request("GET", server.url, deadline_ms=soon(300))
 
@@ -209,7 +209,7 @@ def test_a_deadline_in_the_past_is_kept() -> None:
     ("status", "told"), [(200, 0), (404, 0), (412, 0), (429, 1), (500, 1), (503, 1)]
 )
 def test_a_server_in_trouble_is_told_of(status: int, told: int) -> None:
-    """Whoever is held for the answer waits no longer; what the client does wrong is no trouble."""
+    """The hold for the answer ends. A mistake of the client is no failure of the server."""
     heard: list[None] = []
 
     class Watch:
@@ -284,7 +284,7 @@ def test_a_reset_while_sending_is_told_as_what_it_is() -> None:
 
 
 def test_nobody_listening_is_not_a_request() -> None:
-    """Whoever hears it may ask somebody else."""
+    """So the caller may try another server."""
     with fails("http://127.0.0.1:1 cannot be reached: .*refused", sent=False):
         Client().request("GET", "http://127.0.0.1:1/", deadline_ms=soon())
 
@@ -301,14 +301,14 @@ def test_the_next_address_of_a_name_is_tried(monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.mark.parametrize("name", ["does-not-exist.invalid", "a..b", "x" * 64 + ".com"])
 def test_a_name_nobody_knows_is_told(name: str) -> None:
-    """Among them names that are none."""
+    """Some of the names are not valid."""
     with fails(f"http://{name} cannot be reached", sent=False):
         Client().request("GET", f"http://{name}/", deadline_ms=soon())
 
 
 @pytest.mark.timing
 def test_a_resolver_that_hangs_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The C library's knows no deadline; ours holds all the same."""
+    """The C library's resolver has no deadline, but ours still holds."""
     done = threading.Event()
 
     def hang(*_: object, flags: int, **__: object) -> None:
@@ -327,7 +327,7 @@ def test_a_resolver_that_hangs_is_left_alone(monkeypatch: pytest.MonkeyPatch) ->
     ["ftp://h/", "h/x", "http:///x", "http://h/a b", "http://h/ü", "http://h:0x/", "http://u:p@h/"],
 )
 def test_what_is_no_address_is_not_asked(url: str) -> None:
-    """A line's end in a URL would be a request of somebody else's."""
+    """A line break in a URL could smuggle in another request."""
     with fails("expected http", sent=False):
         Client().request("GET", url, deadline_ms=soon())
 
@@ -340,7 +340,7 @@ def test_a_header_that_would_be_another_one_is_not_sent(headers: dict[str, str])
 
 
 def test_an_answer_longer_than_we_take_is_refused() -> None:
-    """Before the memory is gone, not after."""
+    """The error comes before the memory is used up."""
     with running(answering([answer(b"12345678901")])) as server:
         with fails("its body is longer than the limit of 10 bytes", sent=True):
             Client(body_bytes=10).request("GET", server.url, deadline_ms=soon())
@@ -369,7 +369,7 @@ def test_a_document_that_would_not_fit_into_memory_once_decoded_is_refused() -> 
 def test_a_dripping_body_does_not_hold_what_its_status_has_decided(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A batch is stored once a server says so, even if it never stops talking."""
+    """A batch is stored when the status says so, even if the body never ends."""
     monkeypatch.setattr(client, "DECIDED_MS", 50)
 
     def play(server: Server, wire: socket.socket) -> None:

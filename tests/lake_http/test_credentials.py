@@ -1,4 +1,4 @@
-"""Credentials are found where AWS puts them, and found again before they end."""
+"""Credentials are found in AWS's places, and fetched again before they end."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_while_they_last_an_endpoint_that_fails_is_forgiven(
 
 
 def test_what_a_server_refused_is_not_used_again() -> None:
-    """Somebody revoked the role's sessions; its new ones are good."""
+    """The role's sessions were revoked; its new ones are valid."""
     with running(answering([answer(document(1)), answer(document(2))])) as server:
         source = CredentialSource({URI: server.url}, Client())
         assert source.current(soon()).access_key_id == "A1"
@@ -118,7 +118,7 @@ def test_what_a_server_refused_is_not_used_again() -> None:
     ],
 )
 def test_an_endpoint_that_gives_none_is_quoted(body: bytes, status: int, message: str) -> None:
-    """Together with its address, which is somebody's setting."""
+    """The message also has its address, which is a setting."""
     with running(answering([answer(body, status)])) as server:
         source = CredentialSource({URI: server.url}, Client())
         with pytest.raises(CredentialsError, match=message) as error:
@@ -141,7 +141,7 @@ def test_in_lambda_nothing_else_is_tried() -> None:
 
 
 def chain(monkeypatch: pytest.MonkeyPatch, profiles: Path) -> None:
-    """Let boto3's chain find no more than a file of profiles."""
+    """Limit boto3's chain to a file of profiles."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
@@ -166,7 +166,7 @@ def test_on_a_laptop_boto3_finds_profiles(monkeypatch: pytest.MonkeyPatch, tmp_p
 def test_without_any_it_is_said_what_to_set(
     *, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, boto3: bool
 ) -> None:
-    """And that boto3 would know more places, where it is missing."""
+    """If boto3 is missing, the message adds that boto3 knows more places."""
     chain(monkeypatch, tmp_path / "nothing")
     if not boto3:
         modules: dict[str, Any] = {"boto3": None}

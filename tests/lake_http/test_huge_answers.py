@@ -1,4 +1,4 @@
-"""A destination answers 260 MB, in each of its roles: the process lives, and knows its batch."""
+"""Destinations answer with 260 MB, in each role: the process lives, and knows its batch's state."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ FRAMES = {
 
 
 def huge(status: int, frame: str) -> Callable[[Server, socket.socket], None]:
-    """Answer each request with 260 MB, as long as somebody reads."""
+    """Answer each request with 260 MB, as long as the client reads."""
     header, before, after = FRAMES[frame]
 
     def play(server: Server, wire: socket.socket) -> None:
@@ -47,7 +47,7 @@ def huge(status: int, frame: str) -> Callable[[Server, socket.socket], None]:
 def stored(
     folder: Path, destination: str, status: int, frame: str, **more: str
 ) -> Iterator[tuple[Server, dict[str, Any]]]:
-    """Store a batch where every answer is huge; give what became of it."""
+    """Store a batch with a destination whose every answer is huge; return the outcome."""
     with running(huge(status, frame)) as server:
         environ = {
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "128",
@@ -70,7 +70,7 @@ def stored(
 
 
 def bounded(server: Server, found: dict[str, Any], requests: int = 1) -> None:
-    """Check that neither memory nor the network was spent on what nobody needs."""
+    """Check that neither memory nor network was used for the rest of the answer."""
     assert found["kept"]
     assert found["grown_bytes"] < READ_BYTES
     assert len(server.requests) <= requests
@@ -94,7 +94,7 @@ def test_a_success_is_one_however_much_follows_it(
     "destination", ["s3://bucket/prefix?endpoint=SERVER", "SERVER/tap", "otlp+SERVER"]
 )
 def test_an_endless_error_is_cut_and_says_so(tmp_path: Path, destination: str) -> None:
-    """A page of an error is for people: its beginning is quoted, with where it was cut."""
+    """An error page is for people: its beginning is quoted, with the place of the cut."""
     status = 403 if destination.startswith("s3") else 503
     with stored(tmp_path, destination, status, "length") as (server, found):
         assert "xxx" in found["found"]
@@ -118,7 +118,7 @@ def test_an_endless_error_is_cut_and_says_so(tmp_path: Path, destination: str) -
 def test_a_document_that_is_too_long_is_refused_and_the_batch_kept(
     tmp_path: Path, destination: str, more: dict[str, str], limit_bytes: int
 ) -> None:
-    """Half a document is none: the message names the limit, and the segment stays."""
+    """Half a document is useless. The message names the limit, and the segment stays."""
     with stored(tmp_path, destination, 200, "chunks", **more) as (server, found):
         assert f"its body is longer than the limit of {limit_bytes} bytes" in found["found"]
         bounded(server, found)

@@ -81,11 +81,11 @@ def test_a_request_is_sent_again_though_the_clock_was_set(
 
 
 class Asked(Exception):  # noqa: N818 - a sign
-    """The catalog was asked once more."""
+    """The catalog got one more request."""
 
 
 class Contended:
-    """A catalog that sets the clock, and tells with which deadline it is asked next."""
+    """A catalog that sets the clock, and returns the deadline of the next request."""
 
     def __init__(self, wall: Wall) -> None:
         self._wall = wall

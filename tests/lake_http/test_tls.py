@@ -1,4 +1,4 @@
-"""Servers prove who they are, and by which certificates is ours to say."""
+"""Servers prove their identity, and our settings choose the certificates."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_a_bundle_that_is_none_is_named(tmp_path: Path, content: str | None) -> 
 
 @pytest.mark.timing
 def test_a_handshake_that_hangs_ends_with_the_deadline() -> None:
-    """Something listens, but speaks no TLS."""
+    """A server listens without TLS."""
 
     def play(server: Server, _: socket.socket) -> None:
         server.done.wait(5)
@@ -93,7 +93,7 @@ def test_a_handshake_that_hangs_ends_with_the_deadline() -> None:
 def test_where_openssl_knows_no_certificates_the_systems_are_found(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """An interpreter built elsewhere looks for them elsewhere."""
+    """An interpreter built elsewhere has other default paths."""
     monkeypatch.setenv("SSL_CERT_FILE", "/nonexistent")
     if not any(Path(bundle).exists() for bundle in connection.KNOWN_BUNDLES):
         pytest.skip(f"this machine has none of {connection.KNOWN_BUNDLES}")

@@ -1,4 +1,4 @@
-"""An object reaches S3 without anybody's SDK, at 128 MB."""
+"""At 128 MB an object is stored in S3 without any SDK."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fixtures: roots made of the built zips; tests say why they cannot run where they cannot."""
+"""Fixtures: roots made of the built zips; a test that cannot run is skipped with the reason."""
 
 from pathlib import Path
 
@@ -26,7 +26,7 @@ def arch(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(params=ARCHES)
 def each_root(request: pytest.FixtureRequest, roots: Roots) -> Root:
-    """Give a root of each architecture in turn, where it can run."""
+    """Give a root of each architecture that can run here, in turn."""
     if reason := why_not(str(request.param)):
         pytest.skip(reason)
     return roots.of(str(request.param))

@@ -26,7 +26,7 @@ def test_two_builds_from_the_same_inputs_are_byte_identical() -> None:
 
 
 def differing(one: Path, other: Path) -> list[str]:
-    """Return the entries that differ, which says more than two hashes."""
+    """Return the entries that differ, because two hashes would not show them."""
     left, right = zipfile.ZipFile(one), zipfile.ZipFile(other)
     names = set(left.namelist()) ^ set(right.namelist())
     both = set(left.namelist()) & set(right.namelist())
@@ -53,13 +53,13 @@ def test_sources_are_found_in_both_formats_of_apt(tmp_path: Path) -> None:
 
 
 def test_a_key_ring_that_is_not_there_is_refused() -> None:
-    """Packages nobody checked do not get into the layer."""
+    """Packages without a checked signature must not get into the layer."""
     with pytest.raises(SystemExit, match=r"/no/such/keys\.gpg"):
         sources.of_machine("http://mirror.invalid/debian", "/no/such/keys.gpg")
 
 
 def test_a_missing_program_is_named_with_its_package() -> None:
-    """Nobody has to guess what to install."""
+    """The user can install it at once."""
     with pytest.raises(SystemExit, match="apt-get install patchelf-of-nobody"):
         tools.require(["patchelf-of-nobody"])
 
@@ -80,7 +80,7 @@ def test_a_rule_that_finds_nothing_stops_the_build(tmp_path: Path) -> None:
 
 
 def test_a_library_nobody_brings_stops_the_build(tmp_path: Path) -> None:
-    """Better here than in somebody's function."""
+    """Otherwise it would fail in a user's function."""
     shutil.copyfile("/bin/true", tmp_path / "program")
     loader = plan.target(plan.load(), HOST).arch.loader
     with pytest.raises(SystemExit, match=r"program needs libc\.so\.6"):

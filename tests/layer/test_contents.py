@@ -1,4 +1,4 @@
-"""What is in the zips: enough, no more, and the same each time."""
+"""The contents of the zips: complete, minimal, and the same each time."""
 
 import json
 import random
@@ -22,7 +22,7 @@ def content(arch: str) -> zipfile.ZipFile:
 
 
 def test_the_zip_is_within_the_budget(arch: str, content: zipfile.ZipFile) -> None:
-    """50 MB may go up directly; what we have and a tenth, so that growth is a decision."""
+    """The budget is a tenth above the present size, so that growth is a decision."""
     limits = plan.budget(plan.load())
     assert zip_file(arch).stat().st_size <= limits.zip
     assert sum(entry.file_size for entry in content.infolist()) <= limits.unpacked
@@ -69,7 +69,7 @@ def test_byte_code_needs_no_source_and_is_never_checked_against_it(
 
 
 def test_no_path_of_the_building_machine_is_inside(content: zipfile.ZipFile) -> None:
-    """They would differ from build to build, and are nobody's business."""
+    """Paths would differ between builds, and could reveal private names."""
     checkout = str(plan.CHECKOUT).encode()
     assert [name for name in content.namelist() if checkout in content.read(name)] == []
 
@@ -77,7 +77,7 @@ def test_no_path_of_the_building_machine_is_inside(content: zipfile.ZipFile) -> 
 def test_the_manifest_names_every_package_its_hash_and_its_licence(
     arch: str, content: zipfile.ZipFile
 ) -> None:
-    """Whoever attaches the layer can say what came with it."""
+    """Users of the layer have to know its contents."""
     manifest = json.loads(content.read("otlp2parquet/manifest.json"))
     assert manifest["architecture"] == arch
     packages = manifest["packages"]
@@ -111,7 +111,7 @@ def test_every_library_finds_what_it_needs_inside(arch: str, tmp_path: Path) -> 
 
 
 def test_equal_trees_give_equal_zips(tmp_path: Path) -> None:
-    """Whatever the order, the times and the owners of the files were."""
+    """Order, times and owners of the files do not matter."""
     for name, order in (("one", "ab"), ("two", "ba")):
         for letter in order:
             (tmp_path / name).mkdir(exist_ok=True)

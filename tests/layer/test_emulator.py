@@ -1,7 +1,7 @@
-"""The built layer under AWS's own runtime interface emulator, where there is one.
+"""The built layer under AWS's own runtime interface emulator, if it is installed.
 
-Its standard mode knows extensions and refuses telemetry; its mode for Managed Instances delivers
-it with the code that runs in production, and starts everybody as an unprivileged user.
+Its standard mode knows extensions and refuses telemetry. Its mode for Managed Instances delivers
+telemetry with production code, and starts every process as an unprivileged user.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def emulator() -> str:
 
 
 def emulate(root: Root, folder: Path, emulator: str, **variables: str) -> tuple[list[str], str]:
-    """Invoke a shell function three times; return its answers, and what the emulator said."""
+    """Invoke a shell function three times; return its answers, and the emulator's log."""
     task, lake = folder / "task", folder / "lake"
     task.mkdir()
     lake.mkdir()

@@ -38,7 +38,7 @@ exec "$@"
 def test_a_function_with_the_layer_attached_has_its_logs_in_parquet(
     root: Root, tmp_path: Path
 ) -> None:
-    """And the function itself sees nothing of ours: no path, no variable."""
+    """The function itself sees no path and no variable of ours."""
     if shutil.which("ip") is None:
         pytest.skip("`ip` is not installed: apt-get install iproute2")
     (tmp_path / "app.py").write_text(HANDLER)

@@ -91,7 +91,7 @@ def run(
 
 
 def check(outcome: Outcome, destination: str) -> list[str]:
-    """Every event is in the table once, nobody was harmed; return the function's own lines."""
+    """Check that every event is there once and nothing failed; return the function's own lines."""
     assert [i.status for i in outcome.invocations] == ["success"] * 3, outcome.function_lines
     assert outcome.extensions[0].exit_code == 0, outcome.extension_lines
     connection = query.connect(destination)
@@ -116,7 +116,7 @@ def test_a_python_function_with_another_pyarrow_runs_as_without_us(
 
 
 def test_a_node_function_runs_beside_it(root: Root, tmp_path: Path) -> None:
-    """No Python in its image is needed, and it sees nothing of ours."""
+    """Its image needs no Python, and it sees nothing of ours."""
     if (node := shutil.which("node")) is None:
         pytest.skip("Node is not installed: apt-get install nodejs")
     lines = check(*run(root, tmp_path, command=(node, str(PROGRAMS / "bootstrap.mjs"))))

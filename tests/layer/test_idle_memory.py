@@ -1,4 +1,4 @@
-"""What an idle environment has resident, on the built layer: the function has what we leave."""
+"""The resident memory of an idle environment with the built layer: the function has the rest."""
 
 from __future__ import annotations
 

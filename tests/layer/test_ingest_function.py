@@ -1,4 +1,4 @@
-"""The layer alone as an ingest function, in both ways that need nothing but it."""
+"""The layer alone as an ingest function, in both ways that need nothing else."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def event(path: str, content_type: str, body: str) -> str:
 def test_the_layer_is_all_an_ingest_function_needs(
     handler: str, root: Root, tmp_path: Path
 ) -> None:
-    """Its extension collects nothing: what clients send stands alone in the table."""
+    """Its extension collects nothing, so the table has only the clients' rows."""
     lake = sqlite(tmp_path)
     record = {"timeUnixNano": "1773480413510000000", "body": {"stringValue": "a"}}
     request = {"resourceLogs": [{"scopeLogs": [{"logRecords": [record]}]}]}

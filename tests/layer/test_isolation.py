@@ -1,4 +1,4 @@
-"""What the function's environment cannot do to the layer, nor its image, limits or user."""
+"""The function's environment, image, limits and user cannot affect the layer."""
 
 import json
 import subprocess
@@ -53,7 +53,7 @@ HOSTILE = {
 
 @pytest.fixture(scope="session")
 def foreign(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """Give a library that ends whatever process loads it, and needs a libc that is not here."""
+    """Give a library that ends each process which loads it, and needs a missing libc."""
     folder = tmp_path_factory.mktemp("foreign")
     code = "__attribute__((constructor)) void f(void) { *(volatile int *)0 = 0; }\n"
     (folder / "foreign.c").write_text(code)
@@ -79,7 +79,7 @@ def test_the_look_alikes_do_hurt_a_program_without_the_launcher(root: Root, fore
 
 
 def test_even_without_the_launcher_our_libraries_come_first(root: Root) -> None:
-    """DT_RPATH is looked at before LD_LIBRARY_PATH, and python3._pth makes Python isolated."""
+    """DT_RPATH precedes LD_LIBRARY_PATH, and python3._pth isolates Python."""
     env = {name: HOSTILE[name] for name in ("LD_LIBRARY_PATH", "PYTHONPATH", "PYTHONHOME")}
     command = [PYTHON, "-c", "import ssl, json, pyarrow; print(ssl.OPENSSL_VERSION)"]
     ended = root.run(command, files=LOOK_ALIKES, env=env, cwd="/tmp/evil")
@@ -114,7 +114,7 @@ def test_text_is_utf_8_whatever_the_locale(root: Root) -> None:
 
 
 def test_a_read_only_root_and_an_unprivileged_user_are_enough(root: Root) -> None:
-    """As in Lambda: everything but /tmp is read-only, the user has no name."""
+    """As in Lambda, everything except /tmp is read-only, and the user has no name."""
     ended = root.program("everything.py", uid=LAMBDA_UID, read_only=True)
     assert (ended.code, ended.out, ended.err) == (0, "done\n", "")
 

@@ -1,4 +1,4 @@
-"""Modules that begin empty are, once anything else of them is used, what they always are."""
+"""Modules that begin empty are complete as soon as another name of them is used."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_a_loop_runs_and_what_it_does_not_use_of_asyncio_is_not_imported() -> No
 
 
 def test_a_name_that_is_not_known_makes_the_module_what_it_always_is() -> None:
-    """Who finds something missing here would look for the bug everywhere else."""
+    """A missing name would look like a bug in any other place."""
     found = run(
         f"""{BEGIN}{RUN}
 import subprocess, traceback
@@ -78,7 +78,7 @@ except ZeroDivisionError:
 
 
 def test_a_name_that_nobody_has_is_missed_as_ever() -> None:
-    """Libraries ask for what newer versions have; hasattr() must say no."""
+    """Libraries probe for names of newer versions, and hasattr() must return False."""
     found = run(
         f"""{BEGIN}
 import asyncio, subprocess
@@ -90,7 +90,7 @@ found = {{"has": found}}"""
 
 
 def test_the_stack_that_debugging_asks_for_is_the_real_one() -> None:
-    """asyncio takes the function when it is imported; what it had then is a stand-in."""
+    """asyncio takes the function at its import, when it is still a stand-in."""
     found = run(
         f"""{BEGIN}
 from asyncio import events

@@ -55,7 +55,7 @@ class Aws:
         )
 
     def layer(self, region: str, arn: str) -> dict[str, Any]:
-        """Return what Lambda says about a layer version."""
+        """Return Lambda's description of a layer version."""
         name, version = arn.split(":")[6:8]
         which = ("--layer-name", name, "--version-number", version)
         return self.ask(region, "lambda", "get-layer-version", *which)
@@ -98,7 +98,7 @@ def arns(done: subprocess.CompletedProcess[str]) -> list[str]:
 
 
 def test_what_was_published_is_what_was_built(aws: Aws, arch: str) -> None:
-    """Lambda tells the hash of what it got; moto keeps no address where it could be fetched."""
+    """Lambda returns the hash of the received zip; moto keeps no address to fetch it from."""
     built = zip_file(arch)
     env = aws.environment(OTLP2PARQUET_DIST=str(built.parent))
     done = aws.publish("--regions", "eu-central-1", "--arch", arch, env=env)
@@ -150,7 +150,7 @@ def test_a_zip_goes_through_a_bucket_of_the_region_and_arrives_whole(aws: Aws, a
 
 
 def test_a_public_layer_may_be_used_by_every_account(aws: Aws) -> None:
-    """Which is not so unless asked for."""
+    """Without the option only its own account may use it."""
     options = ("--regions", "eu-central-1", "--arch", "x86_64", "--name", "open")
     done = aws.publish(*options, "--public")
     assert done.returncode == 0, done.stderr
@@ -202,7 +202,7 @@ def test_a_zip_too_large_for_a_direct_upload_needs_a_bucket(aws: Aws) -> None:
 
 
 def test_a_region_that_refuses_is_named(aws: Aws) -> None:
-    """What was published before it stays, and was printed."""
+    """Layers that were published before it stay, and were printed."""
     env = aws.environment(AWS_ENDPOINT_URL_LAMBDA="http://127.0.0.1:1", AWS_MAX_ATTEMPTS="1")
     done = aws.publish("--regions", "eu-central-1", env=env)
     assert done.returncode == 1

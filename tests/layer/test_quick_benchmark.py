@@ -23,7 +23,7 @@ PARTS = {"weight", "start", "memory", "receiver", "whole_way", "flushes", "added
 @pytest.mark.e2e
 @pytest.mark.timeout(600)
 def test_a_quick_run_on_the_built_layer_ends_with_a_page(tmp_path: Path) -> None:
-    """Everything from the zip to the picture: a broken part says nothing until it is run."""
+    """It runs everything from the zip to the picture, so a broken part shows here."""
     if problem := stage.why_not():
         pytest.skip(problem)
     if shutil.which("node") is None:

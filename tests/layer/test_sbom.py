@@ -96,7 +96,7 @@ def test_the_check_finds_what_is_not_cyclonedx() -> None:
 
 
 def test_each_package_is_a_component_that_scanners_can_look_up() -> None:
-    """By its package URL; the interpreter also as CPython, whoever compiled it."""
+    """They use its package URL; the interpreter is also listed as CPython."""
     components = {one["purl"]: one for one in sbom.bill(MANIFEST, "f" * 64)["components"]}
     assert components.keys() == {
         "pkg:deb/debian/python3.15-minimal@3.15.0~rc2-1%2Bb1?arch=arm64",
@@ -176,7 +176,7 @@ TARGET = plan.target(plan.load(), "x86_64")
 def test_a_package_that_is_not_the_pinned_one_stops_the_build(
     accepted: Path, found: list[Package], said: str
 ) -> None:
-    """A mirror decides which version comes; a layer that people trust may not change by that."""
+    """A mirror decides which version comes, and this must not change the layer."""
     before = accepted.read_text()
     with pytest.raises(SystemExit, match="nothing is built") as stopped:
         pins.check(TARGET, found, accept=False, file=accepted)
@@ -188,7 +188,7 @@ def test_a_package_that_is_not_the_pinned_one_stops_the_build(
 def test_a_change_that_is_accepted_is_said_and_pinned(
     accepted: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The next build takes it silently, and the file's history says who accepted it."""
+    """The next build needs no option, and the file's history shows who accepted the change."""
     found = [package("a", "2"), package("b", "1")]
     pins.check(TARGET, found, accept=True, file=accepted)
     assert "a: 1 became 2" in capsys.readouterr().err
@@ -198,7 +198,7 @@ def test_a_change_that_is_accepted_is_said_and_pinned(
 
 @pytest.mark.parametrize("arch", ["x86_64", "arm64"])
 def test_every_package_of_the_plan_is_pinned(arch: str) -> None:
-    """Else the first build of a checkout stops."""
+    """Otherwise the first build of a checkout stops."""
     target = plan.target(plan.load(), arch)
     known = pins.pinned(target)
     assert {*target.packages, target.licences} <= known.keys()

@@ -17,7 +17,7 @@ def test_everything_the_extension_does_works(each_root: Root) -> None:
 
 
 def test_nothing_is_written_to_standard_error(root: Root) -> None:
-    """What we write there ends up in the function's logs; a library's warning is no exception."""
+    """Such output appears in the function's logs, and a library's warning would, too."""
     assert root.program("everything.py").err == ""
 
 

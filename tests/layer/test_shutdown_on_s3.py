@@ -32,9 +32,9 @@ START_S = 0.020
 
 
 def vcpus(root: Root) -> float:
-    """Return the share of 128 MB on that machine; on one that is slower or busy as much more.
+    """Return the share of 128 MB on that machine, and a larger one on a slower or busy machine.
 
-    What takes 0.14 s there and 0.2 s here says nothing of us.
+    Otherwise a slow machine would fail the test without a change of ours.
     """
     command = root.at_opt(PYTHON, "-I", "-S", "-c", "")
     starts_s = []
@@ -80,10 +80,10 @@ def shut_down_at_once(root: Root, place: Place, spool: Path) -> Outcome:
 def test_all_telemetry_after_shutdown_is_stored_within_its_window(
     root: Root, moto: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
-    """Nothing of the flush side is imported yet, and 0.07 of a CPU has two seconds for all of it.
+    """No library is imported yet, and 0.07 of a CPU has two seconds.
 
-    The spool is gone with the environment: what is not in the bucket by then is lost. A machine
-    that others use may stop for half a second at any time, so one environment of three is enough.
+    The spool ends with the environment, so batches outside the bucket are lost then. A shared
+    machine may stop for half a second at any time, so one environment of three is enough.
     """
     for name, value in places.AWS.items():
         monkeypatch.setenv(name, value)

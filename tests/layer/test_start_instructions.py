@@ -77,9 +77,9 @@ def instructions(root: Root, arguments: tuple[str, ...], environ: Mapping[str, s
 def test_coming_to_the_first_next_takes_less_than_half_of_a_bare_start_more(
     root: Root, tmp_path: Path
 ) -> None:
-    """What is added here is added to every cold start of every function.
+    """Each instruction here is part of every cold start of every function.
 
-    The subscription is answered 202, and the first event is SHUTDOWN: nothing comes after it.
+    The subscription is answered 202, and the first event is SHUTDOWN, so nothing follows.
     """
     if shutil.which("valgrind") is None:
         pytest.skip("valgrind is not installed: as root, tests/prepare")

@@ -1,4 +1,4 @@
-"""What the layer leaves out is not missed: each rule of trim.toml names the test that shows it."""
+"""The parts that the layer leaves out are not needed: each rule of trim.toml names its test."""
 
 import re
 from pathlib import Path
@@ -31,7 +31,7 @@ def read_tests() -> list[str]:
 
 
 def test_every_shim_is_asked_for_by_a_rule() -> None:
-    """A stand-in nobody copies is dead code."""
+    """A stand-in that no rule copies is dead code."""
     asked = {shim for one in trim.rules() for shim in one.shims}
     there = {
         file.relative_to(trim.SHIMS).with_suffix("").as_posix() for file in trim.SHIMS.rglob("*.py")
@@ -41,7 +41,7 @@ def test_every_shim_is_asked_for_by_a_rule() -> None:
 
 @pytest.mark.parametrize("python", ["3.13", "3.14", "3.15"])
 def test_rules_for_newer_interpreters_are_left_aside_by_older_ones(python: str) -> None:
-    """`zstandard` is needed where the interpreter has no zstd of its own."""
+    """An interpreter without zstd of its own needs `zstandard`."""
     target = plan.target(plan.load(), "x86_64", python)
     unwanted = {package for one in trim.rules_for(target) for package in one.packages}
     assert ("zstandard" in unwanted) == (python != "3.13")
@@ -53,7 +53,7 @@ def test_timestamps_become_python_values_in_utc(root: Root) -> None:
 
 
 def test_zstd_in_avro_and_puffin_works_without_the_package(root: Root) -> None:
-    """The interpreter's own zstd stands in for 22 MB."""
+    """The interpreter's own zstd replaces 22 MB."""
     proves("zstd", root)
 
 
@@ -63,12 +63,12 @@ def test_a_response_without_a_charset_is_read_as_utf_8(root: Root) -> None:
 
 
 def test_catalogs_of_aws_are_reached(root: Root) -> None:
-    """With botocore's data reduced to theirs; REST catalogs likewise, signed or not."""
+    """botocore's data is reduced to theirs. REST catalogs work, too, signed or not."""
     proves("catalogs", root)
 
 
 def test_a_catalog_that_is_left_out_is_refused_with_a_reason(root: Root) -> None:
-    """Nobody has to guess from a traceback what a layer has not."""
+    """A traceback would not tell what the layer lacks."""
     proves("left_out", root)
 
 

@@ -1,4 +1,4 @@
-"""What the end-to-end tests of the local environment share: a plan with the probe extension."""
+"""Shared code of end-to-end tests of the local environment: a plan with the probe extension."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ logger.setLevel(logging.INFO)
 
 
 def echo(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Answer with the event and what the context knows."""
+    """Answer with the event and the fields of the context."""
     return {
         "event": event,
         "request_id": context.aws_request_id,
@@ -43,7 +43,7 @@ def fail(_event: object, _context: object) -> None:
 
 
 def leave(event: dict[str, Any], _context: object) -> str:
-    """End the process, unless the event says otherwise."""
+    """End the process, unless the event forbids it."""
     if event.get("stay"):
         return "stayed"
     os._exit(9)
@@ -61,7 +61,7 @@ def fill(event: dict[str, Any], _context: object) -> int:
 
 
 def burn(event: dict[str, Any], _context: object) -> float:
-    """Use as many CPU seconds as the event says; return the wall time it took."""
+    """Use as many CPU seconds as the event asks for; return the wall time."""
     began_s = time.monotonic()
     end_s = time.process_time() + float(event["seconds"])
     while time.process_time() < end_s:

@@ -1,4 +1,4 @@
-"""A standard-library extension: it registers, subscribes, and writes down what it gets.
+"""A standard-library extension: it registers, subscribes, and records everything it gets.
 
     PROBE_DIR/deliveries.jsonl  one JSON line per delivery: headers, path, body
     PROBE_DIR/events.jsonl      one JSON line per answer of /event/next, with headers
@@ -106,7 +106,7 @@ def subscribe_tcp(identifier: dict[str, str]) -> None:
 
 
 def subscribe(identifier: dict[str, str], port: int) -> None:
-    """Ask for telemetry as PROBE_TYPES, PROBE_SCHEMA and PROBE_TIMEOUT_MS say."""
+    """Subscribe with PROBE_TYPES, PROBE_SCHEMA and PROBE_TIMEOUT_MS."""
     request = {
         "schemaVersion": os.environ.get("PROBE_SCHEMA", "2025-01-29"),
         "types": os.environ.get("PROBE_TYPES", "platform,function").split(","),

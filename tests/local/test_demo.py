@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def tree(folder: Path) -> dict[str, str]:
-    """Return every path below a folder with a digest of its bytes, links as what they say."""
+    """Return every path below a folder with a digest of its bytes, or the target of a link."""
     return {
         str(path.relative_to(folder)): (
             f"link to {path.readlink()}"
@@ -65,12 +65,12 @@ def new_commit(folder: Path) -> None:
 
 
 def new_file(folder: Path) -> None:
-    """Something of the user's lies in the warehouse."""
+    """A file of the user is in the warehouse."""
     (folder / "warehouse/otel/mine").touch()
 
 
 def new_folder(folder: Path) -> None:
-    """Even an empty folder is somebody's."""
+    """Even an empty folder may be the user's."""
     (folder / "warehouse/mine").mkdir()
 
 

@@ -1,4 +1,4 @@
-"""What lies where a command works stays; the next check removes what an interrupted one left."""
+"""Commands do not touch foreign files; the next check removes the file of an interrupted one."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def files(folder: Path) -> dict[str, bytes]:
 def test_a_file_of_the_name_that_check_tries_is_not_deleted(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What `check` writes is empty."""
+    """The files of `check` are empty."""
     (tmp_path / PROBE).write_text("mine")
     assert main(["check", f"file://{tmp_path}"]) == 1
     assert "is not empty, so no check wrote it: it was not deleted" in capsys.readouterr().out

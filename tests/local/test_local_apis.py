@@ -38,7 +38,7 @@ SUBSCRIPTION = {
 
 @dataclass
 class Bench:
-    """The three APIs on loopback, with one extension expected and nobody connected."""
+    """The three APIs on loopback, with one expected extension that has not connected."""
 
     session: aiohttp.ClientSession
     address: str
@@ -234,7 +234,7 @@ async def test_the_runtime_answers_an_invocation_once_and_in_order() -> None:
     ],
 )
 async def test_error_types_are_rewritten_as_lambda_does(given: str, kept: str) -> None:
-    """What is not `Runtime.Xxx` or `Function.Xxx` becomes unknown."""
+    """Other types than `Runtime.Xxx` or `Function.Xxx` become unknown."""
     async with bench() as api:
         flight = Flight("id", NextResponse(b"{}", {}))
         api.parties.runtime.invoke(flight)

@@ -43,7 +43,7 @@ def test_items_and_bytes_close_a_batch_at_once() -> None:
 
 
 def test_a_batch_is_no_larger_than_the_limits_and_one_event() -> None:
-    """The event that reaches maxBytes still goes along: hence AWS's "up to 2*maxBytes"."""
+    """The event that reaches maxBytes is included, hence AWS's "up to 2*maxBytes"."""
     buffer = Buffer(LIMITS)
     for name in "abcd":
         buffer.add(event(name), 60, now_ms=0)
@@ -74,7 +74,7 @@ def test_events_beyond_the_capacity_are_dropped_and_counted_once() -> None:
 
 
 def test_the_notice_of_dropped_events_is_not_dropped_itself() -> None:
-    """Else nobody would ever hear of them."""
+    """Otherwise the loss would be unknown."""
     buffer = Buffer(LIMITS, capacity_bytes=10)
     buffer.add(event("a"), 10, now_ms=0)
     buffer.add_notice(event("dropped"), 50, now_ms=0)

@@ -93,7 +93,7 @@ def test_an_event_file_holds_one_document_or_one_per_line(tmp_path: Path) -> Non
 def test_a_bad_option_is_a_sentence_and_exit_code_2(
     capsys: pytest.CaptureFixture[str], options: tuple[str, ...], complaint: str
 ) -> None:
-    """It names the option, quotes the value, and says what would be valid."""
+    """It has the option, the value, and valid values."""
     assert run(parsed(*options)) == 2
     assert complaint in capsys.readouterr().err
 
@@ -121,7 +121,7 @@ def test_a_value_out_of_range_is_refused_by_the_parser(
 
 @pytest.mark.e2e
 def test_a_run_ends_with_a_summary(capsys: pytest.CaptureFixture[str]) -> None:
-    """What was run, how long it took, what became of the telemetry."""
+    """It lists what ran, the durations, and the outcome of the telemetry."""
     code = run(
         parsed(*HANDLER, "--no-extension", "--invoke", "3", "--unlimited", "--log-format", "json")
     )
@@ -136,7 +136,7 @@ def test_a_run_ends_with_a_summary(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_handler_that_cannot_be_imported_is_said_in_the_runtimes_words(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Not a traceback of ours."""
+    """There is no traceback of ours."""
     options = ("--handler", "nowhere.x", "--code", str(HERE), "--no-extension", "--unlimited")
     assert run(parsed(*options)) == 1
     text = capsys.readouterr().out

@@ -157,7 +157,7 @@ def test_function_and_extension_get_their_own_variables(tmp_path: Path) -> None:
 
 
 def test_a_raising_handler_is_an_error_of_the_invocation_only(tmp_path: Path) -> None:
-    """Its runtime lives on: runtimeDone and report say success, nothing is reset."""
+    """Its runtime survives: runtimeDone and report have success, and nothing is reset."""
     outcome = run(plan_with_probe(tmp_path, "fail", invocations=2))
     assert [it.status for it in outcome.invocations] == ["error", "error"]
     document = json.loads(outcome.invocations[0].response)
@@ -184,7 +184,7 @@ def test_a_handler_that_cannot_be_imported_gives_the_runtimes_own_error(tmp_path
 
 @pytest.mark.thorough
 def test_a_timeout_resets_the_environment_and_keeps_its_tmp(tmp_path: Path) -> None:
-    """SHUTDOWN says timeout; the next invocation has new processes and the old files."""
+    """SHUTDOWN has the reason timeout. The next invocation has new processes and the old files."""
     # INIT of the second has as long: enough for two interpreters on a machine with other work.
     options = {"timeout_s": 5.0, "invocations": 2, "tmp": tmp_path / "tmp"}
     payloads = [{"seconds": 60}, {"seconds": 0}]
@@ -208,7 +208,7 @@ def test_a_timeout_resets_the_environment_and_keeps_its_tmp(tmp_path: Path) -> N
 
 
 def test_an_extension_that_never_comes_back_uses_up_the_timeout(tmp_path: Path) -> None:
-    """The caller has its answer; the environment is reset all the same, and all of it is billed."""
+    """The caller has its answer, but the environment is reset, and all of the time is billed."""
     outcome = run(plan_with_probe(tmp_path, probe={"BUSY_S": 60}, timeout_s=0.5))
     (invocation,) = outcome.invocations
     assert (invocation.status, invocation.duration_ms) == ("timeout", 500.0)
@@ -272,7 +272,7 @@ def test_files_in_tmp_survive_a_reset(tmp_path: Path) -> None:
 
 
 def test_a_crashing_extension_takes_the_invocation_down(tmp_path: Path) -> None:
-    """As on Lambda, whatever the exit code."""
+    """Lambda does the same, with any exit code."""
     options = {"probe": {"CRASH_AT": 1}, "payloads": [{"seconds": 5}]}
     outcome = run(plan_with_probe(tmp_path, "sleep", **options))
     (invocation,) = outcome.invocations
@@ -308,7 +308,7 @@ def test_an_extension_that_is_no_program_is_a_launch_error(tmp_path: Path) -> No
 
 @pytest.mark.timing
 def test_time_of_the_extension_after_the_runtime_is_measured(tmp_path: Path) -> None:
-    """The number that says whether an extension is in the way."""
+    """This number shows what an extension costs."""
     outcome = run(plan_with_probe(tmp_path, probe={"BUSY_S": 0.1}))
     (invocation,) = outcome.invocations
     assert 60 <= invocation.post_runtime_extension_ms <= 1000
@@ -327,7 +327,7 @@ def test_an_extension_that_outstays_shutdown_is_killed(tmp_path: Path) -> None:
 
 
 def test_an_extension_without_shutdown_is_killed_at_once(tmp_path: Path) -> None:
-    """Who does not register for the event gets no time."""
+    """Without a registration for the event it gets no time."""
     outcome = run(plan_with_probe(tmp_path, probe={"EVENTS": "INVOKE"}))
     assert outcome.extensions[0].exit_code == -9
     assert [event["event"]["eventType"] for event in noted(tmp_path, "events")] == ["INVOKE"]
@@ -351,7 +351,7 @@ def _only_v2(controller: cgroups.Controller, name: str) -> cgroups.Group | None:
 def test_nothing_runs_between_invocations(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, freezer: str
 ) -> None:
-    """The extension's heart stands still for the gap; with signals where there are no cgroups."""
+    """The extension's heartbeat stops for the gap, with signals if there are no cgroups."""
     makers = {"any": cgroups.make_group, "cgroup v2": _only_v2, "signals": lambda *_: None}
     monkeypatch.setattr(isolation_module, "make_group", makers[freezer])
     options: dict[str, Any] = {"probe": {"BEAT": 1}, "gap_ms": 400, "invocations": 2}
@@ -378,7 +378,7 @@ def test_freezing_can_be_switched_off(tmp_path: Path) -> None:
 
 
 def test_memory_beyond_the_limit_ends_the_runtime(tmp_path: Path) -> None:
-    """The kernel kills, the records say why, the next invocation works."""
+    """The kernel kills it, the records have the reason, and the next invocation works."""
     options = {"memory_mb": 256, "invocations": 2, "init_boost": True}
     payloads = [{"mb": 400}, {"mb": 1}]
     outcome = run(plan_with_probe(tmp_path, "fill", payloads=payloads, **options))
@@ -409,7 +409,7 @@ def test_a_function_without_extensions_runs(tmp_path: Path) -> None:
 
 
 def test_a_custom_runtime_can_stream_its_answer(tmp_path: Path) -> None:
-    """Any command that speaks the Runtime API; wrong ids, modes and orders are refused."""
+    """Any command may speak the Runtime API. Wrong ids, modes and orders are refused."""
     command = ("python3", str(HERE / "local_bootstrap.py"))
     outcome = run(plan_with_probe(tmp_path, "", payloads=[{"a": 1}], command=command))
     assert [it.response for it in outcome.invocations] == [b'{"a": 1}']

@@ -1,4 +1,4 @@
-"""Every fault switch does what it says, and the books still balance."""
+"""Every fault switch has its effect, and the counts still add up."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_all_telemetry_can_come_after_shutdown(tmp_path: Path) -> None:
 
 
 def test_telemetry_too_late_for_the_extension_is_counted_as_undelivered(tmp_path: Path) -> None:
-    """Nothing vanishes from the books when the subscriber has gone."""
+    """Events without a subscriber stay in the counts."""
     outcome = broken(
         tmp_path, faults=Faults(telemetry_after_shutdown_ms=500), probe={"LINGER_S": 0}
     )
@@ -49,7 +49,7 @@ def test_telemetry_too_late_for_the_extension_is_counted_as_undelivered(tmp_path
 
 
 def test_half_of_it_can_race_shutdown(tmp_path: Path) -> None:
-    """Half is acknowledged just before SHUTDOWN is told, the other half is sent with it."""
+    """Half is acknowledged just before SHUTDOWN, the other half is sent with it."""
     outcome = broken(
         tmp_path, faults=Faults(race_shutdown=True), invocations=3, probe={"LINGER_S": 0.3}
     )
@@ -89,7 +89,7 @@ def test_deliveries_can_come_many_times(tmp_path: Path) -> None:
 
 
 def test_a_refused_delivery_is_sent_again(tmp_path: Path) -> None:
-    """Anything but 2xx is tried again, with the same body."""
+    """After any status except 2xx the same body is sent again."""
     outcome = broken(tmp_path, faults=Faults(), probe={"FAIL_FIRST": 2, "LINGER_S": 0.5})
     first, second, third, *_ = outcome.deliveries
     assert [(it.status, it.attempt) for it in (first, second, third)] == [
@@ -110,7 +110,7 @@ def test_a_refused_delivery_is_sent_again(tmp_path: Path) -> None:
     ],
 )
 def test_a_subscription_can_be_refused(tmp_path: Path, status: int, error_type: str) -> None:
-    """202 is what local emulators say; the function must not notice."""
+    """Local emulators answer 202, and the function must not notice."""
     outcome = broken(tmp_path, faults=Faults(refuse_subscription=status))
     ((answered, text),) = noted(tmp_path, "subscription")
     assert answered == status
@@ -166,7 +166,7 @@ def test_a_kill_during_an_invocation_fails_it(tmp_path: Path, point: KillPoint) 
 
 
 def test_a_kill_after_a_delivery_leaves_that_delivery_acknowledged(tmp_path: Path) -> None:
-    """What was answered with 200 is the extension's to keep."""
+    """After its 200 the extension is responsible for the delivery."""
     kill = Kill(point=KillPoint.DELIVERY, at=1)
     outcome = broken(
         tmp_path, "sleep", faults=Faults(kill=kill), payloads=[{"seconds": 1}], invocations=2
@@ -178,7 +178,7 @@ def test_a_kill_after_a_delivery_leaves_that_delivery_acknowledged(tmp_path: Pat
 
 @pytest.mark.timing
 def test_a_kill_during_shutdown_ends_the_run(tmp_path: Path) -> None:
-    """SHUTDOWN was told; the process does not live to the end of its answer."""
+    """SHUTDOWN was sent, and the process ends before the end of its answer."""
     kill = Kill(point=KillPoint.SHUTDOWN, at=50)
     outcome = broken(tmp_path, faults=Faults(kill=kill), probe={"LINGER_S": 1})
     assert noted(tmp_path, "events")[-1]["event"]["eventType"] == "SHUTDOWN"
@@ -188,7 +188,7 @@ def test_a_kill_during_shutdown_ends_the_run(tmp_path: Path) -> None:
 
 
 def test_a_kill_can_be_a_polite_one(tmp_path: Path) -> None:
-    """SIGTERM while frozen: it is heard with the thaw, and the next invocation starts anew."""
+    """SIGTERM comes during the freeze and acts after the thaw. The next invocation starts again."""
     kill = Kill(point=KillPoint.BETWEEN, at=1, number=signal.SIGTERM)
     outcome = broken(tmp_path, faults=Faults(kill=kill), invocations=2)
     first, second = outcome.extensions
@@ -220,7 +220,10 @@ def test_next_can_break_for_good(tmp_path: Path) -> None:
 
 
 def test_next_can_be_late_or_never(tmp_path: Path) -> None:
-    """Late: the function is done first. Never: the extension only hears of the end."""
+    """If it is late, the function ends first.
+
+    If it never comes, the extension gets only SHUTDOWN.
+    """
     late, never = tmp_path / "late", tmp_path / "never"
     outcome = broken(late, faults=Faults(slow_next_ms=150))
     assert outcome.invocations[0].duration_ms >= 0

@@ -24,7 +24,7 @@ def test_a_framed_record_keeps_its_newlines_and_its_microseconds() -> None:
 
 
 def test_frames_are_found_again_when_reads_cut_them_anywhere() -> None:
-    """A pipe knows no frames: any number of bytes may arrive at a time."""
+    """A pipe has no frames: a read may return any number of bytes."""
     stream = frame(JSON_ERROR, '{"a":1}\n', 5) + frame(TEXT_ERROR, "ü" * 100, 6)
     for step in (1, 3, 16, 17, len(stream)):
         reader = FrameReader()
@@ -35,7 +35,7 @@ def test_frames_are_found_again_when_reads_cut_them_anywhere() -> None:
 
 
 def test_bytes_without_the_magic_number_are_read_as_lines() -> None:
-    """A runtime that writes text to the frame descriptor still has its say."""
+    """A runtime may write text to the frame descriptor, and the text must not be lost."""
     reader = FrameReader()
     assert reader.feed(b"this is not a frame at all\nnor ") == [
         LogRecord("this is not a frame at all")

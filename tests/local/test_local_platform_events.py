@@ -12,7 +12,7 @@ from otlp2parquet_ext.tools.local.events import PlatformEvent
 
 
 def test_times_have_three_fraction_digits_and_a_z() -> None:
-    """Also on a whole second, where Python would leave them out."""
+    """This includes whole seconds, where Python would omit them."""
     assert events.time_text(1_773_480_413.0) == "2026-03-14T09:26:53.000Z"
     assert events.time_text(1_773_480_413.5891) == "2026-03-14T09:26:53.589Z"
 

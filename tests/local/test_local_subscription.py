@@ -80,7 +80,7 @@ def test_both_host_names_and_tcp_are_accepted() -> None:
     ],
 )
 def test_a_broken_rule_is_named(changes: dict[str, Any], complaint: str) -> None:
-    """A 400 that does not say why costs its reader an afternoon."""
+    """A 400 without a reason costs its reader hours."""
     with pytest.raises(ValidationError) as caught:
         parse(body(**changes))
     assert complaint in str(caught.value)

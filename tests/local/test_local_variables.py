@@ -18,7 +18,7 @@ def variables(plan: Plan, caller: dict[str, str] | None = None) -> dict[str, str
 
 
 def test_the_callers_shell_does_not_leak_in() -> None:
-    """What works here must not hang on a variable that Lambda would not have."""
+    """Lambda would not have these variables, so a function must not depend on them."""
     function = variables(Plan(handler="app.handler"))
     assert "SECRET" not in function
     assert function["AWS_ACCESS_KEY_ID"] == "AKIA"
@@ -58,7 +58,7 @@ def test_the_region_is_the_plans_then_the_callers() -> None:
 
 
 def test_managed_instances_log_json_and_say_what_they_are() -> None:
-    """That is how an extension tells them apart."""
+    """An extension recognises them by these variables."""
     managed = variables(Plan(handler="a.b", managed=True, concurrency=4))
     assert managed["AWS_LAMBDA_INITIALIZATION_TYPE"] == "lambda-managed-instances"
     assert managed["AWS_LAMBDA_LOG_FORMAT"] == "JSON"

@@ -1,4 +1,4 @@
-"""What tests of derived spans and metrics share: an environment, events in it, rows of tables."""
+"""Shared code of tests of derived spans and metrics: an environment, its events, and its rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Batches mapped by the short ways where they serve, and as if there were none."""
+"""Batches mapped with the fast paths, and without them."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ INVOKES = [
 def mapped(
     bodies: Sequence[bytes], invokes: Sequence[Invoke] = INVOKES[2:], **context: Any
 ) -> LogTable:
-    """Map a batch by the short ways where they serve."""
+    """Map a batch with the fast paths."""
     invocations = Invocations()
     for invoke in [] if context else invokes:
         invocations.invoked(invoke)

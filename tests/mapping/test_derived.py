@@ -1,7 +1,7 @@
-"""Each way an activity can go, as captured events, beside the spans and points it must give.
+"""Each possible course of an activity, as captured events, with its spans and points.
 
-The cases are in `derived/*.json`, one file per kind; of a row only the columns a case names are
-compared, but every row is counted.
+The cases are in `derived/*.json`, one file per kind. Of a row only the columns that a case names
+are compared, but every row is counted.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from otlp2parquet_ext.records.telemetry.values import Delivery, Invoke
 
 
 class Case(msgspec.Struct):
-    """Events, what else is told, and what must come of them; None is not looked at."""
+    """Events, other inputs, and the expected rows; None is not compared."""
 
     case: str
     events: list[Any]
@@ -101,7 +101,7 @@ def test_events_give_the_spans_and_points_the_reference_says(*, case: Case, apar
 
 
 def test_every_metric_of_the_reference_is_in_some_case() -> None:
-    """A metric no case expects could be wrong without anybody noticing."""
+    """A metric without a case could be wrong unnoticed."""
     expected = {point["MetricName"] for case in CASES.values() for point in case.points or []}
     assert expected == set(METRICS)
 

@@ -1,4 +1,4 @@
-"""Spans and metrics of what a local execution environment says of a real function."""
+"""Spans and metrics of a real function in a local execution environment."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ RECORDS = st.dictionaries(st.sampled_from(KEYS), VALUES, max_size=8) | VALUES
 def comparable(rows: Rows) -> dict[str, list[str]]:
     """Give rows without their order.
 
-    A failure that is told twice counts at the time of whichever was heard first.
+    A failure that two events report counts at the time of the one that came first.
     """
     errors = [row for row in rows.get("metrics_sum", []) if row["MetricName"] == "faas.errors"]
     for row in errors:
@@ -106,7 +106,7 @@ def test_mapping_a_batch_again_gives_the_same_tables(batches: list[list[Any]]) -
 def test_what_is_known_can_be_written_down_and_read_again(
     *, events: list[Any], managed: bool
 ) -> None:
-    """It is a value: whoever wants it to outlive the process may keep it as bytes."""
+    """The state is a value, so it can be stored as bytes and outlive the process."""
     environment = Environment(managed=managed)
     environment.store(events)
     known = environment.known
@@ -160,7 +160,7 @@ def test_restores_of_one_snapshot_are_traces_of_their_own() -> None:
 
 
 def test_an_invocation_long_behind_newer_ones_is_not_waited_for() -> None:
-    """Its report is lost, as the platform says in `platform.logsDropped`."""
+    """Its report is lost, as `platform.logsDropped` of the platform shows."""
     environment = Environment()
     environment.store(invocation("lost", 0)[:2])
     for number in range(BEHIND):

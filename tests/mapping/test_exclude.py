@@ -55,7 +55,7 @@ NAMES = [kind for kind, _ in EVENTS] + ["otlp2parquet_ext.malformed"]
     ],
 )
 def test_a_list_excludes_types_and_severities(text: str, gone: list[int]) -> None:
-    """A record without a severity stays, and so does what we say of our own losses."""
+    """Records without a severity stay, and so do our own rows of losses."""
     left = [name for number, name in enumerate(NAMES) if number not in gone]
     assert [name for name, _, _ in rows(text)] == left
 

@@ -89,7 +89,7 @@ EVENTS = st.builds(
 @given(events=st.lists(EVENTS, min_size=1, max_size=6), managed=st.booleans())
 @example(events=['{"time":"","type":"function","record":"{}"}'], managed=False)
 def test_any_records_give_the_same_rows_either_way(*, events: list[str], managed: bool) -> None:
-    """Whatever loggers write, being quick may not change a byte of what is stored."""
+    """For the output of any logger the fast path may not change a stored byte."""
     for context in ({}, {"managed": managed}):
         for first in ([], [json.dumps(STARTED)]):
             body = f"[{','.join([*first, *events])}]".encode()
@@ -97,7 +97,7 @@ def test_any_records_give_the_same_rows_either_way(*, events: list[str], managed
 
 
 def test_captured_events_give_the_same_rows_either_way() -> None:
-    """Each by itself and all of them in one batch, as runtimes and platforms really send them."""
+    """Captured events of runtimes and platforms are mapped one by one, and in one batch."""
     bodies = [json.dumps([event], separators=(",", ":")).encode() for event in CAPTURED]
     assert_equal_either_way([json.dumps(CAPTURED, separators=(",", ":")).encode(), *bodies])
     for body in bodies:
@@ -106,7 +106,7 @@ def test_captured_events_give_the_same_rows_either_way() -> None:
 
 @pytest.mark.parametrize("per_delivery", [1, 5, 500])
 def test_the_reference_mix_gives_the_same_rows_either_way(per_delivery: int) -> None:
-    """Invocations that begin and end between its lines are part of what is told."""
+    """Invocations begin and end between its lines."""
     assert_equal_either_way(list(reference_mix.bodies(1_000, per_delivery)))
 
 
@@ -114,7 +114,7 @@ def test_the_reference_mix_gives_the_same_rows_either_way(per_delivery: int) -> 
 def test_the_events_of_the_mix_take_the_short_way(
     way: type[FastPath | FastPathPlatform], least: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A change that sends them all the long way would break nothing but the price."""
+    """If a change sent them all along the general path, only the cost would show it."""
     taken: list[bool] = []
     real = way.row
 

@@ -77,7 +77,7 @@ REQUEST_IDS = ["another", "r1", "", 'a"b', "b\\", "naïve", "a b", None, 7]
 
 
 def _fields(keys: Sequence[str]) -> st.SearchStrategy[dict[str, Any]]:
-    """Draw records with these fields, most of them with the request id in front."""
+    """Draw records with these fields, most of them with the request id first."""
     request = st.sampled_from([0, 0, 0, 0, len(keys)])
     values = st.tuples(*(st.sampled_from(VALUES[key]) for key in keys))
 
@@ -119,7 +119,7 @@ PLAIN = ("", "")
 
 
 def spelled(record: dict[str, Any], spelling: tuple[str, str]) -> str:
-    """Write a record compactly, as Lambda does, but for what is spelled otherwise."""
+    """Write a record compactly, as Lambda does, with some values spelled in another way."""
     text = json.dumps(record, separators=(",", ":"), ensure_ascii=False)
     return text.replace(*spelling) if spelling[0] else text
 
@@ -178,7 +178,7 @@ def test_one_oddity_at_a_time_changes_no_row(event_type: str, invokes: list[Invo
 
 
 def test_each_event_names_how_its_own_invocation_was_invoked() -> None:
-    """What is remembered of one alias must not be said of the next."""
+    """The alias of one invocation must not be remembered for the next."""
     other = replace(INVOKES[1], request_id="another", received_us=INVOKES[2].received_us)
     records = [{"requestId": request_id} for request_id in (REQUEST, "another", REQUEST, "r1")]
     events = [{"time": TIMES[0], "type": "platform.start", "record": each} for each in records]
@@ -208,14 +208,14 @@ def test_any_platform_events_give_the_same_rows_either_way(
 def test_order_and_absence_of_known_fields_are_nothing_unusual(
     event_type: str, fields: list[str]
 ) -> None:
-    """Lambda writes what it has, in an order nobody promised."""
+    """Lambda does not promise an order of fields, or that all exist."""
     record = {"requestId": REQUEST, **{key: VALUES[key][0] for key in fields}}
     (event,) = decoded([{"time": TIMES[0], "type": event_type, "record": record}])
     assert short_way().row(event) is not None
 
 
 def test_starts_are_remembered_up_to_a_bound_and_in_any_case_mapped() -> None:
-    """What a batch remembers for its second pass must not grow with the batch."""
+    """The memory for the second pass must not grow with the batch."""
     starts = [{**STARTED, "record": {"requestId": f"r{n}"}} for n in range(MOST_STARTS + 50)]
     way, events = short_way(), decoded(starts)
     assert None not in list(map(way.start, events))

@@ -120,7 +120,7 @@ def test_what_is_nested_otherwise_is_no_id(nested: object) -> None:
 
 
 def test_while_no_invocation_is_known_an_id_like_lambdas_counts() -> None:
-    """An ingest function hears of none, nor do Managed Instances without platform events."""
+    """An ingest function knows no invocations, nor do Managed Instances without platform events."""
     for context in ({}, {"managed": True}):
         (row,) = rows_of(event({"message": "m", "requestId": OTHER}), invokes=(), **context)
         assert row["FaasInvocationId"] == OTHER

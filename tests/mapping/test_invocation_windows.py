@@ -43,7 +43,7 @@ def tracing(span: str = "4f1e2d3c4b5a6978", root: str = ROOT) -> dict[str, str]:
 
 
 def invoke(request_id: str, number: int, **more: Any) -> Invoke:
-    """Make an INVOKE, heard so many milliseconds after the base."""
+    """Make an INVOKE that came so many milliseconds after the base."""
     return Invoke(request_id=request_id, received_us=ms(number), **more)
 
 
@@ -65,13 +65,13 @@ def ids(*deliveries: list[dict[str, object]], **more: Any) -> list[str | None]:
 
 
 def test_a_line_belongs_to_the_window_it_happened_in() -> None:
-    """Whenever it is delivered, and whatever happens in between."""
+    """The time of its delivery, and events in between, do not matter."""
     events = [line(50), start("a", 100), line(150), start("b", 200), line(250), line(160)]
     assert ids(events) == [None, "a", "a", "b", "b", "a"]
 
 
 def test_a_start_may_come_after_lines_of_its_own_invocation() -> None:
-    """Order inside a batch is not causal, nor is it between the deliveries of one."""
+    """Neither the order in a batch nor that of deliveries is causal."""
     assert ids([line(150), start("a", 100)]) == ["a", "a"]
     assert ids([line(150)], [start("a", 100)]) == ["a", "a"]
 
@@ -90,7 +90,7 @@ def test_in_an_equal_millisecond_the_order_of_the_array_decides() -> None:
 
 
 def test_windows_last_from_batch_to_batch() -> None:
-    """A line that is flushed later belongs where it happened."""
+    """A line in a later batch still belongs to its own window."""
     known = Invocations()
     assert ids([start("a", 100), start("b", 200)], invocations=known) == ["a", "b"]
     assert ids([line(150), line(250)], invocations=known) == ["a", "b"]
@@ -105,7 +105,7 @@ def test_platform_events_without_a_request_never_get_one() -> None:
 
 
 def test_an_id_in_the_record_wins_over_the_window() -> None:
-    """The function knows best."""
+    """The function's own id is more reliable."""
     record = {"message": "m", "requestId": "a"}
     assert ids([start("a", 100), start("b", 200), event("function", 250, record)])[2] == "a"
 
@@ -124,7 +124,7 @@ def test_the_first_known_spelling_of_the_request_is_taken_and_the_others_stay() 
 
 
 def test_managed_instances_have_no_windows() -> None:
-    """Invocations run side by side; only an id in the record tells them apart."""
+    """Invocations overlap, so only an id in the record identifies one."""
     managed = EnvironmentContext(instance_id="i", managed=True)
     record = {"message": "m", "requestId": "a"}
     events = [start("a", 100, tracing=tracing()), line(150), event("function", 160, record)]
@@ -134,7 +134,7 @@ def test_managed_instances_have_no_windows() -> None:
 
 
 def test_an_invoke_opens_a_window_without_any_start() -> None:
-    """A subscription without `platform` events still knows its invocations."""
+    """A subscription without `platform` events still gets invocations."""
     known = Invocations()
     known.invoked(invoke("a", 100))
     assert ids([line(99), line(100), line(300)], invocations=known) == [None, "a", "a"]
@@ -208,7 +208,7 @@ def test_a_retried_event_comes_again_under_its_old_id() -> None:
 
 
 def test_an_invoke_adopts_the_window_its_start_opened() -> None:
-    """Before the first INVOKE is known, starts are believed."""
+    """Starts are used until the first INVOKE is known."""
     known = Invocations()
     known.started("a", ms(90), Trace(TRACE_ID, "4f1e2d3c4b5a6978", 1))
     known.invoked(invoke("a", 100, invoked_function_arn=ARN))
@@ -320,7 +320,7 @@ def test_an_end_without_version_borrows_the_last_one_seen() -> None:
 
 
 def test_the_log_stream_is_known_from_the_initialisation_on() -> None:
-    """It is the only hint at `faas.instance`; a UUID in its place is none."""
+    """Only it gives `faas.instance`; a UUID in its place does not."""
     known = Invocations()
     stream = "2026/03/14/[17]5f0c8e1f2a3b4c5d9e8f7a6b5c4d3e2f"
     events = [

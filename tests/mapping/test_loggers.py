@@ -1,4 +1,4 @@
-"""What the world's loggers write: a line of each, its level, time, message and trace."""
+"""Lines of common loggers: the level, time, message and trace of each."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def row_of(record: object) -> dict[str, Any]:
 
 
 class Line(NamedTuple):
-    """What a logger writes, and what its row has."""
+    """A logger's line, and the values of its row."""
 
     record: object
     severity: int
@@ -366,7 +366,7 @@ def test_a_time_in_nanoseconds_stays_where_the_column_cannot_hold_it() -> None:
 
 
 def test_no_key_has_two_meanings() -> None:
-    """Else its place in the table would decide."""
+    """Otherwise its position in the table would decide."""
     kinds = (LEVEL_KEYS, MESSAGE_KEYS, TIME_KEYS, TRACE_KEYS, SPAN_KEYS)
     keys = [key for kind in kinds for key in kind]
     assert len(keys) == len(set(keys))

@@ -1,4 +1,4 @@
-"""What the flush side may not import: every millisecond of it is billed at a fraction of a CPU."""
+"""Modules that the flush side may not import, because each costs billed time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every field of a record is somewhere in its row: in a column that says it, or as attribute."""
+"""Every field of a record is in its row: in its column, or as an attribute."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which time a row has, when a record names one: its own, or that of something it tells about."""
+"""The time of a row if a record has times: its own, or that of another thing in the record."""
 
 from __future__ import annotations
 

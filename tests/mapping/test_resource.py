@@ -47,7 +47,7 @@ def test_an_ordinary_environment() -> None:
 
 
 def test_what_is_unknown_is_absent() -> None:
-    """Before the first INVOKE neither account nor ARN are known."""
+    """Before the first INVOKE account and ARN are unknown."""
     assert set(attributes(resource(context()))) == {
         "cloud.provider",
         "cloud.platform",
@@ -102,7 +102,7 @@ def test_the_service_name_is_the_most_explicit_one(
 
 
 def test_resource_attributes_are_percent_decoded_and_odd_entries_skipped() -> None:
-    """What the user sets wins; what is no `k=v` is no attribute."""
+    """The user's setting has precedence, and an entry without `k=v` is no attribute."""
     text = "service.namespace=shop, team = a%2Cb%20c ,=x,y,,cloud.region=moon,u=%FF%C3%A9,e="
     found = resource(context(resource_attributes=text))
     assert found.service_namespace == "shop"

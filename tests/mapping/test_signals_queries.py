@@ -29,7 +29,7 @@ QUERIES = dict(re.findall(r"\n([^\n]+):\n\n```sql\n(.*?)```", DOCUMENT, re.DOTAL
 
 @pytest.mark.parametrize("query", QUERIES.values(), ids=QUERIES)
 def test_a_query_of_the_documentation_has_an_answer(query: str) -> None:
-    """A query nobody ran is a guess."""
+    """A query that no test runs may be wrong."""
     environment = Environment()
     tables, _ = environment.mapped(EVENTS)
     body = json.dumps(EVENTS).encode()

@@ -1,7 +1,7 @@
-"""Forged platform events: whoever learnt the receiver's path can post them, and changes nothing.
+"""Forged platform events: a process with the receiver's path can post them, without effect.
 
-INVOKE is what Lambda itself told us. Each test maps an honest batch and the same batch with
-forged events in it, and compares the honest rows.
+Lambda itself sends INVOKE. Each test maps an honest batch, and the same batch with forged events,
+and compares the honest rows.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def event(kind: str, at_ms: int, record: object) -> dict[str, object]:
 
 
 def invoke(request_id: str, at_ms: int, *, first: bool) -> Invoke:
-    """Make an INVOKE, heard so many milliseconds after the base."""
+    """Make an INVOKE that came so many milliseconds after the base."""
     return Invoke(
         request_id=request_id,
         received_us=BASE_US + at_ms * 1_000 + 500,
@@ -54,7 +54,7 @@ def tracing(root: str) -> dict[str, str]:
 
 
 def of_invocation(request_id: str, at_ms: int) -> list[dict[str, object]]:
-    """Make what the platform says of an invocation of 100 ms, and two lines without an id."""
+    """Make the platform's events of an invocation of 100 ms, and two lines without an id."""
     done = {"requestId": request_id, "status": "success"}
     about = {"requestId": request_id, "version": "17", "tracing": tracing(ROOTS[request_id])}
     return [
@@ -109,7 +109,7 @@ LATE = [event("function", 250, "late line of a"), event("function", 480, "late l
 
 
 def forged(kind: str, at_ms: int, record: object) -> dict[str, object]:
-    """Make a forged event; it says so, which is more than a forger would."""
+    """Make a forged event, marked as such for the test."""
     return {**event(kind, at_ms, record), "forged": True}
 
 
@@ -149,18 +149,18 @@ def test_forged_events_change_no_fact_of_an_honest_row(what: str, when: str) -> 
 
 
 def test_another_log_stream_told_later_is_not_believed() -> None:
-    """The platform tells it before any code of the function runs."""
+    """The platform sends it before any code of the function runs."""
     assert honest_rows(Told(after=INITS)) == honest_rows(Told())
 
 
 def test_starts_forged_before_the_first_invoke_capture_no_line_after_it() -> None:
-    """Code that runs in the function's init knows no request id, but may make some up."""
+    """Code in the function's init knows no request id, but may invent some."""
     before = starts("x", 110, 190, 250, 400, 5_000)
     assert honest_rows(Told(before=before)) == honest_rows(Told())
 
 
 def test_only_the_first_invocation_of_the_process_is_a_cold_start() -> None:
-    """Whatever a report claims of its metrics."""
+    """The metrics of a report do not matter."""
     known = Invocations()
     honest_rows(Told(), known)
     table = log_table(

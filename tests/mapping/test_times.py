@@ -95,7 +95,7 @@ def test_the_clock_agrees_with_the_parser(moments: list[int]) -> None:
 
 
 def test_a_fraction_counts_even_when_it_is_zero() -> None:
-    """It tells how precisely the source measures."""
+    """It shows the precision of the source."""
     assert has_fraction("2026-03-14T09:26:53.000Z")
     assert has_fraction("2026-03-14 09:26:53,670+0000")
     assert not has_fraction("2026-03-14T09:26:53Z")

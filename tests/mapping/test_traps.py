@@ -1,4 +1,4 @@
-"""What goes wrong when reading telemetry: the traps of the reference, one test each or a few."""
+"""Typical mistakes in reading telemetry: one or a few tests for each."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def attributes(record: str) -> str:
     ],
 )
 def test_numbers_keep_their_spelling(number: str) -> None:
-    """A parser that goes through a double changes integers above 2^53 and cuts digits."""
+    """A parser that uses doubles changes integers above 2^53 and cuts digits."""
     assert attributes(f'{{"n":{number}}}') == f'{{"n":{number}}}'
     assert attributes(f'{{"n":[{{"m":{number}}}]}}') == f'{{"n":[{{"m":{number}}}]}}'
 
@@ -81,7 +81,7 @@ def test_a_record_that_is_a_number_beyond_64_bits_is_exact_too() -> None:
 
 
 def test_digits_inside_strings_stay_strings() -> None:
-    """An order number of twenty digits is no integer, though it looks like one."""
+    """An order number of twenty digits looks like an integer, but is none."""
     record = '{"id":"12345678901234567890","t":",12345678901234567890,"}'
     assert attributes(record) == record
 
@@ -130,12 +130,12 @@ def test_duplicate_keys_survive() -> None:
 
 
 def test_duplicate_keys_that_are_ours_are_renamed() -> None:
-    """Otherwise an earlier duplicate could overwrite what we say."""
+    """Otherwise an earlier duplicate could overwrite our value."""
     assert attributes('{"type":1,"type":2}') == '{"record.type":1,"record.type":2}'
 
 
 def test_nested_duplicates_and_nested_white_space() -> None:
-    """What is passed on is passed on as it came, but compact."""
+    """Nested values are stored unchanged, but compact."""
     assert attributes('{"n": {"a": 1.50, "a": [ 2 ] }}') == '{"n":{"a":1.50,"a":[2]}}'
 
 

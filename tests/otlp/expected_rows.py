@@ -1,4 +1,4 @@
-"""What rows a request must give, worked out record by record and as plainly as can be.
+"""The rows that a request must give, computed record by record in the simplest way.
 
     expected(signal, request, received_us, environment) == comparable(table.to_pylist()) per table
 

@@ -74,7 +74,7 @@ WHOLE = logs(text_record(b"first"), text_record(b"last"))
     ],
 )
 def test_a_protobuf_request_that_cannot_be_read_is_told_where(body: bytes, message: str) -> None:
-    """The library says only that something is corrupt."""
+    """The library reports only that some part is corrupt."""
     with pytest.raises(OtlpError) as caught:
         read_request(Signal.LOGS, body, json=False)
     assert str(caught.value).startswith(f"ExportLogsServiceRequest as protobuf: {message}")
@@ -102,7 +102,7 @@ def test_a_protobuf_request_that_cannot_be_read_is_told_where(body: bytes, messa
     ],
 )
 def test_a_json_request_that_cannot_be_read_is_told_where(body: bytes, message: str) -> None:
-    """Not by a line of a parser, where it can be helped, but by a path of the request."""
+    """If possible the error has a path of the request, not a line of the parser."""
     with pytest.raises(OtlpError) as caught:
         read_request(Signal.LOGS, body, json=True)
     assert str(caught.value).startswith(f"ExportLogsServiceRequest as JSON: {message}")
@@ -142,7 +142,7 @@ def test_numbers_packed_badly_cost_their_point() -> None:
 
 
 def test_text_that_is_no_utf8_is_mended() -> None:
-    """Some languages' strings are any bytes; protobuf's are not, but a log line is a log line."""
+    """Strings of some languages have any bytes, and a log line should not be lost for it."""
     accepted = read_request(Signal.LOGS, logs(text_record(b"a\xffb")), json=False)
     assert (accepted.records, accepted.rejected) == (1, 0)
     assert log_bodies(accepted) == ["a\ufffdb"]
@@ -171,7 +171,7 @@ def test_the_last_of_equal_json_keys_counts() -> None:
 
 
 def test_the_deepest_value_the_library_reads_is_read_in_both_encodings() -> None:
-    """What is accepted must be readable again; the limit is the library's."""
+    """Accepted requests must be readable again. The limit is the library's."""
     deepest = (MAX_DEPTH - 4) // 2  # an array is two messages; a body is four below the request
     kept = read_request(Signal.LOGS, json_logs(nested(deepest)), json=True)
     assert kept.records == 1
@@ -203,7 +203,7 @@ def test_a_value_nested_too_deeply_in_json_costs_its_record(levels: int) -> None
 
 @pytest.mark.parametrize("as_json", [True, False])
 def test_ten_megabytes_in_one_attribute_are_an_attribute(*, as_json: bool) -> None:
-    """What is too much is for whoever reads the body to say; here it is one value."""
+    """The reader of the body sets limits; here it is one value."""
     size = 10_000_000
     body = json_logs({"stringValue": "x" * size}) if as_json else logs(text_record(b"x" * size))
     assert list(map(len, log_bodies(read_request(Signal.LOGS, body, json=as_json)))) == [size]
@@ -235,7 +235,7 @@ def test_fields_of_a_newer_protocol_are_ignored_and_kept() -> None:
 
 
 def test_data_of_a_newer_protocol_is_refused_and_counted() -> None:
-    """A kind of metric nobody knows here has points nobody can store."""
+    """Points of an unknown kind of metric cannot be stored."""
     metric = delimited(1, b"m") + delimited(99, delimited(1, b""))
     body = delimited(1, delimited(2, delimited(2, metric)))
     accepted = read_request(Signal.METRICS, body, json=False)
@@ -245,7 +245,7 @@ def test_data_of_a_newer_protocol_is_refused_and_counted() -> None:
 
 
 def test_a_point_that_says_it_has_no_value_is_kept() -> None:
-    """It marks the end of a series; the flag says what the value does not."""
+    """It marks the end of a series by its flag, without a value."""
     request: Any = request_class(Signal.METRICS)()
     points = request.resource_metrics.add().scope_metrics.add().metrics.add().gauge.data_points
     points.add(flags=1)

@@ -133,7 +133,7 @@ def all_fields() -> dict[str, Any]:
 
 @pytest.mark.parametrize(("signal", "kind"), REQUESTS)
 def test_changing_any_field_changes_a_row(signal: Signal, kind: str) -> None:
-    """Whatever is documented: a field that changes nothing is lost."""
+    """A field without an effect on a row is lost, even if the page lists it."""
     before = rows(signal, full(signal, kind))
     assert before
     for path, field in places(full(signal, kind), kind):
@@ -145,7 +145,7 @@ def test_changing_any_field_changes_a_row(signal: Signal, kind: str) -> None:
 
 
 def test_the_walk_above_reaches_every_field() -> None:
-    """Else it proves less than it says."""
+    """Otherwise it would prove less."""
     reached = {
         short(field) for signal, kind in REQUESTS for _, field in places(full(signal, kind), kind)
     }
@@ -160,7 +160,7 @@ def test_the_documentation_has_every_field_once_and_no_other() -> None:
 
 
 def test_the_documentation_names_columns_that_exist() -> None:
-    """And all of them, but those that are found, not sent."""
+    """It names all of them, except columns that no request sends."""
     columns = {column.name for table in TABLES.values() for column in table}
     lines = [line.split("|")[2] for line in DOCUMENT.splitlines() if line.startswith("| `")]
     named = {name for line in lines for name in re.findall(r"`([A-Z]\w+)`", line)}

@@ -63,7 +63,7 @@ def test_what_a_span_says_itself_comes_first(key: str) -> None:
 
 
 def test_what_its_resource_says_comes_second() -> None:
-    """Some SDKs are made anew for each invocation."""
+    """Some SDKs create a resource for each invocation."""
     assert of_span(invocations(), FIRST_US, trace=TRACE, resource="of resource") == "of resource"
 
 
@@ -103,7 +103,7 @@ def test_a_request_id_of_another_service_is_not_the_invocations() -> None:
 
 
 def test_an_id_that_is_no_text_is_no_id() -> None:
-    """Nor is an empty one."""
+    """An empty id is none either."""
     assert of_span(invocations(), FIRST_US, faas__invocation_id="") == "r-1"
 
 
@@ -131,7 +131,7 @@ def test_a_log_belongs_where_it_happened() -> None:
 def test_a_point_belongs_to_an_invocation_that_holds_its_whole_interval(
     start_s: int | None, end_s: int, request_id: str | None
 ) -> None:
-    """A sum over several invocations is none's, and one since start-up even less."""
+    """A sum over several invocations, or since start-up, belongs to none."""
     request: Any = request_class(Signal.METRICS)()
     metric = request.resource_metrics.add().scope_metrics.add().metrics.add()
     point = metric.sum.data_points.add(as_int=1)

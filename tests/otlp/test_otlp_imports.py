@@ -1,4 +1,4 @@
-"""What reading OTLP may import, and when: every import is billed."""
+"""Modules that reading OTLP may import, and when, because every import is billed."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def modules_of(script: str) -> set[str]:
 
 
 def test_before_the_first_request_no_message_class_is_imported() -> None:
-    """A listener that nobody talks to costs its socket."""
+    """A listener without clients costs only its socket."""
     assert not {"google.protobuf", "opentelemetry.proto", "pyarrow"} & modules_of(IDLE)
 
 

@@ -1,4 +1,4 @@
-"""Redaction of OTLP requests: what matches is gone, all else is as it came."""
+"""Redaction of OTLP requests: matches are removed, and everything else is unchanged."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def attributes(payload: bytes) -> dict[str, Any]:
     ],
 )
 def test_a_value_is_masked_as_its_text(before: dict[str, Any], after: object) -> None:
-    """A masked number becomes a string: there is no number that says it was hidden."""
+    """A masked number becomes a string, because no number can mark it as masked."""
     payload = span(k=before).SerializeToString()
     assert attributes(redacted(Signal.TRACES, payload, RULES)) == {"k": after}
 
@@ -97,7 +97,7 @@ def test_a_rule_of_key_and_value_finds_the_attribute_and_the_elements_of_its_arr
 
 
 def test_a_key_is_masked_when_the_match_lies_in_it_and_its_value_is_searched_with_it() -> None:
-    """Who counts by card number has secrets for keys."""
+    """A program that counts by card number has secrets in keys."""
     payload = span(hunter2={"int_value": 1}).SerializeToString()
     assert attributes(redacted(Signal.TRACES, payload, RULES)) == {"[redacted]": 1}
     both = redacted(Signal.TRACES, payload, compile_rules("hunter2=1|hunter"))
@@ -118,14 +118,14 @@ def test_what_is_masked_everywhere_keeps_ids_times_and_counts() -> None:
 
 
 def test_fields_of_a_newer_protocol_are_left_out() -> None:
-    """Nobody can tell whether a match is in them."""
+    """They cannot be searched for matches."""
     payload = span(k={"string_value": "v"}).SerializeToString()
     unknown = b"\xfa\x3f\x07hunter2"  # field 1023, text
     assert redacted(Signal.TRACES, payload + unknown, RULES) == payload
 
 
 def test_without_a_match_the_payload_is_the_very_bytes_that_came() -> None:
-    """SDKs order fields as they like; what nobody has to change nobody spells anew."""
+    """SDKs order fields in any way, and unchanged requests are not written again."""
     made = span(k={"string_value": "v"})
     inside = made.resource_spans[0].scope_spans[0].SerializeToString()
     backwards = b"\x1a\x03url" + b"\x12" + bytes([len(inside)]) + inside  # schema_url first
@@ -138,7 +138,7 @@ def test_without_a_match_the_payload_is_the_very_bytes_that_came() -> None:
 @examples(0.1)
 @given(data=st.data())
 def test_nothing_that_matches_remains_in_any_request(signal: Signal, data: st.DataObject) -> None:
-    """Wherever a text may stand; what is left is as storable, and is itself when masked again."""
+    """Text may be in any place. The result can be stored, and masking it again changes nothing."""
     request = data.draw(requests(signal))
     untouched = request.SerializeToString()
     assert redacted(signal, untouched, RULES) is untouched

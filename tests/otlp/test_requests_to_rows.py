@@ -23,7 +23,7 @@ ENVIRONMENT = Resource("orders", "shop", "i-1", '{"cloud.provider":"aws","faas.n
 
 
 class Case(NamedTuple):
-    """A request, the rows it must give by table, and what is said of those it does not give."""
+    """A request, its expected rows by table, and the messages about refused records."""
 
     signal: Signal
     request: dict[str, Any]

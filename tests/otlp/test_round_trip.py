@@ -80,7 +80,7 @@ def test_json_and_protobuf_of_one_request_give_the_same_tables(
 @examples(0.1)
 @given(data=st.data())
 def test_requests_together_give_what_each_gives(signal: Signal, data: st.DataObject) -> None:
-    """What one request's records share must not spread to the next request."""
+    """Values that the records of one request share must not spread to the next request."""
     payloads = [
         read_request(signal, one.SerializeToString(), json=False).payload
         for one in data.draw(st.lists(requests(signal), max_size=5))

@@ -60,7 +60,7 @@ class Running:
         ]
 
     async def exchange(self, data: bytes) -> bytes:
-        """Write raw bytes and return what comes back until the connection closes."""
+        """Write raw bytes, and return the answer until the connection closes."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         writer.write(data)
         await writer.drain()

@@ -1,7 +1,7 @@
 """A Lambda function with OpenTelemetry's SDK: a span, a log record and a count each invocation.
 
-Where to is said by OTEL_EXPORTER_OTLP_ENDPOINT and its like, as everywhere. Run as a program it
-invokes itself once for each request id it is given.
+OTEL_EXPORTER_OTLP_ENDPOINT and similar variables give the target. Run as a program it invokes
+itself once for each given request id.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ xray = AwsXRayLambdaPropagator()
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
-    """Take an order, and have what it said exported before the sandbox may be frozen."""
+    """Take an order, and flush the SDK before the sandbox may be frozen."""
     # Nobody called with headers: the propagator finds the invocation's trace in _X_AMZN_TRACE_ID.
     caller = xray.extract({})
     try:

@@ -33,7 +33,7 @@ def bare_deflate(data: bytes) -> bytes:
 
 
 def zstd(data: bytes) -> bytes:
-    """Compress as collectors do when told to."""
+    """Compress as collectors do if configured."""
     return bytes(pa.Codec("zstd").compress(data, asbytes=True))
 
 
@@ -63,7 +63,7 @@ def test_an_empty_body_is_empty_in_every_encoding(encoding: str) -> None:
 def test_a_bomb_is_not_inflated_beyond_the_limit(
     encoding: str, compress: Callable[[bytes], bytes]
 ) -> None:
-    """A few kilobytes may stand for gigabytes: nobody looks how many."""
+    """A few kilobytes may stand for gigabytes."""
     with pytest.raises(OverLimitError):
         inflate(compress(PLAIN), encoding, len(PLAIN) - 1)
     with pytest.raises(OverLimitError):
@@ -93,7 +93,7 @@ def test_a_body_that_is_damaged_is_an_error_that_names_the_encoding(
 
 
 def test_gzip_of_several_members_is_read_whole_and_within_the_limit() -> None:
-    """Whoever joins compressed files sends it; the limit is that of all together."""
+    """Tools that join compressed files make such bodies, and the limit is for the sum."""
     body = gzip.compress(PLAIN) + gzip.compress(b"") + gzip.compress(b"end")
     assert inflate(body, "gzip", len(PLAIN) + 3) == PLAIN + b"end"
     with pytest.raises(OverLimitError):
@@ -111,6 +111,6 @@ def test_thousands_of_small_members_are_refused() -> None:
 
 @given(st.binary(max_size=300), st.sampled_from(sorted(ENCODINGS)))
 def test_any_bytes_are_inflated_or_refused(body: bytes, encoding: str) -> None:
-    """Whatever it is, no other exception leaves, and no result is over the limit."""
+    """No other exception is raised, and no result exceeds the limit."""
     with contextlib.suppress(EncodingError, OverLimitError):
         assert len(inflate(body, encoding, 100)) <= 100

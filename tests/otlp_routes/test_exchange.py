@@ -1,4 +1,4 @@
-"""OTLP/HTTP without the HTTP: whatever comes, there is one answer, and never an exception."""
+"""OTLP/HTTP without HTTP: every input has exactly one answer, and never an exception."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ path = st.text(max_size=20) | st.sampled_from(["/v1/logs", "/v1/traces", "/v1/me
 def test_any_head_is_a_call_or_a_refusal(
     method: str, path: str, content_type: str, content_encoding: str
 ) -> None:
-    """And a call is nothing but a POST of a known signal, encoding and type."""
+    """A call is a POST of a known signal, encoding and type."""
     head = read_head(method, path, content_type, content_encoding)
     if isinstance(head, Reply):
         assert head.status in {404, 405, 415}
@@ -41,7 +41,7 @@ def test_a_request_takes_time_in_proportion_to_its_length(name: str) -> None:
 
 @given(any_bytes())
 def test_whatever_comes_is_stored_and_masked_or_refused(data: bytes) -> None:
-    """What `make fuzz` goes on with."""
+    """`make fuzz` continues with these inputs."""
     check(data)
 
 
@@ -60,7 +60,7 @@ def test_a_real_request_with_one_thing_changed_is_stored_and_masked_or_refused(
     st.binary(max_size=200),
 )
 def test_any_body_is_accepted_or_refused(call: ExportCall, body: bytes) -> None:
-    """The fuzzing of the routes: bytes that nobody meant to be a request."""
+    """The routes get random bytes instead of requests."""
     read = read_body(call, body, limit_bytes=150)
     if isinstance(read, Reply):
         assert read.status in {400, 413}

@@ -29,7 +29,7 @@ async def read_answer(reader: asyncio.StreamReader) -> bytes:
 
 
 async def test_one_connection_serves_many_requests_even_pipelined() -> None:
-    """The specification asks for it, and a new connection costs the function's time."""
+    """The specification demands it, and a new connection takes the function's time."""
     async with running() as server:
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
         for name in ("a", "b"):
@@ -43,7 +43,7 @@ async def test_one_connection_serves_many_requests_even_pipelined() -> None:
 
 
 async def test_a_refused_request_does_not_cost_the_connection_where_its_body_was_read() -> None:
-    """What is closed on a refusal has to be opened again for the next request."""
+    """A closed connection would have to be opened again for the next request."""
     async with running() as server:
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
         server.refuse = "the spool is full"
@@ -89,7 +89,7 @@ async def test_a_request_frozen_half_way_is_completed() -> None:
 
 
 async def test_a_client_that_owes_a_request_too_long_is_cut_off_without_an_answer() -> None:
-    """That tells an exporter to send it again; 408 would tell it to give up."""
+    """An exporter then sends it again; after a 408 it would give up."""
     async with running(tick_s=0.01) as server:
         for begun in (b"", b"POST /v1/tr", request("never whole")[:-1]):
             assert await server.exchange(begun) == b""
@@ -139,7 +139,7 @@ async def test_a_thousand_connections_leave_room_for_one_that_means_it() -> None
 
 
 async def test_an_exporters_idle_connection_goes_last() -> None:
-    """One that has sent a request before will send more; one that never has is the first to go."""
+    """It will send more requests. A connection that never sent one is evicted first."""
     async with running() as server:
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
         writer.write(request("a"))
@@ -176,7 +176,7 @@ async def test_bodies_that_are_too_much_together_are_503_and_taken_later() -> No
 
 @pytest.mark.parametrize("requests", [1, 3])
 async def test_a_client_that_ends_its_side_gets_all_its_answers(requests: int) -> None:
-    """Some write a request, say that it was the last, and read."""
+    """Some clients send a request, end their side, and read."""
     async with running() as server:
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
         writer.write(b"".join(map(request, "abc"[:requests])))
@@ -197,7 +197,7 @@ async def test_half_a_request_of_a_client_that_ended_is_not_waited_for() -> None
 
 
 async def test_a_body_of_many_little_chunks_is_refused_before_it_costs_others_time() -> None:
-    """Each chunk takes as long to read as kilobytes; the platform's deliveries wait meanwhile."""
+    """Reading a chunk takes as long as kilobytes, and the platform's deliveries wait meanwhile."""
     async with running() as server:
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
         writer.write(head("/v1/traces", ABOUT, "Transfer-Encoding: chunked"))

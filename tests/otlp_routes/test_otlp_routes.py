@@ -1,4 +1,4 @@
-"""The OTLP endpoint: real requests over real sockets, answered as the specification says."""
+"""The OTLP endpoint: real requests over real sockets, with the answers of the specification."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ signals = pytest.mark.parametrize("signal", Signal)
 
 
 class Answer:
-    """What came back: status, headers, body."""
+    """The answer: status, headers, body."""
 
     def __init__(self, answer: aiohttp.ClientResponse, body: bytes) -> None:
         self.status, self.headers, self.body = answer.status, answer.headers, body
@@ -112,7 +112,7 @@ async def test_json_is_taken_and_answered_in_json(signal: Signal) -> None:
 async def test_a_request_without_records_is_a_success_and_no_work(
     signal: Signal, headers: dict[str, str], body: bytes
 ) -> None:
-    """Exporters of metrics send them; in the spool they would be frames for nothing."""
+    """Exporters of metrics send them, and in the spool they would be useless frames."""
     async with running() as server:
         assert (await ask(server, f"/v1/{signal}", body, headers)).status == 200
         assert server.taken == []
@@ -161,7 +161,7 @@ async def test_a_span_that_cannot_be_stored_costs_only_itself(headers: dict[str,
 async def test_what_cannot_be_read_is_refused_with_a_status_in_the_requests_encoding(
     headers: dict[str, str], request_line: str, about: dict[str, str], status: int, says: str
 ) -> None:
-    """None of these may be sent again; the message says what is wrong and what is valid."""
+    """No exporter may send it again. The message has the problem, and what is valid."""
     async with running() as server:
         method, _, path = request_line.partition(" ")
         answer = await ask(server, path, b"[", headers | about, method)
@@ -232,7 +232,7 @@ async def test_every_encoding_an_exporter_knows_is_read(
 
 
 async def test_a_body_over_the_limit_is_413_told_untold_or_inflated() -> None:
-    """Its bound is ours, not the sender's; the message says which variable moves it."""
+    """Our limit counts, not the sender's. The message names its variable."""
     async with running() as server:
         too_long = spans("x" * LIMIT)
         told = await ask(server, "/v1/traces", too_long)
@@ -300,7 +300,7 @@ async def test_a_bug_of_ours_costs_one_request(capfd: pytest.CaptureFixture[str]
 
 
 async def test_a_long_request_keeps_no_short_one_waiting() -> None:
-    """Nor a delivery, nor `next`: what takes long is read on a thread."""
+    """It delays no delivery and no `next`, because a thread reads it."""
     async with running(limit=10_000_000) as server:
         records = '{"body":{"stringValue":"hello"}},' * 99_000
         text = f'{{"resourceLogs":[{{"scopeLogs":[{{"logRecords":[{records}{{}}]}}]}}]}}'
@@ -335,7 +335,7 @@ async def test_expect_100_continue_is_answered_before_the_body() -> None:
     ids=["gRPC", "TLS", "smuggling"],
 )
 async def test_what_is_not_http_1_is_closed_at_once(data: bytes) -> None:
-    """An exporter of gRPC or for https learns at once that nobody here speaks that."""
+    """An exporter for gRPC or https must notice it at once."""
     async with running() as server:
         answer = await server.exchange(data)
         assert answer.startswith((b"HTTP/1.1 400", b"HTTP/1.0 400")) or answer == b""

@@ -38,7 +38,7 @@ process.exit(0);
 async def invoke(
     server: Running, command: tuple[str, ...], folder: Path = HERE, **variables: str
 ) -> str:
-    """Run a function to its end; return what it said."""
+    """Run a function to its end; return its output."""
     environ = os.environ | {
         "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{server.port}",
         "OTEL_SERVICE_NAME": "shop",
@@ -153,7 +153,7 @@ def traces(server: Running) -> list[tuple[str, str]]:
 async def test_a_trace_that_x_ray_does_not_sample_is_exported_by_those_who_say_so(
     language: str, request: pytest.FixtureRequest
 ) -> None:
-    """Without active tracing Lambda's header says Sampled=0, and SDKs obey unless told."""
+    """Without active tracing Lambda's header has Sampled=0, and SDKs obey it by default."""
     command, folder = (*PYTHON, "r-1", "r-2"), HERE
     if language == "node":
         command = ("node", "--input-type=module", "--eval", INVOKE_TWICE)

@@ -1,4 +1,4 @@
-"""What trimming and shims leave: one function for each, called by name; prints `done`."""
+"""The effects of trimming and shims: one function for each, called by name; prints `done`."""
 
 import datetime as dt
 import os
@@ -55,7 +55,7 @@ def commit_through(**properties: str) -> str:
 
 
 def catalogs() -> None:
-    """REST, Glue and DynamoDB are asked, where they should be: nobody listens there."""
+    """Call REST, Glue and DynamoDB at their addresses, where no server listens."""
     url = "http://127.0.0.1:1"
     os.environ.update(dict.fromkeys(("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"), "x"))
     os.environ["AWS_ENDPOINT_URL"] = url
@@ -71,7 +71,7 @@ def catalogs() -> None:
 
 
 def left_out() -> None:
-    """A catalog in a database or in Hive's metastore says what is not here."""
+    """A catalog in a database or in Hive's metastore raises an error with the missing part."""
     found = commit_through(uri="postgresql://lake@127.0.0.1/lake")
     assert "SQLAlchemy support not installed" in found, found
     assert "No module named 'sqlalchemy'" in found, found
@@ -100,7 +100,7 @@ def stores() -> None:
 
 
 def variables() -> None:
-    """PyIceberg's settings come from variables; a file says what to do instead."""
+    """PyIceberg's settings come from variables; a file raises an error with the alternative."""
     from pyiceberg.utils.config import Config
 
     assert Config().get_catalog_config("lake") == {"uri": "sqlite:////tmp/c.db"}

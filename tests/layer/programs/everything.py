@@ -84,7 +84,7 @@ def small_things() -> None:
 
 
 def otlp() -> None:
-    """Read requests of each signal in both encodings, one of them bad; map what is accepted."""
+    """Read requests of each signal in both encodings, one of them bad; map the accepted ones."""
     known = (Resource("s", None, "i", "{}"), Invocations())
     record = b'{"severityNumber":"SEVERITY_NUMBER_INFO"}'
     log = b'{"resourceLogs":[{"scopeLogs":[{"logRecords":[' + record + b"]}]}]}"
