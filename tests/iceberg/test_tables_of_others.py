@@ -248,13 +248,18 @@ def spec(*fields: tuple[int, str]) -> Callable[[dict[str, Any]], object]:
 
 
 NEW_COLUMN = {"id": 23, "name": "Team", "type": "string", "required": True}
+DEFAULTED = NEW_COLUMN | {"required": False, "initial-default": "dev", "write-default": "ops"}
 
 
 @pytest.mark.parametrize(
     ("edit", "problem"),
     [
-        (lambda m: m.update({"format-version": 3}), "format version 3; expected 2"),
-        (lambda m: m.update({"format-version": 1}), "format version 1; expected 2"),
+        (lambda m: m.update({"format-version": 4}), "format version 4; expected 2 or 3"),
+        (lambda m: m.update({"format-version": 1}), "format version 1; expected 2 or 3"),
+        (
+            lambda m: m["schemas"][0]["fields"].append(DEFAULTED),
+            "column Team has the write-default 'ops', and our files lack the column",
+        ),
         (lambda m: m["properties"].update({"encryption.key-id": "k"}), "is encrypted"),
         (lambda m: m.update({"encryption-keys": [{"key-id": "k"}]}), "is encrypted"),
         (spec((1, "hour")), r"partitioned by hour\(f0\).* expected day\(Timestamp\)"),

@@ -39,12 +39,14 @@ from otlp2parquet_ext.lake.iceberg.format.manifest import (
 from otlp2parquet_ext.lake.iceberg.format.metadata_errors import understood
 from otlp2parquet_ext.lake.iceberg.format.metadata_paths import metadata_folder
 from otlp2parquet_ext.lake.iceberg.format.new_table import new_table
+from otlp2parquet_ext.lake.iceberg.format.row_lineage import numbered
 from otlp2parquet_ext.lake.iceberg.format.schema_match import ClashError, MisfitError
 from otlp2parquet_ext.lake.iceberg.format.snapshot import (
     TableChange,
     append_summary,
     current_snapshot,
     new_snapshot,
+    next_row_id,
     next_sequence_number,
 )
 from otlp2parquet_ext.lake.iceberg.model.errors import CommitError, ConflictError
@@ -156,7 +158,7 @@ class LeanTable:
         if not new:
             return True
         added = self._manifest(commit, table.metadata, new)
-        path, lines = self._manifest_list(commit, table.metadata, added)
+        path, lines, rows = self._manifest_list(commit, table.metadata, added)
         self._bad_values.log(table.metadata)
         gone = expired(table.metadata, self._terms.snapshots_kept, time.time_ns() // 1_000_000)
         waiting, due = manifest_lists(table.metadata, gone, metadata_folder(table.metadata))
@@ -168,6 +170,7 @@ class LeanTable:
                 append_summary(current_snapshot(table.metadata), new, added.partitions)
                 | names_summary(new),
                 time.time_ns() // 1_000_000,
+                added_rows=rows,
             ),
             gone,
             ledger.properties_with(new)
@@ -248,7 +251,8 @@ class LeanTable:
         schema = preconditions.current_schema(metadata)
         preconditions.check_files(metadata, self._columns, files)
         names = tuple(file.name for file in files)
-        key = (names, metadata.get("table-uuid"), schema["schema-id"], spec.spec_id)
+        shape = (schema["schema-id"], spec.spec_id, spec.format_version)
+        key = (names, metadata.get("table-uuid"), shape)
         if key not in commit.manifests:
             data = manifest(files, commit.snapshot_id, spec, schema)
             path = f"{metadata_folder(metadata)}/{new_name()}"
@@ -258,18 +262,28 @@ class LeanTable:
 
     def _manifest_list(
         self, commit: CommitProgress, metadata: Metadata, added: Manifest
-    ) -> tuple[str, AvroFile]:
-        """Store the parent's manifest list plus one line; return its address and the list."""
+    ) -> tuple[str, AvroFile, int]:
+        """Store the parent's manifest list plus one line.
+
+        Returns:
+            Its address, the list, and the number of rows that get ids with it, if rows have ids.
+        """
         parent = current_snapshot(metadata)
+        old = None if parent is None else self._lines(parent["manifest-list"])
+        rows, row_id = 0, next_row_id(metadata)
+        if row_id is not None:
+            old, free = numbered(old, row_id)
+            rows, row_id = free - row_id + added.rows, free
         lines = extended_list(
-            None if parent is None else self._lines(parent["manifest-list"]),
+            old,
             added,
             next_sequence_number(metadata),
             None if parent is None else parent["snapshot-id"],
+            row_id,
         )
         path = f"{metadata_folder(metadata)}/snap-{commit.snapshot_id}-1-{uuid4()}.avro"
         self._put(commit, path, lines.encode())
-        return path, lines
+        return path, lines, rows
 
     def _lines(self, path: str) -> AvroFile:
         """Return a manifest list, from memory if our last commit wrote it."""

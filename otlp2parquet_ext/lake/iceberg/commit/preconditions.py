@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from otlp2parquet_ext.common.log import quote
 from otlp2parquet_ext.lake.iceberg.format.manifest import Partitioning
 from otlp2parquet_ext.lake.iceberg.format.schema_match import (
     Clash,
     ClashError,
     Matched,
     MisfitError,
+    current_fields,
     match,
 )
 from otlp2parquet_ext.lake.iceberg.format.snapshot import current_snapshot
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.lake.iceberg.model.data_file import DataFile
     from otlp2parquet_ext.records.tables.columns import Column
 
-FORMAT_VERSION = 2
+FORMAT_VERSIONS = (2, 3)
 INSTEAD = (
     "rows go to plain Parquet files beside the table until the column is changed or {variable} "
     "names another table"
@@ -47,10 +49,12 @@ def partitioning(metadata: Metadata, columns: Sequence[Column]) -> Partitioning:
     """
     _check_format(metadata)
     _check_history(metadata)
-    time = fitting(metadata, columns).columns[0]
+    fit = fitting(metadata, columns)
+    _check_defaults(metadata, fit)
+    time = fit.columns[0]
     specs = {spec["spec-id"]: spec["fields"] for spec in metadata["partition-specs"]}
     fields = specs[metadata["default-spec-id"]]
-    if [(f["source-id"], f["transform"]) for f in fields] not in (
+    if [(f.get("source-id"), f["transform"]) for f in fields] not in (
         [],
         [(time.field_id, "day")],
     ):
@@ -59,7 +63,7 @@ def partitioning(metadata: Metadata, columns: Sequence[Column]) -> Partitioning:
             f"the table is partitioned by {shape}; our files are one for each day: expected "
             f"day({time.name}) or no partitions"
         )
-    return Partitioning(metadata["default-spec-id"], fields)
+    return Partitioning(metadata["default-spec-id"], fields, metadata["format-version"])
 
 
 def check_files(metadata: Metadata, columns: Sequence[Column], files: Sequence[DataFile]) -> None:
@@ -105,11 +109,27 @@ def current_schema(metadata: Metadata) -> Mapping[str, Any]:
 
 def _check_format(metadata: Metadata) -> None:
     version = metadata.get("format-version")
-    if version != FORMAT_VERSION:
-        raise CommitError(f"the table has format version {version}; expected {FORMAT_VERSION}")
+    if version not in FORMAT_VERSIONS:
+        raise CommitError(f"the table has format version {version}; expected 2 or 3")
     properties = metadata.get("properties", {})
     if metadata.get("encryption-keys") or any(p.startswith("encryption.") for p in properties):
         raise CommitError("the table is encrypted; our files are not")
+
+
+def _check_defaults(metadata: Metadata, fit: Matched) -> None:
+    """Refuse a column that our files lack, and that new files must fill with another value.
+
+    Readers fill what a file lacks with `initial-default`; since format version 3 writers have to
+    write `write-default`, which may differ.
+    """
+    ours = {column.field_id for column in fit.columns}
+    for field in current_fields(metadata):
+        value = field.get("write-default")
+        if field["id"] not in ours and value not in (None, field.get("initial-default")):
+            raise CommitError(
+                f"the table's column {field['name']} has the write-default {quote(repr(value))}, "
+                "and our files lack the column: expected none, or the same as its initial-default"
+            )
 
 
 def _check_history(metadata: Metadata) -> None:

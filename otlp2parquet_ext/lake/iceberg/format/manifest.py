@@ -23,6 +23,7 @@ from otlp2parquet_ext.lake.iceberg.format.avro_file import AvroFile, new_file, o
 from otlp2parquet_ext.lake.iceberg.format.manifest_schemas import (
     DATE,
     MANIFEST_FILE,
+    MANIFEST_FILE_V3,
     entry_schema,
     partition_field,
 )
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 
     from otlp2parquet_ext.lake.iceberg.model.data_file import DataFile
 
-FORMAT_VERSION = "2"
 ADDED = 1
 DATA = 0
 MANIFEST_CODEC = "deflate"
@@ -52,10 +52,12 @@ class Partitioning(msgspec.Struct, frozen=True):
     Attributes:
         spec_id: id of the spec.
         fields: its fields in the table's metadata: `day` of a column, or none.
+        format_version: format version of the table and its new manifests, 2 or 3.
     """
 
     spec_id: int
     fields: Sequence[Mapping[str, Any]]
+    format_version: int = 2
 
     def partition_of(self, file: DataFile) -> dict[int, int]:
         """Return a file's partition: field id to value."""
@@ -84,8 +86,13 @@ class Manifest(msgspec.Struct, frozen=True):
     partitions: int
     summaries: Sequence[Mapping[int, object]]
 
-    def record(self, sequence_number: int) -> dict[int, object]:
-        """Return the manifest's line of the manifest list."""
+    def record(self, sequence_number: int, first_row_id: int | None = None) -> dict[int, object]:
+        """Return the manifest's line of the manifest list.
+
+        Args:
+            sequence_number: of the snapshot that adds it.
+            first_row_id: id of its first row; None in tables without row ids.
+        """
         counts = {504: self.files, 505: 0, 506: 0, 512: self.rows, 513: 0, 514: 0}
         return counts | {
             500: self.path,
@@ -96,6 +103,7 @@ class Manifest(msgspec.Struct, frozen=True):
             516: sequence_number,
             503: self.snapshot_id,
             507: self.summaries,
+            520: first_row_id,
         }
 
 
@@ -145,7 +153,7 @@ def manifest(
 def manifest_schema(partitioning: Partitioning) -> Schema:
     """Return the schema of the entries of our manifests."""
     fields = [partition_field(f["field-id"], f["name"], DATE) for f in partitioning.fields]
-    return entry_schema(fields)
+    return entry_schema(fields, partitioning.format_version)
 
 
 def header(partitioning: Partitioning, schema: Mapping[str, Any]) -> dict[str, str]:
@@ -156,7 +164,7 @@ def header(partitioning: Partitioning, schema: Mapping[str, Any]) -> dict[str, s
         "schema-id": str(schema["schema-id"]),
         "partition-spec": json(partitioning.fields).decode(),
         "partition-spec-id": str(partitioning.spec_id),
-        "format-version": FORMAT_VERSION,
+        "format-version": str(partitioning.format_version),
         "content": "data",
     }
 
@@ -188,6 +196,7 @@ def extended_list(
     added: Manifest,
     sequence_number: int,
     parent_id: int | None,
+    first_row_id: int | None = None,
 ) -> AvroFile:
     """Return the parent's manifest list with one more manifest.
 
@@ -196,28 +205,32 @@ def extended_list(
         added: the manifest.
         sequence_number: sequence number of the new snapshot.
         parent_id: id of the parent snapshot.
+        first_row_id: id of the manifest's first row; None in tables without row ids.
 
     Raises:
         CommitError: the old list has a form that cannot be extended.
     """
-    lines = old or new_file(MANIFEST_FILE, LIST_CODEC)
+    version = 2 if first_row_id is None else 3
+    lines = old or new_file(MANIFEST_FILE if version == 2 else MANIFEST_FILE_V3, LIST_CODEC)
     try:
         check_fields(lines.schema)
         return lines.adding(
-            [added.record(sequence_number)],
-            list_header(added.snapshot_id, parent_id, sequence_number),
+            [added.record(sequence_number, first_row_id)],
+            list_header(added.snapshot_id, parent_id, sequence_number, version),
         )
     except AvroError as error:
         raise CommitError(f"the table's manifest list cannot be added to: {error}") from error
 
 
-def list_header(snapshot_id: int, parent_id: int | None, sequence_number: int) -> dict[str, str]:
+def list_header(
+    snapshot_id: int, parent_id: int | None, sequence_number: int, version: int = 2
+) -> dict[str, str]:
     """Return the entries of a manifest list's header."""
     return {
         "snapshot-id": str(snapshot_id),
         "parent-snapshot-id": "null" if parent_id is None else str(parent_id),
         "sequence-number": str(sequence_number),
-        "format-version": FORMAT_VERSION,
+        "format-version": str(version),
     }
 
 

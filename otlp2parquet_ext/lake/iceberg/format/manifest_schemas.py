@@ -1,4 +1,4 @@
-"""The Avro schemas of manifests and manifest lists, format version 2, as data.
+"""The Avro schemas of manifests and manifest lists, format versions 2 and 3, as data.
 
     entry_schema(partition)  one entry of a manifest: a data file and its statistics
     MANIFEST_FILE            one entry of a manifest list: a manifest
@@ -37,12 +37,14 @@ def _by_column(key_id: int, value_id: int, kind: Schema) -> Schema:
     return {"type": "array", "logicalType": "map", "items": items}
 
 
-def entry_schema(partition: Sequence[Schema]) -> Schema:
+def entry_schema(partition: Sequence[Schema], version: int = 2) -> Schema:
     """Return the schema of a manifest's entries.
 
     Args:
         partition: the fields of the partition tuple.
+        version: the format version, 2 or 3; in 3 a file may have the id of its first row.
     """
+    first_row_id = () if version < 3 else (_optional(142, "first_row_id", "long"),)
     data_file = (
         _required(134, "content", "int"),
         _required(100, "file_path", "string"),
@@ -60,6 +62,7 @@ def entry_schema(partition: Sequence[Schema]) -> Schema:
         _optional(132, "split_offsets", {"type": "array", "items": "long", "element-id": 133}),
         _optional(135, "equality_ids", {"type": "array", "items": "int", "element-id": 136}),
         _optional(140, "sort_order_id", "int"),
+        *first_row_id,
     )
     entry = (
         _required(0, "status", "int"),
@@ -86,23 +89,25 @@ _SUMMARY: Schema = _record(
     ),
 )
 
-MANIFEST_FILE: Schema = _record(
-    "manifest_file",
-    (
-        _required(500, "manifest_path", "string"),
-        _required(501, "manifest_length", "long"),
-        _required(502, "partition_spec_id", "int"),
-        _required(517, "content", "int"),
-        _required(515, "sequence_number", "long"),
-        _required(516, "min_sequence_number", "long"),
-        _required(503, "added_snapshot_id", "long"),
-        _required(504, "added_files_count", "int"),
-        _required(505, "existing_files_count", "int"),
-        _required(506, "deleted_files_count", "int"),
-        _required(512, "added_rows_count", "long"),
-        _required(513, "existing_rows_count", "long"),
-        _required(514, "deleted_rows_count", "long"),
-        _optional(507, "partitions", {"type": "array", "items": _SUMMARY, "element-id": 508}),
-        _optional(519, "key_metadata", "bytes"),
-    ),
+_MANIFEST_FIELDS: Sequence[Schema] = (
+    _required(500, "manifest_path", "string"),
+    _required(501, "manifest_length", "long"),
+    _required(502, "partition_spec_id", "int"),
+    _required(517, "content", "int"),
+    _required(515, "sequence_number", "long"),
+    _required(516, "min_sequence_number", "long"),
+    _required(503, "added_snapshot_id", "long"),
+    _required(504, "added_files_count", "int"),
+    _required(505, "existing_files_count", "int"),
+    _required(506, "deleted_files_count", "int"),
+    _required(512, "added_rows_count", "long"),
+    _required(513, "existing_rows_count", "long"),
+    _required(514, "deleted_rows_count", "long"),
+    _optional(507, "partitions", {"type": "array", "items": _SUMMARY, "element-id": 508}),
+    _optional(519, "key_metadata", "bytes"),
 )
+MANIFEST_FILE: Schema = _record("manifest_file", _MANIFEST_FIELDS)
+MANIFEST_FILE_V3: Schema = _record(
+    "manifest_file", (*_MANIFEST_FIELDS, _optional(520, "first_row_id", "long"))
+)
+"""In format version 3 each manifest of data files has the id of its first row."""

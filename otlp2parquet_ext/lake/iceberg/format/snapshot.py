@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 Metadata = dict[str, Any]
 
 MAIN = "main"
+LINEAGE_VERSION = 3
+"""The first format version in which rows have ids."""
+
 PREVIOUS_VERSIONS_DEFAULT = 100
 
 
@@ -54,18 +57,37 @@ def next_sequence_number(metadata: Metadata) -> int:
     return int(metadata.get("last-sequence-number", 0)) + 1
 
 
+def next_row_id(metadata: Metadata) -> int | None:
+    """Return the first row id that is free; None in tables of a version without row ids.
+
+    Raises:
+        ValueError: the metadata lacks it, so that ids would be given twice.
+    """
+    if metadata.get("format-version", 2) < LINEAGE_VERSION:
+        return None
+    found = metadata.get("next-row-id")
+    if not isinstance(found, int) or isinstance(found, bool) or found < 0:
+        raise ValueError(f"next-row-id is {found!r}: expected a whole number from 0")
+    return found
+
+
 def new_snapshot(
     metadata: Metadata,
     snapshot_id: int,
     manifest_list: str,
     summary: Mapping[str, str],
     now_ms: int,
+    *,
+    added_rows: int = 0,
 ) -> dict[str, Any]:
     """Return a snapshot on top of the current one.
 
-    Its time is never before its parent's, even if a writer's clock is wrong.
+    Its time is never before its parent's, even if a writer's clock is wrong. In a table with row
+    ids it takes the next `added_rows` of them.
     """
     parent = current_snapshot(metadata)
+    row_id = next_row_id(metadata)
+    lineage = {} if row_id is None else {"first-row-id": row_id, "added-rows": added_rows}
     return {
         "snapshot-id": snapshot_id,
         **({} if parent is None else {"parent-snapshot-id": parent["snapshot-id"]}),
@@ -74,6 +96,7 @@ def new_snapshot(
         "manifest-list": manifest_list,
         "summary": dict(summary),
         "schema-id": metadata["current-schema-id"],
+        **lineage,
     }
 
 
@@ -126,19 +149,26 @@ def applied(metadata: Metadata, change: TableChange, location: str) -> Metadata:
     refs = metadata.get("refs", {})
     previous = {"metadata-file": location, "timestamp-ms": metadata["last-updated-ms"]}
     properties = metadata.get("properties", {}) | change.properties
-    return metadata | {
-        "last-sequence-number": snapshot["sequence-number"],
-        "last-updated-ms": time_ms,
-        "current-snapshot-id": head,
-        "snapshots": [*kept, snapshot],
-        "refs": refs | {MAIN: {"type": "branch"} | refs.get(MAIN, {}) | {"snapshot-id": head}},
-        "properties": properties,
-        "snapshot-log": [
-            *_log_without(metadata.get("snapshot-log", ()), change.expired),
-            {"snapshot-id": head, "timestamp-ms": time_ms},
-        ],
-        "metadata-log": [*metadata.get("metadata-log", ()), previous][-_versions(properties) :],
-    }
+    row_ids = {}
+    if "first-row-id" in snapshot:
+        row_ids = {"next-row-id": snapshot["first-row-id"] + snapshot["added-rows"]}
+    return (
+        metadata
+        | row_ids
+        | {
+            "last-sequence-number": snapshot["sequence-number"],
+            "last-updated-ms": time_ms,
+            "current-snapshot-id": head,
+            "snapshots": [*kept, snapshot],
+            "refs": refs | {MAIN: {"type": "branch"} | refs.get(MAIN, {}) | {"snapshot-id": head}},
+            "properties": properties,
+            "snapshot-log": [
+                *_log_without(metadata.get("snapshot-log", ()), change.expired),
+                {"snapshot-id": head, "timestamp-ms": time_ms},
+            ],
+            "metadata-log": [*metadata.get("metadata-log", ()), previous][-_versions(properties) :],
+        }
+    )
 
 
 def _log_without(

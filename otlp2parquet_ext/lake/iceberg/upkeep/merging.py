@@ -35,6 +35,7 @@ from otlp2parquet_ext.lake.iceberg.format.snapshot import (
     TableChange,
     current_snapshot,
     new_snapshot,
+    next_row_id,
     next_sequence_number,
 )
 from otlp2parquet_ext.lake.iceberg.model.errors import CommitError
@@ -102,6 +103,8 @@ def merge_manifests(
     if version is None or parent is None:
         return Merging(0, why="there is no snapshot")
     spec = partitioning(version.metadata, handle.columns)
+    if next_row_id(version.metadata) is not None:
+        return Merging(0, why="manifests of format version 3 are not merged: their rows have ids")
     old = lines(open_list(handle.get(parent["manifest-list"])))
     chosen = mergeable(old, metadata_folder(version.metadata), spec, most_bytes)
     if not chosen:
