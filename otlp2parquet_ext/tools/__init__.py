@@ -1,1 +1,1 @@
-"""What people run: the command `otlp2parquet-ext` and its subcommands. The layer lacks them."""
+"""The command `otlp2parquet-ext` and its subcommands, for users. They are not in the layer."""

@@ -1,4 +1,4 @@
-"""What `report` and `tail` ask their users.
+"""The options of `report` and `tail`.
 
 --since 24h --> 86400 seconds
 """
@@ -11,10 +11,10 @@ from contextlib import suppress
 
 UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 LONGEST_S = 3_660 * 86_400
-"""Ten years: more is a slip of the hand, and some of it no date."""
+"""Longest time for `--since`, ten years. A longer one is a mistake, and may be no valid date."""
 
 MOST_ROWS = 5_000
-"""Looked at by `tail` in one poll, the newest: what bounds memory, whatever the table holds."""
+"""Most rows that `tail` reads in one poll, the newest. They bound its memory for any table."""
 LINES = 200
 EVERY_S, LEAST_S, MOST_S = 5.0, 1.0, 3_600
 LEVELS = {"TRACE": 1, "DEBUG": 5, "INFO": 9, "WARN": 13, "ERROR": 17, "FATAL": 21}
@@ -27,7 +27,7 @@ def report_arguments(parser: argparse.ArgumentParser) -> None:
         "--output",
         default="report.html",
         metavar="FILE",
-        help="where the page goes; an earlier report there is replaced (default: %(default)s)",
+        help="path of the page; an earlier report there is replaced (default: %(default)s)",
     )
     parser.add_argument(
         "--overwrite", action="store_true", help="replace FILE even if it is no report"
@@ -45,13 +45,13 @@ def tail_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `tail`."""
     _common_arguments(parser, "5m")
     add = parser.add_argument
-    add("--follow", "-f", action="store_true", help="go on with what becomes visible; Ctrl-C ends")
+    add("--follow", "-f", action="store_true", help="also print later rows; Ctrl-C ends")
     add(
         "--every",
         type=_pause,
         default=EVERY_S,
         metavar="S",
-        help="seconds between looks (default: %(default)g)",
+        help="seconds between polls (default: %(default)g)",
     )
     add(
         "--level",
@@ -64,7 +64,7 @@ def tail_arguments(parser: argparse.ArgumentParser) -> None:
         "--grep",
         default="",
         metavar="REGEX",
-        help="in text, function or request id (RE2 syntax)",
+        help="only rows whose text, function or request id matches (RE2 syntax)",
     )
     add(
         "--lines",
@@ -72,7 +72,7 @@ def tail_arguments(parser: argparse.ArgumentParser) -> None:
         type=_lines,
         default=LINES,
         metavar="N",
-        help="at most, of those that are there (default: %(default)s)",
+        help="most rows of the first poll (default: %(default)s)",
     )
     add("--json", action="store_true", help="one JSON object a line, with all attributes")
 
@@ -91,11 +91,11 @@ def _lines(text: str) -> int:
 
 
 def _common_arguments(parser: argparse.ArgumentParser, since: str) -> None:
-    """Add what both commands ask.
+    """Add the options of both commands.
 
     Args:
-        parser: of the command.
-        since: what `--since` is by default.
+        parser: the command's parser.
+        since: default of `--since`.
     """
     parser.add_argument(
         "destination", metavar="DESTINATION", help="a URL, as in OTLP2PARQUET_DESTINATION"
@@ -107,14 +107,14 @@ def _common_arguments(parser: argparse.ArgumentParser, since: str) -> None:
         metavar="AGO",
         help="how far back, for example 90s, 30m, 24h, 7d, 2w (default: %(default)s)",
     )
-    parser.add_argument("--function", metavar="NAME", help="only this function's (ServiceName)")
+    parser.add_argument("--function", metavar="NAME", help="only this function (ServiceName)")
 
 
 def seconds(text: str) -> int:
-    """Return how many seconds `90s`, `30m`, `24h`, `7d` or `2w` are.
+    """Return the seconds of `90s`, `30m`, `24h`, `7d` or `2w`.
 
     Raises:
-        argparse.ArgumentTypeError: it is none of these, nothing, or more than ten years.
+        argparse.ArgumentTypeError: the text has no such form, is zero, or exceeds ten years.
     """
     match = re.fullmatch(r"([0-9]{1,9})([smhdw])", text.strip().lower())
     found = int(match[1]) * UNITS[match[2]] if match else 0

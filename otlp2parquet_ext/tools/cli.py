@@ -1,10 +1,10 @@
-"""`otlp2parquet-ext`: what people run; none of it is in the layer.
+"""The command line `otlp2parquet-ext`, for users; it is not in the layer.
 
     arguments --the first word--> a line of COMMANDS --> its module's add_arguments, then its run
 
 A command is a line of COMMANDS and a module with `add_arguments(parser)`, `run(arguments) -> int`,
-a docstring whose second part describes it, and EXAMPLES. Only the command that is asked for is
-imported, and what its module imports itself is light: `--help` needs no extra, and no patience.
+EXAMPLES, and a docstring whose second part is its description. Only the requested command's module
+is imported, and its own imports are light. So `--help` is fast and needs no extra.
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ if TYPE_CHECKING:
 PROGRAM = "otlp2parquet-ext"
 USAGE_ERROR, INTERRUPTED = 2, 130
 BUG = 70
-"""Exit status for errors that no command foresees: EX_SOFTWARE of sysexits.h."""
+"""Exit status for unexpected errors: EX_SOFTWARE of sysexits.h."""
 
 
 class Command(NamedTuple):
     """One command.
 
     Attributes:
-        name: what is typed.
-        help: a few words for the list of commands.
-        module: below this package.
-        needs: modules of an extra without which it does not run.
-        extra: which brings them.
+        name: name of the command.
+        help: short text for the list of commands.
+        module: its module below this package.
+        needs: modules of an extra that it requires.
+        extra: the extra that installs them.
     """
 
     name: str
@@ -67,8 +67,8 @@ COMMANDS: tuple[Command, ...] = (
         ("aiohttp", "awslambdaric", "duckdb"),
         "local,report",
     ),
-    Command("check", "try a destination, and say what would mend it", "commands.check"),
-    Command("commit", "commit what waits in an inbox; table care", "commands.commit"),
+    Command("check", "test a destination, and explain how to repair it", "commands.check"),
+    Command("commit", "commit the files in an inbox; maintain the table", "commands.commit"),
     Command(
         "query",
         "SQL over a destination: logs, traces, metrics_sum, …",
@@ -85,16 +85,16 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command(
         "tail",
-        "the latest log rows; --follow goes on",
+        "the latest log rows; --follow adds new ones",
         "commands.tail",
         ("duckdb",),
         "report",
     ),
-    Command("cost", "what it costs in the lake, beside CloudWatch Logs", "cost.command"),
+    Command("cost", "cost in the lake, compared with CloudWatch Logs", "cost.command"),
     Command("settings", "list every variable the extension reads", "commands.settings"),
     Command(
         "completion",
-        "let a shell complete these commands",
+        "a script for shell completion",
         "commands.completion",
         ("argcomplete",),
         "completion",
@@ -103,22 +103,22 @@ COMMANDS: tuple[Command, ...] = (
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser whose errors, which quote arguments, only show."""
+    """A parser that cleans its messages, because they quote arguments."""
 
     def _print_message(self, message: str, file: SupportsWrite[str] | None = None) -> None:
         super()._print_message(clean(message) if message else message, file)
 
 
 class Module(Protocol):
-    """What a command's module has."""
+    """The interface of a command's module."""
 
     EXAMPLES: str
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        """Describe the command's arguments."""
+        """Add the command's arguments."""
 
     def run(self, arguments: argparse.Namespace) -> int:
-        """Do it; return the exit status."""
+        """Run the command; return the exit status."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -145,7 +145,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _complete(line: str) -> None:
-    """Answer a shell that asks what may follow a line, and end the process."""
+    """Print completions of a line for a shell, and end the process."""
     import argcomplete  # noqa: PLC0415 - an extra
 
     parser = parser_for(*(name for name in names() if name in line.split()))
@@ -153,11 +153,11 @@ def _complete(line: str) -> None:
 
 
 def parser_for(*names: str) -> argparse.ArgumentParser:
-    """Return the parser; only commands of these names know their arguments."""
+    """Return the parser; only the named commands get their arguments."""
     parser = _Parser(
         prog=PROGRAM,
-        description="What the extension writes, on a laptop: run, check, read, care for.",
-        epilog=f"{PROGRAM} COMMAND --help says more, with examples.",
+        description="Run, check, read and maintain the extension's telemetry from a laptop.",
+        epilog=f"{PROGRAM} COMMAND --help shows options and examples.",
     )
     parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND", title="commands")
@@ -188,7 +188,7 @@ def module_of(command: Command) -> Module:
 
 
 def description(module: Module) -> str:
-    """Return what a module's docstring says below its first line."""
+    """Return a module's docstring without its first line."""
     first, _, rest = (module.__doc__ or "").partition("\n")
     return rest.strip() or first
 

@@ -1,4 +1,4 @@
-"""`otlp2parquet-ext commit`: the committer by hand, for cron and for what has piled up.
+"""`otlp2parquet-ext commit`: runs the committer by hand, from cron, or for a full inbox.
 
 Its options are those of `commands.commit`.
 """
@@ -40,8 +40,8 @@ if TYPE_CHECKING:
 DAY_MS = 86_400_000
 
 LEFT, SET_ASIDE = 1, 3
-"""Exit statuses: something is left to do again; all is done, and a person has to look at what was
-set aside. 2 is the command line's own, for a wrong option."""
+"""Exit statuses: `LEFT`: work is left for a later run. `SET_ASIDE`: all is done, and a person must
+check the descriptors that were set aside. The command line itself uses 2 for a wrong option."""
 
 
 def run(chosen: argparse.Namespace) -> int:
@@ -127,7 +127,7 @@ def _commit(
 
 
 def summary(done: Done, seconds: float) -> str:
-    """Say what was committed, in one line."""
+    """Return a line about the commit."""
     aside = f"; {done.aside} descriptors were set aside" if done.aside else ""
     if not done.files:
         return f"nothing waited in the inbox{aside}"
@@ -155,7 +155,7 @@ def _care(places: Sequence[TableLocation], chosen: argparse.Namespace, deadline_
 
 
 def report(cared: Cared, *, dry_run: bool) -> list[str]:
-    """Say what the care of the table did, a line for each part."""
+    """Return the results of the table's maintenance, a line for each part."""
     found = []
     would = " would be" if dry_run else ""
     if (merging := cared.merging) is not None:
@@ -187,7 +187,7 @@ def _swept(swept: Swept, would: str) -> list[str]:
 
 
 def commit_quietly(environ: Mapping[str, str], seconds: int) -> int:
-    """Commit what waits, after a function was run locally; return how many files.
+    """Commit the files in the inbox after a local run; return how many.
 
     Raises:
         DestinationError: they are still not visible.

@@ -1,6 +1,6 @@
-"""The main job on a laptop: a sample function, the extension, an Iceberg table, DuckDB.
+"""The demo: runs a sample function with the extension, an Iceberg table and DuckDB on a laptop.
 
-sample/app.py --local environment--> extension --> demo-lake/ --DuckDB--> what you see, a report
+sample/app.py --local environment--> extension --> demo-lake/ --DuckDB--> output, a report
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from otlp2parquet_ext.tools.terminal import show, show_error
 
 USAGE_ERROR, INTERRUPTED = 2, 130
 GAP_MS = 150
-MEMORY_MB = 1_769  # one whole CPU: a laptop's patience is shorter than Lambda's
+MEMORY_MB = 1_769  # one whole CPU, so that the demo is fast
 REPORT_S = 3_600
 EVENTS = tuple(json.dumps({"order": number}).encode() for number in range(1, 11))
 
@@ -44,11 +44,11 @@ NEXT = (
 
 
 def demo(lake: str, invocations: int) -> int:
-    """Run the sample function and show what its table holds; return an exit status.
+    """Run the sample function and show its table; return an exit status.
 
     Args:
-        lake: folder for the table; what an earlier demo left there, and only that, is removed.
-        invocations: how many.
+        lake: folder for the table; only files of an earlier demo are removed from it.
+        invocations: number of invocations.
     """
     folder = Path(lake).absolute()
     try:

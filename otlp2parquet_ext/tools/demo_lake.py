@@ -1,11 +1,11 @@
-"""The folder of `otlp2parquet-ext demo`: only what an earlier demo wrote there is removed.
+"""The folder of `otlp2parquet-ext demo`: only files of an earlier demo are removed from it.
 
     claim --> marker "unfinished" --> the demo writes --> finish --> marker with a fingerprint
 
-The marker is written before anything else, into a folder that holds none of the demo's names. A
-finished demo adds the fingerprint of all that it wrote. What has changed since then may hold
-somebody's rows, so the next demo refuses. After Ctrl-C the marker still says "unfinished", and the
-next demo starts afresh.
+The marker is written first, into a folder without any of the demo's names. A finished demo adds the
+fingerprint of all its files. If these have changed, they may hold a user's rows, so the next demo
+refuses the folder. After Ctrl-C the marker is still "unfinished", and the next demo removes the
+files and starts again.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ _MARKER_BYTES = 1_000
 
 
 class NotOursError(Exception):
-    """The folder holds something that the marker does not prove to be the demo's."""
+    """The folder holds a file that, by the marker, is not the demo's."""
 
 
 def claim(folder: Path) -> None:
-    """Make the folder ready for a demo: empty of the demo's names, and marked as unfinished.
+    """Prepare the folder for a demo: remove the demo's files, and mark it as unfinished.
 
     Raises:
-        NotOursError: something there is not the demo's, or has changed since; nothing was touched.
+        NotOursError: a file is not the demo's, or has changed since; nothing was removed.
         OSError: the folder cannot be made or written.
     """
     there = [name for name in (CATALOG, WAREHOUSE, REPORT) if os.path.lexists(folder / name)]
@@ -51,7 +51,7 @@ def claim(folder: Path) -> None:
 
 
 def finish(folder: Path) -> None:
-    """Note what the demo wrote, so that the next one may remove it."""
+    """Record the demo's files, so that the next demo may remove them."""
     _mark(folder, fingerprint(folder))
 
 
@@ -96,7 +96,7 @@ def _state(folder: Path) -> str | None:
 
 
 def _mark(folder: Path, state: str) -> None:
-    """Replace the marker whole; a link of its name is replaced, never followed."""
+    """Replace the marker atomically; a link of its name is replaced, not followed."""
     part = folder / f"{MARKER}.part"
     part.unlink(missing_ok=True)
     with part.open("x", encoding="utf-8") as file:
@@ -105,7 +105,7 @@ def _mark(folder: Path, state: str) -> None:
 
 
 def _remove(path: Path) -> None:
-    """Remove a file, a link itself, or a folder; what a link points to stays."""
+    """Remove a file, a link or a folder; the target of a link stays."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:

@@ -1,4 +1,4 @@
-"""Read a destination back with DuckDB: an engine that did not write it.
+"""Reads a destination back with DuckDB, an engine that did not write it.
 
     destination URL --> a DuckDB connection with a view for each table: `logs`, `traces`, …
 
@@ -37,15 +37,15 @@ if TYPE_CHECKING:
 LOAD_MS = 30_000
 ERROR_CHARACTERS = 1_000
 SERVICES = {"glue": "glue", "s3tables": "s3tables"}
-"""What the option `endpoint` is the endpoint of, where it is not S3."""
+"""Services whose endpoint the option `endpoint` names, other than S3."""
 
 
 class QueryError(Exception):
-    """There is nothing to read, or DuckDB is not installed; the message says what to do."""
+    """There is nothing to read, or DuckDB is not installed; the message names the remedy."""
 
 
 class NothingThereError(QueryError):
-    """The destination can be reached, and there is no table yet."""
+    """The destination is reachable, but there is no table yet."""
 
 
 def connect(
@@ -55,14 +55,14 @@ def connect(
 
     Args:
         destination: a URL, as in `OTLP2PARQUET_DESTINATION`.
-        environ: settings and credentials, by default those of this process.
+        environ: settings and credentials; by default, those of this process.
 
     Returns:
-        A connection with a view for each table that is there, under the name it has in
-        `tables.registry` whatever the catalog calls it; times are in UTC.
+        A connection with a view for each existing table, under its name in `tables.registry`, which
+        may differ from its name in the catalog; times are in UTC.
 
     Raises:
-        QueryError: DuckDB is missing, the URL names no destination, or nothing is there.
+        QueryError: DuckDB is missing, the URL names no destination, or there is no table.
     """
     try:
         import duckdb  # noqa: PLC0415 - an extra: everything else works without it
@@ -72,7 +72,7 @@ def connect(
     settings, _ = load({**environ, "OTLP2PARQUET_DESTINATION": destination})
     connection = duckdb.connect()
     connection.execute("SET TimeZone = 'UTC'")
-    connection.execute("SET enable_progress_bar = false")  # it would be among the rows
+    connection.execute("SET enable_progress_bar = false")  # it would appear among the rows
     try:
         address = checked(settings)
         found = _files if address.kind in PLAIN else _tables
@@ -93,7 +93,7 @@ def _files(
     settings: Settings,
     environ: Mapping[str, str],
 ) -> dict[str, str]:
-    """Return what DuckDB reads each table of plain files from."""
+    """Return DuckDB's sources for each table of plain files."""
     del settings
     root = f"s3://{address.place}" if address.kind == "s3" else address.place
     _reach(connection, root, address, environ)
@@ -114,7 +114,7 @@ def _tables(
     settings: Settings,
     environ: Mapping[str, str],
 ) -> dict[str, str]:
-    """Return what DuckDB reads each Iceberg table from."""
+    """Return DuckDB's source for each Iceberg table."""
     access = Access(environ, {})
     made = {
         name: parts(address, settings, environ, retries_commits=True, table=name, access=access)
@@ -138,7 +138,7 @@ def _reach(
     address: DestinationAddress,
     environ: Mapping[str, str],
 ) -> None:
-    """Let DuckDB reach S3, if something lies there."""
+    """Give DuckDB access to S3, if the place is in S3."""
     if place.startswith("s3"):
         access = Access(environ, address.options, SERVICES.get(address.kind, "s3"))
         _load(connection, "httpfs")
@@ -146,7 +146,7 @@ def _reach(
 
 
 def _metadata(made: Parts) -> str:
-    """Return where a table's metadata lies; "" when there is no table."""
+    """Return the location of a table's metadata; "" if there is no table."""
     place = made.open_table().metadata_location(time.time_ns() // 1_000_000 + LOAD_MS) or ""
     return place.removeprefix("file://").removeprefix("file:")
 
@@ -158,7 +158,7 @@ def metadata_location(destination: str, environ: Mapping[str, str] | None = None
         destination, environ: as for `connect`.
 
     Raises:
-        QueryError: there is no such catalog; `NothingThereError`: no such table.
+        QueryError: the catalog does not exist; `NothingThereError`: the table does not exist.
     """
     environ = os.environ if environ is None else environ
     settings, _ = load({**environ, "OTLP2PARQUET_DESTINATION": destination})
@@ -173,16 +173,16 @@ def metadata_location(destination: str, environ: Mapping[str, str] | None = None
 
 
 def snapshot(destination: str, environ: Mapping[str, str] | None = None) -> str:
-    """Return what is another text when the table of logs has changed.
+    """Return a text that changes with each change of the logs table.
 
-    A connection keeps the snapshot it was opened with. Plain files are looked for at each query:
-    there it is always "".
+    A connection keeps the snapshot of its opening. Plain files are listed at each query, so for
+    them the text is always "".
 
     Args:
         destination, environ: as for `connect`.
 
     Raises:
-        QueryError: there is no such catalog or table.
+        QueryError: the catalog or the table does not exist.
     """
     environ = os.environ if environ is None else environ
     settings, _ = load({**environ, "OTLP2PARQUET_DESTINATION": destination})
@@ -194,10 +194,10 @@ def snapshot(destination: str, environ: Mapping[str, str] | None = None) -> str:
 
 
 def require(connection: duckdb.DuckDBPyConnection, table: str) -> None:
-    """Make sure that a table is there.
+    """Check that a table exists.
 
     Raises:
-        NothingThereError: it is not.
+        NothingThereError: it does not exist.
     """
     sql = "SELECT 1 FROM duckdb_views() WHERE view_name = $table"
     if not rows(connection, sql, {"table": table}):
@@ -205,7 +205,7 @@ def require(connection: duckdb.DuckDBPyConnection, table: str) -> None:
 
 
 def _secret(access: Access) -> str:
-    """Return the statement that lets DuckDB reach S3 as we do."""
+    """Return the statement that gives DuckDB our access to S3."""
     found = access.credentials.current(time.time_ns() // 1_000_000 + LOAD_MS)
     options = {
         "KEY_ID": found.access_key_id,
@@ -222,7 +222,7 @@ def _secret(access: Access) -> str:
 
 
 def _load(connection: duckdb.DuckDBPyConnection, *extensions: str) -> None:
-    """Load DuckDB's extensions as their packages on the package index carry them: no download."""
+    """Load DuckDB's extensions from their installed packages, without a download."""
     for name in extensions:
         spec = importlib.util.find_spec(f"duckdb_extension_{name}")
         if spec is None or spec.origin is None:
@@ -241,7 +241,7 @@ def rows(
     """Run one statement, which may name `$parameters`, and return its rows.
 
     Raises:
-        QueryError: DuckDB refuses the statement, or cannot read what it asks for.
+        QueryError: DuckDB refuses the statement, or cannot read its tables.
     """
     import duckdb  # noqa: PLC0415 - as in `connect`
 
@@ -252,7 +252,7 @@ def rows(
 
 
 def _said(error: Exception) -> str:
-    """Return what DuckDB says, without the statement, which is ours."""
+    """Return DuckDB's message, without our statement."""
     text = str(error).partition("\n\nLINE ")[0]
     return f"DuckDB: {quote(text, ERROR_CHARACTERS)}"
 

@@ -2,8 +2,9 @@
 
     a poll --Window--> rows not shown yet, in order --line--> 09:26:53.500 INFO  orders 8476a536 …
 
-Rows come late and out of order, since each environment commits when it does: following is looking
-again at the last minutes and telling which rows are new, not asking for those after the last one.
+Rows arrive late and out of order, because each environment commits at its own time. So `--follow`
+reads the last minutes again at each poll and finds the new rows, instead of reading only rows after
+the last one.
 """
 
 from __future__ import annotations
@@ -29,13 +30,13 @@ if TYPE_CHECKING:
     import duckdb
 
 LATE_S = 900
-"""How long after a row's time it may become visible and still be shown."""
+"""Longest delay from a row's time to its visibility with which `--follow` still shows it."""
 LAST_S = 253_402_300_799
-"""The end of the year 9999; a forged row may be later."""
+"""Unix seconds of the end of the year 9999; a forged row may be later."""
 MOST_CHARS = 2_000
 TRIES = 10
 CREDENTIALS_S = 600
-"""After which a connection is opened anew: what it may read with does not last for ever."""
+"""Seconds after which a connection is reopened, because its credentials expire."""
 COLUMNS = (
     "Timestamp",
     "SeverityNumber",
@@ -53,7 +54,7 @@ MISSED = (
 )
 COLOURS = ((17, "\x1b[31m"), (13, "\x1b[33m"), (9, ""), (1, "\x1b[2m"), (0, ""))
 DIM, RESET = "\x1b[2m", "\x1b[0m"
-# What the line already says in columns of its own: level, time and request of a runtime's text.
+# The prefix of a runtime's text line, whose level, time and request id have their own columns.
 _PREFIX = re.compile(
     r"(?:\[[A-Za-z]+\]\s+)?(?:\d{4}-\d\d-\d\d[T ]\S+\s+)?(?:[0-9a-f]{8}-[0-9a-f-]{27}\s+)?"
     r"(?:(?:TRACE|DEBUG|INFO|WARN|ERROR|FATAL|undefined)\s+)?"
@@ -63,7 +64,7 @@ Row: TypeAlias = tuple[Any, ...]
 
 
 class TailQuery(NamedTuple):
-    """Which rows: `level` is the least severity number, `grep` a regular expression; "" for all."""
+    """The wanted rows: `level` is the least severity number, `grep` a regular expression or ""."""
 
     since_s: int
     function: str
@@ -72,7 +73,7 @@ class TailQuery(NamedTuple):
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print rows; return 1 when there is nothing to read, or it cannot be read as asked."""
+    """Print rows; return 1 if there is nothing to read, or reading fails."""
     wanted = TailQuery(
         args.since, args.function or "", LEVELS[args.level] if args.level else 0, args.grep
     )
@@ -81,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
         with suppress(KeyboardInterrupt):
             _tail(_Table(args.destination, wanted), shown, args)
     except BrokenPipeError:
-        # The reader has closed the pipe; no error may be printed when the interpreter ends.
+        # The reader has closed the pipe. Prevent the interpreter's error message at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except query.QueryError as error:
         show_error(f"otlp2parquet-ext tail: {error}")
@@ -100,7 +101,7 @@ def _tail(table: _Table, screen: _Screen, args: argparse.Namespace) -> None:
                 raise
             screen.note(f"{error}; waiting for it")
         except query.QueryError as error:
-            # A catalog may be away for a moment; a destination that never answered is a wrong one.
+            # A catalog may be unavailable for a moment; a destination that never answered is wrong.
             failures += 1
             if not args.follow or window.fresh or failures >= TRIES:
                 raise
@@ -113,15 +114,15 @@ def _tail(table: _Table, screen: _Screen, args: argparse.Namespace) -> None:
 
 
 class Window:
-    """Tells which rows are new; remembers the last look only.
+    """Finds new rows by comparing each poll with the previous one.
 
     Args:
-        since_s: rows older than this are not shown at the first look.
-        lines: how many of that look are.
+        since_s: the first poll shows no older rows.
+        lines: most rows shown of the first poll.
 
     Attributes:
-        fresh: whether there was no look yet.
-        missed: whether rows went by between two looks that no look saw.
+        fresh: there was no poll yet.
+        missed: rows may have passed between two polls unseen.
     """
 
     def __init__(self, since_s: int, lines: int) -> None:
@@ -130,9 +131,9 @@ class Window:
         self.fresh, self.missed = True, False
 
     def new(self, rows: Sequence[Row], now_us: int) -> list[Row]:
-        """Return those of a look, oldest first, that were not in the one before.
+        """Return the rows of a poll, oldest first, that were not in the previous one.
 
-        Equal rows are counted: of three where there were two, one is new.
+        Equal rows are counted: if there are three and were two, one is new.
         """
         here: Counter[int] = Counter()
         found = []
@@ -150,11 +151,11 @@ class Window:
 
 
 class _Table:
-    """The table of logs, opened again when it has a new snapshot.
+    """The logs table, reopened when it has a new snapshot.
 
     Args:
         destination: as in `OTLP2PARQUET_DESTINATION`.
-        wanted: which rows.
+        wanted: the wanted rows.
     """
 
     def __init__(self, destination: str, wanted: TailQuery) -> None:
@@ -180,7 +181,7 @@ class _Table:
         return query.rows(self._open(), sql, parameters)[::-1]
 
     def _open(self) -> duckdb.DuckDBPyConnection:
-        """Return a connection that sees the current snapshot, with credentials that are valid."""
+        """Return a connection to the current snapshot, with valid credentials."""
         snapshot = query.snapshot(self._destination)
         now = time.monotonic()
         if self._connection and snapshot == self._snapshot and now < self._opened + CREDENTIALS_S:
@@ -196,14 +197,14 @@ class _Table:
         return self._connection
 
     def close(self) -> None:
-        """Close what is open."""
+        """Close the connection."""
         if self._connection is not None:
             self._connection.close()
         self._connection = None
 
 
 class _Screen:
-    """Where rows go: a terminal in colours, a pipe without, or JSON."""
+    """Writes rows: to a terminal in colours, to a pipe without, or as JSON."""
 
     def __init__(self, out: TextIO, *, as_json: bool) -> None:
         self._out, self._json = out, as_json
@@ -211,21 +212,21 @@ class _Screen:
         self._noted = ""
 
     def show(self, rows: Iterable[Row]) -> None:
-        """Write rows, a line each (or more, where a text has them)."""
+        """Write rows, one line each, or more if a text has several."""
         for row in rows:
             text = as_json(row) if self._json else as_line(row, colours=self._colours)
             self._out.write(text + "\n")
         self._out.flush()
 
     def note(self, text: str) -> None:
-        """Say something that is no row, once until it is something else."""
+        """Write a note that is no row; the same note is not repeated."""
         if text != self._noted:
             show_error(f"otlp2parquet-ext tail: {text}")
         self._noted = text
 
 
 def as_line(row: Row, *, colours: bool) -> str:
-    """Return a row for people: time (UTC), level, function, the request's first 8, its text."""
+    """Return a row as text: time (UTC), level, function, first 8 of the request id, body."""
     at_us, number, level, function, request, event, body = row[:7]
     at = _moment(at_us)
     text = clean(body or "")
@@ -244,12 +245,12 @@ def as_line(row: Row, *, colours: bool) -> str:
 
 
 def _moment(at_us: int) -> datetime:
-    """Return a time; one that no calendar has is the last that it has."""
+    """Return a time; a time beyond the calendar becomes the last possible one."""
     return datetime.fromtimestamp(min(max(at_us, 0) / 1e6, LAST_S), UTC)
 
 
 def as_json(row: Row) -> str:
-    """Return a row for programs; the time as RFC 3339, attributes as an object."""
+    """Return a row as JSON; the time as RFC 3339, attributes as an object."""
     found: dict[str, Any] = dict(zip(COLUMNS, row, strict=True))
     at = _moment(found["Timestamp"] // 1_000_000 * 1_000_000)
     found["Timestamp"] = f"{at:%Y-%m-%dT%H:%M:%S}.{found['Timestamp'] % 1_000_000:06}Z"

@@ -1,9 +1,10 @@
-"""What reaches a terminal: the one way out for texts of others, and for our own.
+"""Prints texts to the terminal: all output of the commands passes through here.
 
-    a row, an answer, a path, an error --clean--> only what shows --show--> standard output
+    a row, an answer, a path, an error --clean--> visible text --show--> standard output
 
 A log line, a service's name, a file's name or a server's answer may move the cursor, colour the
-screen, turn text around, or hold what nobody sees. Errors are masked as well, like our log.
+screen, reverse text, or contain invisible characters. In errors, secrets are masked as well, as in
+our log.
 """
 
 from __future__ import annotations
@@ -22,14 +23,15 @@ _SEQUENCES = re.compile(
 _INVISIBLE = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u3164\uffa0\U000e0100-\U000e01ef]"
 )
-"""Letters and marks that show nothing and are no control characters: fillers, selectors."""
+"""Invisible letters and marks that are no control characters: fillers, selectors."""
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 
 def clean(text: str) -> str:
-    """Return a text that only shows: no terminal sequences, no control or direction characters.
+    """Return only the visible text: no terminal sequences, control or direction characters.
 
-    Line ends and tabs stay; a carriage return before a line end goes, any other becomes a line end.
+    Line ends and tabs stay. A carriage return before a line end is removed; any other becomes a
+    line end.
     """
     if not text.isprintable():
         text = _SEQUENCES.sub("", text).replace("\r\n", "\n").replace("\r", "\n")
@@ -38,7 +40,7 @@ def clean(text: str) -> str:
 
 
 def clean_line(text: str) -> str:
-    """Return a text that only shows, on one line: a name with a line end could forge the next."""
+    """Return only the visible text on one line, because a line end in a name could forge a line."""
     return " ".join(clean(text).splitlines()).replace("\t", " ")
 
 
@@ -53,7 +55,7 @@ def show(text: object = "", *, flush: bool = False) -> None:
 
     Args:
         text: of any origin.
-        flush: now, where more takes a while.
+        flush: print at once, because the next output takes a while.
     """
     sys.stdout.write(f"{clean(str(text))}\n")
     if flush:

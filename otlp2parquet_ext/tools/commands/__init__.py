@@ -1,4 +1,4 @@
-"""Commands whose work is done in rooms that are slow to import: here are their options.
+"""The options of commands whose work is in rooms that are slow to import.
 
-A module here imports nothing heavy until it runs, so that `--help` is fast; see `cli`.
+These modules import nothing heavy until they run, so `--help` is fast; see `cli`.
 """

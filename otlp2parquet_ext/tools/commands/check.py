@@ -1,10 +1,10 @@
 """`otlp2parquet-ext check`.
 
-Tries each destination step by step, before a function depends on it: whose credentials, can files
-be written, read and deleted, what tables are there, do our columns fit, would a commit be taken,
-does a collector answer, has a token expired? Nothing is left behind. What fails is explained, with
-the statement of IAM that allows it. Without DESTINATION it is the variable
-OTLP2PARQUET_DESTINATION's. Status 0: all is fine; 1: something failed; see docs/check.md.
+Tests each destination step by step, before a function depends on it. It checks the credentials,
+writes, reads and deletes of files, the existing tables and their columns, the next commit, a
+collector's answer, and expired tokens. It removes its test files. Each failure is explained, with
+the IAM statement that allows the step. Without DESTINATION it checks OTLP2PARQUET_DESTINATION.
+Status 0: all steps succeeded; 1: a step failed; see docs/check.md.
 """
 
 from __future__ import annotations
@@ -38,20 +38,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--tables",
         default="logs",
         metavar="NAMES",
-        help=f"tables there have to be, of {','.join(TABLES)}, or all (default: %(default)s); "
-        "others are looked at if they are there",
+        help=f"required tables, of {','.join(TABLES)}, or all (default: %(default)s); "
+        "other tables are checked if they exist",
     )
-    parser.add_argument("--create", action="store_true", help="create those that are missing")
+    parser.add_argument("--create", action="store_true", help="create the missing tables")
     parser.add_argument(
         "--add-columns",
         action="store_true",
-        help="add the columns of ours that tables of a catalog://… lack",
+        help="add our columns that tables of a catalog://… lack",
     )
     parser.add_argument(
         "--send",
         action="store_true",
-        help="send each Data Tap one line, of type otlp2parquet_ext.check: whether it takes the "
-        "token shows only so",
+        help="send each Data Tap one line of type otlp2parquet_ext.check, the only test of its "
+        "token",
     )
     parser.add_argument(
         "--all", action="store_true", help="show settings left at their default, too"
@@ -60,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(chosen: argparse.Namespace) -> int:
-    """Check; 1 when something failed."""
+    """Check; return 1 if a step failed."""
     from otlp2parquet_ext.tools.commands.check_output import run  # noqa: PLC0415 - heavy
 
     return run(chosen)

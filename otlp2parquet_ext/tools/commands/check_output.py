@@ -1,4 +1,4 @@
-"""The work of `otlp2parquet-ext check`: what is found out, printed as it is found out."""
+"""Runs `otlp2parquet-ext check` and prints each result at once."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def run(chosen: argparse.Namespace) -> int:
-    """Check what the arguments name; return 1 when something failed."""
+    """Check the destinations of the arguments; return 1 if a step failed."""
     try:
         wanted = wanted_tables(chosen.tables)
     except AddressError as error:
@@ -46,7 +46,7 @@ def run(chosen: argparse.Namespace) -> int:
 def _as_text(
     environ: Mapping[str, str], given: Mapping[str, str], wish: Wish, *, everything: bool
 ) -> bool:
-    """Print a line as soon as it is known; return whether something failed."""
+    """Print each result at once; return whether a step failed."""
     told, problems = settings_of(environ, given)
     for line in render.setting_lines(told, everything=everything):
         show(line)
@@ -65,8 +65,8 @@ def _as_text(
 def _as_json(
     environ: Mapping[str, str], given: Mapping[str, str], wish: Wish, *, everything: bool
 ) -> bool:
-    """Print one document; return whether something failed."""
-    del everything  # a program leaves out what it does not want
+    """Print all results as one document; return whether a step failed."""
+    del everything  # the document is complete; a program ignores the rest
     told, problems = settings_of(environ, given)
     found = [*problems, *verdicts(environ, wish)]
     failed = any(verdict.state == FAILED for verdict in found)

@@ -1,7 +1,7 @@
 """`otlp2parquet-ext commit`.
 
-Commits what waits in the inboxes of a destination's tables, each file exactly once, as the
-committer's Lambda does; with --maintain and --sweep it takes care of the tables, too.
+Commits the files in the inboxes of a destination's tables, each exactly once, as the committer's
+Lambda does. With --maintain and --sweep it also maintains the tables.
 """
 
 from __future__ import annotations
@@ -24,50 +24,50 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "destination", metavar="DESTINATION", help="a URL, as in OTLP2PARQUET_DESTINATION"
     )
     parser.add_argument(
-        "--until-empty", action="store_true", help="go on with what arrives in the meantime"
+        "--until-empty", action="store_true", help="also commit files that arrive meanwhile"
     )
-    parser.add_argument("--limit", type=int, metavar="N", help="commit N files at most")
+    parser.add_argument("--limit", type=int, metavar="N", help="commit at most N files")
     parser.add_argument(
         "--seconds",
         type=int,
         default=3_600,
         metavar="N",
-        help="time to work (default: %(default)s)",
+        help="longest run, in seconds (default: %(default)s)",
     )
     parser.add_argument(
         "--per-snapshot",
         type=int,
         default=PER_SNAPSHOT,
         metavar="N",
-        help="files in one snapshot (default: %(default)s)",
+        help="most files in one snapshot (default: %(default)s)",
     )
     parser.add_argument(
         "--maintain",
         action="store_true",
-        help="then merge small manifests and delete what only expired snapshots referred to",
+        help="then merge small manifests and delete files of expired snapshots only",
     )
     parser.add_argument(
         "--sweep",
         action="store_true",
-        help="and look for files nothing refers to: metadata is deleted, rows are adopted",
+        help="find unreferenced files: delete metadata, put data files into the inbox",
     )
     parser.add_argument(
         "--older-than-days",
         type=float,
         default=3,
         metavar="N",
-        help="age from which the sweep counts a file (default: %(default)s)",
+        help="least age of files that the sweep handles (default: %(default)s)",
     )
     parser.add_argument(
         "--delete-strays",
         action="store_true",
-        help="let the sweep delete data files that it cannot adopt: they may be rows nobody saw",
+        help="let the sweep delete data files that it cannot adopt; they may hold unseen rows",
     )
-    parser.add_argument("--dry-run", action="store_true", help="change nothing, say what would be")
+    parser.add_argument("--dry-run", action="store_true", help="only report the changes, make none")
 
 
 def run(chosen: argparse.Namespace) -> int:
-    """Commit; 1 when something is left to do again, 3 when entries were set aside."""
+    """Commit; return 1 if work is left for a later run, 3 if entries were set aside."""
     from otlp2parquet_ext.tools import commit  # noqa: PLC0415 - heavy
 
     return commit.run(chosen)

@@ -1,7 +1,7 @@
 """`otlp2parquet-ext completion`.
 
-Prints what lets a shell complete commands, options and their choices. The shell then asks the
-command line itself, which has to be in PATH, each time somebody presses the tab key.
+Prints a script with which a shell completes commands, options and their choices. Each time the user
+presses the tab key, the shell runs the command, which must be in PATH.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """`otlp2parquet-ext demo`.
 
 Runs the sample function with the extension in a local execution environment, frozen and thawed
-in between, and reads its telemetry back from an Iceberg table with DuckDB. What an earlier demo
-left in the folder is removed first. Anything else there is never touched: status 2.
+in between, and reads its telemetry back from an Iceberg table with DuckDB. Files of an earlier demo
+in the folder are removed first. If the folder holds other files, the demo changes nothing and ends
+with status 2.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--lake",
         default="demo-lake",
         metavar="DIR",
-        help="where the table goes (default: %(default)s)",
+        help="folder of the table (default: %(default)s)",
     )
     parser.add_argument(
         "--invoke", type=int, default=30, metavar="N", help="invocations (default: %(default)s)"

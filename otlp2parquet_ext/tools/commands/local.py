@@ -2,7 +2,7 @@
 
 Runs a function with the extension in a Lambda execution environment on this machine: the
 Runtime, Extensions and Telemetry APIs, freezes between invocations, limits, faults. With
---destination it ends as a committer would: what waits in the inbox becomes visible.
+--destination it finally commits the files in the inbox, so that they become visible.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ COMMIT_LIMIT_S = 60
 
 
 def run(chosen: argparse.Namespace) -> int:
-    """Run the function, then act as the committer for what its last moments left in the inbox."""
+    """Run the function, then commit the files that its end left in the inbox."""
     status = run_function(chosen)
     if chosen.destination and not chosen.no_extension:
         _commit_after(chosen.destination, dict(text.split("=", 1) for text in chosen.env))

@@ -1,8 +1,8 @@
 """`otlp2parquet-ext query`.
 
-Runs one SQL statement of DuckDB's over a destination and prints its rows. There is a view for each
-table that has rows: logs, traces, metrics_gauge, metrics_sum, metrics_histogram,
-metrics_exponential_histogram, metrics_summary. Times are in UTC.
+Runs one SQL statement in DuckDB over a destination and prints its rows. Each table with rows has a
+view: logs, traces, metrics_gauge, metrics_sum, metrics_histogram, metrics_exponential_histogram,
+metrics_summary. Times are in UTC.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(chosen: argparse.Namespace) -> int:
-    """Print the rows; 1 when there is nothing to read, or DuckDB refuses."""
+    """Print the rows; return 1 if there is nothing to read, or DuckDB refuses the statement."""
     from otlp2parquet_ext.tools.query import QueryError, connect, table_text  # noqa: PLC0415 - heavy
 
     try:

@@ -1,7 +1,7 @@
 """`otlp2parquet-ext report`.
 
-Writes one HTML page that needs nothing else: which functions are slow, why they failed, what they
-cost, and what to do about it. The three answers are printed, too.
+Writes one self-contained HTML page: which functions are slow, why they failed, what they cost, and
+how to improve it. The three answers are printed, too.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """`otlp2parquet-ext settings`.
 
-Lists every environment variable the extension reads, with its default, what is valid and what it
-means. `check` shows the values that are set where the extension runs.
+Lists every environment variable that the extension reads, with its default, its valid values and
+its meaning. `check` shows the values of the current environment.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(chosen: argparse.Namespace) -> int:
-    """Print them."""
+    """Print the settings."""
     show(markdown() if chosen.markdown else plain())
     return 0
 

@@ -1,7 +1,7 @@
 """`otlp2parquet-ext tail`.
 
-Prints the latest rows of logs, oldest first; with --follow also those that become visible, until
-it is interrupted. Late and out-of-order rows are shown once.
+Prints the latest rows of logs, oldest first; with --follow also later ones, until it is
+interrupted. Each row is shown once, even if it is late or out of order.
 """
 
 from __future__ import annotations

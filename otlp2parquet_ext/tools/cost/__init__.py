@@ -1,12 +1,12 @@
-"""What a function's telemetry costs in the lake, and what it would cost in CloudWatch Logs.
+"""Computes the cost of a function's telemetry in the lake, and in CloudWatch Logs.
 
-    Workload + Settings --volumes()--> Volumes --bill()--> lines, each with its price and its source
+    Workload + Settings --volumes()--> Volumes --bill()--> lines, each with its price and source
 
-    workload.py   what the function does: invocations, events, environments; checked
-    requests.py   how many requests each act takes at each kind of destination: counted, not guessed
+    workload.py   the function's load: invocations, events, environments; validated
+    requests.py   number of requests of each operation, by kind of destination; measured
     volumes.py    files, commits, requests and bytes a day, from the rules of `flushing`
-    prices.py     list prices: what for, in what unit, on which page, how far checked
-    bill.py       volumes at prices
+    prices.py     list prices: item, unit, page, and how they were checked
+    bill.py       multiplies volumes by prices
     report.py     the bill as text and as JSON
     command.py    `otlp2parquet-ext cost`
 

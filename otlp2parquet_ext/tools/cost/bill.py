@@ -1,4 +1,4 @@
-"""Volumes at prices: one line for each thing that is paid for."""
+"""Multiplies volumes by prices: one line for each billed item."""
 
 from __future__ import annotations
 
@@ -19,31 +19,32 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.tools.cost.prices import Price
 
 CLOUDWATCH_EVENT_BYTES = 26
-"""What CloudWatch Logs adds to every event it ingests (CloudWatch Logs quotas, event size)."""
+"""Bytes that CloudWatch Logs adds to every event (CloudWatch Logs quotas, event size)."""
 
 CLOUDWATCH_COMPRESSED = 0.15
-"""Of what is ingested, what AWS's price calculator takes to be stored."""
+"""Share of the ingested bytes that is stored, as AWS's price calculator assumes."""
 
 COMPACTED_BYTES = 512 * 1024 * 1024
-"""What S3 Tables makes of small files (S3 Tables maintenance, default target)."""
+"""Bytes of a file after compaction by S3 Tables (S3 Tables maintenance, default target)."""
 
 UNCOMPACTED_DAYS = 1.0
-"""How long a small file counts as an object before compaction has taken it: not published."""
+"""Days until compaction replaces a small file. AWS does not publish it; this is an assumption."""
 
 COMMITTER_MB = 512
 COMMITTER_START_S = 0.6
 COMMITTER_FILE_S = 0.002
-"""A committer's memory, and what a run and each file of it take: see docs/scale.md."""
+"""Memory of a committer, and seconds of a run and of each of its files: see docs/scale.md."""
 
 QUEUE_BATCH = 10.0
-"""Messages a Lambda's poller receives and deletes with one request (AWS Lambda, SQS batches)."""
+"""Messages that Lambda's poller receives or deletes with one request (AWS Lambda, SQS batches)."""
 
 POLLS_PER_SECOND = 0.25
-"""Of an idle queue: five pollers, each asking for 20 s (AWS Lambda, SQS event source)."""
+"""Requests per second to an idle queue: five pollers with waits of 20 s (AWS Lambda, SQS event
+source)."""
 
 
 class BillLine(NamedTuple):
-    """One thing paid for, in a month."""
+    """One billed item of a month."""
 
     price: Price
     quantity: float  # in units of the price
@@ -51,15 +52,15 @@ class BillLine(NamedTuple):
 
 
 class Bill(NamedTuple):
-    """What a workload costs in a month, and why.
+    """The cost of a workload in a month, and its causes.
 
     Attributes:
         work: the workload.
-        settings: of the extension.
-        day: what happens in a day.
-        lake: what is paid for in the lake.
-        cloudwatch: what would be paid for the same telemetry in CloudWatch Logs.
-        region: of the prices.
+        settings: settings of the extension.
+        day: volumes of a day.
+        lake: billed items of the lake.
+        cloudwatch: billed items for the same telemetry in CloudWatch Logs.
+        region: region of the prices.
     """
 
     work: Workload
@@ -71,10 +72,10 @@ class Bill(NamedTuple):
 
 
 def bill(work: Workload, settings: Settings, prices: Mapping[str, Price], region: str) -> Bill:
-    """Return what a workload costs in a month.
+    """Return the cost of a workload in a month.
 
     Raises:
-        AddressError, WorkloadError: the destination is none, or cannot be used so.
+        AddressError, WorkloadError: the destination is invalid, or does not fit the settings.
     """
     settings = environment_settings(parse_all(settings.destination), settings)
     day = volumes(work, settings)
@@ -105,7 +106,7 @@ def _lines(quantities: Mapping[str, float], prices: Mapping[str, Price]) -> list
 
 
 def _bucket(work: Workload, day: Volumes) -> Iterator[tuple[str, float]]:
-    """Requests and storage; a disk of one's own has no price."""
+    """Yield requests and storage; a local disk has no price."""
     if day.kind is RequestKind.DISK:
         return
     name = "s3tables" if day.kind is RequestKind.S3_TABLES else "s3"
@@ -121,14 +122,14 @@ def _bucket(work: Workload, day: Volumes) -> Iterator[tuple[str, float]]:
 
 
 def _catalog(day: Volumes) -> Iterator[tuple[str, float]]:
-    """Requests to a catalog with a price of its own."""
+    """Yield requests to a catalog that has its own price."""
     if day.kind is RequestKind.GLUE:
         yield "glue_requests", day.requests.catalog * MONTH_DAYS
 
 
 def _compute(work: Workload, day: Volumes) -> Iterator[tuple[str, float]]:
-    """Time that functions are billed for on our account, and the committer."""
-    firsts = min(day.held, work.starts_a_day)  # everything is imported while they are held
+    """Yield the function time that the extension adds, and the committer's time."""
+    firsts = min(day.held, work.starts_a_day)  # all imports happen during these holds
     held_ms = firsts * LONGEST_HOLD_MS + (day.held - firsts) * work.hold_ms
     billed_s = (held_ms + work.starts_a_day * work.shutdown_ms) / 1_000
     gb_seconds = billed_s * work.memory_mb / 1_024

@@ -1,7 +1,7 @@
 """`otlp2parquet-ext cost`: options in, a bill out.
 
-Says what a function's telemetry costs in the lake, beside what it costs in CloudWatch Logs. It runs
-nothing and asks nobody: see docs/cost.md.
+Estimates the cost of a function's telemetry in the lake and in CloudWatch Logs. It only computes,
+and sends no request: see docs/cost.md.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ EXAMPLES = """\
 """
 HOLD_MS = 200.0
 SHUTDOWN_MS = 500.0
-"""What a warm flush and an environment's end took at 128 MB in the local environment."""
+"""Default ms of a warm flush and of an environment's end, measured at 128 MB in the local
+environment."""
 
 USAGE_ERROR = 2
 
@@ -73,7 +74,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the bill; return 2 when an option makes no sense."""
+    """Print the bill; return 2 if an option is invalid."""
     from otlp2parquet_ext.lake.destinations.address import AddressError  # noqa: PLC0415 - heavy
     from otlp2parquet_ext.tools.cost import report  # noqa: PLC0415 - heavy
     from otlp2parquet_ext.tools.cost.bill import bill  # noqa: PLC0415 - heavy
@@ -109,7 +110,7 @@ def _workload(args: argparse.Namespace) -> Workload:
 
 
 def _settings(args: argparse.Namespace) -> Settings:
-    """Read the settings as the extension would; what it would only report is an error here."""
+    """Read the settings as the extension does; a problem is an error here."""
     environ = {"OTLP2PARQUET_DESTINATION": args.destination}
     for text in args.env:
         name, equals, value = text.partition("=")
@@ -123,7 +124,7 @@ def _settings(args: argparse.Namespace) -> Settings:
 
 
 def _prices(file: str | None) -> tuple[dict[str, Price], str]:
-    """Return the prices and the region they are for."""
+    """Return the prices and their region."""
     if file is None:
         return overridden({}, ""), REGION
     entries = _read(Path(file))
@@ -139,7 +140,7 @@ def _read(file: Path) -> dict[str, Any]:
         entries = tomllib.loads(text) if file.suffix == ".toml" else json.loads(text)
     except OSError as error:
         raise PriceError(f"--prices {str(file)!r}: {quote(error.strerror or error)}") from error
-    except ValueError as error:  # of either parser, and of a file that is no text
+    except ValueError as error:  # from both parsers, and for a file that is no text
         raise PriceError(
             f"--prices {str(file)!r}: neither JSON nor TOML: {quote(error)}"
         ) from error
@@ -163,7 +164,7 @@ def _at_least_0(text: str) -> float:
 
 
 def _number(text: str) -> float:
-    """Read a finite number; anything else is -1, which nobody expects."""
+    """Read a finite number; return -1, which is never valid, for any other text."""
     try:
         number = float(text)
     except ValueError:

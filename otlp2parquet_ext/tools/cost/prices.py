@@ -1,7 +1,8 @@
-"""List prices in US East (N. Virginia): what for, in what unit, on which page, how far checked.
+"""List prices in US East (N. Virginia): item, unit, page, and how they were checked.
 
-Prices of other regions or contracts come from a file of the user's; see `overridden`. No free tier
-of a new account is counted; what is free for everybody every month is, where the page says so.
+The user's own file may give prices of other regions or contracts; see `overridden`. The free tier
+of new accounts is not counted. Monthly free amounts for all accounts are counted if the page lists
+them.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ class PriceError(ValueError):
 
 
 class Tier(NamedTuple):
-    """A price up to a quantity within a month; the last tier of a price goes to infinity."""
+    """A price up to a quantity within a month; the last tier of a price has no upper bound."""
 
     up_to: float
     usd: float
@@ -40,14 +41,14 @@ class Price(NamedTuple):
     """One price.
 
     Attributes:
-        name: as in a file of prices.
-        says: what is paid for.
-        unit: one of it, for example `1,000 requests`.
-        per: how many of what we count make one unit.
+        name: its name in a file of prices.
+        says: the billed item.
+        unit: unit of the price, for example `1,000 requests`.
+        per: how many counted things make one unit.
         tiers: dollars per unit, by units a month.
-        page: where AWS publishes it.
-        valid: month in which it was seen to be so.
-        checked: how.
+        page: AWS's page with the price.
+        valid: month of the last check.
+        checked: how the price was checked.
     """
 
     name: str
@@ -60,7 +61,7 @@ class Price(NamedTuple):
     checked: str
 
     def usd(self, quantity: float) -> float:
-        """Return what `quantity` of what we count costs in a month."""
+        """Return the dollars for `quantity` counted things in a month."""
         units, below, total = quantity / self.per, 0.0, 0.0
         for up_to, usd in self.tiers:
             total += usd * max(0.0, min(units, up_to) - below)
@@ -131,10 +132,10 @@ def overridden(entries: Mapping[str, Any], source: str) -> dict[str, Price]:
     Args:
         entries: from a price's name to dollars per unit, or to a list of tiers, each with `usd`
             and all but the last with `up_to` (units a month).
-        source: named in place of AWS's page.
+        source: shown instead of AWS's page.
 
     Raises:
-        PriceError: an entry that is no price of ours, or no price at all.
+        PriceError: an entry has an unknown name or an invalid price.
     """
     prices = dict(LIST_PRICES)
     for name, value in entries.items():

@@ -20,7 +20,7 @@ SETTINGS_SHOWN = ("max_items", "max_bytes", "timeout_ms", "flush", "commit", "co
 
 
 def notes(bill: Bill) -> list[str]:
-    """Return what the numbers do not say, or say too quietly."""
+    """Return remarks that explain the numbers."""
     work, day, found = bill.work, bill.day, []
     if day.lost_attempts:
         found.append(
@@ -63,7 +63,7 @@ def text(bill: Bill) -> str:
 
 
 def _head(bill: Bill) -> Iterator[str]:
-    """Say what happens in a day, and under which settings."""
+    """Yield lines about a day's volumes and the settings."""
     work, day = bill.work, bill.day
     put, get, listed, catalog = day.requests
     yield (
@@ -98,7 +98,7 @@ def _source(price: Price) -> str:
 
 
 def as_json(bill: Bill) -> dict[str, Any]:
-    """Return the same as values; quantities of lines are of a month."""
+    """Return the bill as values; quantities are per month."""
     day = bill.day
     return {
         "region": bill.region,

@@ -1,7 +1,7 @@
-"""How many requests each act takes, by kind of destination.
+"""Numbers of requests of each operation, by kind of destination.
 
-Counted on the wire, not guessed: `tests/cost` holds these numbers against what a proxy between
-our client and a real server sees. Deleting is free on S3 and is not counted.
+The numbers are measured: `tests/cost` compares them with the requests that a proxy sees between our
+client and a real server. Deletes are free on S3 and not counted.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class RequestKind(enum.Enum):
-    """Destinations that differ in what they cost; the value is for people."""
+    """Kinds of destinations with different costs; the value is the displayed name."""
 
     PLAIN = "plain Parquet on S3"
     S3_TABLES = "S3 Tables"
@@ -24,7 +24,7 @@ class RequestKind(enum.Enum):
 
 
 class Requests(NamedTuple):
-    """Requests of one act: to the bucket, and to a catalog that is not the bucket."""
+    """Requests of one operation: to the bucket, and to a catalog that is not the bucket."""
 
     put: float = 0
     get: float = 0
@@ -32,22 +32,23 @@ class Requests(NamedTuple):
     catalog: float = 0
 
     def times(self, number: float) -> Requests:
-        """Return what `number` such acts take."""
+        """Return the requests of `number` such operations."""
         return Requests(*(number * count for count in self))
 
     def plus(self, other: Requests) -> Requests:
-        """Return what both take together."""
+        """Return the sum of both."""
         return Requests(*(a + b for a, b in zip(self, other, strict=True)))
 
 
 STORE = Requests(put=1)
-"""A data file. The name follows from the content: If-None-Match in the same request."""
+"""Requests to store a data file. Its name depends on its content, so the same request checks
+If-None-Match."""
 
 DESCRIBE = Requests(put=1)
-"""Its descriptor in the inbox, where no commit follows at once."""
+"""Requests to write its descriptor to the inbox, if no commit follows at once."""
 
 LOOK = Requests(list=1)
-"""A look into the inbox: direct environments take what others had to leave."""
+"""Requests of one inbox listing, with which direct environments find files that others left."""
 
 COMMIT: Mapping[RequestKind, Requests] = {
     RequestKind.PLAIN: Requests(),
@@ -56,9 +57,9 @@ COMMIT: Mapping[RequestKind, Requests] = {
     RequestKind.GLUE: Requests(put=3, catalog=2),
     RequestKind.DISK: Requests(put=3, catalog=2),
 }
-"""A commit while nobody else commits: manifest and manifest list, and the catalog told. Where the
-catalog only knows where the table's metadata lies (Glue, SQL), we write that, too, and have to ask
-first. S3 Tables is itself the catalog: each request to it is counted as a PUT of its own."""
+"""Requests of an uncontended commit: manifest, manifest list, and the catalog's update. If the
+catalog only stores the location of the metadata (Glue, SQL), we also read and write the metadata
+file. S3 Tables is itself the catalog, so each request to it counts as a PUT."""
 
 REFRESH: Mapping[RequestKind, Requests] = {
     RequestKind.PLAIN: Requests(),
@@ -67,21 +68,23 @@ REFRESH: Mapping[RequestKind, Requests] = {
     RequestKind.GLUE: Requests(get=2),
     RequestKind.DISK: Requests(get=2),
 }
-"""More when somebody else has committed since: what the table is now, and its manifest list."""
+"""Further requests after another writer's commit: the table's current metadata and its manifest
+list."""
 
 TAKE = Requests(get=2)
-"""Each descriptor a committer takes from the inbox: it reads the descriptor, and the end of the
-file, which has to have the rows and columns that the descriptor claims."""
+"""Requests for each descriptor in the inbox: a committer reads the descriptor and the end of the
+file, to check the rows and columns that the descriptor claims."""
 
 RUN = Requests(get=2, list=3, catalog=3)
-"""Each run of a committer, even for nothing: a look into the inbox, and the care of the table."""
+"""Requests of each run of a committer, even with an empty inbox: a listing of the inbox, and the
+table's maintenance."""
 
 AGAIN = Requests(list=1)
-"""After each commit of a committer it looks whether more waits."""
+"""Requests after each commit of a committer: it lists the inbox again."""
 
 
 def at(kind: RequestKind, requests: Requests) -> Requests:
-    """Return what requests are where the bucket is itself the catalog."""
+    """Return the requests for a kind of destination; in S3 Tables the bucket is the catalog."""
     if kind is not RequestKind.S3_TABLES:
         return requests
     return requests._replace(get=requests.get + requests.catalog, catalog=0)

@@ -1,7 +1,7 @@
-"""From a workload and the settings to files, commits, requests and bytes a day.
+"""Computes files, commits, requests and bytes per day from a workload and the settings.
 
-The rules are those of `flushing` and `batches`, with load spread evenly. Where reality varies
-(invocations that come in bursts), the model counts the dearer case: more flushes, smaller files.
+The rules are those of the flush (flush/policy.py), with an even load. If real load varies, for
+example in bursts, the model counts the more expensive case: more flushes, smaller files.
 """
 
 from __future__ import annotations
@@ -30,16 +30,17 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.common.settings.settings import Settings
 
 FILE_BYTES = 5_800
-"""Of every Parquet file, however few rows: footer, bloom filters, dictionaries."""
+"""Fixed bytes of every Parquet file: footer, bloom filters, dictionaries."""
 
 STORED_SHARE = 0.072
-"""Of every byte of JSON telemetry, what is stored: measured on the mix of our benchmarks."""
+"""Stored bytes per byte of JSON telemetry, measured on the mix of our benchmarks."""
 
 COMMITS_PER_SECOND = 3.0
-"""What a table on a remote catalog takes from all writers together (docs/scale.md)."""
+"""Most commits per second of a table on a remote catalog, of all writers together (docs/scale.md).
+"""
 
 LOOK_INTERVAL_MS = 300_000
-"""Between two looks of a direct environment into the inbox."""
+"""Interval between two inbox listings of a direct environment."""
 
 KINDS = {
     "file": RequestKind.DISK,
@@ -54,19 +55,19 @@ PLAIN = ("file", "s3")
 
 
 class Volumes(NamedTuple):
-    """What happens in a day, all environments together.
+    """The volumes of a day, for all environments together.
 
     Attributes:
-        kind: of the destination.
+        kind: kind of destination.
         held: invocations that are held, and billed, until they are flushed.
         flushes: files written; each is one flush.
-        stored_bytes: of these files.
+        stored_bytes: bytes of these files.
         commits: snapshots of the table.
-        lost_attempts: commits that other writers were faster than, at least.
-        described: files that passed through the inbox.
-        committer_runs: of a Lambda or schedule; 0 without.
+        lost_attempts: least number of commits that lost to other writers.
+        described: files with a descriptor in the inbox.
+        committer_runs: runs of a committer; 0 without one.
         requests: all of them.
-        visible_after_s: from an event to the table, as a rule.
+        visible_after_s: typical time from an event to its visible row.
     """
 
     kind: RequestKind
@@ -82,19 +83,20 @@ class Volumes(NamedTuple):
 
 
 def flushes_per_invocation(work: Workload, settings: Settings) -> float:
-    """Return how many files an invocation's telemetry becomes; below 1 when several share one.
+    """Return the number of files per invocation; below 1 if several share a file.
 
-    Age makes a batch worth flushing. It counts from the first delivery, which the platform makes
-    up to `platform_timeout_ms` late, and an environment that is frozen does nothing: what waits is
-    flushed when the next invocation wakes it, if it is old enough by then.
+    A batch is flushed when it is old enough. Its age counts from the first delivery, which may come
+    `platform_timeout_ms` late. A frozen environment does nothing, so a waiting batch is flushed
+    during the next invocation if it is old enough then.
     """
     period_ms = settings.timeout_ms + settings.platform_timeout_ms
     within = math.floor(work.duration_ms / period_ms)
     if holds(settings.flush, int(work.gap_ms)) is not None:
         by_age = 1.0 + within
     else:
-        # An invocation that ends before its first delivery is heard of when the next one wakes us:
-        # its events join those that are old enough to go, and the next batch begins one later.
+        # If an invocation ends before its first delivery, its events arrive during the next one.
+        # They join the batch that is already old enough, so the next batch begins one invocation
+        # later.
         late = work.duration_ms < settings.platform_timeout_ms
         by_age = 1 / (math.ceil(settings.timeout_ms / work.gap_ms) + late) + within
     fill = max(work.size_bytes / settings.max_bytes, work.events / settings.max_items)
@@ -103,11 +105,11 @@ def flushes_per_invocation(work: Workload, settings: Settings) -> float:
 
 
 def volumes(work: Workload, settings: Settings) -> Volumes:
-    """Return what happens in a day.
+    """Return the volumes of a day.
 
     Raises:
-        AddressError: the settings name no destination that holds tables.
-        WorkloadError: the destination needs an inbox of its own.
+        AddressError: the settings name no destination with tables.
+        WorkloadError: the destination needs the setting of an inbox.
     """
     address = lake_of(parse_all(settings.destination))
     kind = KINDS[address.kind]
@@ -115,7 +117,7 @@ def volumes(work: Workload, settings: Settings) -> Volumes:
         raise WorkloadError("OTLP2PARQUET_COMMIT='inbox' needs OTLP2PARQUET_INBOX with S3 Tables")
     per_invocation = flushes_per_invocation(work, settings)
     held = _held(work, settings)
-    # The end of an environment flushes what came after its last invocation: at least the report.
+    # The end of an environment flushes telemetry after its last invocation, at least the report.
     flushes = per_invocation * work.invocations_a_day + work.starts_a_day
     if held < work.invocations_a_day:
         flushes += held
@@ -131,9 +133,10 @@ def volumes(work: Workload, settings: Settings) -> Volumes:
 
 
 def _held(work: Workload, settings: Settings) -> float:
-    """Return how many invocations a day are held for their flush.
+    """Return the number of held invocations per day.
 
-    Under `adaptive` the first of an environment is, for nobody knows when the next one comes.
+    With `adaptive`, the first one of an environment is held, because the gap to the next is
+    unknown.
     """
     if holds(settings.flush, int(work.gap_ms)) is not None:
         return work.invocations_a_day
@@ -145,8 +148,7 @@ def _with_direct_commits(
 ) -> Volumes:
     """Add the commits of the environments themselves.
 
-    A file whose commit is due at once needs no descriptor; one that has to wait for the interval
-    does.
+    A file needs a descriptor only if its commit must wait for the interval.
     """
     interval_ms = settings.commit_interval_ms
     waits = flush_gap_ms < interval_ms
@@ -156,7 +158,7 @@ def _with_direct_commits(
     wanted = work.starts_a_day * (max(1.0, life_ms / commit_gap_ms) + 1)
     commits = min(wanted, COMMITS_PER_SECOND * DAY_S)
     lost = wanted - commits
-    # A table bucket can hold no inbox: what waits for a commit waits in the spool.
+    # A table bucket cannot hold an inbox, so files wait for a commit in the spool.
     inbox = day.kind is not RequestKind.S3_TABLES or bool(settings.inbox)
     described = inbox * (day.flushes if waits else day.flushes * lost / wanted)
     looks = inbox * work.environments * DAY_S * 1_000 / max(LOOK_INTERVAL_MS, commit_gap_ms)
@@ -174,14 +176,14 @@ def _with_direct_commits(
 
 
 def _with_committer(day: Volumes, work: Workload) -> Volumes:
-    """Add the runs of a committer; one that is woken by events sleeps while there are none."""
+    """Add the runs of a committer; one triggered by events runs only if there are events."""
     window_s = work.committer_every_s
     per_window = day.flushes * window_s / DAY_S
     busy_share = 1 - math.exp(-per_window)
     runs = DAY_S / window_s * (busy_share if work.woken_by == "events" else 1.0)
     commits = DAY_S / window_s * busy_share
     requests = day.requests.plus(DESCRIBE.times(day.flushes)).plus(TAKE.times(day.flushes))
-    each = COMMIT[day.kind].plus(REFRESH[day.kind]).plus(AGAIN)  # its memory is long out of date
+    each = COMMIT[day.kind].plus(REFRESH[day.kind]).plus(AGAIN)  # its cache is outdated
     requests = requests.plus(each.times(commits)).plus(at(day.kind, RUN).times(runs))
     return day._replace(
         commits=commits,
@@ -193,7 +195,7 @@ def _with_committer(day: Volumes, work: Workload) -> Volumes:
 
 
 def _waits_s(work: Workload, settings: Settings) -> float:
-    """Return how long an event waits for its flush, as a rule: until old, or the next wake."""
+    """Return the typical seconds from an event to its flush: until old, or the next thaw."""
     if holds(settings.flush, int(work.gap_ms)) is not None:
         return min(work.duration_ms, settings.timeout_ms) / 1_000
     return max(settings.timeout_ms, work.gap_ms) / 1_000

@@ -1,4 +1,4 @@
-"""What a function does all day, as numbers that have been checked."""
+"""The load of a function, as validated numbers."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ MONTH_DAYS = 365 / 12
 MONTH_S = MONTH_DAYS * DAY_S
 
 EVENT_BYTES = 528
-"""One event as the Telemetry API delivers it, in the mix of our benchmarks."""
+"""Average bytes of an event as delivered, in the mix of our benchmarks."""
 
 ENVELOPE_BYTES = 64
-"""Of those, what the Telemetry API wraps around a log line: time, type, record, a comma."""
+"""Bytes of these that the Telemetry API adds to a log line: time, type, record, a comma."""
 
 LIFETIME_S = 7_200.0
-"""How long an execution environment lives: AWS says hours, and no number."""
+"""Seconds that an execution environment lives. AWS says hours, without a number."""
 
 
 class WorkloadError(ValueError):
-    """A number that no workload has; the message names it and what is valid."""
+    """An invalid number; the message names it and the valid values."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,20 +28,20 @@ class Workload:
     """One function in one region; load is even over the day and over the environments.
 
     Attributes:
-        per_second: invocations.
+        per_second: invocations per second.
         events: an invocation's telemetry events, the platform's three among them.
-        size_bytes: all of them, as the Telemetry API delivers them.
-        duration_ms: of an invocation.
+        size_bytes: bytes of these events, as delivered.
+        duration_ms: duration of an invocation.
         environments: execution environments that are alive at once.
-        lifetime_s: of one.
-        memory_mb: of the function.
+        lifetime_s: lifetime of an environment.
+        memory_mb: memory of the function.
         architecture: `x86_64` or `arm64`.
         retention_days: how long telemetry is kept.
-        committer_every_s: the most time between two runs of a committer; COMMIT=inbox only.
+        committer_every_s: longest time between two runs of a committer; only with COMMIT=inbox.
         woken_by: `events` of the bucket through a queue, or a `schedule`.
-        hold_ms: what a held invocation is billed longer for a flush; the first of an environment
-            is taken to use up what is allowed.
-        shutdown_ms: what an environment's end is billed for its last flush.
+        hold_ms: billed time that a hold adds. The first hold of an environment is assumed to take
+            the longest allowed time.
+        shutdown_ms: billed time of an environment's last flush.
     """
 
     per_second: float
@@ -59,10 +59,10 @@ class Workload:
     shutdown_ms: float
 
     def __post_init__(self) -> None:
-        """Refuse what no workload has.
+        """Refuse invalid numbers.
 
         Raises:
-            WorkloadError: see there.
+            WorkloadError: a number is invalid.
         """
         for field in fields(self):
             value = getattr(self, field.name)
@@ -86,10 +86,10 @@ class Workload:
 
     @property
     def invocations_a_day(self) -> float:
-        """Of the whole function."""
+        """Invocations of the whole function in a day."""
         return self.per_second * DAY_S
 
     @property
     def starts_a_day(self) -> float:
-        """Environments that start, and end, in a day; no more than there are invocations."""
+        """Environments that start, and end, in a day; at most the number of invocations."""
         return min(self.environments * DAY_S / self.lifetime_s, self.invocations_a_day)

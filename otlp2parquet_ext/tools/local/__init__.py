@@ -2,9 +2,9 @@
 
     plan ──▶ environment ──▶ sandbox (one generation of processes) ──▶ invocations ──▶ outcome
 
-`run(plan)` is the way in. It starts the extension and the user's function with AWS's own runtime
-interface client, freezes them between invocations, and says what it sent and what came back.
-It knows nothing of our extension but the name of its executable: any extension can be run.
+`run(plan)` is the entry point. It starts the extension and the user's function with AWS's own
+runtime interface client, freezes them between invocations, and returns what it sent and received.
+It uses only the name of our extension's executable, so it can run any extension.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    """Import what runs a plan when it is asked for: to describe one needs no web server."""
+    """Import `run` on first use, because describing a plan needs no web server."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from otlp2parquet_ext.tools.local import environment, outcome  # noqa: PLC0415

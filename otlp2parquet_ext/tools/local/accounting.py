@@ -1,4 +1,4 @@
-"""What one invocation cost and how it ended, from its times: pure, no clock, no I/O.
+"""Computes the durations and the status of one invocation from its times: pure, no clock, no I/O.
 
     arrived ── dispatched ── began ── ended ── done (runtime) ── ready (extensions)
               └─ latency ───┘└duration┘└overhead┘└─ extensionOverhead ─┘
@@ -27,10 +27,10 @@ class Account:
     """One finished invocation.
 
     Attributes:
-        plan, request, flight: what was asked for and what the runtime did.
-        failure: why it failed, None when it did not.
+        plan, request, flight: the invocation's plan, its request, and the runtime's work on it.
+        failure: why it failed; None if it succeeded.
         initialised: whether the environment was ready for it.
-        ended_s: monotonic time at which everyone was ready, or it failed.
+        ended_s: monotonic time at which all processes were ready, or it failed.
         init_ms: duration of the INIT before a cold start, else None.
         restore_ms: duration of the restore before it, else None.
         max_memory_mb: for the report.
@@ -48,19 +48,19 @@ class Account:
 
     @property
     def done_s(self) -> float:
-        """When the runtime was done with it, or it ended without."""
+        """Time at which the runtime was done with it, or at which it failed."""
         return self.flight.done_s or self.ended_s
 
     @property
     def duration_ms(self) -> float:
-        """Of invocation and extensions; the whole timeout when that was reached."""
+        """Duration of invocation and extensions; the complete timeout if that was reached."""
         if self.failure and self.failure.timeout:
             return self.request.timeout_s * 1000
         return (max(self.ended_s, self.done_s) - self.request.arrived_s) * 1000
 
     @property
     def extension_ms(self) -> float:
-        """How long extensions kept the environment after the runtime was done."""
+        """Time that extensions needed after the runtime was done."""
         return max(0.0, (self.ended_s - self.done_s) * 1000)
 
     def report(self) -> Record:
@@ -139,8 +139,8 @@ def runtime_done(
 ) -> Record:
     """Return the record of `platform.runtimeDone`.
 
-    A handler's own error is a success of the runtime: only a runtime that ended, or ran out of
-    time, is not one.
+    A handler's own error counts as a success of the runtime. Only an exit or a timeout of the
+    runtime is a failure.
     """
     spans = response_spans(request, flight)
     if flight.ended_s is not None and flight.done_s is not None:

@@ -1,8 +1,8 @@
-"""What waits for one subscriber: when a batch closes, and what is dropped when it cannot.
+"""The buffer of one subscriber: closes batches, and drops events beyond its capacity.
 
-Pure: times come in as milliseconds awake, nothing here sleeps or sends. Two limits, never confused:
-`SubscriptionLimits` close a batch (soft); `capacity_bytes` is all that is kept (hard), beyond it
-events are dropped and counted.
+Pure: times are parameters, in milliseconds awake. It has two kinds of limits: `SubscriptionLimits`
+close a batch (soft); `capacity_bytes` limits the buffer (hard), and events beyond it are dropped
+and counted.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class CloseReason(StrEnum):
 
 @dataclass(frozen=True)
 class BufferedEvent:
-    """One event: `size_bytes` is its encoded record, `since_ms` when it came (awake)."""
+    """One event: `size_bytes` of its encoded record, and `since_ms`, its arrival (awake)."""
 
     event: PlatformEvent
     size_bytes: int
@@ -53,7 +53,7 @@ class Buffer:
         return len(self._waiting)
 
     def add(self, event: PlatformEvent, size_bytes: int, now_ms: float) -> bool:
-        """Keep an event, or drop and count it when the capacity is used up.
+        """Keep an event, or drop and count it if the buffer is full.
 
         Returns:
             Whether it was kept.
@@ -66,15 +66,15 @@ class Buffer:
         return True
 
     def add_notice(self, event: PlatformEvent, size_bytes: int, now_ms: float) -> None:
-        """Keep an event that must not be dropped: the one that says how many were."""
+        """Keep the event that reports dropped events; it is never dropped."""
         self._keep(BufferedEvent(event, size_bytes, now_ms))
 
     def flush(self) -> None:
-        """Close what waits now, as the end of a stream does."""
+        """Close the waiting batch now, as the end of a stream does."""
         self._flushing = bool(self._waiting)
 
     def close_reason(self, now_ms: float) -> CloseReason | None:
-        """Return why the oldest batch should go out now, None if it should wait."""
+        """Return why the oldest batch should be sent now; None if it should wait."""
         if not self._waiting:
             return None
         if len(self._waiting) >= self._limits.max_items:
@@ -87,7 +87,7 @@ class Buffer:
         return CloseReason.TIMEOUT if due else None
 
     def due_in_ms(self, now_ms: float) -> float | None:
-        """Return how long to wait for the next batch: 0 when it is due, None when empty."""
+        """Return the ms until the next batch is due: 0 if it is due now, None if empty."""
         if self.close_reason(now_ms):
             return 0.0
         if not self._waiting:
@@ -109,7 +109,7 @@ class Buffer:
         return batch
 
     def take_dropped(self) -> tuple[int, int]:
-        """Return and forget how many records and bytes were dropped since last time."""
+        """Return the numbers of records and bytes dropped since the last call."""
         dropped = self._dropped_records, self._dropped_bytes
         self._dropped_records = self._dropped_bytes = 0
         return dropped

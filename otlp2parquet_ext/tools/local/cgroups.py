@@ -1,7 +1,7 @@
-"""Control groups, found and made: v1 hierarchies where they are mounted, v2 where it is delegated.
+"""Finds and makes control groups: v1 hierarchies if they are mounted, v2 if it is delegated.
 
-A `Group` is one folder. This module knows the file names of both versions; what they are used for
-is decided in `isolation`. Nothing here raises for a machine without cgroups: it returns None.
+A `Group` is one folder. This module knows the file names of both versions; `isolation` decides how
+to use them. On a machine without cgroups, functions return None and do not raise.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Group:
         return f"cgroup v{self.version}"
 
     def door(self) -> int:
-        """Open the file through which a process enters by writing 0; the caller closes it."""
+        """Open the file into which a process writes 0 to enter; the caller closes it."""
         return os.open(self.path / "cgroup.procs", os.O_WRONLY | os.O_CLOEXEC)
 
     def pids(self) -> list[int]:
@@ -49,7 +49,7 @@ class Group:
         return []
 
     def limit_cpu(self, vcpus: float | None) -> None:
-        """Set the share of CPU; None is no limit."""
+        """Set the share of CPU; None means no limit."""
         quota = None if vcpus is None else max(_MINIMUM_QUOTA_US, round(vcpus * _PERIOD_US))
         if self.version == 1:
             self._write("cpu.cfs_period_us", str(_PERIOD_US))
@@ -58,7 +58,7 @@ class Group:
             self._write("cpu.max", f"{quota or 'max'} {_PERIOD_US}")
 
     def limit_memory(self, limit_bytes: int) -> None:
-        """Set the memory limit, swap included where the kernel counts it."""
+        """Set the memory limit, with swap if the kernel counts it."""
         if self.version == 1:
             self._write("memory.limit_in_bytes", str(limit_bytes))
             with contextlib.suppress(OSError):
@@ -69,14 +69,14 @@ class Group:
                 self._write("memory.swap.max", "0")
 
     def peak_memory_bytes(self) -> int | None:
-        """Return the highest memory use, page cache included; None where v2 does not say."""
+        """Return the highest memory use with page cache; None if v2 does not report it."""
         name = "memory.max_usage_in_bytes" if self.version == 1 else "memory.peak"
         with contextlib.suppress(OSError, ValueError):
             return int((self.path / name).read_text())
         return None
 
     def oom_kills(self) -> int:
-        """Return how many processes here the kernel killed for want of memory."""
+        """Return the number of processes that the kernel killed because memory was short."""
         name = "memory.oom_control" if self.version == 1 else "memory.events"
         with contextlib.suppress(OSError, ValueError):
             for line in (self.path / name).read_text().splitlines():
@@ -86,20 +86,20 @@ class Group:
         return 0
 
     def set_frozen(self, *, frozen: bool) -> None:
-        """Ask the kernel to freeze or thaw; `is_frozen` says when it has."""
+        """Ask the kernel to freeze or thaw; `is_frozen` reports the result."""
         if self.version == 1:
             self._write("freezer.state", "FROZEN" if frozen else "THAWED")
         else:
             self._write("cgroup.freeze", str(int(frozen)))
 
     def is_frozen(self) -> bool:
-        """Whether every process here stands still."""
+        """Whether every process in the group is frozen."""
         if self.version == 1:
             return (self.path / "freezer.state").read_text().strip() == "FROZEN"
         return "frozen 1" in (self.path / "cgroup.events").read_text()
 
     def remove(self) -> bool:
-        """Remove the folder; the last process may take a moment to leave it."""
+        """Remove the folder; False while its last process is still leaving."""
         for _ in range(_REMOVE_ATTEMPTS):
             try:
                 self.path.rmdir()
@@ -116,7 +116,7 @@ class Group:
 
 
 def make_group(controller: Controller, name: str) -> Group | None:
-    """Make a group for one controller; None where the kernel or our rights do not allow it."""
+    """Make a group for one controller; None if the kernel or our rights do not allow it."""
     for parent, version in _parents(controller):
         if version == 2 and not _enabled(parent, controller):
             continue
@@ -129,7 +129,7 @@ def make_group(controller: Controller, name: str) -> Group | None:
 
 
 def _parents(controller: Controller) -> Iterator[tuple[Path, Version]]:
-    """Where a group could go: below our own group, else at the root of the mount."""
+    """Yield possible parents of a group: our own group, then the root of the mount."""
     for mount, kind, options in _mounts():
         if kind == "cgroup" and controller in options:
             yield from ((path, 1) for path in _candidates(mount, _own_path(controller)))
@@ -144,8 +144,8 @@ def _candidates(mount: Path, own: str) -> list[Path]:
 
 
 def _enabled(parent: Path, controller: Controller) -> bool:
-    """Whether children of a v2 group get the controller; switches it on where it may."""
-    if controller == "freezer":  # part of every v2 group but the root
+    """Whether children of a v2 group get the controller; switch it on if allowed."""
+    if controller == "freezer":  # in every v2 group except the root
         return True
     control = parent / "cgroup.subtree_control"
     try:
@@ -166,7 +166,7 @@ def _mounts() -> Iterator[tuple[Path, str, list[str]]]:
 
 
 def _own_path(controller: str) -> str:
-    """Return our own group of a v1 controller, or of v2 for "", as the kernel writes it."""
+    """Return the kernel's path of our own group, of a v1 controller or, for "", of v2."""
     with contextlib.suppress(OSError):
         for line in Path("/proc/self/cgroup").read_text().splitlines():
             _, controllers, path = line.split(":", 2)

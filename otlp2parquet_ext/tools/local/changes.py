@@ -13,13 +13,13 @@ T = TypeVar("T")
 
 
 class Changes:
-    """Wakes those who wait for a condition whenever something has changed."""
+    """Wakes all waiters after each change of the shared state."""
 
     def __init__(self) -> None:
         self._waiters: set[asyncio.Future[None]] = set()
 
     def notify(self) -> None:
-        """Let every waiter look again."""
+        """Make every waiter check its condition again."""
         for waiter in self._waiters:
             if not waiter.done():
                 waiter.set_result(None)

@@ -1,8 +1,8 @@
 """`otlp2parquet-ext local`: the command line of the local execution environment.
 
-`add_arguments` describes the options, `run` turns them into a `Plan`, shows progress while it lasts
-and the summary at the end. Exit codes: 0 all invocations succeeded, 1 some did not, 2 the options
-make no plan, 130 Ctrl-C.
+`add_arguments` adds the options. `run` turns them into a `Plan`, shows its progress, and prints the
+summary at the end. Exit codes: 0 all invocations succeeded, 1 some did not, 2 invalid options, 130
+Ctrl-C.
 """
 
 from __future__ import annotations
@@ -48,11 +48,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     _add_function_options(parser.add_argument_group("function"))
     _add_environment_options(parser.add_argument_group("environment"))
-    _add_fault_options(parser.add_argument_group("faults, to see what an extension makes of them"))
+    _add_fault_options(parser.add_argument_group("faults, to test an extension"))
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run what the options say and print it; return the exit code."""
+    """Run the plan of the options and print its outcome; return the exit code."""
     from otlp2parquet_ext.tools.local.summary import summary  # noqa: PLC0415 - heavy
 
     try:
@@ -75,7 +75,7 @@ def plan_of(args: argparse.Namespace) -> Plan:
     """Turn parsed options into a plan.
 
     Raises:
-        ValueError: an option's value makes no sense; the message says which and what would.
+        ValueError: an option's value is invalid; the message names it and the valid values.
     """
     if bool(args.handler) == bool(args.command):
         raise ValueError("give either --handler MODULE.FUNCTION or -- COMMAND")
@@ -136,7 +136,7 @@ def events_of(path: Path) -> tuple[bytes, ...]:
 
 
 async def _run_until_signal(plan: Plan, *, quiet: bool) -> Outcome:
-    """Run a plan; a polite kill ends it as Ctrl-C does."""
+    """Run a plan; SIGTERM ends it as Ctrl-C does."""
     from otlp2parquet_ext.tools.local.environment import run_async  # noqa: PLC0415 - heavy
 
     task = asyncio.current_task()
@@ -148,7 +148,7 @@ async def _run_until_signal(plan: Plan, *, quiet: bool) -> Outcome:
 
 
 class _Progress:
-    """Says now and then how far a long run is."""
+    """Shows the progress of a long run at intervals."""
 
     def __init__(self, total: int) -> None:
         self._total = total

@@ -3,8 +3,8 @@
     offer() ──▶ Buffer ──(due, awake, gate open)──▶ POST ──2xx──▶ gone
                                                      └─ else: again, after a back-off
 
-A batch leaves the buffer only to be in `in flight`; `close` returns both, so that nothing is lost
-from the books. The subscriber's host is always this machine, whatever name the URI has.
+A batch moves from the buffer to `in flight`; `close` returns both, so every event is accounted for.
+The subscriber's host is always this machine, whatever name the URI has.
 
 Source: AWS telemetry-api, "Inbound Telemetry API events"; retries as documented, back-off ours.
 """
@@ -37,7 +37,7 @@ _NO_LIMIT = aiohttp.ClientTimeout(total=None)
 
 
 class Subscriber:
-    """One subscription and what is on its way to it."""
+    """One subscription, and the events on their way to it."""
 
     def __init__(
         self,
@@ -88,23 +88,23 @@ class Subscriber:
         self._wake.set()
 
     def take_dropped(self) -> tuple[int, int]:
-        """Return and forget records and bytes dropped since last time."""
+        """Return the records and bytes dropped since the last call."""
         return self._buffer.take_dropped()
 
     def flush(self) -> None:
-        """Send what waits without waiting for its timeout."""
+        """Send the waiting events before their timeout."""
         self._buffer.flush()
         self._wake.set()
 
     def open_gate(self) -> None:
-        """Begin to deliver what a fault switch held back."""
+        """Begin to deliver the events that a fault switch held back."""
         if not self._faults.silent_subscription:
             self._allowance = None
             self._gate.set()
             self.flush()
 
     async def deliver_half(self, limit_s: float) -> None:
-        """Deliver half of what a fault switch held back, and hold the rest again."""
+        """Deliver half of the events that a fault switch held back, and keep the rest."""
         self._allowance = len(self._buffer) // 2
         if self._allowance:
             self._half_delivered.clear()
@@ -115,13 +115,13 @@ class Subscriber:
                     await self._half_delivered.wait()
 
     async def drained(self, limit_s: float) -> None:
-        """Return when nothing waits and nothing is under way, or the limit has passed."""
+        """Return when no event waits or is in flight, or after the limit."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(limit_s):
                 await self._idle.wait()
 
     async def close(self) -> list[PlatformEvent]:
-        """Stop; return what was never acknowledged."""
+        """Stop; return the unacknowledged events."""
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
         left = list(self._in_flight)
@@ -161,7 +161,7 @@ class Subscriber:
             if wait_ms == 0:
                 return
             self._wake.clear()
-            # Not wait_for: in Python 3.11 that loses a cancellation that meets the wake-up.
+            # Not wait_for: in Python 3.11 it can lose a cancellation at the moment of the wake-up.
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(None if wait_ms is None else wait_ms / 1000):
                     await self._wake.wait()
@@ -226,7 +226,7 @@ class Subscriber:
 
 
 async def _send_lines(port: int, body: bytes) -> int:
-    """Send a batch as one line per event; TCP has no acknowledgement: sent is 200."""
+    """Send a batch as one line per event; return 200 once sent, because TCP has no answer."""
     _, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
         for event in msgspec.json.decode(body, type=list[msgspec.Raw]):

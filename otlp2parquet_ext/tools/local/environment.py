@@ -3,8 +3,8 @@
     sandbox 0: server ─▶ INIT ─▶ invoke, freeze, gap, thaw, invoke … ─▶ SHUTDOWN
                   └─ failure ─▶ reset ─▶ sandbox 1: INIT inside the next invocation …
 
-`run` is for callers without an event loop, `run_async` for those with one. Whatever happens,
-processes are killed and cgroups removed before either returns or raises.
+`run` is for callers without an event loop, `run_async` for those with one. Both kill all processes
+and remove the cgroups before they return or raise.
 
 Source: AWS lambda-runtime-environment.
 """
@@ -49,15 +49,15 @@ if TYPE_CHECKING:
 
 
 def run(plan: Plan, progress: Progress | None = None, on_line: OnLine | None = None) -> Outcome:
-    """Run a plan to its end, in an event loop of its own.
+    """Run a plan to its end, in a new event loop.
 
     Args:
-        plan: what to run.
+        plan: the plan to run.
         progress: called after each invocation.
         on_line: called with source (`function` or an extension's name) and text of each line.
 
     Returns:
-        What happened. A function that fails is an outcome, not an error.
+        The outcome of the run. A failing function is an outcome, not an error.
 
     Raises:
         OSError: no folder could be made for /tmp.
@@ -146,7 +146,7 @@ class Environment:
                     )
 
     async def init(self, phase: str, limit_ms: float) -> InitResult:
-        """Start a generation; it is gone again when it fails."""
+        """Start a generation; remove it again if it fails."""
         self.sandbox = Sandbox(self.bench, self._generation, phase)
         self._generation += 1
         self._restored = False
@@ -161,7 +161,7 @@ class Environment:
         return result
 
     def account_for(self, account: Account) -> None:
-        """Enter an invocation in the books."""
+        """Record a finished invocation."""
         self.accounts.append(account)
         if self._progress:
             self._progress(account.invocation())
@@ -204,7 +204,7 @@ class Environment:
         )
 
     async def _make_ready(self) -> Failure | None:
-        """Start a generation where there is none, resume it where it was a snapshot."""
+        """Start a generation if there is none; resume it if it is a snapshot."""
         failure = self.sandbox.failure() if self.sandbox else None
         if failure:  # it ended while it was frozen
             await self.reset(failure)
@@ -231,7 +231,7 @@ class Environment:
         self.clock.thaw()
 
     async def _clean_up(self) -> None:
-        """Leave no process behind, on the way out of an error or a Ctrl-C, too."""
+        """Kill all processes, also after an error or Ctrl-C."""
         self._thaw()
         if self.sandbox:
             await stopping.kill(self.bench, self.sandbox)

@@ -1,7 +1,7 @@
-"""The platform's events, each made in one place: pure constructors, times given by the caller.
+"""Constructors of the platform's events: pure; the caller passes the times.
 
 Every function returns the `record` of one event type; `PlatformEvent` is the envelope around it.
-Keys with no value are left out, as Lambda leaves them out.
+Keys without a value are left out, as Lambda does.
 
 Source: AWS telemetry-schema-reference, edition 2025-01-29.
 """
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 Record = dict[str, object]
 _MIB = 1 << 20
-# Schema versions compare as text. The first one knew no objects, error types or restores.
+# Schema versions are compared as text. The first one has no objects, error types or restores.
 _FIRST_SCHEMA = "2022-07-01"
 
 
@@ -30,7 +30,7 @@ class PlatformEvent(msgspec.Struct, frozen=True):
     Attributes:
         time: RFC 3339 UTC with three fraction digits.
         type: `platform.start`, `function`, …
-        record: a dict, a string, or `msgspec.Raw` for a function's own JSON, kept as written.
+        record: a dict, a string, or `msgspec.Raw` for a function's own JSON, unchanged.
     """
 
     time: str
@@ -38,12 +38,12 @@ class PlatformEvent(msgspec.Struct, frozen=True):
     record: object
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the event as a subscriber would decode it."""
+        """Return the event as a subscriber decodes it."""
         decoded: dict[str, Any] = json.loads(msgspec.json.encode(self))
         return decoded
 
     def topic(self) -> str:
-        """Return what a subscription's `types` would have to name: platform, function, …."""
+        """Return the type that a subscription must name to get it: platform, function, …."""
         return self.type.partition(".")[0]
 
 
@@ -106,7 +106,7 @@ def restored(status: str, error_type: str, duration_ms: float | None = None) -> 
 def start(
     *, request_id: str, version: str, function_arn: str = "", tracing: Record | None = None
 ) -> Record:
-    """Return the record of `platform.start`; the ARN comes on Managed Instances only."""
+    """Return the record of `platform.start`; only Managed Instances send the ARN."""
     record: Record = {
         "requestId": request_id,
         "version": version,
@@ -218,10 +218,10 @@ def logs_dropped(*, records: int, dropped_bytes: int) -> Record:
 
 
 def function_record(text: str, *, objects: bool) -> str | msgspec.Raw:
-    """Return a function's or extension's record: an object where the log format has objects.
+    """Return a function's or extension's record: an object if the log format has objects.
 
-    The JSON is checked and then passed on byte for byte: large integers and doubled keys of the
-    user stay what they were.
+    The JSON is checked and then passed on unchanged, so the user's large integers and repeated keys
+    stay.
     """
     if not (objects and text.lstrip().startswith("{")):
         return text
@@ -233,7 +233,7 @@ def function_record(text: str, *, objects: bool) -> str | msgspec.Raw:
 
 
 def as_of_schema(event: PlatformEvent, schema_version: str) -> PlatformEvent | None:
-    """Return the event as a subscriber of an older schema gets it, None if it does not."""
+    """Return the event as a subscriber of a schema gets it; None if that schema lacks it."""
     if schema_version > _FIRST_SCHEMA:
         return event
     if event.type.startswith("platform.restore"):

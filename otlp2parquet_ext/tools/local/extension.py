@@ -1,7 +1,7 @@
-"""One extension of one generation: its state, and the event it waits for or has yet to hear.
+"""One extension of one generation: its state, and its next event.
 
-API handlers call it, the sandbox waits for its state with `Changes`. The times that end up in
-reports are taken here, when a call arrives, not when somebody wakes up to look.
+API handlers call it, and the sandbox waits for its state with `Changes`. The times for reports are
+taken here when a call arrives, not when a waiter wakes up.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ class Extension:
     """One extension of one generation.
 
     Attributes:
-        name, external: external ones have a process of ours, internal ones live in the runtime.
+        name, external: external ones have their own process, internal ones run in the runtime.
         state: see `states`.
         identifier: "" before register.
-        events: what it registered for.
-        error_type: what it or we say it died of.
+        events: events that it registered for.
+        error_type: reason of its end, by its own report or ours.
         subscribed: whether it has a telemetry subscription.
         registered_s, ready_s: monotonic times of register and of the latest `next`.
     """
@@ -67,7 +67,7 @@ class Extension:
     _next_event: NextResponse | None = None
 
     def call(self, call: ExtensionCall) -> None:
-        """Move on by a call.
+        """Change the state by a call.
 
         Raises:
             IllegalCallError: it is out of order.
@@ -83,7 +83,7 @@ class Extension:
         self.registered_s = time.monotonic()
 
     async def next(self) -> NextResponse:
-        """Wait for the next event; the state says READY meanwhile."""
+        """Wait for the next event, in state READY."""
         self.ready_s = time.monotonic()
         if self.first_ready_s is None:
             self.first_ready_s = self.ready_s
@@ -98,7 +98,7 @@ class Extension:
         return await request
 
     def send(self, answer: NextResponse) -> None:
-        """Hand out an event now, or with the `next` that is still to come."""
+        """Send an event now, or as the answer to the coming `next`."""
         if (
             self.state is not ExtensionState.READY
             or not self._next_request
@@ -131,7 +131,7 @@ class Extension:
 
 
 def extension_run(extension: Extension, generation: int) -> ExtensionRun:
-    """Return what is known of an extension's process."""
+    """Return the facts about an extension's process."""
     program, usage = extension.program, extension.ready_usage
 
     def since_start(moment_s: float | None) -> float | None:

@@ -1,7 +1,7 @@
 """The Extensions API and the Telemetry API's subscription, as thin HTTP handlers.
 
-Each handler finds the caller, asks the party's state machine, and words the answer. What the calls
-mean is in `parties` and `states`; what a subscription may say is in `subscription`.
+Each handler finds the caller, asks the party's state machine, and writes the answer. `parties` and
+`states` define the calls, `subscription` the valid subscriptions.
 
 Source: AWS runtimes-extensions-api, telemetry-api; error catalogue of the emulator.
 """
@@ -42,7 +42,7 @@ _ERROR_TYPE = "Lambda-Extension-Function-Error-Type"
 
 
 class _RefusedError(Exception):
-    """Carries the answer to a call that cannot be served."""
+    """A refused call, with its answer."""
 
     def __init__(self, answer: web.Response) -> None:
         super().__init__(answer.text)
@@ -90,7 +90,7 @@ class LocalExtensionsApi:
         )
 
     async def next(self, request: web.Request) -> web.StreamResponse:
-        """Answer `GET /event/next` when there is an event."""
+        """Answer `GET /event/next` once there is an event."""
         try:
             extension = self._caller(request)
             if self._next_is_broken():
@@ -186,7 +186,7 @@ class LocalExtensionsApi:
         return frozenset(events)
 
     def _newcomer(self, name: str, events: frozenset[str]) -> Extension:
-        """Return the extension of this name; a new internal one when the runtime is running."""
+        """Return the extension of this name; while the runtime runs, a new internal one."""
         parties = self._parties
         if not name:
             raise _RefusedError(

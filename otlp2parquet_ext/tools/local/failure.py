@@ -1,4 +1,4 @@
-"""Why a generation, or an invocation in it, cannot go on: one value, and the words for it."""
+"""A failure of a generation or of an invocation, and its messages."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ class Failure:
     """Why a generation cannot go on.
 
     Attributes:
-        error_type: of the records.
-        message: for the caller, unless the runtime gave a document of its own.
-        payload: that document, b"" without one.
-        timeout: the reason is time.
+        error_type: error type in the records.
+        message: text for the caller, unless the runtime sent its own document.
+        payload: the runtime's document; b"" without one.
+        timeout: the failure is a timeout.
     """
 
     error_type: str
@@ -30,16 +30,16 @@ class Failure:
 
     @property
     def status(self) -> str:
-        """`timeout` or `error`, as records have it."""
+        """Status in records: `timeout` or `error`."""
         return "timeout" if self.timeout else "error"
 
     @property
     def shutdown_reason(self) -> str:
-        """`timeout` or `failure`, as SHUTDOWN has it."""
+        """Reason in SHUTDOWN: `timeout` or `failure`."""
         return "timeout" if self.timeout else "failure"
 
     def document(self, request_id: str = "") -> bytes:
-        """Return what the caller of an invocation gets; without an id, of INIT."""
+        """Return the error document for the caller of an invocation; without an id, for INIT."""
         message = f"RequestId: {request_id} Error: {self.message}" if request_id else self.message
         return self.payload or error_document(self.error_type, message)
 
@@ -72,7 +72,7 @@ def extension_exit(extension: Extension) -> Failure:
 
 
 def exit_text(code: int | None) -> str:
-    """Return an exit code in the words of Go's runtime, as Lambda has them."""
+    """Return an exit code as text, as Lambda (Go's runtime) writes it."""
     if code is None:
         return "still running"
     if code < 0:

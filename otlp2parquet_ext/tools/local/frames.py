@@ -1,9 +1,9 @@
-"""Bytes a function writes, cut into log records: plain lines, or the runtimes' log frames.
+"""Cuts a function's output into log records: plain lines, or the runtimes' log frames.
 
     stdout, stderr ── LineReader ──▶ one record per line
-    _LAMBDA_TELEMETRY_LOG_FD ── FrameReader ──▶ one record per logging call, newlines and all
+    _LAMBDA_TELEMETRY_LOG_FD ── FrameReader ──▶ one record per logging call, with newlines
 
-Readers take bytes as they come and give back what is complete; `rest` is for the end of a stream.
+Readers take bytes as they arrive and return complete records; `rest` is for the end of a stream.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class LogRecord:
     """One record.
 
     Attributes:
-        text: without the newline that ended a line; framed text is as the runtime sent it.
+        text: a line without its newline, or framed text as the runtime sent it.
         time_us: Unix microseconds from the frame; None for plain lines.
     """
 
@@ -30,13 +30,13 @@ class LogRecord:
 
 
 class LineReader:
-    """Cuts a stream at newlines and, failing those, every `LINE_LIMIT_BYTES`."""
+    """Cuts a stream at newlines, and lines at `LINE_LIMIT_BYTES`."""
 
     def __init__(self) -> None:
         self._pending = bytearray()
 
     def feed(self, data: bytes) -> list[LogRecord]:
-        """Take the next bytes; return the lines they complete, empty ones left out."""
+        """Take the next bytes; return completed lines, without empty ones."""
         self._pending += data
         *lines, last = bytes(self._pending).split(b"\n")
         while len(last) > LINE_LIMIT_BYTES:
@@ -46,7 +46,7 @@ class LineReader:
         return [_line(line) for line in lines if line.strip()]
 
     def rest(self) -> list[LogRecord]:
-        """Return what came after the last newline."""
+        """Return the text after the last newline."""
         last, self._pending = bytes(self._pending), bytearray()
         return [_line(last)] if last.strip() else []
 
@@ -54,8 +54,8 @@ class LineReader:
 class FrameReader:
     """Cuts a stream of frames: type, length, microseconds, message; all big-endian.
 
-    The type's upper half is 0xa55a; its lower bits carry format and level, which the message
-    repeats. Bytes that are no frame are read as lines: a wrong magic must not cost the log.
+    The type's upper half is 0xa55a; its lower bits hold format and level, which the message
+    repeats. Bytes that are no frame are read as lines, so a wrong type loses no log.
 
     Source: awslambdaric, `FramedTelemetryLogSink`.
     """
@@ -82,7 +82,7 @@ class FrameReader:
         return records
 
     def rest(self) -> list[LogRecord]:
-        """Return the part of a message whose end never came."""
+        """Return the part of an incomplete message."""
         if self._lines:
             return self._lines.rest()
         partial, self._pending = bytes(self._pending), bytearray()

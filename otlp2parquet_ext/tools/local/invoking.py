@@ -1,10 +1,10 @@
 """One invocation, from both `next` answers to the report.
 
-    tell ─▶ runtime done (runtimeDone) ─▶ extensions ready (report) ─▶ the caller may freeze
+    send ─▶ runtime done (runtimeDone) ─▶ extensions ready (report) ─▶ the caller may freeze
        └─▶ deadline, exit: the failure that resets the environment
 
-The report is generated when everyone is ready, and then the environment freezes: that is why it
-reaches the extension with the next invocation, or after SHUTDOWN.
+The report is generated when all processes are ready, and then the environment freezes. So the
+extension receives it with the next invocation, or after SHUTDOWN.
 
 Source: AWS lambda-runtime-environment, invoke phase; telemetry-schema-reference.
 """
@@ -42,16 +42,17 @@ async def invoke(
     init_ms: float | None = None,
     restore_ms: float | None = None,
 ) -> Account:
-    """Run one invocation in a generation where everyone has called next.
+    """Run one invocation in a generation whose processes have all called next.
 
     Args:
-        bench: what the environment shares.
+        bench: the shared objects of the environment.
         sandbox: the generation.
         request: the invocation.
-        init_ms, restore_ms: what came before a cold start, for its report; else None.
+        init_ms, restore_ms: duration of INIT or restore before a cold start, for its report; else
+        None.
 
     Returns:
-        Its account; a failure in it means that the environment must be reset.
+        Its account; if it has a failure, the environment must be reset.
     """
     report_start(bench, request)
     flight = Flight(request.request_id, runtime_answer(request))
@@ -108,7 +109,7 @@ def report_start(bench: Workbench, request: InvocationRequest) -> None:
 
 
 def max_memory_mb(bench: Workbench, sandbox: Sandbox | None) -> int:
-    """Return the highest memory use: of the cgroup, else of the runtime alone; 0 if unknown."""
+    """Return the highest memory use of the cgroup, else of the runtime alone; 0 if unknown."""
     peak_bytes = bench.isolation.peak_memory_bytes()
     program = sandbox.parties.runtime.program if sandbox else None
     if peak_bytes is None and program:
@@ -120,7 +121,7 @@ def max_memory_mb(bench: Workbench, sandbox: Sandbox | None) -> int:
 async def _tell(
     bench: Workbench, sandbox: Sandbox, request: InvocationRequest, flight: Flight
 ) -> None:
-    """Answer everyone's `next`, or late, or only the runtime's, as the plan wants."""
+    """Answer every `next`; or extensions late, or only the runtime, as the plan says."""
     slow_ms = bench.plan.faults.slow_next_ms
     if not slow_ms:
         _send_invoke(bench, sandbox, request)
@@ -143,7 +144,7 @@ def _send_invoke(bench: Workbench, sandbox: Sandbox, request: InvocationRequest)
 async def _runtime_done(
     bench: Workbench, sandbox: Sandbox, request: InvocationRequest, flight: Flight
 ) -> Failure | None:
-    """Wait for the runtime, then generate runtimeDone unless an extension's end came first."""
+    """Wait for the runtime, then generate runtimeDone unless an extension ended first."""
     failure = await _until(sandbox, request, lambda: flight.done_s)
     sandbox.parties.pump()
     of_extension = sandbox.parties.failed_extension() is not None
@@ -156,7 +157,7 @@ async def _runtime_done(
 async def _until(
     sandbox: Sandbox, request: InvocationRequest, done: Callable[[], float | None]
 ) -> Failure | None:
-    """Wait for a time to be set; return what came in between, or the timeout."""
+    """Wait until a time is set; return a failure meanwhile, or the timeout."""
 
     def settled() -> Failure | float | None:
         return done() or sandbox.failure()
@@ -169,7 +170,7 @@ async def _until(
 
 
 def _ready_s(sandbox: Sandbox) -> float | None:
-    """Return when the last extension called next; None while one is busy or gone."""
+    """Return the time at which the last extension called next; None while one is busy or gone."""
     if not sandbox.parties.all_extensions(ExtensionState.READY):
         return None
     return max((it.ready_s for it in sandbox.parties.extensions), default=time.monotonic())

@@ -1,7 +1,7 @@
-"""Holding the processes: limits and freezer by cgroup where it can, signals where it cannot.
+"""Limits and freezes processes: by cgroups if possible, else by signals.
 
 One `Isolation` belongs to one environment; function and extensions share it, as in Lambda. Its
-`facts` say what was possible here and why the rest was not.
+`facts` list what was possible here, and why the rest was not.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _FREEZE_POLL_S = 0.001
 
 
 class Isolation:
-    """The cgroups of one environment, or what stands in for them."""
+    """The cgroups of one environment, or their replacements."""
 
     def __init__(self, plan: Plan, name: str) -> None:
         self._vcpus = plan.vcpus
@@ -59,10 +59,10 @@ class Isolation:
 
     @contextmanager
     def doors(self) -> Iterator[Callable[[], None]]:
-        """Give what a new process must call between fork and exec to be under the limits.
+        """Yield functions that a new process calls between fork and exec to get the limits.
 
-        Moving it afterwards is no substitute: the kernel takes tens of milliseconds for a move,
-        and what a process allocates before is not counted.
+        A later move is not equivalent: it takes tens of milliseconds, and memory that the process
+        allocates before is not counted.
         """
         doors = [group.door() for group in self._groups()]
 
@@ -77,15 +77,15 @@ class Isolation:
                 os.close(door)
 
     def admitted(self, pid: int) -> None:
-        """Note a new process: it may have to be stopped or killed by signal."""
+        """Add a new process, which may be stopped or killed by a signal later."""
         self._pids.add(pid)
 
     def forget(self, pid: int) -> None:
-        """Stop signalling a process that was reaped: its id may be someone else's soon."""
+        """Remove a reaped process, because another process may get its id."""
         self._pids.discard(pid)
 
     async def freeze(self) -> None:
-        """Return when nothing runs any more; does nothing under `freeze=False`."""
+        """Freeze all processes, and return when they are frozen; no effect with `freeze=False`."""
         if not self._freezing or self._frozen:
             return
         self._frozen = True
@@ -99,7 +99,7 @@ class Isolation:
             await asyncio.sleep(_FREEZE_POLL_S)
 
     def thaw(self) -> None:
-        """Let everything go on; harmless when it runs already."""
+        """Thaw all processes; no effect if they run."""
         if not self._frozen:
             return
         self._frozen = False
@@ -113,11 +113,11 @@ class Isolation:
         return self._memory.peak_memory_bytes() if self._memory else None
 
     def oom_kills(self) -> int:
-        """Return how many processes died for want of memory so far."""
+        """Return the number of processes that were killed because memory was short."""
         return self._memory.oom_kills() if self._memory else 0
 
     def kill_all(self) -> None:
-        """SIGKILL every process left, grandchildren too."""
+        """Send SIGKILL to all remaining processes, grandchildren included."""
         self.thaw()
         self._signal(signal.SIGKILL)
         for pid in {pid for group in self._groups() for pid in group.pids()}:
@@ -125,7 +125,7 @@ class Isolation:
                 os.kill(pid, signal.SIGKILL)
 
     def close(self) -> None:
-        """Kill what is left and remove the cgroups."""
+        """Kill the remaining processes and remove the cgroups."""
         self.kill_all()
         for group in self._groups():
             group.remove()
@@ -133,7 +133,7 @@ class Isolation:
     def _make(
         self, controller: Controller, name: str, *, wanted: bool, use: Callable[[Group], None]
     ) -> Group | None:
-        """Make a group and put it to use; None, and a note, where that is not possible."""
+        """Make a group and apply `use`; None, with a note, if that is not possible."""
         if not wanted:
             return None
         group = make_group(controller, name)
@@ -142,7 +142,7 @@ class Isolation:
             return None
         try:
             use(group)
-        except OSError as error:  # for example more CPU than our own group has
+        except OSError as error:  # for example, more CPU than our own group has
             group.remove()
             self._notes.append(f"no {controller} cgroup: {error.strerror}")
             return None

@@ -1,4 +1,4 @@
-"""Log records of a function and its extensions as lines of a terminal."""
+"""Prints log records of a function and its extensions as lines on a terminal."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _SHOWN_CHARACTERS = 8_192
 
 
 def print_line(source: str, line: str) -> None:
-    """Show a record; its further lines are indented, so none passes for another source's."""
+    """Print a record; its further lines are indented, so none looks like another source's line."""
     text = clean(line[:_SHOWN_CHARACTERS])
     if (more := len(line) - _SHOWN_CHARACTERS) > 0:
         text += f" … and {more:,} characters more"

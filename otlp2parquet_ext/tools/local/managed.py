@@ -1,7 +1,7 @@
-"""Invocations on Lambda Managed Instances: side by side, never frozen, timeouts reported only.
+"""Invocations on Lambda Managed Instances: concurrent, never frozen; timeouts are only reported.
 
 There is no INVOKE event and no runtimeDone; the report has the response's spans. A crash ends the
-environment; what was under way in it fails, and the next invocation gets another environment.
+environment: its running invocations fail, and the next one gets another environment.
 
 Source: AWS lambda-managed-instances-execution-environment.
 """
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class ManagedEnvironment(Protocol):
-    """What serving invocations side by side needs of an environment; see `Environment`."""
+    """The part of an environment that concurrent invocations need; see `Environment`."""
 
     plan: Plan
     sandbox: Sandbox | None
@@ -36,7 +36,7 @@ class ManagedEnvironment(Protocol):
         """Return the request of an invocation, the first is number 1."""
 
     def account_for(self, account: Account) -> None:
-        """Enter an invocation in the books."""
+        """Record a finished invocation."""
 
     async def init(self, phase: str, limit_ms: float) -> InitResult:
         """Start a generation."""
@@ -71,7 +71,7 @@ async def _one(environment: ManagedEnvironment, number: int, replacing: asyncio.
 
 
 async def _replace_if_broken(environment: ManagedEnvironment) -> Failure | None:
-    """End an unhealthy environment and start another; return why that one does not work."""
+    """Replace an unhealthy environment; return why the new one fails, if it does."""
     failure = environment.sandbox.failure() if environment.sandbox else None
     if failure:
         await environment.reset(failure)
@@ -81,7 +81,7 @@ async def _replace_if_broken(environment: ManagedEnvironment) -> Failure | None:
 
 
 async def invoke_managed(bench: Workbench, sandbox: Sandbox, request: InvocationRequest) -> Account:
-    """Run one invocation beside others."""
+    """Run one invocation, concurrently with others."""
     report_start(bench, request)
     flight = Flight(request.request_id, runtime_answer(request), dispatched_s=time.monotonic())
     runtime = sandbox.parties.runtime

@@ -1,7 +1,7 @@
-"""What a run did, as values: invocations, extensions, deliveries, events, isolation.
+"""The outcome of a run as values: invocations, extensions, deliveries, events, isolation.
 
-`Outcome.events` is what the platform generated; `Outcome.acknowledged` is what a subscriber
-answered with 2xx. The difference is in `undelivered` or was dropped (`dropped_records`).
+`Outcome.events` has the events that the platform generated, `Outcome.acknowledged` those that a
+subscriber answered with 2xx. The difference is in `undelivered` or was dropped (`dropped_records`).
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ _SUCCESSES = range(200, 300)
 
 @dataclass(frozen=True, kw_only=True)
 class Invocation:
-    """One invocation, as its caller and its bill see it.
+    """One invocation, with the facts of its caller and its bill.
 
     Attributes:
         request_id: as in telemetry records.
-        trace_header: the X-Ray header, "" without tracing.
-        status: `success`; `error` when the handler raised or INIT failed; `timeout`; `crash`
-            when the runtime or an extension exited.
-        response: the runtime's answer, or the error document; b"" when there was none.
+        trace_header: the X-Ray header; "" without tracing.
+        status: `success`; `error` if the handler raised or INIT failed; `timeout`; `crash` if the
+            runtime or an extension exited.
+        response: the runtime's answer, or the error document; b"" if there was none.
         error_type: "" on success.
-        started_ms: Unix ms at which it was handed out.
-        runtime_ms: until the runtime was done with it.
-        post_runtime_extension_ms: how much longer the slowest extension took, >= 0.
+        started_ms: Unix ms at which it was sent to the runtime.
+        runtime_ms: time until the runtime was done with it.
+        post_runtime_extension_ms: further time of the slowest extension, >= 0.
         duration_ms: the report's duration; billed_ms: rounded up, with INIT of a cold start.
-        cold_start: the first after INIT.
+        cold_start: it is the first after INIT.
         max_memory_mb: as reported.
     """
 
@@ -60,10 +60,11 @@ class ExtensionRun:
         name: as registered.
         generation: 0 for the first processes, one more with each reset.
         register_ms, ready_ms: spawn to register and to the first `next`; None if never.
-        ready_cpu_ms: user and system time until the first `next`; None where /proc is not.
-        ready_rss_bytes, peak_rss_bytes: resident memory then, and the highest seen.
-        exit_code: negative is a signal; killed: True when the kill was ours.
-        lines: what it printed.
+        ready_cpu_ms: user and system time until the first `next`; None without /proc.
+        ready_rss_bytes, peak_rss_bytes: resident memory at the first `next`, and the highest
+        measured.
+        exit_code: negative for a signal; killed: True if the environment killed it.
+        lines: its output.
     """
 
     name: str
@@ -85,10 +86,10 @@ class SentDelivery:
     Attributes:
         subscriber: the extension's name.
         sent_ms: Unix ms.
-        took_ms: until the answer, freezes included.
+        took_ms: time until the answer, with freezes.
         body: as sent.
-        records: events in it.
-        status: HTTP status; None when the connection failed, `error` says how.
+        records: number of events in it.
+        status: HTTP status; None if the connection failed, with the reason in `error`.
         attempt: 1, or more for a retry of the same batch.
         redelivery: a copy of an acknowledged delivery, sent by a fault switch.
         after_shutdown: sent after the subscriber got SHUTDOWN.
@@ -119,11 +120,11 @@ class SentDelivery:
 
 @dataclass(frozen=True, kw_only=True)
 class IsolationFacts:
-    """How the processes were held: `cgroup v1`, `cgroup v2`, `signals`, `off` or `none`.
+    """How processes were limited and frozen: `cgroup v1`, `cgroup v2`, `signals`, `off` or `none`.
 
     Attributes:
         freezer, cpu, memory: one of the above each.
-        notes: why something is not a cgroup; one sentence each.
+        notes: reasons why no cgroup was used, one sentence each.
     """
 
     freezer: str
@@ -134,23 +135,24 @@ class IsolationFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """Everything a run did.
+    """The complete outcome of a run.
 
     Attributes:
-        invocations: in the order they were handed out.
+        invocations: invocations in the order of their start.
         init_ms: duration of the first INIT; init_error: its error type, "" when it succeeded.
-        init_error_payload: the runtime's own error document, ours when it sent none; else b"".
+        init_error_payload: the runtime's own error document, ours if it sent none; else b"".
         extensions: one per process of an extension.
         events: every event the platform generated, in order.
         deliveries: every POST, in order of their answers.
-        undelivered: as-sent events that no subscriber acknowledged.
-        dropped_records, dropped_bytes: what overran a subscriber's buffer.
-        resets: environments that were torn down and started again.
-        function_lines: what the function printed outside the log frames and in them.
-        peak_memory_bytes: of function and extensions together; None without a memory cgroup.
+        undelivered: events that no subscriber acknowledged.
+        dropped_records, dropped_bytes: numbers dropped because a subscriber's buffer was full.
+        resets: number of resets of the environment.
+        function_lines: the function's output, in log frames and outside.
+        peak_memory_bytes: highest memory use of function and extensions; None without a memory
+            cgroup.
         isolation: freezer and limits.
-        shutdown_ms: SHUTDOWN to the exit of the last extension; None without extensions.
-        tmp: what was the environment's /tmp; gone unless the plan keeps it.
+        shutdown_ms: time from SHUTDOWN to the exit of the last extension; None without extensions.
+        tmp: folder of the environment's /tmp; removed unless the plan keeps it.
     """
 
     invocations: tuple[Invocation, ...]
@@ -182,10 +184,10 @@ class Outcome:
 
     @property
     def extension_lines(self) -> tuple[str, ...]:
-        """What all extension processes printed."""
+        """Output of all extension processes."""
         return tuple(line for run in self.extensions for line in run.lines)
 
     @property
     def succeeded(self) -> bool:
-        """Whether every invocation did."""
+        """Whether every invocation succeeded."""
         return all(invocation.status == "success" for invocation in self.invocations)

@@ -1,4 +1,4 @@
-"""Everyone in one generation of one environment, as API handlers and the sandbox see them."""
+"""The processes of one generation of an environment, for API handlers and the sandbox."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ if TYPE_CHECKING:
 
 @dataclass(eq=False)
 class Parties:
-    """Everyone in one generation of one environment.
+    """The runtime and the extensions of one generation.
 
     Attributes:
-        generation: 0, and one more with each reset.
+        generation: 0 at first; each reset adds one.
         initialising: registrations and subscriptions are open.
-        names: of external extensions: the only ones that may register before the runtime starts.
+        names: names of external extensions, the only ones that may register before the runtime
+            starts.
     """
 
     generation: int
@@ -33,7 +34,7 @@ class Parties:
     initialising: bool = True
 
     def by_identifier(self, identifier: str) -> Extension | None:
-        """Return the extension that got this identifier."""
+        """Return the extension with this identifier."""
         return next((it for it in self.extensions if it.identifier == identifier), None)
 
     def failed_extension(self) -> Extension | None:
@@ -45,16 +46,16 @@ class Parties:
         return all(it.state in states for it in self.extensions)
 
     def programs(self) -> list[Program]:
-        """Return the processes that were started, ended ones too."""
+        """Return all started processes, ended ones included."""
         parties: list[Runtime | Extension] = [self.runtime, *self.extensions]
         return [party.program for party in parties if party.program]
 
     def pump(self) -> None:
-        """Read what all pipes hold now: lines come before the event that follows them."""
+        """Read all pipes now, so that lines come before the event that follows them."""
         for program in self.programs():
             program.pump()
 
 
 def extension_runs(parties: Parties) -> list[ExtensionRun]:
-    """Return what is known of a generation's extension processes."""
+    """Return the facts about a generation's extension processes."""
     return [extension_run(it, parties.generation) for it in parties.extensions if it.external]

@@ -1,7 +1,7 @@
-"""From a process's bytes to telemetry events: which reader, which event type, what else to keep.
+"""Turns a process's output into telemetry events and kept lines.
 
 stdout, stderr, frames ──sink──▶ reader ──▶ LogPipes ──▶ event, kept line, `on_line`
-LogSocket: the same for the workers of a Managed Instance, each with a stream of its own
+LogSocket: the same for the workers of a Managed Instance, each with its own stream
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Emit(Protocol):
 
 @dataclass(frozen=True)
 class Kept:
-    """Where lines go besides telemetry: a list, and who watches, with the name of the source."""
+    """Keeps lines in a list, and passes them to `on_line` with the name of the source."""
 
     source: str
     lines: list[str]
@@ -61,7 +61,7 @@ class LogPipes:
         self._objects = objects
 
     def lines(self) -> tuple[Sink, Sink]:
-        """Return sinks for stdout and stderr: half a line of one does not meet the other."""
+        """Return two sinks for stdout and stderr, so that their partial lines do not mix."""
         return self.sink(LineReader()), self.sink(LineReader())
 
     def frames(self) -> Sink:
@@ -69,7 +69,7 @@ class LogPipes:
         return self.sink(FrameReader())
 
     def sink(self, reader: LineReader | FrameReader) -> Sink:
-        """Return a sink that feeds a reader; b"" is the end of its stream."""
+        """Return a sink that feeds a reader; b"" means the end of its stream."""
 
         def take(data: bytes) -> None:
             for record in reader.feed(data) if data else reader.rest():
@@ -84,14 +84,14 @@ class LogPipes:
 
 
 class LogSocket:
-    """The socket from which a multi-concurrent runtime's workers get their stdout.
+    """The socket for the stdout of a multi-concurrent runtime's workers.
 
     Source: awslambdaric, `MultiConcurrentRunner`.
     """
 
     def __init__(self, pipes: LogPipes) -> None:
         self._pipes = pipes
-        # Not in the environment's /tmp: the path of a socket may have 107 bytes only.
+        # Not in the environment's /tmp, because the path of a socket may have at most 107 bytes.
         self._folder = Path(tempfile.mkdtemp(prefix="lambda-log-"))
         self._server: asyncio.Server | None = None
         self._workers: set[asyncio.Task[None]] = set()
@@ -102,7 +102,7 @@ class LogSocket:
         self._server = await asyncio.start_unix_server(self._serve, self.path)
 
     async def close(self) -> None:
-        """Read what the dead have left, then remove the socket."""
+        """Read the remaining output of ended workers, then remove the socket."""
         if self._workers:
             _, late = await asyncio.wait(self._workers, timeout=_LAST_BYTES_S)
             for task in late:

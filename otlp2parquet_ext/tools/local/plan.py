@@ -1,7 +1,7 @@
-"""What to run and what to break: every option of the local environment, as frozen values.
+"""All options of the local environment, as frozen values.
 
-`Plan` describes a function, its extensions and the invocations; `Faults` describes what a real
-environment does on a bad day. Nothing here starts anything.
+`Plan` describes a function, its extensions and the invocations; `Faults` describes failures of a
+real environment. This module starts nothing.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class LogFormat(StrEnum):
 
 
 class KillPoint(StrEnum):
-    """When the first extension gets its SIGKILL; `Kill.at` is the number in brackets."""
+    """When the first extension gets SIGKILL; `[at]` is `Kill.at`."""
 
     BETWEEN = "between"  # frozen, after invocation [at]
     INVOKE = "invoke"  # has got INVOKE of invocation [at]; the function has not
@@ -42,9 +42,9 @@ class Kill:
     """One kill of the first extension.
 
     Attributes:
-        point: what it waits for.
+        point: when it happens.
         at: invocations and deliveries count from 1; milliseconds for SHUTDOWN.
-        number: of the signal, SIGKILL by default; SIGTERM is what some local runners send.
+        number: number of the signal, SIGKILL by default; some local runners send SIGTERM.
     """
 
     point: KillPoint
@@ -54,31 +54,32 @@ class Kill:
 
 @dataclass(frozen=True, kw_only=True)
 class Faults:
-    """Deviations from a good day; the defaults are a good day.
+    """Faults of the environment; by default there are none.
 
     Attributes:
-        telemetry_after_shutdown_ms: nothing is delivered before this long after SHUTDOWN.
-        race_shutdown: nothing is delivered until the end; then half of it is acknowledged before
-            SHUTDOWN is sent, and the other half is sent at the same moment.
-        flush_before_shutdown: everything is delivered (at most 1 s) before SHUTDOWN, as the
-            emulator does; by default the last events follow SHUTDOWN, as production does.
-        redeliver_every: every k-th acknowledged delivery is sent again; 0 is never.
-        redeliver_times: how many more times it is sent.
+        telemetry_after_shutdown_ms: no telemetry is delivered until this long after SHUTDOWN.
+        race_shutdown: no telemetry is delivered until the end. Then half of it is acknowledged
+            before SHUTDOWN is sent, and the other half is sent at the same moment.
+        flush_before_shutdown: all events are delivered (for at most 1 s) before SHUTDOWN, as by the
+            emulator. By default the last events follow SHUTDOWN, as in production.
+        redeliver_every: every k-th acknowledged delivery is sent again; 0 means never.
+        redeliver_times: number of repetitions.
         refuse_subscription: 202, 400 or 403 as the answer to every subscription; 0 accepts.
-        silent_subscription: the answer is 200 and nothing is ever delivered.
-        delivery_pause_ms: added before each delivery, as a slow subscriber would.
-        capacity_bytes: what is kept for a subscriber before events are dropped; None is 64 MiB.
+        silent_subscription: the answer is 200, but no event is delivered.
+        delivery_pause_ms: pause before each delivery, like that of a slow subscriber.
+        capacity_bytes: size of a subscriber's buffer, beyond which events are dropped; None means
+            64 MiB.
         kill: a signal for the first extension.
-        kill_after_ms: the first extension of the n-th generation gets its SIGKILL this long after
-            its start, whatever happens then; later generations live.
-        broken_next_from: from this `next` on (1 is the first) the first generation's extensions
-            are answered 500, which means that the environment is broken; 0 is never.
-        slow_next_ms: extensions hear of an invocation this much later than the runtime.
-        never_next: extensions never hear of invocations, only of SHUTDOWN.
+        kill_after_ms: the n-th number applies to the n-th generation: its first extension gets
+            SIGKILL this long after its start, in any state. Later generations are not killed.
+        broken_next_from: from this `next` on (1 is the first), the answer to the first generation's
+            extensions is 500, which means that the environment is broken; 0 means never.
+        slow_next_ms: extensions receive INVOKE this much later than the runtime.
+        never_next: extensions receive no INVOKE, only SHUTDOWN.
         no_runtime_done: `platform.runtimeDone` is never sent.
         emulator_reasons: shutdown reasons as the standard emulator spells them.
-        timeouts_s: the timeout of an invocation, by its number (1 is the first), where it is
-            another than the function's.
+        timeouts_s: timeouts of single invocations that differ from the function's, by number (1 is
+            the first).
     """
 
     telemetry_after_shutdown_ms: int | None = None
@@ -105,7 +106,7 @@ class ExtensionProgram:
     """One external extension.
 
     Attributes:
-        name: the only name it may register, on Lambda its file name in /opt/extensions.
+        name: the only name that it may register; on Lambda, its file name in /opt/extensions.
         command: program and arguments.
     """
 
@@ -124,30 +125,30 @@ class Plan:
         handler: `module.function` for AWS's Python runtime client; "" with `command`.
         command: anything that speaks the Runtime API; used when `handler` is "".
         code: the function's folder (its working directory, `LAMBDA_TASK_ROOT`).
-        extensions: started in this order; none is a function alone.
-        memory_mb: memory of function and extensions together; also decides the share of CPU.
-        cpus: share of CPU if it is not what comes with the memory; 0 is that.
+        extensions: started in this order; may be empty.
+        memory_mb: memory of function and extensions together; it also determines the share of CPU.
+        cpus: share of CPU; 0 derives it from the memory.
         timeout_s: the function timeout; it covers the extensions, too.
-        invocations: how many.
+        invocations: number of invocations.
         events: the payloads, used in turn; JSON for managed runtimes.
         gap_ms: frozen time between two invocations.
         log_format: `AWS_LAMBDA_LOG_FORMAT`.
         destination: `OTLP2PARQUET_DESTINATION`; "" leaves it unset.
-        env: user variables, for function and extensions; they win over ours.
-        limited: apply memory and CPU limits where cgroups allow.
+        env: user variables for function and extensions; they override ours.
+        limited: apply memory and CPU limits if cgroups allow it.
         init_boost: no CPU limit during INIT.
         freeze: freeze between invocations.
         managed: behave as Lambda Managed Instances.
-        concurrency: invocations at once; only with `managed`.
+        concurrency: number of concurrent invocations; only with `managed`.
         snapstart: run INIT, snapshot, restore, as SnapStart does.
         tracing: send an X-Ray header with each invocation.
         sequence_id: send `Sequence-Id` with deliveries; always with `managed`.
-        tmp: the environment's /tmp; None makes one and removes it.
-        keep_tmp: leave the folder we made.
-        function_name, function_version, region, account_id: what the function's variables say;
-            region "" takes AWS_REGION of the caller, else us-east-1.
-        init_limit_ms: INIT is given up after this.
-        faults: what goes wrong.
+        tmp: the environment's /tmp; None creates one and removes it at the end.
+        keep_tmp: do not remove the created folder. function_name, function_version, region,
+        account_id: values of the function's variables; an empty region means AWS_REGION of the
+        caller, else us-east-1.
+        init_limit_ms: time limit of INIT.
+        faults: faults to inject.
     """
 
     handler: str = ""
@@ -189,10 +190,10 @@ class Plan:
 
     @property
     def logs_objects(self) -> bool:
-        """Whether the function logs JSON; Managed Instances know nothing else."""
+        """Whether the function logs JSON; Managed Instances always do."""
         return self.managed or self.log_format is LogFormat.JSON
 
     @property
     def vcpus(self) -> float:
-        """The share of CPU: what was asked for, else what comes with the memory size."""
+        """The share of CPU: `cpus`, else the share of the memory size."""
         return self.cpus or self.memory_mb / MEMORY_MB_PER_VCPU

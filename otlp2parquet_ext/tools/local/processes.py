@@ -1,7 +1,7 @@
-"""Starting, reading and ending one process: the function's runtime, or an extension.
+"""Starts, reads and ends one process: the function's runtime, or an extension.
 
-    start() ──▶ Program: pipes are read as bytes come, `pump()` reads what is there *now*
-    exit ──▶ last bytes are read, then `on_exit` is called, once
+    start() ──▶ Program: pipes are read as bytes arrive; `pump()` reads them *now* exit ──▶ the last
+    bytes are read, then `on_exit` is called once
 
 Each process leads its own group, so that its children can be stopped and killed with it.
 """
@@ -29,14 +29,14 @@ if TYPE_CHECKING:
     Sink: TypeAlias = Callable[[bytes], None]
 
 _CHUNK_BYTES = 65_536
-# One turn of the loop reads no more than this from a pipe: APIs must be answered, too.
+# Most chunks that one turn of the loop reads from a pipe, because APIs must be answered, too.
 _CHUNKS_PER_TURN = 16
 FRAMES_VARIABLE = "_LAMBDA_TELEMETRY_LOG_FD"
 
 
 @dataclass(frozen=True)
 class Usage:
-    """What /proc says of a process: bytes resident now and at most, CPU milliseconds."""
+    """Usage of a process from /proc: current and highest resident bytes, CPU milliseconds."""
 
     rss_bytes: int
     peak_rss_bytes: int
@@ -44,7 +44,7 @@ class Usage:
 
 
 class Pipe:
-    """The reading end of a pipe; bytes go to `sink` as they come, b"" says it was the last."""
+    """The reading end of a pipe; passes bytes to `sink` as they arrive, and b"" at the end."""
 
     def __init__(self, sink: Sink) -> None:
         self._sink = sink
@@ -53,7 +53,7 @@ class Pipe:
         asyncio.get_running_loop().add_reader(self._reader, self.pump)
 
     def pump(self) -> None:
-        """Read what is there now; at the end of the stream, close."""
+        """Read the available bytes; close at the end of the stream."""
         for _ in range(_CHUNKS_PER_TURN):
             if self._reader < 0:
                 return
@@ -67,7 +67,7 @@ class Pipe:
             self._sink(data)
 
     def close_writer(self) -> None:
-        """Close our copy of the writing end, once the child has its own."""
+        """Close our copy of the writing end after the child got its own."""
         if self.writer >= 0:
             os.close(self.writer)
             self.writer = -1
@@ -105,18 +105,18 @@ class Program:
         threading.Thread(target=self._reap, args=(popen, loop), daemon=True).start()
 
     def pump(self) -> None:
-        """Read what its pipes hold now."""
+        """Read the available bytes of its pipes."""
         for pipe in self._pipes:
             pipe.pump()
 
     def usage(self) -> Usage | None:
-        """Return memory and CPU so far, None where /proc is not or the process has gone."""
+        """Return memory and CPU so far; None without /proc or after the process's end."""
         usage = _usage(self.pid) if self.exit_code is None else None
         self.peak = usage or self.peak
         return usage
 
     def signal(self, number: signal.Signals) -> None:
-        """Send a signal to the process and its children; nothing happens after its end."""
+        """Send a signal to the process and its children; no effect after its end."""
         if self.exit_code is None:
             self.usage()
             self.killed = self.killed or number is signal.SIGKILL
@@ -131,19 +131,20 @@ class Program:
         return self._exited.is_set()
 
     def close(self) -> None:
-        """Stop reading its pipes: a grandchild may hold them open for ever."""
+        """Stop reading its pipes, because a grandchild may hold them open for ever."""
         for pipe in self._pipes:
             pipe.pump()
             pipe.close()
 
     def _reap(self, popen: subprocess.Popen[bytes], loop: asyncio.AbstractEventLoop) -> None:
         code = popen.wait()
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody asks any more
+        with contextlib.suppress(RuntimeError):  # the loop is closed, so the result is not needed
             loop.call_soon_threadsafe(self._ended, code)
 
     def _ended(self, code: int) -> None:
         self.pump()
-        # Children that outlive the process keep its group alive, and only then is it ours.
+        # Children that survive the process keep its group alive; without them, the group's id may
+        # be reused.
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
         self._isolation.forget(self.pid)
@@ -166,15 +167,15 @@ def start(
 
     Args:
         command: program and arguments.
-        variables: all it gets.
+        variables: all its environment variables.
         folder: its working directory.
         sinks: two, for stdout and stderr.
-        frames: where log frames go; None gives it no such file descriptor.
+        frames: sink of log frames; None gives it no such file descriptor.
         isolation: limits and freezer.
-        on_exit: called once, in the loop, after its last bytes were read.
+        on_exit: called once, on the loop, after its last bytes were read.
 
     Raises:
-        OSError: the file is missing, not executable, or in no format the kernel knows.
+        OSError: the file is missing, not executable, or in an unknown format.
     """
     pipes = [Pipe(sink) for sink in (*sinks, *((frames,) if frames else ()))]
     passed: tuple[int, ...] = ()
@@ -184,7 +185,8 @@ def start(
         everything[FRAMES_VARIABLE] = str(pipes[2].writer)
     try:
         with isolation.doors() as enter, warnings.catch_warnings():
-            # `enter` only writes to open files: safe between fork and exec, whatever threads do.
+            # `enter` only writes to open files, which is safe between fork and exec, even with
+            # threads.
             warnings.simplefilter("ignore", DeprecationWarning)
             popen = subprocess.Popen(
                 command,
@@ -210,7 +212,7 @@ def start(
 def _usage(pid: int) -> Usage | None:
     try:
         status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8", errors="replace")
-        # The CPU clock of another process, as clock_getcpuclockid(3) builds its number.
+        # The CPU clock of another process; clock_getcpuclockid(3) computes its number like this.
         cpu_s = time.clock_gettime((~pid << 3) | 2)
     except OSError:
         return None

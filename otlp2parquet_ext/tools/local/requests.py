@@ -1,4 +1,4 @@
-"""An invocation as its caller made it, and as it appears in the answers to the two `next` calls."""
+"""An invocation's request, and the answers to the two `next` calls made from it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class NextResponse:
-    """What a `next` call is answered with."""
+    """The answer to a `next` call."""
 
     body: bytes
     headers: Mapping[str, str]
@@ -31,13 +31,14 @@ class InvocationRequest:
     """One invocation.
 
     Attributes:
-        number: from 1, over the whole run.
+        number: number in the whole run, from 1.
         request_id, trace_header, span_id: fresh; the header is "" without tracing.
-        payload: for the function.
-        arrived_s, arrived_unix_s: monotonic and Unix; the timeout counts from here.
-        timeout_s: how long it may take.
-        deadline_ms: Unix ms at which it is over.
-        function_arn: as invoked.
+        payload: payload for the function.
+        arrived_s, arrived_unix_s: monotonic and Unix time of arrival, from which the timeout
+        counts.
+        timeout_s: its timeout.
+        deadline_ms: Unix ms of its timeout.
+        function_arn: ARN as invoked.
     """
 
     number: int
@@ -81,7 +82,7 @@ def new_request(plan: Plan, number: int, function_arn: str) -> InvocationRequest
 
 
 def runtime_answer(request: InvocationRequest) -> NextResponse:
-    """Return what `/invocation/next` says; empty headers are left out."""
+    """Return the answer to `/invocation/next`, without empty headers."""
     headers = {
         "Content-Type": "application/json",
         "Lambda-Runtime-Aws-Request-Id": request.request_id,
@@ -93,7 +94,7 @@ def runtime_answer(request: InvocationRequest) -> NextResponse:
 
 
 def extension_answer(request: InvocationRequest) -> NextResponse:
-    """Return what `/event/next` says: the INVOKE event."""
+    """Return the answer to `/event/next`: the INVOKE event."""
     event: Record = {
         "eventType": "INVOKE",
         "deadlineMs": request.deadline_ms,

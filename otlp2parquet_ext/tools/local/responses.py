@@ -18,7 +18,7 @@ SERVER_ERROR = 500
 
 
 def refusal(status: int, error_type: str, message: str) -> web.Response:
-    """Return an error in the shape all three APIs share."""
+    """Return an error in the common format of the three APIs."""
     return web.json_response({"errorMessage": message, "errorType": error_type}, status=status)
 
 
@@ -28,10 +28,10 @@ def ok(status: int = ACCEPTED) -> web.Response:
 
 
 def server_error() -> web.Response:
-    """Return the answer that means: the container is broken."""
+    """Return the answer which means that the environment is broken."""
     return refusal(SERVER_ERROR, "InternalServerError", "Internal Server Error")
 
 
 def error_document(error_type: str, message: str) -> bytes:
-    """Return what the caller of an invocation gets when there is no answer of the runtime."""
+    """Return the error document for the caller if the runtime gave no answer."""
     return json.dumps({"errorType": error_type, "errorMessage": message}).encode()

@@ -1,8 +1,8 @@
-"""The runtime of one generation: its state, the invocations it has, and the `next` it waits in.
+"""The runtime of one generation: its state, its running invocations, and its waiting `next`.
 
-A `Flight` is one invocation on its way through the runtime; its times are taken when calls arrive.
-By default there is one at a time and the order of calls is a table; on Managed Instances there are
-several, and only the runtime's first call has an order.
+A `Flight` is one running invocation; its times are taken when calls arrive. By default one runs at
+a time, and a table defines the order of calls. On Managed Instances several run, and only the order
+of the runtime's first call is checked.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ class UnknownInvocationError(Exception):
 
 @dataclass(eq=False)
 class Flight:
-    """One invocation on its way through the runtime; times are monotonic seconds.
+    """One running invocation; times are monotonic seconds.
 
     Attributes:
-        request_id: the invocation's.
-        answer: what the runtime's `next` returns.
-        dispatched_s: when it was handed out.
-        began_s, ended_s: first and last byte of the response, None before.
-        done_s: when the runtime was done with it; None before.
-        response: the response, or the error document when `error_type` is not "".
+        request_id: id of the invocation.
+        answer: answer to the runtime's `next`.
+        dispatched_s: time at which it was sent to the runtime.
+        began_s, ended_s: times of the first and last byte of the response; None before.
+        done_s: time at which the runtime was done with it; None before.
+        response: the response, or the error document if `error_type` is not "".
     """
 
     request_id: str
@@ -59,8 +59,8 @@ class Runtime:
     """The runtime of one generation.
 
     Attributes:
-        concurrent: several invocations at once; the order of calls is then not checked.
-        error_type, error_payload: of `init/error`.
+        concurrent: invocations run concurrently, and the order of calls is not checked.
+        error_type, error_payload: values of `init/error`.
     """
 
     changes: Changes
@@ -77,7 +77,7 @@ class Runtime:
     _current: Flight | None = None
 
     def call(self, call: RuntimeCall) -> None:
-        """Move on by a call.
+        """Change the state by a call.
 
         Raises:
             IllegalCallError: it is out of order.
@@ -90,7 +90,7 @@ class Runtime:
         self.changes.notify()
 
     async def next(self) -> NextResponse:
-        """Wait for an invocation; the one before is done."""
+        """Wait for an invocation; the previous one is done."""
         self.call(RuntimeCall.NEXT)
         now = time.monotonic()
         if self.ready_s is None:
@@ -107,15 +107,15 @@ class Runtime:
         return await request
 
     def invoke(self, flight: Flight) -> None:
-        """Hand out an invocation now, or with the next `next`."""
+        """Send an invocation now, or as the answer to the coming `next`."""
         self._queue.append(flight)
         self._dispatch()
 
     def flight(self, request_id: str) -> Flight:
-        """Return the running invocation of this id.
+        """Return the running invocation with this id.
 
         Raises:
-            UnknownInvocationError: there is none, or it is over.
+            UnknownInvocationError: there is none, or it has ended.
         """
         flight = self._flights.get(request_id)
         if flight is None:
@@ -123,7 +123,7 @@ class Runtime:
         return flight
 
     def respond(self, flight: Flight, response: bytes, error_type: str = "") -> None:
-        """Take the response, or the error document with its type.
+        """Store the response, or the error document with its type.
 
         Raises:
             IllegalCallError: the invocation has been answered.
@@ -138,11 +138,11 @@ class Runtime:
         self.changes.notify()
 
     def abandon(self, flight: Flight) -> None:
-        """Refuse a later answer to an invocation whose time is over."""
+        """Refuse later answers to an invocation that timed out."""
         self._flights.pop(flight.request_id, None)
 
     def fail_init(self, call: RuntimeCall, error_type: str, payload: bytes) -> None:
-        """Take the error document of `init/error` or `restore/error`."""
+        """Store the error document of `init/error` or `restore/error`."""
         self.call(call)
         self.error_type = error_type
         self.error_payload = payload

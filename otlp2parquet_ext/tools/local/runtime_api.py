@@ -54,7 +54,7 @@ class LocalRuntimeApi:
         ]
 
     async def next(self, _: web.Request) -> web.StreamResponse:
-        """Answer `GET /invocation/next` when there is an invocation."""
+        """Answer `GET /invocation/next` once there is an invocation."""
         try:
             answer = await self._parties.runtime.next()
         except IllegalStateError as error:
@@ -106,7 +106,7 @@ class LocalRuntimeApi:
         return await self._init_failed(request, RuntimeCall.RESTORE_ERROR)
 
     async def restore_next(self, _: web.Request) -> web.Response:
-        """Answer `GET /restore/next` when the snapshot is resumed."""
+        """Answer `GET /restore/next` once the snapshot is resumed."""
         runtime = self._parties.runtime
         try:
             runtime.call(RuntimeCall.RESTORE_NEXT)
@@ -126,7 +126,7 @@ class LocalRuntimeApi:
 
 
 async def _read(request: web.Request, flight: Flight, *, limited: bool) -> bytes | None:
-    """Read a response, noting its first byte; None when it is larger than Lambda allows."""
+    """Read a response and the time of its first byte; None if it exceeds Lambda's limit."""
     body = bytearray()
     too_large = False
     flight.began_s = time.monotonic()

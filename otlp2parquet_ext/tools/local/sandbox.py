@@ -3,7 +3,7 @@
     start extensions ─▶ all registered ─▶ start runtime ─▶ all called next ─▶ (invocations) ─▶ stop
 
 A reset ends one `Sandbox` and begins another: new processes, a new server for their calls, new
-registrations, the same /tmp. How a generation ends is in `stopping`.
+registrations, the same /tmp. `stopping` ends a generation.
 
 Source: AWS lambda-runtime-environment, "Lambda execution environment lifecycle".
 """
@@ -42,7 +42,7 @@ _WORKERS_SOCKET = "_LAMBDA_TELEMETRY_LOG_FD_PROVIDER_SOCKET"
 
 @dataclass(frozen=True)
 class InitResult:
-    """How INIT ended: its duration, and the failure if it failed."""
+    """The result of INIT: its duration, and the failure if it failed."""
 
     duration_ms: float
     failure: Failure | None = None
@@ -65,10 +65,10 @@ class Sandbox:
         self._variables: dict[str, str] = {}
 
     async def init(self, limit_ms: float) -> InitResult:
-        """Start everything and wait until everyone is ready.
+        """Start all processes and wait until they are ready.
 
         Args:
-            limit_ms: INIT is given up after this.
+            limit_ms: time limit of INIT.
         """
         await self._serve()
         began_s = time.monotonic()
@@ -126,7 +126,7 @@ class Sandbox:
         return InitResult(duration_ms, failure)
 
     async def close(self) -> None:
-        """Close the server, read what the ended processes left in their pipes, and close those."""
+        """Close the server, read the remaining output of ended processes, close the pipes."""
         await self._server.aclose()
         for program in self.parties.programs():
             program.close()
@@ -134,7 +134,7 @@ class Sandbox:
             await self._log_socket.close()
 
     def failure(self) -> Failure | None:
-        """Return why this generation cannot go on, None while it can."""
+        """Return why this generation cannot go on; None while it can."""
         extension = self.parties.failed_extension()
         if extension:
             return extension_exit(extension)
@@ -153,7 +153,7 @@ class Sandbox:
         self._variables = bench.variables(api)
 
     async def _start_all(self, began_s: float, limit_ms: float) -> Failure | None:
-        """Start everyone and wait for them; return what went wrong first."""
+        """Start all processes and wait for them; return the first failure."""
         end_s = began_s + limit_ms / 1000
         failures = (self._start_extension(it) for it in self._bench.plan.extensions)
         failure = next((failure for failure in failures if failure), None)
@@ -196,7 +196,7 @@ class Sandbox:
         return None
 
     def _kill_in_time(self, program: Program) -> None:
-        """Let the plan's kill of this generation strike, frozen or not."""
+        """Kill the process at the plan's time for this generation, frozen or not."""
         for after_ms in self._bench.plan.faults.kill_after_ms[self.parties.generation :][:1]:
             loop = asyncio.get_running_loop()
             loop.call_later(after_ms / 1000, program.signal, signal.SIGKILL)
@@ -275,7 +275,7 @@ class Sandbox:
 
 
 def python_command(handler: str) -> tuple[str, ...]:
-    """Return how AWS's Python runtime interface client is started."""
+    """Return the command of AWS's Python runtime interface client."""
     return (sys.executable, "-m", "awslambdaric", handler)
 
 

@@ -27,12 +27,13 @@ _GOODBYE_S = 0.1
 async def served(
     plan: Plan, parties: Parties, subscribe: Callable[[str, Subscription], None]
 ) -> AsyncIterator[str]:
-    """Serve the APIs on loopback; give `host:port`, the value of AWS_LAMBDA_RUNTIME_API.
+    """Serve the APIs on loopback; yield `host:port`, the value of AWS_LAMBDA_RUNTIME_API.
 
     Each generation has its own server. A killed process may have sent a request that is not read
-    yet; on a shared server the next generation would get it. Here it ends with its own server.
+    yet. A shared server would treat it as a request of the next generation; here it ends with its
+    server.
     """
-    # Responses are limited by the Runtime API's own rule, not by the server's.
+    # The Runtime API itself limits responses, not the server.
     app = web.Application(client_max_size=0)
     app.add_routes(LocalRuntimeApi(parties).routes())
     app.add_routes(LocalExtensionsApi(plan, parties, subscribe).routes())
@@ -48,7 +49,7 @@ async def served(
 
 @contextmanager
 def temporary_folder(plan: Plan) -> Iterator[Path]:
-    """Give the environment its /tmp: the plan's, or one that is removed unless it is kept."""
+    """Yield the environment's /tmp: the plan's, or a new one, which may be removed at the end."""
     if plan.tmp:
         plan.tmp.mkdir(parents=True, exist_ok=True)
         yield plan.tmp.resolve()

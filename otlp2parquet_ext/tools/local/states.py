@@ -3,7 +3,7 @@
     extension: STARTED ─register─▶ REGISTERED ─next─▶ READY ─(event)─▶ RUNNING ─next─▶ READY …
     runtime:   STARTED ─next─▶ READY ─(invocation)─▶ BUSY ─response|error─▶ DONE ─next─▶ READY …
 
-Calls are what a party asks for; the arrows in brackets are what we hand out.
+Plain names are calls of a process; names in brackets are answers that we send.
 
 Source: AWS runtimes-extensions-api, runtimes-api; the emulator's state names.
 """
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class ExtensionState(StrEnum):
-    """Where an extension is; the names are those of `platform.extension` records."""
+    """States of an extension; the names are those of `platform.extension` records."""
 
     STARTED = "Started"
     REGISTERED = "Registered"
@@ -31,7 +31,7 @@ class ExtensionState(StrEnum):
 
 
 class ExtensionCall(StrEnum):
-    """What moves an extension on: its calls, an event handed out, its process."""
+    """Causes of a state change of an extension: its calls, a sent event, its process."""
 
     REGISTER = "register"
     NEXT = "event/next"
@@ -42,7 +42,7 @@ class ExtensionCall(StrEnum):
 
 
 class RuntimeState(StrEnum):
-    """Where the runtime is."""
+    """States of the runtime."""
 
     STARTED = "Started"
     RESTORE_READY = "RestoreReady"
@@ -55,7 +55,7 @@ class RuntimeState(StrEnum):
 
 
 class RuntimeCall(StrEnum):
-    """What moves the runtime on."""
+    """Causes of a state change of the runtime."""
 
     NEXT = "invocation/next"
     INVOCATION = "invocation"
@@ -69,7 +69,7 @@ class RuntimeCall(StrEnum):
 
 
 class IllegalStateError(Exception):
-    """A call out of order: the caller's fault, answered with 403."""
+    """A call out of order, by an error of the caller; the answer is 403."""
 
 
 _E, _EC, _R, _RC = ExtensionState, ExtensionCall, RuntimeState, RuntimeCall
@@ -81,7 +81,7 @@ EXTENSION: Mapping[tuple[ExtensionState, ExtensionCall], ExtensionState] = {
     (_E.REGISTERED, _EC.INIT_ERROR): _E.INIT_ERROR,
     (_E.REGISTERED, _EC.EXIT_ERROR): _E.EXIT_ERROR,
     (_E.REGISTERED, _EC.EXIT): _E.EXITED,
-    # A long poll whose connection broke is asked again.
+    # An extension repeats a long poll after its connection broke.
     (_E.READY, _EC.NEXT): _E.READY,
     (_E.READY, _EC.EVENT): _E.RUNNING,
     (_E.READY, _EC.EXIT_ERROR): _E.EXIT_ERROR,
@@ -89,7 +89,7 @@ EXTENSION: Mapping[tuple[ExtensionState, ExtensionCall], ExtensionState] = {
     (_E.RUNNING, _EC.NEXT): _E.READY,
     (_E.RUNNING, _EC.EXIT_ERROR): _E.EXIT_ERROR,
     (_E.RUNNING, _EC.EXIT): _E.EXITED,
-    # Its own report says more than the exit that follows.
+    # Its own report is more specific than the exit that follows.
     (_E.INIT_ERROR, _EC.EXIT): _E.INIT_ERROR,
     (_E.EXIT_ERROR, _EC.EXIT): _E.EXIT_ERROR,
     (_E.LAUNCH_ERROR, _EC.EXIT): _E.LAUNCH_ERROR,

@@ -1,10 +1,10 @@
-"""How a generation ends: the runtime, then SHUTDOWN and two seconds, then SIGKILL.
+"""Ends a generation: the runtime, then SHUTDOWN and two seconds, then SIGKILL.
 
     stop: SIGTERM to the runtime (≤ 300 ms) ─▶ SHUTDOWN to extensions ─▶ their exit ─▶ SIGKILL
-    kill: SIGKILL to everyone, without a word
+    kill: SIGKILL to all processes, without SHUTDOWN
 
-The kills of the plan's fault switches are here, too. A killed process has *gone* when its exit was
-seen, not when the signal was sent: only then are its last lines read.
+This module also kills processes for the plan's faults. A killed process is *gone* when its exit was
+seen, not when the signal was sent, because its last lines are read only then.
 
 Source: AWS lambda-runtime-environment, "Shutdown phase".
 """
@@ -43,19 +43,19 @@ async def stop(
     """End a generation.
 
     Args:
-        bench: what the environment shares.
+        bench: the shared objects of the environment.
         sandbox: the generation.
         reason: `spindown`, `timeout` or `failure`.
-        kill_runtime: without asking it first.
+        kill_runtime: send SIGKILL to the runtime without SIGTERM before.
 
     Returns:
-        Milliseconds from SHUTDOWN to the last exit; None when no extension was there to hear it.
+        Milliseconds from SHUTDOWN to the last exit; None if no extension received it.
     """
     parties, telemetry = sandbox.parties, bench.telemetry
     ask = bool(parties.extensions) and not kill_runtime
     budget_s = SHUTDOWN_S - await _stop_runtime(bench, sandbox, ask=ask)
     if kill_runtime:
-        telemetry.flush()  # a crash closes the function's streams, and with them the batch
+        telemetry.flush()  # a crash closes the function's streams, which closes the batch
     took_ms = None
     listening = [it for it in parties.extensions if it.alive and not it.failed]
     if listening:
@@ -71,7 +71,7 @@ async def stop(
 
 
 async def kill(bench: Workbench, sandbox: Sandbox) -> None:
-    """End a generation without a word."""
+    """End a generation by SIGKILL."""
     await _kill(bench, sandbox.parties.runtime)
     for extension in sandbox.parties.extensions:
         await _kill(bench, extension)
@@ -82,7 +82,7 @@ async def kill(bench: Workbench, sandbox: Sandbox) -> None:
 async def kill_first_extension(
     bench: Workbench, sandbox: Sandbox, point: KillPoint, at: int
 ) -> None:
-    """Kill the first extension if the plan has this point; return when it has gone."""
+    """Kill the first extension if the plan has this point; return when it is gone."""
     fault = bench.plan.faults.kill
     if fault and (fault.point, fault.at) == (point, at):
         for extension in sandbox.parties.extensions[:1]:
@@ -90,7 +90,7 @@ async def kill_first_extension(
 
 
 def kill_after_delivery(bench: Workbench, sandbox: Sandbox, acknowledged: int) -> None:
-    """Kill the first extension if the plan has this delivery as its point."""
+    """Kill the first extension if the plan names this delivery."""
     fault = bench.plan.faults.kill
     if fault and (fault.point, fault.at) == (KillPoint.DELIVERY, acknowledged):
         for program in [it.program for it in sandbox.parties.extensions[:1]]:
@@ -111,7 +111,7 @@ def _send_shutdown(
     for extension in extensions:
         if "SHUTDOWN" in extension.events:
             extension.send(answer)
-        elif extension.program:  # who did not ask for SHUTDOWN gets no time either
+        elif extension.program:  # without SHUTDOWN registered, it gets no time
             extension.program.signal(signal.SIGKILL)
 
 
@@ -127,7 +127,7 @@ async def _wait_for_exits(sandbox: Sandbox, extensions: list[Extension], end_s: 
         return None if any(it.alive for it in extensions) else True
 
     while gone() is None and (left_s := end_s - time.monotonic()) > 0:
-        # Its last flush may be its largest: memory is read while it lasts.
+        # Its last flush may be its largest, so memory is measured until its end.
         for extension in extensions:
             if extension.program:
                 extension.program.usage()
@@ -135,7 +135,7 @@ async def _wait_for_exits(sandbox: Sandbox, extensions: list[Extension], end_s: 
 
 
 async def _stop_runtime(bench: Workbench, sandbox: Sandbox, *, ask: bool) -> float:
-    """Return the seconds it took."""
+    """Stop the runtime; return the seconds that it took."""
     began_s = time.monotonic()
     runtime = sandbox.parties.runtime
     if runtime.program and ask:

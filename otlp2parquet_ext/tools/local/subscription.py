@@ -1,6 +1,6 @@
-"""Telemetry subscriptions: what a request says, checked against every rule Lambda has.
+"""Parses telemetry subscriptions, and checks them against all rules of Lambda.
 
-    PUT /2022-07-01/telemetry ── parse() ──▶ Subscription, or ValidationError with all complaints
+    PUT /2022-07-01/telemetry ── parse() ──▶ Subscription, or ValidationError with all errors
 
 Source: AWS telemetry-api-reference; ranges as the published schema enforces them.
 """
@@ -27,12 +27,12 @@ _BUFFERING = {
 
 
 class ValidationError(ValueError):
-    """The subscriber's fault: Lambda answers 400 `ValidationError` with this text."""
+    """An invalid subscription: Lambda answers 400 `ValidationError` with this text."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SubscriptionLimits:
-    """When a batch closes: items, bytes of records, milliseconds after its first event."""
+    """Limits that close a batch: items, bytes of records, milliseconds after its first event."""
 
     max_items: int
     max_bytes: int
@@ -45,10 +45,10 @@ class Subscription:
 
     Attributes:
         schema_version: one of `SCHEMA_VERSIONS`.
-        types: of platform, function, extension; as asked for.
+        types: requested types, of platform, function and extension.
         protocol: `HTTP` or `TCP`.
         port: on loopback.
-        path: of the URI, "/" when it had none.
+        path: path of the URI; "/" if it had none.
         limits: with defaults filled in.
     """
 
@@ -64,7 +64,7 @@ def parse(body: bytes, *, managed: bool = False) -> Subscription:
     """Read the body of a subscription.
 
     Raises:
-        ValidationError: naming every rule that is broken, separated by semicolons.
+        ValidationError: the message names every broken rule, separated by semicolons.
     """
     try:
         request = json.loads(body)

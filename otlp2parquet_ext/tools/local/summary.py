@@ -1,7 +1,7 @@
-"""The outcome of a run in a dozen lines, for a person: pure, text out.
+"""Writes the outcome of a run as a dozen lines of text: pure.
 
-What went well is one line each; failures are shown in full: the runtime's own error, an
-extension's end, events that were lost.
+Successes take one line each. Failures are shown completely: the runtime's own error, an extension's
+end, lost events.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _SHOWN_CHARACTERS = 2_000
 
 
 def summary(plan: Plan, outcome: Outcome) -> str:
-    """Return the summary, lines separated by newlines, without a last one."""
+    """Return the summary as lines, without a newline at the end."""
     lines = [
         _row("function", _function(plan)),
         _row("INIT", _init(outcome)),
@@ -51,7 +51,7 @@ def error_text(payload: bytes) -> str:
 
 
 def _row(name: str, text: str) -> str:
-    """Return one line: an error's text may hold line ends that would pass for other rows."""
+    """Return one line, without the line ends of an error's text, which could fake other rows."""
     line = clean_line(text[:_SHOWN_CHARACTERS])
     if (more := len(text) - _SHOWN_CHARACTERS) > 0:
         line += f" … and {more:,} characters more"

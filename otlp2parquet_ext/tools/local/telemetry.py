@@ -1,9 +1,9 @@
-"""The Telemetry API's inside: every event of the environment passes through `emit`.
+"""The Telemetry API: every event of the environment passes through `emit`.
 
     platform, pipes ──emit()──▶ history (until INIT is over) ──▶ later subscribers
                           └───▶ each Subscriber ──▶ POST
 
-The books are kept here, over all generations: what was generated, delivered, dropped, left over.
+It counts generated, delivered, dropped and undelivered events, over all generations.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _FLUSH_LIMIT_S = 1.0
 
 
 class Telemetry:
-    """All events of a run, and those subscribed to them in the current generation."""
+    """All events of a run, and the subscribers of the current generation."""
 
     def __init__(
         self, plan: Plan, clock: ActiveClock, on_acknowledged: Callable[[int], None]
@@ -47,7 +47,7 @@ class Telemetry:
         self.dropped_bytes = 0
 
     def emit(self, type_: str, record: object, *, time_us: int | None = None) -> None:
-        """Generate one event, now or at the Unix microseconds given."""
+        """Generate one event, with the current time or the given one."""
         unix_s = time.time() if time_us is None else time_us / 1_000_000
         event = PlatformEvent(events.time_text(unix_s), type_, record)
         self.generated.append(event)
@@ -57,7 +57,7 @@ class Telemetry:
             subscriber.offer(event)
 
     def subscribe(self, name: str, subscription: Subscription) -> None:
-        """Add a subscriber; it gets what happened since INIT began, too."""
+        """Add a subscriber; it also gets the events since the beginning of INIT."""
         subscriber = Subscriber(
             name,
             subscription,
@@ -73,7 +73,7 @@ class Telemetry:
         self.emit("platform.telemetrySubscription", record)
 
     def init_over(self) -> None:
-        """Forget the history: subscriptions are closed now."""
+        """Delete the history, because subscriptions are closed now."""
         self._history = None
 
     def flush(self) -> None:
@@ -82,7 +82,7 @@ class Telemetry:
             subscriber.flush()
 
     async def before_shutdown(self) -> None:
-        """Deliver what the plan wants delivered before SHUTDOWN."""
+        """Deliver the events that the plan delivers before SHUTDOWN."""
         faults = self._plan.faults
         for subscriber in self._subscribers:
             if faults.race_shutdown:
@@ -92,7 +92,7 @@ class Telemetry:
                 await subscriber.drained(_FLUSH_LIMIT_S)
 
     def after_shutdown(self) -> None:
-        """Deliver the rest, at once or as late as the plan wants; SHUTDOWN has been sent."""
+        """After SHUTDOWN was sent: deliver the rest, at once or as late as the plan says."""
         late_ms = self._plan.faults.telemetry_after_shutdown_ms
         for subscriber in self._subscribers:
             subscriber.shutting_down = True
@@ -104,7 +104,7 @@ class Telemetry:
                 task.add_done_callback(self._late.discard)
 
     async def end_generation(self) -> None:
-        """Stop delivering to processes that are gone; note what they never got."""
+        """Stop delivering to ended processes; record their undelivered events."""
         for task in self._late:
             task.cancel()
         for subscriber in self._subscribers:
@@ -120,7 +120,7 @@ class Telemetry:
         subscriber.open_gate()
 
     def _note_dropped(self, subscriber: Subscriber, records: int, size_bytes: int) -> None:
-        """Count what a subscriber missed, and tell it now that there is room again."""
+        """Count a subscriber's dropped events, and report them to it."""
         self.dropped_records += records
         self.dropped_bytes += size_bytes
         record = events.logs_dropped(records=records, dropped_bytes=size_bytes)

@@ -1,7 +1,7 @@
-"""The environment variables of function and extensions, as Lambda sets and withholds them.
+"""The environment variables that Lambda sets for function and extensions.
 
-Both start from nothing, not from the caller's shell: what works here must not hang on a variable
-that Lambda would not have. Pure: the caller's environment comes in as a mapping.
+They do not include those of the caller's shell, so that nothing depends on a variable that Lambda
+does not set. Pure: the caller's environment is a parameter.
 
 Source: AWS configuration-envvars, "Defined runtime environment variables"; AWS
 runtimes-extensions-api for what extensions do not get.
@@ -90,7 +90,7 @@ def function_variables(
 
 
 def extension_variables(function: Mapping[str, str]) -> dict[str, str]:
-    """Return what an extension gets of the function's variables."""
+    """Return those of the function's variables that an extension gets."""
     return {
         name: value
         for name, value in function.items()

@@ -1,4 +1,4 @@
-"""What all generations of one environment share: plan, clock, telemetry, limits, variables."""
+"""Objects that all generations of an environment share: plan, clock, telemetry, limits."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Workbench:
-    """Shared by all generations.
+    """The shared objects of an environment.
 
     Attributes:
         plan, clock, telemetry, isolation: one of each per environment.
         variables: returns the function's variables for the `host:port` of a generation's APIs.
         function: names, versions and instance, as in initStart.
-        function_lines: what the function has printed so far.
-        on_line: told of every line of function and extensions.
+        function_lines: output of the function so far.
+        on_line: called with every line of function and extensions.
     """
 
     plan: Plan
@@ -40,7 +40,7 @@ class Workbench:
     on_line: OnLine | None
 
     def function_pipes(self) -> LogPipes:
-        """Return what turns the function's output into events."""
+        """Return the pipes that turn the function's output into events."""
         return LogPipes(
             self.telemetry.emit,
             "function",
@@ -49,6 +49,6 @@ class Workbench:
         )
 
     def extension_pipes(self, extension: Extension) -> LogPipes:
-        """Return what turns an extension's output into events."""
+        """Return the pipes that turn an extension's output into events."""
         kept = Kept(extension.name, extension.lines, self.on_line)
         return LogPipes(self.telemetry.emit, "extension", kept, objects=False)

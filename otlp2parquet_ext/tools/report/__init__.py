@@ -3,20 +3,20 @@
     a table --questions--> Report (plain values) --words, charts, page--> HTML
 
     command.py     options in, a file out
-    sql.py         what is asked, as text
-    questions.py   a connection of DuckDB and a time to a `Report`
+    sql.py         the SQL statements
+    questions.py   makes a `Report` from a DuckDB connection and a time
     facts.py       the values of a `Report`
-    money.py       what the functions cost, at the prices of `cost`
-    words.py       numbers as people read them
+    money.py       the cost of functions, at the prices of `cost`
+    words.py       numbers as text
     answers.py     the sentences at the top
-    advice.py      what to do, where the figures say so
+    advice.py      recommendations from the figures
     scales.py      round numbers and times for axes
-    markup.py      HTML that cannot forget to escape
+    markup.py      HTML that always escapes text
     charts.py      bars and ranges as SVG
-    pictures.py    which charts there are
+    pictures.py    the charts of a report
     listings.py    the table of functions, errors, requests with their lines
-    notes.py       how it counts, and what to check
-    page.py        all of it, with page.css and page.js
+    notes.py       how the report counts, and checks for an empty one
+    page.py        the complete page, with page.css and page.js
 
 Everything but `command` and `questions` is pure: the same values give the same bytes.
 """

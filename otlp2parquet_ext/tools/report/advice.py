@@ -1,4 +1,4 @@
-"""What to do, said only where the figures say so."""
+"""Recommendations, given only if the figures support them."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.tools.report.facts import Function, Report
 
 ENOUGH = 100
-"""Invocations below which a maximum of memory or a share of cold starts says little."""
+"""Fewest invocations for which a memory maximum or a share of cold starts is meaningful."""
 MOST = 8
 MOST_OF_ONE_RULE = 3
 SIZES_MB = (128, 256, 512, 768, 1_024, 1_536, 1_769, 2_048, 3_008, 4_096, 6_144, 8_192, 10_240)
 ROOM = 1.3
-"""What a smaller size must have over the most that was ever used."""
+"""Least memory of a recommended smaller size, as a multiple of the highest use."""
 FULL = 0.9
 COLD_SHARE, COLD_COST_MS = 0.05, 500
 TAIL = 20
 
 
 class Advice(NamedTuple):
-    """One thing to do: `kind` names it in a word, `weight` orders within it."""
+    """One recommendation: `kind` names it in a word, `weight` orders those of one kind."""
 
     kind: str
     function: str
@@ -33,7 +33,7 @@ class Advice(NamedTuple):
 
 
 def advice(report: Report) -> tuple[Advice, ...]:
-    """Return at most `MOST` things to do, the most urgent kind first, the heaviest first."""
+    """Return at most `MOST` recommendations, by urgency of their kind, then by weight."""
     found: list[Advice] = []
     for rule in RULES:
         given = [a for f in report.functions if (a := rule(f, report)) is not None]
@@ -128,7 +128,7 @@ RULES: tuple[Callable[[Function, Report], Advice | None], ...] = (
 
 
 def lost(report: Report) -> Iterator[str]:
-    """Yield a sentence for each reason for which records are missing."""
+    """Yield a sentence for each reason of missing records."""
     for loss in report.losses:
         how_many = words.things(loss.records, "record") if loss.records else "Some records"
         yield f"{how_many} lost: {words.cut(loss.reason, 200) or 'no reason given'}"

@@ -1,4 +1,4 @@
-"""The first thing people read: which function is slow, why did it fail, what does it cost."""
+"""The answers at the top: which function is slow, why it failed, what it costs."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.tools.report.facts import Function, Report
 
 ENOUGH = 10
-"""Invocations from which on a function's 95th percentile is more than its slowest one."""
+"""Fewest invocations for which the 95th percentile differs from the slowest invocation."""
 MESSAGE = 140
 
 
 class Strong(str):
-    """What the eye should find first."""
+    """Emphasised text."""
 
     __slots__ = ()
 
@@ -34,7 +34,7 @@ class ReportAnswer(NamedTuple):
 
 
 def answers(report: Report) -> tuple[ReportAnswer, ...]:
-    """Answer the three questions; none where nothing was invoked."""
+    """Answer the three questions; no answers without invocations."""
     if not report.total.invocations:
         return ()
     return (_slow(report), _failing(report), _cost(report))

@@ -1,6 +1,6 @@
-"""Bars and ranges: the shapes are SVG that stretches, the words beside them HTML that does not.
+"""Bars and ranges: the shapes are SVG that scales, the texts are HTML that does not.
 
-A chart's figures are also a table, folded away below it: for who cannot see or point at bars.
+A folded table below each chart has the same figures, for readers who cannot see or point at bars.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
 
 WIDTH, HEIGHT = 1_000.0, 100.0
 GAP = 0.14
-"""Of a bar's width, that stays free beside it."""
+"""Share of a bar's width that stays free beside it."""
 
 
 class Bar(NamedTuple):
     """One place on the axis.
 
     Attributes:
-        name: what it stands for, in full.
+        name: full name of the place.
         parts: the height of each part, from the bottom.
-        tick: what is written below its left edge; "" for nothing.
-        strong: whether that stays where there is little room.
+        tick: text below its left edge; "" for none.
+        strong: keep the tick even if there is little room.
     """
 
     name: str
@@ -40,11 +40,11 @@ class Chart(NamedTuple):
     """A chart of bars.
 
     Attributes:
-        name: of its place on the page.
-        title, says: what it shows, in a few words and in a sentence.
-        axis: what the places are, with a unit.
+        name: name of its place on the page.
+        title, says: its subject, in a few words and in a sentence.
+        axis: meaning of the places, with a unit.
         parts: the parts of each bar, as (class, name).
-        end: what is written at the axis' right end.
+        end: text at the axis' right end.
     """
 
     name: str
@@ -57,7 +57,7 @@ class Chart(NamedTuple):
 
 
 def bars(chart: Chart) -> Html:
-    """Return a figure; one that says that there is nothing where there are no bars."""
+    """Return a figure; without bars, a figure that says so."""
     head = element(
         "figcaption",
         element("h3", chart.title, id=f"{chart.name}-title"),
@@ -114,7 +114,7 @@ def _bar(chart: Chart, bar: Bar, x: float, width: float, highest: float) -> Html
     for (kind, _), value in zip(chart.parts, bar.parts, strict=True):
         if value:
             y, bottom = _y(below + value, highest), _y(below, highest)
-            # A single invocation among thousands is still to be seen.
+            # Even a single invocation among thousands stays visible.
             height = max(round(bottom - y, 2), 1.0)
             shapes.append(
                 element(
@@ -186,7 +186,7 @@ def _table(chart: Chart) -> Html:
 
 
 def spread(function: Function, low: float, high: float) -> Html:
-    """Return where a function's durations lie between `low` and `high`, a logarithmic axis."""
+    """Return a function's durations as a range between `low` and `high` on a logarithmic axis."""
     if function.p50 is None or function.p95 is None or function.p99 is None:
         return Html("")
     p50, p95, p99 = (scales.place(p, low, high) for p in (function.p50, function.p95, function.p99))

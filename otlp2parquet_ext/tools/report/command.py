@@ -26,11 +26,11 @@ NOTHING_THERE = (
 
 USAGE_ERROR = 2
 BEGINNING_BYTES = 300
-"""Of a page: its first elements, with its generator, are shorter."""
+"""Bytes at the beginning of a page that contain its generator."""
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write the report, print its answers and where it is; return 1 when there is none."""
+    """Write the report, print its answers and its path; return 1 if there is none."""
     output = Path(args.output)
     try:
         if not args.overwrite and not may_replace(output):
@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def may_replace(output: Path) -> bool:
-    """Whether there is nothing of this name, or a report; a link is never one."""
+    """Whether the path is free or a report; a link never counts as a report."""
     try:
         found = output.lstat()
     except FileNotFoundError:
@@ -70,17 +70,17 @@ def _refuse(why: str) -> int:
 def write(
     destination: str, output: Path, since_s: int, function: str = "", architecture: str = "x86_64"
 ) -> tuple[Path, list[str]]:
-    """Write a report; return where, in full, and its answers in sentences.
+    """Write a report; return its full path, and its answers as sentences.
 
     Args:
         destination: as in `OTLP2PARQUET_DESTINATION`.
-        output: the file; replaced whole, or not at all.
-        since_s: how far back.
-        function: the one to report on; "" for all.
+        output: the file; replaced atomically.
+        since_s: length of the reported time, in seconds before now.
+        function: the reported function; "" for all.
         architecture: x86_64 or arm64, for the prices.
 
     Raises:
-        query.QueryError: there is nothing to read, or it cannot be read.
+        query.QueryError: there is no table, or it cannot be read.
         OSError: the file cannot be written.
     """
     connection = query.connect(destination)
@@ -107,7 +107,7 @@ def _replace(output: Path, text: str) -> None:
 
 
 def _shown(destination: str) -> str:
-    """Return a destination as others may read it: options may be credentials, so they go."""
+    """Return a destination without its options, which may be credentials."""
     place, _, options = destination.partition("?")
     kept = [o for o in options.split("&") if o.startswith(("warehouse=", "table="))]
     scheme, separator, rest = place.partition("://")

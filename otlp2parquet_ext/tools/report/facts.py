@@ -1,4 +1,4 @@
-"""What a report is about, as plain values: made by `questions`, shown by `page`.
+"""The facts of a report as plain values: `questions` makes them, `page` shows them.
 
 Times are Unix milliseconds, durations milliseconds, memory megabytes as Lambda counts them.
 An invocation is one `platform.report`; how it ended is one of `OUTCOMES`.
@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 OK, LOGGED, FAILED = "ok", "logged", "failed"
 OUTCOMES = (OK, LOGGED, FAILED)
-"""Ended well; ended well, but logged an error; ended with a status other than `success`."""
+"""Outcomes: success; success with a logged error; a status other than `success`."""
 
 
 class Function(NamedTuple):
@@ -18,14 +18,14 @@ class Function(NamedTuple):
 
     Attributes:
         name: `ServiceName`.
-        invocations: how many reports; `failed`, `timeouts` and `cold` are among them, `timeouts`
-            among `failed`; `logged` are those that did not fail but logged an error.
-        p50, p95, p99, longest: of the duration; None when no report tells one.
-        init_p50: of initialisations (or restores) before an invocation; None without.
-        memory_used: most that one invocation used; None when unknown, as is `memory_size`, the
-            smallest size it was configured with.
-        sizes: how many sizes it was configured with.
-        gb_s: what is billed.
+        invocations: number of reports, including `failed`, `timeouts` and `cold`. `failed` includes
+            `timeouts`; `logged` counts those that did not fail but logged an error.
+        p50, p95, p99, longest: percentiles of the duration; None if no report has one.
+        init_p50: median of initialisations (or restores) before an invocation; None without any.
+        memory_used: highest memory use of one invocation; `memory_size`: smallest configured size.
+            Both are None if unknown.
+        sizes: number of different configured sizes.
+        gb_s: billed GB-seconds.
         timeout_ms: median duration of those that timed out; None without.
     """
 
@@ -53,7 +53,7 @@ class Function(NamedTuple):
 
 
 class Moment(NamedTuple):
-    """What happened in one step of the time axis, from `start_ms` on."""
+    """The invocations in one step of the time axis, from `start_ms` on."""
 
     start_ms: int
     ok: int
@@ -62,7 +62,7 @@ class Moment(NamedTuple):
 
 
 class Bin(NamedTuple):
-    """`number` values lie above `low` (0: and at it) and not above `high`."""
+    """`number` values are above `low` (if `low` is 0, also equal) and at most `high`."""
 
     low: float
     high: float
@@ -70,7 +70,7 @@ class Bin(NamedTuple):
 
 
 class LogLine(NamedTuple):
-    """One log line of a request; `more` characters of its text are left out."""
+    """One log line of a request; the last `more` characters of its text are omitted."""
 
     at_ms: int
     severity: int
@@ -81,13 +81,13 @@ class LogLine(NamedTuple):
 
 
 class RequestSummary(NamedTuple):
-    """One invocation, and what it logged.
+    """One invocation, and its log lines.
 
     Attributes:
-        request: its id.
+        request: its request id.
         outcome: one of `OUTCOMES`.
-        status: as Lambda says; `error` is the type of what went wrong, both may be empty.
-        lines: the first of them; `more` are left out.
+        status: Lambda's status; `error` is the error type. Both may be empty.
+        lines: its first lines; `more` others are omitted.
     """
 
     request: str
@@ -105,15 +105,15 @@ class RequestSummary(NamedTuple):
 
 
 class Trouble(NamedTuple):
-    """Errors that read alike once their numbers and ids are folded.
+    """Errors with the same text once numbers and ids are replaced.
 
     Attributes:
-        function: whose, in most cases; `functions` is how many have it.
-        message: what they say, folded.
-        kind: `line` of a log, end of an `invocation`, or `initialisation`.
-        times: how many; `requests` are the different requests among them.
-        sample: the newest of them in full; `more` characters of it are left out.
-        request: the newest one's; "" when none is known. `lines`, `more_lines`: what it logged.
+        function: the function with most of them; `functions` is the number of functions.
+        message: their text, with numbers and ids replaced.
+        kind: `line` for a log line, `invocation` for a failed one, or `initialisation`.
+        times: number of errors; `requests` is the number of different requests.
+        sample: the newest error, complete; its last `more` characters are omitted.
+        request: request id of the newest; "" if unknown. `lines`, `more_lines`: its log lines.
     """
 
     function: str
@@ -132,28 +132,28 @@ class Trouble(NamedTuple):
 
     @property
     def whose(self) -> str:
-        """The function, and how many others."""
+        """The function, and the number of others."""
         others = self.functions - 1
         more = f" and {others:,} other function{'s' if others > 1 else ''}" if others else ""
         return self.function + more
 
 
 class LossRow(NamedTuple):
-    """Records that are not in the table, as rows of it tell."""
+    """Missing records, as rows of the table report them."""
 
     reason: str
     records: int
 
 
 class Report(NamedTuple):
-    """All of it.
+    """All facts of a report.
 
     Attributes:
-        destination: as people name it, without secrets.
-        only: the one function that was asked for; "" for all.
-        since_ms, until_ms: what was asked for; `step_ms` is that of `moments`.
-        rows: how many rows of logs there are in that time.
-        newest_ms: the newest row's time of any; None when the table has no row.
+        destination: the destination without secrets.
+        only: the one requested function; "" for all.
+        since_ms, until_ms: the requested time; `step_ms` is the step of `moments`.
+        rows: number of rows of logs in that time.
+        newest_ms: time of the newest row at any time; None if the table has no row.
         total: all functions together.
         functions: each, the most expensive first.
     """

@@ -1,4 +1,4 @@
-"""The table of functions, the errors, the slowest requests: what can be searched and opened."""
+"""The searchable lists: functions, errors, and slowest requests."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ERROR, WARN = 17, 13
 
 
 class ListingColumn(NamedTuple):
-    """A column of the table of functions: its head, what that means, a value and its text."""
+    """A column of the table of functions: its head, the head's meaning, a value and its text."""
 
     head: str
     says: str
@@ -36,7 +36,7 @@ class ListingColumn(NamedTuple):
 
 
 def functions(report: Report) -> Html:
-    """Return the table: a row for each function, the dearest first."""
+    """Return the table: a row for each function, the most expensive first."""
     shown = _chosen(report)
     timed = [f for f in shown if f.p50 and f.p99]
     low = min((f.p50 or 1.0 for f in timed), default=1.0)
@@ -63,7 +63,7 @@ def functions(report: Report) -> Html:
 
 
 def _chosen(report: Report) -> Sequence[Function]:
-    """Return the functions to show: the dearest, and those that fail most or are slowest."""
+    """Return the functions to show: the most expensive, most failing, and slowest ones."""
     if len(report.functions) <= MOST_FUNCTIONS:
         return report.functions
     part = MOST_FUNCTIONS // 4
@@ -129,7 +129,7 @@ def _function(f: Function, report: Report, low: float, high: float) -> Html:
 
 
 def troubles(report: Report) -> Html:
-    """Return the errors, the most frequent first, each to be opened."""
+    """Return the errors as foldable items, the most frequent first."""
     return element("div", *(_trouble(t, report) for t in report.troubles), class_="rows")
 
 
@@ -163,7 +163,7 @@ def _trouble(t: Trouble, report: Report) -> Html:
 
 
 def requests(report: Report) -> Html:
-    """Return the slowest requests, the slowest first, each with its lines."""
+    """Return the slowest requests with their lines, the slowest first."""
     longest = max((r.ms for r in report.slowest), default=1.0) or 1.0
     return element("div", *(_request(r, longest) for r in report.slowest), class_="rows")
 
@@ -208,7 +208,7 @@ def _badges(r: RequestSummary) -> Iterator[Html]:
 
 
 def lines(found: Sequence[LogLine], more: int) -> Html:
-    """Return log lines with the time since the first."""
+    """Return log lines, each with the time since the first."""
     if not found:
         return element("p", "No lines of it are in the table.", class_="none")
     start = found[0].at_ms

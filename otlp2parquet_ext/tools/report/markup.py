@@ -1,4 +1,4 @@
-"""HTML that cannot forget to escape: what is not `Html` is text, and text is made harmless.
+"""HTML that always escapes text: every value that is not `Html` is escaped.
 
 element("p", "1 < 2", class_="note")  -->  <p class="note">1 &lt; 2</p>
 """
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 VOID = frozenset({"meta", "input", "rect", "line", "path", "circle"})
-"""What has no end tag here: void elements of HTML, leaves of SVG are closed at once."""
+"""Elements without an end tag: void elements of HTML; leaves of SVG are closed at once."""
 _SVG = frozenset({"rect", "line", "path", "circle"})
 
 
 class Html(str):
-    """Text that is markup already."""
+    """Text that is already markup."""
 
     __slots__ = ()
 
@@ -28,10 +28,10 @@ def element(name: str, /, *children: str, **attributes: str | float | bool | Non
     """Return one element.
 
     Args:
-        name: of the element.
-        children: `Html` goes in as it is, any other text is escaped.
-        attributes: `class_` is `class`, `aria_label` is `aria-label`; True is the bare name,
-            None and False leave it out.
+        name: name of the element.
+        children: `Html` is inserted unchanged, any other text is escaped.
+        attributes: `class_` becomes `class`, `aria_label` becomes `aria-label`. True gives the bare
+            name; None and False omit the attribute.
     """
     written = "".join(
         f" {_name(key)}" if value is True else f' {_name(key)}="{text(str(value))}"'
@@ -44,12 +44,12 @@ def element(name: str, /, *children: str, **attributes: str | float | bool | Non
 
 
 def join(parts: Iterable[str]) -> Html:
-    """Return parts one after the other, each escaped unless it is markup."""
+    """Return the concatenated parts, each escaped unless it is markup."""
     return Html("".join(part if isinstance(part, Html) else text(part) for part in parts))
 
 
 def text(value: str) -> Html:
-    """Return text as markup; what is no text but moves cursors or turns lines around is gone."""
+    """Return text as markup, without control and direction characters."""
     return Html(escape(clean(value)))
 
 

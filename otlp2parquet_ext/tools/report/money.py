@@ -1,4 +1,4 @@
-"""What functions cost at Lambda's list prices: requests and GB-seconds, nothing else."""
+"""The cost of functions at Lambda's list prices: only requests and GB-seconds."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 MONTH_MS = 30 * 86_400_000
 SHORTEST_MS = 3_600_000
-"""A month is not foretold from less than an hour."""
+"""Shortest time from which the cost of a month is estimated: one hour."""
 
 
 def usd(function: Function, architecture: str) -> float:
@@ -25,12 +25,12 @@ def usd(function: Function, architecture: str) -> float:
 
 
 def duration_usd(function: Function, architecture: str) -> float:
-    """Return what of that is for duration, which memory multiplies."""
+    """Return the duration's part of that cost, which is proportional to memory."""
     return LIST_PRICES[f"lambda_{architecture}"].usd(function.gb_s)
 
 
 def month_usd(report: Report) -> float | None:
-    """Return what a month costs if it goes on like this; None when that would be a guess."""
+    """Return the cost of a month at the current rate; None if the time is too short."""
     if not report.moments:
         return None
     seen = report.moments[-1].start_ms + report.step_ms - report.moments[0].start_ms

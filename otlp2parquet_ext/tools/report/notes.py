@@ -1,4 +1,4 @@
-"""What a report says of itself: how it counts, and what to check when it has nothing to count."""
+"""Notes of a report: how it counts, and what to check if it has no invocations."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ CHECKS = (
 
 
 def empty(report: Report) -> Html:
-    """Return what stands there in place of everything: what was found, and what to check."""
+    """Return the content of an empty report: the facts found, and what to check."""
     newest = None if report.newest_ms is None else scales.moment(report.newest_ms)
     whose = f" of {report.only}" if report.only else ""
     found = (
@@ -54,7 +54,7 @@ def empty(report: Report) -> Html:
 
 
 def about(report: Report) -> Html:
-    """Return how the report counts, and where its prices come from."""
+    """Return notes on how the report counts, and the source of its prices."""
     names = (f"lambda_{report.architecture}", "lambda_requests")
     prices = " and ".join(_price(name) for name in names)
     said = (

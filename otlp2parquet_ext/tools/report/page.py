@@ -1,7 +1,7 @@
-"""The page: all parts in order, in one file that asks nobody for anything.
+"""The page: all parts in order, in one file that makes no request.
 
-Its policy forbids every request; styles and the script stand in it. Without the script all there
-is to read can be read: it adds the filter, sorting and the choice of light or dark.
+Its policy forbids every request; the page contains its styles and its script. All content is
+readable without the script, which adds the filter, sorting and the choice of light or dark.
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ SECTIONS = (
 
 
 GENERATOR = "otlp2parquet-ext report"
-"""Named at the page's beginning: `report` replaces only files that begin so."""
+"""Generator in the page's head: `report` replaces only files with it."""
 
 
 def page(report: Report) -> str:
-    """Return the page, a whole document.
+    """Return the page, a complete document.
 
     Args:
-        report: what it shows; all its texts may be hostile.
+        report: the facts to show; all its texts may be hostile.
     """
     title = f"Report on {report.only or 'functions'}"
     head = element(
@@ -121,7 +121,7 @@ def _header(report: Report, title: str, made: dict[str, Html]) -> Html:
 
 
 def _made(report: Report) -> dict[str, Html]:
-    """Return the sections this report has, by id, in order."""
+    """Return the sections of this report, by id, in order."""
     if not report.rows:
         return {
             "summary": _section("summary", "Nothing to report", notes.empty(report)),

@@ -1,4 +1,4 @@
-"""Which charts a report has, and what their axes say."""
+"""The charts of a report, and the texts of their axes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TICKS_OF_BINS = 4
 
 
 def over_time(report: Report) -> Chart:
-    """Invocations, and how they ended, step by step."""
+    """Return the chart of invocations over time, by outcome."""
     step, moments = report.step_ms, report.moments
     tick = scales.tick_ms(len(moments) * step)
     bars = tuple(
@@ -43,7 +43,7 @@ def over_time(report: Report) -> Chart:
 
 
 def durations(report: Report) -> Chart:
-    """How long invocations took."""
+    """Return the chart of durations."""
     return _times(
         "durations",
         "Duration",
@@ -53,7 +53,7 @@ def durations(report: Report) -> Chart:
 
 
 def inits(report: Report) -> Chart:
-    """How long cold starts took."""
+    """Return the chart of cold starts' durations."""
     total = report.total
     share = words.percent(total.cold, total.invocations)
     return _times(
@@ -66,7 +66,7 @@ def inits(report: Report) -> Chart:
 
 
 def memory(report: Report) -> Chart:
-    """How much of its memory each invocation used."""
+    """Return the chart of memory use."""
     bins = {round(b.high): b.number for b in report.memory}
     bars = tuple(
         Bar(
@@ -108,4 +108,4 @@ def _end(bins: tuple[Bin, ...]) -> str:
 
 
 ALL: tuple[Callable[[Report], Chart], ...] = (durations, memory, inits)
-"""Those that stand side by side below the first."""
+"""The charts side by side below the first."""

@@ -1,7 +1,7 @@
-"""Ask a destination what a report tells: DuckDB in, a `Report` out.
+"""Reads the facts of a report with DuckDB, and returns a `Report`.
 
-What comes back is bounded (`MOST_…`), whatever the table holds; what DuckDB needs meanwhile is
-bounded by `MEMORY`, and beyond it lies in a temporary folder.
+The size of the result is bounded (`MOST_…`) for any table. DuckDB's memory is bounded by `MEMORY`;
+beyond it, DuckDB uses a temporary folder.
 """
 
 from __future__ import annotations
@@ -35,15 +35,16 @@ MOST_SLOW, MOST_SLOW_OF_ONE = 20, 5
 MOST_TROUBLES, MOST_LOSSES = 20, 10
 MOST_LINES, MOST_CHARS = 40, 500
 LONGEST_MS = 900_000
-"""No invocation is longer: its first lines may be before the window, its report within."""
+"""Longest invocation. Its first lines may be before the window although its report is within."""
 AHEAD_MS = 86_400_000
-"""Rows that are later than this are forged: there would be bars up to the year 9999."""
+"""Longest time by which a row may be ahead of now. Later rows are forged; with them, the chart
+would reach the year 9999."""
 DURATIONS = [n * 10.0**e for e in range(-1, 7) for n in (1, 1.5, 2, 3, 5, 7)]
 SHARES = [float(percent) for percent in range(10, 101, 10)]
 
 
 class ReportQuery(NamedTuple):
-    """What the report is to be of: times in Unix milliseconds; `function` "" for all."""
+    """The scope of a report: times in Unix milliseconds; `function` is "" for all."""
 
     destination: str
     since_ms: int
@@ -53,12 +54,12 @@ class ReportQuery(NamedTuple):
 
 
 def ask(connection: duckdb.DuckDBPyConnection, wanted: ReportQuery, scratch: str) -> Report:
-    """Answer everything.
+    """Run all queries and return the report.
 
     Args:
-        connection: as `query.connect` gives it.
-        wanted: what about.
-        scratch: folder for what does not fit into memory.
+        connection: a connection of `query.connect`.
+        wanted: the scope.
+        scratch: folder for data that does not fit into memory.
 
     Raises:
         QueryError: there is no table of logs, or it cannot be read.
@@ -67,14 +68,14 @@ def ask(connection: duckdb.DuckDBPyConnection, wanted: ReportQuery, scratch: str
 
 
 def window(since_ms: int, until_ms: int, function: str) -> str:
-    """Return the condition each statement over `logs` begins with; a clock may be a day ahead."""
+    """Return the first condition of each statement over `logs`; a clock may be a day ahead."""
     found = f"Timestamp >= {_moment(since_ms)} AND {before(until_ms)}"
     name = function.replace("'", "''")
     return f"{found} AND ServiceName = '{name}'" if function else found
 
 
 def before(until_ms: int) -> str:
-    """Return the condition that leaves out rows of the future."""
+    """Return the condition that excludes rows of the future."""
     return f"Timestamp < {_moment(until_ms + AHEAD_MS)}"
 
 
@@ -96,7 +97,7 @@ class _ReportBuilder:
             self._rows(f"CREATE TEMP MACRO {name} AS {body}")
 
     def report(self) -> Report:
-        """Ask one thing after the other."""
+        """Run the queries one after the other."""
         for statement in (sql.REPORTS, sql.ERRORS, sql.MARK, *sql.OUTCOME.split(";")):
             self._logs(statement)
         step, moments = self._moments()
@@ -142,7 +143,7 @@ class _ReportBuilder:
         return tuple(Function(*row) for row in found)
 
     def _moments(self) -> tuple[int, tuple[Moment, ...]]:
-        """Return the step of time, and what was in each from the first invocation to the last."""
+        """Return the step of time, and the steps from the first invocation to the last."""
         ((first, last),) = self._rows(sql.BETWEEN)
         if first is None:
             return 0, ()
@@ -206,7 +207,7 @@ class _ReportBuilder:
             )  # fmt: skip
 
     def _lines(self, requests: set[str]) -> Mapping[str, tuple[tuple[LogLine, ...], int]]:
-        """Return the lines of each request, and how many more it has."""
+        """Return the lines of each request, and the number of omitted ones."""
         found = self._logs(
             sql.LINES,
             earlier_ms=LONGEST_MS,

@@ -23,15 +23,15 @@ def step_ms(span_ms: int) -> int:
 
 
 def tick_ms(span_ms: int) -> int:
-    """Return how far apart the times on an axis are, so that there are at most `MOST_TIMES`."""
+    """Return the distance of times on an axis, for at most `MOST_TIMES` of them."""
     fitting = (step for step in STEPS_MS if span_ms <= step * MOST_TIMES)
     return next(fitting, math.ceil(span_ms / MOST_TIMES))
 
 
 def ticks(highest: float) -> list[float]:
-    """Return round numbers from 0 to the first that is not below `highest`; at least 0 and 1.
+    """Return round numbers from 0 to the first one >= `highest`; at least 0 and 1.
 
-    They are whole: what they count are invocations.
+    They are whole numbers, because they count invocations.
     """
     for power in range(16):
         for digit in (1, 2, 5):
@@ -42,7 +42,7 @@ def ticks(highest: float) -> list[float]:
 
 
 def clock(at_ms: int, step: int) -> str:
-    """Return a moment on an axis whose times are `step` milliseconds apart; midnight is a date."""
+    """Return the text of a time on an axis with steps of `step` ms; midnight is a date."""
     at = datetime.fromtimestamp(at_ms / 1_000, UTC)
     if step >= DAY or (step >= MINUTE and at_ms % DAY < step):
         return f"{at:%b} {at.day}"
@@ -50,12 +50,12 @@ def clock(at_ms: int, step: int) -> str:
 
 
 def moment(at_ms: int) -> str:
-    """Return a moment in full, to the second."""
+    """Return the full text of a time, to the second."""
     return f"{datetime.fromtimestamp(at_ms / 1_000, UTC):%Y-%m-%d %H:%M:%S}"
 
 
 def place(value: float, low: float, high: float) -> float:
-    """Return where a value lies on a logarithmic axis, 0 to 100; `low` > 0."""
+    """Return the position of a value on a logarithmic axis, 0 to 100; `low` > 0."""
     if high <= low:
         return 50.0
     share = math.log(max(value, low) / low) / math.log(high / low)

@@ -1,17 +1,17 @@
-"""What is asked, in DuckDB's SQL.
+"""The queries of a report, in DuckDB's SQL.
 
-Every statement over `logs` begins with its window, a constant: Iceberg's partitions and the
-statistics of files leave out other days before anything is read. What is asked more than once is
-taken out first into temporary tables, which DuckDB keeps on disk when memory is short.
+Every statement over `logs` begins with a constant time window. So DuckDB skips the files of other
+days by Iceberg's partitions and the statistics of files. Data that several queries need is first
+copied into temporary tables, which DuckDB keeps on disk if memory is short.
 
     logs --REPORTS--> reports     a row for each invocation
-    logs --ERRORS---> errors      a row for each line of an error, its text folded to a number
+    logs --ERRORS---> errors      a row for each error line, with a hash of its text
 """
 
 from __future__ import annotations
 
 LONG_TEXT = 4_000
-"""Characters of a message that are looked at and shown."""
+"""Most characters of a message that are read and shown."""
 
 # The same prefix for the text lines of Python's runtime and of Node's: level, time, request.
 _PREFIX = (
@@ -22,9 +22,9 @@ _UUID = r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F
 _HEX = r"\b[0-9a-fA-F]{12,}\b"
 
 MACROS = {
-    # Attributes are an object, or they are nothing: a forged row may hold any text.
+    # Attributes that are no JSON count as absent, because a forged row may hold any text.
     "attribute(attributes, name)": "TRY_CAST(attributes AS JSON) ->> name",
-    # What a report says is a number is one, or it is nothing.
+    # A number of a report that is no plausible number counts as absent.
     "figure(x)": (
         "CASE WHEN TRY_CAST(x AS DOUBLE) BETWEEN 0 AND 1e15 THEN TRY_CAST(x AS DOUBLE) END"
     ),
@@ -32,7 +32,7 @@ MACROS = {
         "coalesce(event, '') NOT LIKE 'platform.%' AND coalesce(event, '') NOT LIKE 'otlp2parquet%'"
     ),
     "said(body)": f"regexp_replace(coalesce(body, ''), '{_PREFIX}', '')",
-    # The first line, and the last where that is not part of a stack: `Error: no such order 7`.
+    # The first line, and the last one unless it is part of a stack: `Error: no such order 7`.
     "first_line(body)": "trim(split_part(body, chr(10), 1))",
     "last_line(body)": r"regexp_extract(rtrim(body), '\n(\S[^\n]*)$', 1)",
     "short(body)": (
@@ -49,7 +49,7 @@ MACROS = {
         "ELSE concat(attribute(attributes, 'exception.type'), ': ', short(said(body))) END)"
     ),
 }
-"""Macros by their names and parameters, in the order in which they need each other."""
+"""Macros by their names and parameters, in order of their dependencies."""
 
 REPORTS = """
 CREATE TEMP TABLE reports AS

@@ -1,4 +1,4 @@
-"""Numbers as people read them: few digits, always a unit."""
+"""Writes numbers as text: few digits, always a unit."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ def count(number: float) -> str:
 
 
 def things(number: int, one: str, many: str = "") -> str:
-    """Return how many of something: 1 error, 2,000 errors, no errors."""
+    """Return a number with its noun: 1 error, 2,000 errors, no errors."""
     how_many = f"{number:,}" if number else "no"
     return f"{how_many} {one if number == 1 else many or one + 's'}"
 
 
 def percent(part: float, whole: float) -> str:
-    """Return a share: 0 %, 0.2 %, 12 %; a dash of nothing. Never 0 % or 100 % when it is not."""
+    """Return a share: 0 %, 0.2 %, 12 %; a dash if `whole` is 0. 0 % and 100 % are always exact."""
     if not whole:
         return NONE
     share = 100 * part / whole
@@ -50,7 +50,7 @@ def percent(part: float, whole: float) -> str:
 
 
 def usd(dollars: float) -> str:
-    """Return dollars: $1,234, $12.30, $0.0042; two digits that count below a dollar."""
+    """Return dollars: $1,234, $12.30, $0.0042; below a dollar, two significant digits."""
     if dollars >= 1_000:
         return f"${dollars:,.0f}"
     if dollars >= 1 or not dollars:
@@ -69,7 +69,7 @@ def megabytes(amount: float | None) -> str:
 
 
 def span(ms: int) -> str:
-    """Return how long something was, roughly: 24 hours, 1 minute; at least a second."""
+    """Return a rough duration: 24 hours, 1 minute; at least a second."""
     seconds = max(1, round(ms / 1_000))
     fitting = ((size, name) for size, name in SPAN_UNITS if seconds == size or seconds >= 2 * size)
     size, name = next(fitting, SPAN_UNITS[-1])

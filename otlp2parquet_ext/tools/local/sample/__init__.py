@@ -1,1 +1,1 @@
-"""A function to try things with: `--code <this folder> --handler app.handler`."""
+"""A sample function for tries: `--code <this folder> --handler app.handler`."""
