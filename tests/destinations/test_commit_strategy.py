@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PROBLEM = (
-    "OTLP2PARQUET_COMMIT='direct': expected 'inbox' with catalog://lake, for importing PyIceberg "
+    "OTLP2PARQUET_COMMIT='direct': expected 'inbox' or 'relay' with catalog://lake, for importing "
+    "PyIceberg "
     "takes longer than a shutdown window; using inbox: batches are stored and wait in the inbox "
     "for a committer"
 )

@@ -30,9 +30,9 @@ def strategy_problem(addresses: Iterable[DestinationAddress], settings: Settings
     if catalog is None or settings.commit != "direct":
         return ""
     return (
-        f"OTLP2PARQUET_COMMIT={settings.commit!r}: expected 'inbox' with catalog://{catalog}, for "
-        "importing PyIceberg takes longer than a shutdown window; using inbox: batches are stored "
-        "and wait in the inbox for a committer"
+        f"OTLP2PARQUET_COMMIT={settings.commit!r}: expected 'inbox' or 'relay' with "
+        f"catalog://{catalog}, for importing PyIceberg takes longer than a shutdown window; using "
+        "inbox: batches are stored and wait in the inbox for a committer"
     )
 
 
