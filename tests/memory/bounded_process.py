@@ -42,7 +42,12 @@ class Sandbox:
     """The extension's way, from a body to a stored and committed batch."""
 
     def __init__(self, folder: Path, destination: str) -> None:
-        environ = {"OTLP2PARQUET_DESTINATION": destination, **SIZES}
+        signals = os.environ.get("OTLP2PARQUET_SIGNALS", "logs")
+        environ = {
+            "OTLP2PARQUET_DESTINATION": destination,
+            "OTLP2PARQUET_SIGNALS": signals,
+            **SIZES,
+        }
         self._settings, problems = load(environ)
         assert bool(problems) == bool(SIZES), problems
         self._folder = folder

@@ -203,6 +203,25 @@ def many_lines(count: int, width: int) -> Shape:
     return Shape("telemetry", "\n".join(deliveries).encode(), count, json=True)
 
 
+def many_invocations(size_bytes: int) -> Shape:
+    """Start, end and report of ever more invocations, in deliveries of 150, each a line."""
+    time = '"time":"2026-03-14T09:26:53.540Z"'
+    metrics = '"durationMs":1,"billedDurationMs":1,"memorySizeMB":128,"maxMemoryUsedMB":60'
+    deliveries, length, count = list[str](), 0, 0
+    while length < size_bytes:
+        events = []
+        for number in range(count, count + 150):
+            record = f'"record":{{"requestId":"{number:08}-0000-4000-8000-000000000000"'
+            events += [
+                f'{{{time},"type":"platform.start",{record}}}}}',
+                f'{{{time},"type":"platform.runtimeDone",{record},"status":"success"}}}}',
+                f'{{{time},"type":"platform.report",{record},"metrics":{{{metrics}}}}}}}',
+            ]
+        deliveries.append(f"[{','.join(events)}]")
+        length, count = length + len(deliveries[-1]), count + 150
+    return Shape("telemetry", "\n".join(deliveries).encode(), 3 * count, json=True)
+
+
 SHAPES: tuple[Callable[[int, int], Shape], ...] = (
     wide_resource, wide_scope, wide_service, several_wide_resources, many_resources, many_scopes,
     many_attributes, long_bodies, deep_values, events_and_links, points, buckets, exemplars,

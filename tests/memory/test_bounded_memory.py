@@ -176,6 +176,19 @@ def test_the_longest_request_that_a_memory_allows_fits_it(
     assert (result["status"], result["rows"]) == (200, shape.records)
 
 
+def test_what_is_derived_of_the_largest_batch_fits_a_small_function(tmp_path: Path) -> None:
+    """The spans and metrics of a batch are made at once, five rows for two events.
+
+    The largest `MAX_BYTES` of 128 MB is 4 MB, and one delivery may come on top.
+    """
+    shape = request_shapes.many_invocations(5 * MEGABYTE)
+    with bounded(tmp_path, "sandbox", 110, {"OTLP2PARQUET_SIGNALS": "logs,traces,metrics"}) as it:
+        result = it.take(shape)
+    assert shape.records is not None
+    spans = shape.records // 3
+    assert result["rows"] == shape.records + spans + 4 * spans
+
+
 def test_long_lines_are_sent_to_a_collector_a_few_at_a_time(tmp_path: Path) -> None:
     """A request of 512 rows, whatever their length, was in memory several times."""
     shape = request_shapes.many_lines(100, 200_000)
