@@ -1,11 +1,11 @@
-"""The raw segment: a sealed segment in one object, compressed, with what its mapping needs.
+"""The raw segment: a sealed segment as one compressed object, with the settings of its rows.
 
     | "O2R1" | codec 1 | CRC-32 4 | header length 4 | raw bytes 8 | header | payload |
 
 
-Numbers are little endian. The CRC-32 is that of header and payload. The header is JSON: the
-settings that shape rows. All else (context, INVOKEs, when each body came) stands in the frames of
-the segment.
+Numbers are little endian. The CRC-32 covers header and payload. The header is JSON with the
+settings that affect rows. The frames of the segment hold all other facts: context, INVOKEs, and the
+time of each body's receipt.
 """
 
 from __future__ import annotations
@@ -23,25 +23,25 @@ MAGIC = b"O2R1"
 FIXED = struct.Struct("<4sBIIQ")
 
 MOST_RAW_BYTES = 96 * 1_048_576
-"""Longest segment that is unpacked: the spool seals at 4 MiB, and a body may have 64 MiB more."""
+"""Most bytes of a segment that is unpacked. The spool seals at 4 MiB, and a body may add 64 MiB."""
 
 LEVEL = 1
-"""Level of either codec: the CPU is the function's."""
+"""Compression level of both codecs, low because the CPU belongs to the function."""
 
 
 class Codec(enum.IntEnum):
-    """How the payload is compressed."""
+    """Compression of the payload."""
 
     DEFLATE = 1
     ZSTD = 2
 
 
 class RawSegmentError(Exception):
-    """The bytes are no raw segment, or not as they were written; the message says which."""
+    """The bytes are no raw segment, or were changed; the message says which."""
 
 
 class RowSettings(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The settings of an environment that shape its rows.
+    """The settings of an environment that affect its rows.
 
     Attributes:
         signals: see `OTLP2PARQUET_SIGNALS`.
@@ -56,7 +56,7 @@ _DECODE_SETTINGS = msgspec.json.Decoder(RowSettings).decode
 
 
 class Unpacked(NamedTuple):
-    """A raw segment read back."""
+    """An unpacked raw segment."""
 
     settings: RowSettings
     segment: bytes
@@ -66,8 +66,8 @@ def pack(segment: bytes, settings: RowSettings) -> bytes:
     """Return a segment as one object.
 
     Args:
-        segment: as it lies in the spool; its end may be torn.
-        settings: of the environment.
+        segment: its bytes in the spool; the end may be torn.
+        settings: settings of the environment.
     """
     header = msgspec.json.encode(settings)
     codec, payload = _compress(segment)
@@ -80,7 +80,7 @@ def unpack(data: bytes) -> Unpacked:
     """Read a raw segment.
 
     Raises:
-        RawSegmentError: it is torn, changed, larger than any of ours, or of another format.
+        RawSegmentError: it is torn, changed, too large, or of another format.
     """
     if len(data) < FIXED.size or not data.startswith(MAGIC):
         raise RawSegmentError(f"{len(data)} bytes are no raw segment: they begin {data[:4]!r}")
@@ -105,7 +105,7 @@ def unpack(data: bytes) -> Unpacked:
 
 def _compress(segment: bytes) -> tuple[Codec, bytes]:
     try:
-        # Part of Python from 3.14.
+        # Part of Python since 3.14.
         from compression.zstd import compress  # type: ignore[import-not-found] # noqa: PLC0415
     except ImportError:
         return Codec.DEFLATE, zlib.compress(segment, LEVEL)
@@ -113,12 +113,12 @@ def _compress(segment: bytes) -> tuple[Codec, bytes]:
 
 
 def _decompress(codec: int, payload: bytes, raw_bytes: int) -> bytes:
-    """Return no more than `raw_bytes` and one."""
+    """Return at most `raw_bytes` + 1 bytes."""
     if codec == Codec.DEFLATE:
         return zlib.decompressobj().decompress(payload, raw_bytes + 1)
     if codec != Codec.ZSTD:
         raise ValueError(f"codec {codec} is unknown")
-    # What maps a segment has pyarrow in memory; Python has zstd from 3.14 only.
+    # Code that maps a segment has imported pyarrow; Python has zstd only since 3.14.
     import pyarrow as pa  # noqa: PLC0415
 
     reader = pa.CompressedInputStream(pa.BufferReader(payload), "zstd")

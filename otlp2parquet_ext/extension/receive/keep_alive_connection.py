@@ -26,9 +26,9 @@ class KeptConnection:
     """One connection of a client.
 
     Attributes:
-        socket: does not block.
+        socket: non-blocking socket.
         rest: bytes that came after the previous request.
-        task: serves it.
+        task: the task that serves it.
     """
 
     __slots__ = ("_reads", "rest", "socket", "task")
@@ -62,12 +62,12 @@ class KeptConnection:
 
 
 class Request:
-    """A request whose head is read.
+    """A request with a complete head.
 
     Args:
-        connection: brings the rest of the request.
-        reader: has read the head.
-        head: of the request.
+        connection: source of the rest of the request.
+        reader: the parser, which has parsed the head.
+        head: head of the request.
         first: bytes of the body that came with the head, or the error in them.
     """
 

@@ -96,7 +96,7 @@ class Server:
             client, _ = listener.accept()
         except (BlockingIOError, ConnectionError):
             return
-        except OSError:  # no descriptor left
+        except OSError:  # no descriptor is left
             loop = asyncio.get_running_loop()
             loop.remove_reader(listener)
             loop.call_later(PAUSE_S, self._resume, listener)
@@ -148,10 +148,10 @@ class Server:
         self._pending_ticks.pop(connection, None)
         answer = await self._handle(request)
         head, complete = request.head, request.reader.complete
-        closes = head.closes or not complete  # the rest of a body would be taken for a request
+        closes = head.closes or not complete  # the rest of a body would be read as a request
         body = b"" if head.method == b"HEAD" else answer.body
         data = answer_of(answer.status, answer.headers, body, closes=closes)
-        with self.reading(request):  # a client that takes no answer is cut off, too
+        with self.reading(request):  # also limits a client that reads no answer
             if closes:
                 await self._send_last(connection, data, unread=not complete)
                 return False
@@ -161,14 +161,14 @@ class Server:
         return True
 
     async def _read_head(self, connection: KeptConnection) -> Request | None:
-        """Read the head of the next request; None when the client writes no more.
+        """Read the head of the next request; None if the client has closed its sending side.
 
         Raises:
-            BadRequestError: it is no request.
+            BadRequestError: the bytes are no valid request.
         """
         reader, data = RequestReader(), connection.rest
         if data:
-            await asyncio.sleep(0)  # others have their turn between pipelined requests
+            await asyncio.sleep(0)  # run other tasks between pipelined requests
         while True:
             if not (data := data or await connection.receive()):
                 return None
@@ -217,7 +217,7 @@ class Server:
         self._ticking = asyncio.get_running_loop().call_later(self._tick_s, self._tick)
 
     def _tick(self) -> None:
-        """Count one tick for each pending request; a freeze is one tick, however long it was."""
+        """Count one tick for each pending request; a freeze of any length counts as one tick."""
         self._ticking = None
         for connection in list(self._pending_ticks):
             self._pending_ticks[connection] += 1

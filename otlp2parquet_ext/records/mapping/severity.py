@@ -1,7 +1,8 @@
-"""Levels → OpenTelemetry severity numbers. The text stays as the source wrote it.
+"""Maps levels to OpenTelemetry severity numbers.
 
-Words decide. A number counts under `level` only, where pino and bunyan write it: Python's numbers,
-of which 40 is *error* and not *warn*, are under `levelno`, beside the word.
+The text stays as the source wrote it. Words have priority. A number counts only under `level`,
+where pino and bunyan write it. Python's numbers, of which 40 is *error* and not *warn*, are under
+`levelno`, beside the word.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ _KNOWN: Mapping[str, Severity] = {word: Severity(word, NUMBERS[word]) for word i
 
 _PINO_TRACE, _PINO_END = 10, 70
 _SLOG = re.compile(r"(DEBUG|INFO|WARN|ERROR)([+-][0-9]{1,2})")
-"""Levels of Go's slog between its four: `INFO+2`."""
+"""Levels between the four of Go's slog: `INFO+2`."""
 
 
 def severity(level: str) -> Severity:
@@ -80,10 +81,10 @@ def severity(level: str) -> Severity:
 
 
 def numeric_severity(level: int) -> Severity:
-    """Give the severity of a number as pino and bunyan write it: 10 is TRACE, 60 is FATAL.
+    """Return the severity of a number of pino and bunyan: 10 is TRACE, 60 is FATAL.
 
     Returns:
-        `UNSPECIFIED` for a number that is none of theirs. The text is OpenTelemetry's name.
+        `UNSPECIFIED` for any other number. The text is OpenTelemetry's name.
     """
     if not _PINO_TRACE <= level < _PINO_END:
         return UNSPECIFIED
@@ -91,7 +92,7 @@ def numeric_severity(level: int) -> Severity:
 
 
 def otel_severity(number: int) -> Severity:
-    """Give the severity of one of OpenTelemetry's numbers, `UNSPECIFIED` for any other number."""
+    """Return the severity of one of OpenTelemetry's numbers; `UNSPECIFIED` for any other."""
     if not 1 <= number <= len(_SPELLINGS):
         return UNSPECIFIED
     return _KNOWN[_SPELLINGS[number - 1].split()[0]]

@@ -1,7 +1,7 @@
 """Shapes of records: the meaning of their keys, found once for all records with the same keys.
 
-    LEVEL_KEYS, MESSAGE_KEYS, …   keys of the world's loggers, in the order in which they count
-    find_shape(keys)              the keys that count in records with these keys
+    LEVEL_KEYS, MESSAGE_KEYS, …   keys of known loggers, in order of priority
+    find_shape(keys)              the used keys of records with these keys
 
 A logger writes the same keys in the same order thousands of times. Facts that depend only on keys
 are found once for each shape; the values are read in each record.
@@ -20,7 +20,7 @@ LEVEL_KEYS = (
     *("SeverityText", "@l"),
 )
 NUMBER_KEYS = ("severity_number", "severityNumber", "SeverityNumber")
-"""OpenTelemetry's severity numbers; they count where no level does."""
+"""Keys of OpenTelemetry's severity numbers, which are used if there is no level."""
 
 MESSAGE_KEYS = (
     *("message", "msg", "@m", "Message", "formattedMessage", "RenderedMessage", "short_message"),
@@ -33,10 +33,10 @@ ERROR_KEYS = (
     *("errorType", "errorMessage", "exception.type", "exception.stacktrace", "exception_name"),
     *("stack_trace", "error.stack_trace", "@x"),
 )
-"""Text under one of them is an error, also where no level says so."""
+"""Keys whose text marks an error, even without a level."""
 
 ERROR_OBJECT_KEYS = ("err", "error", "exception", "thrown", "throwable")
-"""Objects that describe an error by one of `ERROR_PARTS`."""
+"""Keys of objects that describe an error by one of `ERROR_PARTS`."""
 
 ERROR_PARTS = frozenset({"stack", "stacktrace", "stackTrace", "type", "name", "message", "class"})
 OWN_REQUEST_KEYS = (
@@ -47,13 +47,13 @@ OWN_REQUEST_KEYS = (
     "functionRequestId",
     "FunctionRequestId",
 )
-"""Keys under which runtimes, and Powertools, write the request id of the invocation, and no other
-id. Under any other key an id may be that of API Gateway, DynamoDB or a client."""
+"""Keys under which runtimes and Powertools write only the request id of the invocation. Under other
+keys, an id may come from API Gateway, DynamoDB or a client."""
 
 REQUEST_KEYS = (*OWN_REQUEST_KEYS, "requestId", "request_id", "RequestId", "requestID")
 NESTING_KEYS = ("span", "spans", "mdc", "contextMap")
-"""Objects in which loggers nest the request id: spans of Rust's tracing, contexts of Logback and
-Log4j."""
+"""Keys of objects in which loggers nest the request id: spans of Rust's tracing, contexts of
+Logback and Log4j."""
 
 TRACE_KEYS = (
     *("trace_id", "xray_trace_id", "traceId", "traceID", "TraceId", "trace.id", "otelTraceID"),

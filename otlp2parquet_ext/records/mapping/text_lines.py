@@ -1,6 +1,6 @@
-"""Lines of text → the level and the request id they name.
+"""Reads the level and the request id of lines of text.
 
-A line without a shape of its own is a message and nothing else.
+A line without a known format is only a message.
 """
 
 from __future__ import annotations
@@ -12,22 +12,23 @@ from otlp2parquet_ext.records.mapping.severity import ERROR, UNSPECIFIED, Severi
 
 
 class TextLine(NamedTuple):
-    """What a runtime's default text format tells; `request_id` "" when it names none."""
+    """The parts of a line in a runtime's default text format; `request_id` is "" if it has none."""
 
     severity: Severity
     request_id: str
 
 
-_new = tuple.__new__  # what `TextLine` itself calls, by way of a function of Python's
+_new = tuple.__new__  # `TextLine(…)` calls this through a slower Python function
 _UNKNOWN_LINE = TextLine(UNSPECIFIED, "")
 _ERROR_TEXT = TextLine(ERROR, "")
 _OTHER_FIRST = frozenset(" TDIWEtpf0123456789P")
-"""How lines begin that are of one line and of no shape above."""
+"""First characters of single lines that have other formats than those above."""
 _TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
 _REQUEST = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 _PYTHON = re.compile(rf"\[([A-Z]+)\]\t{_TIME}\t({_REQUEST})?\t", re.ASCII)
 _PYTHON_ERROR = re.compile(r"\[([A-Z]+)\] [\w.]+(?::[^\n]*)?\nTraceback \(most recent call last\):")
-# Node names a level and a request; .NET may lack either, and spells levels in four small letters.
+# Node writes a level and a request id; .NET may omit either, and writes levels in four lower-case
+# letters.
 _NODE_OR_DOTNET = re.compile(
     rf"{_TIME}\t(?:({_REQUEST})|undefined|)\t(?:([A-Z]+|trce|dbug|info|warn|fail|crit)\t)?",
     re.ASCII,
@@ -58,14 +59,14 @@ _STACK = re.compile(
     r"|\nTraceback \(most recent call last\):\n"
     r"|\ngoroutine \d{1,9} \[running\]:"
 )
-"""Frames of a stack trace, behind the line that names the error."""
+"""Frames of a stack trace, after the line that names the error."""
 
 
 def text_line(text: str) -> TextLine:
-    """Recognise the default text lines of the runtimes by their exact shape.
+    """Recognise the default text lines of the runtimes by their exact format.
 
-    Errors that runtimes and languages print without a level are errors: Go's object behind a date,
-    panics, stack traces.
+    Texts that runtimes and languages print for errors without a level get the level of an error:
+    Go's object after a date, panics, stack traces.
 
     Source: AWS's runtime interface clients of Python (awslambdaric, `bootstrap`), Node
     (`LogPatch`), .NET (DefaultLogMessageFormatter), Ruby (LogFormatter), Go (`lambda.Start`, which
