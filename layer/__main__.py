@@ -1,4 +1,4 @@
-"""`python -m layer`: builds the zips of both architectures, and their papers, into dist/."""
+"""`python -m layer`: builds the zips of both architectures, SBOMs and checksums into dist/."""
 
 import argparse
 import hashlib
@@ -10,7 +10,7 @@ from layer.assemble import Assembly
 
 
 def arguments() -> argparse.Namespace:
-    """Return what the command line says."""
+    """Return the command line's options."""
     parser = argparse.ArgumentParser(prog="python -m layer", description=__doc__)
     parser.add_argument("--arch", action="append", help="x86_64 or arm64; both by default")
     parser.add_argument("--python", help="interpreter of the layer; layer.toml has the default")
@@ -27,7 +27,7 @@ def arguments() -> argparse.Namespace:
 
 
 def build(options: argparse.Namespace) -> list[str]:
-    """Build the zips; return what is wrong with them, which is nothing or their size."""
+    """Build the zips; return a line for each exceeded size budget."""
     written = plan.load()
     limits = plan.budget(written)
     complaints = []
@@ -56,7 +56,7 @@ def build(options: argparse.Namespace) -> list[str]:
 
 
 def add_papers(file: Path, assembly: Assembly) -> None:
-    """Write what a zip is verified with, beside it: its bill of materials, and its checksum."""
+    """Write a zip's bill of materials and its checksum beside it."""
     sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
     bill = sbom.bill(assembly.described(), sha256)
     text = json.dumps(bill, indent=1, ensure_ascii=False) + "\n"
@@ -65,7 +65,7 @@ def add_papers(file: Path, assembly: Assembly) -> None:
 
 
 def main() -> None:
-    """Build, and fail if a budget is exceeded."""
+    """Build the zips; fail if a budget is exceeded."""
     options = arguments()
     options.build.mkdir(parents=True, exist_ok=True)
     options.output.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,7 @@
-"""The zip: equal trees give equal bytes.
+"""Writes the zip; equal trees give equal bytes.
 
-Entries are sorted, carry one date, root's ownership and 0644 or 0755. libdeflate's best level
-makes it a thirtieth smaller than zlib's, which Python's own `zipfile` would use.
+Entries are sorted, and have one date, root's ownership and the mode 0644 or 0755. libdeflate's best
+level makes the zip a thirtieth smaller than zlib, which Python's `zipfile` uses.
 """
 
 import ctypes
@@ -84,7 +84,7 @@ def write(content: list[Entry], date: str, file: Path) -> None:
     Args:
         content: sorted by name.
         date: of every entry, YYYY-MM-DD, not before 1980.
-        file: replaced as one step.
+        file: replaced atomically.
     """
     year, month, day = map(int, date.split("-"))
     stamp = (0, (year - 1980) << 9 | month << 5 | day)
@@ -117,7 +117,7 @@ def write(content: list[Entry], date: str, file: Path) -> None:
 
 
 def report(content: list[Entry], file: Path) -> str:
-    """Say how large the zip is, unpacked too, and which entries are the largest."""
+    """Return a text with the zip's sizes, packed and unpacked, and its largest entries."""
     unpacked = sum(one.size for one in content)
     lines = [
         f"{file.name}: {file.stat().st_size:,} bytes, {unpacked:,} unpacked, {len(content)} files",

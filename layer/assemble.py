@@ -1,4 +1,4 @@
-"""One zip from its parts, step by step in a tree that looks like /opt.
+"""Builds one zip from its parts, step by step, in a tree like /opt.
 
 debs ─▶ interpreter ┐
 wheels ─▶ packages  ├─▶ leave out ─▶ strip, bind ─▶ byte-code ─▶ manifest ─▶ zip
@@ -25,13 +25,13 @@ COMPILE: Final = (
 
 
 class Assembly:
-    """The making of one zip.
+    """The assembly of one zip.
 
     Args:
-        target: which one.
-        build: cached downloads and the tree, below it.
-        mirror, keyring: where Debian is, if not where this machine says.
-        accept_debian: take packages of Debian that are not the pinned ones, and pin them.
+        target: the zip to build.
+        build: folder of cached downloads and of the tree.
+        mirror, keyring: Debian archive and its keys, if not those of this machine.
+        accept_debian: accept Debian packages that differ from the pinned ones, and pin them.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class Assembly:
         """Build the tree and return it as the entries of a zip.
 
         Args:
-            host: the same interpreter for this machine; it compiles the byte-code.
+            host: the target of the same interpreter for this machine, which compiles the byte-code.
         """
         shutil.rmtree(self.root, ignore_errors=True)
         (self.home / "licences").mkdir(parents=True)
@@ -76,11 +76,11 @@ class Assembly:
         return archive.entries(self.root)
 
     def unwanted(self) -> set[str]:
-        """Return the packages that are not even fetched."""
+        """Return the packages that are not fetched."""
         return {package for one in self.rules for package in one.packages}
 
     def fetch(self, target: Target) -> tuple[list[distribution.Package], Path]:
-        """Return the distribution's packages of a target and the tree they unpack to."""
+        """Return the distribution's packages of a target, and their unpacked tree."""
         packages = distribution.fetch(target, self.build, self.mirror, self.keyring)
         pins.check(target, packages, accept=self.accept_debian)
         tree = self.build / f"distribution-{target.python}-{target.arch.name}"
@@ -92,7 +92,7 @@ class Assembly:
         return packages, tree
 
     def add_interpreter(self, unpacked: Path) -> None:
-        """Copy the interpreter and its standard library, and say where its packages are."""
+        """Copy the interpreter and its standard library, and configure its search path."""
         shutil.copyfile(unpacked / f"usr/bin/python{self.target.python}", self.home / "python3")
         shutil.copytree(
             unpacked / f"usr/lib/python{self.target.python}",
@@ -100,13 +100,13 @@ class Assembly:
             symlinks=True,
         )
         for link in [path for path in self.home.rglob("*") if path.is_symlink()]:
-            link.unlink()  # configuration in /etc of a machine where Python is installed
+            link.unlink()  # a link to configuration in /etc, which the layer does not have
         lib = f"/opt/{HOME}/{self.target.lib}"
         paths = f"{lib}\n{lib}/lib-dynload\n{lib}/site-packages\n"
         (self.home / "python3._pth").write_text(paths)
 
     def add_ours(self) -> None:
-        """Copy the extension, compile its launcher, and add the files OpenSSL asks for."""
+        """Copy the extension, compile its launcher, and add the files that OpenSSL reads."""
         (self.root / "extensions").mkdir()
         shutil.copyfile(CHECKOUT / "extension/otlp2parquet", self.root / "extensions/otlp2parquet")
         ignored = shutil.ignore_patterns(*NOT_IN_THE_LAYER)
@@ -120,7 +120,7 @@ class Assembly:
         (self.home / "etc/openssl.cnf").write_text("# OpenSSL's defaults, not the function's\n")
 
     def bind(self, unpacked: Path) -> None:
-        """Add the C libraries, make everything small and find each other."""
+        """Add the C libraries, strip all programs and libraries, and bind them to each other."""
         for stub in (stub for one in self.rules for stub in one.stubs):
             path, *symbols = stub.format(lib=self.target.lib).split()
             elf.stand_in(self.home / path, symbols, self.target)
@@ -147,7 +147,7 @@ class Assembly:
         return cast("Mapping[str, object]", json.loads((self.home / "manifest.json").read_text()))
 
     def set_modes(self) -> None:
-        """Let everybody read, and run what must run."""
+        """Make all files readable, and programs executable."""
         programs = {"extensions/otlp2parquet"}
         programs |= {f"{HOME}/{name}" for name in ("python3", "start")}
         programs.add(f"{HOME}/lib/{self.target.arch.loader}")

@@ -1,9 +1,9 @@
-"""Byte-code ahead of time: compiled by the very interpreter that will load it.
+"""Compiles byte-code ahead of time, with the same interpreter that will load it.
 
     host's packages --unpack--> interpreter --compiler.py--> foo.py becomes foo.pyc
 
-Byte-code is the same for every architecture, so the interpreter is the one this machine can run.
-It needs no installing: its loader is called by its path.
+Byte-code is the same for every architecture, so this module uses the interpreter for this machine.
+The interpreter is not installed: its loader is called by its path.
 """
 
 import shutil
@@ -13,7 +13,7 @@ from typing import Final
 from layer import tools
 from layer.plan import HERE, Target
 
-SHARES: Final = 2  # a fixed number: what was compiled before may show in the marshalled result
+SHARES: Final = 2  # fixed, because earlier compilations may affect the marshalled result
 
 
 def interpreter(distribution: Path, target: Target) -> list[str | Path]:
@@ -31,10 +31,10 @@ def interpreter(distribution: Path, target: Target) -> list[str | Path]:
 
 
 def compile_tree(home: Path, python: list[str | Path]) -> None:
-    """Replace every .py file below our home by its byte-code.
+    """Replace every .py file below the layer's home by its byte-code.
 
     Raises:
-        SystemExit: a file that is no Python of this version.
+        SystemExit: a file is not valid Python of this version.
     """
     for cache in sorted(home.rglob("__pycache__")):
         shutil.rmtree(cache)

@@ -1,11 +1,10 @@
-"""Compiles the files of a list in place: run by the layer's interpreter, never imported.
+"""Compiles a list of files in place; the layer's interpreter runs this script.
 
     python compiler.py ROOT LIST     each line of LIST is a .py file relative to ROOT (our /opt)
 
-Docstrings become one character: nobody reads them there, and they are a sixth of the byte-code.
-Not none, because `dataclasses` would compose longer ones.
-Assertions stay.
-The result is an unchecked-hash .pyc in the source's place, which then needs no source beside it.
+Docstrings are replaced by one character, because they are not read in the layer and take a sixth of
+the byte-code. They are not removed, because `dataclasses` would generate longer ones. Assertions
+stay. The result is an unchecked-hash .pyc in the source's place, which works without a source.
 """
 
 import ast
@@ -14,12 +13,12 @@ import marshal
 import sys
 from pathlib import Path
 
-UNCHECKED_HASH = (0b01).to_bytes(4, "little")  # PEP 552: the source is never looked at
+UNCHECKED_HASH = (0b01).to_bytes(4, "little")  # PEP 552: the source is never checked
 DOCUMENTED = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def with_short_docstrings(tree: ast.Module) -> ast.Module:
-    """Replace the docstrings of a module and all it contains."""
+    """Replace the docstrings of a module and of its classes and functions."""
     for node in ast.walk(tree):
         if isinstance(node, DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
             node.body[0].value.value = "-"  # type: ignore[attr-defined]

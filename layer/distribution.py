@@ -1,10 +1,10 @@
-"""The distribution's binary packages, fetched and checked by the machine's own apt.
+"""Fetches the distribution's binary packages, and checks them with the machine's own apt.
 
     machine's sources --suite changed--> private apt root --apt-get download--> *.deb --> folder
 
-Nothing is installed: apt works in a root of its own below build/, with the machine's proxies,
-mirrors and keys. Where the machine is no Debian, `--mirror` and `--keyring` say where one is.
-apt checks signatures; we keep versions and hashes.
+Nothing is installed: apt works in a separate root below build/, with the machine's proxies, mirrors
+and keys. If the machine does not run Debian, `--mirror` and `--keyring` name an archive. apt checks
+signatures; we store versions and hashes.
 """
 
 import dataclasses
@@ -34,7 +34,7 @@ Dir::Etc::sourceparts "/dev/null";
 
 @dataclasses.dataclass(frozen=True)
 class Package:
-    """One .deb as it was fetched."""
+    """One fetched .deb."""
 
     name: str
     version: str
@@ -44,7 +44,7 @@ class Package:
 
 
 def configure(root: Path, suite: str, sources: list[Source]) -> dict[str, str]:
-    """Write a private apt root for one suite; return the environment that makes apt use it."""
+    """Write a separate apt root for one suite; return the environment with which apt uses it."""
     for folder in ("state/lists/partial", "cache/archives/partial"):
         (root / folder).mkdir(parents=True, exist_ok=True)
     (root / "status").touch()
@@ -58,10 +58,10 @@ def fetch(target: Target, build: Path, mirror: str | None, keyring: str | None) 
     """Download the packages of one target, or find them downloaded before.
 
     Returns:
-        The packages of the target and those that hold their licences, in order of file names.
+        The packages of the target and those with their licences, in order of file names.
 
     Raises:
-        SystemExit: a package is missing in the suite, or its signature is not good.
+        SystemExit: a package is missing in the suite, or its signature is invalid.
     """
     folder = build / f"debs-{target.suite}-{target.python}-{target.arch.debian}"
     names = [*target.packages, target.licences]
@@ -78,20 +78,20 @@ def fetch(target: Target, build: Path, mirror: str | None, keyring: str | None) 
 
 
 def download(names: Iterable[str], architecture: str, folder: Path, env: dict[str, str]) -> None:
-    """Let apt fetch packages into a folder and check them."""
+    """Fetch packages into a folder with apt, which checks them."""
     wanted = [f"{name}:{architecture}" for name in names]
     if wanted:
         tools.run(["apt-get", "-q", "download", *wanted], env=env, cwd=folder)
 
 
 def documented_in(folder: Path) -> list[str]:
-    """Return the packages with the licences of others in the folder: GCC's libraries share one."""
+    """Return the packages with licences of other packages, because GCC's libraries share one."""
     depends = [tools.run(["dpkg-deb", "--field", deb, "Depends"]) for deb in folder.glob("*.deb")]
     return sorted({name for text in depends for name in re.findall(r"\bgcc-\d+-base\b", text)})
 
 
 def describe(deb: Path) -> Package:
-    """Read what a .deb says it is."""
+    """Read the metadata of a .deb."""
     fields = ("Package", "Version", "Architecture")
     said = tools.run(["dpkg-deb", "--field", deb, *fields]).splitlines()
     values = dict(line.split(": ", 1) for line in said)
@@ -105,7 +105,7 @@ def describe(deb: Path) -> Package:
 
 
 def unpack(packages: list[Package], folder: Path) -> None:
-    """Unpack them into one tree."""
+    """Unpack packages into one tree."""
     folder.mkdir(parents=True)
     for package in packages:
         tools.run(["dpkg-deb", "--extract", package.file, folder])

@@ -1,9 +1,9 @@
-"""Programs and libraries: made small, and bound to the libraries beside them.
+"""Strips programs and libraries, and binds them to the libraries beside them.
 
-    NEEDED libssl.so.3 --DT_RPATH--> /opt/otlp2parquet/lib   before LD_LIBRARY_PATH is looked at
+    NEEDED libssl.so.3 --DT_RPATH--> /opt/otlp2parquet/lib   before LD_LIBRARY_PATH
            (DT_RUNPATH would come after it, and would hide the program's own DT_RPATH)
 
-Every library that anything needs must be inside; the first that is not stops the build.
+Every needed library must be in the layer; the first missing one stops the build.
 """
 
 import re
@@ -25,18 +25,18 @@ def files(tree: Path) -> list[Path]:
 
 
 def needed(file: Path) -> list[str]:
-    """Return the libraries a file names."""
+    """Return the libraries that a file needs."""
     return re.findall(r"\(NEEDED\)\s+Shared library: \[(.*)\]", tools.run(["readelf", "-dW", file]))
 
 
 def strip(paths: Iterable[Path], target: Target) -> None:
-    """Remove symbols and debug information nothing looks at while running."""
+    """Remove symbols and debug information that are not used at run time."""
     program = f"{target.arch.triplet}-strip"
     tools.run_all([[program, "--strip-unneeded", path] for path in paths])
 
 
 def forget(paths: Iterable[Path], libraries: Iterable[str]) -> None:
-    """Remove libraries from the list of those a file names; it must not use them."""
+    """Remove libraries from the list of those that a file needs; it must not use them."""
     unwanted = set(libraries)
     for path in paths:
         for library in sorted(unwanted.intersection(needed(path))):
@@ -44,9 +44,10 @@ def forget(paths: Iterable[Path], libraries: Iterable[str]) -> None:
 
 
 def stand_in(library: Path, symbols: Iterable[str], target: Target) -> None:
-    """Make a library that has some symbols and nothing else: for files that name but never use it.
+    """Make a stub library with some symbols, for files that need it but never use it.
 
-    A file is only loaded if every symbol it names is somewhere. Whoever uses one ends at once.
+    The loader requires every symbol that a file names. A process that calls one of the stub ends at
+    once.
     """
     functions = "".join(f"void {symbol}(void) {{ __builtin_trap(); }}\n" for symbol in symbols)
     source = library.with_suffix(".c")
@@ -62,7 +63,7 @@ def stand_in(library: Path, symbols: Iterable[str], target: Target) -> None:
 
 
 def bind_program(program: Path, target: Target) -> None:
-    """Make a program start with our loader and find our libraries."""
+    """Set a program's loader to ours, and its library path to our libraries."""
     home = f"/opt/{HOME}"
     loader = f"{home}/lib/{target.arch.loader}"
     tools.run(["patchelf", "--set-interpreter", loader, program])
@@ -70,7 +71,7 @@ def bind_program(program: Path, target: Target) -> None:
 
 
 def bind_libraries(paths: Iterable[Path]) -> None:
-    """Turn each library's DT_RUNPATH into DT_RPATH; where there is none the program's counts."""
+    """Turn each library's DT_RUNPATH into DT_RPATH; without one, the program's is used."""
     for path in paths:
         found = tools.run(["patchelf", "--print-rpath", path]).strip()
         if found:
@@ -78,19 +79,19 @@ def bind_libraries(paths: Iterable[Path]) -> None:
 
 
 def libraries_of(distribution: Path, target: Target) -> dict[str, Path]:
-    """Return the distribution's libraries by the name programs ask for."""
+    """Return the distribution's libraries by the names that programs use."""
     folders = [distribution / root / target.arch.triplet for root in ("lib", "usr/lib")]
     return {file.name: file for folder in folders for file in sorted(folder.glob("*.so*"))}
 
 
 def complete(home: Path, available: Mapping[str, Path], target: Target) -> list[Path]:
-    """Copy into lib/ what the tree needs, and what that needs, until nothing is missing.
+    """Copy the needed libraries into lib/, with their own dependencies, until none is missing.
 
     Returns:
-        The copies.
+        The copied files.
 
     Raises:
-        SystemExit: a library that no package of ours brings.
+        SystemExit: no package of layer.toml has a needed library.
     """
     lib = home / "lib"
     lib.mkdir(exist_ok=True)
@@ -111,5 +112,5 @@ def complete(home: Path, available: Mapping[str, Path], target: Target) -> list[
 
 
 def adopt(library: Path, lib: Path) -> Path:
-    """Copy one library under the name it was asked for, following symbolic links."""
+    """Copy one library under its requested name; follow symbolic links."""
     return Path(shutil.copyfile(library, lib / library.name))

@@ -1,12 +1,11 @@
-"""Lazy imports (PEP 810) for the whole process, where the interpreter has them.
+"""Lazy imports (PEP 810) for the whole process, if the interpreter has them.
 
-`import x` at the top of a module then loads x when its first name is used: protobuf costs less.
-Left alone are packages that look at their own modules, where a name not loaded yet changes what
-they find, and modules that are imported for what that does: OTLP's messages need to know those they
-are made of. A file of the layer, not of the package: in a checkout imports are as they always were.
-
-Some modules of the standard library load much that we never use, and cannot be told to wait. They
-begin empty here, and become what they are when somebody uses a name that is not known before.
+`import x` at the top of a module then loads x when its first name is used, which makes protobuf's
+import faster. Some packages are excluded: those that inspect their own modules, where a missing
+name changes the result, and those whose import has effects, because OTLP's messages must register
+before others use them. This file belongs to the layer, not to the package, so imports in a checkout
+are not lazy. Some modules of the standard library load many modules that we never use, and cannot
+be imported lazily. Here they begin as empty modules, and are executed when a missing name is used.
 """
 
 from __future__ import annotations
@@ -18,38 +17,39 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import ModuleType
 
-# Imports *inside* these packages happen at once; importing them may be postponed.
+# Imports *inside* these packages are not lazy; the import of the package itself may be.
 EAGER = frozenset({"opentelemetry", "pyarrow"})
 
 STDLIB: str = sys._stdlib_dir  # type: ignore[attr-defined] # noqa: SLF001 - where all else is found
 
-# Which asyncio imports by star: all of them. Where our names are; any other name loads the rest.
+# Modules of asyncio that define the names we use. asyncio imports all its modules by star; any
+# other name loads the rest.
 USED = ("events", "tasks", "futures", "locks", "timeouts", "exceptions", "runners", "unix_events")
 
 
 def may_wait(importer: str, _name: str, _names: tuple[str, ...] | None) -> bool:
-    """Decide for one `import` statement; the interpreter asks."""
+    """Decide whether one `import` statement is lazy; the interpreter calls this."""
     return importer.partition(".")[0] not in EAGER
 
 
 def enable() -> None:
-    """Make imports lazy from here on; without effect before Python 3.15."""
+    """Make imports lazy from now on; no effect before Python 3.15."""
     if sys.version_info >= (3, 15):
         sys.set_lazy_imports_filter(may_wait)
         sys.set_lazy_imports("all")
         begin_empty("asyncio", USED)
-        # What asyncio looks up when it is imported, and what only its debug mode calls.
+        # Names that asyncio reads at its import, and names that only its debug mode calls.
         begin_empty("subprocess", PIPE=-1)
         begin_empty("traceback", extract_stack=_extract_stack)
 
 
 def begin_empty(name: str, used: tuple[str, ...] = (), **known: object) -> None:
-    """Put a module of the standard library in place that is run when a name is not found.
+    """Install an empty module of the standard library that is executed when a name is missing.
 
     Args:
-        name: of a module that is not imported yet.
-        used: modules of it, if it is a package, to be looked into before; they have `__all__`.
-        known: names that are there at once.
+        name: name of a module that is not imported yet.
+        used: submodules that are searched for a name first; they have `__all__`.
+        known: names that exist at once.
     """
     module = type(sys)(name)
     module.__dict__.update(known)
@@ -74,7 +74,7 @@ def begin_empty(name: str, used: tuple[str, ...] = (), **known: object) -> None:
 
 
 def _become(module: ModuleType) -> ModuleType:
-    """Make a module what it would have been from the start; its own modules stay as they are."""
+    """Execute a module in place; its submodules stay as they are."""
     del module.__getattr__
     spec = PathFinder.find_spec(module.__name__, [STDLIB])
     assert spec is not None

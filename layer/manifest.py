@@ -1,4 +1,4 @@
-"""What is inside and under which licence: `manifest.json` and the licences' own texts."""
+"""Writes `manifest.json`, the list of contents with their licences, and the licences' texts."""
 
 import json
 import re
@@ -17,7 +17,7 @@ COMMON: Final = re.compile(r"/usr/share/common-licenses/([A-Za-z0-9.+-]*[A-Za-z0
 
 
 def of_debian(distribution: Path, packages: Iterable[Package], folder: Path) -> None:
-    """Copy the distribution's copyright files and the full texts they point to."""
+    """Copy the distribution's copyright files, and the full texts that they name."""
     texts = set()
     for package in packages:
         text = copyright_of(distribution, package)
@@ -30,7 +30,7 @@ def of_debian(distribution: Path, packages: Iterable[Package], folder: Path) -> 
 
 
 def keep_once(text: str, file: Path) -> None:
-    """Write a licence; where another package brought the very same text, say which."""
+    """Write a licence; if another package has the same text, only name that package."""
     for other in sorted(file.parent.iterdir()):
         if other.stat().st_size == len(text.encode()) and other.read_text() == text:
             text = f"The text is that of {other.name}.\n"
@@ -38,7 +38,7 @@ def keep_once(text: str, file: Path) -> None:
 
 
 def copyright_of(distribution: Path, package: Package) -> str:
-    """Return what a package says about its licence; some link to the folder of another."""
+    """Return a package's copyright file; some packages link to the folder of another."""
     file = distribution / "usr/share/doc" / package.name / "copyright"
     return file.read_text(errors="replace")
 
@@ -53,12 +53,12 @@ def of_wheels(site: Path, folder: Path) -> None:
 
 
 def is_licence(path: Path, info: Path) -> bool:
-    """Say whether a file of a wheel's metadata is a licence text."""
+    """Tell whether a file of a wheel's metadata is a licence text."""
     return "licenses" in path.relative_to(info).parts or bool(LICENCE_FILE.search(path.name))
 
 
 def thin(site: Path) -> None:
-    """Leave of the wheels' metadata what programs ask for: name, version, entry points."""
+    """Reduce the wheels' metadata to the fields that programs read: name, version, entry points."""
     for info in sorted(site.glob("*.dist-info")):
         metadata = info / "METADATA"
         headers = metadata.read_text().partition("\n\n")[0]
@@ -75,7 +75,7 @@ def thin(site: Path) -> None:
 def describe(
     target: Target, version: str, packages: list[Package], wheels: list[Wheel], distribution: Path
 ) -> str:
-    """Return the manifest: equal inputs, equal text."""
+    """Return the manifest; equal inputs give equal text."""
     entries = [
         {
             "name": one.name,
@@ -107,11 +107,11 @@ def describe(
 
 
 def debian_licences(text: str) -> list[str]:
-    """Return the licences a copyright file names, without the conditions spelled out."""
+    """Return the names of licences in a copyright file, without their texts."""
     names = {name.strip() for name in LICENCE_NAME.findall(text)}
     return sorted(names) or ["see the licence file"]
 
 
 def own_licence(folder: Path) -> None:
-    """Copy ours."""
+    """Copy our own licence."""
     shutil.copyfile(CHECKOUT / "LICENSE", folder / "otlp2parquet_ext.txt")

@@ -1,9 +1,9 @@
-"""Versions of Debian's packages, pinned: `debian.json` has what the layer was last built of.
+"""Pins the versions of Debian's packages: `debian.json` lists those of the last accepted build.
 
-    fetched packages + pins --changes--> none, or lines that say which --check--> the build stops
+    fetched packages + pins --changes--> a line for each difference --check--> the build stops
 
-apt checks signatures, so that a package is Debian's; which version it is, a mirror decides. A
-changed version is looked at, and accepted by its builder, before anybody's layer has it.
+apt checks signatures, so every package comes from Debian, but a mirror decides its version. The
+builder must review and accept a changed version before a layer contains it.
 """
 
 import json
@@ -20,26 +20,26 @@ FLAG: Final = "--accept-debian"
 
 
 class Pin(NamedTuple):
-    """A package that was accepted."""
+    """An accepted package."""
 
     version: str
     sha256: str
 
 
 def key_of(target: Target) -> str:
-    """Return under what name a target's pins stand."""
+    """Return the key of a target's pins."""
     return f"{target.python} {target.arch.debian}"
 
 
 def pinned(target: Target, file: Path = FILE) -> dict[str, Pin]:
-    """Return the pins of one target; none where it was never accepted."""
+    """Return the pins of one target; none if it was never accepted."""
     known = json.loads(file.read_text()) if file.exists() else {}
     entries = cast("Mapping[str, Sequence[str]]", known.get(key_of(target), {}))
     return {name: Pin(version, sha256) for name, (version, sha256) in entries.items()}
 
 
 def changes(packages: Iterable[Package], pins: Mapping[str, Pin]) -> list[str]:
-    """Return a line for each package that is not the pinned one."""
+    """Return a line for each package that differs from its pin."""
     found = {package.name: Pin(package.version, package.sha256) for package in packages}
     lines = []
     for name in sorted(found.keys() | pins.keys()):
@@ -57,16 +57,16 @@ def changes(packages: Iterable[Package], pins: Mapping[str, Pin]) -> list[str]:
 
 
 def check(target: Target, packages: Sequence[Package], *, accept: bool, file: Path = FILE) -> None:
-    """Stop, unless every package is the pinned one, or the builder accepts those that are not.
+    """Stop the build unless every package matches its pin or the builder accepts the changes.
 
     Args:
-        target: whose packages they are.
-        packages: as they were fetched.
+        target: target of the packages.
+        packages: fetched packages.
         accept: write the changes into the file instead.
-        file: of the pins.
+        file: file of the pins.
 
     Raises:
-        SystemExit: names each package that changed; nothing is built.
+        SystemExit: the message names each changed package; nothing is built.
     """
     changed = changes(packages, pinned(target, file))
     if not changed:

@@ -1,6 +1,6 @@
-"""What to build, as values: `layer.toml` read and checked once, nothing done yet.
+"""The plan of the build as values: reads and checks `layer.toml`.
 
-A `Target` is one zip: one architecture of one interpreter. Paths inside the layer are relative to
+A `Target` is one zip for one architecture and one interpreter. Paths in the layer are relative to
 `/opt`, where Lambda unpacks it; paths of the build are below `build/layer/`.
 """
 
@@ -20,7 +20,7 @@ MACHINES: Final = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "a
 
 @dataclasses.dataclass(frozen=True)
 class Arch:
-    """One architecture, under each of the names it goes by."""
+    """One architecture, with its different names."""
 
     name: str  # Lambda's: x86_64, arm64
     debian: str
@@ -29,7 +29,7 @@ class Arch:
 
     @property
     def machine(self) -> str:
-        """The kernel's and the wheels' name: x86_64, aarch64."""
+        """The name that the kernel and wheels use: x86_64, aarch64."""
         return self.triplet.partition("-")[0]
 
 
@@ -56,35 +56,35 @@ class Target:
 
     @property
     def tag(self) -> str:
-        """As in file names of C extensions: 315."""
+        """The version in file names of C extensions: 315."""
         return self.python.replace(".", "")
 
     @property
     def lib(self) -> str:
-        """The standard library, relative to our home."""
+        """Path of the standard library, relative to the layer's home."""
         return f"lib/python{self.python}"
 
     @property
     def zip_name(self) -> str:
-        """The file below dist/."""
+        """Name of the zip file in dist/."""
         return f"otlp2parquet-ext-{self.arch.name}.zip"
 
 
 @dataclasses.dataclass(frozen=True)
 class Budget:
-    """Bytes a zip may have, and what it unpacks to."""
+    """Most bytes of a zip, packed and unpacked."""
 
     zip: int
     unpacked: int
 
 
 def load(path: Path = HERE / "layer.toml") -> Mapping[str, object]:
-    """Read the plan as it is written."""
+    """Read the plan from its file."""
     return tomllib.loads(path.read_text())
 
 
 def table(of: object, *keys: str) -> Mapping[str, object]:
-    """Return the table at `keys`; KeyError names the first that is missing."""
+    """Return the table at `keys`; KeyError names the first missing key."""
     for key in keys:
         of = cast("Mapping[str, object]", of)[key]
     return cast("Mapping[str, object]", of)
@@ -105,7 +105,7 @@ def target(plan: Mapping[str, object], arch: str, python: str | None = None) -> 
     """Return the plan for one zip.
 
     Args:
-        plan: as `load` gives it.
+        plan: the result of `load`.
         arch: x86_64 or arm64.
         python: "3.15", or None for the plan's choice.
 

@@ -1,9 +1,9 @@
-"""The bill of materials: the manifest of a zip in the words of CycloneDX. Pure.
+"""The bill of materials: the manifest of a zip as a CycloneDX document. Pure.
 
     manifest.json, the zip's hash --bill--> otlp2parquet-ext-x86_64.cdx.json, beside the zip
 
-Scanners compare it with lists of vulnerabilities: packages of Debian and PyPI by their purl, the
-interpreter also as the program it is, whichever distribution compiled it.
+Scanners compare it with lists of vulnerabilities. They find packages of Debian and PyPI by their
+purl. The interpreter is also listed as CPython, independent of the distribution.
 
 Source: CycloneDX 1.6, JSON reference; package URL specification, types deb, generic and pypi.
 """
@@ -16,11 +16,12 @@ from urllib.parse import quote
 
 SPECIFICATION: Final = "1.6"
 NAMESPACE: Final = uuid.UUID("6d0b6c1e-6d0f-4a53-9a2b-1f6f4b6b7c55")
-"""Of serial numbers: equal zips have equal ones."""
+"""Namespace of serial numbers; equal zips have equal serial numbers."""
 
 INTERPRETER: Final = re.compile(r"python3\.\d+-minimal")
 PRE_RELEASE: Final = re.compile(r"~?(a|b|rc)(\d+)")
-# Identifiers are checked against a list; of what metadata says only these are surely on it.
+# Valid SPDX identifiers. Validators check identifiers against a list, and of the names in metadata
+# only these are certainly on it.
 SPDX: Final = frozenset({
     "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "ISC", "MIT", "MPL-2.0", "PSF-2.0", "Zlib",
 })  # fmt: skip
@@ -31,8 +32,8 @@ def bill(manifest: Mapping[str, object], sha256: str) -> dict[str, Any]:
     """Return the document.
 
     Args:
-        manifest: of the zip.
-        sha256: of the zip, in hexadecimal digits.
+        manifest: manifest of the zip.
+        sha256: hash of the zip, in hexadecimal digits.
     """
     packages = cast("list[Mapping[str, str]]", manifest["packages"])
     name, _, version = str(manifest["layer"]).partition(" ")
@@ -65,7 +66,7 @@ def bill(manifest: Mapping[str, object], sha256: str) -> dict[str, Any]:
 
 
 def components_of(package: Mapping[str, str]) -> Iterator[dict[str, Any]]:
-    """Yield a package; behind Debian's of the interpreter, CPython itself."""
+    """Yield the component of a package; after Debian's interpreter package, also CPython."""
     origin, _, detail = package["from"].partition(", ")
     name, version = package["name"], package["version"]
     if origin == "PyPI":
@@ -86,7 +87,7 @@ def components_of(package: Mapping[str, str]) -> Iterator[dict[str, Any]]:
 
 
 def component(package: Mapping[str, str], purl: str, source: str) -> dict[str, Any]:
-    """Return one component; its hash is that of the file it came in."""
+    """Return one component, with the hash of its package file."""
     found: dict[str, Any] = {
         "type": "library",
         "bom-ref": purl,
@@ -102,7 +103,7 @@ def component(package: Mapping[str, str], purl: str, source: str) -> dict[str, A
 
 
 def licences(text: str) -> list[dict[str, Any]]:
-    """Return what is known of a licence; nothing where only its text says which."""
+    """Return the licences of a package; none if only the licence's text is known."""
     if not text or text.startswith("see the licence file"):
         return []
     if EXPRESSION.fullmatch(text):
@@ -115,7 +116,7 @@ def licences(text: str) -> list[dict[str, Any]]:
 
 
 def upstream_version(version: str) -> str:
-    """Return the version of the program that a version of Debian's package holds."""
+    """Return the upstream version in the version of a Debian package."""
     without_epoch = version.rpartition(":")[2]
     return PRE_RELEASE.sub(r"\1\2", without_epoch.rpartition("-")[0] or without_epoch)
 
@@ -130,5 +131,5 @@ def cpe(version: str) -> str:
 
 
 def escaped(version: str) -> str:
-    """Return a version as a package URL has it."""
+    """Return a version, escaped for a package URL."""
     return quote(version, safe=":~")

@@ -1,4 +1,4 @@
-"""Where this machine gets Debian from: its own apt sources, in both of their formats."""
+"""Reads this machine's apt sources for Debian, in both of their formats."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ KEYRING: Final = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 @dataclasses.dataclass(frozen=True)
 class Source:
-    """One archive: its address, the suites it was asked for, and who signs it."""
+    """One archive: its address, its configured suites, and its signing keys."""
 
     uri: str
     suites: tuple[str, ...]
@@ -19,14 +19,14 @@ class Source:
 
 
 def of_machine(mirror: str | None, keyring: str | None) -> list[Source]:
-    """Return the archives of Debian that this machine may use.
+    """Return the Debian archives that this machine may use.
 
     Args:
-        mirror: overrides the machine's sources; needed where they are no Debian's.
-        keyring: overrides the key ring.
+        mirror: overrides the machine's sources; required if these are not Debian's.
+        keyring: overrides the machine's key ring.
 
     Raises:
-        SystemExit: no archive, or no key to check it with.
+        SystemExit: there is no archive, or no key to check it.
     """
     if mirror:
         found = [Source(mirror, (), keyring or KEYRING)]
@@ -49,7 +49,7 @@ def of_machine(mirror: str | None, keyring: str | None) -> list[Source]:
 
 
 def read(apt: Path) -> list[Source]:
-    """Return every archive the machine's apt is configured with."""
+    """Return every archive in the machine's apt configuration."""
     lists = [apt / "sources.list", *sorted(apt.glob("sources.list.d/*.list"))]
     texts = [file.read_text() for file in lists if file.exists()]
     found = [source for text in texts for source in one_line_style(text)]

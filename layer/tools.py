@@ -1,4 +1,4 @@
-"""Running the programs the build leans on; whoever lacks one is told the package that has it."""
+"""Runs the build's programs; if one is missing, the error names its package."""
 
 import os
 import shutil
@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
-# What layer/prepare installs: the program's name, then Debian's package.
+# Programs that layer/prepare installs, with their Debian packages.
 PACKAGES: Final[Mapping[str, str]] = {
     "apt-get": "apt",
     "dpkg-deb": "dpkg",
@@ -22,10 +22,10 @@ PACKAGES: Final[Mapping[str, str]] = {
 
 
 def require(programs: Sequence[str]) -> None:
-    """Stop with one sentence unless every program is here.
+    """Stop with an error unless every program is installed.
 
     Raises:
-        SystemExit: with the command that installs what is missing.
+        SystemExit: the message has the command that installs the missing programs.
     """
     missing = [program for program in programs if shutil.which(program) is None]
     if missing:
@@ -42,10 +42,10 @@ def run(
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
 ) -> str:
-    """Run a program and return what it printed.
+    """Run a program and return its output.
 
     Raises:
-        SystemExit: it failed; the message has the command and its last words.
+        SystemExit: it failed; the message has the command and the end of its output.
     """
     words = [str(word) for word in command]
     full = {**os.environ, **env} if env else None

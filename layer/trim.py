@@ -1,4 +1,4 @@
-"""What the layer leaves out: rules with a reason and a proof, in `trim.toml`."""
+"""Removes files from the layer by the rules in `trim.toml`, each with a reason and a proof."""
 
 import dataclasses
 import shutil
@@ -15,13 +15,13 @@ SHIMS: Final = HERE / "shims"
 
 @dataclasses.dataclass(frozen=True)
 class Rule:
-    """One decision to leave something out.
+    """One rule for files to leave out.
 
-    `paths` are patterns relative to our home; `libraries` are no longer named by any file;
-    `packages` are not even fetched; `shims` are modules of ours that stand in for what is gone.
-    `but` are patterns of what stays of `paths`. `stubs` are libraries that stand in for what is
-    gone: a path, and the symbols somebody still names, with spaces between; none of them works.
-    The rule is for interpreters that are `since` or newer.
+    `paths` are patterns relative to the layer's home, and `but` are patterns of exceptions.
+    `libraries` are removed from the needed libraries of all files. `packages` are not fetched.
+    `shims` are our modules that replace removed ones. `stubs` are libraries that replace removed
+    ones: a path and the symbols that files still name, separated by spaces; none of the symbols
+    works. The rule applies to interpreters of version `since` or newer.
     """
 
     reason: str
@@ -42,7 +42,7 @@ def rules(path: Path = RULES) -> list[Rule]:
 
 
 def rule(written: Mapping[str, object]) -> Rule:
-    """Read one rule; TypeError names a key that no rule has."""
+    """Read one rule; TypeError names an unknown key."""
     lists = {
         key: tuple(value) if isinstance(value, list) else value for key, value in written.items()
     }
@@ -50,16 +50,16 @@ def rule(written: Mapping[str, object]) -> Rule:
 
 
 def rules_for(target: Target, path: Path = RULES) -> list[Rule]:
-    """Read the rules that are for this interpreter, in their order."""
+    """Read the rules for this interpreter, in their order."""
     version = tuple(map(int, target.python.split(".")))
     return [one for one in rules(path) if version >= one.since]
 
 
 def leave_out(chosen: list[Rule], target: Target, home: Path) -> None:
-    """Remove what the rules name.
+    """Remove the files that the rules name.
 
     Raises:
-        SystemExit: a rule that finds nothing: the package changed, the rule must be looked at.
+        SystemExit: a rule finds no file, so its package has changed and the rule must be reviewed.
     """
     for one in chosen:
         kept = matching(one.but, target, home)
@@ -71,12 +71,12 @@ def leave_out(chosen: list[Rule], target: Target, home: Path) -> None:
 
 
 def matching(patterns: tuple[str, ...], target: Target, home: Path) -> set[Path]:
-    """Return what is there of some patterns."""
+    """Return the existing paths of some patterns."""
     return {path for one in patterns for path in home.glob(one.format(lib=target.lib))}
 
 
 def remove(path: Path) -> None:
-    """Remove a file or a folder, gone already or not."""
+    """Remove a file or a folder if it exists."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
@@ -84,7 +84,7 @@ def remove(path: Path) -> None:
 
 
 def add_shims(chosen: list[Rule], site: Path) -> None:
-    """Copy the modules that stand in for what is gone."""
+    """Copy the modules that replace removed ones."""
     for one in chosen:
         for module in one.shims:
             if (SHIMS / module).is_dir():

@@ -1,8 +1,8 @@
-"""The Python packages: wheels for the layer's interpreter and architecture, pinned by hash.
+"""Fetches the Python packages: wheels for the layer's interpreter and architecture, pinned by hash.
 
-pip fetches and checks them; `requirements.txt` has every hash and no address. A package that has
-no wheel for the interpreter yet may be taken from an older one's (layer.toml says which and why):
-its Python files serve any version, its C extensions are left out.
+pip fetches and checks them; `requirements.txt` has every hash and no address. If a package has no
+wheel for the interpreter yet, the wheel of an older one may be used (layer.toml lists these, with
+reasons). Its Python files work with any version, and its C extensions are left out.
 """
 
 import dataclasses
@@ -21,13 +21,13 @@ from layer import tools
 from layer.plan import HERE, Target
 
 REQUIREMENTS: Final = HERE / "requirements.txt"
-# glibc versions wheels are built against, newest first; the bundled glibc is newer than any.
+# glibc versions of wheels, newest first; the bundled glibc is newer than all of them.
 MANYLINUX: Final = ("_2_34", "_2_28", "_2_24", "_2_17", "2014", "_2_12", "2010", "_2_5", "1")
 
 
 @dataclasses.dataclass(frozen=True)
 class Wheel:
-    """One wheel as it was fetched."""
+    """One fetched wheel."""
 
     name: str
     version: str
@@ -40,12 +40,12 @@ def fetch(target: Target, build: Path, unwanted: Iterable[str]) -> list[Wheel]:
     """Download the wheels of one target, or find them downloaded before.
 
     Args:
-        target: whose interpreter and architecture they must fit.
-        build: downloads are kept in a folder below it, named by the requirements' content.
-        unwanted: packages that are pinned, but not for the layer.
+        target: target with the interpreter and architecture of the wheels.
+        build: folder of downloads, which are cached by the requirements' content.
+        unwanted: pinned packages that the layer leaves out.
 
     Raises:
-        SystemExit: a wheel is missing, or a hash is not the pinned one.
+        SystemExit: a wheel is missing, or a hash differs from the pinned one.
     """
     older = {entry.package: entry.python for entry in target.older}
     chosen: dict[str, list[str]] = {}
@@ -64,13 +64,13 @@ def fetch(target: Target, build: Path, unwanted: Iterable[str]) -> list[Wheel]:
 
 
 def requirements(text: str) -> dict[str, str]:
-    """Split a requirements file into one entry for each package, its hashes included."""
+    """Split a requirements file into one entry for each package, with its hashes."""
     entries = re.split(r"\n(?=[A-Za-z0-9])", text.strip())
     return {entry.split("==")[0].lower(): entry for entry in entries if "==" in entry}
 
 
 def download(lines: list[str], python: str, machine: str, folder: Path) -> None:
-    """Let pip fetch wheels for another Python and machine than the ones it runs on."""
+    """Fetch wheels with pip for a Python and a machine other than its own."""
     wanted = folder / f"requirements-{python}.txt"
     wanted.write_text("\n".join(lines) + "\n")
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
@@ -82,7 +82,7 @@ def download(lines: list[str], python: str, machine: str, folder: Path) -> None:
 
 
 def describe(file: Path) -> Wheel:
-    """Read what a wheel says it is."""
+    """Read the metadata of a wheel."""
     with zipfile.ZipFile(file) as wheel:
         name = next(n for n in wheel.namelist() if n.endswith(".dist-info/METADATA"))
         said = email.parser.Parser().parsestr(wheel.read(name).decode(), headersonly=True)
@@ -96,7 +96,7 @@ def describe(file: Path) -> Wheel:
 
 
 def licence(said: Message) -> str:
-    """Return the licence a wheel names: the SPDX expression, or what older metadata has."""
+    """Return the licence of a wheel: the SPDX expression, or the fields of older metadata."""
     classifiers = [c for c in said.get_all("Classifier", []) if c.startswith("License ::")]
     named = [c.rpartition(" :: ")[2] for c in classifiers]
     free_text = (said["License"] or "").strip().partition("\n")[0]
@@ -104,10 +104,10 @@ def licence(said: Message) -> str:
 
 
 def unpack(wheels: list[Wheel], target: Target, folder: Path) -> None:
-    """Unpack them into one folder, without programs and C extensions of another interpreter.
+    """Unpack wheels into one folder, without programs and C extensions of another interpreter.
 
     Raises:
-        SystemExit: a wheel wants other files outside that folder.
+        SystemExit: a wheel has other files outside that folder.
     """
     foreign = re.compile(rf"\.cpython-(?!{target.tag}-)\d+-[^/]*\.so$|^[^/]*\.data/scripts/")
     for wheel in wheels:

@@ -1,4 +1,4 @@
-"""Stands in for the package `certifi`: its certificates are those of the layer."""
+"""Replaces the package `certifi`; returns the layer's certificates."""
 
 from pathlib import Path
 from typing import Final

@@ -1,13 +1,13 @@
-"""Stands in for the package `strictyaml`, with which PyIceberg reads a `.pyiceberg.yaml`."""
+"""Replaces the package `strictyaml`, with which PyIceberg reads a `.pyiceberg.yaml`."""
 
 from typing import NoReturn
 
 
 def load(_text: str) -> NoReturn:
-    """Refuse.
+    """Refuse to read the file.
 
     Raises:
-        NotImplementedError: with what to do instead.
+        NotImplementedError: the message names the alternative.
     """
     raise NotImplementedError(
         ".pyiceberg.yaml is not read in a Lambda function: "

@@ -1,6 +1,6 @@
-"""Stands in for the package `zstandard`: what PyIceberg asks of it, over `compression.zstd`.
+"""Replaces the package `zstandard`, with the parts that PyIceberg uses, by `compression.zstd`.
 
-Used for the blobs of Puffin files (`decompress`) and for blocks of Avro (`compress`,
+PyIceberg uses it for the blobs of Puffin files (`decompress`) and for blocks of Avro (`compress`,
 `stream_reader`).
 """
 
@@ -13,15 +13,15 @@ ZstdError = zstd.ZstdError
 
 
 class ZstdDecompressor:
-    """Decompresses whole frames."""
+    """Decompresses complete frames."""
 
     def decompress(self, data: bytes, max_output_size: int = 0) -> bytes:
-        """Return the content of one frame; the size is in the frame, so the limit is not needed."""
+        """Return the content of one frame; the frame has its size, so no limit is needed."""
         del max_output_size
         return bytes(zstd.decompress(data))
 
     def stream_reader(self, source: BinaryIO) -> BinaryIO:
-        """Return a file of the decompressed content; a block of Avro is small."""
+        """Return a file of the decompressed content, which is small for a block of Avro."""
         return io.BytesIO(zstd.decompress(source.read()))
 
 

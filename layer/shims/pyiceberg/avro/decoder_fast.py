@@ -1,7 +1,6 @@
-"""Stands in for PyIceberg's C extension, which has no build for this interpreter yet.
+"""Replaces PyIceberg's C extension, which has no build for this interpreter yet.
 
-It is PyIceberg's own fallback; only the warning that it is used, on the function's standard error,
-is saved.
+It uses PyIceberg's own fallback, but without the warning on the function's standard error.
 """
 
 from pyiceberg.avro.decoder import StreamingBinaryDecoder as CythonBinaryDecoder
