@@ -26,7 +26,7 @@ steps = st.lists(st.tuples(st.integers(0, 2), st.sampled_from(STEPS)), min_size=
 folders = itertools.count()
 
 
-@examples(0.2)
+@examples(0.05)
 @given(steps=steps)
 def test_relay_gives_row_for_row_what_direct_gives(
     steps: list[tuple[int, str]], tmp_path_factory: pytest.TempPathFactory

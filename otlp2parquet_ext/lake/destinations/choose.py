@@ -205,6 +205,13 @@ class _Opening:
     def _relay(self, address: DestinationAddress) -> Destination:
         from otlp2parquet_ext.lake.destinations.relay import Relay, relay_storage  # noqa: PLC0415
 
+        lakes = sum(other.kind not in FORWARDING for other in self._addresses)
+        if self._settings.inbox and lakes > 1:
+            raise AddressError(
+                f"OTLP2PARQUET_INBOX={shown(self._settings.inbox)!r}: expected none with "
+                f"OTLP2PARQUET_COMMIT='relay' and {lakes} lakes, for a committer deletes a segment "
+                "once its own lake has it"
+            )
         return Relay(relay_storage(address, self._settings, self._access))
 
     def _namespace(self, address: DestinationAddress) -> Destination:
