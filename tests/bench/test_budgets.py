@@ -16,7 +16,7 @@ def verdicts(results: dict[str, Any]) -> dict[str, bool | None]:
 
 
 def test_results_that_keep_within_everything_meet_everything() -> None:
-    """Else a row reads its figure from a place where no part writes it."""
+    """Otherwise a row would read its figure from a place that no part writes."""
     assert set(verdicts(good()).values()) == {True}
 
 

@@ -1,4 +1,4 @@
-"""What the benchmark measures with; a quick run of all of it is in tests/layer."""
+"""The tools of the benchmark; tests/layer has a quick run of all of it."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_a_mix_holds_its_kinds_of_events(mix: str, kinds: set[str]) -> None:
 
 
 def test_a_body_comes_whole_through_deliverer_and_sink() -> None:
-    """Both ends speak as much HTTP as there is between them, connections kept and closed."""
+    """Both ends use the same HTTP, with connections kept and closed."""
     with sink.running() as where:
         port = int(where.url.rpartition(":")[2])
         deliver.post_all(port, "/", [b"x" * size for size in (0, 1, 300_000)], connections=2)
@@ -54,7 +54,7 @@ def test_a_body_comes_whole_through_deliverer_and_sink() -> None:
 
 
 def test_a_delivery_that_is_refused_is_an_error() -> None:
-    """Throughput of refusals is none."""
+    """The throughput of refusals is meaningless."""
     listener = socket.create_server(("127.0.0.1", 0))
 
     def refuse() -> None:
@@ -94,7 +94,7 @@ def test_the_baseline_forwards_every_event_it_was_given() -> None:
 
 @pytest.mark.e2e
 def test_a_program_in_an_envelope_has_what_it_gives_and_is_gone_afterwards() -> None:
-    """Limits are set before the program runs, and nothing of them is left."""
+    """Limits are set before the program runs, and removed afterwards."""
     code = "import os; print(os.sysconf('SC_NPROCESSORS_ONLN')); input()"
     subject = processes.Subject((sys.executable, "-I", "-S", "-c", code))
     with processes.started(
@@ -112,7 +112,7 @@ def test_a_program_in_an_envelope_has_what_it_gives_and_is_gone_afterwards() -> 
 
 
 def test_the_api_tells_of_each_next_before_it_answers() -> None:
-    """What a program has used by then is read while it waits."""
+    """The usage of a program until then is read while it waits."""
     seen: list[str] = []
     api = LambdaApi(lambda: seen.append("next"))
     api.invoke("7")
@@ -125,7 +125,7 @@ def test_the_api_tells_of_each_next_before_it_answers() -> None:
 
 
 def test_a_part_that_does_not_come_to_its_end_keeps_what_it_had_told() -> None:
-    """Twenty minutes of measuring are not lost to the last of them."""
+    """A failure of the last part must not lose twenty minutes of results."""
     told = '{"a": 1}\n{"a": 1, "b": 2}\n'
     assert figures_in(told, "") == {"a": 1, "b": 2}
     assert figures_in(told, "not over") == {"a": 1, "b": 2, "problems": ["not over"]}

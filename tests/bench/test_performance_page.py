@@ -17,7 +17,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 
 
 def test_a_page_without_results_says_so_and_shows_no_picture() -> None:
-    """A part that failed, or was not asked for, leaves a hole with words in it."""
+    """A part that failed, or was not selected, leaves a sentence in its place."""
     text = page.page({}, {}, {})
     assert "Not measured." in text
     assert "{{" not in text
@@ -38,7 +38,7 @@ def test_a_whole_page_has_every_table_and_picture() -> None:
 
 
 def test_a_miss_is_explained_by_its_note_and_only_a_miss_is() -> None:
-    """Whoever reads that a budget is missed must read why, and what comes next."""
+    """A reader of a missed budget needs the reason, and the next step."""
     results = good()
     results["weight"]["layer"] = {"zip_mb": 51.0, "unpacked_mb": 105.0}
     notes = {"layer-zip": "pyarrow is half of it.", "layer-unpacked": "never to be seen"}
@@ -78,7 +78,7 @@ def test_a_failed_part_is_named() -> None:
 
 
 def test_imports_of_a_bare_interpreter_are_not_ours() -> None:
-    """Nobody can leave `os` out."""
+    """No program can avoid `os`."""
     text = page.page(good(), {}, {})
     assert "| `ours` | 700 |" in text
     assert "`os`" not in text
@@ -114,7 +114,7 @@ def test_equal_figures_make_equal_pictures() -> None:
 
 
 def test_the_page_is_what_its_results_make(tmp_path: Path) -> None:
-    """Nobody mends a figure by hand."""
+    """A figure must not be changed by hand."""
     source = DOCS / "performance.json"
     if not source.exists():
         pytest.skip("nothing has been measured yet: make bench")

@@ -24,7 +24,7 @@ def test_a_quantile_of_nothing_is_an_error() -> None:
 
 
 def test_kinds_are_measured_in_turn_and_warm_rounds_do_not_count() -> None:
-    """What slows the machine down for a while then slows all of them."""
+    """A slow moment of the machine then affects all of them."""
     order: list[str] = []
     clock = count()
 
@@ -47,7 +47,7 @@ def test_there_is_no_ratio_to_nothing() -> None:
 
 
 def test_a_way_into_results_that_ends_gives_nothing() -> None:
-    """A part that failed has no figures, and the page is written all the same."""
+    """A part that failed has no figures, and the page is still written."""
     found = {"a": {"b": {"c": 1}}}
     assert stats.at(found, "a/b/c") == 1
     assert stats.at(found, "a/x/c") is None

@@ -1,4 +1,4 @@
-"""The command line: each command explains itself, at once, and says which extra it lacks."""
+"""The command line: each command explains itself at once, and names a missing extra."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_the_examples_are_commands_that_parse(command: cli.Command) -> None:
 
 @every
 def test_every_option_says_what_it_means_and_its_value_has_a_name(command: cli.Command) -> None:
-    """`--limit LIMIT` would say nothing; a default that matters stands in the sentence."""
+    """`--limit LIMIT` would explain nothing; an important default is in the sentence."""
     for action in arguments_of(command):
         assert action.help, action
         if action.nargs != 0 and not action.choices:
@@ -89,7 +89,7 @@ def test_help_imports_nothing_heavy(arguments: tuple[str]) -> None:
 def test_a_command_without_its_extra_names_it_in_one_line(
     command: cli.Command, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Nobody has to read a traceback to know what to install."""
+    """A traceback would not tell what to install."""
     words = {
         "query": ["sqlite:///x", "SELECT 1"],
         "report": ["sqlite:///x"],
@@ -134,7 +134,7 @@ def test_ctrl_c_is_one_line_and_status_130(
 
 
 def test_the_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None:
-    """What a report of a bug begins with."""
+    """A bug report begins with it."""
     with pytest.raises(SystemExit):
         cli.main(["--version"])
     assert capsys.readouterr().out == f"otlp2parquet-ext {__version__}\n"

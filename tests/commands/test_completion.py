@@ -1,4 +1,4 @@
-"""Completion: the real shells offer what there is when somebody presses the tab key."""
+"""Completion: the real shells offer the right words when a user presses the tab key."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def fish(script: Path, typed: str) -> dict[str, str]:
 def test_fish_offers_the_same_with_what_it_means(
     typed: str, offered: set[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Fish says itself what it would offer."""
+    """fish itself can list its offers."""
     found = fish(script("fish", tmp_path, capsys), typed)
     assert offered <= found.keys() <= offered | {"--help"}
     assert all(found.values())

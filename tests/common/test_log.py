@@ -1,4 +1,4 @@
-"""What we say: one line of JSON, and no secret."""
+"""Our log: one line of JSON, and no secret."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def nothing_hidden() -> Iterator[None]:
-    """What a test hides is hidden in that test only."""
+    """Keep a test's secrets in that test only."""
     kept: list[list[Any]] = [log._pending, log._secrets, log._fetched, log._maskers]
     before = [list(one) for one in kept]
     for one in kept:
@@ -28,12 +28,15 @@ def nothing_hidden() -> Iterator[None]:
 
 
 def said(message: str) -> str:
-    """Read back what a line says."""
+    """Read a log line back."""
     return str(json.loads(log.line("info", message))["message"])
 
 
 def test_what_is_hidden_is_never_said() -> None:
-    """Wherever it stands, however often; of two of which one holds the other, neither half."""
+    """It may be in any place, and any number of times.
+
+    If one secret contains another, no part is left.
+    """
     log.hide(["hush-hush", "hush-hush-longer", "short", ""])
     log.hide(["another-secret"])
     assert said("a hush-hush-longer b hush-hush, hush-hush; another-secret; short") == (

@@ -33,7 +33,7 @@ PIECE = 8
 
 @pytest.fixture(autouse=True)
 def nothing_hidden() -> Iterator[None]:
-    """What a test hides is hidden in that test only."""
+    """Keep a test's secrets in that test only."""
     kept: list[list[Any]] = [log._pending, log._secrets, log._fetched, log._maskers]
     before = [list(one) for one in kept]
     for one in kept:
@@ -149,7 +149,7 @@ def test_a_part_in_the_middle_is_hidden() -> None:
 
 
 def test_words_that_only_resemble_a_secret_stay() -> None:
-    """A message without its words helps nobody."""
+    """A message without its words is useless."""
     text = "the token of the client is not accepted: set OTLP2PARQUET_REST_TOKEN; 100% sure & done"
     assert Masker([TOKEN, PLAIN]).mask(text, edges=True) == text
 
@@ -159,7 +159,7 @@ def test_words_that_only_resemble_a_secret_stay() -> None:
     st.lists(st.sampled_from(sorted(FORMS)), min_size=1, max_size=1),
 )
 def test_any_secret_is_masked(secret: str, names: list[str]) -> None:
-    """Whatever its characters are; one of few letters and digits as it is."""
+    """It may have any characters; one of few letters and digits is masked in its plain form."""
     if sum(map(str.isalnum, secret)) < 12 or not secret.isascii():
         text = f"token [{secret}] end"
         assert secret not in Masker([secret]).mask(text)
@@ -170,7 +170,7 @@ def test_any_secret_is_masked(secret: str, names: list[str]) -> None:
 
 
 def test_a_quoted_text_is_one_printable_line() -> None:
-    """It goes to terminals and logs: no sequences, no directions, no tags, no line ends."""
+    """Terminals and logs get no sequences, direction marks, tags or line ends."""
     hostile = "a\x1b[31mb\u202ec\u2066d\U000e0041e\u2028f\r\ng\x9b1mh\u200bi"
     quoted = log.quote(hostile)
     assert quoted.isprintable()
@@ -247,7 +247,7 @@ def test_urls_in_a_foreign_text_are_shown_without_their_secrets(text: str, quote
 
 
 def test_what_a_url_holds_is_hidden_elsewhere_too() -> None:
-    """A server may quote the path that it was asked for."""
+    """A server may quote the requested path."""
     found = secrets_of(
         "s3://bucket/p, https://h.example/services/T00000000/XXXXXXXXXXXXXXXX?sig=hush&region=r#x",
         paths=True,

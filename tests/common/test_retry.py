@@ -69,7 +69,7 @@ def modules_with(pattern: str) -> set[str]:
 
 
 def test_pauses_and_jitter_have_one_owner() -> None:
-    """A second loop of our own would have other bounds, and miss what is mended in the first."""
+    """A second loop would have other bounds, and miss fixes of the first."""
     jitter = r"^\s*(import|from) random|from_bytes\(os\.urandom"
     assert modules_with(jitter) == {OWNER, *RANDOM}
     assert {m for m in modules_with(r"time\.sleep\(") if not m.startswith("tools/")} == {OWNER}

@@ -38,7 +38,7 @@ def test_each_variable_of_data_taps_is_read_under_its_own_name(name: str) -> Non
 
 
 def test_all_variables_of_data_taps_together_are_no_problem_and_name_the_tap() -> None:
-    """NODE_ENV was fatal there unless it was one of three words; here nobody reads it."""
+    """In data-taps NODE_ENV had to be one of three words; here it is not read."""
     environ = {name: text for name, (text, _, _) in DATA_TAPS.items()} | {"NODE_ENV": "staging"}
     settings, problems = load(environ)
     assert (settings.destination, problems) == (TAP, [])
@@ -96,7 +96,7 @@ PLACES: list[tuple[dict[str, str], str]] = [
 
 @pytest.mark.parametrize(("theirs", "url"), PLACES)
 def test_variables_of_otlp2parquet_name_the_destination(theirs: dict[str, str], url: str) -> None:
-    """As they did there; one variable of ours displaces them."""
+    """They keep their meaning, and any variable of ours has precedence."""
     environ = {f"OTLP2PARQUET_{name}": value for name, value in theirs.items()}
     settings, problems = load(environ)
     assert (settings.destination, problems) == (url, [])

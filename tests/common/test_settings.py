@@ -204,7 +204,7 @@ def test_an_empty_variable_counts_as_absent() -> None:
 
 
 def test_words_are_read_in_any_case_and_lists_with_spaces() -> None:
-    """What a person types is unambiguous in any case."""
+    """A word that a person types is unambiguous in any case."""
     environ = {"OTLP2PARQUET_FLUSH": "END", "OTLP2PARQUET_TELEMETRY_TYPES": "Platform, extension"}
     settings, problems = load(environ)
     assert problems == []

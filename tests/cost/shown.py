@@ -1,4 +1,4 @@
-"""Commands a page shows, with what they print: read, run, written anew.
+"""Commands of a page with their output: read, run, and written again.
 
     python tests/cost/shown.py docs/cost.md     puts what each command prints today below it
 
@@ -22,7 +22,7 @@ BLOCK = re.compile(r"(?<=```text\n)\$ otlp2parquet-ext ((?:.*\\\n)*.*)\n((?:(?!`
 
 
 class Shown(NamedTuple):
-    """One command as a page shows it, and what the page says that it prints."""
+    """One command of a page, and the output that the page shows."""
 
     command: str
     output: str

@@ -25,7 +25,7 @@ def dollars(found: Bill) -> dict[str, float]:
 
 
 def test_plain_parquet_on_s3() -> None:
-    """Two environments, invoked every 2 s: whatever waits is a second old by then.
+    """Two environments are invoked every 2 s, so a waiting batch is a second old by then.
 
     A day: 86 400 invocations, one file each; 20 environments start and end, each with one file
     after its first invocation (held) and one at its end.
@@ -91,7 +91,7 @@ def test_a_commit_with_every_file_needs_no_descriptors() -> None:
 
 
 def test_a_committer_and_its_queue() -> None:
-    """Runs once a minute, for there is always something; takes 86 440 descriptors a day.
+    """It runs once a minute, because files always wait, and commits 86 440 descriptors a day.
 
     SQS: a message for each, received and deleted in tens; and a poll of the idle queue every 4 s.
     """
@@ -118,7 +118,7 @@ def test_a_committer_and_its_queue() -> None:
 
 
 def test_a_catalog_of_pyicebergs_always_has_a_committer() -> None:
-    """No environment commits there, whatever the strategy says."""
+    """No environment commits there, with any strategy."""
     found = bill(workload(), settings("catalog://lake", COMMIT="direct"), LIST_PRICES, REGION)
     assert found.settings.commit == "inbox"
     assert found.day.committer_runs == pytest.approx(1_440)
@@ -179,7 +179,7 @@ def test_held_invocations_are_billed() -> None:
 
 
 def test_no_more_environments_end_than_there_are_invocations() -> None:
-    """One invocation a day: one cold start, whatever a sandbox might live."""
+    """One invocation a day is one cold start, for any lifetime of a sandbox."""
     assert workload(per_second=1 / 86_400, environments=1.0).starts_a_day == pytest.approx(1.0)
 
 
@@ -247,7 +247,7 @@ def test_a_bad_price_is_named(entries: dict[str, object], says: str) -> None:
 
 @pytest.mark.parametrize("value", [0.0, -1.0, math.nan, math.inf])
 def test_no_workload_has_such_numbers(value: float) -> None:
-    """Whoever makes one in code hears of it as early as whoever types one."""
+    """Code gets the same early error as the command line."""
     with pytest.raises(WorkloadError, match="per_second="):
         workload(per_second=value)
 
@@ -276,6 +276,6 @@ def test_a_table_bucket_has_no_room_for_an_inbox() -> None:
 
 
 def test_every_kind_of_destination_has_prices_or_says_why_not() -> None:
-    """A new kind of address must be decided about here: who forwards is billed by somebody else."""
+    """A new kind of address needs a decision here; another party bills forwarding."""
     kinds = {reader.__name__.strip("_") for reader in READERS.values()} - {"arn"} | {"s3tables"}
     assert KINDS.keys() == kinds - FORWARDING

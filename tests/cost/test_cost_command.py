@@ -16,13 +16,13 @@ RATE = ("cost", "--per-second", "20")
 
 @pytest.mark.parametrize("example", shown(PAGE.read_text()), ids=lambda s: s.command)
 def test_the_page_shows_what_is_printed(example: tuple[str, str]) -> None:
-    """`make docs` writes it anew."""
+    """`make docs` writes it again."""
     command, output = example
     assert printed(command) == output
 
 
 def test_the_page_shows_commands() -> None:
-    """Else the test above would pass on an empty page."""
+    """Otherwise the test above would pass on an empty page."""
     assert len(shown(PAGE.read_text())) >= 3
 
 
@@ -99,7 +99,7 @@ def test_what_makes_no_sense_is_named(
 
 
 def test_bad_prices_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """With the file they stand in."""
+    """The error also names their file."""
     file = tmp_path / "prices.json"
     for text, says in (('{"s3_put": "x"}', "s3_put='x'"), ("[1]", "expected an object")):
         file.write_text(text)

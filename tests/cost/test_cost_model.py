@@ -1,4 +1,4 @@
-"""What the model predicts, beside what happens: the real extension in a real environment."""
+"""The predictions of the model, compared with the real extension in a real environment."""
 
 from __future__ import annotations
 
@@ -118,14 +118,14 @@ def test_files_are_as_large_as_predicted(events: int) -> None:
 
 
 def test_an_event_is_as_large_as_predicted() -> None:
-    """What CloudWatch Logs would be sent is the record without its envelope."""
+    """CloudWatch Logs gets the record without its envelope."""
     assert len(delivery(10_000)) / 10_000 == pytest.approx(EVENT_BYTES, rel=0.03)
     envelope = '{"time":"2026-03-14T12:00:00.000Z","type":"function","record":},'
     assert len(envelope) == ENVELOPE_BYTES
 
 
 def test_a_busy_environment_writes_no_more_files_than_time_allows() -> None:
-    """Whatever is predicted for one that never rests: one file in a TIMEOUT_MS, and one an end."""
+    """The prediction for a busy one is one file in a TIMEOUT_MS, and one at an end."""
     work = workload(per_second=1.0, environments=1.0, duration_ms=1_000.0)
     per_day = flushes_per_invocation(work, settings()) * work.invocations_a_day
     assert per_day <= DAY_S + work.invocations_a_day

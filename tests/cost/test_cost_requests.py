@@ -35,7 +35,7 @@ LIST = Pattern("GET", "/*")
 
 
 def seen(bucket: Proxy, catalog: Proxy | None = None) -> Requests:
-    """Return what the proxies saw; where the catalog has none of its own, by its header."""
+    """Return the requests at the proxies; a catalog without a proxy is known by its header."""
     objects = [r for r in bucket.requests if not r.target]
     lists = sum("list-type=" in r.path for r in objects)
     gets = sum(r.method in ("GET", "HEAD") for r in objects)
@@ -51,7 +51,7 @@ def seen(bucket: Proxy, catalog: Proxy | None = None) -> Requests:
 
 
 def flush(place: Place, *names: str) -> None:
-    """Store and commit some batches, as one environment that goes on for a while."""
+    """Store and commit some batches, as an environment that runs for a while."""
     destination = place.open()
     for name in names:
         destination.store(
@@ -61,9 +61,9 @@ def flush(place: Place, *names: str) -> None:
 
 
 def flushes(place: Place, proxies: list[Proxy], other: Place | None) -> Requests:
-    """Count one flush of an environment; before it, `other` has committed, or nobody.
+    """Count one flush of an environment; `other` has committed before it, if given.
 
-    The first time an environment may be surprised by another; later it knows that it is not alone.
+    The first time, an environment may not expect another writer; later it knows about it.
     """
     destination = place.open()
     for name in ("first", "second", "third", "fourth"):
@@ -100,7 +100,7 @@ def test_a_commit_to_glue(moto: str, alone: bool) -> None:  # noqa: FBT001 - a p
 
 @pytest.mark.parametrize("alone", [True, False])
 def test_a_commit_to_a_rest_catalog(iceberg_rest_on_s3: Place, alone: bool) -> None:  # noqa: FBT001
-    """Likewise; what S3 Tables takes is the same, with the catalog's requests its own."""
+    """S3 Tables takes the same requests, with those of its own catalog."""
     place = places.rest_on_s3(iceberg_rest_on_s3)
     bucket_url = place.environ["AWS_ENDPOINT_URL_S3"]
     catalog_url = place.url.removeprefix("rest+")
@@ -121,7 +121,7 @@ def test_a_commit_to_a_rest_catalog(iceberg_rest_on_s3: Place, alone: bool) -> N
 
 
 def test_an_inbox_and_who_takes_it(moto: str) -> None:
-    """File and descriptor; a committer reads each descriptor once, after a list of them."""
+    """File and descriptor are stored; a committer lists the descriptors and reads each once."""
     place = places.glue(moto)
     inbox = replace(place, environ={**place.environ, "OTLP2PARQUET_COMMIT": "inbox"})
     with counting_proxy.running(moto) as proxy:

@@ -1,4 +1,4 @@
-"""A template deployed, and what is there afterwards: looked at through AWS's own client."""
+"""A deployed template and its resources, read through AWS's own client."""
 
 from __future__ import annotations
 

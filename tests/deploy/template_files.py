@@ -34,7 +34,7 @@ Loader.add_multi_constructor("!", _short)
 
 
 def path(name: str) -> Path:
-    """Return where a template is."""
+    """Return the path of a template."""
     return FOLDER / f"{name}.yaml"
 
 

@@ -196,7 +196,7 @@ def test_a_dry_run_changes_nothing_and_shows_no_value(aws: Aws, ours: str) -> No
 
 
 def test_one_that_fails_is_named_and_the_others_are_done(aws: Aws, ours: str) -> None:
-    """A fleet is not left half done without anybody knowing which half."""
+    """The user has to know which functions of a fleet are done."""
     aws.function("there")
     done = aws.script("attach", "--layer", ours, "--set", LAKE, "not-there", "there")
     assert done.returncode == 1
@@ -218,7 +218,7 @@ def test_one_that_fails_is_named_and_the_others_are_done(aws: Aws, ours: str) ->
     ],
 )
 def test_what_makes_no_sense_is_refused(aws: Aws, words: list[str], said: str) -> None:
-    """Before anything is asked for."""
+    """The error comes before the first request."""
     done = aws.script(*words)
     assert done.returncode == 1
     assert said in done.stderr

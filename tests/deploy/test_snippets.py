@@ -1,7 +1,7 @@
-"""The Terraform module and the CDK construct: as far as can be told without an account.
+"""The Terraform module and the CDK construct, tested as far as possible without an account.
 
-`terraform validate` wants AWS's provider, which is no package of any registry tests may use; so the
-module is read by a parser of the language, and compared with the template it deploys.
+`terraform validate` needs AWS's provider, which is in no registry that tests may use. So a parser
+of the language reads the module, and it is compared with its template.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def unquoted(name: str) -> str:
 
 
 def test_every_variable_of_the_module_is_declared_described_and_used() -> None:
-    """Terraform refuses what is not declared, and says nothing of what is not used."""
+    """Terraform refuses undeclared variables, but does not report unused ones."""
     declared = {
         unquoted(name): about for block in module()["variable"] for name, about in block.items()
     }

@@ -58,7 +58,7 @@ TABLES = (
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """AWS, as far as moto goes."""
+    """moto in the place of AWS."""
     with moto_cloudformation.running(tmp_path_factory.mktemp("moto")) as found:
         yield found
 
@@ -99,7 +99,7 @@ def expected(stack: Stack, mode: str, documents: list[str]) -> Policy:
 
 
 def comparable(policy: Policy) -> list[str]:
-    """Return the statements, in an order of their own; a resource may stand in a list or alone."""
+    """Return the statements in a fixed order; a resource may be in a list or alone."""
     listed = [
         {
             **one,
@@ -126,7 +126,7 @@ def test_the_role_may_do_what_docs_iam_says_and_no_more(
 def test_an_ingest_function_beside_a_committer_writes_files_and_descriptors_only(
     server: Server, mode: str, documents: list[str]
 ) -> None:
-    """It makes nothing visible itself, so it may neither write metadata nor delete."""
+    """It makes nothing visible itself, so it may not write metadata or delete."""
     stack = deployed(server, "ingest", mode, CommitMode="inbox")
     wanted = together(expected(stack, mode, documents), logs(stack))
     assert comparable(stack.role_policy()) == comparable(wanted)
@@ -136,7 +136,7 @@ def test_an_ingest_function_beside_a_committer_writes_files_and_descriptors_only
 def test_the_policy_for_further_functions_is_that_of_docs_iam(
     server: Server, template: str, mode: str, documents: list[str]
 ) -> None:
-    """It is attached to roles of functions that no template of ours knows."""
+    """It is attached to roles of functions outside our templates."""
     stack = deployed(server, template, mode)
     wanted = expected(stack, mode, documents)
     assert comparable(stack.policy("WriterPolicy")) == comparable(wanted)
@@ -147,7 +147,7 @@ def test_the_policy_for_further_functions_is_that_of_docs_iam(
 def test_the_sample_function_writes_with_its_own_role_and_variables(
     server: Server, mode: str
 ) -> None:
-    """Whoever invokes it finds its rows where the stack's output says."""
+    """A user invokes it, and finds its rows at the address in the stack's output."""
     stack = deployed(server, "function", mode, IcebergNamespace="sample")
     variables = stack.variables()
     assert variables["OTLP2PARQUET_DESTINATION"] == stack.outputs["DataLocation"]
@@ -160,7 +160,7 @@ def test_the_sample_function_writes_with_its_own_role_and_variables(
 
 
 def store(place: Place, name: str) -> None:
-    """Store a batch, and commit it where there is something to commit to."""
+    """Store a batch, and commit it if the destination has commits."""
     lake = place.open()
     lake.store(Batch(name * 32, {"logs": bodies_at(0, name)}))
     lake.commit(soon())
@@ -239,7 +239,7 @@ def test_functions_store_the_queue_hears_of_it_and_the_committer_commits(server:
 
 
 def heard(stack: Stack) -> list[str]:
-    """Return the queue's messages, but those by which S3 tries it."""
+    """Return the queue's messages, without S3's test messages."""
     sqs, url = stack.client("sqs"), stack.outputs["QueueUrl"]
     found: list[str] = []
     while some := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
@@ -273,7 +273,7 @@ def test_a_bucket_that_is_there_tells_the_committer_through_eventbridge(server: 
 
 
 def test_the_committer_is_woken_by_queue_and_schedule(server: Server) -> None:
-    """In batches, message by message; and what fails five times is put aside."""
+    """Messages come in batches, and one that fails five times is set aside."""
     stack = deployed(server, "committer", "glue", WindowSeconds="5")
     (mapping,) = stack.client("lambda").list_event_source_mappings(FunctionName=stack.name)[
         "EventSourceMappings"
@@ -303,7 +303,7 @@ def attributes(stack: Stack, output: str) -> dict[str, str]:
 
 
 def test_alarms_watch_the_committer_and_its_queues(server: Server) -> None:
-    """And tell somebody, if somebody is named."""
+    """If an address is set, it gets them."""
     stack = deployed(server, "committer", "glue", AlarmEmail="ops@example.com")
     found = {
         alarm["AlarmName"]: alarm
@@ -329,7 +329,7 @@ def watched_by(alarm: dict[str, Any]) -> str:
 
 
 def test_the_url_asks_for_a_signature_unless_told_otherwise(server: Server) -> None:
-    """Then there is a token; and nobody but the URL's own callers may invoke the function."""
+    """Without signatures it needs a token, and only callers of the URL may invoke the function."""
     closed = deployed(server, "ingest", "none")
     urls = closed.client("lambda")
     found = urls.get_function_url_config(FunctionName=closed.name)

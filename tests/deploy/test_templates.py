@@ -1,4 +1,4 @@
-"""The templates as they are written: valid, alike where they are alike, and careful with data."""
+"""The text of the templates: valid, equal in equal parts, and careful with data."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_cloudformation_would_take_it(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_data_outlives_its_stack(name: str) -> None:
-    """Whoever deletes a stack, or renames its bucket, keeps what is in it."""
+    """A user who deletes a stack, or renames its bucket, keeps the data."""
     found = [it for kind in KEPT for it in resources(name, kind).values()]
     assert len(found) == len(KEPT)
     assert all(it.items() >= RETAIN.items() for it in found)
@@ -96,7 +96,10 @@ def test_buckets_are_closed(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_no_policy_allows_more_than_it_names(name: str) -> None:
-    """No wildcard for actions, none for all resources; only a function's URL is for everybody."""
+    """There are no wildcards for actions or all resources.
+
+    Only a function's URL is open to everybody.
+    """
     allowed = [node for node in nodes(template(name)) if is_allowed(node)]
     assert allowed
     for statement in allowed:
@@ -112,7 +115,7 @@ def is_allowed(node: Any) -> bool:
 
 @pytest.mark.parametrize("section", ["Parameters", "Conditions", "Rules", "Resources", "Outputs"])
 def test_what_is_called_the_same_is_the_same(section: str) -> None:
-    """Whoever knows one template knows the others; and a mistake is mended in all of them."""
+    """A user who knows one template knows the others, and a fix reaches all of them."""
     seen: dict[str, Any] = {}
     for name in NAMES:
         for key, it in template(name).get(section, {}).items():

@@ -20,7 +20,7 @@ def section(heading: str) -> str:
 
 
 def test_every_module_and_test_that_the_page_names_exists() -> None:
-    """A reader opens them; one that was moved costs the trust in all others."""
+    """Readers open them, and after one wrong name they doubt all others."""
     named = set(re.findall(r"`([\w/]+/[\w/]*(?:\.py)?)`", PAGE))
     paths = {path for path in named if path.endswith((".py", "/"))}
     assert len(paths) > 40

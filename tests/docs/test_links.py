@@ -49,7 +49,7 @@ def test_every_link_leads_to_something() -> None:
 
 
 def test_every_page_is_reached_from_the_readme_or_the_site() -> None:
-    """A page nobody links to is read by nobody."""
+    """A page without a link has no readers."""
     nav = (ROOT / "mkdocs.yml").read_text()
     pages = {str(page.relative_to(ROOT / "docs")) for page in (ROOT / "docs").rglob("*.md")}
     assert {page for page in pages if f"- {page}\n" not in nav} == set()

@@ -17,7 +17,7 @@ def cited(path: Path) -> list[str]:
 
 
 def test_a_source_that_is_a_page_is_in_the_checkout() -> None:
-    """Notes that lie beside one checkout only are a source for one reader only."""
+    """Notes outside the repository are no source for other readers."""
     files = [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))]
     pages = [(path.relative_to(ROOT), page) for path in files for page in cited(path)]
     assert len(pages) > 5, "the pattern finds no source any more"

@@ -1,4 +1,4 @@
-"""docs/troubleshooting.md knows every message we print."""
+"""docs/troubleshooting.md has every message that we print."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ROW = re.compile(r"^\| (`[^|]+?`(?:, `[^|]+?`)*) \|", re.MULTILINE)
 
 
 def text_of(node: ast.expr) -> str | None:
-    """Return a message as the page writes it, None where it is not written in the source."""
+    """Return a message in the form of the page, None if the source does not have its text."""
     if isinstance(node, ast.Constant):
         return node.value if isinstance(node.value, str) else None
     if isinstance(node, ast.JoinedStr):
@@ -36,7 +36,7 @@ def text_of(node: ast.expr) -> str | None:
 
 
 def messages(path: Path) -> Iterator[str]:
-    """Yield what a module says, or raises for somebody to say."""
+    """Yield the messages that a module prints, or raises for another one to print."""
     for node in ast.walk(ast.parse(path.read_text())):
         call = node.exc if isinstance(node, ast.Raise) else node
         if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name):

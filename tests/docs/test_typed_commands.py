@@ -1,4 +1,4 @@
-"""What the pages tell a reader to type works, in the order they tell it.
+"""The commands that pages tell a reader to type work, in the order of the page.
 
 A fenced block of a page is of one kind, by its first line:
 
@@ -77,7 +77,7 @@ def ids(page: Path) -> str:
 
 
 def test_every_block_says_what_it_is() -> None:
-    """A command nobody runs is a command that stopped working some time ago."""
+    """Without a test a command soon stops working unnoticed."""
     unknown = [
         f"{ids(page)}: {block}"
         for page in PAGES
@@ -89,7 +89,7 @@ def test_every_block_says_what_it_is() -> None:
 
 
 def test_commands_stand_in_blocks_that_are_run() -> None:
-    """An indented block has no first line to say whether it is run."""
+    """An indented block has no first line that says whether it is run."""
     outside = [
         f"{ids(page)}: {command}"
         for page in PAGES
@@ -128,7 +128,7 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def run(text: str, folder: Path, environ: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    """Run what somebody typed."""
+    """Run the commands as a reader types them."""
     return subprocess.run(
         ["sh", "-euc", text],
         cwd=folder,
@@ -151,7 +151,7 @@ def gone(text: str, makefile: str) -> Iterator[str]:
 
 
 def test_what_ci_is_said_to_run_it_runs() -> None:
-    """No page names a target or a script that is gone."""
+    """No page may name a missing target or script."""
     makefile = (ROOT / "Makefile").read_text()
     run_by_ci = [(ids(p), b.text) for p in PAGES for b in blocks(p) if b.title.startswith("CI ")]
     assert run_by_ci

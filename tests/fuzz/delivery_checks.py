@@ -1,4 +1,4 @@
-"""What must hold for any body that is delivered, and what fuzzing begins with.
+"""The properties of any delivered body, and the seeds of fuzzing.
 
 bytes --peek, decode, log_table--> as many rows as parts, no exception, in bounded time
 """
@@ -90,7 +90,7 @@ def check(body: bytes) -> LogTable:
 
 
 def _letters(text: str) -> Counter[str]:
-    """Count what is neither white space nor between the parts of an array."""
+    """Count the characters that are neither white space nor between the parts of an array."""
     return Counter(character for character in text if character.isalnum())
 
 

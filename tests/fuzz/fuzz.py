@@ -48,10 +48,10 @@ class Target(Protocol):
         """Try some bytes; what they break raises."""
 
     def check_amplified(self, data: bytes) -> object:
-        """Try a long body made of them, too: what is quadratic shows there."""
+        """Also try a long body made of them, because quadratic costs show there."""
 
     def mutated(self, data: bytes, seed: int) -> bytes | None:
-        """Change bytes so that they go on meaning something; None where they mean nothing."""
+        """Change bytes so that they stay meaningful; None if they are not."""
 
     def any_bytes(self) -> Any:
         """Return hypothesis' strategy for bytes to try."""

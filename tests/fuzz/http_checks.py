@@ -1,4 +1,4 @@
-"""What must hold for any bytes a client may send, and what fuzzing begins with.
+"""The properties of any bytes of a client, and the seeds of fuzzing.
 
 bytes --RequestReader, whole and cut--> the same head, body and end, or refused both times
 """

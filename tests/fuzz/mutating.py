@@ -1,4 +1,4 @@
-"""Change bodies as a fuzzer does, but so that they stay what they are: random bytes rarely do.
+"""Change bodies as a fuzzer does, but keep them valid, which random bytes rarely are.
 
 JSON --mutated(seed)--> one value in it replaced, dropped, doubled, or put somewhere else
 protobuf --mutated_protobuf(seed)--> likewise, or of another type, with the lengths around it right
@@ -117,9 +117,9 @@ def _mutated_field(data: bytes, chance: random.Random) -> bytes | None:
 
 
 def _fields(data: bytes) -> list[tuple[int, int, int]]:
-    """Return where each field begins, its content, and its end; [] when it is no message.
+    """Return the begin of each field, of its content, and its end; [] if it is no message.
 
-    Field numbers below 16 are enough: OTLP has few others.
+    Field numbers below 16 are enough, because OTLP has few others.
     """
     found, at = [], 0
     while at < len(data):

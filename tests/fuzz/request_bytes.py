@@ -43,7 +43,7 @@ def any_request() -> SearchStrategy[bytes]:
 
 
 def cut(data: bytes, draw: strategies.DataObject) -> list[bytes]:
-    """Cut bytes where hypothesis likes."""
+    """Divide bytes at places that hypothesis chooses."""
     from hypothesis import strategies as st  # noqa: PLC0415 - not beside atheris
 
     at = sorted(draw.draw(st.lists(st.integers(0, len(data)), max_size=8)))

@@ -1,4 +1,4 @@
-r"""What must hold for any OTLP request, and what fuzzing begins with.
+r"""The properties of any OTLP request, and the seeds of fuzzing.
 
     b"\0" method \n path \n Content-Type \n Content-Encoding --read_head--> Call or Reply
     b"\n" body --read_body--> Accepted or Reply; what is accepted gives as many rows
@@ -157,7 +157,7 @@ def _amplified(call: ExportCall, body: bytes) -> Iterator[bytes]:
 
 
 def mutated(data: bytes, seed: int) -> bytes | None:
-    """Change one thing in a request, whatever its encoding; None when it is none."""
+    """Change one thing in a request of any encoding; None if it is no request."""
     if not data or not 0 < data[0] <= len(CALLS):
         return None
     call = CALLS[data[0] - 1]

@@ -58,7 +58,7 @@ class Ground:
         return replace(place, environ={**place.environ, **told}, elsewhere=inbox)
 
     def stage(self, place: Place, *policies: Policy) -> Stage:
-        """Let somebody work there who has some policies, and no others."""
+        """Create a user with some policies, and no others."""
         policy = filled(together(*policies), values(place))
         user = self.server.user(policy)
         self.allow(place, policy, user)
@@ -101,7 +101,7 @@ class SecondGround(Ground):
 
 
 def values(place: Place) -> dict[str, str]:
-    """Return what stands for a policy's placeholders."""
+    """Return the values of a policy's placeholders."""
     assert isinstance(place.objects, Bucket)
     where = place.objects.prefix.strip("/")
     found = {"BUCKET": place.objects.bucket, "PREFIX": where}

@@ -1,4 +1,4 @@
-"""docs/iam.md: its policies are those of docs/iam, its tables say what fails without an action.
+"""docs/iam.md: its policies are those of docs/iam, its tables show what fails without an action.
 
 python tests/iam/policy_pages.py docs/iam.md     puts the policies as they are today into the page
 """

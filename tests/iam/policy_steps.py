@@ -1,7 +1,7 @@
-"""What a role is needed for, step by step: prepared by an administrator, done by the role's user.
+"""The work of a role, step by step: an administrator prepares it, and the role's user does it.
 
-A step returns what is wrong afterwards, "" when it has done its work; and raises what our code
-does. Their names are those of the tables in docs/iam.md.
+A step returns the remaining problem, "" when it has done its work, and raises the errors of our
+code. Names are those of the tables in docs/iam.md.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Stage:
 
 
 def batch() -> Batch:
-    """Make a batch of one row that nobody has stored."""
+    """Make a batch of one row that was not stored before."""
     name = f"{next(NAMES):032}"
     return Batch(name, {"logs": bodies_at(0, name)})
 
@@ -76,7 +76,7 @@ def store(stage: Stage) -> str:
 
 
 def again(stage: Stage) -> str:
-    """A batch is stored that was before, but the answer got lost."""
+    """A batch is stored again, because the answer got lost."""
     twice = batch()
     stored(stage.admin, wanted=twice)
     stored(stage.user, wanted=twice)
@@ -90,20 +90,20 @@ def commit(stage: Stage) -> str:
 
 
 def wait(stage: Stage) -> str:
-    """What cannot be committed now leaves a descriptor."""
+    """A file that cannot be committed now leaves a descriptor."""
     stored(stage.user).describe()
     return "" if stage.admin.inbox() else "there is no descriptor"
 
 
 def take(stage: Stage) -> str:
-    """What others left in the inbox becomes visible, and its descriptor goes."""
+    """Files that others left in the inbox become visible, and their descriptors are deleted."""
     stored(stage.admin, commit_follows=False)
     stage.user.open().commit(soon())
     return f"still there: {stage.admin.inbox()}" if stage.admin.inbox() else ""
 
 
 def missing(stage: Stage) -> str:
-    """A descriptor whose file is gone is put aside, and blocks nobody."""
+    """A descriptor without its file is set aside, and the others are committed."""
     before = set(stage.admin.objects.names("data/"))
     stored(stage.admin, commit_follows=False)
     (gone,) = set(stage.admin.objects.names("data/")) - before
@@ -133,7 +133,7 @@ def work(stage: Stage) -> str:
 
 
 def aside(stage: Stage) -> str:
-    """The committer puts a descriptor aside whose file is gone."""
+    """The committer sets a descriptor without its file aside."""
     before = set(stage.admin.objects.names("data/"))
     stored(stage.admin, commit_follows=False)
     (gone,) = set(stage.admin.objects.names("data/")) - before

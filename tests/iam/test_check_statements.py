@@ -1,4 +1,4 @@
-"""`check` names the statement that mends a refusal: who adds it is refused no more."""
+"""`check` prints the statement that solves a refusal: with it the role is not refused again."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def failures(found: list[TrialVerdict]) -> list[TrialVerdict]:
 
 
 def statements(found: list[TrialVerdict]) -> list[Policy]:
-    """Return what the check says should be added."""
+    """Return the statements that the check prints."""
     return [dict(one) for verdict in failures(found) for one in verdict.statements]
 
 
@@ -104,7 +104,7 @@ def test_with_its_policy_a_place_for_plain_files_is_fine(ground: Ground) -> None
 
 @each("plain-s3")
 def test_plain_files(ground: Ground, missing: str) -> None:
-    """The statement that is named mends it."""
+    """The printed statement solves it."""
     policy = without(document("plain-s3"), missing)
     stage = ground.stage(ground.plain(), policy)
     added = statements(checked(stage.user))
@@ -116,7 +116,7 @@ def test_plain_files(ground: Ground, missing: str) -> None:
 def test_with_its_policy_glue_is_fine_and_nothing_is_left_behind(
     ground: Ground, *, there: bool
 ) -> None:
-    """No object, no snapshot; a table only where it was asked for."""
+    """There is no object and no snapshot, and a table only if it was requested."""
     stage = ground.stage(ground.glue(), document("glue"))
     if there:
         policy_steps.committed(stage.admin)
@@ -161,7 +161,7 @@ def test_an_inbox_in_another_bucket(ground: Ground, missing: str) -> None:
 @pytest.mark.parametrize("apart", [False, True])
 @pytest.mark.parametrize("missing", ["", *actions(document("inbox-mode"))])
 def test_an_environment_that_only_stores(ground: Ground, missing: str, *, apart: bool) -> None:
-    """It may neither list nor delete nor ask Glue, and none of that is a failure."""
+    """It may not list, delete or call Glue, and none of that is a failure."""
     place = ground.apart() if apart else ground.glue()
     there = values(place)
     where = {"BUCKET": there["INBOX_BUCKET"], "PREFIX": there["INBOX_PREFIX"]} if apart else {}
@@ -175,7 +175,7 @@ def test_an_environment_that_only_stores(ground: Ground, missing: str, *, apart:
 
 @pytest.mark.parametrize("missing", ["", *actions(document("s3-tables"))])
 def test_a_table_bucket(server: Server, missing: str, catalog: str) -> None:
-    """Nothing is written there but a table: what files need, a commit needs, too."""
+    """The check writes only a table there: files need the same permissions as a commit."""
     admin = server.administrator
     keys = {admin["AWS_ACCESS_KEY_ID"]: admin["AWS_SECRET_ACCESS_KEY"]}
     policies: dict[str, Policy] = {}
@@ -201,7 +201,7 @@ def test_a_table_bucket(server: Server, missing: str, catalog: str) -> None:
 
 @pytest.fixture(scope="module")
 def catalog(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A REST catalog that may do everything, and lends nothing."""
+    """A REST catalog that may do everything, and vends nothing."""
     places.new_bucket(server.url, server.administrator, "", name=FILES)
     options = {
         "CATALOG_WAREHOUSE": f"s3://{FILES}/warehouse",

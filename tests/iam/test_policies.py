@@ -1,7 +1,7 @@
-"""Least privilege: with its policy a role does all it has to, and with one action less it does not.
+"""Least privilege: with its policy a role can do all its work, and with one action less it cannot.
 
-docs/iam.md shows the policies these tests attach, and says of each action which steps fail without
-it: exactly those, with a line that names the action.
+docs/iam.md shows the policies that these tests attach. Its tables list the steps that fail without
+each action: exactly those, with an error that names the action.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def gateway(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Another S3 that does, and knows the same administrator."""
+    """Another S3 that checks permissions, and has the same administrator."""
     with versitygw.running(tmp_path_factory.mktemp("versitygw")) as url:
         versitygw.add_user(url, server.administrator, "admin")
         yield url
@@ -75,7 +75,7 @@ def second_ground(server: Server, gateway: str) -> Ground:
 
 @pytest.fixture(scope="module")
 def catalog(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A REST catalog that may do everything, and lends nothing."""
+    """A REST catalog that may do everything, and vends nothing."""
     places.new_bucket(server.url, server.administrator, "", name=FILES)
     options = catalog_options(server, f"s3://{FILES}/warehouse")
     with rest_fixture.running(tmp_path_factory.mktemp("rest"), options) as url:
@@ -130,7 +130,7 @@ def heard(capfd: pytest.CaptureFixture[str]) -> Callable[[], str]:
 
 
 def check(found: dict[str, str], section: str, missing: str) -> None:
-    """Compare what failed with what the page says; nothing may, with nothing missing."""
+    """Compare the failed steps with the page; with the whole policy none may fail."""
     assert set(found) == (fails_without(section)[missing] if missing else set()), found
     assert all(missing in said for said in found.values()), found
 
@@ -157,7 +157,7 @@ def test_plain_files(ground: Ground, missing: str, heard: Callable[[], str]) -> 
 def test_an_environment_that_commits_to_glue(
     ground: Ground, missing: str, heard: Callable[[], str]
 ) -> None:
-    """What is only needed to create the table can be left out when it is there."""
+    """Actions that only create the table can be left out when it exists."""
     policy = without(document("glue"), missing)
     found = outcomes(lambda: ground.stage(ground.glue(), policy), WRITER, heard)
     check(found, "AWS Glue", missing)
@@ -165,7 +165,7 @@ def test_an_environment_that_commits_to_glue(
 
 @pytest.mark.parametrize("missing", S3_OF_GLUE)
 def test_another_s3_agrees(second_ground: Ground, missing: str, heard: Callable[[], str]) -> None:
-    """What moto takes for permitted or not could be a mistake of its own."""
+    """moto's view of a permission could be a mistake of moto."""
     policy = without(document("glue"), missing)
     found = outcomes(lambda: second_ground.stage(second_ground.glue(), policy), WRITER, heard)
     check(found, "AWS Glue", missing)
@@ -175,7 +175,7 @@ def test_another_s3_agrees(second_ground: Ground, missing: str, heard: Callable[
 def test_another_s3_agrees_on_the_committer(
     second_ground: Ground, missing: str, heard: Callable[[], str]
 ) -> None:
-    """Likewise, for what the care of a table lists, reads and deletes."""
+    """The care of a table lists, reads and deletes, too."""
     policy = without(document("glue"), missing)
     found = outcomes(lambda: second_ground.stage(second_ground.glue(), policy), COMMITTER, heard)
     check(found, "The committer", missing)
@@ -220,7 +220,7 @@ def test_an_inbox_in_another_bucket(
 
 
 def rest_place(server: Server, catalog: str, bucket: Bucket) -> Place:
-    """Return an empty place in a REST catalog whose tables lie in a bucket."""
+    """Return an empty place in a REST catalog with tables in a bucket."""
     environ = {**server.administrator, "AWS_ENDPOINT_URL_S3": server.url}
     return places.rest_on_s3(Place("rest", f"rest+{catalog}", bucket, environ))
 
@@ -245,7 +245,7 @@ def rest_catalog(
 def test_files_of_a_rest_catalog(
     server: Server, rest_catalog: str, lake_bucket: Bucket, missing: str, heard: Callable[[], str]
 ) -> None:
-    """The catalog knows us in its own way; its metadata files are its own business."""
+    """The catalog has its own authentication, and handles its own metadata files."""
     policy = without(document("rest"), missing)
     ground = Ground(server)
 

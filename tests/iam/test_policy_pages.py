@@ -1,4 +1,4 @@
-"""docs/iam.md shows the policies that are tested, and says what each of their actions is for."""
+"""docs/iam.md shows the tested policies, and the purpose of each of their actions."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_the_page_says_what_each_action_is_for(section: str, policy: str) -> Non
 
 
 def test_errors_ask_for_what_the_policies_allow() -> None:
-    """Whoever follows the errors ends with the policy, and the other way round."""
+    """A user who follows the errors gets exactly the policy."""
     s3 = {action.value[1] for action in Action}
     glue = set(GLUE.values()) - {"glue:GetCatalog"}  # of Glue's REST endpoint only
     assert set(actions(document("glue"))) == s3 | glue

@@ -1,4 +1,4 @@
-"""Roles that only store write neither what everybody reads nor what the committer notes."""
+"""Roles that only store cannot write files that readers use, or the committer's notes."""
 
 from __future__ import annotations
 
@@ -102,5 +102,5 @@ def test_a_bucket_denies_metadata_to_writers_whatever_else_they_may(ground: Grou
 
 
 def test_the_page_shows_the_policy_of_the_bucket() -> None:
-    """As it is in its file, which can be put as it stands."""
+    """It is the text of its file, which users can apply unchanged."""
     assert BUCKET_POLICY.read_text() in PAGE.read_text()

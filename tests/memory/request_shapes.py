@@ -23,7 +23,7 @@ VALUE = b"\x31" + bytes(8)  # as_int of a point
 
 
 class Shape(NamedTuple):
-    """A body; `records` is what it has, None where it may be unreadable."""
+    """A body; `records` is their number, None if it may be unreadable."""
 
     signal: str
     body: bytes

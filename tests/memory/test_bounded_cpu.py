@@ -1,6 +1,6 @@
-"""No request that is accepted takes more CPU time than some seconds, whatever its shape.
+"""No accepted request of any shape takes more than some seconds of CPU time.
 
-What is beyond a bound is refused before it is acknowledged: its exporter counts what it drops.
+A request beyond a bound is refused before it is acknowledged, so its exporter counts the loss.
 """
 
 from __future__ import annotations

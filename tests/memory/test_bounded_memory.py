@@ -1,6 +1,6 @@
-"""No request takes more memory than its environment has, whatever its shape.
+"""No request of any shape takes more memory than its environment has.
 
-The real way of a request runs in a process of its own, in a control group with the memory of a
+The real code handles the request in a process of its own, in a control group with the memory of a
 small function. The kernel kills a process that takes more.
 """
 
@@ -97,7 +97,7 @@ class Bounded:
 def bounded(
     folder: Path, route: str, limit_mb: int, environ: Mapping[str, str] = MappingProxyType({})
 ) -> Iterator[Bounded]:
-    """Start a process with a limit of memory; skip where there are no control groups."""
+    """Start a process with a memory limit; skip without control groups."""
     group = make_group("memory", f"otlp2parquet-bounded-{os.getpid()}-{route}")
     if group is None:
         pytest.skip("no control group can be made here: the memory of a process cannot be limited")
@@ -163,7 +163,7 @@ def test_a_small_function_survives_a_setting_that_is_too_large_for_its_memory(
 def test_the_longest_request_that_a_memory_allows_fits_it(
     route: str, limit_mb: int, tmp_path: Path, *, as_json: bool
 ) -> None:
-    """A 32nd of the memory, whatever that is; the largest setting asks for more."""
+    """The limit is a 32nd of any memory, and the largest setting is above it."""
     environ = {
         "OTLP2PARQUET_OTLP_MAX_BYTES": str(LARGEST_BYTES),
         "OTLP2PARQUET_MAX_PAYLOAD_BYTES": str(LARGEST_BYTES),
@@ -190,7 +190,7 @@ def test_what_is_derived_of_the_largest_batch_fits_a_small_function(tmp_path: Pa
 
 
 def test_long_lines_are_sent_to_a_collector_a_few_at_a_time(tmp_path: Path) -> None:
-    """A request of 512 rows, whatever their length, was in memory several times."""
+    """A request of 512 rows of any length was in memory several times."""
     shape = request_shapes.many_lines(100, 200_000)
     with running(Collector()) as server:
         assert isinstance(server, Collector)
@@ -206,7 +206,7 @@ def test_long_lines_are_sent_to_a_collector_a_few_at_a_time(tmp_path: Path) -> N
 def test_no_request_takes_more_memory_than_its_environment_has(
     route: str, limit_mb: int, tmp_path: Path
 ) -> None:
-    """Within the limit of a body's length, whatever it says."""
+    """This holds for any contents within the limit of a body's length."""
     with bounded(tmp_path, route, limit_mb) as process:
 
         @examples(0.15, derandomize=True, suppress_health_check=list(HealthCheck))

@@ -1,4 +1,4 @@
-"""What `pip install` gets: looked into, run, and checked by a type checker.
+"""The result of `pip install`: inspected, run, and checked by a type checker.
 
 `make test-tools TOOLS=dist` builds and installs it.
 """
@@ -89,7 +89,7 @@ def test_the_wheel_has_every_module_what_they_read_and_nothing_else(wheel: Path)
 
 
 def test_the_source_distribution_has_what_a_wheel_is_built_from(sdist: Path) -> None:
-    """And neither tests nor the layer's build."""
+    """It has no tests, and not the layer's build."""
     with tarfile.open(sdist) as opened:
         names = {name.partition("/")[2] for name in opened.getnames()}
     top = {name.partition("/")[0] for name in names} - {"", "PKG-INFO", "setup.cfg"}
@@ -108,7 +108,7 @@ def test_the_metadata_says_what_an_index_shows(wheel: Path) -> None:
 
 
 def test_no_extra_that_is_named_to_users_is_missing(wheel: Path) -> None:
-    """A line that says `pip install 'otlp2parquet-ext[report]'` has to be true."""
+    """A message with `pip install 'otlp2parquet-ext[report]'` has to be right."""
     extras = {extra for command in cli.COMMANDS for extra in command.extra.split(",") if extra}
     assert extras <= set(metadata(wheel)["Provides-Extra"])
 
@@ -134,7 +134,7 @@ def test_every_command_explains_itself_where_it_is_installed(
 
 
 def test_a_type_checker_sees_the_types(installed: Path, tmp_path: Path) -> None:
-    """Who uses the package from code is told of mistakes."""
+    """Users of the package in code get errors for mistakes."""
     client = tmp_path / "client.py"
     client.write_text(TYPED_CLIENT)
     command = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(tmp_path / "cache")]

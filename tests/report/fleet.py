@@ -1,7 +1,7 @@
 """A day of six functions with known faults, as their environments would store it.
 
-Each invocation is a value; what a report must say follows from them by plain arithmetic, and the
-events that are stored are made from them, too: nothing here asks a database.
+Each invocation is a value. The expected report follows from these values by plain arithmetic, and
+the stored events are made of them, too. No query is involved.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ EVENTS_OF_A_BATCH = 2_000
 
 
 class Kind(NamedTuple):
-    """What one function is like: `ms` is its median, `tail` how far its durations scatter."""
+    """The properties of one function: `ms` is its median, `tail` the spread of its durations."""
 
     name: str
     each_hour: int
@@ -74,7 +74,7 @@ class Invocation(NamedTuple):
 
     @property
     def billed_ms(self) -> int:
-        """What Lambda charges: whole milliseconds, initialisation and all."""
+        """The time that Lambda bills: whole milliseconds, including initialisation."""
         return -int(-(self.ms + (self.init_ms or 0)) // 1)
 
 
@@ -135,7 +135,7 @@ def logs(function: str, events: Sequence[dict[str, Any]]) -> Any:
 
 
 def events_us(events: Sequence[dict[str, Any]]) -> int:
-    """Return when the last of them happened, in microseconds."""
+    """Return the time of the last event, in microseconds."""
     return int(datetime.fromisoformat(events[-1]["time"]).timestamp() * 1e6)
 
 

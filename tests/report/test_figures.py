@@ -71,7 +71,7 @@ def about(value: float) -> Any:
 
 
 def counted(name: str, mine: list[Invocation]) -> Function:
-    """Return what a report must say of these invocations."""
+    """Return the expected report of these invocations."""
     times = [i.ms for i in mine]
     inits = [i.init_ms for i in mine if i.init_ms is not None]
     late = [i.ms for i in mine if i.status == "timeout"]
@@ -136,7 +136,7 @@ def test_every_invocation_is_in_one_bar_of_each_chart(
 def test_messages_that_differ_in_numbers_are_one(
     report: Report, invocations: list[Invocation]
 ) -> None:
-    """Each of the failures has one cause, told once, with how often and since when."""
+    """Each of the failures has one cause, shown once, with its count and first time."""
     mine = within(invocations)
     declined = [i for i in mine if i.logged]
     late = [i for i in mine if i.status == "timeout"]
@@ -194,7 +194,7 @@ def test_a_name_with_a_quote_asks_for_nothing_else(
 
 
 def test_bins_have_no_gap() -> None:
-    """Else a duration could be in none, and the sums above would not say why."""
+    """Otherwise a duration could be in none, without a trace in the sums above."""
     bounds = questions.DURATIONS
     assert bounds == sorted(set(bounds))
     assert all(1.3 < high / low < 1.7 for low, high in pairwise(bounds))

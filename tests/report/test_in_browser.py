@@ -1,4 +1,7 @@
-"""The page in a real browser: what is seen, reached by keyboard, and laid out, and no request."""
+"""The page in a real browser.
+
+Its look, its keyboard use, its layout, and that it sends no request.
+"""
 
 from __future__ import annotations
 
@@ -114,7 +117,7 @@ def test_a_hostile_line_runs_nothing(browser: Browser, tmp_path: Path, number: i
 
 
 def test_the_policy_stops_what_would_get_through(browser: Browser, tmp_path: Path) -> None:
-    """A second wall: a picture smuggled into the page is not asked for."""
+    """As a second protection the browser does not load a smuggled picture."""
     smuggled = document(REPORT).replace("</main>", '<img src="http://127.0.0.1:9/x.png"></main>')
     page = browser.open(written(tmp_path / "smuggled.html", smuggled))
     assert any("Content Security Policy" in message for message in page.messages)
@@ -123,7 +126,7 @@ def test_the_policy_stops_what_would_get_through(browser: Browser, tmp_path: Pat
 def test_the_first_tabs_lead_to_the_report_the_filter_and_the_theme(
     browser: Browser, url: str
 ) -> None:
-    """The skip link comes first, then what stands in the head, in the order in which it is seen."""
+    """The skip link comes first, then the elements of the head, in visible order."""
     page = browser.open(url)
     walked = []
     for _ in range(4):
@@ -185,7 +188,7 @@ def test_the_theme_is_chosen_by_keyboard_and_kept(browser: Browser, url: str) ->
 
 
 def test_a_slash_filters_and_escape_takes_it_back(browser: Browser, url: str) -> None:
-    """Rows of every list that have all the words; how many is said."""
+    """It shows rows of every list that have all the words, and their number."""
     page = browser.open(url)
     page.press("/")
     assert page.value("document.activeElement.id") == "filter"
@@ -204,7 +207,7 @@ def test_a_slash_filters_and_escape_takes_it_back(browser: Browser, url: str) ->
 
 
 def test_functions_are_sorted_by_any_column(browser: Browser, url: str) -> None:
-    """Figures from the greatest down, then up; the head says which way."""
+    """Figures sort from the largest, then from the smallest, and the head shows the direction."""
     page = browser.open(url)
     names = "[...document.querySelectorAll('.functions tbody th')].map(e => e.textContent)"
     head = "[...document.querySelectorAll('.functions thead th')]"

@@ -1,4 +1,4 @@
-"""The page as text: whole without a script, harmless whatever was logged, of bounded size."""
+"""The page as text: complete without a script, harmless with any log, and of bounded size."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def hostile(text: str) -> Report:
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_what_a_function_logs_is_text_and_nothing_else(text: str) -> None:
-    """The same elements as of a tame report, and the text itself where people read it."""
+    """The elements are those of a normal report, and the text appears where people read it."""
     found, tame = read(page(hostile(text))), read(page(hostile("tame")))
     assert [tag for tag, _ in found.tags] == [tag for tag, _ in tame.tags]
     assert [sorted(attrs) for _, attrs in found.tags] == [sorted(a) for _, a in tame.tags]
@@ -147,7 +147,7 @@ def test_tables_and_pictures_say_what_they_are() -> None:
 
 
 def test_the_three_questions_are_answered_in_sentences() -> None:
-    """What people came for, without scrolling."""
+    """Readers see the answers without scrolling."""
     slow, failed, cost = answers.answers(REPORT)
     assert slow.text == (
         "Slowest is invoices: half of its 480 invocations take more than 608 ms, one in twenty "
@@ -211,7 +211,7 @@ def test_memory_that_is_advised_would_have_been_enough() -> None:
 
 
 def test_lost_records_are_told() -> None:
-    """What is not in the table is not in the figures."""
+    """Records outside the table are not in the figures."""
     assert "12 records lost: the spool is full" in "".join(read(page(REPORT)).said)
 
 
@@ -225,14 +225,14 @@ def test_an_empty_table_says_what_to_check() -> None:
 
 
 def test_rows_without_reports_are_not_taken_for_no_invocations() -> None:
-    """Whoever excludes platform.report is told so."""
+    """If platform.report is excluded, the page says so."""
     said = "".join(read(page(EMPTY._replace(rows=5, troubles=REPORT.troubles))).said)
     assert "no platform.report among them" in said
     assert "card of order # declined" in said
 
 
 def test_a_page_stays_small_whatever_was_logged() -> None:
-    """Thousands of functions, twenty of everything else, each text as long as it may be."""
+    """There are thousands of functions, twenty of everything else, and texts of full length."""
     quotes = '"' * 500
     many = tuple(ORDERS._replace(name=f"function-{n}", gb_s=float(5_000 - n)) for n in range(5_000))
     full = lines("r", 0)[1]._replace(text=quotes, more=10**6)
@@ -277,7 +277,7 @@ def test_a_page_stays_small_whatever_was_logged() -> None:
     ],
 )
 def test_numbers_read_well(said: str, expected: str) -> None:
-    """Few digits, a unit, no zero that is none."""
+    """Few digits, a unit, and no zero for a small value."""
     assert said == expected
 
 

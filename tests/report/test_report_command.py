@@ -1,4 +1,4 @@
-"""`otlp2parquet-ext report` from a destination to a file, and what it says when there is none."""
+"""`otlp2parquet-ext report` from a destination to a file, and its message if there is no data."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
 def test_a_destination_becomes_a_file(
     place: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The answers are printed, too, and where the page is."""
+    """The answers and the path of the page are printed, too."""
     mine = [i for i in fleet(NOW_MS, hours=1) if i.function == "orders"]
     url = store(place, "orders", [e for i in mine for e in events_of(i)])
     file = tmp_path / "of orders.html"
@@ -63,7 +63,7 @@ def test_a_destination_becomes_a_file(
 
 
 def test_a_hostile_function_is_reported_on_as_any_other(place: Place, tmp_path: Path) -> None:
-    """Stored, asked for, and on the page: its elements are ours alone."""
+    """Its text is stored, queried and on the page, and all elements are ours."""
     evil = [
         event(NOW_MS - 5_000 + n, "function", {"level": "ERROR", "message": text} | request)
         for n, text in enumerate(HOSTILE)
@@ -82,7 +82,7 @@ def test_a_hostile_function_is_reported_on_as_any_other(place: Place, tmp_path: 
 
 
 def test_rows_of_another_time_are_no_rows(place: Place, tmp_path: Path) -> None:
-    """A page that says what to check; the newest row is named."""
+    """The page lists what to check, and has the time of the newest row."""
     old = NOW_MS - 40 * 3_600_000
     url = store(place, "orders", [event(old, "function", "an old line")])
     file = tmp_path / "report.html"
@@ -93,7 +93,7 @@ def test_rows_of_another_time_are_no_rows(place: Place, tmp_path: Path) -> None:
 
 
 def test_lines_without_invocations_are_a_report(place: Place, tmp_path: Path) -> None:
-    """Of errors alone, with a note that nothing says which invocations there were."""
+    """It has errors only, and a note that there are no invocations to count."""
     line = {"level": "ERROR", "message": "no such order 7"}
     url = store(place, "orders", [event(NOW_MS - 9, "function", line)])
     file = tmp_path / "report.html"
@@ -169,7 +169,7 @@ def test_only_a_report_is_replaced_unasked(
 
 @pytest.mark.parametrize("text", ["24h", "90s", "30m", "7d", "2W"])
 def test_how_far_back_is_a_number_and_a_unit(text: str) -> None:
-    """As people say it."""
+    """Users write times in this form."""
     unit = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}[text[-1].lower()]
     assert seconds(text) == int(text[:-1]) * unit
 

@@ -1,6 +1,6 @@
-"""Fleets of real processes on one table, killed at random: every row is there, and there once.
+"""Fleets of real processes on one table, killed at random: every row is there exactly once.
 
-The benchmark itself, small: what `docs/scale.md` says is measured by code that these tests run.
+These tests run the benchmark of `docs/scale.md` itself, in a small size.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def fleet(*arguments: str) -> dict[str, Any]:
 
 @pytest.mark.e2e
 def test_killed_writers_and_racing_committers_leave_every_row_exactly_once() -> None:
-    """32 writers, 3 committers, a SIGKILL for one of them every fifth of a second."""
+    """Every fifth of a second SIGKILL hits one of 32 writers and 3 committers."""
     found = fleet("inbox", "32", "3", "--kill", "200", "--flushes", "4", "--flush-ms", "1500")
     assert found["kills"] > 10
     assert found["rows"] > 32 * 50

@@ -87,7 +87,7 @@ def attributes() -> list[str]:
 
 
 def table(name: str, rows: list[dict[str, Any]]) -> pa.Table:
-    """Return rows of a table; what they do not say is empty, and the forger's."""
+    """Return rows of a table; columns that they do not give are empty, or a forger's."""
     defaults = {
         c.name: [] if c.element_type else None if c.nullable else DEFAULTS[c.type]
         for c in TABLES[name]

@@ -1,4 +1,4 @@
-"""What strangers wrote shows in no command's output but as text: no sequence, nothing unseen."""
+"""Foreign text in the output of commands is only text: no sequences, no invisible characters."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def test_a_row_cannot_forge_another_line(lake: Path, capsys: pytest.CaptureFixtu
 
 
 def test_report_only_shows(lake: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """What it prints, and the page, which a browser renders with its directions."""
+    """This covers its output, and the page, which a browser renders with text directions."""
     page = tmp_path / "page.html"
     said = outputs("report", f"file://{lake}", "--output", str(page), capsys=capsys)
     assert_only_shows(said)
@@ -133,7 +133,7 @@ PLACES = (
 def test_a_destination_of_a_hostile_name_only_shows(
     command: str, place: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It may come from a file that somebody else wrote."""
+    """It may come from a file of another person."""
     url = place.format(folder=tmp_path, name=NAME)
     said = outputs(command, url, *COMMANDS[command], capsys=capsys)
     assert_only_shows(said)

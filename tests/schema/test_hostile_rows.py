@@ -86,7 +86,7 @@ def answer(connection: duckdb.DuckDBPyConnection, sql: str) -> list[str]:
 def test_a_documented_query_answers_the_same_for_honest_rows(
     honest: duckdb.DuckDBPyConnection, mixed: duckdb.DuckDBPyConnection, name: str
 ) -> None:
-    """One forged row may not hide everybody's; a CAST of it would end the query."""
+    """One forged row must not hide all others, as a CAST of it would by ending the query."""
     sql = DOCUMENTED[name]
     grouped = {"demo, counts", "demo, error", "demo, next"}
     if name in grouped:  # they ask about all rows at once
@@ -132,7 +132,7 @@ def ask(connection: duckdb.DuckDBPyConnection, function: str = "") -> Report:
 
 
 def test_a_report_has_the_same_figures_for_honest_functions() -> None:
-    """It asks eighteen questions; none of them fails, and the page can be written."""
+    """It runs eighteen queries. None of them fails, and the page is written."""
     with opened(hostile=False) as one, opened(hostile=True) as other:
         before, after = ask(one), ask(other)
     kept = [function for function in after.functions if function.name != FORGER]
@@ -154,6 +154,6 @@ def test_a_report_of_one_function_is_the_same() -> None:
 
 
 def test_hostile_times_are_beyond_every_calendar() -> None:
-    """Else the tests above would prove less than they say."""
+    """Otherwise the tests above would prove less."""
     assert max(TIMES) > 253_402_300_799_999_999
     assert min(TIMES) < 0

@@ -1,4 +1,4 @@
-"""The page of tables and queries: made from what it tells of, and every query gives its answer."""
+"""The page of tables and queries: generated from its sources, and every query has its answer."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_the_page_is_made_from_the_tables_and_the_queries() -> None:
 
 @pytest.mark.parametrize("name", QUESTIONS)
 def test_duckdb_gives_the_answer(lake: duckdb.DuckDBPyConnection, name: str) -> None:
-    """As it stands on the page."""
+    """The text is that of the page."""
     assert answer(lake, QUESTIONS[name].queries["duckdb"]) == ANSWERS[name]
 
 
@@ -139,7 +139,7 @@ def test_every_question_has_both_dialects_and_is_asked_once() -> None:
 
 
 def test_prices_of_the_cost_query_are_those_of_the_cost_model() -> None:
-    """One of them would be forgotten otherwise."""
+    """Otherwise one of them would be forgotten."""
     for sql in (page.DOCS / "queries" / f"07_cost.{d}.sql" for d in page.DIALECTS):
         text = sql.read_text()
         for name in ("lambda_x86_64", "lambda_arm64"):

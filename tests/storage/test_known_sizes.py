@@ -41,7 +41,7 @@ def answers(body: bytes, times: int = 1) -> Callable[[Server, socket.socket], No
 
 
 def test_of_an_object_longer_than_is_known_nothing_more_is_read() -> None:
-    """A manifest list says 100 bytes: 260 MB in their place are not the manifest it means."""
+    """A manifest list says 100 bytes, so 260 MB in that place are another file."""
     with running(answers(b"x" * MB, 260)) as server:
         storage = s3_at(server.url)
         with pytest.raises(StorageError, match="longer than the limit of 100 bytes"):
@@ -132,7 +132,7 @@ def test_files_that_pyiceberg_reaches_have_the_same_limits(
 
 
 def test_metadata_that_pyiceberg_reaches_is_bounded_once_decoded() -> None:
-    """PyIceberg decompresses whatever is named `.gz.metadata.json`."""
+    """PyIceberg decompresses each file named `.gz.metadata.json`."""
     storage = ForeignStorage(Elsewhere(io.BytesIO(BOMB)), MB)
     with pytest.raises(StorageError, match="decoded, it would exceed 2097152 bytes"):
         storage.get(PACKED_METADATA, decoded=True)

@@ -1,4 +1,4 @@
-"""What S3 refuses is told with its cause and its cure."""
+"""Each refusal of S3 is reported with its cause and its remedy."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def said(code: str, message: str = "Because.", more: str = "") -> str:
 
 
 def test_a_bucket_that_does_not_exist_is_named(server: str) -> None:
-    """The first thing that is wrong; to HEAD alone it looks like an object that is missing."""
+    """This mistake comes first, and to HEAD it looks like a missing object."""
     wrong = s3_at(server, "laek")
     for ask in (lambda: wrong.put("x", b""), lambda: wrong.size("x"), lambda: list(wrong.list(""))):
         with pytest.raises(StorageError, match=r"s3://laek.*no such bucket.*NoSuchBucket") as error:
@@ -95,7 +95,7 @@ def test_a_policy_that_allows_what_is_named_is_enough(server: str) -> None:
 
 
 def test_credentials_that_are_wrong_are_told_from_permissions(server: str) -> None:
-    """Nobody should look for a policy when a secret is mistyped."""
+    """With a mistyped secret a user should not search a policy."""
     wrong = s3_at(server, environ={**versitygw.CREDENTIALS, "AWS_SECRET_ACCESS_KEY": "no"})
     with pytest.raises(StorageError, match="AWS_SECRET_ACCESS_KEY is not that of"):
         wrong.put("x", b"")
@@ -105,7 +105,7 @@ def test_credentials_that_are_wrong_are_told_from_permissions(server: str) -> No
 
 
 def test_the_region_is_named(server: str) -> None:
-    """S3 says which one it is; so do we, and how to set it."""
+    """S3 returns the right one, and the message has it, with the option to set."""
     wrong = s3_at(server, region="us-west-2")
     with pytest.raises(StorageError, match=r"in eu-central-1, not in us-west-2; add region=eu-"):
         wrong.put("x", b"")
@@ -192,7 +192,7 @@ def test_partitions_other_than_aws_have_their_own_names() -> None:
 def test_buckets_are_addressed_as_their_server_wants_it(
     service: S3Service, bucket: str, url: str
 ) -> None:
-    """Virtual-hosted at AWS, in the path everywhere else, and as the user says."""
+    """Virtual-hosted at AWS, in the path elsewhere, or as the user sets it."""
     assert service.url(S3Location(bucket, "a b/c=d")) == url
 
 
@@ -233,7 +233,7 @@ def test_an_answer_that_is_something_else_is_an_error_of_the_storage(
 
 
 def test_a_server_that_encodes_no_names_is_understood() -> None:
-    """`encoding-type=url` is a wish; the answer says whether it was granted."""
+    """`encoding-type=url` is a wish, and the answer shows whether it was granted."""
     entry = "<Contents><Key>a+b%20c</Key><Size>1</Size></Contents>"
     plain = f"<ListBucketResult>{entry}</ListBucketResult>"
     coded = f"<ListBucketResult><EncodingType>url</EncodingType>{entry}</ListBucketResult>"

@@ -1,4 +1,4 @@
-"""How many requests an operation costs, and what becomes of it when they go wrong on the way."""
+"""The number of requests of an operation, and its outcome when one of them fails."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 def proxy(server: str) -> Iterator[Proxy]:
-    """What counts, and breaks, requests to it."""
+    """A proxy that counts requests, and breaks them."""
     with counting_proxy.running(server) as proxy:
         yield proxy
 
@@ -56,7 +56,7 @@ def test_a_new_object_is_one_request(proxy: Proxy, lake: S3Storage) -> None:
 
 
 def test_an_object_that_was_there_is_one_request_more(proxy: Proxy, lake: S3Storage) -> None:
-    """Its size and age are the other one's, and only the server knows them."""
+    """Only the server knows the size and age of the other object."""
     lake.put("x", b"data")
     lake.put("x", b"data")
     assert [request.method for request in proxy.requests] == ["PUT", "PUT", "HEAD"]
@@ -92,7 +92,7 @@ def test_an_object_of_another_is_not_ours_whatever_happened_to_our_request(
 def test_what_may_pass_is_tried_again(
     proxy: Proxy, lake: S3Storage, status: int, code: str
 ) -> None:
-    """A bucket that is new to so many requests asks for patience before it splits."""
+    """A bucket with a new load asks clients to wait before it splits."""
     proxy.fault(status, method="PUT", times=2, body=error(code))
     assert lake.put("x", b"data").new
     assert proxy.count("PUT") == 3
@@ -108,7 +108,7 @@ def test_patience_ends(proxy: Proxy, lake: S3Storage) -> None:
 
 
 def test_an_object_removed_while_we_look_is_written(proxy: Proxy, lake: S3Storage) -> None:
-    """A committer empties the inbox while somebody describes a file in it once more."""
+    """A committer may empty the inbox while an environment describes a file again."""
     proxy.fault(412, method="PUT", body=error("PreconditionFailed"))
     assert lake.put("x", b"data").new
 
@@ -122,7 +122,7 @@ def test_a_server_that_says_both_yes_and_no_is_given_up(proxy: Proxy, lake: S3St
 
 @pytest.mark.timing
 def test_a_server_that_hangs_costs_no_more_than_the_limit(proxy: Proxy) -> None:
-    """The flush side must be able to say what became of a batch."""
+    """The flush side must be able to report the outcome of a batch."""
     impatient = s3_at(proxy.url, limit_ms=500)
     proxy.fault(Cut.HANG, times=99)
     started = time.monotonic()
@@ -150,7 +150,7 @@ def test_a_page_is_asked_for_when_it_is_needed(proxy: Proxy, lake: S3Storage) ->
 
 
 def test_a_thousand_are_deleted_in_one_request(proxy: Proxy, lake: S3Storage) -> None:
-    """Whoever deletes what a committer took pays per request, in time."""
+    """Deleting committed descriptors takes time for each request."""
     lake.put("d/0", b"")
     proxy.reset()
     lake.delete_many([f"d/{number}" for number in range(1_500)])
@@ -163,7 +163,7 @@ def test_a_thousand_are_deleted_in_one_request(proxy: Proxy, lake: S3Storage) ->
 def test_where_many_cannot_be_deleted_at_once_each_is_deleted(
     proxy: Proxy, lake: S3Storage, status: int
 ) -> None:
-    """Not all that speak S3 know DeleteObjects."""
+    """Some S3 servers lack DeleteObjects."""
     paths = ["d/0", "d/1", "d/2"]
     for path in paths:
         lake.put(path, b"")
@@ -173,7 +173,7 @@ def test_where_many_cannot_be_deleted_at_once_each_is_deleted(
 
 
 def test_what_one_request_left_is_deleted_by_another(proxy: Proxy, lake: S3Storage) -> None:
-    """DeleteObjects answers 200, and says further down what it could not delete."""
+    """DeleteObjects answers 200, and its body lists the objects that it could not delete."""
     lake.put("d/0", b"")
     key = lake.url("d/0").removeprefix(f"s3://{BUCKET}/")
     left = f"<Error><Key>{key}</Key><Code>InternalError</Code><Message>x</Message></Error>"

@@ -1,4 +1,4 @@
-"""What every storage promises, asked of a folder and of three servers that speak S3."""
+"""The contract of every storage, tested with a folder and three S3 servers."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ ODD = [
 
 @pytest.fixture(scope="module")
 def s3_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], str]]:
-    """Start each server once, when it is asked for by name; each has a bucket `lake`."""
+    """Start each server once, on first use of its name; each has a bucket `lake`."""
     started: dict[str, str] = {}
     with ExitStack() as stack:
 
@@ -134,7 +134,7 @@ def test_odd_names_are_names(storage: Storage, name: str) -> None:
 
 
 def test_a_folder_is_listed_whole_and_sorted_beyond_one_page(storage: Storage) -> None:
-    """S3 lists a thousand at a time; what lies deeper or beside is not in the folder."""
+    """S3 lists a thousand at a time. Objects below or beside the folder are not in it."""
     names = [f"d/{number:04}" for number in range(1_003)]
     with ThreadPoolExecutor(WRITERS) as pool:
         list(pool.map(lambda path: storage.put(path, b""), [*names, "d/0000x/deeper", "dd/x"]))
@@ -174,6 +174,6 @@ def test_deleting_twice_is_fine(storage: Storage) -> None:
 
 
 def test_addresses_of_other_places_are_refused(storage: Storage) -> None:
-    """A path made from one would lead into somebody else's lake."""
+    """A path made of such an address would be in another lake."""
     with pytest.raises(StorageError, match="does not lie in"):
         storage.path("s3://another-bucket/x")

@@ -1,4 +1,4 @@
-"""A walk tells of every object once, in an order in which it can be taken up again."""
+"""A walk returns every object once, in an order that allows it to continue later."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def in_order(prefix: str) -> list[str]:
 def test_every_object_below_a_folder_is_told_of_in_the_order_of_its_bytes(
     disk: LocalStorage,
 ) -> None:
-    """Folders are no objects; `a/b` lies behind `a-b` and `a.b`, and before `a0`."""
+    """Folders are no objects. `a/b` comes after `a-b` and `a.b`, and before `a0`."""
     entries = list(disk.walk("t"))
     assert [entry.path for entry in entries] == in_order("t/")
     assert [entry.size_bytes for entry in entries] == [PATHS.index(e.path) for e in entries]
@@ -42,13 +42,13 @@ def test_every_object_below_a_folder_is_told_of_in_the_order_of_its_bytes(
 
 @pytest.mark.parametrize("after", ["", *PATHS, "t/a/", "t/a/b", "t/a/c", "t/zzz", "s", "v"])
 def test_a_walk_is_taken_up_behind_any_path(disk: LocalStorage, after: str) -> None:
-    """Also behind one that is gone by then."""
+    """The path may be deleted by then."""
     expected = [path for path in in_order("t/") if path.encode() > after.encode()]
     assert [entry.path for entry in disk.walk("t", after)] == expected
 
 
 def test_a_folder_that_is_not_there_is_empty(disk: LocalStorage) -> None:
-    """So is a file where a folder is looked for, as in a bucket."""
+    """The same holds for a file in the place of a folder, as in a bucket."""
     assert list(disk.walk("nothing")) == []
     assert list(disk.walk("t/a0")) == []
 
@@ -73,7 +73,7 @@ def test_answers_come_in_the_order_of_the_questions(threads: int) -> None:
 
 @pytest.mark.parametrize("threads", [1, 4])
 def test_an_error_of_one_question_is_an_error(threads: int) -> None:
-    """And no further questions are asked than were under way."""
+    """No further requests begin after it."""
     asked: list[int] = []
 
     def ask(number: int) -> int:

@@ -1,4 +1,4 @@
-"""What tests may cost, what they did cost, and what grew: values in, lines out."""
+"""The allowed costs of tests, their measured costs, and those that grew: values in, lines out."""
 
 from __future__ import annotations
 

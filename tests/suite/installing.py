@@ -115,7 +115,7 @@ def _elements(node: ast.List | ast.Tuple | ast.Call, hidden: set[int]) -> Iterat
 
 
 def _in_words(words: set[str]) -> Iterator[tuple[str, str]]:
-    """Yield (the word that names it, the command) of what words say together."""
+    """Yield (the word that names it, the command) for commands that words form together."""
     by_name = {word.rpartition("/")[2]: word for word in words}
     by_name |= {SAME[name]: word for name, word in by_name.items() if name in SAME}
     for program, arguments in COMMANDS.items():
@@ -175,7 +175,7 @@ def _called(call: ast.Call) -> str:
 
 
 def _fetched(call: ast.Call) -> Iterator[tuple[int, str]]:
-    """Yield addresses that a call asks for and that are not of this machine."""
+    """Yield addresses of other machines that a call requests."""
     if not FETCHES.search(_called(call)):
         return
     for part in call.args[:1]:

@@ -26,7 +26,7 @@ COST = "cost"
 
 
 class Cost(NamedTuple):
-    """What one test took, in seconds."""
+    """The cost of one test, in seconds."""
 
     test: str
     wall_s: float
@@ -47,7 +47,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Measure in each process; write in the one that hears of all tests."""
+    """Measure in each process; write in the process that gets all reports."""
     config.pluginmanager.register(Meter(), "cost meter")
     file = config.getoption("--cost-file")
     if file and "PYTEST_XDIST_WORKER" not in os.environ:
@@ -91,7 +91,7 @@ class Writer:
         self._costs: list[Cost] = []
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Keep what a report says a test cost."""
+        """Keep the cost of a test from its report."""
         for name, value in report.user_properties:
             if name == COST and report.when == "teardown" and isinstance(value, list):
                 wall, cpu, call, marks = value
@@ -112,7 +112,7 @@ def read(file: Path) -> list[Cost]:
 
 
 def folder_of(test: str) -> str:
-    """Return the folder below `tests/` that a test lies in."""
+    """Return the folder of a test below `tests/`."""
     return test.partition("::")[0].removeprefix("tests/").rpartition("/")[0].partition("/")[0]
 
 

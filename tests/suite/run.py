@@ -1,4 +1,4 @@
-"""Runs a tier of the tests, and says what it cost.
+"""Runs a tier of the tests, and prints its cost.
 
     python tests/suite/run.py quick              what `make test` runs
     python tests/suite/run.py rest               what `make test-all` runs after it
@@ -120,7 +120,7 @@ def as_it_is() -> Iterator[list[str]]:
 
 @contextmanager
 def entering_layer() -> Iterator[list[str]]:
-    """Unpack the layer, and give what runs a command where /opt is the layer's."""
+    """Unpack the layer, and give the prefix that runs a command with /opt as the layer."""
     sys.path.insert(0, str(CHECKOUT / "tests" / "servers"))
     import layer_roots  # noqa: PLC0415 - what else runs has no layer
 

@@ -1,4 +1,4 @@
-"""The tests' tools: built once, and again when an input changes; named where they are missing."""
+"""The tests' tools: built once, and again when an input changes; a missing one is named."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_a_tool_is_built_once_and_again_when_an_input_changes(set_up: SetUp) -> 
 def test_a_language_that_is_missing_keeps_no_other_tool_from_being_built(
     set_up: SetUp, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is one line; in CI, and where the tool was asked for, it is an error."""
+    """It is one line. In CI, and if the tool was named, it is an error."""
     set_up.add("first", "no-such-compiler")
     second = set_up.add("second")
     assert set_up.run() == 0
@@ -90,7 +90,7 @@ def test_a_language_that_is_missing_keeps_no_other_tool_from_being_built(
 def test_a_build_that_fails_is_an_error_and_is_tried_again(
     set_up: SetUp, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What it left behind is not taken for the tool."""
+    """Its leftovers do not count as the tool."""
 
     def fail(path: Path) -> None:
         path.touch()

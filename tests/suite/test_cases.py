@@ -9,7 +9,7 @@ TESTS = Path(__file__).parents[1]
 
 
 def names_of_sources(tree: ast.Module) -> set[str]:
-    """Return the names that stand for all source files of a folder, or for parts of them."""
+    """Return the names for all source files of a folder, or for parts of them."""
     found: set[str] = set()
     for node in tree.body:
         if isinstance(node, ast.Assign) and node.value is not None:

@@ -54,7 +54,7 @@ def test_slow_tests_run_again_alone_unless_something_failed(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The second value says which; the report words it."""
+    """The second value shows which of both; the report explains it."""
     slow = cost("core/test_a.py::test_b", costs.SLOW_S + 0.1)
     monkeypatch.setattr(measuring, "read", lambda _: [slow])
     left = iter(statuses)
@@ -66,7 +66,7 @@ def test_slow_tests_run_again_alone_unless_something_failed(
 def test_a_test_that_is_quick_once_alone_is_not_slow(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A slow minute of the machine fails nobody's run; a slow test does, after three rounds."""
+    """A slow minute of the machine fails no run. A slow test fails it after three rounds."""
     slow = cost("core/test_a.py::test_b", costs.SLOW_S + 0.1)
     walls = iter([[slow], [slow], [slow._replace(wall_s=1.0)]])
     monkeypatch.setattr(measuring, "read", lambda _: next(walls))
@@ -112,7 +112,7 @@ def test_a_test_that_ran_twice_counts_with_its_last_run(tmp_path: Path) -> None:
 def test_the_report_has_the_slowest_tests_and_every_folder(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A reader sees where the time goes without running anything else."""
+    """It shows a reader where the time goes."""
     many = [cost(f"core/test_a.py::test_{n}", n / 10) for n in range(30)]
     assert costs.report("rest", [*many, cost("otlp/test_c.py::test_d")], 12.0, tmp_path) == []
     printed = capsys.readouterr().out

@@ -26,7 +26,7 @@ def sources() -> list[Path]:
 
 @pytest.mark.thorough
 def test_no_test_builds_downloads_or_installs_anything() -> None:
-    """It would take minutes where a test has seconds, and fail where no registry is reached."""
+    """It would take minutes instead of seconds, and fail without a registry."""
     found = {
         f"{path.relative_to(TESTS)}:{line}": command
         for path in sources()
@@ -94,7 +94,7 @@ def test_what_only_shows_a_command_is_none(source: str) -> None:
 
 
 def test_every_skip_for_a_missing_program_names_what_brings_it() -> None:
-    """A reason is read by somebody who wants the test to run: `…: one command`."""
+    """The reader of a reason wants to run the test, so it ends with one command."""
     texts = {
         f"{path.relative_to(TESTS)}: {text}"
         for path in sources()

@@ -1,4 +1,4 @@
-"""No test asks for a free port and hopes that it stays free: `reserved_port` keeps it."""
+"""No test chooses a free port and hopes that it stays free: `reserved_port` keeps it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ASKING = {"bind", "getsockname", "setsockopt"}
 
 
 def hopes(source: str) -> list[int]:
-    """Return the lines where a socket only tells its port, and is closed before that is used."""
+    """Return the lines where a socket gives its port and is closed before the port is used."""
     return [
         node.lineno
         for node in ast.walk(ast.parse(source))
@@ -71,7 +71,7 @@ def test_no_port_is_given_back_before_it_is_used() -> None:
     ],
 )
 def test_asking_is_found_however_it_is_written(source: str) -> None:
-    """As a function of its own, or where the port is needed."""
+    """It may be a function of its own, or inline."""
     assert hopes(source)
 
 

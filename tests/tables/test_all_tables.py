@@ -80,14 +80,14 @@ def test_ids_are_column_numbers_then_elements_of_lists(name: str) -> None:
 
 @EVERY
 def test_names_are_unique_in_lower_case(name: str) -> None:
-    """S3 Tables and Glue bear no capitals: no two columns may fall together there."""
+    """S3 Tables and Glue allow no capitals, and two columns must not become one."""
     lower = [column.name for column in named(TABLES[name], lower_case=True)]
     assert len(set(lower)) == len(lower)
 
 
 @NEW
 def test_nullability_is_that_of_the_reference(name: str) -> None:
-    """An append is refused where Arrow and Iceberg disagree."""
+    """An append is refused if Arrow and Iceberg disagree."""
     wanted = NULLABLE | (NULLABLE_OF_SPANS if name == "traces" else NULLABLE_OF_POINTS)
     found = {column.name for column in TABLES[name] if column.nullable}
     assert found == wanted & set(NAMES[name].split())
@@ -138,7 +138,7 @@ def test_lower_case_leaves_elements_as_they_are() -> None:
 
 
 def test_tables_are_known_by_name() -> None:
-    """The registry is how all rooms but those that make rows find a table."""
+    """All rooms except `records` find a table through the registry."""
     assert arrow("logs").equals(LOGS, check_metadata=True)
     assert arrow("traces") is arrow("traces")
     with pytest.raises(KeyError):

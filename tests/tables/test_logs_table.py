@@ -30,7 +30,7 @@ def test_field_ids_are_one_to_twenty_two_in_column_order() -> None:
 
 
 def test_nullability_is_that_of_the_reference() -> None:
-    """An append is refused where Arrow and Iceberg disagree."""
+    """An append is refused if Arrow and Iceberg disagree."""
     assert {field.name for field in LOGS if field.nullable} == NULLABLE
 
 
@@ -45,7 +45,7 @@ def test_types_exist_in_iceberg() -> None:
 
 
 def test_lower_case_names_are_the_same_table() -> None:
-    """S3 Tables and Glue bear no capitals; ids, types and order stay, and names stay unique."""
+    """S3 Tables and Glue allow no capitals. Ids, types and order stay, and names stay unique."""
     lower = log_schema(lower_case=True)
     assert lower.names == [name.lower() for name in LOGS.names]
     assert len(set(lower.names)) == 22

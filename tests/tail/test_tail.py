@@ -97,7 +97,7 @@ class Following:
         return line.decode()
 
     def end(self) -> tuple[int, str]:
-        """Press Ctrl-C; return the status and what was said."""
+        """Press Ctrl-C; return the status and the output."""
         self.process.send_signal(signal.SIGINT)
         _, said = self.process.communicate(timeout=PATIENCE_S)
         return self.process.returncode, said.decode()
@@ -116,7 +116,7 @@ def following(place: Place, *options: str) -> Iterator[Following]:
 
 
 def test_rows_come_in_order_with_level_function_and_a_short_request(place: Place) -> None:
-    """Whatever the order in which they were stored; what is older than asked for is not there."""
+    """The order of storing does not matter, and older rows are left out."""
     store(place, (10, "ERROR", "third"), (400, "INFO", "too old"))
     store(place, (20, "WARN", "second"), (30, "INFO", "first\nin two lines"), function="till")
     done = tail(place)
@@ -133,7 +133,7 @@ def test_rows_come_in_order_with_level_function_and_a_short_request(place: Place
 
 
 def test_level_function_and_grep_leave_out_the_rest(place: Place) -> None:
-    """All of them are asked of the table, none is a filter of what was fetched."""
+    """All of them are part of the query, not filters of its result."""
     store(place, (30, "INFO", "order 1"), (20, "ERROR", "order 2"), (10, "FATAL", "card 3"))
     store(place, (5, "ERROR", "order 4"), function="till")
     assert [line[-7:] for line in tail(place, "--level", "error").stdout.splitlines()] == [
@@ -161,7 +161,7 @@ def test_json_has_everything(place: Place) -> None:
 
 
 def test_following_shows_new_snapshots_and_late_rows_once(place: Place) -> None:
-    """A row older than what was shown is new all the same; Ctrl-C is the way to end."""
+    """A late row that is older than the shown ones is still new. Ctrl-C ends the command."""
     store(place, (20, "INFO", "there"))
     with following(place) as followed:
         assert followed.line().endswith("there")
@@ -219,7 +219,7 @@ def test_a_reader_that_leaves_is_no_error(place: Place) -> None:
 
 @pytest.mark.parametrize("no_color", ["", "1"])
 def test_a_terminal_gets_colours_unless_it_wants_none(tmp_path: Path, no_color: str) -> None:
-    """By severity; and never a sequence that somebody logged."""
+    """They follow the severity, and logged sequences never reach the terminal."""
     place = sqlite(tmp_path)
     store(place, (10, "ERROR", "bad\x1b[2J\x1b]0;owned\x07 thing\x00"))
     ours, theirs = pty.openpty()
@@ -243,7 +243,7 @@ def row(at_us: int, text: str = "x") -> tuple[Any, ...]:
 
 
 def test_equal_rows_are_counted() -> None:
-    """Three where there were two: one is new."""
+    """If there were two and are three now, one is new."""
     window = Window(60, 10)
     assert len(window.new([row(1), row(1)], 1)) == 2
     assert window.new([row(1), row(1)], 1) == []

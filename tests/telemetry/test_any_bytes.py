@@ -48,7 +48,7 @@ events = st.fixed_dictionaries({"time": times, "type": types, "record": json_val
 
 @given(st.binary(max_size=200))
 def test_any_bytes_give_rows(body: bytes) -> None:
-    """Nobody authenticates the listener: anything may come."""
+    """The listener has no authentication, so any bytes may come."""
     check(body)
 
 
@@ -62,7 +62,7 @@ def test_anything_like_json_gives_rows(body: str) -> None:
 def test_any_records_give_a_row_each_and_none_is_malformed(
     *, made_up: list[dict[str, object]], compact: bool
 ) -> None:
-    """Whatever a function logs as JSON is an event; NaN, half surrogates, big numbers and all."""
+    """A function may log any JSON, with NaN, half surrogates and big numbers."""
     separators = (",", ":") if compact else None
     made = check(json.dumps(made_up, separators=separators).encode())
     assert made.table.num_rows == len(made_up)
@@ -89,7 +89,7 @@ def test_damaged_bodies_give_rows(data: st.DataObject) -> None:
 
 @given(st.integers(0, len(BODY)))
 def test_a_body_cut_short_loses_at_most_its_last_event(length: int) -> None:
-    """What came whole is read whole; the rest is one row with its text."""
+    """Complete events are read, and the rest is one row with its text."""
     parts = decode(BODY[:length])
     assert all(not isinstance(part, Malformed) for part in parts[:-1])
 
@@ -97,7 +97,7 @@ def test_a_body_cut_short_loses_at_most_its_last_event(length: int) -> None:
 @examples(0.5)
 @given(st.sampled_from(CAPTURED), st.lists(st.integers(0, 2**32), min_size=1, max_size=6))
 def test_real_events_with_odd_values_give_rows(event: dict[str, object], seeds: list[int]) -> None:
-    """What AWS documents with something else in its place: wherever, and whatever it is."""
+    """Any documented value may be replaced by any other."""
     body = json.dumps([event]).encode()
     for seed in seeds:
         body = mutated(body, seed) or body
@@ -129,7 +129,7 @@ def test_each_delivery_of_a_batch_gives_its_rows_in_its_place(
 
 @given(any_body)
 def test_a_glance_sees_the_ends_of_invocations_that_reading_sees(body: bytes) -> None:
-    """The hot side waits for what the glance tells; one that it misses costs billed seconds."""
+    """The hot side waits for the result of the peek, and a missed end costs billed seconds."""
     ends: dict[str, set[str]] = {"platform.runtimeDone": set(), "platform.report": set()}
     for part in decode(body):
         if isinstance(part, Event) and part.type in ends:

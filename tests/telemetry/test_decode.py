@@ -1,4 +1,4 @@
-"""Bodies → events: whatever the bytes are, nothing raises and nothing is lost."""
+"""Bodies → events: no bytes raise an error, and none is lost."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def test_invalid_utf8_is_replaced_everywhere() -> None:
     ],
 )
 def test_hostile_bodies_cost_no_more_than_their_length(body: str) -> None:
-    """Each character is looked at a bounded number of times: half a megabyte, not minutes."""
+    """Each character is read a bounded number of times: half a megabyte must not take minutes."""
     begin = time.process_time()
     assert decode(body.encode())
     assert time.process_time() - begin < 10
@@ -122,5 +122,5 @@ def test_a_body_of_millions_of_parts_is_cut_short() -> None:
 
 
 def test_a_body_of_nothing_but_commas_is_one_part() -> None:
-    """Otherwise its bytes would be gone without a row."""
+    """Otherwise its bytes would be lost without a row."""
     assert decode(b"[,,,,") == [Malformed("[,,,,")]

@@ -1,4 +1,4 @@
-"""What the hot side learns of a body at a glance."""
+"""The facts that the hot side peeks from a body."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def test_done_and_reported_requests_are_named() -> None:
 
 
 def test_what_a_function_logs_does_not_count() -> None:
-    """A function may log what looks like the end of its invocation."""
+    """A function may log text that looks like the end of its invocation."""
     forged = b'[{"time":"t","type":"function","record":' + DONE + b"}]"
     quoted = b'[{"record":"{\\"type\\":\\"platform.runtimeDone\\"}","type":"function","time":"t"}]'
     assert peek(forged) == peek(quoted) == Peek(well_formed=True, events=1)
@@ -48,7 +48,7 @@ def test_a_body_that_python_would_read_is_well_formed() -> None:
 
 @pytest.mark.parametrize("body", [b"", b"{}", b"[", b"\xff", b"[1]", DONE])
 def test_anything_else_is_not_well_formed(body: bytes) -> None:
-    """It is stored all the same."""
+    """Such a body is still stored."""
     found = peek(body)
     assert not found.well_formed
     assert found.events == len(decode(body))

@@ -1,4 +1,4 @@
-"""Redaction: what matches is gone, what does not is as it was."""
+"""Redaction: matches are removed, and the rest is unchanged."""
 
 from __future__ import annotations
 
@@ -63,14 +63,14 @@ def test_where_an_alternative_has_groups_only_they_are_masked() -> None:
 
 
 def test_a_masked_number_becomes_a_string() -> None:
-    """There is no number that says it was hidden."""
+    """No number can mark a value as masked."""
     assert CARD.body(body('{"card":4111111111111111,"n":42}')) == body(
         '{"card":"[redacted]","n":42}'
     )
 
 
 def test_a_key_is_masked_when_the_match_lies_in_it() -> None:
-    """Who counts by e-mail address has secrets for keys."""
+    """A program that counts by e-mail address has secrets in keys."""
     rules = compile_rules(r"[\w.]{1,64}@[\w.]+")
     assert rules.body(body('{"bob@example.com":1,"eve":2}')) == body('{"[redacted]":1,"eve":2}')
 
@@ -88,7 +88,7 @@ def test_what_the_mapping_needs_stays(rules: Any) -> None:
 
 
 def test_fields_nobody_announced_are_searched_too() -> None:
-    """They become attributes, and so leave memory; a type said after them protects nothing."""
+    """They become attributes, and so leave memory. A type after them does not protect them."""
     odd = b'[{"password":"a","record":{"requestId":"password=b"},"type":"platform.x","time":"t"}]'
     assert PASSWORD.body(odd) == odd.replace(b'"a"', b'"[redacted]"').replace(b"=b", b"=[redacted]")
 
@@ -141,7 +141,7 @@ def test_with_an_expression_that_cannot_be_used_nothing_readable_leaves() -> Non
     ],
 )
 def test_an_expression_that_is_none_or_slow_is_refused(text: str, why: str) -> None:
-    """Nothing interrupts it, and while it runs nobody answers `next`."""
+    """A running expression cannot be interrupted, and delays `next`."""
     with pytest.raises(RedactError) as caught:
         compile_rules(text)
     assert why in str(caught.value)
@@ -150,7 +150,7 @@ def test_an_expression_that_is_none_or_slow_is_refused(text: str, why: str) -> N
 
 
 def test_the_error_does_not_quote_the_expression() -> None:
-    """It may hold the very word that nobody may see."""
+    """It may contain the secret word itself."""
     with pytest.raises(RedactError) as caught:
         compile_rules("hunter2(")
     assert "hunter2" not in str(caught.value)
@@ -259,7 +259,7 @@ def test_nothing_that_matches_remains_and_json_stays_json(delivery: bytes) -> No
 @examples(0.75)
 @given(st.one_of(DELIVERIES, st.binary(max_size=60), DELIVERIES.map(lambda d: d[: len(d) // 2])))
 def test_without_a_match_the_body_is_the_same_object(delivery: bytes) -> None:
-    """Whatever the bytes are."""
+    """This holds for any bytes."""
     assert compile_rules("no such thing").body(delivery) is delivery
 
 

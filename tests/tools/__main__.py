@@ -1,4 +1,4 @@
-"""`python -m tools [NAME…]`: build what is missing or stale, two at a time; quick where nothing is.
+"""`python -m tools [NAME…]`: build missing or stale tools, two at a time; quick if none is.
 
 A tool whose language this machine lacks is reported in the last lines, and does not keep the
 others from being built. It fails the run where it was asked for by name, and in CI (CI=true).
@@ -40,7 +40,7 @@ AT_A_TIME = 2
 
 
 def missing_programs(tool: Tool) -> str:
-    """Return why this machine cannot build a tool, "" where it can."""
+    """Return why this machine cannot build a tool, "" if it can."""
     missing = [name for name in tool.programs if shutil.which(name) is None]
     return f"{', '.join(missing)}: not installed on this machine" if missing else ""
 

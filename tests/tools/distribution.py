@@ -1,4 +1,4 @@
-"""What `pip install` gets: source distribution, wheel, and an environment with the wheel in it.
+"""The result of `pip install`: source distribution, wheel, and an environment with the wheel.
 
 build/distribution/{sdist/*.tar.gz, wheel/*.whl, installed/bin/otlp2parquet-ext}
 """
@@ -20,7 +20,7 @@ PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check")
 
 
 def distribution() -> None:
-    """Build all three, each from the one before, as pip does where an index has no wheel."""
+    """Build all three, each from the one before, as pip does without a wheel in the index."""
     target = TOOLS["dist"].path
     shutil.rmtree(target, ignore_errors=True)
     for name in ("sdist", "wheel"):

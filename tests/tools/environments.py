@@ -11,7 +11,7 @@ from tools.running import run
 
 
 def environment(name: str) -> None:
-    """Make the environment of a tool anew, of its hashed requirements."""
+    """Make the environment of a tool again, from its hashed requirements."""
     tool = TOOLS[name]
     requirements = next(path for path in tool.inputs if path.suffix == ".txt")
     shutil.rmtree(tool.path, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Iceberg's REST catalog and what asks its library: libraries from Maven, programs compiled."""
+"""Iceberg's REST catalog and programs for its library: libraries from Maven, compiled programs."""
 
 from __future__ import annotations
 

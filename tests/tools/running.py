@@ -18,7 +18,7 @@ LIMIT_S = 1_800
 
 
 class ToolError(Exception):
-    """A tool cannot be built; the message says why."""
+    """A tool cannot be built; the message has the reason."""
 
 
 def run(*command: str | Path, cwd: Path | None = None, **variables: str) -> str:
