@@ -119,7 +119,8 @@ def _commit(
     )
     done = together(dones)
     progress.end()
-    show(summary(done, time.monotonic() - started_s))
+    if done.files or done.aside or not done.problem:
+        show(summary(done, time.monotonic() - started_s))
     if done.problem:
         show_error(done.problem)
         return LEFT

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +13,7 @@ from places import Folder, Place, sqlite
 
 from otlp2parquet_ext.functions.committer.progress import Progress, bar
 from otlp2parquet_ext.functions.committer.work import Done
+from otlp2parquet_ext.lake.iceberg.catalogs import sqlite_catalog
 from otlp2parquet_ext.lake.iceberg.upkeep.merge import FEWEST_SMALL
 from otlp2parquet_ext.tools.cli import main
 
@@ -66,6 +69,27 @@ def test_a_problem_is_told_of_and_is_the_exit_status(
     assert "there was no time for more" in capsys.readouterr().err
     assert main(["commit", "file:///x"]) == 1
     assert "only Iceberg tables are committed to" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("lock", ["IMMEDIATE", "EXCLUSIVE"])
+def test_a_catalog_behind_the_lock_of_another_is_named_and_the_command_ends(
+    lake: Place, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, lock: str
+) -> None:
+    """It has an hour for its work, and a forgotten transaction may stay open for longer."""
+    monkeypatch.setattr(sqlite_catalog, "LOCK_WAIT_S", 0.05)
+    store(lake, "a")
+    assert main(["commit", lake.url]) == 0
+    store(lake, "b")
+    capsys.readouterr()
+    database = lake.url.removeprefix("sqlite://").partition("?")[0]
+    with closing(sqlite3.connect(database, isolation_level=None)) as other:
+        other.execute(f"BEGIN {lock}")
+        assert main(["commit", lake.url]) == 1
+        out, err = capsys.readouterr()
+        assert f"the catalog {database} is locked: another program has held a transaction" in err
+        assert out == ""
+    assert main(["commit", lake.url]) == 0
+    assert lake.bodies() == ["a", "b"]
 
 
 def test_a_dry_run_changes_nothing(lake: Place, capsys: pytest.CaptureFixture[str]) -> None:

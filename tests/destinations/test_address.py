@@ -15,6 +15,8 @@ ARN = "arn:aws:s3tables:eu-central-1:123456789012:bucket/telemetry"
     [
         ("file:///mnt/lake", "file", "/mnt/lake", {}),
         ("sqlite:///a/c.db?warehouse=/w", "sqlite", "/a/c.db", {"warehouse": "/w"}),
+        ("sqlite:///a/c.db?warehouse=file:///w/x", "sqlite", "/a/c.db", {"warehouse": "/w/x"}),
+        ("sqlite:///a/c.db?warehouse=file:/w", "sqlite", "/a/c.db", {"warehouse": "/w"}),
         ("s3://bucket/a/b/", "s3", "bucket/a/b", {}),
         ("s3://bucket", "s3", "bucket", {}),
         (
@@ -54,6 +56,8 @@ def test_a_url_is_taken_apart(url: str, kind: str, place: str, options: dict[str
         ("sqlite://", "the path must be absolute"),
         ("sqlite:///x/c.db?wharehouse=/x", "'wharehouse' is not an option; there are warehouse"),
         ("sqlite:///x/c.db?warehouse=x", "warehouse='x' is not an absolute path"),
+        ("sqlite:///x/c.db?warehouse=file://x/y", "warehouse='file://x/y' is not an absolute path"),
+        ("sqlite:///x/c.db?warehouse=s3://x/y", "warehouse='s3://x/y' is not an absolute path"),
         ("s3://Bucket/x", "'Bucket' is no name of a bucket"),
         ("s3:///x", "'' is no name of a bucket"),
         ("s3://bucket?path-style=yes", "path-style='yes' is neither true nor false"),

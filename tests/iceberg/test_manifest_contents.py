@@ -151,3 +151,11 @@ def test_only_manifests_of_other_days_are_not_asked(
 def test_the_same_object_under_other_names_is_the_same(address: str, expected: str) -> None:
     """Hadoop has other names for S3, and Java for files."""
     assert plain(address) == expected
+
+
+def test_files_of_ours_say_that_they_are_unsorted(tmp_path: Path) -> None:
+    """A null is unknown to readers that plan by sort orders; 0 is unsorted in every table."""
+    home = Home(tmp_path)
+    home.append(bodies_at(0, "a"), "a")
+    (task,) = home.table().scan().plan_files()
+    assert task.file.sort_order_id == 0

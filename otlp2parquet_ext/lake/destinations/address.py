@@ -57,6 +57,7 @@ OPTION = re.compile(r"[A-Za-z][A-Za-z_-]{0,23}")
 """The form of an option's name. Messages quote nothing else of a query, for it may be a secret."""
 
 LOWER_NAME = re.compile(r"[a-z0-9]([a-z0-9_]{0,253}[a-z0-9])?")
+FILE_URI = re.compile(r"^file:(?:///|/(?!/))")
 
 EXPECTED = (
     "s3://bucket/prefix, arn:aws:s3tables:REGION:ACCOUNT:bucket/NAME, "
@@ -162,8 +163,10 @@ def _file(url: SplitResult) -> DestinationAddress:
 
 def _sqlite(url: SplitResult) -> DestinationAddress:
     options = _options(url, frozenset({"warehouse"}))
-    if not options.get("warehouse", "/").startswith("/"):
-        raise AddressError(f"warehouse={options['warehouse']!r} is not an absolute path")
+    if warehouse := options.get("warehouse"):
+        options["warehouse"] = path = FILE_URI.sub("/", warehouse)
+        if not path.startswith("/"):
+            raise AddressError(f"warehouse={path!r} is not an absolute path or file:/// URI")
     return DestinationAddress("sqlite", _path(url), options)
 
 

@@ -23,6 +23,13 @@ if TYPE_CHECKING:
 
 CATALOG_NAME = "otlp2parquet_ext"
 
+LOCK_WAIT_S = 10.0
+"""Longest wait for a lock: writers of ours hold it for milliseconds, so a longer one belongs to a
+program that was forgotten or stopped, and a committer has an hour to wait for it."""
+
+PRIMARY_CODE = 0xFF
+"""The bits of an SQLite error code without its extension."""
+
 TABLES = """CREATE TABLE IF NOT EXISTS iceberg_tables (
     catalog_name VARCHAR(255) NOT NULL,
     table_namespace VARCHAR(255) NOT NULL,
@@ -96,7 +103,7 @@ class SqlitePointer:
     def swap(self, old: str, new: str, deadline_ms: int) -> bool:
         """See `Pointer.swap`."""
         try:
-            with self._connection(deadline_ms) as connection:
+            with self._connection(deadline_ms) as connection, self._lock_errors():
                 done = connection.execute(SWAP, (new, old, *self._key, old))
                 return done.rowcount == 1
         except sqlite3.Error as error:
@@ -110,17 +117,33 @@ class SqlitePointer:
 
     @contextmanager
     def _connection(self, deadline_ms: int) -> Iterator[sqlite3.Connection]:
-        """Open the database; statements wait for other writers until the deadline."""
-        timeout_s = max(0.0, deadline_ms / 1_000 - time.time())
+        """Open the database; statements wait for other writers' locks, up to `LOCK_WAIT_S`."""
+        timeout_s = max(0.0, min(LOCK_WAIT_S, deadline_ms / 1_000 - time.time()))
         opened = sqlite3.connect(self._database, timeout=timeout_s, isolation_level=None)
         with closing(opened) as connection:
             connection.row_factory = sqlite3.Row
             yield connection
 
     @contextmanager
-    def _errors(self) -> Iterator[None]:
+    def _lock_errors(self) -> Iterator[None]:
+        """Turn the end of the wait for a lock into an error; a locked statement did nothing."""
+        started_s = time.monotonic()
         try:
             yield
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & PRIMARY_CODE != sqlite3.SQLITE_BUSY:
+                raise
+            waited_s = time.monotonic() - started_s
+            raise CommitError(
+                f"the catalog {self._database} is locked: another program has held a transaction "
+                f"open for {waited_s:.0f} s; end it, or let it commit"
+            ) from error
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            with self._lock_errors():
+                yield
         except (sqlite3.Error, OSError) as error:
             raise CommitError(
                 f"the catalog {self._database} cannot be used: {quote(error)}"

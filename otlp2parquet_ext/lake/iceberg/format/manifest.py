@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 ADDED = 1
 DATA = 0
 MANIFEST_CODEC = "deflate"
+UNSORTED = 0
+"""The id of the sort order of unsorted files, in every table."""
 
 OURS = re.compile(r"otlp2parquet-[0-9a-f-]{36}-m\d+\.avro")
 """Names of our manifests; merging considers only these."""
@@ -177,6 +179,7 @@ def _entry(file: DataFile, snapshot_id: int, partitioning: Partitioning) -> dict
         102: partitioning.partition_of(file),
         103: file.rows,
         104: file.size_bytes,
+        140: UNSORTED,
     }
     if file.statistics is not None:
         data_file |= {
