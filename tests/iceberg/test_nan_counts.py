@@ -6,6 +6,7 @@ import itertools
 import json
 import math
 import operator
+import sys
 from typing import TYPE_CHECKING, Any
 
 import every_table
@@ -244,3 +245,24 @@ def test_a_delete_of_java_keeps_the_nan_rows_it_does_not_name(
         every = all(OPERATORS[sign][1](value, literal) for value in VALUES)
         assert not deleted or every, (column, sign, literal)
         assert deleted or (sign, literal) not in {("!=", 5.0), ("!=", 7.0)}
+
+
+@pytest.mark.parametrize("name", FLOAT_TABLES)
+def test_counting_needs_no_library_that_is_not_in_the_layer(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`flatten` of a list imports `pyarrow.compute`: no metric was stored in the layer."""
+    monkeypatch.setitem(sys.modules, "pyarrow.compute", None)
+    rows, floats = with_values(name), float_ids(TABLES[name])
+    found = json.loads(footer_entry(rows, TABLES[name])[KEY])
+    assert found == dict.fromkeys(map(str, floats), 2)
+
+
+@pytest.mark.parametrize("name", FLOAT_TABLES)
+def test_a_part_of_a_table_counts_its_own_values(name: str) -> None:
+    """A batch of two days is cut in two: both parts share the memory of the whole."""
+    rows = with_values(name)
+    for start, length in ((0, 1), (1, 1), (1, 2), (2, 2), (4, 0)):
+        found = json.loads(footer_entry(rows.slice(start, length), TABLES[name])[KEY])
+        expected = sum(map(math.isnan, VALUES[start : start + length]))
+        assert set(found.values()) <= {expected}, (start, length)

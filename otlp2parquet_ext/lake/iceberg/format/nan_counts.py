@@ -88,7 +88,13 @@ def _count(values: pa.ChunkedArray) -> int:
 
 
 def _count_in(values: pa.Array) -> int:
-    flat = values.flatten() if hasattr(values, "flatten") else values
+    if not len(values):
+        return 0
+    lists = hasattr(values, "offsets")
+    # Not `flatten`: it imports Arrow's compute library, which is not in the layer.
+    flat = (
+        values.values[values.offsets[0].as_py() : values.offsets[-1].as_py()] if lists else values
+    )
     if not len(flat):
         return 0
     start = flat.offset * FLOAT_BYTES
@@ -97,4 +103,6 @@ def _count_in(values: pa.Array) -> int:
     if total == total:  # noqa: PLR0124 - a sum with NaN in it is NaN, and NaN differs from itself
         return 0
     # The cause is NaN, opposite infinities, or arbitrary bytes of nulls: test each value.
-    return sum(value is not None and value != value for value in flat.to_pylist())  # noqa: PLR0124
+    found = values.to_pylist()
+    plain = (value for one in found for value in one or ()) if lists else found
+    return sum(value is not None and value != value for value in plain)  # noqa: PLR0124
