@@ -91,7 +91,7 @@ def test_a_table_bucket_is_merged_and_else_left_to_itself(s3_tables: Place) -> N
     cared = care(committer(lake), soon(), grace_ms=0, sweeping=ALL)
     assert cared.problems == []
     assert cared.merging == Merging(FEW, FEW, 1)
-    why = "S3 Tables removes what nothing refers to, and lets nobody else do it"
+    why = "only S3 Tables itself deletes unreferenced files"
     assert (cared.cleaned, cared.swept) == (Cleaned(why=why), Swept(why=why))
     assert len(manifests(lake)) == FEW + 1
     commit(lake, "x")

@@ -404,7 +404,7 @@ def test_a_file_whose_pages_are_broken_blocks_no_other_where_it_is_written_anew(
     data[4 : -length - 8] = b"\xff" * (len(data) - length - 12)
     lake.objects.write(path, bytes(data))
     only_true_rows(lake, "fine")
-    assert "cannot be written anew" in reasons(lake)[0]
+    assert "cannot be rewritten" in reasons(lake)[0]
 
 
 def test_any_number_of_forged_entries_holds_up_nobody(

@@ -375,7 +375,7 @@ def with_property(name: str, value: str) -> Callable[[dict[str, Any]], None]:
         (with_property("gc.enabled", "false"), "the table has gc.enabled=false"),
         (
             lambda metadata: metadata.update(location="s3://x--table-s3/y"),
-            "S3 Tables removes what nothing refers to, and lets nobody else do it",
+            "only S3 Tables itself deletes unreferenced files",
         ),
     ],
 )

@@ -68,7 +68,7 @@ def test_a_url_is_taken_apart(url: str, kind: str, place: str, options: dict[str
         ("glue://Lake?warehouse=s3://bucket", "'Lake' is no lower-case name of a Glue database"),
         ("glue://lake", "warehouse='' is no s3://bucket/prefix"),
         ("rest+https:///x", "it names no host"),
-        ("rest+https://me:secret@host/", "secrets do not belong into it"),
+        ("rest+https://me:secret@host/", "it must hold no secret"),
         ("catalog://a/b", "'a/b' is no name of a catalog"),
     ],
 )

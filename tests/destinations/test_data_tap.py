@@ -143,7 +143,7 @@ def test_one_line_that_is_refused_costs_no_other(
     assert (lost.reason, lost.records) == (f"{tap.url}/: HTTP 400", 1)
     assert [line["record"] for line in tap.lines] == records
     said = capfd.readouterr().err
-    assert said.count("refused for ever, so dropped and counted: HTTP 400: bad line") == 1
+    assert said.count("refused permanently, so dropped and counted: HTTP 400: bad line") == 1
 
 
 def test_the_search_for_what_is_refused_has_a_bound(tap: Tap) -> None:
@@ -170,7 +170,7 @@ def test_a_wrong_token_or_url_is_said_once_and_blocks_nothing(
     said = [json.loads(line) for line in capfd.readouterr().err.splitlines()]
     assert [line["level"] for line in said] == ["error", "info"]
     assert f"HTTP {403 if refusal.status != 404 else 404}" in said[0]["message"]
-    assert "6 records were refused" in said[1]["message"]
+    assert "it refused 6 before" in said[1]["message"]
 
 
 def test_the_token_is_in_no_line_even_if_the_tap_says_it(
@@ -228,7 +228,7 @@ def test_a_tap_that_asks_for_patience_gets_it(tap: Tap) -> None:
     """Until that time it gets no request."""
     destination = connected(tap)
     tap.replies = [Reply(429, headers={"Retry-After": "60"})]
-    for problem in ("HTTP 429", "asked to be left alone"):
+    for problem in ("HTTP 429", "asked for a pause"):
         with pytest.raises(DestinationError, match=problem):
             destination.store(batch("x"))
     assert len(tap.requests) == 1

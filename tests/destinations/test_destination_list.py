@@ -108,7 +108,11 @@ def test_commands_take_the_tables_among_several_destinations(text: str, kind: st
 
 def test_commands_say_where_telemetry_is_only_forwarded_to() -> None:
     """There are no tables to query, and the error gives this reason."""
-    with pytest.raises(AddressError, match=r"names no tables: to https://tap\.example/, https://c"):
+    with pytest.raises(
+        AddressError,
+        match=r"names no tables: telemetry is only forwarded to https://tap\.example/, "
+        "https://c",
+    ):
         checked(load({"OTLP2PARQUET_DESTINATION": f"{TAP} {OTLP}"})[0])
 
 

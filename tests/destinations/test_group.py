@@ -90,7 +90,7 @@ def test_a_member_that_is_behind_is_not_asked_until_it_has_what_it_lacks(
     assert [all_.redeliver(batch(name), behind).undelivered for name in "abc"] == [()] * 3
     assert tap.has == ["a", "b", "c"]
     assert lake.asked == ["a", "b", "c"]
-    assert capfd.readouterr().err.count("the others go on") == 1
+    assert capfd.readouterr().err.count("the other destinations continue") == 1
 
 
 def test_a_batch_is_kept_when_nobody_takes_it() -> None:

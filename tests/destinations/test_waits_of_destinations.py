@@ -84,7 +84,7 @@ def test_a_server_is_left_alone_for_as_long_as_it_asked(
         destination.store(a_request("a"))
     wall.ahead_s = ahead_s
     steady.ms += 59_000
-    with pytest.raises(DestinationError, match="asked to be left alone for 1000 ms more"):
+    with pytest.raises(DestinationError, match="asked for a pause of 1000 ms more"):
         destination.store(a_request("a"))
     steady.ms += 1_000
     destination.store(a_request("a"))

@@ -287,8 +287,8 @@ def test_who_refuses_for_ever_is_quoted_without_what_it_was_sent(
     with scripted_http.running(play) as server:
         url = f"{scheme}{server.url}"
         extension = scripted.start(tmp_path, **VARIABLES, OTLP2PARQUET_DESTINATION=url)
-        lines = run(extension, lambda it: it.until_said("refused for ever"))
-    assert any("refused for ever" in line for line in lines), lines
+        lines = run(extension, lambda it: it.until_said("refused permanently"))
+    assert any("refused permanently" in line for line in lines), lines
     assert not [line for line in lines if WORD in line]
 
 

@@ -161,7 +161,7 @@ def test_others_may_change_the_table_at_the_same_time(tmp_path: Path) -> None:
         catalog.load_table = then_somebody_else
         return catalog
 
-    with pytest.raises(ConflictError, match="was changed by others, 5 times in a row"):
+    with pytest.raises(ConflictError, match="was changed by other writers 5 times in a row"):
         evolve(disturbed(2 * ATTEMPTS), ("otel", "logs"), COLUMNS)
     assert evolve(disturbed(1), ("otel", "logs"), COLUMNS).missing == ()
 

@@ -271,7 +271,7 @@ def test_two_merges_at_once_lose_nothing(home: Home) -> None:
         return really()
 
     done = merge_manifests(Faulty(home, other).handle(), soon())
-    assert done == Merging(MANY, why="somebody else replaced the same manifests")
+    assert done == Merging(MANY, why="another writer replaced the same manifests")
     assert home.bodies() == bodies
     assert len(manifests(home)) == 1
     assert len(left(home, "*-m0.avro")) == MANY + 1

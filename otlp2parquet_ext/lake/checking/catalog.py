@@ -49,7 +49,7 @@ class TableCheck:
         """Find the table; create it with `--create`."""
         if self._subject.address.kind == "catalog" and self._subject.in_environment:
             raise NotTried(
-                f"{self._made.label} is looked at by the committer and by `otlp2parquet-ext "
+                f"{self._made.label} is checked by the committer and by `otlp2parquet-ext "
                 "check`: an environment does not import PyIceberg"
             )
         label, deadline_ms = self._made.label, self._subject.deadline_ms()
@@ -67,7 +67,7 @@ class TableCheck:
             made = " was created"
         self.version = self._table.handle.catalog.load(deadline_ms, fresh=True)
         if self.version is None:
-            raise CommitError(f"{label} was dropped in this very moment")
+            raise CommitError(f"{label} was dropped at this moment")
         location = self.version.metadata["location"]
         self._subject.learn(location)
         snapshots = len(self.version.metadata.get("snapshots", ()))
@@ -82,7 +82,7 @@ class TableCheck:
         if lacking := ", ".join(column.name for column in fit.missing):
             return f"the table lacks {lacking}: kept in the files, not shown"
         if fit.tag:
-            return "fit under the table's own ids: files are written anew for it"
+            return "fit under the table's own ids: files are rewritten for it"
         return f"fit as they are, version {metadata['format-version']}"
 
     def add_columns(self) -> str:

@@ -99,7 +99,7 @@ def _taken(answer: SendResult, response: Response, url: str, signal: Signal) -> 
     kind = quote(response.headers.get("content-type", ""), KIND_CHARACTERS)
     if kind.startswith("text/html"):
         raise CheckError(
-            f"{shown(url)} answers with a page for people (HTTP {response.status}, {kind})",
+            f"{shown(url)} answers with a web page (HTTP {response.status}, {kind})",
             "that is no collector: look at the path, the host and the port",
         )
     warning = f"; it says: {answer.says}" if answer.says else ""

@@ -39,8 +39,8 @@ LINE_TYPE = "otlp2parquet_ext.check"
 """Type of the test line, so that queries can exclude it."""
 
 ANOTHER = (
-    f"get another and set {TOKEN}: a Data Tap's token lives a day at most, and nobody renews it "
-    "here"
+    f"get another and set {TOKEN}: a Data Tap's token is valid for a day at most, and the "
+    "extension cannot renew it"
 )
 STOP = frozenset({401, 403, 404, 410, 429, *range(300, 400), 500, *range(502, 600)})
 """Statuses that a POST would get, too; other statuses may concern only the GET."""
@@ -79,7 +79,8 @@ def token_expiry(token: str, now_s: int, *, required: bool = True) -> str:
     if expires <= now_s:
         ago = span(now_s - expires)
         raise CheckError(f"{TOKEN} expired on {day(expires)}, {ago} ago", ANOTHER)
-    return f"{TOKEN} holds until {day(expires)}, for {span(expires - now_s)}; nobody renews it here"
+    left = span(expires - now_s)
+    return f"{TOKEN} holds until {day(expires)}, for {left}; the extension does not renew it"
 
 
 def _server(subject: Subject, dialect: DataTap) -> str:

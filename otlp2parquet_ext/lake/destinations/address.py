@@ -70,7 +70,7 @@ FORWARDING = frozenset({"tap", "otlp"})
 """Kinds of destinations that forward telemetry and hold no tables."""
 
 NO_SECRETS = (
-    "secrets do not belong into it, nor an @: set OTLP2PARQUET_REST_TOKEN, BD_TAP_CLIENT_TOKEN or "
+    "it must hold no secret and no @: set OTLP2PARQUET_REST_TOKEN, BD_TAP_CLIENT_TOKEN or "
     "OTLP2PARQUET_OTLP_HEADERS"
 )
 

@@ -123,8 +123,8 @@ def _check_not_ours(address: DestinationAddress, settings: Settings) -> None:
     server = urlsplit(address.place)
     if settings.otlp and (server.hostname or "") in OURSELVES and server.port == settings.otlp_port:
         raise AddressError(
-            f"OTLP2PARQUET_DESTINATION names otlp+{address.place}: that is this extension's "
-            "own OTLP endpoint, which would be sent its own telemetry for ever"
+            f"OTLP2PARQUET_DESTINATION names otlp+{address.place}, this extension's own OTLP "
+            "endpoint: it would send its own telemetry to itself without end"
         )
 
 

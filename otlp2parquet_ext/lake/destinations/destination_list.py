@@ -73,7 +73,7 @@ def lake_of(addresses: Sequence[DestinationAddress]) -> DestinationAddress:
     if not lakes:
         places = ", ".join(shown(address.place) for address in addresses)
         raise AddressError(
-            f"OTLP2PARQUET_DESTINATION names no tables: to {places} telemetry is only forwarded"
+            f"OTLP2PARQUET_DESTINATION names no tables: telemetry is only forwarded to {places}"
         )
     return next((lake for lake in lakes if lake.kind not in PLAIN), lakes[0])
 

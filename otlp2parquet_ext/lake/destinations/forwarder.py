@@ -103,7 +103,7 @@ class Forwarder:
         if batch.name in self._sent:
             return Receipt(0, 0)
         if wait_ms := left_ms(self._not_before_ms, steady_ms(), LONGEST_WAIT_MS):
-            raise DestinationError(f"{self._name} asked to be left alone for {wait_ms} ms more")
+            raise DestinationError(f"{self._name} asked for a pause of {wait_ms} ms more")
         tries = self._head.tries + 1 if self._head.batch == batch.name else 0
         self._head = _Head(batch.name, self._head.pieces if tries else 0, tries)
         before = self._refused
@@ -114,7 +114,7 @@ class Forwarder:
         self._sent.append(batch.name)
         self._head = _Head("", 0, 0)
         if self._said and self._refused == before:
-            log("info", f"{self._name} takes everything again; {before} records were refused")
+            log("info", f"{self._name} accepts all records again; it refused {before} before")
             self._said.clear()
             self._refused = 0
         lost, self._lost = tuple(self._lost), []
@@ -151,7 +151,7 @@ class Forwarder:
         """Send one body; return the result and the body's length in bytes."""
         left = until_ms - steady_ms()
         if left <= 0:
-            raise DestinationError("it takes too long; the rest is sent with the next try")
+            raise DestinationError("the batch takes too long; the next try sends the rest")
         try:
             response, sent = post(
                 self._client(),
@@ -191,7 +191,7 @@ class Forwarder:
         if records:
             self._lost.append(Lost(f"{self._name}: {answer.reason}", records, part.size_bytes))
         self._refused += max(1, records)
-        problem = f"refused for ever, so dropped and counted: {answer.says}"
+        problem = f"refused permanently, so dropped and counted: {answer.says}"
         self._log_once("error", answer.reason, problem)
 
     def _log_once(self, level: str, reason: str, what: str) -> None:

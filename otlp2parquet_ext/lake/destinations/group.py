@@ -64,7 +64,7 @@ class DestinationGroup:
         if not taken:
             raise next(iter(failed.values()), DestinationError("all destinations are failing"))
         for name, error in failed.items():
-            log("error", f"{error}; {name} gets what it lacks later, the others go on")
+            log("error", f"{error}; {name} gets the batch later; the other destinations continue")
         skipped = behind & self.members.keys()
         return _together(taken, tuple(sorted(skipped | failed.keys())))
 

@@ -116,7 +116,7 @@ def refit(storage: Storage, file: DataFile, fit: Matched) -> DataFile:
         columns = [_by_reference(column) for column in rows.columns]
         rows = pa.Table.from_arrays(columns, schema=arrow_schema(fit.columns))
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise UnreadableError(f"{file.path} cannot be written anew: {quote(error)}") from error
+        raise UnreadableError(f"{file.path} cannot be rewritten: {quote(error)}") from error
     data, footer = encode(rows, fit.columns)
     target = f"{path.removesuffix('.parquet')}-{fit.tag}.parquet"
     put = storage.put(target, data)

@@ -99,7 +99,7 @@ class S3Storage:
                     size_bytes=length_of(place, there),
                     stored_ms=_time_ms(there, "last-modified"),
                 )
-        raise StorageError(f"{place} cannot be written: others create and remove it all the time")
+        raise StorageError(f"{place} cannot be written: other writers create and delete it")
 
     def get(self, path: str, most_bytes: int | None = None, *, decoded: bool = False) -> bytes:
         """See `Storage.get`."""

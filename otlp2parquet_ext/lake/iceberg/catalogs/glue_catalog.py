@@ -145,7 +145,7 @@ class GluePointer:
     def try_swap(self, deadline_ms: int) -> None:
         """See `TryingPointer`: an update without changes, under a VersionId that is not current."""
         if self._seen is None:
-            raise CommitError("the table was dropped in this very moment")
+            raise CommitError("the table was dropped at this moment")
         fields = self._seen.fields
         asked = {
             "DatabaseName": self._name.database,

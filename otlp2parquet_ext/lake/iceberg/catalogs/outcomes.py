@@ -34,8 +34,8 @@ class CatalogOutcome(Enum):
     CONFLICT = "the table is not as it was, or exists already"
     UNKNOWN = "it may have been done"
     ABSENT = "there is no such table, namespace or warehouse"
-    DENIED = "who we are may not do it"
-    UNIDENTIFIED = "who we are is not accepted: no credentials, wrong ones, or expired"
+    DENIED = "the credentials lack the permission"
+    UNIDENTIFIED = "the credentials are missing, wrong, or expired"
     THROTTLED = "too many requests; it was not done"
     REFUSED = "it was not done"
 

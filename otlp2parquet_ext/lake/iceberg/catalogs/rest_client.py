@@ -271,8 +271,8 @@ def _followed(theirs: str, ours: str) -> str:
     if not followed:
         raise CommitError(
             f"the catalog's overrides.uri leads from {shown(ours)} to {shown(theirs)}: expected "
-            "the same host or one below it, and https where it was https; it is not followed, "
-            "lest our token go there. If it is right, name it in OTLP2PARQUET_DESTINATION"
+            "the same host or one below it, and https where it was https; it is not followed, to "
+            "keep our token from that host. If it is right, name it in OTLP2PARQUET_DESTINATION"
         )
     return theirs
 

@@ -55,7 +55,7 @@ class Handle(msgspec.Struct, frozen=True):
     def why_not_delete(self, metadata: Metadata) -> str:
         """Return the reason why we may not delete the table's files; "" if we may."""
         if self.in_table_bucket or TABLE_BUCKET in metadata["location"]:
-            return "S3 Tables removes what nothing refers to, and lets nobody else do it"
+            return "only S3 Tables itself deletes unreferenced files"
         if not gc_enabled(metadata):
             return "the table has gc.enabled=false"
         return ""

@@ -42,4 +42,4 @@ class ExpiredFiles:
     def _tell(self, error: StorageError) -> None:
         if not self._logged:
             self._logged = True
-            log("warning", f"old metadata of the table stays, this and maybe more: {error}")
+            log("warning", f"old metadata files of the table stay, perhaps more than this: {error}")

@@ -259,7 +259,7 @@ class MisfitError(CommitError):
     def __init__(self, fit: Matched, names: Sequence[str]) -> None:
         super().__init__(
             f"{len(names)} files carry other field ids than the table, for example {names[0]}: "
-            "they have to be written anew"
+            "they must be rewritten"
         )
         self.fit = fit
         self.names = names

@@ -78,7 +78,8 @@ def evolve(catalog: Catalog, identifier: tuple[str, str], columns: Sequence[Colu
             _add(table, found.missing)
         except CommitFailedException:
             continue
-    raise ConflictError(f"{'.'.join(identifier)} was changed by others, {ATTEMPTS} times in a row")
+    name = ".".join(identifier)
+    raise ConflictError(f"{name} was changed by other writers {ATTEMPTS} times in a row")
 
 
 def _add(table: Table, missing: Sequence[Column]) -> None:

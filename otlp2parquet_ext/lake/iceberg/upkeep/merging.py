@@ -211,11 +211,11 @@ class _MergeRun:
         parent = current_snapshot(metadata)
         listing = None if parent is None else open_list(self._handle.get(parent["manifest-list"]))
         if parent is None or listing is None:
-            return "somebody else emptied the table"
+            return "another writer emptied the table"
         current = {line.path: line for line in self._lines(listing)}
         replaced = {line.path: line for m in merged for line in m.pack}
         if any(current.pop(path, None) != line for path, line in replaced.items()):
-            return "somebody else replaced the same manifests"
+            return "another writer replaced the same manifests"
         number = next_sequence_number(metadata)
         lines = list_of(
             listing,
