@@ -1,4 +1,4 @@
-"""The part of Lambda's context object that handlers of ours use."""
+"""The part of Lambda's context object that our handlers use."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Protocol
 
 
 class LambdaContext(Protocol):
-    """What we need of Lambda's context object."""
+    """Lambda's context object."""
 
     def get_remaining_time_in_millis(self) -> int:
-        """Return the time until Lambda ends us, in ms."""
+        """Return the time until Lambda ends the invocation, in ms."""

@@ -1,4 +1,4 @@
-"""Lambda's runtime API, for functions that are nothing but the layer.
+"""Lambda's runtime API, for functions that consist of the layer alone.
 
     next() --> an event --> respond(), or fail()
 
@@ -21,7 +21,7 @@ VERSION = "/2018-06-01/runtime"
 MESSAGE_CHARACTERS = 4_000
 ERROR_TYPE = "Lambda-Runtime-Function-Error-Type"
 EVENT_BYTES = 8_388_608
-"""Bytes of an event that are read: Lambda allows six megabytes, and its JSON escapes some."""
+"""Longest event, in bytes: Lambda allows 6 MB, and escapes in JSON make it longer."""
 
 ACKNOWLEDGED_BYTES = 65_536
 NONE: Mapping[str, str] = {}
@@ -38,17 +38,17 @@ class RuntimeApi:
         self._address = address
 
     def next(self) -> tuple[str, int, object]:
-        """Wait for the next event, however long; return its request id, its deadline and it."""
+        """Wait for the next event without a deadline; return request id, deadline and event."""
         response, body = self._call("GET", "/invocation/next", limit_bytes=EVENT_BYTES)
         id_ = response.headers["Lambda-Runtime-Aws-Request-Id"]
         return id_, int(response.headers["Lambda-Runtime-Deadline-Ms"]), json.loads(body)
 
     def respond(self, request_id: str, found: Mapping[str, Any]) -> None:
-        """Answer an event."""
+        """Send the response to an event."""
         self._call("POST", f"/invocation/{request_id}/response", json.dumps(found))
 
     def fail(self, where: str, error: Exception) -> None:
-        """Say that an event (`invocation/ID`), or the start (`init`), has failed."""
+        """Report an error of an event (`invocation/ID`) or of the start (`init`)."""
         kind = type(error).__name__
         document = {
             "errorMessage": quote(error, MESSAGE_CHARACTERS),
@@ -67,7 +67,7 @@ class RuntimeApi:
         headers: Mapping[str, str] = NONE,
         limit_bytes: int = ACKNOWLEDGED_BYTES,
     ) -> tuple[HTTPResponse, bytes]:
-        # A connection each: one that was kept may have died while we were frozen.
+        # A new connection for each call, because a kept one may die during a freeze.
         connection = HTTPConnection(self._address)
         try:
             connection.request(method, VERSION + path, body, dict(headers))

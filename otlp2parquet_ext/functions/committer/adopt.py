@@ -1,4 +1,4 @@
-"""A descriptor for a file that lost its own, made from the file itself."""
+"""Make a new descriptor for a file without one, from the file itself."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
 
 def descriptor(storage: Storage, stray: Stray, columns: Sequence[Column]) -> DataFile | None:
-    """Return a stray file's descriptor; None when it is not a whole file of ours.
+    """Return a stray file's descriptor; None if it is not a complete file of ours.
 
     Args:
-        storage: reaches it.
+        storage: storage of the file.
         stray: the file.
-        columns: ours, of its table.
+        columns: our columns of its table.
 
     Raises:
-        StorageError: it cannot be read.
+        StorageError: the file cannot be read.
     """
     part = storage.part(stray.entry.path, 0, stray.entry.size_bytes)
     data = part.data

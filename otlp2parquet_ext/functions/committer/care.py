@@ -1,7 +1,7 @@
-"""The care of a table, as far as time goes: merge manifests, delete what is not needed, sweep.
+"""Maintain a table while time is left: merge manifests, delete unneeded files, sweep.
 
-Each part is bounded, stands alone, and leaves the table right if it is killed. A part that fails
-logs its error and keeps no other from its work; the next run tries again.
+Each part is bounded and independent, and the table stays valid if it is killed. If a part fails,
+its error is logged and the other parts still run; the next run tries again.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ if TYPE_CHECKING:
 
 PROBLEM_CHARACTERS = 1_000
 LEAST_MS = 5_000
-"""A part is not begun with less time than this."""
+"""Least time before the deadline for a part to begin."""
 
 
 class Cared(msgspec.Struct):
-    """What was done; a part that was not begun, or failed, is None.
+    """The result of maintenance; None for a part that did not begin, or failed.
 
     Attributes:
-        merging, cleaned, swept: of each part.
-        problems: of parts that failed, one line each.
+        merging, cleaned, swept: result of each part.
+        problems: one line for each failed part.
     """
 
     merging: Merging | None = None
@@ -57,14 +57,14 @@ def care(
     grace_ms: int = GRACE_MS,
     dry_run: bool = False,
 ) -> Cared:
-    """Take care of a table.
+    """Maintain a table.
 
     Args:
         place: the table and its inbox.
         deadline_ms: Unix ms.
-        sweeping: how to sweep; None not to.
-        grace_ms: time readers of expired snapshots are given.
-        dry_run: look only.
+        sweeping: options of the sweep; None for no sweep.
+        grace_ms: time for readers of an expired snapshot to finish.
+        dry_run: report only, and change nothing.
     """
     cared, deadline = Cared(), SteadyDeadline(deadline_ms)
     table = place.open_table()

@@ -1,11 +1,11 @@
-"""What wakes the committer: events of Lambda as values. Pure.
+"""The events that invoke the committer, as values. Pure.
 
-    event --read_event()--> Wake: which descriptors it tells of, by message if it is of a queue
+    event --read_event()--> Wake: the descriptors that it names, by message if from a queue
 
-Events only say that there is something to do. All that waits for a table is committed, so an event
-that comes twice, late or never is no matter; what an event names decides no more than which tables
-are looked at besides that of logs, and whether its message has been dealt with. What names nothing,
-a schedule, has all tables looked at.
+An event only triggers the committer, which commits all waiting files of a table. So an event that
+arrives twice, late or never does no harm. The names in an event decide two things: the tables to
+check besides that of logs, and whether its message is done. An event without names, for example
+from a schedule, checks all tables.
 
 Source: AWS Lambda developer guide, "Using Lambda with Amazon SQS", "Process Amazon S3 event
 notifications"; Amazon S3 user guide, "Event message structure", "EventBridge".
@@ -23,18 +23,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 DEPTH = 4
-"""Envelopes in each other, at most: SQS around SNS around S3."""
+"""Most nested envelopes: SQS around SNS around S3."""
 
 
 class Wake(NamedTuple):
-    """Why we were woken.
+    """The content of an event.
 
     Attributes:
-        messages: of a queue, by id, each with the file names of the objects it tells of.
-        names: of the objects that an event without a queue tells of.
-        queued: the event came from a queue: who fails says which messages do.
-        foreign: messages that tell of no object, for whatever reason.
-        tables: names of the tables in whose inboxes those objects lie, as far as paths tell.
+        messages: file names of the objects in each message of a queue, by message id.
+        names: file names of the objects in an event without a queue.
+        queued: the event came from a queue, so the response lists the failed messages.
+        foreign: number of messages without an object.
+        tables: names of the objects' tables, for objects whose path has one.
     """
 
     messages: dict[str, frozenset[str]]
@@ -45,12 +45,12 @@ class Wake(NamedTuple):
 
     @property
     def named_keys(self) -> frozenset[str]:
-        """The file names of all objects it tells of."""
+        """The file names of all objects in the event."""
         return self.names.union(*self.messages.values())
 
 
 def read_event(event: object) -> Wake:
-    """Read an event of any source; one that tells of no object wakes us all the same."""
+    """Parse an event of any source; an event without objects is valid, too."""
     records = _list(event, "Records")
     if not any("messageId" in record for record in records):
         keys = list(_keys(event))
@@ -72,13 +72,13 @@ def _names(keys: Iterable[str]) -> frozenset[str]:
 
 
 def _tables(keys: Iterable[str]) -> frozenset[str]:
-    """Return the names of the folders in which the inboxes of objects lie: `…/logs/inbox/name`."""
+    """Return the names of the folders above the inboxes: `logs` in `…/logs/inbox/name`."""
     found = (key.split("/") for key in keys)
     return frozenset(p[-3] for p in found if len(p) > 2 and p[-2] == FOLDER)
 
 
 def _keys(event: object, depth: int = DEPTH) -> Iterator[str]:
-    """Yield the keys of objects an event tells of, through any envelope."""
+    """Yield the keys of the objects in an event, inside any envelopes."""
     if depth == 0:
         return
     if isinstance(event, str):
@@ -89,7 +89,7 @@ def _keys(event: object, depth: int = DEPTH) -> Iterator[str]:
     if not isinstance(event, dict):
         return
     detail = event.get("detail")
-    if isinstance(detail, dict):  # EventBridge: the key as it is
+    if isinstance(detail, dict):  # EventBridge: the key is not quoted
         yield from _key(detail, quoted=False)
     if "Message" in event:  # SNS
         yield from _keys(event["Message"], depth - 1)

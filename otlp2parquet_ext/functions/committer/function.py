@@ -31,27 +31,28 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.functions.relay.forming import RelayLocation
 
 MARGIN_MS = 2_000
-"""Of the time Lambda gives, what is left for the answer, and for a request that is late."""
+"""Time before Lambda's timeout for the response, and for a request that is late."""
 
 SWEEP_EVERY_MS = 86_400_000
 
 
 class CommitterError(Exception):
-    """Not all that an event tells of is visible; Lambda will ask again."""
+    """Some files in an event are still not visible; Lambda invokes the function again."""
 
 
 def handler(event: object, context: LambdaContext) -> dict[str, Any]:
-    """Commit what waits; whatever woke us.
+    """Commit all waiting files, for any event.
 
     Args:
-        event: of SQS (with partial batch responses), S3, EventBridge, SNS or a schedule.
-        context: Lambda's.
+        event: from SQS (with partial batch responses), S3, EventBridge, SNS or a schedule.
+        context: Lambda's context object.
 
     Returns:
-        For a queue, the messages whose files are still not visible; else what was done.
+        For a queue, the messages whose files are still not visible; else the numbers of committed
+        files and rows.
 
     Raises:
-        CommitterError: without a queue, when what the event tells of is still not visible.
+        CommitterError: an event without a queue names files that are still not visible.
         DestinationError: the settings name no table.
     """
     deadline_ms = now_ms() + context.get_remaining_time_in_millis() - MARGIN_MS
@@ -60,7 +61,7 @@ def handler(event: object, context: LambdaContext) -> dict[str, Any]:
 
 @cache
 def _places() -> tuple[TableLocation, ...]:
-    """Open the tables once in an environment's life: connections and what is remembered stay."""
+    """Open the tables once for the life of an environment, to keep connections and caches."""
     return open_places(os.environ)
 
 
@@ -79,7 +80,7 @@ def answer(
 
     Args:
         places: the tables and their inboxes.
-        event: as Lambda hands it over.
+        event: the event from Lambda.
         deadline_ms: Unix ms.
         relay: where raw segments wait; None where none can.
     """
@@ -103,7 +104,7 @@ def answer(
         _care(places, deadline.unix_ms())
         return {"batchItemFailures": failed}
     if wake.names & left or (done.problem and not wake.names):
-        if done.empty:  # what is left cannot be read: nothing the tables' care should wait for
+        if done.empty:  # only unreadable entries are left, which must not stop maintenance
             _care(places, deadline.unix_ms())
         raise CommitterError(f"{done.problem}; {done.files} files were committed before")
     _care(places, deadline.unix_ms())
@@ -124,12 +125,12 @@ def _raw_left(relay: RelayLocation, wake: Wake) -> frozenset[str]:
 
 
 def _is_meant(place: TableLocation, wake: Wake) -> bool:
-    """Tell whether to look at a table; to look at all each time would cost fleets without them."""
+    """Return whether an event concerns a table: listing all inboxes each time costs requests."""
     return place.is_first or not place.apart or not wake.named_keys or place.table in wake.tables
 
 
 def _left(places: Sequence[TableLocation], wake: Wake, dones: Sequence[Done]) -> frozenset[str]:
-    """Return the entries of the inboxes that are still there, as far as it matters."""
+    """Return the event's descriptors that are still in an inbox."""
     named_keys = wake.named_keys
     if not named_keys:
         return frozenset()
@@ -144,7 +145,7 @@ def _left(places: Sequence[TableLocation], wake: Wake, dones: Sequence[Done]) ->
 
 
 def _care(places: Sequence[TableLocation], deadline_ms: int) -> None:
-    """Take care of the tables in the time that is left, as far as the settings want it."""
+    """Maintain the tables in the time left, if the settings ask for it."""
     settings = places[0].settings
     if not settings.maintain:
         return
@@ -153,5 +154,5 @@ def _care(places: Sequence[TableLocation], deadline_ms: int) -> None:
         for _, cared in care_for_all(places, deadline_ms, sweeping=sweeping):
             for problem in cared.problems:
                 log("warning", problem)
-    except Exception as error:  # noqa: BLE001 - what is committed may not be reported as failed
+    except Exception as error:  # noqa: BLE001 - committed files must not be reported as failed
         log("error", f"the care of the tables ended with a bug of ours: {quote(repr(error))}")

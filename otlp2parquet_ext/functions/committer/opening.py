@@ -1,4 +1,4 @@
-"""The tables to commit to, and their inboxes, from the settings; nothing is asked yet."""
+"""Make the tables to commit to, and their inboxes, from the settings; sends no request yet."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.lake.iceberg.commit.table import CommitTable
 
 THREADS = 32
-"""Requests under way at once to a store far away; measured (decisions/0007)."""
+"""Number of parallel requests to a remote storage, by measurement (decisions/0007)."""
 
 
 class TableLocation(NamedTuple):
-    """A table, and where its files wait.
+    """A table and its inbox.
 
     Attributes:
-        settings: that name it.
-        inbox: where descriptors wait.
-        open_table: opens the table in its catalog, always the same one.
-        threads: requests to the storage that are worth having under way at once.
+        settings: the settings that name it.
+        inbox: inbox of the descriptors.
+        open_table: opens the table in its catalog; each call returns the same object.
+        threads: number of parallel requests to the storage.
         label: the table's name, for messages.
-        table: the last part of that.
-        apart: the inbox can be looked into even if there is no table, and lies in a folder of the
+        table: the last part of the table's name.
+        apart: the inbox can be read even if the table does not exist; it lies in a folder with the
             table's name.
-        is_first: it is the table every function has.
+        is_first: it is the table of logs, which all functions have.
     """
 
     settings: Settings
@@ -49,10 +49,10 @@ class TableLocation(NamedTuple):
     is_first: bool = True
 
     def may_wait(self, deadline_ms: int) -> bool:
-        """Tell whether files may wait: to look into an inbox in a table there has to be one.
+        """Return whether files may wait: an inbox inside a table needs the table.
 
         Raises:
-            CommitError: the catalog cannot say.
+            CommitError: the catalog does not respond, or refuses.
         """
         known = self.apart or self.is_first
         return known or self.open_table().metadata_location(deadline_ms) is not None
@@ -64,12 +64,12 @@ def open_place(environ: Mapping[str, str]) -> TableLocation:
 
 
 def open_places(environ: Mapping[str, str]) -> tuple[TableLocation, ...]:
-    """Return all tables of where `OTLP2PARQUET_COMMITTER_DESTINATION` or `…_DESTINATION` points.
+    """Return all tables of `OTLP2PARQUET_COMMITTER_DESTINATION`, else of `…_DESTINATION`.
 
-    Whether there are such tables nobody knows yet; the first is that of logs.
+    The tables may not exist yet. The first is that of logs.
 
     Raises:
-        DestinationError: it names none that is committed to; says what is valid.
+        DestinationError: the destination has no commits; the message states what is valid.
     """
     hide(secrets_in(environ))
     # The committer looks in both places, because the environments' files may lie in the table's

@@ -1,4 +1,4 @@
-"""A progress bar on a terminal; nothing anywhere else."""
+"""A progress bar on a terminal; no output to other streams."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ WIDTH = 30
 
 
 class Progress:
-    """Shows how far the committing has come.
+    """Shows the progress of commits.
 
     Args:
-        out: where to; nothing is shown unless it is a terminal.
-        total: files that are to be committed; more may come.
+        out: the output; without a terminal nothing is shown.
+        total: number of files to commit; more may arrive.
     """
 
     def __init__(self, out: TextIO, total: int) -> None:
@@ -35,19 +35,19 @@ class Progress:
             self._out.flush()
 
     def end(self) -> None:
-        """Leave an empty line where the bar was."""
+        """Clear the line of the bar."""
         if self._shown:
             self._out.write("\r\x1b[K")
             self._out.flush()
 
 
 def bar(files: int, total: int, seconds: float) -> str:
-    """Return the bar: how much of how much, how fast, and how long it will take.
+    """Return the bar, with the number of files, the rate, and the time left.
 
     Args:
-        files: committed so far.
-        total: of all; fewer than `files` when others came in the meantime.
-        seconds: since the beginning.
+        files: number of committed files.
+        total: number of all files; less than `files` if more have arrived in the meantime.
+        seconds: seconds since the beginning.
     """
     total = max(total, files, 1)
     filled = WIDTH * files // total

@@ -1,13 +1,12 @@
-"""The committer as a function that is nothing but the layer: a runtime of our own.
+"""The committer as a function that consists of the layer alone: a custom runtime.
 
     bootstrap:   #!/opt/otlp2parquet/start
                  from otlp2parquet_ext.functions.committer.runtime import main
                  main()
 
-With the layer attached that file is the whole function, runtime `provided.al2023`: nothing is
-packaged, and the libraries are those the layer was tested with. Where code has to be Python for a
-template to hold it, the runtime's place is taken by
-`start -m otlp2parquet_ext.functions.committer.runtime`.
+With the layer, that file is the whole function, with the runtime `provided.al2023`. It needs no
+package, and its libraries are the tested ones of the layer. If a template can hold only Python
+code, `start -m otlp2parquet_ext.functions.committer.runtime` replaces the function's runtime.
 
 Source: AWS Lambda developer guide, "Using the Lambda runtime API for custom runtimes".
 """
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
 
 
 def serve_one(api: RuntimeApi, places: Sequence[TableLocation]) -> None:
-    """Wait for one event and answer it."""
+    """Wait for one event and send its response."""
     request_id, deadline_ms, event = api.next()
     try:
         found = answer(places, event, deadline_ms - MARGIN_MS)
@@ -43,7 +42,7 @@ def serve_one(api: RuntimeApi, places: Sequence[TableLocation]) -> None:
 
 
 def main() -> None:
-    """Serve until Lambda ends us."""
+    """Serve events until Lambda ends the process."""
     api = RuntimeApi(os.environ["AWS_LAMBDA_RUNTIME_API"])
     try:
         places = open_places(os.environ)

@@ -1,9 +1,9 @@
-"""Sweep a table's folders, a page at a time, and go on where the last run stopped.
+"""Sweep a table's folders page by page, and continue where the last run stopped.
 
-    page --> what nothing refers to --> metadata: deleted | rows: adopted, or left and told of
+    page --> files without a reference --> metadata: deleted | rows: adopted, or left and reported
 
-The position is an object beside the inbox, written after each page: a run that is killed repeats
-its last page, which changes nothing.
+The position is an object beside the inbox, written after each page. After a killed run, the next
+run repeats the last page, which is idempotent.
 """
 
 from __future__ import annotations
@@ -40,22 +40,22 @@ if TYPE_CHECKING:
 FOLDER = "care/sweep"
 EXAMPLES = 10
 MARK_BYTES = 65_536
-"""The longest position that is read; a longer file is none of ours, and is passed over."""
+"""Longest position object, in bytes; a longer file is not ours and is ignored."""
 
 LEAST_MS = 5_000
-"""A page that could take longer than what is left is not begun."""
+"""Least time before the deadline for a page to begin."""
 
 
 class Options(msgspec.Struct, frozen=True):
-    """How to sweep.
+    """The options of a sweep.
 
     Attributes:
-        older_than_ms: age in ms from which a file counts.
-        every_ms: time since the last sweep ended before which none is begun; 0 begins at once.
-        delete_strays: delete data files of ours that nothing refers to and that cannot be adopted:
-            they may be rows nobody has seen.
-        dry_run: look only, from the beginning.
-        files_per_page: n > 0.
+        older_than_ms: least age of a file, in ms.
+        every_ms: least time between the end of a sweep and the next; 0 for none.
+        delete_strays: delete unreferenced data files of ours that cannot be adopted. They may hold
+            rows that are nowhere else.
+        dry_run: report only, from the first page on.
+        files_per_page: most files of a page, n > 0.
     """
 
     older_than_ms: int = OLDER_THAN_MS
@@ -66,17 +66,18 @@ class Options(msgspec.Struct, frozen=True):
 
 
 class Swept(msgspec.Struct):
-    """What was done, or would be.
+    """The result of a sweep, or of a dry run.
 
     Attributes:
-        looked: files looked at.
-        deleted, deleted_bytes: of them, metadata nobody refers to, and strays if that was asked.
-        adopted: files of rows that are in the inbox now.
-        left: files of rows that were left: in the table once, or not whole.
-        foreign: metadata files of names we do not know.
-        examples: paths of some that were left.
-        ended: all was seen.
-        why: nothing was done; empty otherwise.
+        looked: number of files checked.
+        deleted, deleted_bytes: number and bytes of deleted files: unreferenced metadata, and
+            strays with `delete_strays`.
+        adopted: number of data files that have a descriptor in the inbox now.
+        left: number of data files that stay: they may have been in the table, or are incomplete.
+        foreign: number of metadata files with an unknown form of name.
+        examples: paths of some files that stay.
+        ended: all pages are done.
+        why: the reason why nothing was done; "" otherwise.
     """
 
     looked: int = 0
@@ -91,12 +92,12 @@ class Swept(msgspec.Struct):
 
 
 class Position(msgspec.Struct, frozen=True):
-    """How far a sweep has come.
+    """The position of a sweep.
 
     Attributes:
-        written_ms: Unix ms.
-        after: path after which it goes on.
-        ended: there is nothing to go on with.
+        written_ms: Unix ms of its writing.
+        after: path after which the next run continues.
+        ended: the sweep is complete.
     """
 
     written_ms: int
@@ -108,17 +109,17 @@ _decode_position = msgspec.json.Decoder(Position).decode
 
 
 def sweep(place: TableLocation, handle: Handle, deadline_ms: int, options: Options) -> Swept:
-    """Sweep until all was seen, or time is up.
+    """Sweep until all pages are done, or time is up.
 
     Args:
         place: the table and its inbox.
         handle: the table itself.
         deadline_ms: Unix ms.
-        options: how.
+        options: options of the sweep.
 
     Raises:
-        StorageError: something cannot be listed, read or deleted; the next run goes on there.
-        CommitError, AvroError, TimeoutError: likewise.
+        StorageError: a file cannot be listed, read or deleted; the next run repeats the page.
+        CommitError, AvroError, TimeoutError: the table cannot be read; likewise.
     """
     deadline = SteadyDeadline(deadline_ms)
     version = handle.catalog.load(deadline_ms, fresh=True)
@@ -146,7 +147,7 @@ class _SweepRun:
     """One run over some pages.
 
     Attributes:
-        swept: what was done so far.
+        swept: the result so far.
     """
 
     def __init__(
@@ -159,11 +160,12 @@ class _SweepRun:
         self.swept = Swept()
 
     def page(self, where: Places, page: SweepPage) -> None:
-        """Deal with what nothing refers to of one page."""
+        """Delete, adopt or report the files of one page without a reference."""
         self.swept.looked += page.looked
         if not page.old:
             return
-        # In this order: what waits may become visible in between, not the other way round.
+        # First the inbox, then the table: a waiting file may be committed in between, and is then
+        # in the table. In the other order it would be in neither.
         described = self._place.inbox.names()
         version = self._handle.catalog.load(self._deadline.unix_ms(), fresh=True)
         if version is None:
@@ -183,7 +185,7 @@ class _SweepRun:
             self._resolve(stray)
 
     def _resolve(self, stray: Stray) -> None:
-        """Adopt a file of rows, or leave it, or delete it if that was asked for."""
+        """Adopt a stray data file, or leave it, or delete it with `delete_strays`."""
         if self._lies_beside(stray):
             self._delete([stray.entry])
             return
@@ -201,7 +203,7 @@ class _SweepRun:
             self._add_examples([stray.entry])
 
     def _lies_beside(self, stray: Stray) -> bool:
-        """Tell whether its rows are in a copy beside the table, whose types clash with ours."""
+        """Return whether a copy of the file is in `beside/`, because the table's types clash."""
         below_data = stray.entry.path.rpartition("/data/")[2]
         try:
             size_bytes = self._place.inbox.storage.size(f"{BESIDE}/{below_data}")
@@ -221,14 +223,14 @@ class _SweepRun:
 
 
 class _Marks:
-    """Where positions are kept: an object is never overwritten, so the latest counts."""
+    """The stored positions: objects are never overwritten, so the latest one counts."""
 
     def __init__(self, storage: Storage, location: str) -> None:
         self._storage = storage
         self._folder = f"{location}/{FOLDER}"
 
     def last(self) -> Position:
-        """Return the position the last run has left; the beginning when there is none."""
+        """Return the position of the last run; the beginning without one."""
         for path in sorted(self._storage.list(self._folder), reverse=True):
             try:
                 return _decode_position(self._storage.part(path, 0, MARK_BYTES).data)
@@ -237,7 +239,7 @@ class _Marks:
         return Position(0)
 
     def put(self, position: Position) -> None:
-        """Leave a position in place of all others."""
+        """Write a position, and delete all older ones."""
         path = f"{self._folder}/{position.written_ms:013}.json"
         older = [p for p in self._storage.list(self._folder) if p < path]
         self._storage.put(path, msgspec.json.encode(position))

@@ -1,6 +1,6 @@
-"""All tables of a namespace, in turn: none waits for another's backlog, or fails with it.
+"""Commit to all tables of a namespace in turn, so that they neither wait nor fail together.
 
-tables --a snapshot of each--> again, without those that are done --> ... --> one Done for each
+tables --one snapshot for each--> again, without finished tables --> … --> a Done for each table
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ def commit_all(
     per_snapshot: int = FILES_PER_SNAPSHOT,
     progress: Callable[[Done], object] = bool,
 ) -> list[Done]:
-    """Commit what waits for any of the tables.
+    """Commit the waiting files of all tables.
 
     Args:
         places: n > 0 tables and their inboxes.
         deadline_ms, per_snapshot: see `commit_waiting`.
-        limit: files at most, of all together; None for all there are.
-        progress: told after each snapshot, of all together.
+        limit: most files, of all tables together; None for all files.
+        progress: called after each snapshot with the sum of all tables.
 
     Returns:
-        What was done for each. Nothing is raised.
+        The result for each table. An error is in its `problem`, and is not raised.
     """
     dones, deadline = [Done() for _ in places], SteadyDeadline(deadline_ms)
     going = [n for n, place in enumerate(places) if _may_wait(place, dones[n], deadline)]
@@ -58,7 +58,7 @@ def commit_all(
 
 
 def count_waiting(places: Sequence[TableLocation], deadline_ms: int) -> tuple[int, list[str]]:
-    """Return how many files wait for all tables, and why that is not known of some.
+    """Return the number of waiting files of all tables, and the errors of unreachable tables.
 
     Raises:
         StorageError: an inbox cannot be listed.
@@ -74,7 +74,7 @@ def count_waiting(places: Sequence[TableLocation], deadline_ms: int) -> tuple[in
 
 
 def _may_wait(place: TableLocation, done: Done, deadline: SteadyDeadline) -> bool:
-    """Tell whether anything may wait for a table; if not, say so in `done`."""
+    """Return whether files may wait for a table; if not, set `done.empty` or `done.problem`."""
     try:
         done.empty = not place.may_wait(deadline.unix_ms())
     except CommitError as error:
@@ -83,7 +83,7 @@ def _may_wait(place: TableLocation, done: Done, deadline: SteadyDeadline) -> boo
 
 
 def together(dones: Sequence[Done], *, empty: bool | None = None) -> Done:
-    """Return what was done in all; the first problem stands for all of them."""
+    """Return the sum of all results, with the first problem."""
     return Done(
         files=sum(done.files for done in dones),
         rows=sum(done.rows for done in dones),
@@ -101,7 +101,7 @@ def care_for_all(
     sweeping: Options | None = None,
     dry_run: bool = False,
 ) -> Iterator[tuple[TableLocation, Cared]]:
-    """Take care of each table that is there; see `care`."""
+    """Maintain each table that exists; see `care`."""
     deadline = SteadyDeadline(deadline_ms)
     for place in places:
         try:

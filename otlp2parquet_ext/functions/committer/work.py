@@ -1,10 +1,10 @@
-"""Commit what waits in an inbox: many files in each snapshot, until it is empty or time is up.
+"""Commit the files of an inbox, many in each snapshot, until it is empty or time is up.
 
-    take --> is each file what its descriptor says? --> one snapshot --> remove --> ...
+    take --> compare each file with its descriptor --> one snapshot --> remove --> …
 
-Any number of committers may do this at once. One that is too late finds the names in the table's
-ledger and adds none of them; it costs a manifest, and nothing else. Killed at any point, the next
-one finishes: a descriptor goes only after its snapshot is known to be there.
+Any number of committers may do this at the same time. A late committer finds the names in the
+table's ledger and adds none of them; this costs only a manifest. After a kill at any point, the
+next committer finishes, because a descriptor is deleted only after its snapshot has succeeded.
 """
 
 from __future__ import annotations
@@ -26,21 +26,22 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.functions.committer.opening import TableLocation
 
 FILES_PER_SNAPSHOT = 2_000
-"""Measured (decisions/0007): more make no difference to the time a file takes."""
+"""Most files in one snapshot. Measured (decisions/0007): more files do not reduce the time for each
+file."""
 
 LEAST_MS = 1_000
-"""A snapshot that could take longer than what is left is not begun."""
+"""Least time before the deadline for a snapshot to begin."""
 
 
 class Done(msgspec.Struct):
-    """What was done.
+    """The result of commits.
 
     Attributes:
-        files, rows: that were taken out of the inbox, for they are visible.
-        snapshots: in how many commits.
-        aside: descriptors that cannot be committed, put out of the way.
-        empty: nothing was left when it ended.
-        problem: why it ended before; empty otherwise.
+        files, rows: numbers of files and rows that are visible now.
+        snapshots: number of commits.
+        aside: number of descriptors set aside, because they cannot be committed.
+        empty: no file waited at the end.
+        problem: the reason why the work ended early; "" otherwise.
     """
 
     files: int = 0
@@ -59,17 +60,17 @@ def commit_waiting(
     per_snapshot: int = FILES_PER_SNAPSHOT,
     progress: Callable[[Done], object] = bool,
 ) -> Done:
-    """Commit what waits, oldest first.
+    """Commit the waiting files, oldest first.
 
     Args:
         place: the table and its inbox.
-        deadline_ms: Unix ms; by then it has ended, but for the last request.
-        limit: files at most; None for all there are.
-        per_snapshot: files in one snapshot, n > 0.
-        progress: told after each snapshot.
+        deadline_ms: Unix ms; only the last request may end later.
+        limit: most files; None for all files.
+        per_snapshot: most files in one snapshot, n > 0.
+        progress: called after each snapshot.
 
     Returns:
-        What was done. Nothing is raised: a problem leaves things as they are, for a later call.
+        The result. An error is in its `problem`, and is not raised; a later call tries again.
     """
     done, deadline = Done(), SteadyDeadline(deadline_ms)
     try:
@@ -108,7 +109,7 @@ def _snapshot(place: TableLocation, most: int, deadline: SteadyDeadline, done: D
         done.files += len(visible)
         done.rows += sum(file.rows for file in visible)
         done.snapshots += bool(visible)
-    # What is good comes first: it must not wait for a role that may not put aside the rest.
+    # After the commit, so that a role without the permission to set aside can still commit.
     place.inbox.set_aside(aside, threads=place.threads)
     done.aside += len(aside)
     done.empty = not (files or aside) and deadline.left_ms() > 0

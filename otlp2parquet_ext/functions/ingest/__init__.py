@@ -1,16 +1,17 @@
-"""The ingest function: telemetry over HTTP, from anybody, into the tables the extension writes.
+"""The ingest function: stores telemetry from any HTTP client in the extension's tables.
 
     gateway --event--> handler --> rows, stored --answer--> gateway
 
     function.py      the Lambda function: `otlp2parquet_ext.functions.ingest.function.handler`
-    runtime.py       the same where the layer is all there is of it
-    service.py       from an event to its answer
+    runtime.py       the same function without a package, from the layer alone
+    service.py       from an event to its response
     events.py        events of gateways as requests
-    tokens.py, secrets.py  who may send
-    routes.py        which request it is
+    tokens.py, secrets.py  the tokens of permitted clients
+    routes.py        the kind of a request, from its head
     responses.py     statuses and bodies
     otlp_bodies.py, event_bodies.py, accepted.py  bodies as tables
-    store.py         tables into the lake
+    store.py         stores tables in the lake
 
-It keeps nothing: who was answered 200 finds everything in the destination, whatever becomes of us.
+The function keeps no data: once a client has the status 200, all its records are in the
+destination.
 """

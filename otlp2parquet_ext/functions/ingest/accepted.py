@@ -1,6 +1,6 @@
-"""What of a request is worth keeping, as tables: the same for every format.
+"""The accepted records of a request as tables, the same for all formats.
 
-Taken --> store() --> success()
+AcceptedRequest --> store() --> success()
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ class AcceptedRequest(Struct, frozen=True):
     """See the module.
 
     Attributes:
-        name: 32 hex digits that follow from what is stored: a request that comes again has the
-            same in every environment.
-        tables: rows by table, those of `tables.registry`; only tables with rows.
-        accepted: how many records, and how many were refused and why; its payload is not used.
+        name: 32 hex digits, a digest of the stored content. A repeated request has the same name in
+            all environments.
+        tables: rows by table name (`tables.registry`), only tables with rows.
+        accepted: number of records, number of refused ones, and the reason; its payload is unused.
     """
 
     name: str
@@ -36,7 +36,7 @@ class AcceptedRequest(Struct, frozen=True):
     accepted: Accepted
 
     def without(self, lost: Sequence[Lost]) -> AcceptedRequest:
-        """Return what was taken when the destination has refused some of it for ever."""
+        """Return the request without the records that the destination refused permanently."""
         records = sum(one.records for one in lost)
         if not records:
             return self
@@ -54,7 +54,7 @@ class AcceptedRequest(Struct, frozen=True):
 
 
 def lines_of(body: bytes) -> list[tuple[int, bytes]]:
-    """Return the lines of a body that are not empty, each with its number, from 1.
+    """Return the non-empty lines of a body, each with its number, from 1.
 
     Raises:
         TooManyError: there are more than `MOST_RECORDS`.

@@ -1,4 +1,4 @@
-"""What the head of an ingest request says about its body."""
+"""The facts about an ingest request's body, from the request's head."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from otlp2parquet_ext.records.otlp.messages import Signal
 
 
 class Format(Enum):
-    """How a body is to be read."""
+    """The format of a body."""
 
     PROTOBUF = "an OTLP request in protobuf"
     JSON = "an OTLP request in JSON"
@@ -27,11 +27,11 @@ COUNTED = {
 
 
 class IngestCall(Struct, frozen=True):
-    """What the head of a request that can be read says.
+    """The content of a valid request head.
 
     Attributes:
-        signal: what it carries; None for telemetry events.
-        format: of its body.
+        signal: signal of the records; None for telemetry events.
+        format: format of the body.
         encoding: one of `ENCODINGS`.
     """
 
@@ -41,10 +41,10 @@ class IngestCall(Struct, frozen=True):
 
     @property
     def json(self) -> bool:
-        """Whether a success is answered in JSON."""
+        """Whether the response to a success is in JSON."""
         return self.format is not Format.PROTOBUF
 
     @property
     def counted(self) -> str:
-        """What an answer calls the number of its records."""
+        """The response's field with the number of records."""
         return COUNTED[self.signal]

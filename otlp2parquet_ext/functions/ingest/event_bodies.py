@@ -1,13 +1,13 @@
 """Bodies of telemetry events, one a line → rows of the logs table.
 
-    {"time", "type", "record",                    an event as the Telemetry API has it
-     "version", "region", "logGroup", "logStream",  what a data-taps extension adds: whose it is
-     "retryAttempt"}                                and how often it tried: left out
+    {"time", "type", "record",                    an event of the Telemetry API
+     "version", "region", "logGroup", "logStream",  added by a data-taps extension: the function
+     "retryAttempt"}                                number of retries: ignored
 
-Events are read as the extension reads its own, each environment's by themselves. What is left out
-makes a batch that is sent again the same batch.
+Events are read as the extension reads its own, separately for each environment. `retryAttempt` is
+ignored, so that a repeated batch has the same name.
 
-Source: data-taps-lambda-extension, what it posts; docs/forwarding.md, "Data Tap".
+Source: the posts of data-taps-lambda-extension; docs/forwarding.md, "Data Tap".
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 LOGS = "logs"
 ABSENT = "NA"
-"""What a data-taps extension writes of a variable that is not there."""
+"""The text that a data-taps extension writes for a missing variable."""
 
 EVENTS_A_DELIVERY = 1_000
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -42,7 +42,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class _Line(NamedTuple):
-    """An event as the Telemetry API has it, or a line that is none."""
+    """An event in the form of the Telemetry API, or a line that is no event."""
 
     text: bytes
     is_event: bool
@@ -56,17 +56,17 @@ def take_events(
     *,
     near_us: int = NEAR_US,
 ) -> AcceptedRequest:
-    """Read a body.
+    """Parse a body.
 
     Args:
-        body: inflated; a line that is no event becomes a row of text.
-        received_us: Unix microseconds.
-        redactor: masks what nobody may see; None for no such wish.
-        exclude: rows that are not wanted; None for no such wish.
+        body: decompressed body; a line that is no event becomes a row of text.
+        received_us: time of receipt, Unix microseconds.
+        redactor: masks sensitive text; None for no masking.
+        exclude: rule for rows to exclude; None for no rule.
         near_us: as for `log_table`.
 
     Raises:
-        OtlpError: it has no line.
+        OtlpError: the body has no line.
         TooManyError: see `lines_of`.
     """
     lines = lines_of(body)
@@ -90,7 +90,7 @@ def take_events(
 
 
 def _read(line: bytes) -> tuple[EnvironmentContext, _Line]:
-    """Return whose event a line is, and the event as the Telemetry API has it."""
+    """Return the environment of a line's event, and the event in the Telemetry API's form."""
     try:
         fields = _fields(line)
         kind = _text(fields["type"])
@@ -109,7 +109,7 @@ def _read(line: bytes) -> tuple[EnvironmentContext, _Line]:
 
 
 def _take(fields: dict[str, msgspec.Raw], name: str) -> str:
-    """Take a text off the fields; what is none stays, and becomes an attribute."""
+    """Remove and return a text field; a field that is no text stays, and becomes an attribute."""
     try:
         value = _text(fields[name])
     except (msgspec.MsgspecError, KeyError):
@@ -119,7 +119,7 @@ def _take(fields: dict[str, msgspec.Raw], name: str) -> str:
 
 
 def _as_object(record: msgspec.Raw) -> msgspec.Raw:
-    """Return the record of a platform event: some clients keep their column text."""
+    """Return the record of a platform event as an object: some clients send it as text."""
     if not bytes(record).startswith(b'"'):
         return record
     try:
@@ -131,9 +131,9 @@ def _as_object(record: msgspec.Raw) -> msgspec.Raw:
 
 
 def _bodies(lines: list[_Line]) -> Iterator[bytes]:
-    """Yield the events of one environment as the Telemetry API would deliver them, in their order.
+    """Yield the events of one environment as bodies of the Telemetry API, in their order.
 
-    What is no event stands alone, so that it can break no other.
+    A line that is no event is a body of its own, so that it does not affect the others.
     """
     together: list[bytes] = []
     for line in lines:

@@ -1,11 +1,11 @@
-"""Events of HTTP gateways → requests. Pure.
+"""Convert events of HTTP gateways to requests. Pure.
 
     Function URL, HTTP API (payload 2.0)  --+
     REST API, HTTP API (payload 1.0)        +--read_event()--> Request --body_of()--> bytes
     Application Load Balancer             --+
 
-What is no request at all is an error, not an answer: a queue whose messages were "answered" would
-delete them.
+An event that is no HTTP request raises an error. With an error response instead, a queue would
+delete its message.
 
 Source: AWS Lambda developer guide, "Request and response payloads" of function URLs; Amazon API
 Gateway developer guide, "AWS Lambda proxy integrations".
@@ -25,11 +25,11 @@ DEFAULT_STAGE = "$default"
 
 
 class EventError(Exception):
-    """The event is no HTTP request: somebody else invoked us, and has to hear of it."""
+    """The event is no HTTP request, so the invocation fails and the caller gets the error."""
 
 
 class BodyError(Exception):
-    """The body is not what `isBase64Encoded` says; the text is for the client."""
+    """The body contradicts `isBase64Encoded`; the message goes to the client."""
 
 
 class IngestRequest(NamedTuple):
@@ -37,11 +37,11 @@ class IngestRequest(NamedTuple):
 
     Attributes:
         method: in capitals.
-        path: without its query; begins with a slash. A stage that is all there is of it is left
-            out, one in front of something else is not: `v1` may be one.
-        headers: by lower-case name; values of one that came several times are joined by ", ".
-        text: the body as the event has it, "" when there is none.
-        in_base64: how `text` stands for bytes.
+        path: begins with a slash, without the query. A stage that is the whole path is removed. A
+            stage before other parts stays, because a stage may have the name `v1`.
+        headers: by lower-case name; the values of a repeated header are joined by ", ".
+        text: the body in the event, "" for none.
+        in_base64: `text` is base64.
     """
 
     method: str
@@ -52,10 +52,10 @@ class IngestRequest(NamedTuple):
 
 
 def read_event(event: object) -> IngestRequest:
-    """Read an event of any gateway.
+    """Parse an event of any gateway.
 
     Raises:
-        EventError: it is no HTTP request.
+        EventError: the event is no HTTP request.
     """
     if not isinstance(event, dict):
         raise EventError(f"{_shown(event)} is no HTTP request: expected an event of a gateway")
@@ -81,10 +81,10 @@ def read_event(event: object) -> IngestRequest:
 
 
 def body_of(request: IngestRequest) -> bytes:
-    """Return the bytes a client sent.
+    """Return the body's bytes.
 
     Raises:
-        BodyError: the event declares base64, and the bytes are not.
+        BodyError: the event declares base64, but the text is not base64.
     """
     if not request.in_base64:
         return request.text.encode("utf-8", "surrogatepass")
@@ -103,7 +103,7 @@ def _path(path: str, stage: object) -> str:
 
 
 def _headers(event: Mapping[str, Any]) -> dict[str, str]:
-    """Return the headers; an event may have them once, several times over, or both."""
+    """Return the headers; an event may have single values, lists of values, or both."""
     found: dict[str, str] = {}
     for name, value in _object(event.get("headers")).items():
         if isinstance(value, str):

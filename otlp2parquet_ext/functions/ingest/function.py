@@ -16,18 +16,18 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.functions.lambda_context import LambdaContext
 
 MARGIN_MS = 500
-"""Of the time Lambda gives, what is left for the answer."""
+"""Time before Lambda's timeout for the response."""
 
 
 def handler(event: object, context: LambdaContext) -> dict[str, Any]:
-    """Take a request.
+    """Handle a request.
 
     Args:
-        event: of a function URL, API Gateway (REST and HTTP) or a load balancer.
-        context: Lambda's.
+        event: from a function URL, API Gateway (REST and HTTP) or a load balancer.
+        context: Lambda's context object.
 
     Returns:
-        The answer as a gateway wants it. 200: all that was accepted is stored.
+        The response in the gateway's form. After 200, all accepted records are stored.
 
     Raises:
         EventError: the event is no HTTP request.
@@ -38,5 +38,5 @@ def handler(event: object, context: LambdaContext) -> dict[str, Any]:
 
 @cache
 def _service() -> IngestService:
-    """Open the destination once in an environment's life: connections stay."""
+    """Open the destination once for the life of an environment, to keep connections."""
     return IngestService(os.environ)

@@ -1,4 +1,4 @@
-"""Bodies of OTLP requests → rows, with nothing added to what their clients say of themselves.
+"""Convert bodies of OTLP requests to rows; the clients' resources stay unchanged.
 
 body --read_request, for each envelope--> payloads --masked--> tables
 """
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.records.telemetry.redact import Redactor
 
 UNKNOWN_RESOURCE = Resource("", None, "", "{}")
-"""Clients are not this function: no resource is completed with its own."""
+"""An empty resource: this function's attributes must not complete a client's resource."""
 
 SHOWN_REASONS = 3
 
@@ -29,18 +29,18 @@ SHOWN_REASONS = 3
 def take_otlp(
     signal: Signal, format_: Format, body: bytes, received_us: int, redactor: Redactor | None
 ) -> AcceptedRequest:
-    """Read a body.
+    """Parse a body.
 
     Args:
-        signal: by its path.
-        format_: any but `EVENTS`.
-        body: inflated.
-        received_us: Unix microseconds; the time of records that have none.
-        redactor: masks what nobody may see; None for no such wish.
+        signal: the signal, from the path.
+        format_: any format except `EVENTS`.
+        body: decompressed body.
+        received_us: time of receipt, Unix microseconds; also the time of records without one.
+        redactor: masks sensitive text; None for no masking.
 
     Raises:
-        OtlpError: nothing in it can be read.
-        TooLargeError: it has more than `MOST_RECORDS`, or would take too much memory or time.
+        OtlpError: the body cannot be read.
+        TooLargeError: the body has more than `MOST_RECORDS`, or needs too much memory or time.
     """
     if format_ is Format.JSON_LINES:
         accepted = _read_lines(signal, body)
@@ -59,10 +59,10 @@ def take_otlp(
 
 
 def _read_lines(signal: Signal, body: bytes) -> list[Accepted]:
-    """Read an envelope a line; one that cannot be read is refused alone, and counts as a record.
+    """Parse one envelope in each line; an unreadable line is refused, and counts as one record.
 
     Raises:
-        OtlpError: none can be read.
+        OtlpError: no line can be read.
         TooManyError: see `lines_of`.
     """
     found: list[Accepted] = []

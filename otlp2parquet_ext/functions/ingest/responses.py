@@ -1,10 +1,10 @@
-"""Answers: statuses, bodies, and the shape in which a gateway wants them.
+"""Responses: status, body, and the form for a gateway.
 
-    Answer --as_gateway()--> {"statusCode": …, "headers": …, "body": …, "isBase64Encoded": …}
+    IngestResponse --as_gateway()--> {"statusCode": …, "headers": …, "body": …, …}
 
-A refusal is a `google.rpc.Status`, as OTLP asks for, in the encoding of its request. In JSON it
-also has `error`, and a success `status` and a count: clients of otlp2parquet look at these, and
-OTLP's own ignore fields they do not know.
+A refusal is a `google.rpc.Status`, as OTLP requires, in the encoding of its request. In JSON, a
+refusal also has `error`, and a success has `status` and a count. Clients of otlp2parquet read these
+fields, and OTLP's own clients ignore unknown fields.
 
 Source: OpenTelemetry Protocol specification 1.10, "OTLP/HTTP Response".
 """
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 
 TEXT = "text/plain; charset=utf-8"
 RETRY_AFTER_S = 5
-"""What a client waits before it comes again, if it reads that: as long as a throttled bucket."""
+"""Value of the Retry-After header, in seconds: about as long as S3 throttles a bucket."""
 
 
 class ResponseKind(NamedTuple):
-    """What a status means: the code a gRPC server would give, and the word for it."""
+    """The gRPC code and the error's name for an HTTP status."""
 
     code: int
     error: str
@@ -49,11 +49,11 @@ KINDS: Mapping[int, ResponseKind] = {
     500: ResponseKind(13, "internal error"),
     503: ResponseKind(14, "unavailable"),
 }
-"""Of these only 503 asks the client to send the same request again."""
+"""The statuses of refusals. Only 503 makes a client send the same request again."""
 
 
 class IngestResponse(Struct, frozen=True):
-    """One answer; `headers` holds its Content-Type, too."""
+    """One response; `headers` includes its Content-Type."""
 
     status: int
     body: bytes
@@ -64,7 +64,7 @@ HEALTHY = IngestResponse(200, b"Healthy", {"Content-Type": TEXT})
 
 
 def success(call: IngestCall, taken: AcceptedRequest) -> IngestResponse:
-    """Answer a request whose records are safe."""
+    """Return the response to a request whose records are stored."""
     if not call.json:
         assert call.signal is not None
         body = response(call.signal, taken.accepted, json=False)
@@ -84,15 +84,15 @@ def refusal(
     more: Mapping[str, object] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> IngestResponse:
-    """Answer a request that is not taken.
+    """Return the response to a refused request.
 
     Args:
         http_status: one of `KINDS`.
-        message: what is wrong, and what is valid.
-        json: the encoding of the answer.
-        error: a word for it that is more exact than that of its status.
-        more: fields of the answer in JSON besides.
-        headers: of the answer besides.
+        message: the problem, and what is valid.
+        json: the response is in JSON, not protobuf.
+        error: a more exact name of the error than that of its status.
+        more: additional fields of a JSON response.
+        headers: additional headers.
     """
     kind = KINDS[http_status]
     body = status(kind.code, message, json=json)
@@ -105,7 +105,7 @@ def refusal(
 
 
 def as_gateway(answer: IngestResponse) -> dict[str, Any]:
-    """Return an answer as gateways want it, in either version of their payload."""
+    """Return a response in the form for gateways, the same for both versions of their payload."""
     binary = answer.headers.get("Content-Type") == PROTOBUF
     encoded = binascii.b2a_base64(answer.body, newline=False) if binary else answer.body
     return {

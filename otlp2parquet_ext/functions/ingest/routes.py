@@ -1,10 +1,10 @@
-"""Which request this is, by its head.
+"""The kind of a request, from its head.
 
-    POST …/v1/{logs,traces,metrics}   protobuf, JSON, or a JSON envelope a line
-    POST /                            telemetry events, one a line, as data-taps posts them
+    POST …/v1/{logs,traces,metrics}   protobuf, JSON, or one JSON envelope in each line
+    POST /                            telemetry events, one in each line, as data-taps posts them
     GET  …/health                     no token needed
 
-Paths are matched by how they end: a custom domain may put anything in front of them.
+Only the end of a path is compared, because a custom domain may add any prefix.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ LINES = (
 OTLP_TYPES: Mapping[str, Format] = {
     PROTOBUF: Format.PROTOBUF,
     "application/protobuf": Format.PROTOBUF,
-    "application/octet-stream": Format.PROTOBUF,  # what gateways make of none
+    "application/octet-stream": Format.PROTOBUF,  # gateways set it for a missing type
     "": Format.PROTOBUF,
     JSON: Format.JSON,
     **dict.fromkeys(LINES, Format.JSON_LINES),
@@ -43,18 +43,18 @@ EVENT_TYPES: Mapping[str, Format] = dict.fromkeys(("", *LINES), Format.EVENTS)
 
 
 def wants_json(request: IngestRequest) -> bool:
-    """Tell the encoding of a refusal: who names no type is a person at a terminal."""
+    """Return whether a refusal is in JSON: also without a Content-Type, as from a terminal."""
     media_type = _media_type(request)
     return not media_type or OTLP_TYPES.get(media_type) is not Format.PROTOBUF
 
 
 def is_health(request: IngestRequest) -> bool:
-    """Tell whether somebody only asks whether we are there."""
+    """Return whether the request is a health check."""
     return request.path.endswith(HEALTH)
 
 
 def read_head(request: IngestRequest) -> IngestCall | IngestResponse:
-    """Decide by its head whether a request can be read, or answer it at once."""
+    """Parse the head of a request; return a refusal if it is not valid."""
     json = wants_json(request)
     signal = next((s for path, s in PATHS.items() if request.path.endswith(path)), None)
     if is_health(request):

@@ -1,12 +1,12 @@
-"""The ingest function as a function that is nothing but the layer: a runtime of our own.
+"""The ingest function as a function that consists of the layer alone: a custom runtime.
 
     bootstrap:   #!/opt/otlp2parquet/start
                  from otlp2parquet_ext.functions.ingest.runtime import main
                  main()
 
-With the layer attached that file is the whole function, runtime `provided.al2023`. Whatever runtime
-a function has, its place can be taken by
-`/opt/otlp2parquet/start -m otlp2parquet_ext.functions.ingest.runtime`.
+With the layer, that file is the whole function, with the runtime `provided.al2023`. In a function
+with another runtime, `/opt/otlp2parquet/start -m otlp2parquet_ext.functions.ingest.runtime`
+replaces that runtime.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from otlp2parquet_ext.lake.destinations.destination import DestinationError
 
 
 def serve_one(api: RuntimeApi, service: IngestService) -> None:
-    """Wait for one event and answer it."""
+    """Wait for one event and send its response."""
     request_id, deadline_ms, event = api.next()
     try:
         answer = service.answer(event, deadline_ms - MARGIN_MS)
@@ -33,7 +33,10 @@ def serve_one(api: RuntimeApi, service: IngestService) -> None:
 
 
 def main() -> None:
-    """Serve until Lambda ends us; without a destination, too: clients are asked to come again."""
+    """Serve events until Lambda ends the process.
+
+    Without a valid destination it serves, too: clients get 503 and try again.
+    """
     api = RuntimeApi(os.environ["AWS_LAMBDA_RUNTIME_API"])
     service = IngestService(os.environ)
     try:

@@ -1,9 +1,9 @@
-"""Tokens that are kept elsewhere: in Secrets Manager, or in a parameter of Systems Manager.
+"""Tokens in Secrets Manager, or in a parameter of Systems Manager.
 
-    OTLP2PARQUET_INGEST_TOKEN=arn:aws:secretsmanager:… --fetched when somebody calls--> Tokens
+    OTLP2PARQUET_INGEST_TOKEN=arn:aws:secretsmanager:… --fetched with a request--> IngestTokens
 
-Asked again after five minutes, so that a rotation needs no deployment. While the service does not
-answer, the tokens fetched last stay valid.
+They are fetched again after five minutes, so that a rotation needs no deployment. While the service
+does not respond, the last fetched tokens stay valid.
 
 Source: AWS Secrets Manager API reference, GetSecretValue; AWS Systems Manager API reference,
 GetParameter.
@@ -34,7 +34,7 @@ ARN_PARTS = 6
 
 
 class SecretService(NamedTuple):
-    """A service that keeps secrets: what its endpoint is called, and how it is asked."""
+    """A service for secrets: the name of its endpoint, and the form of its requests."""
 
     endpoint: str
     target: str
@@ -73,9 +73,9 @@ class Secret:
     """See the module.
 
     Args:
-        arn: of the secret or parameter; its text is a list as in the variable, or a JSON object
-            whose `token` is one.
-        environ: variables of the process: credentials, endpoints.
+        arn: ARN of the secret or parameter. Its text is a list as in the variable, or a JSON
+            object with such a list in `token`.
+        environ: environment variables of the process: credentials, endpoints.
     """
 
     def __init__(self, arn: str, environ: Mapping[str, str]) -> None:
@@ -88,10 +88,10 @@ class Secret:
         """Return the valid tokens.
 
         Args:
-            deadline_ms: Unix ms; a fetch has a bound of its own besides.
+            deadline_ms: Unix ms; a fetch also has a limit of its own.
 
         Raises:
-            SecretError: they cannot be fetched, and never were.
+            SecretError: the tokens cannot be fetched, and were never fetched before.
         """
         deadline, now_ms = SteadyDeadline(deadline_ms), steady_ms()
         if self._tokens is None or now_ms - self._fetched_ms >= CACHE_MS:
@@ -142,7 +142,7 @@ class Secret:
 
 
 def _text(body: bytes) -> str:
-    """Return the text of a secret; "" when it has none: then no client may send."""
+    """Return the text of a secret; "" without a text, which permits no client."""
     try:
         found = _decode_found(body)
     except UNREADABLE as error:

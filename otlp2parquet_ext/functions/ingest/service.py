@@ -1,10 +1,10 @@
-"""From an event to its answer.
+"""From an event to its response.
 
-    event --> Request --may it?--> Call --inflate, read--> Taken --store--> 200
-                 |        |          |          |                    |
-                 +--------+----------+----------+--------------------+--> a refusal
+    event --> IngestRequest --token--> IngestCall --inflate, read--> AcceptedRequest --store--> 200
+                   |          |            |              |                            |
+                   +----------+------------+--------------+----------------------------+--> refusal
 
-One for the life of an environment; it owns the destination.
+There is one service for the life of an environment; it owns the destination.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 PROBLEM_CHARACTERS = 1_000
 PASSING = (DestinationError, SecretError, ImportError, MemoryError, OSError)
-"""What may be better in a moment: the client is asked to come again."""
+"""Exceptions with a temporary cause: the client gets 503 and sends the request again."""
 
 NO_BASE64 = "the gateway did not mark the body as base64: see docs/ingest.md, binary media types"
 
@@ -49,12 +49,13 @@ class IngestService:
     """See the module.
 
     Args:
-        environ: variables of the process.
+        environ: environment variables of the process.
     """
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         hide(secrets_in(environ))
-        # The layer's extension reads `OTLP2PARQUET_DESTINATION`, too, and would collect our own.
+        # If the function had OTLP2PARQUET_DESTINATION, the layer's extension would read it, too,
+        # and would collect the telemetry of this function.
         own = environ.get("OTLP2PARQUET_INGEST_DESTINATION", "").strip()
         self._settings, problems = load(
             {**environ, "OTLP2PARQUET_DESTINATION": own} if own else environ
@@ -67,7 +68,7 @@ class IngestService:
             log("warning", problem)
 
     def warm_up(self) -> None:
-        """Import what the first request needs, while Lambda gives INIT a whole CPU.
+        """Import the modules for the first request, while INIT has a whole CPU.
 
         Raises:
             DestinationError: the settings name no destination.
@@ -77,14 +78,14 @@ class IngestService:
         self._store.open()
 
     def answer(self, event: object, deadline_ms: int) -> dict[str, Any]:
-        """Answer an event of a gateway, in its shape.
+        """Return the response to an event, in the gateway's form.
 
         Args:
-            event: as Lambda hands it over.
-            deadline_ms: Unix ms at which the answer has to be there.
+            event: the event from Lambda.
+            deadline_ms: Unix ms; the deadline of the response.
 
         Raises:
-            EventError: it is no HTTP request.
+            EventError: the event is no HTTP request.
         """
         deadline, request = SteadyDeadline(deadline_ms), read_event(event)
         try:
@@ -97,7 +98,7 @@ class IngestService:
             )
             problem = "the destination did not take it; the function's log says why"
             answer = refusal(503, problem, json=wants_json(request))
-        except Exception as error:  # noqa: BLE001 - a bug of ours costs one request
+        except Exception as error:  # noqa: BLE001 - a bug must fail one request only
             log(
                 "error",
                 f"a request is refused, for a bug of ours: {type(error).__name__}: {quote(error)}",
@@ -122,16 +123,16 @@ class IngestService:
         return success(call, taken)
 
     def _check(self, request: IngestRequest, deadline: SteadyDeadline) -> IngestResponse | None:
-        """Return None for who may send, else what to answer."""
+        """Return None for a permitted client, else the refusal."""
         tokens = self._secret.tokens(deadline.unix_ms()) if self._secret else self._tokens
         return tokens.check(request) if tokens else None
 
     def _take(self, call: IngestCall, request: IngestRequest) -> AcceptedRequest | IngestResponse:
-        """Read a request, or answer why it cannot be."""
+        """Parse a request; return a refusal if it is not valid."""
         json, limit_bytes = wants_json(request), self._settings.max_payload_bytes
         try:
             body = body_of(request)
-            # A request without records is no bytes in protobuf, if somebody says that it is one.
+            # In protobuf, an empty body is a valid request without records.
             if not body and json:
                 problem = f"expected a body: {call.format.value}"
                 return refusal(400, problem, json=json, error="missing request body")
@@ -169,7 +170,7 @@ class IngestService:
 def _door(
     settings: Settings, environ: Mapping[str, str]
 ) -> tuple[IngestTokens | None, Secret | None]:
-    """Return the valid tokens, or the secret that has them; neither: every client may send."""
+    """Return the valid tokens, or the secret with them; with neither, all clients may send."""
     text = settings.ingest_token
     if text.startswith("arn:"):
         from otlp2parquet_ext.functions.ingest.secrets import Secret  # noqa: PLC0415 - seldom
@@ -181,7 +182,7 @@ def _door(
 
 
 def _redactor(settings: Settings, problems: list[str]) -> Redactor | None:
-    """Return what masks; a bad expression masks everything, and is added to `problems`."""
+    """Return the redactor; an invalid expression masks all text, and is added to `problems`."""
     if not settings.redact:
         return None
     from otlp2parquet_ext.records.telemetry.redact import redacting  # noqa: PLC0415 - seldom

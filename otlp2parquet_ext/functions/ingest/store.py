@@ -1,11 +1,12 @@
-"""Rows on their way into the lake: safe before the client gets 200, visible as soon as may be.
+"""Store rows in the lake: safe before the client gets 200, and visible as soon as possible.
 
     Batch --store--> stored --commit, if this process commits and has time--> visible
                         |
                         +--descriptor in the inbox--> visible with the next commit to the table
 
-Nobody tells a function that its environment ends, so what is stored is committed at once or left to
-others. Others being faster, or a catalog in trouble, makes it leave commits alone for a while.
+Lambda does not tell a function that its environment ends. So stored files are committed at once, or
+left in the inbox for other writers. After a lost commit or an error of the catalog, the function
+makes no commits for a while.
 """
 
 from __future__ import annotations
@@ -26,18 +27,18 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.lake.destinations.destination import Batch, Lost
 
 COMMIT_LEAST_MS = 2_000
-"""A commit that could not end before the function does is not begun."""
+"""Least time before the function's deadline for a commit to begin."""
 
 COMMIT_LIMIT_MS = 5_000
-"""What a commit may take: exporters wait ten seconds by default, then they send again."""
+"""Longest time for a commit: by default, exporters wait 10 s before they send again."""
 
 
 class Store:
-    """The destination, opened with the first batch and kept: its connections stay.
+    """The destination, opened with the first batch; it stays open to keep connections.
 
     Args:
-        settings: name it.
-        environ: variables of the process: credentials, regions, endpoints.
+        settings: hold the destination.
+        environ: environment variables of the process: credentials, regions, endpoints.
     """
 
     def __init__(self, settings: Settings, environ: Mapping[str, str]) -> None:
@@ -47,16 +48,17 @@ class Store:
         self._retry = Retry()
 
     def keep(self, batch: Batch, deadline_ms: int) -> tuple[Lost, ...]:
-        """Make a batch safe, and visible if that is to be; repeating it changes nothing.
-
-        Returns what of it is not kept, ever.
+        """Make a batch safe, and commit it if this process commits. Repeating it is idempotent.
 
         Args:
-            batch: its rows.
-            deadline_ms: Unix ms at which the function has to have answered.
+            batch: the batch.
+            deadline_ms: Unix ms; the function's deadline.
+
+        Returns:
+            The records that the destination refused permanently.
 
         Raises:
-            DestinationError: it is not safe.
+            DestinationError: the batch is not safe.
         """
         destination, deadline = self.open(), SteadyDeadline(deadline_ms)
         commits = self._may_commit(deadline)
@@ -69,7 +71,7 @@ class Store:
         """Return the destination.
 
         Raises:
-            DestinationError: the settings name none.
+            DestinationError: the settings name no destination.
         """
         if self._destination is None:
             self._destination = choose(self._settings, self._environ)
@@ -81,13 +83,13 @@ class Store:
         return self._settings.commit == "direct" and in_time and not waits
 
     def _commit(self, destination: Destination, deadline: SteadyDeadline) -> bool:
-        """Commit; False when it did not come about, for whatever reason: the rows are stored."""
+        """Commit; return whether it succeeded. After any failure the rows stay stored."""
         try:
             destination.commit(deadline.unix_ms(COMMIT_LIMIT_MS))
         except BusyError:
             self._retry.postponed(steady_ms(), jitter_ms(FIRST_RETRY_MS))
             return False
-        except Exception as error:  # noqa: BLE001 - a bug of ours may not undo what is stored
+        except Exception as error:  # noqa: BLE001 - a bug must not fail a request with stored rows
             if not self._retry.failures:
                 problem = error if isinstance(error, DestinationError) else quote(repr(error))
                 log("error", f"{problem}; what is stored waits in the inbox")

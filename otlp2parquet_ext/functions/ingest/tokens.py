@@ -1,9 +1,9 @@
-"""Who may send: bearer tokens.
+"""Bearer tokens of permitted clients.
 
     Authorization: Bearer TOKEN, or x-bd-authorization: TOKEN --> None, or the refusal
 
-Several tokens are valid at once, so that clients can change over one by one. All are compared, each
-in constant time: how long an answer takes says nothing of how near a guess was.
+Several tokens are valid at the same time, so that clients can change to a new one by one. All
+tokens are compared, each in constant time, so that the response time does not help to guess one.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 
 SCHEME = "bearer"
 HEADER = "x-bd-authorization"
-"""What data-taps clients send; it also leaves `Authorization` to the signature of IAM."""
+"""Header of the token from data-taps clients; `Authorization` stays free for a signature of IAM."""
 
 
 class SecretError(Exception):
-    """The tokens cannot be fetched; says which permission may be missing."""
+    """The tokens cannot be fetched; the message names the permission that may be missing."""
 
 
 def split_tokens(text: str) -> tuple[str, ...]:
-    """Return the tokens of a setting: a list with commas or white space between them."""
+    """Return the tokens of a setting: a list separated by commas or white space."""
     return tuple(text.replace(",", " ").split())
 
 
@@ -37,14 +37,14 @@ class IngestTokens:
     """The valid tokens.
 
     Args:
-        tokens: n >= 0; without one nobody may send.
+        tokens: n >= 0 tokens; without a token no client may send.
     """
 
     def __init__(self, tokens: tuple[str, ...]) -> None:
         self._tokens = [token.encode() for token in tokens]
 
     def check(self, request: IngestRequest) -> IngestResponse | None:
-        """Return None for who may send, else what to answer: 401 without a token, else 403."""
+        """Return None for a permitted client, else a refusal: 401 without a token, else 403."""
         json = wants_json(request)
         offered = list(_offered(request))
         if not offered:
@@ -59,7 +59,7 @@ class IngestTokens:
 
 
 def _offered(request: IngestRequest) -> Iterator[str]:
-    """Yield the tokens a request names: at most one in each header."""
+    """Yield the tokens in a request: at most one in each header."""
     scheme, _, token = request.headers.get("authorization", "").strip().partition(" ")
     if scheme.lower() == SCHEME and token.strip():
         yield token.strip()
