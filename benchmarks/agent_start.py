@@ -1,10 +1,11 @@
-"""Spawn until the agent serves, in envelopes of CPU, and what it then holds while idle.
+"""Measures the time from spawn until the agent serves, in CPU envelopes, and its idle memory.
 
     python benchmarks/agent_start.py [--runs 5] [--layer FOLDER ...] [--preload lazy init]
 
-A delivery is sent as soon as the port is known; it is answered when the agent runs. Idle memory is
-taken two seconds later, anonymous and file-backed apart. FOLDER is an unpacked layer, mounted on
-/opt in a namespace (as root); without one the checkout is measured. Several take turns.
+A delivery is sent as soon as the port is known; its answer shows that the agent runs. Idle memory
+is measured two seconds later, anonymous and file-backed separately. FOLDER is an unpacked layer,
+mounted on /opt in a namespace (as root); without one, the checkout is measured. Several layers take
+turns.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ DEADLINE_S = 60.0
 
 
 class Lambda(http.server.ThreadingHTTPServer):
-    """The Extensions and Telemetry APIs, as far as an extension that is idle needs them."""
+    """The parts of the Extensions and Telemetry APIs that an idle extension uses."""
 
     daemon_threads = True
 
@@ -46,12 +47,12 @@ class Lambda(http.server.ThreadingHTTPServer):
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    """Says yes to everything, and never tells of an event."""
+    """Accepts all requests, and never sends an event."""
 
     server: Lambda
 
     def do_GET(self) -> None:
-        """Let `next` wait."""
+        """Keep `next` waiting."""
         time.sleep(DEADLINE_S)
 
     def do_POST(self) -> None:
@@ -74,11 +75,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         return body
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name there
-        """Say nothing."""
+        """Log nothing."""
 
 
 def command(layer: str) -> list[str]:
-    """Return what runs the extension of an unpacked layer, or of the checkout."""
+    """Return the command that runs the extension of an unpacked layer or of the checkout."""
     if not layer:
         return list(CHECKOUT)
     mount = f"mount --bind {layer} /opt && exec /opt/extensions/otlp2parquet"
@@ -86,7 +87,7 @@ def command(layer: str) -> list[str]:
 
 
 def memory_kb(pid: int) -> tuple[int, int]:
-    """Return resident memory of a process, all of it and the anonymous part."""
+    """Return the resident memory of a process, in total and its anonymous part."""
     found = {}
     for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
         name, _, rest = line.partition(":")
@@ -96,8 +97,8 @@ def memory_kb(pid: int) -> tuple[int, int]:
 
 
 def cpu_ms(pid: int) -> float:
-    """Return the CPU all threads of a process have used so far, ended ones too."""
-    return time.clock_gettime((~pid << 3) | 2) * 1_000  # what clock_getcpuclockid(3) makes of it
+    """Return the CPU time of all threads of a process so far, ended ones included."""
+    return time.clock_gettime((~pid << 3) | 2) * 1_000  # as clock_getcpuclockid(3) computes it
 
 
 def post(destination: str) -> None:

@@ -1,12 +1,13 @@
-"""What a commit costs: cold, steady, and after thousands, beside PyIceberg's.
+"""Measures commits: cold, steady, and after thousands, compared with PyIceberg's.
 
     python benchmarks/commits.py cold [RUNS]     spawn --> 1 000 events committed --> exit
     python benchmarks/commits.py growth [COMMITS]  one process, one row a commit
 
-Cold runs are whole processes, in turn, at full speed and in CPU groups of 0.29 and 0.07 CPU where
-the machine lets us make one; figures are medians. `lean` and `pyiceberg` differ in nothing but
-who opens the catalog: we, or PyIceberg, as for `catalog://` (its own append is in
-pyiceberg_commits.py); `store` is the same without a commit: the difference is what a commit costs.
+Cold runs are complete processes, in turn, at full speed and in CPU groups of 0.29 and 0.07 CPU if
+the machine allows groups; figures are medians. `lean` and `pyiceberg` differ only in the code that
+opens the catalog: ours, or PyIceberg's as for `catalog://` (its own append is in
+pyiceberg_commits.py). `store` is the same without a commit, so the difference is the cost of a
+commit.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ SHARES = (None, 0.29, 0.07)
 PATHS = os.pathsep.join((str(Path(__file__).parents[1]), str(Path(msgspec.__file__).parents[1])))
 WAYS = ("store", "lean", "pyiceberg")
 
-# What the flush side does with a delivery, from an interpreter in which nothing is imported.
+# The flush of a delivery, from an interpreter without any imports.
 COLD = """
 import sys, time
 from pathlib import Path
@@ -65,7 +66,7 @@ if way != "store":
 
 
 def delivery(events: int) -> bytes:
-    """Make one delivery of log lines of the usual size."""
+    """Make one delivery of log lines of typical size."""
     lines = [
         {
             "time": f"2026-03-14T12:00:{number // 17 % 60:02}.{number % 1_000:03}Z",
@@ -124,7 +125,7 @@ def cold(runs: int) -> None:
 
 
 class Table:
-    """A new table, committed to with one row at a time."""
+    """A new table for commits of one row each."""
 
     def __init__(self, folder: Path) -> None:
         from otlp2parquet_ext.lake.iceberg.open_table import sqlite_table  # noqa: PLC0415 - as `choose` does
@@ -146,7 +147,7 @@ class Table:
 
 
 def growth(commits: int) -> None:
-    """Print what a commit costs as a table ages, and what lies in its metadata folder."""
+    """Print the cost of a commit as a table ages, and the size of its metadata folder."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         old = Table(folder / "old")
@@ -162,7 +163,7 @@ def growth(commits: int) -> None:
 
 
 def beside_young_tables(old: Table, folder: Path) -> str:
-    """Measure commits of an old table, each beside the tenth of a new one, disk and all."""
+    """Measure commits of an old table, each beside the tenth of a new one on the same disk."""
     pairs = []
     for number in range(MEASURED):
         young = Table(folder / str(number))
@@ -174,7 +175,7 @@ def beside_young_tables(old: Table, folder: Path) -> str:
 
 
 def main() -> None:
-    """Run what is asked for."""
+    """Run the requested measurement."""
     what, *count = sys.argv[1:]
     if what == "cold":
         cold(int(count[0]) if count else 9)

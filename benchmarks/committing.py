@@ -1,10 +1,10 @@
-"""How many files a committer makes visible a second, by files in a snapshot and by threads.
+"""Measures files per second that a committer makes visible, by files per snapshot and threads.
 
     python benchmarks/committing.py [FILES]
 
-Descriptors of one Parquet file under many names wait in an inbox on disk (in memory where there is
-/dev/shm), near and 25 ms away. CPU and seconds are of this process alone; so are figures of peak
-resident memory, each case being a process of its own.
+Descriptors of one Parquet file under many names wait in an inbox on disk (in memory if there is
+/dev/shm), without latency and with 25 ms. CPU, seconds and peak resident memory are those of one
+process, and each case runs in its own process.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ CASES = (
 
 
 def fill(folder: Path, files: int) -> None:
-    """Leave descriptors of one stored file under many names."""
+    """Write descriptors of one stored file under many names."""
     from lake_bench import Home, bodies_at  # noqa: PLC0415 - after the path is set
 
     from otlp2parquet_ext.lake.iceberg.commit.inbox import Inbox  # noqa: PLC0415
@@ -48,7 +48,7 @@ def fill(folder: Path, files: int) -> None:
 
 
 def case(folder: Path, latency_ms: int, per_snapshot: int, threads: int) -> dict[str, Any]:
-    """Commit all that waits; return figures."""
+    """Commit all waiting files; return figures."""
     from lake_bench import Home  # noqa: PLC0415
 
     from otlp2parquet_ext.functions.committer.opening import open_place  # noqa: PLC0415
@@ -75,7 +75,7 @@ def case(folder: Path, latency_ms: int, per_snapshot: int, threads: int) -> dict
 
 
 def _send_far_away(storage: Any, seconds: float) -> None:
-    """Let every request take a while, on the thread that makes it; deleting many is one."""
+    """Delay every request on its thread; a delete of many objects is one request."""
     for name in ("put", "get", "list", "size"):
         method = getattr(storage, name)
 
@@ -87,7 +87,7 @@ def _send_far_away(storage: Any, seconds: float) -> None:
 
 
 def main() -> None:
-    """Run every case in a process of its own, on an inbox of its own."""
+    """Run every case in its own process, with its own inbox."""
     sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "iceberg")]
     if sys.argv[1] == "case":
         folder, *numbers = sys.argv[2:]

@@ -1,9 +1,9 @@
-"""What each signal costs: CPU and Parquet bytes of the reference mix, by `OTLP2PARQUET_SIGNALS`.
+"""Measures the cost of each signal: CPU and Parquet bytes, by `OTLP2PARQUET_SIGNALS`.
 
     python benchmarks/derived_signals.py [EVENTS]
 
-The mix is mapped and encoded 500 events at a time, about what the default `MAX_BYTES` seals; of the
-platform's events it has three an invocation, one invocation in seventeen events.
+The reference mix is mapped and encoded 500 events at a time, about the batch of the default
+`MAX_BYTES`. It has three platform events per invocation, and one invocation in seventeen events.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ RUNS = 15
 
 
 def tables_of(deliveries: list[Delivery], signals: frozenset[str]) -> list[dict[str, pa.Table]]:
-    """Map batch after batch, as the flush side does."""
+    """Map batch after batch, as the flush does."""
     invocations, known, made = Invocations(), OpenActivities(), []
     for delivery in deliveries:
         logs = log_table([delivery], CONTEXT, invocations).table

@@ -1,8 +1,9 @@
-"""What forwarding costs: peak memory and CPU of a flush side, by destination, in a process each.
+"""Measures the cost of forwarding: peak memory and CPU of a flush, one process per destination.
 
     .venv/bin/python benchmarks/forwarding.py [EVENTS]
 
-Ratios of one run; a server in another process takes everything. `lake` is plain Parquet on disk.
+Compare only ratios of one run. A server in another process accepts all requests. `lake` is plain
+Parquet on disk.
 """
 
 from __future__ import annotations
@@ -27,10 +28,10 @@ def main() -> None:
     from telemetry_sinks import Reply, Sink, running  # noqa: PLC0415 - of the tests
 
     class Everything(Sink):
-        """Takes whatever comes, and keeps nothing."""
+        """Accepts all requests, and keeps nothing."""
 
         def answer(self, request: object) -> Reply:
-            """Take it."""
+            """Accept the request."""
             del request
             return Reply()
 

@@ -1,12 +1,12 @@
-"""The flush side's loop: CPU of each phase by kind of event and volume, and memory that returns.
+"""Measures the loop of the flush: CPU of each phase by kind of event and volume, and memory.
 
     python benchmarks/hot_loop.py [EVENTS …]     10000 100000 1000000 for the table of the decision
 
-A batch is what the spool seals: at most 4 MiB or 10 000 events, in deliveries of 500. Volumes
-beyond a few batches repeat them, under other request ids only where the mix has others. CPU is that
-of the process, so a loaded machine inflates it; `calls` (of Python functions, an event) does not
-depend on the machine. Memory is that of a process of its own that stores full batches to a folder,
-with the allocator's settings of the layer.
+A batch has the size of a sealed segment: at most 4 MiB or 10 000 events, in deliveries of 500.
+Larger volumes repeat a few batches, with other request ids only if the mix has them. A loaded
+machine increases the CPU time; `calls` (of Python functions per event) does not depend on the
+machine. Memory is that of a separate process that stores full batches to a folder, with the layer's
+allocator settings.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ KINDS = ("text", "json", "platform", "mix")
 PHASES = ("read", "decode", "map", "columns", "encode")
 PER_DELIVERY = 500
 BATCHES = 3
-"""Different batches of each kind."""
+"""Number of different batches of each kind."""
 
 CONTEXT = EnvironmentContext(instance_id="5d41402abc4b2a76b9719d911017c592", function_name=FUNCTION)
 LAYER = {"ARROW_DEFAULT_MEMORY_POOL": "system", "MALLOC_ARENA_MAX": "1"}
@@ -60,7 +60,7 @@ FLUSHES = 6
 
 
 def kind_of(event: dict[str, Any]) -> str:
-    """Tell which of `KINDS` an event is; each is one of the mix, too."""
+    """Return which of `KINDS` an event is; every event also belongs to the mix."""
     if event["type"] != "function":
         return "platform"
     return "text" if isinstance(event["record"], str) else "json"
@@ -73,7 +73,7 @@ def _mix() -> list[dict[str, Any]]:
 
 @cache
 def batches(kind: str) -> list[list[bytes]]:
-    """Return the deliveries of `BATCHES` full batches of a kind, fewer where the mix has fewer."""
+    """Return the deliveries of `BATCHES` full batches of a kind; fewer if the mix has fewer."""
     chosen = (e for e in _mix() if kind in {"mix", kind_of(e)})
     made: list[list[bytes]] = [[]]
     while some := list(islice(chosen, PER_DELIVERY)):
@@ -97,7 +97,7 @@ def segment(bodies: list[bytes]) -> Segment:
 
 
 def phases(data: bytes, invocations: Invocations) -> tuple[dict[str, float], int, int]:
-    """Take a segment's bytes all the way; return CPU seconds by phase, events, Parquet bytes."""
+    """Process a segment's bytes completely; return CPU seconds by phase, events, Parquet bytes."""
     spent: dict[str, float] = {}
     began = time.process_time()
 
@@ -125,7 +125,7 @@ def phases(data: bytes, invocations: Invocations) -> tuple[dict[str, float], int
 
 
 def measure(kind: str, volume: int) -> dict[str, Any]:
-    """Return CPU microseconds an event of one kind by phase, when at least `volume` have passed."""
+    """Return CPU microseconds per event of one kind by phase, over at least `volume` events."""
     sealed = cycle([segment(bodies).read() for bodies in batches(kind)])
     invocations, spent, done, size = Invocations(), dict.fromkeys(PHASES, 0.0), 0, 0
     while done < volume:
@@ -140,7 +140,7 @@ def measure(kind: str, volume: int) -> dict[str, Any]:
 
 @cache
 def calls(kind: str) -> float:
-    """Return calls of functions, Python's and C's, an event of one batch; see `sys.setprofile`."""
+    """Return calls of Python and C functions per event of one batch; see `sys.setprofile`."""
     seen = 0
 
     def count(_frame: object, what: str, _argument: object) -> None:
@@ -160,7 +160,7 @@ def calls(kind: str) -> float:
 def memory() -> dict[str, Any]:
     """Return MB of anonymous memory before, between and after flushes of full batches.
 
-    `peak` is resident, pages of files included, and so is `peak_before`.
+    `peak` and `peak_before` are resident memory with file pages.
     """
     command = [sys.executable, __file__, "--memory"]
     done = subprocess.run(
@@ -171,12 +171,12 @@ def memory() -> dict[str, Any]:
 
 
 def _memory() -> dict[str, Any]:
-    """Measure it here: this process has done nothing else."""
+    """Measure memory in this process, which has done nothing else."""
     with tempfile.TemporaryDirectory() as folder:
         place = Folder(Path(folder), "segments")
         place.path.mkdir()
         files = [place.path / str(number) for number in range(BATCHES)]
-        # Making them takes memory that is none of the flush side's.
+        # Another process makes the batches, because that takes memory which is not the flush's.
         code = "from hot_loop import *; import sys; [open(f, 'wb').write(segment(b)"
         code += ".read()) for f, b in zip(sys.argv[1:], batches('mix'))]"
         environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
@@ -211,13 +211,13 @@ def _kilobytes(path: str, name: str) -> float:
 
 
 def figures(volumes: tuple[int, ...] = (10_000,)) -> dict[str, Any]:
-    """Return all of it, as plain values."""
+    """Return all figures as plain values."""
     loop = [measure(kind, volume) for volume in volumes for kind in KINDS]
     return {"loop": loop, "memory": memory()}
 
 
 def lines(found: dict[str, Any]) -> Iterator[str]:
-    """Yield a table of what `figures` found."""
+    """Yield a table of the result of `figures`."""
     yield f"| events | kind | {' | '.join(PHASES)} | µs an event | calls | bytes |"
     yield "|---|---|" + "---|" * (len(PHASES) + 3)
     for row in found["loop"]:

@@ -1,10 +1,10 @@
-"""What each library costs an extension that has asked for its first event: CPU, memory, modules.
+"""Measures the import of each library after the first `next`: CPU, memory, modules.
 
     python benchmarks/imports.py [--runs 5] [--layer FOLDER]
 
-Each row is an interpreter of its own, started as the launcher starts it, that has loaded what the
-rows named in BEFORE load; the row is what comes on top, medians. FOLDER is an unpacked layer,
-mounted on /opt in a namespace (as root); without it the checkout's interpreter is measured.
+Each row is a separate interpreter, started as by the launcher, that has loaded the libraries of
+BEFORE. The row shows the additional cost, as medians. FOLDER is an unpacked layer, mounted on /opt
+in a namespace (as root); without it, the checkout's interpreter is measured.
 """
 
 from __future__ import annotations
@@ -83,11 +83,11 @@ BEFORE: dict[str, tuple[str, str]] = {
     "pyarrow, on top of the agent": (AGENT, "import pyarrow; pyarrow.array"),
     "a batch made and thrown away, likewise": (AGENT, STORE),
 }
-"""By name: code that runs before, and code that is measured."""
+"""Rows by name: the code that runs before, and the measured code."""
 
 
 def command(layer: str) -> tuple[list[str], dict[str, str]]:
-    """Return what runs Python code as the launcher does, and its environment."""
+    """Return the command that runs Python code as the launcher does, and its environment."""
     if layer:
         mount = f'mount --bind {layer} /opt && exec /opt/otlp2parquet/start -c "$0"'
         return ["unshare", "--mount", "sh", "-c", mount], {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}

@@ -1,10 +1,10 @@
-"""What requests cost an ingest function: CPU, the first of a process and the following.
+"""Measures requests to an ingest function: CPU of the first in a process and of the next ones.
 
 python benchmarks/ingest.py        the destination is an SQLite catalog on this disk
 
-Each line is the median of five processes: `start` is all that happens before the first event
-(interpreter, imports, opening), `first` the first request with its commit, `next` the median of the
-following ones, each with a commit of its own, and `stored` of those that wait in the inbox.
+Each line is the median of five processes. `start` is the time before the first event (interpreter,
+imports, opening), `first` the first request with its commit, `next` the median of the next ones,
+each with its own commit, and `stored` that of requests which wait in the inbox.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SIZES = (1, 100, 2_000)
 
 
 def event(records: int, number: int) -> dict[str, object]:
-    """Make an event of a function URL; `number` makes its request another one."""
+    """Make an event of a function URL; another `number` gives another request."""
     at_ns = 1_773_480_413_510_000_000 + number * 1_000_000_000
     made = [
         {
@@ -45,7 +45,7 @@ def event(records: int, number: int) -> dict[str, object]:
 
 
 def one_process(records: int, commit: str) -> None:
-    """Take requests; print the CPU of each in ms, that of the start first."""
+    """Handle requests; print the CPU of the start and of each request in ms."""
     from otlp2parquet_ext.functions.ingest.service import IngestService, now_ms  # noqa: PLC0415 - it is measured
 
     with tempfile.TemporaryDirectory() as folder:
@@ -64,7 +64,7 @@ def one_process(records: int, commit: str) -> None:
 
 
 def main() -> None:
-    """Measure each size in processes of their own."""
+    """Measure each size in separate processes."""
     print("| log records | start ms | first ms | next ms | stored ms |\n|---|---|---|---|---|")
     for records in SIZES:
         found: dict[str, list[list[float]]] = {"direct": [], "inbox": []}

@@ -1,4 +1,4 @@
-"""Exactly once under kill -9, for as long as one likes.
+"""Checks exactly-once commits under kill -9, for a chosen time.
 
     python benchmarks/killed.py [SECONDS]
 
@@ -26,7 +26,7 @@ BIGGEST = 128
 
 
 def one_round(writers: int, batches: int) -> dict[str, int]:
-    """Let a fleet live on a new table; return what became of it, in numbers."""
+    """Run a fleet on a new table; return its counts."""
     from otlp2parquet_ext.tools import query  # noqa: PLC0415 - after the path is set
 
     with tempfile.TemporaryDirectory() as folder:
@@ -59,7 +59,7 @@ def one_round(writers: int, batches: int) -> dict[str, int]:
 
 
 def main() -> None:
-    """Run rounds until the time is up; print each, and the sum."""
+    """Run rounds until the time is over; print each, and the sum."""
     sys.path[:0] = map(str, FOLDERS)
     until_s = time.monotonic() + float(sys.argv[1] if len(sys.argv) > 1 else 60)
     total: Counter[str] = Counter()

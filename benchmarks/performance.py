@@ -1,11 +1,11 @@
-"""What it costs to be there: the built layer beside references, in Lambda's envelopes.
+"""Measures the built layer, compared with references, in Lambda's envelopes.
 
     python benchmarks/performance.py                      everything, some 20 minutes
     python benchmarks/performance.py --only start,memory --quick
-    python benchmarks/performance.py --page               docs/performance.md from what is measured
+    python benchmarks/performance.py --page               docs/performance.md from existing results
 
-Each part runs in a process of its own; results go into docs/performance.json as soon as they are
-there, beside those of parts that were not asked for. Needs `make layer`, root and namespaces.
+Each part runs in its own process. Its results are written to docs/performance.json at once; results
+of other parts there stay. It needs `make layer`, root and namespaces.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ LIMIT_S, END_S = 900, 60
 
 
 def main() -> None:
-    """Run what is asked for, on the stage."""
+    """Run the requested parts, on the stage."""
     options = arguments()
     if options.part:
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
         part = import_module(f"performance_parts.{options.part}")
         print(json.dumps(part.measure(quick=options.quick)))
         return
-    # A quick look does not replace what the docs show.
+    # A quick run does not replace the results in the docs.
     docs: Path = options.docs or (stage.BUILT if options.quick else DOCS)
     results = docs / "performance.json"
     if not options.page:
@@ -50,7 +50,7 @@ def main() -> None:
 
 
 def arguments() -> argparse.Namespace:
-    """Return what the command line says."""
+    """Return the command line's options."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
@@ -63,7 +63,7 @@ def arguments() -> argparse.Namespace:
 
 
 def run(only: str, results: Path, *, quick: bool) -> None:
-    """Measure parts, one process after the other; one that fails costs its own figures only."""
+    """Measure parts, one process after the other; a failing part loses only its own figures."""
     wanted = [part for part in PARTS if not only or part in only.split(",")]
     found: dict[str, Any] = json.loads(results.read_text()) if results.exists() else {}
     machine = import_module("performance_parts.machine")
@@ -80,24 +80,24 @@ def run(only: str, results: Path, *, quick: bool) -> None:
 
 
 def measured(part: str, *, quick: bool) -> dict[str, Any]:
-    """Return what one part found; `failed` says why it did not."""
+    """Return the figures of one part; `failed` has the reason if it failed."""
     command = [sys.executable, __file__, "--part", part, *(["--quick"] if quick else [])]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     problem = ""
     try:
         out, said = process.communicate(timeout=LIMIT_S)
     except subprocess.TimeoutExpired:
-        process.terminate()  # it ends its servers, and what it measures
+        process.terminate()  # it then ends its servers and subjects
         out, _ = process.communicate(timeout=END_S)
         said = f"not over within {LIMIT_S} s"
     if process.returncode:
-        # No folder of this machine's goes into the docs.
+        # The docs must not contain folders of this machine.
         problem = said.replace(f"{stage.CHECKOUT}/", "").strip()[-1_500:]
     return figures_in(out, problem)
 
 
 def figures_in(out: str, problem: str) -> dict[str, Any]:
-    """Return what a part has told last; with a problem it is not all, or there is nothing."""
+    """Return the last figures of a part; after a problem they are incomplete or empty."""
     told = out.splitlines()
     if not told:
         return {"failed": problem}

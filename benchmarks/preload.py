@@ -1,11 +1,11 @@
-"""When to import what makes batches: what each policy adds to invocations, and when rows are seen.
+"""Compares import policies for batches: time added to invocations, and time to the first rows.
 
     python benchmarks/preload.py [--runs 3] [--layer FOLDER] [--gap-ms 200]
 
 A function of 20 ms is invoked six times in the local environment, with the CPU and memory of each
-size (cgroups, as root). Printed are medians: INIT of the function, what the extension adds to the
-first invocation and to the others, when the first file lies in the lake (from the spawn of the
-environment, frozen time included), and the peak of memory of both together.
+size (cgroups, as root). It prints medians: INIT of the function, the time that the extension adds
+to the first invocation and to the others, the time from the environment's spawn to the first file
+in the lake (frozen time included), and the peak memory of both together.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def handler(event, context):
 
 
 def watch(lake: Path, found: list[float], ended: threading.Event) -> None:
-    """Note when the first file lies there."""
+    """Record the time of the first file in the lake."""
     while not ended.is_set():
         if next(lake.rglob("*.parquet"), None):
             found.append(time.monotonic())
@@ -45,7 +45,7 @@ def watch(lake: Path, found: list[float], ended: threading.Event) -> None:
 
 
 def one(layer: str, memory_mb: int, policy: str, *, gap_ms: int, boost: bool) -> dict[str, Any]:
-    """Run once."""
+    """Run one measurement."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "app.py").write_text(FUNCTION)

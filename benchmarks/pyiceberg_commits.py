@@ -1,11 +1,11 @@
-"""What a commit through PyIceberg's catalogs costs: its own append, beside `catalog://`.
+"""Measures commits through PyIceberg's catalogs: its own append, compared with `catalog://`.
 
     python benchmarks/pyiceberg_commits.py [COMMITS]
 
-One process, the table handle kept, one file a commit; Glue and S3 in moto, Iceberg's own REST
-catalog where Java is. Printed are medians of CPU ms and the mean number of requests, over the
-commits after the first `YOUNG`: by then snapshots expire and old metadata is deleted. The data file
-is not written here: it is one request more.
+One process keeps the table handle and commits one file at a time. Glue and S3 run in moto;
+Iceberg's own REST catalog runs if Java is installed. It prints medians of CPU ms and the mean
+number of requests of the commits after the first `YOUNG`, when snapshots expire and old metadata is
+deleted. The data file, one more request, is not written here.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def described(number: int, place: str) -> DataFile:
 
 
 def measure(table: CommitTable, place: str, proxy: counting_proxy.Proxy, commits: int) -> str:
-    """Commit, and say what it took."""
+    """Commit; return requests and CPU as text."""
     cpu_ms = []
     for number in range(YOUNG + commits):
         if number == YOUNG:
@@ -82,7 +82,7 @@ def measure(table: CommitTable, place: str, proxy: counting_proxy.Proxy, commits
 def both(
     environ: Mapping[str, str], place: str
 ) -> Iterator[tuple[str, Callable[[str], CommitTable]]]:
-    """Give the two ways, each as a function of the table's name."""
+    """Yield both ways, each as a function of the table's name."""
     properties = catalog_properties(NAME, environ)
     yield (
         "PyIceberg's append",
@@ -112,7 +112,7 @@ def glue(folder: Path, commits: int) -> None:
 
 
 def rest(folder: Path, commits: int) -> None:
-    """Measure with a REST catalog; files on disk are no requests."""
+    """Measure with a REST catalog; files are on disk and cause no requests."""
     with ExitStack() as servers:
         url = servers.enter_context(rest_fixture.running(folder / "rest"))
         proxy = servers.enter_context(counting_proxy.running(url))
@@ -124,8 +124,8 @@ def rest(folder: Path, commits: int) -> None:
 
 
 def main() -> None:
-    """Run all."""
-    logging.disable()  # PyIceberg tells of old metadata that the server was faster to delete
+    """Run all measurements."""
+    logging.disable()  # PyIceberg warns of old metadata that the server has already deleted
     commits = int(sys.argv[1]) if len(sys.argv) > 1 else 25
     for what in (glue, rest):
         with tempfile.TemporaryDirectory() as folder:

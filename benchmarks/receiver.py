@@ -1,11 +1,11 @@
-"""What taking deliveries costs: ours, the same on aiohttp, and Node parsing and keeping them.
+"""Compares the CPU of receivers: ours, the same on aiohttp, and Node with parsing.
 
     python benchmarks/receiver.py [SECONDS]
 
-Each server is a process of its own, sent the same deliveries by one client; what counts is the CPU
-time of the server, so a loaded machine changes little. Ours and the one on aiohttp do all the hot
-side does: look at the body, write it to the spool, seal and discard as if flushed. Node's does what
-an extension in JavaScript at least does: JSON.parse, and push to an array.
+Each server is a separate process, and one client sends the same deliveries to each. Only the
+server's CPU time counts, so a loaded machine changes little. Ours and the one on aiohttp do all the
+work of the agent: read the facts of the body, write it to the spool, seal and discard as if
+flushed. Node's does the least work of an extension in JavaScript: JSON.parse, and push to an array.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ http.createServer((request, response) => {
 
 
 def hot_side(folder: Path) -> Callable[[bytes], None]:
-    """Return what the agent does with a body, without what follows at a flush."""
+    """Return the agent's handler of a body, without the flush."""
     spool = Spool(folder, 1 << 28, 0)
 
     def deliver(body: bytes) -> None:
@@ -74,7 +74,7 @@ async def ours(listener: socket.socket, deliver: Callable[[bytes], None]) -> Non
 
 
 async def on_aiohttp(listener: socket.socket, deliver: Callable[[bytes], None]) -> None:
-    """Serve likewise with aiohttp's low-level server."""
+    """Serve in the same way with aiohttp's low-level server."""
     from aiohttp import web  # noqa: PLC0415 - only where it is measured
 
     async def handle(request: web.BaseRequest) -> web.Response:
@@ -89,7 +89,7 @@ async def on_aiohttp(listener: socket.socket, deliver: Callable[[bytes], None]) 
 
 
 def serve(name: str, listener: socket.socket, folder: Path) -> None:
-    """Be one of the servers, until killed."""
+    """Run one of the servers until it is killed."""
     if name == "node":
         os.dup2(listener.fileno(), 3)
         os.set_inheritable(3, True)  # noqa: FBT003 - the function's own signature
@@ -118,7 +118,7 @@ def send(port: int, bodies: list[bytes], seconds: float) -> int:
 
 
 def measure(name: str, events: int, seconds: float) -> dict[str, Any]:
-    """Return what one server takes for deliveries of so many events."""
+    """Return the figures of one server for deliveries of `events` events."""
     bodies = [
         json.dumps(mix(events, seed=number), separators=(",", ":")).encode() for number in range(50)
     ]

@@ -1,9 +1,9 @@
-"""What OTLP2PARQUET_REDACT costs for each event.
+"""Measures the CPU of OTLP2PARQUET_REDACT for each event.
 
     python benchmarks/redaction.py
 
-CPU of one process, best of several laps, on deliveries of 1 000 events as Lambda writes them. Where
-it is not set, the module is not even loaded.
+It prints the CPU of one process, the best of several rounds, for deliveries of 1 000 events as
+Lambda writes them. Without the setting, the module is not loaded.
 """
 
 from __future__ import annotations

@@ -1,13 +1,12 @@
-"""The reference mix: what Lambda delivers for a busy function, and what it weighs as Parquet.
+"""The reference mix: Lambda's deliveries for a busy function, and their size as Parquet.
 
     python benchmarks/reference_mix.py [EVENTS]
 
-Seven of ten events are structured logs as Powertools writes them, one is a line of plain text, the
-rest is the platform's: of each invocation its start, its end and its report. Checked against the
-yardstick the design was measured with: 528 bytes of JSON an event, of which zstd leaves 41.
-
-Printed are bytes an event and CPU ms for batches of several sizes, and what each column weighs.
-The default `MAX_BYTES` seals a batch at about 500 events.
+Seven of ten events are structured logs as Powertools writes them, one is a line of plain text, and
+the rest are platform events: start, end and report of each invocation. The mix is checked against
+the figures used for the design: 528 bytes of JSON per event, or 41 with zstd. It prints bytes per
+event and CPU ms for batches of several sizes, and the bytes of each column. The default `MAX_BYTES`
+seals a batch at about 500 events.
 """
 
 from __future__ import annotations
@@ -42,7 +41,7 @@ LINES = (6, 22)
 """Fewest and most log lines of an invocation."""
 
 PLAIN = 0.145
-"""Share of the lines that are no JSON."""
+"""Share of lines that are not JSON."""
 
 LEVELS = ("INFO",) * 13 + ("DEBUG",) * 4 + ("WARNING",) * 2 + ("ERROR",)
 MESSAGES = (
@@ -67,27 +66,27 @@ TRACEBACK = (
 
 @dataclass
 class _Clock:
-    """Chance and time of one mix."""
+    """The random numbers and the clock of one mix."""
 
     chance: random.Random
     now_s: float = BEGIN_S
     events: list[dict[str, Any]] = field(default_factory=list)
 
     def iso(self) -> str:
-        """Return the present as Lambda writes it."""
+        """Return the current time as Lambda writes it."""
         text = datetime.fromtimestamp(self.now_s, UTC).isoformat(timespec="milliseconds")
         return text.replace("+00:00", "Z")
 
     def hex(self, digits: int) -> str:
-        """Return a random number of so many hex digits."""
+        """Return a random number of `digits` hex digits."""
         return f"{self.chance.getrandbits(digits * 4):0{digits}x}"
 
     def took_ms(self, typical: float) -> float:
-        """Return a duration: most are near the typical one, some are far longer."""
+        """Return a random duration: most are near the typical one, some are far longer."""
         return round(typical * self.chance.lognormvariate(0.0, 0.8), 2)
 
     def add(self, kind: str, record: object) -> None:
-        """Let an event happen."""
+        """Add an event."""
         self.events.append({"time": self.iso(), "type": kind, "record": record})
 
 
@@ -107,7 +106,7 @@ def bodies(number: int, per_delivery: int = 500, seed: int = 0) -> Iterator[byte
 
 
 def _invoke(clock: _Clock) -> None:
-    """Let the function run once."""
+    """Add the events of one invocation."""
     request = "-".join((clock.hex(8), clock.hex(4), f"4{clock.hex(3)}", f"a{clock.hex(3)}"))
     request = f"{request}-{clock.hex(12)}"
     root = f"1-{int(clock.now_s):08x}-{clock.hex(24)}"
@@ -183,7 +182,7 @@ def rows(number: int, seed: int = 0) -> pa.Table:
 
 
 def measure(number: int) -> None:
-    """Print what a batch weighs, and what encoding it costs."""
+    """Print the size of a batch and the CPU of its encoding."""
     table, times = rows(number), []
     for _ in range(9):
         started = time.process_time()

@@ -1,10 +1,10 @@
-"""One object into S3: our signed PUT beside pyarrow's and boto3's, in processes of their own.
+"""Compares one upload to S3: our signed PUT, pyarrow's and boto3's, in separate processes.
 
     python benchmarks/s3_put.py [RUNS]
 
-The server is versitygw in a process of its own, built by Go; a proxy counts requests. What the
-extension has loaded at a flush anyway is loaded before the measurement begins: aiohttp's server,
-msgspec, pyarrow. CPU time is the process's own.
+The server is versitygw, built by Go, in a separate process; a proxy counts requests. Modules that
+the extension has loaded before a flush are loaded before the measurement: aiohttp's server,
+msgspec, pyarrow. CPU time is that of the measured process.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ KINDS = ("ours", "pyarrow, delayed open", "pyarrow", "boto3")
 
 
 def ours(url: str, region: str) -> Callable[[str, bytes], object]:
-    """Return what puts an object with requests of our own."""
+    """Return a function that puts an object with our own requests."""
     from otlp2parquet_ext.lake.http.aws import AwsClient  # noqa: PLC0415
     from otlp2parquet_ext.lake.http.client import Client  # noqa: PLC0415
     from otlp2parquet_ext.lake.http.credentials import CredentialSource  # noqa: PLC0415
@@ -44,7 +44,7 @@ def ours(url: str, region: str) -> Callable[[str, bytes], object]:
 
 
 def pyarrow_s3(url: str, region: str, *, delayed: bool) -> Callable[[str, bytes], object]:
-    """Return what puts an object with pyarrow's file system."""
+    """Return a function that puts an object with pyarrow's file system."""
     from pyarrow import fs  # noqa: PLC0415 - what is measured
 
     s3 = fs.S3FileSystem(
@@ -59,7 +59,7 @@ def pyarrow_s3(url: str, region: str, *, delayed: bool) -> Callable[[str, bytes]
 
 
 def boto3_s3(url: str, region: str) -> Callable[[str, bytes], object]:
-    """Return what puts an object with AWS's SDK."""
+    """Return a function that puts an object with AWS's SDK."""
     import boto3  # noqa: PLC0415 - what is measured
 
     s3 = boto3.client("s3", endpoint_url=url, region_name=region)
@@ -90,7 +90,7 @@ def measure(kind: str, url: str, region: str) -> dict[str, float]:
 
 
 def rss_mb() -> float:
-    """Return the most this process has had resident."""
+    """Return the peak resident memory of this process."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1_024
 
 

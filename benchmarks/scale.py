@@ -1,13 +1,13 @@
-"""How many writers a table bears: nothing lost, nothing twice, how soon visible, at what cost.
+"""Measures many writers of one table: lost and duplicate rows, delay to visibility, and cost.
 
     python benchmarks/scale.py run MODE WRITERS [COMMITTERS] [--kill] [--flushes N] …  one run
     python benchmarks/scale.py all RESULTS.json [--quick]      every run of docs/scale.md
     python benchmarks/scale.py growth RESULTS.json [COMMITS]   one table, thousands of commits
     python benchmarks/scale.py page RESULTS.json DOCS          docs/scale.md and its pictures
 
-A writer is a process with a real spool and flush side (`Flusher`), fork after import; a committer
-is one that takes the inbox. Disk and catalog are as far away as `--storage-ms`/`--catalog-ms` say.
-Figures are of one small machine: read them as ratios.
+A writer is a process with a real spool and flush (`Flusher`), forked after the imports; a committer
+is a process that commits the inbox. `--storage-ms` and `--catalog-ms` set the latency of disk and
+catalog. The figures come from one small machine, so read them as ratios.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ COUNTS = (2, 8, 32, 128)
 
 
 def run(plan: Plan) -> dict[str, Any]:
-    """Run one plan in a folder of its own; return its figures."""
+    """Run one plan in its own folder; return its figures."""
     folder = Path(tempfile.mkdtemp(dir=memory(), prefix="scale-"))
     try:
         with lakes.opened(plan, folder) as home:
@@ -48,7 +48,7 @@ def run(plan: Plan) -> dict[str, Any]:
             wall_s, requests = time.monotonic() - started, lakes.requests(home)
             left = home.waiting()
             spooled = len(list(folder.glob("spool/**/*.seg")))
-            # What the last environments have left, as the next committer would take it.
+            # Commit the files that the last environments left, as the next committer would.
             commit_waiting(open_place(home.near_variables), now_ms() + fleet.COMMIT_LIMIT_MS)
             return figures.of_run(
                 plan,
@@ -64,12 +64,12 @@ def run(plan: Plan) -> dict[str, Any]:
 
 
 def memory() -> Path | None:
-    """Return a folder in memory, None where there is none."""
+    """Return a folder in memory; None if there is none."""
     return MEMORY if MEMORY.is_dir() else None
 
 
 def machine() -> dict[str, Any]:
-    """Say what this ran on."""
+    """Describe this machine."""
     return {
         "cpus": os.cpu_count(),
         "load": os.getloadavg(),
@@ -104,7 +104,7 @@ def plans(*, quick: bool) -> Iterator[Plan]:
 
 
 def run_all(results: Path, *, quick: bool, only: str) -> None:
-    """Run everything, or the runs on one lake; write down each run as soon as it is over."""
+    """Run all plans, or those on one lake; write the results of each run at its end."""
     found: dict[str, Any] = json.loads(results.read_text()) if results.exists() else {}
     found["machine"] = machine()
     found["runs"] = [run for run in found.get("runs", ()) if only and run["plan"]["lake"] != only]
@@ -122,7 +122,7 @@ def run_all(results: Path, *, quick: bool, only: str) -> None:
 
 
 def run_growth(results: Path, commits: int) -> None:
-    """Let one table grow; add what was measured to the results."""
+    """Measure the growth of one table; add the figures to the results."""
     found: dict[str, Any] = json.loads(results.read_text()) if results.exists() else {}
     found["growth"] = []
     for care_every in (0, growth.CARE_EVERY):
@@ -146,7 +146,7 @@ def line(of: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    """Run what is asked for."""
+    """Run the requested command."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     commands = parser.add_subparsers(dest="what", required=True)
     one = commands.add_parser("run")

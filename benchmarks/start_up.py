@@ -1,10 +1,10 @@
-"""Spawn to first `next`: CPU and wall time, as ratios to the bare interpreter in the same run.
+"""Measures CPU and wall time from spawn to first `next`, as ratios to a bare interpreter.
 
     python benchmarks/start_up.py [RUNS]
 
-The extension registers and subscribes for real, with the local execution environment; the
-subscription is answered 202, so that nothing after the first `next` is measured. Wall time holds
-the answers of the environment's own server, too; CPU time is the process's alone.
+The extension registers and subscribes with the local execution environment. The answer to the
+subscription is 202, so no work after the first `next` is measured. Wall time includes the answers
+of the environment's server; CPU time is that of the extension only.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ FUNCTION = "def handler(event, context):\n    return None\n"
 
 
 def bare() -> tuple[float, float]:
-    """Return (CPU ms, wall ms) of an interpreter that does nothing."""
+    """Return (CPU ms, wall ms) of an idle interpreter."""
     before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     subprocess.run([*PYTHON, "-c", "pass"], check=True)
     after, wall_s = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter() - started
@@ -34,7 +34,7 @@ def bare() -> tuple[float, float]:
 
 
 def extension(folder: Path) -> tuple[float, float]:
-    """Return (CPU ms, wall ms) of the extension until it asked for its first event."""
+    """Return (CPU ms, wall ms) of the extension until its first `next`."""
     launcher = ROOT / "extension" / "otlp2parquet"
     program = ExtensionProgram(name="otlp2parquet", command=(*PYTHON, str(launcher)))
     plan = Plan(

@@ -1,9 +1,9 @@
-// A telemetry extension that only forwards: the reference the extension is measured beside.
+// A telemetry extension that only forwards: the reference for measurements of the extension.
 //
 //   delivery --> receiver --> JSON.parse --> queue --on INVOKE, SHUTDOWN--> NDJSON over HTTP
 //
-// Node's own library and nothing else. It buffers in memory, has no bound, tries nothing again, and
-// keeps nothing through a crash: what it costs is what forwarding costs at the least.
+// It uses only Node's own library. It buffers in memory without a bound, never retries, and loses
+// its buffer in a crash, so its cost is the least cost of forwarding.
 
 import http from "node:http";
 

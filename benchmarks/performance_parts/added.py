@@ -1,7 +1,7 @@
-"""What an extension adds to each invocation: by strategy, destination's latency, and pace.
+"""Measures the time that an extension adds to each invocation: by strategy, latency and pace.
 
-Measured in `otlp2parquet_ext.tools.local`, which freezes between invocations as Lambda does. A
-gap of more than ten seconds makes invocations rare (docs/flushing.md).
+It runs in `otlp2parquet_ext.tools.local`, which freezes between invocations as Lambda does.
+Invocations with gaps of more than ten seconds count as rare (docs/flushing.md).
 """
 
 from __future__ import annotations
@@ -30,16 +30,17 @@ LATENCIES_MS = (0, 50, 500)
 FREQUENT_GAP_MS, RARE_GAP_MS = 50, 10_200
 INVOCATIONS, QUICK_INVOCATIONS, RARE_INVOCATIONS = 41, 10, 7
 MANY = {"adaptive": 101, "threshold": 101}
-"""After the first a hundred: their 99th percentile is not simply the most."""
+"""Number of invocations: the first and a hundred more, so that their 99th percentile is not the
+maximum."""
 
 BESIDE, APART_S = 8, 1.2
-"""Rare invocations are frozen nearly all the time: so many environments live beside each other,
-each begun so much after the one before that they do not wake together."""
+"""Number of concurrent environments with rare invocations, which are frozen nearly all the time,
+and seconds between their starts, so that they do not wake together."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One environment's life."""
+    """One environment to measure."""
 
     strategy: str
     latency_ms: int
@@ -49,12 +50,12 @@ class Cell:
 
     @property
     def pace(self) -> str:
-        """As results call it."""
+        """Name of the pace in results."""
         return "rare" if self.gap_ms == RARE_GAP_MS else "frequent"
 
 
 def measure(*, quick: bool) -> dict[str, Any]:
-    """Return ms added after the function's end: first, median, 99th percentile, most."""
+    """Return the ms added after the function's end: first, median, 99th percentile, maximum."""
     spawn = multiprocessing.get_context("spawn")
     cells = list(_cells(quick=quick))
     rare = [cell for cell in cells if cell.pace == "rare"]
@@ -90,7 +91,7 @@ def _cells(*, quick: bool) -> list[Cell]:
 
 
 def run(cell: Cell) -> dict[str, Any]:
-    """Live one environment's life."""
+    """Run one environment."""
     port = ReservedPort()
     with sink.running(cell.latency_ms) as where:
         outcome = local.run(_plan(cell, where.url, port.number))

@@ -1,4 +1,4 @@
-"""Figures against the numbers the design builds to: rows of a table, pure.
+"""Compares figures with the budgets of the design: rows of a table, pure.
 
 results of the parts --rows()--> Row: what, budget, measured, reference, ratio, met
 """
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 ENVELOPES = ("1769 MB", "512 MB", "128 MB")
 MOMENTS = {"idle": (28, 18), "collected": (35, 25), "flushing": (80, 45)}
-"""MB resident in all, and of no file."""
+"""Budgets of resident memory in MB: in total, and anonymous."""
 
 MOMENT_NAMES = {
     "idle": "resident, idle",
@@ -33,10 +33,10 @@ FIRST_FLUSH_MS = {"512 MB": 600, "128 MB": 2_500}
 REQUESTS = {"s3": 1, "inbox": 2, "rest": 5}
 MIX_NAMES = {"mix": "the mix", "text": "text", "json": "JSON", "platform": "platform events"}
 RETURNED = 0.75
-"""What is anonymous after flushes may be so many times what it was at their peak."""
+"""Largest ratio of anonymous memory after flushes to that at their peak."""
 
 FLAT = 1.25
-"""An event of a million may cost so many times one of the first ten thousand."""
+"""Largest ratio of the CPU per event in a million to that in the first ten thousand."""
 
 
 @dataclass(frozen=True)
@@ -44,11 +44,11 @@ class Row:
     """One budget.
 
     Attributes:
-        key: names it in the notes.
-        what, budget: for people.
-        measured, reference: figures in the same order, one for each envelope that was measured.
-        ratio: measured over reference, in the same order; empty where the budget is no ratio.
-        met: None where nothing was measured.
+        key: its name in the notes.
+        what, budget: texts for readers.
+        measured, reference: figures in the same order, one for each measured envelope.
+        ratio: measured over reference, in the same order; empty if the budget is no ratio.
+        met: None if nothing was measured.
     """
 
     key: str
@@ -129,7 +129,7 @@ def _returned(results: Results) -> Iterator[Row]:
 
 def _first_flush(results: Results) -> Iterator[Row]:
     for kind in at(results, "flushes/ms") or ("sqlite", "glue", "rest"):
-        if kind in ("file", "s3"):  # nothing is committed there
+        if kind in ("file", "s3"):  # these have no commits
             continue
         found = {
             envelope: at(results, f"flushes/ms/{kind}/{envelope}/first/total/wall_ms")
@@ -248,7 +248,7 @@ def _ratio_row(
     unit: str = "",
     more_is_better: bool = False,
 ) -> Row:
-    """Return a row whose budget is a ratio to a reference, in every envelope that was measured."""
+    """Return a row whose budget is a ratio to a reference, in every measured envelope."""
     known = [(a, b) for a, b in pairs if a is not None and b is not None]
     ratios = [found for a, b in known if (found := ratio(a, b)) is not None]
     good = [found >= limit if more_is_better else found <= limit for found in ratios]
@@ -265,7 +265,7 @@ def _ratio_row(
 
 
 def number(value: float) -> str:
-    """Return three digits of a number, or all before the point."""
+    """Return a number with three digits, or with all digits before the point."""
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 

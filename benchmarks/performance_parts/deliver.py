@@ -1,4 +1,4 @@
-"""Deliveries as the platform makes them: POSTs over connections that are kept where they may be."""
+"""Makes deliveries as the platform does: POSTs over connections that stay open if allowed."""
 
 from __future__ import annotations
 
@@ -49,12 +49,12 @@ class Deliverer:
 
 
 def post_all(port: int, path: str, bodies: Iterable[bytes], connections: int = 1) -> float:
-    """Deliver bodies as fast as they are taken; return the seconds it took.
+    """Deliver bodies as fast as they are accepted; return the duration in seconds.
 
     Args:
         port, path: of the receiver.
         bodies: in order, shared by all connections.
-        connections: how many are in use at once.
+        connections: number of concurrent connections.
     """
     waiting = iter(list(bodies))
     failures: list[Exception] = []

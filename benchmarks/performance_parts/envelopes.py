@@ -1,4 +1,4 @@
-"""Memory and CPU as Lambda gives them: groups that a process enters between fork and exec."""
+"""Limits memory and CPU as Lambda does: by groups that a process enters between fork and exec."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ MB_PER_VCPU: Final = 1_769
 
 @dataclass(frozen=True)
 class Envelope:
-    """What one environment may use."""
+    """The limits of one environment."""
 
     memory_mb: int
 
     @property
     def vcpus(self) -> float:
-        """The share of a CPU that comes with the memory."""
+        """The share of a CPU for the memory size."""
         return self.memory_mb / MB_PER_VCPU
 
     @property
     def name(self) -> str:
-        """As tables call it."""
+        """Its name in tables."""
         return f"{self.memory_mb} MB"
 
 
@@ -38,11 +38,11 @@ ENVELOPES: Final = (Envelope(1_769), Envelope(512), Envelope(128))
 
 @contextmanager
 def limited(envelope: Envelope | None) -> Iterator[Callable[[], None]]:
-    """Make an envelope; yield what a new process calls before it becomes its program.
+    """Make an envelope; yield the function that a new process calls before its exec.
 
     Args:
-        envelope: None sets no limit. Where the machine lets us make no groups there is none either;
-            `facts` says so.
+        envelope: None sets no limit. If the machine allows no groups, there is no limit either, and
+            `facts` reports that.
     """
     groups: dict[str, Group] = {}
     with ExitStack() as stack:
@@ -66,7 +66,7 @@ def limited(envelope: Envelope | None) -> Iterator[Callable[[], None]]:
 
 
 def facts() -> dict[str, str]:
-    """Say what limits this machine gives."""
+    """Return the limits that this machine supports."""
     found: dict[str, str] = {}
     controllers: tuple[Controller, ...] = ("cpu", "memory")
     for controller in controllers:

@@ -1,11 +1,11 @@
-"""Run by the layer's interpreter: flushes in a process in which only the hot side is loaded.
+"""Measures flushes in the layer's interpreter, after it has loaded only the receiver's modules.
 
     start flush_probe.py FOLDER NAME:FILES ...     a line of JSON for each flush
 
-Each flush takes the deliveries in FOLDER/bodies, FILES of them, through spool, flush side and
-commit, on one thread. `step` among the names makes it wait for a line before each. Time is counted
-once, where it is spent: imports wherever they happen, then reading, mapping, encoding, uploading
-the data file, and the commit with what it uploads.
+Each flush takes FILES deliveries in FOLDER/bodies through spool, flush and commit, on one thread.
+With `step` among the names, it waits for a line before each flush. Time counts once, in the
+innermost phase: imports wherever they happen, then reading, mapping, encoding, upload of the data
+file, and the commit with its uploads.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ MANY = 1_000_000
 
 
 class Meter:
-    """Wall and CPU time by phase: of nested phases the innermost has it."""
+    """Measures wall and CPU time by phase; time in nested phases counts for the innermost."""
 
     def __init__(self) -> None:
         self.spent: dict[str, list[float]] = {}
@@ -55,7 +55,7 @@ class Meter:
         return time.perf_counter(), time.process_time()
 
     def turn(self) -> None:
-        """Give what was spent since the last turn to the phase that was on."""
+        """Add the time since the last call to the current phase."""
         now = self._now()
         spent = self.spent.setdefault(self.phases[-1], [0.0, 0.0])
         for number in (0, 1):
@@ -63,11 +63,11 @@ class Meter:
         self._last = now
 
     def wrap(self, owner: Any, name: str, phase: str) -> None:
-        """Let calls of a function be a phase of their own, on this thread."""
+        """Measure calls of a function as a separate phase, on this thread."""
         real: Callable[..., Any] = getattr(owner, name)
 
         def measured(*args: Any, **kwargs: Any) -> Any:
-            inside = phase != "import" and "commit" in self.phases  # its uploads are its own
+            inside = phase != "import" and "commit" in self.phases  # its uploads count for it
             if threading.get_ident() != self._thread or inside:
                 return real(*args, **kwargs)
             self.turn()
@@ -81,7 +81,7 @@ class Meter:
         setattr(owner, name, measured)
 
     def figures(self) -> dict[str, dict[str, float]]:
-        """Return what was spent, and begin anew."""
+        """Return the times, and reset them."""
         self.turn()
         found = {p: {"wall_ms": wall, "cpu_ms": cpu} for p, (wall, cpu) in self.spent.items()}
         self.spent = {}
@@ -89,12 +89,12 @@ class Meter:
 
 
 def hot_side() -> None:
-    """Load what is loaded while the function runs."""
+    """Load the modules that are loaded while the function runs."""
     assert agent.Agent is not None
 
 
 def metered() -> Meter:
-    """Put a meter into the flush side."""
+    """Install a meter in the flush."""
     meter = Meter()
     meter.wrap(builtins, "__import__", "import")
     meter.wrap(pipeline, "read_contents", "read")
@@ -103,7 +103,7 @@ def metered() -> Meter:
 
 
 def meter_lately(meter: Meter, destination: str) -> None:
-    """Meter what would be loaded by being looked at: only once the first import is under way."""
+    """Install the meter in modules that this would import: only after the first import began."""
     from otlp2parquet_ext.flush.table_builder import TableBuilder  # noqa: PLC0415
     from otlp2parquet_ext.lake.destinations import parquet_file  # noqa: PLC0415
 
@@ -117,7 +117,7 @@ def meter_lately(meter: Meter, destination: str) -> None:
 
 
 def main() -> None:
-    """Flush what is asked for."""
+    """Run the requested flushes."""
     folder, *wanted = sys.argv[1:]
     bodies = iter(sorted((Path(folder) / "bodies").iterdir()))
     settings, problems = load(os.environ)
@@ -126,7 +126,7 @@ def main() -> None:
         Path(settings.spool_dir), CAPACITY_BYTES, 0, segment_bytes=CAPACITY_BYTES,
         segment_items=MANY,
     )  # fmt: skip
-    # Of another environment each time: else the files would be there, and the rows committed.
+    # Use another environment each time; else the files would exist and the rows be committed.
     context = EnvironmentContext(
         instance_id=os.urandom(16).hex(), function_name="checkout-service-live"
     )

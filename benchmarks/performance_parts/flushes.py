@@ -1,4 +1,4 @@
-"""First and steady flushes by destination and envelope, phase by phase; and their requests."""
+"""Measures first and steady flushes by destination, envelope and phase, and their requests."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def measure(*, quick: bool) -> dict[str, Any]:
         for kind, make in makers.items():
             try:
                 _measure_place(kind, make(), (moto, catalog), folder, found, quick=quick)
-            except TROUBLES as error:  # the others are worth measuring all the same
+            except TROUBLES as error:  # the other destinations are still measured
                 found["problems"].append(f"{kind}: {error}"[-1_500:])
             stats.so_far(found)
     return found
@@ -64,7 +64,7 @@ def _measure_place(
     *,
     quick: bool,
 ) -> None:
-    """Measure one destination; add what was found, envelope by envelope."""
+    """Measure one destination; add the figures of each envelope."""
     _probe(place, None, folder)  # makes the table, fills caches
     if not place.url.startswith(("file", "sqlite")):
         found["requests"][kind] = _requests(place, servers, folder)
@@ -91,7 +91,7 @@ def _makers(folder: Path, moto: str, origin: Place | None) -> dict[str, Callable
 
 
 def _rest(stack: ExitStack, folder: Path, moto: str) -> tuple[str, Place | None]:
-    """Start Iceberg's own REST catalog; ("", None) where Java or its libraries are missing."""
+    """Start Iceberg's own REST catalog; ("", None) if Java or its libraries are missing."""
     bucket = places.new_bucket(moto, places.AWS, "warehouse/")
     options = {
         "CATALOG_WAREHOUSE": f"s3://{bucket.bucket}/warehouse",
@@ -140,7 +140,7 @@ def _of_rounds(place: Place, envelope: Envelope, folder: Path, rounds: int) -> F
 
 
 def _probe(place: Place, envelope: Envelope | None, folder: Path) -> Flushes:
-    """Run the flushes in a process of their own; return ms by flush and phase."""
+    """Run the flushes in a separate process; return ms by flush and phase."""
     subject = Subject(_command(folder), _variables(place, folder))
     with processes.started(
         subject, envelope, stdout=subprocess.PIPE, stderr=subprocess.PIPE
@@ -152,7 +152,7 @@ def _probe(place: Place, envelope: Envelope | None, folder: Path) -> Flushes:
 
 
 def _requests(place: Place, servers: tuple[str, ...], folder: Path) -> int:
-    """Count the requests of the last flush: nothing is new, nobody else commits."""
+    """Count the requests of the last flush, without new tables and other writers."""
     with ExitStack() as stack:
         proxies = {url: stack.enter_context(counting_proxy.running(url)) for url in servers if url}
         environ, url = dict(_variables(place, folder)), place.url

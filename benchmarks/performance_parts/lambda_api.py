@@ -1,7 +1,7 @@
-"""A Lambda of a few lines: it answers at once, and asks its owner to look at every `next`.
+"""A minimal Lambda: it answers at once, and calls a function at every `next`.
 
-`otlp2parquet_ext.tools.local` is a whole environment, and its own work would be in every
-figure; this one costs the extension what three answers over a socket cost.
+`otlp2parquet_ext.tools.local` is a complete environment, and its own work would be part of every
+figure. This one costs the extension only three answers over a socket.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SHUTDOWN_MS = 2_000
 
 
 def read_request(connection: socket.socket, rest: bytes = b"") -> tuple[bytes, bytes, bytes] | None:
-    """Read a request; return head, body and what follows; None when the client has hung up."""
+    """Read a request; return head, body and further bytes; None if the client has closed."""
     data = rest
     while (end := data.find(b"\r\n\r\n")) < 0:
         chunk = connection.recv(65_536)
@@ -60,8 +60,8 @@ class LambdaApi:
     """Extensions and Telemetry API for one extension.
 
     Args:
-        on_next: called whenever it asks for an event, before anything else happens.
-        subscribe_status: what the subscription is answered with.
+        on_next: called first at each request for an event.
+        subscribe_status: HTTP status of the answer to the subscription.
     """
 
     def __init__(self, on_next: Callable[[], None], subscribe_status: int = 200) -> None:
@@ -75,31 +75,31 @@ class LambdaApi:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def close(self) -> None:
-        """Accept nothing more."""
-        self._listener.shutdown(socket.SHUT_RDWR)  # wakes who waits in `accept`
+        """Stop accepting connections."""
+        self._listener.shutdown(socket.SHUT_RDWR)  # ends a waiting `accept`
         self._listener.close()
 
     @property
     def receiver(self) -> tuple[int, str]:
-        """Port and path telemetry is to be delivered to."""
+        """Port and path for deliveries."""
         url = urlsplit(self._told["destination"]["URI"])
         return url.port or 80, url.path or "/"
 
     def wait_for_next(self, limit_s: float = 60.0) -> None:
-        """Wait until it asks once more.
+        """Wait until the extension requests another event.
 
         Raises:
-            TimeoutError: it does not.
+            TimeoutError: it does not request one in time.
         """
         if not self._asked.acquire(timeout=limit_s):
             raise TimeoutError("the extension asks for no event")
 
     def invoke(self, request_id: str, timeout_ms: int = 60_000) -> None:
-        """Tell it of an invocation."""
+        """Send an INVOKE."""
         self._tell("INVOKE", timeout_ms, requestId=request_id)
 
     def shut_down(self, window_ms: int = SHUTDOWN_MS) -> None:
-        """Tell it of the end."""
+        """Send SHUTDOWN."""
         self._tell("SHUTDOWN", window_ms, shutdownReason="spindown")
 
     def _tell(self, kind: str, within_ms: int, **more: str) -> None:

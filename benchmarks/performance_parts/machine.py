@@ -1,4 +1,4 @@
-"""What this machine is: no figure means anything without."""
+"""Describes this machine, without which no figure is meaningful."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Resident memory: idle, with 50 000 events in the spool, while and after they are flushed."""
+"""Measures resident memory: idle, with 50 000 events in the spool, during and after their flush."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ HOLD = {
     "TIMEOUT_MS": "900000",
     "OTLP2PARQUET_SPOOL_CAPACITY_BYTES": "536870912",
 }
-"""Nothing is flushed before the end."""
+"""Settings with which no flush happens before the end."""
 
 
 def measure(*, quick: bool) -> dict[str, Any]:
-    """Return MB by envelope and moment, and the course of one flush."""
+    """Return MB by envelope and moment, and the samples of one flush."""
     found: dict[str, Any] = {}
     events = QUICK_EVENTS if quick else EVENTS
     for envelope in ENVELOPES[:1] if quick else (ENVELOPES[0], ENVELOPES[2]):
@@ -51,7 +51,7 @@ def measure(*, quick: bool) -> dict[str, Any]:
 
 
 def _collecting(envelope: Envelope, events: int) -> dict[str, dict[str, float]]:
-    """Measure the hot side alone: everything is spooled, nothing flushed."""
+    """Measure only the receiver: all events are spooled, none is flushed."""
     with (
         tempfile.TemporaryDirectory() as name,
         processes.extension(processes.layer(Path(name), **HOLD), envelope) as (running, api),
@@ -80,7 +80,7 @@ def _forwarding(envelope: Envelope, events: int) -> dict[str, dict[str, float]]:
                 api.invoke("1")
                 api.wait_for_next()
             found["baseline forwarding"] = watch.peak.figures
-        except OSError:  # it did not fit into the envelope, and was killed
+        except OSError:  # it exceeded the envelope's memory and was killed
             pass
         return found
 
@@ -88,7 +88,7 @@ def _forwarding(envelope: Envelope, events: int) -> dict[str, dict[str, float]]:
 def _flushing(
     envelope: Envelope | None, events: int
 ) -> tuple[dict[str, dict[str, float]], list[list[float]]]:
-    """Measure flushes with commits, with the defaults, and what is left of them."""
+    """Measure flushes with commits and default settings, and the memory after them."""
     with (
         tempfile.TemporaryDirectory() as name,
         processes.extension(processes.layer(Path(name)), envelope) as (

@@ -3,8 +3,8 @@
 text      lines of plain text          json      structured log lines
 platform  the platform's own events    mix       all of them, as a busy function has them
 
-Made by `reference_mix.py`; what is needed beyond the first events are those again with other
-request ids, for a body that came before would be taken for a repetition.
+`reference_mix.py` makes them. Further events repeat the first ones with other request ids, because
+the spool would discard an equal body as a repetition.
 """
 
 from __future__ import annotations
@@ -30,20 +30,20 @@ _VARIANTS: Final = [
     (version, variant)
     for variant in "89ab"
     for version in "12345678"
-    if (version, variant) != ("4", "a")  # that is how they are made
+    if (version, variant) != ("4", "a")  # they are made like that
 ]
 
 
 def bodies(
     mix: str, events: int, per_delivery: int = PER_DELIVERY, seed: int = 0
 ) -> Iterator[bytes]:
-    """Yield deliveries of so many events.
+    """Yield deliveries with `events` events.
 
     Args:
         mix: one of `MIXES`.
         events: a multiple of `per_delivery`, at most 32 times `MADE`.
-        per_delivery: events of each.
-        seed: another one gives other events.
+        per_delivery: events of each delivery.
+        seed: another seed gives other events.
     """
     made = _made(mix, min(events, MADE), per_delivery, seed)
     for number in range(events // per_delivery):
@@ -64,7 +64,7 @@ def _made(mix: str, events: int, per_delivery: int, seed: int) -> list[bytes]:
 
 @contextmanager
 def _changed(mix: str) -> Iterator[None]:
-    """Let the generator make one kind of events only."""
+    """Make the generator produce one kind of events only."""
     kept = {}
     for name, value in _CHANGES.get(mix, {}).items():
         kept[name] = getattr(reference_mix, name)

@@ -1,6 +1,6 @@
-"""Results --> docs/performance.md and its pictures; pure but for `write`.
+"""Writes docs/performance.md and its pictures from results; pure except `write`.
 
-The words are in `page.md`, why budgets are missed in `notes.toml`.
+`page.md` has the text, `notes.toml` the reasons of missed budgets.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ def page(results: Results, notes: Mapping[str, str], drawn: Mapping[str, str]) -
     """Return the page.
 
     Args:
-        results: of the parts; what is missing leaves its table out.
-        notes: why a budget is missed, by its row's key.
-        drawn: the pictures there are.
+        results: results of the parts; a missing part leaves its table out.
+        notes: reasons of missed budgets, by their rows' keys.
+        drawn: the existing pictures.
     """
     text = HOLE.sub(lambda hole: filled(hole[1], results, notes), TEMPLATE.read_text())
     text = PICTURE.sub(lambda found: found[0] if found[1] in drawn else "", text)
@@ -50,7 +50,7 @@ def page(results: Results, notes: Mapping[str, str], drawn: Mapping[str, str]) -
 
 
 def filled(hole: str, results: Results, notes: Mapping[str, str]) -> str:
-    """Return what belongs into a hole of the words."""
+    """Return the content of a placeholder in the text."""
     if hole == "table:budgets":
         return budget_table(budgets.rows(results))
     if hole == "misses":
@@ -71,7 +71,7 @@ def budget_table(rows: Sequence[Row]) -> str:
 
 
 def misses(rows: Sequence[Row], notes: Mapping[str, str]) -> str:
-    """Return a line for each budget that is missed: why, and what comes next."""
+    """Return a line for each missed budget: the reason, and the next step."""
     missed = [row for row in rows if row.met is False]
     if not missed:
         return "Every budget that was measured is met."
@@ -81,7 +81,7 @@ def misses(rows: Sequence[Row], notes: Mapping[str, str]) -> str:
 
 
 def machine(results: Results) -> str:
-    """Say what this was measured on, and warn where it was loaded or limits were missing."""
+    """Describe the machine of the measurement; warn if it was loaded or had no limits."""
     abouts = [part["about"] for part in results.values() if "about" in part]
     if not abouts:
         return ""

@@ -19,7 +19,7 @@ KINDS = {"layer": "extension", "python": "bare Python", "baseline": "Node baseli
 
 
 def pictures(results: Results) -> dict[str, str]:
-    """Return SVGs of what was measured."""
+    """Return SVGs of the measured figures."""
     made = {"start": _start, "memory": _memory, "events": _events, "bytes": _bytes}
     found = {f"performance-{name}.svg": make(results) for name, make in made.items()}
     return {name: picture for name, picture in found.items() if picture}

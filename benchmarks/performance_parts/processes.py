@@ -1,4 +1,4 @@
-"""What is measured, as processes: the layer's extension, the baseline, bare interpreters."""
+"""The measured processes: the layer's extension, the baseline, bare interpreters."""
 
 from __future__ import annotations
 
@@ -27,18 +27,19 @@ BASELINE: Final = CHECKOUT / "benchmarks" / "baseline" / "forward.mjs"
 LIMIT_S: Final = 120.0
 POLL_S: Final = 0.004
 LOOK_S, QUIET_LOOKS, SETTLED_MS = 0.1, 3, 2.0
-"""Rest is no more than so much CPU from look to look, so often in a row."""
+"""A process rests if it uses at most `SETTLED_MS` of CPU between two samples, several times in a
+row."""
 
 
 class Memory(NamedTuple):
-    """Resident memory in MB: all of it, and what of it belongs to no file."""
+    """Resident memory in MB: total and anonymous."""
 
     all_mb: float
     anonymous_mb: float
 
     @property
     def figures(self) -> dict[str, float]:
-        """As results keep it."""
+        """Return the figures for results."""
         file_mb = self.all_mb - self.anonymous_mb
         return {"all_mb": self.all_mb, "anonymous_mb": self.anonymous_mb, "file_mb": file_mb}
 
@@ -50,7 +51,7 @@ class Subject:
     Attributes:
         command: the program and its arguments.
         environ: its variables.
-        port: where it receives telemetry, reserved for it; None where it receives none.
+        port: reserved port of its receiver; None if it receives no telemetry.
     """
 
     command: tuple[str, ...]
@@ -59,12 +60,12 @@ class Subject:
 
 
 def python() -> Subject:
-    """Return the layer's own interpreter, doing nothing."""
+    """Return the layer's own idle interpreter."""
     return Subject((START, "-c", "pass"))
 
 
 def node() -> Subject:
-    """Return a bare Node, doing nothing."""
+    """Return a bare idle Node."""
     return Subject((shutil.which("node") or "node", "-e", "0"))
 
 
@@ -72,7 +73,7 @@ def layer(folder: Path, **environ: str) -> Subject:
     """Return the layer's extension.
 
     Args:
-        folder: for its lake and spool.
+        folder: folder of its lake and spool.
         environ: further variables.
     """
     port = ReservedPort()
@@ -111,20 +112,20 @@ class Running:
         return (time.perf_counter() - self.started_s) * 1_000
 
     def cpu_ms(self) -> float:
-        """Return its CPU time so far; as clock_getcpuclockid(3) builds the clock's number."""
+        """Return its CPU time so far; the clock's number is that of clock_getcpuclockid(3)."""
         return time.clock_gettime((~self.process.pid << 3) | 2) * 1_000
 
     def memory(self) -> Memory:
-        """Return what is resident now."""
+        """Return its current resident memory."""
         text = Path(f"/proc/{self.process.pid}/smaps_rollup").read_text()
         pairs = (line.split()[:2] for line in text.splitlines()[1:])
         sizes = {name.rstrip(":"): int(kb) / 1_024 for name, kb in pairs}
         return Memory(sizes["Rss"], sizes["Anonymous"])
 
     def settle(self, limit_s: float = LIMIT_S) -> None:
-        """Wait until it rests: no thread wants to run, and hardly any CPU was used.
+        """Wait until it rests: no thread is runnable, and it used hardly any CPU.
 
-        One that is throttled, or waits for a core, wants to run.
+        A thread that is throttled or waits for a core is runnable.
         """
         until_s, quiet = time.monotonic() + limit_s, 0
         used_ms = self.cpu_ms()
@@ -146,7 +147,7 @@ class Running:
         """Wait for its end; return its CPU ms, user and system.
 
         Raises:
-            RuntimeError: it has not ended, or not well.
+            RuntimeError: it did not end in time, or failed.
         """
         until_s = time.monotonic() + limit_s
         while time.monotonic() < until_s:
@@ -171,12 +172,12 @@ def started(
     stdout: int | None = subprocess.DEVNULL,
     **environ: str,
 ) -> Iterator[Running]:
-    """Start a subject under the limits of an envelope; kill it in the end.
+    """Start a subject under the limits of an envelope; kill it at the end.
 
     Args:
-        subject: what.
-        envelope: None is no limit.
-        core: the only one it may run on; None is any.
+        subject: the program to start.
+        envelope: its limits; None means no limit.
+        core: the only core that it may use; None means any.
         stderr, stdin, stdout: as for Popen.
         environ: further variables.
     """
@@ -215,7 +216,7 @@ def extension(
     core: int | None = None,
     stderr: int | None = subprocess.DEVNULL,
 ) -> Iterator[tuple[Running, LambdaApi]]:
-    """Start an extension with a Lambda of its own; it has asked for its first event."""
+    """Start an extension with its own Lambda, and wait for its first `next`."""
     api = LambdaApi(lambda: None)
     try:
         with started(
@@ -228,7 +229,7 @@ def extension(
 
 
 class Watch:
-    """Looks at a process's memory every few milliseconds, and keeps the highest.
+    """Samples a process's memory every few milliseconds, and keeps the highest.
 
     Attributes:
         samples: (seconds since the watch began, memory).
@@ -267,10 +268,10 @@ class Watch:
 
 
 def call(command: Sequence[str], limit_s: float = LIMIT_S, **environ: str) -> str:
-    """Run a program to its end; return what it printed.
+    """Run a program to its end; return its output.
 
     Raises:
-        RuntimeError: it failed; with its last words.
+        RuntimeError: it failed; the message has the end of its output.
     """
     variables = {"PATH": os.environ["PATH"], **environ}
     done = subprocess.run(

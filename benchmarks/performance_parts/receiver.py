@@ -1,4 +1,4 @@
-"""What the receiver takes on one core, and what an event costs it; nothing is flushed meanwhile."""
+"""Measures the receiver's throughput on one core and its CPU per event, without any flush."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from performance_parts.memory import HOLD
 EVENTS = 50_000
 QUICK_EVENTS = 10_000
 SIZES = {"full": 500, "small": 10}
-"""Events of a delivery: the platform's own buffer is full, or an invocation has just ended."""
+"""Events of a delivery: with a full buffer of the platform, or after the end of an invocation."""
 
 CONNECTIONS = 2
 ROUNDS = 4
@@ -53,7 +53,7 @@ def _baseline(bodies: list[bytes], events: int) -> stats.Figures:
 def _received(subject: processes.Subject, bodies: list[bytes], events: int) -> stats.Figures:
     with processes.extension(subject, core=CORE) as (running, api):
         running.settle()
-        # What is compiled and imported with the first deliveries is start-up, not throughput.
+        # Imports and compilation with the first deliveries are start-up, not throughput.
         deliver.post_all(*api.receiver, mixes.bodies("mix", 500, 10, seed=1), CONNECTIONS)
         before_ms = running.cpu_ms()
         wall_s = deliver.post_all(*api.receiver, bodies, CONNECTIONS)

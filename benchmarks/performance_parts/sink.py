@@ -1,4 +1,4 @@
-"""Where things are forwarded to: takes every request, waits, says 200, and remembers sizes."""
+"""A server for forwarded telemetry: it accepts each request, waits, answers 200, records sizes."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 class Sink:
-    """An HTTP server that is `delay_ms` away.
+    """An HTTP server that answers after `delay_ms`.
 
     Attributes:
-        sizes: bytes of each body it took.
+        sizes: bytes of each accepted body.
     """
 
     def __init__(self, delay_ms: float) -> None:
@@ -29,8 +29,8 @@ class Sink:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def close(self) -> None:
-        """Accept nothing more."""
-        self._listener.shutdown(socket.SHUT_RDWR)  # wakes who waits in `accept`
+        """Stop accepting connections."""
+        self._listener.shutdown(socket.SHUT_RDWR)  # ends a waiting `accept`
         self._listener.close()
 
     def _accept(self) -> None:

@@ -1,4 +1,4 @@
-"""How much of what was delivered still lies in an extension's spool."""
+"""Measures how many delivered bytes are still in an extension's spool."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 BACKLOG_BYTES = 8 << 20
-"""Who delivers more than is flushed waits here: beyond the spool's capacity events are dropped."""
+"""Most bytes in the spool before deliveries pause, because a full spool drops events."""
 
 LIMIT_S = 240.0
 PAUSE_S = 0.005
@@ -27,10 +27,10 @@ def held_bytes(folder: Path) -> int:
 
 
 def wait_below(folder: Path, size_bytes: int) -> None:
-    """Wait until no more than so many bytes are held.
+    """Wait until the spool holds at most `size_bytes`.
 
     Raises:
-        TimeoutError: that takes too long.
+        TimeoutError: this takes too long.
     """
     until_s = time.monotonic() + LIMIT_S
     while held_bytes(folder) > size_bytes:

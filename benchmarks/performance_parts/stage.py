@@ -1,8 +1,8 @@
-"""The built layer at /opt, as in Lambda: in a mount namespace of the benchmark's own.
+"""Mounts the built layer at /opt, as in Lambda, in the benchmark's own mount namespace.
 
     dist/otlp2parquet-ext-ARCH.zip --unpacked--> build/performance/ --bind mount--> /opt
 
-The interpreter, its loader and its libraries are then the layer's, found where they expect to be.
+The benchmark then uses the layer's interpreter, loader and libraries at their expected paths.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ ARCHES: Final = {"x86_64": "x86_64", "aarch64": "arm64"}
 START: Final = "/opt/otlp2parquet/start"
 EXTENSION: Final = "/opt/extensions/otlp2parquet"
 HERE: Final = "OTLP2PARQUET_BENCH_STAGE"
-"""A variable that says the process is on the stage."""
+"""Name of the variable that marks a process with the layer at /opt."""
 
 ENTER: Final = 'mount --bind "$1" /opt && shift && exec "$@"'
 
 
 def layer_zip() -> Path:
-    """Return where the zip for this machine is, or would be."""
+    """Return the path of the zip for this machine, built or not."""
     return DIST / f"otlp2parquet-ext-{ARCHES.get(platform.machine(), platform.machine())}.zip"
 
 
 def why_not() -> str:
-    """Return what keeps the layer from being measured here; "" when nothing does."""
+    """Return the reason why the layer cannot be measured here; "" if it can."""
     if not layer_zip().exists():
         return f"{layer_zip().name} is not built: layer/prepare && make layer"
     if os.geteuid() != 0:
@@ -48,7 +48,7 @@ def why_not() -> str:
 
 
 def unpacked() -> Path:
-    """Return a folder with the layer as Lambda unpacks it; made once for each zip."""
+    """Return a folder with the unpacked layer; unpacked once for each zip."""
     content = layer_zip().read_bytes()
     target = BUILT / f"layer-{hashlib.sha256(content).hexdigest()[:12]}"
     if not target.exists():
@@ -63,13 +63,13 @@ def unpacked() -> Path:
 
 
 def enter(arguments: Sequence[str]) -> NoReturn:
-    """Become the same program with the layer at /opt.
+    """Restart this program with the layer at /opt.
 
     Args:
-        arguments: of the program, its own path first.
+        arguments: the program's path and its arguments.
 
     Raises:
-        SystemExit: it cannot be measured here, and why.
+        SystemExit: the layer cannot be measured here; the message has the reason.
     """
     if problem := why_not():
         raise SystemExit(problem)
@@ -79,5 +79,5 @@ def enter(arguments: Sequence[str]) -> NoReturn:
 
 
 def entered() -> bool:
-    """Say whether the layer is at /opt."""
+    """Tell whether the layer is at /opt."""
     return HERE in os.environ

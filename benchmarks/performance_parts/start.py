@@ -1,4 +1,4 @@
-"""Spawn to first `next`: wall time and CPU, in each envelope, beside bare interpreters."""
+"""Measures wall time and CPU from spawn to the first `next`, compared with bare interpreters."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ IMPORT = re.compile(r"import time: +(\d+) \| +(\d+) \|( *)(\S+)")
 
 
 def measure(*, quick: bool) -> dict[str, Any]:
-    """Return ms by envelope, kind and `wall_ms`/`cpu_ms`; and what of it imports are."""
+    """Return ms by envelope, kind and `wall_ms`/`cpu_ms`, and the times of imports."""
     found: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as name, sink.running() as where:
         folder = Path(name)
@@ -53,14 +53,14 @@ def _measuring(kind: str, subject: Subject, envelope: Envelope) -> Any:
 
 
 def to_its_end(subject: Subject, envelope: Envelope | None) -> stats.Figures:
-    """Return what a program costs that ends by itself."""
+    """Return the times of a program that ends by itself."""
     with processes.started(subject, envelope) as running:
         cpu_ms = running.end()
         return {"wall_ms": running.wall_ms(), "cpu_ms": cpu_ms}
 
 
 def until_next(subject: Subject, envelope: Envelope | None) -> stats.Figures:
-    """Return what an extension costs until it asks for its first event."""
+    """Return the times of an extension until its first `next`."""
     seen: stats.Figures = {}
     here: list[processes.Running] = []
 
@@ -79,9 +79,9 @@ def until_next(subject: Subject, envelope: Envelope | None) -> stats.Figures:
 
 
 def imports(subject: Subject, rounds: int) -> list[dict[str, Any]]:
-    """Return the modules imported before the first `next` that cost most, in microseconds.
+    """Return the slowest modules imported before the first `next`, in microseconds.
 
-    Of several rounds the cheapest import of each module: what disturbs only ever adds.
+    Each module has its fastest import of several rounds, because disturbances only add time.
     """
     least: dict[str, dict[str, Any]] = {}
     for _ in range(rounds):
@@ -92,7 +92,7 @@ def imports(subject: Subject, rounds: int) -> list[dict[str, Any]]:
 
 
 def _import_times(subject: Subject) -> str:
-    """Return what the interpreter says of imports until the first `next`."""
+    """Return the interpreter's import times until the first `next`."""
     here: list[processes.Running] = []
     api = LambdaApi(lambda: here[0].process.send_signal(signal.SIGKILL))
     command = (START, "-X", "importtime", *subject.command)

@@ -1,4 +1,4 @@
-"""Medians, quantiles and ratios of what was measured in turn."""
+"""Medians, quantiles and ratios of figures measured in turn."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def median(values: Iterable[float]) -> float:
 
 
 def quantile(values: Iterable[float], share: float) -> float:
-    """Return the smallest value that at least `share` of all are not above; nearest rank.
+    """Return the smallest value with at least `share` of all values at or below it (nearest rank).
 
     Args:
         values: at least one.
@@ -33,19 +33,19 @@ def quantile(values: Iterable[float], share: float) -> float:
 
 
 def medians(rounds: Sequence[Mapping[str, float]]) -> Figures:
-    """Return the median of each figure over rounds that all have the same figures."""
+    """Return the median of each figure over rounds with the same figures."""
     return {name: median(one[name] for one in rounds) for name in rounds[0]}
 
 
 def in_turn(
     kinds: Mapping[str, Callable[[], Mapping[str, float]]], rounds: int, *, warm: int = 1
 ) -> dict[str, Figures]:
-    """Measure kinds in turn, so that what disturbs one disturbs all; return medians of each.
+    """Measure kinds in turn, so that a disturbance affects all; return medians of each.
 
     Args:
-        kinds: what measures each once.
-        rounds: how often each is measured.
-        warm: rounds before, which fill caches and do not count.
+        kinds: functions that measure each kind once.
+        rounds: number of measurements of each kind.
+        warm: earlier rounds that fill caches and do not count.
     """
     found: dict[str, list[Mapping[str, float]]] = {kind: [] for kind in kinds}
     for number in range(warm + rounds):
@@ -57,18 +57,18 @@ def in_turn(
 
 
 def so_far(found: Mapping[str, Any]) -> None:
-    """Tell what a part has found by now: it stands if the part does not come to its end."""
+    """Report a part's figures so far, which are kept if the part fails later."""
     sys.stdout.write(json.dumps(found) + "\n")
     sys.stdout.flush()
 
 
 def ratio(ours: float | None, reference: float | None) -> float | None:
-    """Return how many times the reference it is; None where either was not measured, or is 0."""
+    """Return the ratio to the reference; None if either was not measured, or is 0."""
     return None if ours is None or not reference else ours / reference
 
 
 def at(found: Any, path: str) -> Any:
-    """Return what lies at `a/b/c` in nested dictionaries; None where the way ends."""
+    """Return the value at `a/b/c` in nested dictionaries; None if the path does not exist."""
     for step in path.split("/"):
         if not isinstance(found, dict) or step not in found:
             return None

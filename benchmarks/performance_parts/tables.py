@@ -1,4 +1,4 @@
-"""The tables of docs/performance.md; each is "" where nothing was measured."""
+"""The tables of docs/performance.md; each is "" without measurements."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ IMPORTS = 12
 
 
 def table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    """Return a Markdown table; columns but the first are flush right where they are numbers."""
+    """Return a Markdown table; columns of numbers, except the first, are right-aligned."""
     if not lines:
         return ""
     rule = ["---"] + ["---:" if _numeric(c, lines) else "---" for c in range(1, len(head))]
@@ -39,7 +39,7 @@ def _numeric(column: int, lines: Sequence[Sequence[str]]) -> bool:
 
 
 def start(results: Results) -> str:
-    """Wall and CPU of every kind in every envelope."""
+    """Return wall and CPU times of every kind in every envelope."""
     found = results.get("start", {})
     lines = []
     for kind, name in KINDS.items():
@@ -62,7 +62,7 @@ def _ratios(found: Results, kind: str) -> list[str]:
 
 
 def imports(results: Results) -> str:
-    """What is imported before the first `next` and is no part of a bare interpreter."""
+    """Return the imports before the first `next` that a bare interpreter does not have."""
     found = results.get("start", {})
     bare = {one["module"] for one in found.get("bare_imports", ())}
     ours = [one for one in found.get("imports", ()) if one["module"] not in bare]
@@ -73,7 +73,7 @@ def imports(results: Results) -> str:
 
 
 def memory(results: Results) -> str:
-    """Resident memory by moment and envelope."""
+    """Return resident memory by moment and envelope."""
     found = results.get("memory", {})
     names = [name for name in (*ENVELOPES, "unlimited") if name in found]
     lines = [
@@ -89,7 +89,7 @@ def _memory(of: Mapping[str, float] | None) -> str:
 
 
 def receiver(results: Results) -> str:
-    """Throughput and cost of receiving."""
+    """Return throughput and CPU of the receiver."""
     lines = []
     for size in ("full", "small"):
         of = at(results, f"receiver/{size}")
@@ -103,7 +103,7 @@ def receiver(results: Results) -> str:
 
 
 def whole_way(results: Results) -> str:
-    """CPU an event, by mix and volume."""
+    """Return CPU per event, by mix and volume."""
     lines = []
     for mix, name in MIX_NAMES.items():
         by_size = at(results, f"whole_way/{mix}") or {}
@@ -119,7 +119,7 @@ def whole_way(results: Results) -> str:
 
 
 def flushes(results: Results) -> str:
-    """First and steady flushes, by destination, envelope and phase."""
+    """Return first and steady flushes, by destination, envelope and phase."""
     lines = []
     for kind, by_envelope in (at(results, "flushes/ms") or {}).items():
         for envelope in by_envelope:
@@ -138,7 +138,7 @@ FEW = 4
 
 
 def _which(cell: Mapping[str, Any]) -> str:
-    """Say which invocations waited, where these are few."""
+    """Return which invocations waited, if these are few."""
     numbers = cell["over_2_ms"]
     if len(numbers) > FEW:
         return f"{len(numbers)} of {cell['invocations'] - 1}"
@@ -146,7 +146,7 @@ def _which(cell: Mapping[str, Any]) -> str:
 
 
 def added(results: Results) -> str:
-    """What each invocation waits."""
+    """Return the time added to invocations."""
     lines = [
         [c["strategy"], c["pace"], f"{c['memory_mb']} MB", f"{c['latency_ms']} ms",
          *(f"{c[figure]:.1f}" for figure in ("first", "p50", "p99", "most")), _which(c)]
@@ -157,7 +157,7 @@ def added(results: Results) -> str:
 
 
 def weights(results: Results) -> str:
-    """Bytes an event by size of the batch."""
+    """Return bytes per event by size of the batch."""
     lines = [
         [f"{int(batch):,}", number(of["json"]), number(of["gzip_ndjson"]), number(of["parquet"]),
          f"{of['parquet'] / of['gzip_ndjson']:.2f}"]
@@ -168,7 +168,7 @@ def weights(results: Results) -> str:
 
 
 def queries(results: Results) -> str:
-    """What three questions cost."""
+    """Return the times of three queries."""
     lines = [
         [question, number(of["gzip_ndjson"]), number(of["parquet"]),
          f"{of['parquet'] / of['gzip_ndjson']:.2f}"]

@@ -1,4 +1,4 @@
-"""Bytes: of the layer, of an event as Parquet and as gzip NDJSON, and what queries then cost."""
+"""Measures bytes of the layer, bytes per event as Parquet and as gzip NDJSON, and query times."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ LINES = """read_json('{folder}/*.ndjson.gz', format='newline_delimited', columns
 
 
 class Question(NamedTuple):
-    """One question as SQL for both: `{source}` is the table, `{request}` a request id."""
+    """One query as SQL for both formats: `{source}` is the table, `{request}` a request id."""
 
     parquet: str
     lines: str
@@ -65,7 +65,7 @@ QUESTIONS = {
 
 
 def measure(*, quick: bool) -> dict[str, Any]:
-    """Return bytes of the layer, bytes an event by batch, and ms of three questions."""
+    """Return bytes of the layer, bytes per event by batch, and ms of three queries."""
     events = QUICK_EVENTS if quick else EVENTS
     return {
         "layer": _layer(),
@@ -83,7 +83,7 @@ def _layer() -> dict[str, float]:
 
 
 def _bytes(batch: int) -> dict[str, float]:
-    """Weigh batches of so many events, one file each, both ways."""
+    """Return the bytes of batches with `batch` events, one file each, in both formats."""
     events = max(batch, 2_000)
     table, made = reference_mix.rows(events), reference_mix.events(events)
     starts = range(0, events, batch)
@@ -97,7 +97,7 @@ def _bytes(batch: int) -> dict[str, float]:
 
 
 def _lines(events: list[dict[str, Any]]) -> bytes:
-    """Return events as a forwarder sends them."""
+    """Return events in the format of a forwarder."""
     forwarded = [
         {"time": e["time"], "type": e["type"], **LABELS, "record": e["record"]} for e in events
     ]
@@ -122,7 +122,7 @@ def _queries(events: int, rounds: int) -> dict[str, Any]:
 
 
 def _asked(folder: Path, sql: Question, request: str, rounds: int) -> dict[str, Any]:
-    """Ask one question of both; the answers must agree."""
+    """Run one query on both formats; the answers must agree."""
     connection = duckdb.connect(config={"threads": 1})
     answers: dict[str, Any] = {}
 

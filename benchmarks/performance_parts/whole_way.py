@@ -1,4 +1,4 @@
-"""From the delivery to the committed table: CPU an event, beside forwarding it, and beside DuckDB.
+"""Measures CPU per event from delivery to committed table, compared with forwarding and DuckDB.
 
 The layer stores and commits with its defaults, to an SQLite catalog and a folder. The baseline
 forwards every 10 000 events. DuckDB reads the same events from a file and writes columns.
@@ -41,7 +41,7 @@ print(json.dumps((time.process_time() - started_s) * 1_000))
 
 
 def measure(*, quick: bool) -> dict[str, Any]:
-    """Return CPU microseconds an event, and events per second, by mix and number of events."""
+    """Return CPU microseconds per event, and events per second, by mix and number of events."""
     found: dict[str, Any] = {}
     for mix in mixes.MIXES[:2] if quick else mixes.MIXES:
         found[mix] = {}
@@ -95,7 +95,7 @@ def _rows(destination: str) -> int:
         "print(query.connect(sys.argv[1]).execute('SELECT count(*) FROM logs').fetchone()[0])"
     )
     command = [sys.executable, "-c", code, destination]
-    # DuckDB may draw a bar before it.
+    # DuckDB may print a progress bar before it.
     return int(processes.call(command, PYTHONPATH=str(CHECKOUT)).split()[-1])
 
 

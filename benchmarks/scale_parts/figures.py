@@ -1,4 +1,4 @@
-"""From the logs of a run's processes and the table itself to the run's figures."""
+"""Computes the figures of a run from the logs of its processes and the table."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ EXAMPLES = 5
 
 @dataclass(frozen=True)
 class Seen:
-    """When each delivery came in and became visible, Unix ms, by `writer delivery`."""
+    """Unix ms at which each delivery was received and became visible, by `writer delivery`."""
 
     given: dict[str, int]
     visible: dict[str, int]
@@ -36,15 +36,15 @@ def of_run(
     spooled: int,
     requests: Counter[str],
 ) -> dict[str, Any]:
-    """Return everything worth knowing of a run.
+    """Return the figures of a run.
 
     Args:
-        plan, home: of the run.
-        wall_s: how long it took.
-        kills: processes that were killed.
-        left: descriptors in the inbox when the last writer had ended.
-        spooled: segments that were still in spools then: with a sandbox they would be lost.
-        requests: as proxies counted them, of a lake that is behind some.
+        plan, home: plan and folder of the run.
+        wall_s: its duration.
+        kills: number of killed processes.
+        left: number of descriptors in the inbox after the end of the last writer.
+        spooled: number of segments in spools at that time, which the end of a sandbox would lose.
+        requests: counts of the proxies, if the lake has any.
     """
     entries = readback.entries(home)
     seen = _seen(plan, home, entries)
@@ -80,7 +80,7 @@ def of_run(
         "visible_p99_s": _percentile(waits, 99) / 1_000,
         "commit_p50_ms": _percentile(commit_ms, 50),
         "commit_p99_ms": _percentile(commit_ms, 99),
-        # Who was killed has left no account of its CPU.
+        # A killed process has reported no CPU time.
         "cpu_ms_per_flush": None if kills else _cpu_ms(home, "writer") / len(seen.given),
         "committer_cpu_ms_per_file": None if kills else _cpu_ms(home, "committer") / len(entries),
         "calls": dict(counts),
@@ -97,7 +97,7 @@ def _seen(plan: Plan, home: Home, entries: list[Entry]) -> Seen:
     first_seen = dict(map(int, line.split()) for line in home.log("watcher").open())
     visible: dict[str, int] = {}
     for path, snapshot_id in entries:
-        if snapshot_id in first_seen:  # not what a drain afterwards made visible
+        if snapshot_id in first_seen:  # without the snapshots of the final drain
             bodies = pq.read_table(home.path(path), columns=["Body"])
             for text in set(bodies.column(0).to_pylist()):
                 visible[text.rpartition(" ")[0]] = first_seen[snapshot_id]
@@ -105,7 +105,7 @@ def _seen(plan: Plan, home: Home, entries: list[Entry]) -> Seen:
 
 
 def _cpu_ms(home: Home, prefix: str) -> float:
-    """Return the CPU time of processes that came to their own end."""
+    """Return the CPU time of processes that ended by themselves."""
     return sum(
         float(json.loads(line)["cpu_ms"])
         for path in home.folder.glob(f"{prefix}-*-end.log")
@@ -114,5 +114,5 @@ def _cpu_ms(home: Home, prefix: str) -> float:
 
 
 def _percentile(ordered: list[Any], percent: int) -> float:
-    """Return a percentile of sorted values, 0 of none."""
+    """Return a percentile of sorted values; 0 without values."""
     return float(ordered[min(len(ordered) - 1, len(ordered) * percent // 100)]) if ordered else 0.0

@@ -1,8 +1,8 @@
 """Writers, committers and a watcher: processes that are forked, killed and started again.
 
-A writer is what an execution environment runs after its receiver: a real spool, the real flush
-side, SHUTDOWN in the end. What it was given is in its log, line by line; so a killed one that is
-started again goes on where it was, as the next process of a sandbox does.
+A writer does the work of an execution environment after its receiver: a real spool, the real flush,
+SHUTDOWN at the end. Its log has a line for each delivery that it received. So a killed writer
+continues at its next start, as the next process of a sandbox does.
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ STOP = "stop"  # a file of this name ends committers and the watcher
 
 
 def run(plan: Plan, home: Home, limit_s: float) -> int:
-    """Run a fleet to its end; return how many processes were killed: as long as there are writers.
+    """Run a fleet to its end; return the number of processes killed while writers ran.
 
-    Committers go on until the writers have ended and the inbox is empty.
+    Committers run until the writers have ended and the inbox is empty.
     """
     processes = Processes()
     processes.start("watcher", lambda: watch(home))
@@ -74,20 +74,20 @@ def run(plan: Plan, home: Home, limit_s: float) -> int:
 
 
 def _quietly(plan: Plan, home: Home, who: str) -> Rim:
-    """Be a process of the fleet: what the extension says goes to a file of its own."""
+    """Set up a process of the fleet, with the extension's log in a separate file."""
     random.seed()
     pa.set_cpu_count(1)
     said = os.open(home.folder / f"{who}.said", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(said, 1)
     os.dup2(said, 2)
     rim = Rim()
-    far = plan.lake == "disk"  # all others are far away already
+    far = plan.lake == "disk"  # all others have latency already
     rim.install(plan.storage_ms * far, plan.catalog_ms * far)
     return rim
 
 
 def write(plan: Plan, home: Home, number: int) -> None:
-    """Run one writer, or what is left of it."""
+    """Run one writer, or the rest of it after a kill."""
     who = f"writer-{number}"
     rim = _quietly(plan, home, who)
     asyncio.run(_write(plan, home, who, number))
@@ -95,7 +95,7 @@ def write(plan: Plan, home: Home, number: int) -> None:
 
 
 def _note_end(home: Home, who: str, rim: Rim) -> None:
-    """Leave this process's figures."""
+    """Write this process's figures."""
     figures = {"cpu_ms": time.process_time() * 1_000, "counts": rim.counts, "ms": rim.commit_ms}
     with home.log(f"{who}-end").open("a") as log:
         log.write(json.dumps(figures) + "\n")
@@ -112,7 +112,7 @@ async def _write(plan: Plan, home: Home, who: str, number: int) -> None:
     batches = Flusher(settings, FlushPipeline(settings, environ), spool, IMPORT_MS)
     done = _deliveries(home, who)
     await batches.recover()
-    first = done[-1] + 2 if done else 0  # the one after the last may have been cut off: unknown
+    first = done[-1] + 2 if done else 0  # skip the one that may be incomplete
     if not done:
         await asyncio.sleep(number * SPREAD_MS / 1_000)
     with home.log(who).open("a") as log:
@@ -125,7 +125,7 @@ async def _write(plan: Plan, home: Home, who: str, number: int) -> None:
 
 
 def _deliveries(home: Home, who: str) -> list[int]:
-    """Return what an earlier process of this writer was given for sure."""
+    """Return the deliveries that an earlier process of this writer certainly received."""
     if not home.log(who).exists():
         return []
     lines = home.log(who).read_text().split("\n")[:-1]
@@ -133,7 +133,7 @@ def _deliveries(home: Home, who: str) -> list[int]:
 
 
 def body(who: str, delivery: int, rows: int) -> bytes:
-    """Make one delivery; each row says which it is."""
+    """Make one delivery whose rows name it."""
     stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime())
     return json.dumps(
         [
@@ -155,16 +155,16 @@ def body(who: str, delivery: int, rows: int) -> bytes:
 
 
 def commit(plan: Plan, home: Home, number: int) -> None:
-    """Run one committer until everything is done: each time what waits, then the table's care."""
+    """Run one committer until all is committed: the inbox, then the table's maintenance."""
     who = f"committer-{number}"
     rim = _quietly(plan, home, who)
     place = open_place(home.variables(plan))
     if plan.lake == "disk":
-        place = place._replace(threads=THREADS)  # as for a bucket: it is as far away
+        place = place._replace(threads=THREADS)  # as for a bucket, because the latency is similar
     while not (home.folder / STOP).exists():
         started = time.perf_counter()
         deadline_ms = now_ms() + COMMIT_LIMIT_MS
-        # As the command does: what comes while it works is the next run's.
+        # As the command does: later files are left for the next run.
         if commit_waiting(place, deadline_ms, limit=len(place.inbox.entries())).snapshots:
             rim.commit_ms.append((time.perf_counter() - started) * 1_000)
         care(place, deadline_ms)
@@ -173,7 +173,7 @@ def commit(plan: Plan, home: Home, number: int) -> None:
 
 
 def watch(home: Home) -> None:
-    """Write down when each snapshot was first seen."""
+    """Log the time at which each snapshot was first seen."""
     look = lakes.snapshots(home)
     seen: set[int] = set()
     with home.log("watcher").open("a") as log:

@@ -1,4 +1,4 @@
-"""Forked children: by name, killed at random, started again, and never left behind."""
+"""Manages forked children by name: kills them at random, restarts them, and ends all."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PR_SET_PDEATHSIG = 1  # Linux: prctl(2)
 
 
 def fork() -> int:
-    """Fork a child that ends with its parent, however that ends."""
+    """Fork a child that ends with its parent, even if that is killed."""
     parent, pid = os.getpid(), os.fork()
     if pid == 0:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -27,7 +27,7 @@ def fork() -> int:
 
 
 class Processes:
-    """Forked children by name; what each runs is kept, so that it can be started again."""
+    """Forked children by name, with their jobs, so that they can be started again."""
 
     def __init__(self) -> None:
         self._jobs: dict[str, Callable[[], None]] = {}
@@ -53,7 +53,7 @@ class Processes:
             os._exit(status)
 
     def reap(self) -> None:
-        """Take note of children that ended; those we killed are started again."""
+        """Reap ended children; restart those that we killed."""
         while self.running:
             pid, status = os.waitpid(-1, os.WNOHANG)
             if pid == 0:
@@ -66,18 +66,18 @@ class Processes:
                 raise RuntimeError(f"{name} failed with {code}")
 
     def kill_one(self, prefixes: tuple[str, ...]) -> None:
-        """Kill a random child whose name begins so."""
+        """Kill a random child whose name has one of the prefixes."""
         pids = [pid for pid, name in self.running.items() if name.startswith(prefixes)]
         if pids:
             os.kill(random.choice(pids), signal.SIGKILL)
             self.kills += 1
 
     def any(self, prefix: str) -> bool:
-        """Tell whether a child whose name begins so is running."""
+        """Tell whether a child with this prefix is running."""
         return any(name.startswith(prefix) for name in self.running.values())
 
     def end_all(self) -> None:
-        """Kill what still runs."""
+        """Kill all running children."""
         for pid in self.running:
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)

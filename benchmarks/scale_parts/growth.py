@@ -1,8 +1,8 @@
-"""One table, committed to thousands of times: what a commit costs then, and how large it has got.
+"""Measures one table over thousands of commits: the cost of a commit, and the metadata's size.
 
-Each measured commit of the old table stands beside the tenth of a new one, in the same minute and
-on the same disk: the ratio is what growth alone costs. One table is left alone, another has a
-committer that takes care of it now and then.
+Each measured commit of the old table is compared with the tenth commit of a new one, in the same
+minute and on the same disk, so the ratio shows only the effect of growth. One table has no
+maintenance; a committer maintains another one at intervals.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ def milestones(where: Path | None, commits: int, care_every: int) -> Iterator[di
     """Yield the figures of one table at each milestone up to `commits`.
 
     Args:
-        where: a folder below which the table lies; None for the system's.
-        commits: of the whole life of the table.
-        care_every: commits between two runs of a committer's care; 0 is never.
+        where: parent folder of the table; None for the system's temporary folder.
+        commits: total number of commits.
+        care_every: commits between two maintenance runs of a committer; 0 means never.
     """
     with tempfile.TemporaryDirectory(dir=where) as name:
         folder = Path(name)
@@ -53,14 +53,14 @@ def milestones(where: Path | None, commits: int, care_every: int) -> Iterator[di
 
 
 def _care(folder: Path) -> None:
-    """Do what a committer does besides committing; nobody reads old snapshots here."""
+    """Run a committer's maintenance; no reader uses old snapshots here."""
     url = f"sqlite://{folder}/c.db?warehouse={folder}/lake"
     cared = care(open_place({"OTLP2PARQUET_DESTINATION": url}), now_ms() + CARE_MS, grace_ms=0)
     assert not cared.problems, cared.problems
 
 
 def _measured(old: Table, folder: Path) -> dict[str, Any]:
-    """Measure commits of an old table, each beside the tenth of a new one."""
+    """Measure commits of an old table, each beside the tenth commit of a new one."""
     pairs = []
     for number in range(MEASURED):
         young = Table(folder / str(number))
@@ -72,7 +72,7 @@ def _measured(old: Table, folder: Path) -> dict[str, Any]:
 
 
 def _sizes(table: Table) -> dict[str, Any]:
-    """Return what lies in a table's metadata folder, and the size of what each commit writes."""
+    """Return the size of a table's metadata folder, and of the files that each commit writes."""
     found: dict[str, Any] = {}
     for part, pattern in PARTS.items():
         paths = sorted((table.location / "metadata").glob(pattern), key=lambda p: p.stat().st_mtime)

@@ -1,6 +1,6 @@
 """The lakes of the scale benchmark.
 
-disk   an SQLite catalog and a folder in memory; latency is put in at the rim of each process
+disk   an SQLite catalog and a folder in memory; each process adds latency (rim.py)
 rest   Versity's S3 gateway and Apache Iceberg's REST catalog, each behind a proxy that adds the
        latency and counts: every signature is verified, every byte goes over a socket
 """
@@ -112,7 +112,7 @@ def _rest(plan: Plan, folder: Path) -> Iterator[Home]:
 
 @contextmanager
 def _proxies(plan: Plan, folder: Path, s3: str, catalog: str) -> Iterator[tuple[str, str]]:
-    """Run both proxies in a process of their own: a fleet is forked from one without threads."""
+    """Run both proxies in a separate process: only a process without threads may fork a fleet."""
     told, end, counted = folder / "proxies.json", folder / "proxies.end", folder / "requests.json"
     pid = fork()
     if pid == 0:
@@ -139,7 +139,7 @@ def _proxies(plan: Plan, folder: Path, s3: str, catalog: str) -> Iterator[tuple[
 
 
 def snapshots(home: Home) -> Callable[[], list[int]]:
-    """Return what looks for a table's snapshots: the ids of those that are there now."""
+    """Return a function that lists the ids of a table's current snapshots."""
     scheme, _, _ = home.near_url.partition(":")
     if scheme == "sqlite":
         table = sqlite_table(home.folder / "catalog.db", home.files / home.table, "otel", "logs")
@@ -169,7 +169,7 @@ def _ids(metadata: Mapping[str, Any]) -> list[int]:
 
 
 def requests(home: Home) -> Counter[str]:
-    """Return what went through the proxies; of a lake on disk nothing."""
+    """Return the request counts of the proxies; none for a lake on disk."""
     (home.folder / "proxies.end").touch()
     if not (home.folder / "proxies.json").exists():
         return Counter()
@@ -189,7 +189,7 @@ def _latency(ms: float) -> Latency:
 
 
 def _write(path: Path, value: object) -> None:
-    """Write a file that appears whole."""
+    """Write a file atomically."""
     unfinished = path.with_suffix(".new")
     unfinished.write_text(json.dumps(value))
     unfinished.rename(path)

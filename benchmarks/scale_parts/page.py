@@ -1,7 +1,7 @@
-"""Figures --> docs/scale.md and its pictures.
+"""Writes docs/scale.md and its pictures from figures.
 
-The words are in `page.md`. `{{table:…}}` becomes a table; `{{RUN.figure:format}}` becomes one
-figure of one run, and RUN is `mode-writers-committers-lake`, with `-kills` where some were killed.
+`page.md` has the text. `{{table:…}}` becomes a table; `{{RUN.figure:format}}` becomes one figure of
+one run. RUN is `mode-writers-committers-lake`, with `-kills` if processes were killed.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ Run = dict[str, Any]
 
 
 def key(run: Run) -> str:
-    """Return how the words name a run."""
+    """Return the name of a run in the text."""
     plan = run["plan"]
     kills = "-kills" if plan["kill_every_ms"] else ""
     return f"{plan['mode']}-{plan['writers']}-{plan['committers']}-{plan['lake']}{kills}"
 
 
 def written(results: Mapping[str, Any], docs: Path) -> None:
-    """Write the page and its pictures; the words say that nothing was lost, so nothing may be."""
+    """Write the page and its pictures; fail if rows were lost, as the text says none were."""
     assert all(run["lost"] == run["twice"] == 0 for run in results["runs"])
     runs = {key(run): run for run in results["runs"]}
     for name, picture in pictures(results).items():
@@ -48,7 +48,7 @@ def written(results: Mapping[str, Any], docs: Path) -> None:
 
 
 def wrapped(text: str) -> str:
-    """Break the lines of paragraphs and lists anew; figures are not as long as their names."""
+    """Wrap paragraphs and lists again, because figures and placeholders differ in length."""
     return "\n\n".join(map(_wrapped, text.strip().split("\n\n"))) + "\n"
 
 
@@ -65,7 +65,7 @@ def _wrapped(block: str) -> str:
 
 
 def filled(hole: str, runs: Mapping[str, Run], results: Mapping[str, Any]) -> str:
-    """Return what belongs into a hole of the words."""
+    """Return the content of a placeholder in the text."""
     kind, _, rest = hole.partition(":")
     if kind == "table":
         return TABLES[rest](results)
@@ -80,14 +80,14 @@ def filled(hole: str, runs: Mapping[str, Run], results: Mapping[str, Any]) -> st
 
 
 def bytes_a_commit(results: Mapping[str, Any]) -> float:
-    """Return by how much each commit lets the manifest list of an uncared-for table grow."""
+    """Return the bytes that each commit adds to a manifest list without maintenance."""
     alone = [g for g in results["growth"] if not g["care_every"]]
     sizes = [(g["commits"], g["manifest_lists"]["latest_bytes"]) for g in (alone[1], alone[-1])]
     return float((sizes[1][1] - sizes[0][1]) / (sizes[1][0] - sizes[0][0]))
 
 
 def requests_per_file(run: Run) -> float:
-    """Return the requests of a fleet, committers included, for each file; deletions are free."""
+    """Return the requests of a fleet per file, with those of committers; deletions are free."""
     found = run["calls"].items()
     paid = sum(n for what, n in found if what.split()[0] in REQUESTS and "delete" not in what)
     return float(paid / run["files"])
@@ -111,7 +111,7 @@ COLUMNS_OF_RUNS: Mapping[str, Callable[[Run], str]] = {
 
 
 def table_of_runs(results: Mapping[str, Any], lake: str) -> str:
-    """Return the runs of one lake; requests are those of real servers."""
+    """Return the table of the runs of one lake; requests are those to real servers."""
     shown = [name for name in COLUMNS_OF_RUNS if lake != "disk" or name != "requests a file"]
     lines = [shown, ["---:" if name else "---" for name in shown]]
     runs = (run for run in results["runs"] if run["plan"]["lake"] == lake)
@@ -128,7 +128,7 @@ def _whole(number: float | None) -> str:
 
 
 def table_of_growth(results: Mapping[str, Any]) -> str:
-    """Return what a commit costs as a table ages."""
+    """Return the table of commit costs as a table ages."""
     head = (
         "| commits | care | CPU of a commit (ms) | the tenth, beside it | ratio | metadata.json | "
         "manifest list | all metadata |"
@@ -219,7 +219,7 @@ def _of_modes(runs: Sequence[Run], lake: str, figures: Mapping[str, str]) -> lis
 
 
 def _points(runs: Iterable[Run], mode: str, lake: str, figure: str) -> list[tuple[float, float]]:
-    """Return a figure over the number of writers, of runs with at most one committer."""
+    """Return a figure by number of writers, for runs with at most one committer."""
     return [
         (run["plan"]["writers"], run[figure])
         for run in _plain(runs, lake)
@@ -236,5 +236,5 @@ def _refused(runs: Iterable[Run], lake: str) -> list[tuple[float, float]]:
 
 
 def _plain(runs: Iterable[Run], lake: str) -> list[Run]:
-    """Return the runs of a lake in which nobody was killed."""
+    """Return the runs of a lake without kills."""
     return [r for r in runs if r["plan"]["lake"] == lake and not r["plan"]["kill_every_ms"]]

@@ -12,17 +12,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What runs, for how long, how far away disk and catalog are, and what is killed.
+    """The processes of a run, its duration, the latency of disk and catalog, and the kills.
 
     Attributes:
         mode: `direct` or `inbox`, as OTLP2PARQUET_COMMIT.
-        writers: processes, each an execution environment's flush side with its spool.
-        committers: processes that take the inbox every `committer_ms`; only with `inbox`.
+        writers: number of processes, each the spool and flush of an execution environment.
+        committers: number of processes that commit the inbox every `committer_ms`; only with
+            `inbox`.
         flushes: deliveries of each writer, one every `flush_ms`.
-        rows: of a delivery.
+        rows: rows of a delivery.
         timeout_ms, interval_ms: TIMEOUT_MS and OTLP2PARQUET_COMMIT_INTERVAL_MS.
         storage_ms, catalog_ms: latency of one request, a fifth more or less.
-        kill_every_ms: a random process gets SIGKILL and is started again; 0 is never.
+        kill_every_ms: interval at which a random process gets SIGKILL and is restarted; 0 means
+            never.
         lake: `disk` or `rest`, see `lakes.py`.
     """
 
@@ -42,27 +44,27 @@ class Plan:
 
     @property
     def label(self) -> str:
-        """A name for people and files."""
+        """Name of the run, for readers and files."""
         kills = ", kills" if self.kill_every_ms else ""
         committers = f" with {self.committers}" if self.mode == "inbox" else ""
         return f"{self.mode}{committers}, {self.writers} writers{kills}, {self.lake}"
 
     def values(self) -> dict[str, object]:
-        """As JSON."""
+        """Return the values for JSON."""
         return asdict(self)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Home:
-    """Where one run keeps everything, and how its lake is reached.
+    """The folder of one run, and the access to its lake.
 
     Attributes:
-        folder: of logs and spools.
-        url, environ: OTLP2PARQUET_DESTINATION and what else a process of the fleet needs.
-        near_url, near: the same for who only looks: past latency and counting.
-        files: the folder below which the lake's objects lie, whatever serves them.
-        table: the table's, below it.
-        address: what the address of an object begins with in place of `files`.
+        folder: folder of logs and spools.
+        url, environ: OTLP2PARQUET_DESTINATION and the other variables of a fleet's process.
+        near_url, near: the same for observers, without latency and counting.
+        files: parent folder of the lake's objects, for any server.
+        table: the table's folder below it.
+        address: prefix of an object's address that corresponds to `files`.
     """
 
     folder: Path
@@ -87,11 +89,11 @@ class Home:
 
     @property
     def near_variables(self) -> dict[str, str]:
-        """The variables of who only looks."""
+        """The variables of observers."""
         return {**self.near, "OTLP2PARQUET_DESTINATION": self.near_url}
 
     def log(self, who: str) -> Path:
-        """Return where a process writes down what it did."""
+        """Return the path of a process's log."""
         return self.folder / f"{who}.log"
 
     def waiting(self) -> int:
@@ -99,5 +101,5 @@ class Home:
         return len(list((self.files / self.table / "inbox").glob("*.json")))
 
     def path(self, address: str) -> Path:
-        """Return where an object lies."""
+        """Return the path of an object."""
         return self.files / address.removeprefix(self.address).lstrip("/")

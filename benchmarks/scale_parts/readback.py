@@ -1,4 +1,4 @@
-"""What is in the table in the end, read by engines that did not write it."""
+"""Reads the table at the end, with engines that did not write it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Entry(NamedTuple):
 
 
 def rows(home: Home) -> Counter[str]:
-    """Count each row's text, with DuckDB."""
+    """Count the rows of each text, with DuckDB."""
     connection = query.connect(home.near_url, environ=home.near_variables)
     found = connection.execute("SELECT Body, count(*) FROM logs GROUP BY 1").fetchall()
     return Counter(dict(found))
@@ -47,7 +47,7 @@ def table(home: Home) -> Table:
 
 
 def entries(home: Home) -> list[Entry]:
-    """Return the files of the current snapshot, as their manifests have them."""
+    """Return the files of the current snapshot from its manifests."""
     opened = table(home)
     snapshot = opened.current_snapshot()
     assert snapshot is not None

@@ -1,8 +1,8 @@
-"""Latency and counting between our code and what it stores to, in this process.
+"""Adds latency and counts calls between our code and its storage, in this process.
 
-A local disk answers in microseconds, a bucket in tens of milliseconds: with the latency put in
-here, writers meet each other as they would far away. Every call is counted; so is every commit the
-catalog said No to.
+A local disk answers in microseconds, a bucket in tens of milliseconds. With the added latency,
+writers contend as with a remote bucket. Every call is counted, and so is every commit that the
+catalog refuses.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ SPREAD = 0.2
 
 
 class Rim:
-    """What went over the rim of this process.
+    """The calls of this process to storage and catalog.
 
     Attributes:
-        counts: calls by name; `refused` are commits that came too late.
-        commit_ms: how long each call of `Lake.commit` took.
+        counts: calls by name; `refused` counts commits that lost to others.
+        commit_ms: duration of each call of `Lake.commit`.
     """
 
     def __init__(self) -> None:
@@ -38,7 +38,7 @@ class Rim:
         self._under_way = threading.local()
 
     def install(self, storage_ms: float, catalog_ms: float) -> None:
-        """Put latency before and after every call from now on; 0 only counts."""
+        """Add latency before and after every later call; 0 only counts."""
         for name in ("put", "get", "list", "delete", "delete_many", "size"):
             self._wrap(LocalStorage, name, storage_ms)
         for name in ("current", "create", "swap"):
@@ -49,7 +49,7 @@ class Rim:
         real: Callable[..., Any] = getattr(owner, name)
 
         def far(*args: Any, **kwargs: Any) -> Any:
-            if getattr(self._under_way, "call", ""):  # a part of a call that is on its way
+            if getattr(self._under_way, "call", ""):  # a nested part of a counted call
                 return real(*args, **kwargs)
             self._under_way.call = name
             try:

@@ -1,9 +1,9 @@
-"""Lines in a picture: series over one axis of numbers.
+"""Draws line charts: series over one axis of numbers.
 
 chart("title", "x", "y", [Series("direct", [(2, 0.5), (8, 1.9)])])  -->  SVG as text
 
-Both scales are logarithmic, or, with `linear`, both linear and the upright one from 0. Equal series
-give equal bytes: nothing of the day, the machine or its fonts is in the picture.
+Both scales are logarithmic; with `linear`, both are linear, and the vertical one begins at 0. Equal
+series give equal bytes: the picture contains no date, machine name or font of the machine.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ NOTHING_OF_TODAY = {"Creator": None, "Date": None, "Format": None, "Type": None}
 
 
 class Series(NamedTuple):
-    """One line: its name and its points, in order of x; for a logarithm, greater than 0."""
+    """One line: its name and its points, in order of x; logarithmic scales need values above 0."""
 
     name: str
     points: list[tuple[float, float]]
@@ -32,11 +32,11 @@ class Series(NamedTuple):
 def chart(
     title: str, x_label: str, y_label: str, series: Sequence[Series], *, linear: bool = False
 ) -> str:
-    """Return a picture of the series; those without points are left out."""
+    """Return a picture of the series, without empty ones."""
     style: Any = {
         "svg.hashsalt": "otlp2parquet_ext",
         "svg.fonttype": "none",
-        "font.family": "DejaVu Sans",  # comes with matplotlib
+        "font.family": "DejaVu Sans",  # part of matplotlib
         "axes.titlelocation": "left",
         "axes.grid": True,
         "grid.color": "#dddddd",
