@@ -365,6 +365,13 @@ def test_a_time_in_nanoseconds_stays_where_the_column_cannot_hold_it() -> None:
     assert "time" not in json.loads(row["LogAttributes"])
 
 
+@pytest.mark.parametrize("header", ["Root=", "Root=1-0-0", "Root=1-1-1;Parent=x", "root=1"])
+def test_a_header_that_names_no_trace_stays_an_attribute(header: str) -> None:
+    """Nothing a record says is lost."""
+    row = row_of({"message": "m", "xray_trace_id": header})
+    assert json.loads(row["LogAttributes"])["xray_trace_id"] == header
+
+
 def test_no_key_has_two_meanings() -> None:
     """Otherwise its position in the table would decide."""
     kinds = (LEVEL_KEYS, MESSAGE_KEYS, TIME_KEYS, TRACE_KEYS, SPAN_KEYS)

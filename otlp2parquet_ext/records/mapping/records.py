@@ -27,16 +27,10 @@ from otlp2parquet_ext.records.mapping.shapes import (
     ERROR_KEYS,
     ERROR_OBJECT_KEYS,
     ERROR_PARTS,
-    FLAG_KEYS,
-    LEVEL_KEYS,
-    MESSAGE_KEYS,
-    NESTING_KEYS,
-    NUMBER_KEYS,
     OWN_REQUEST_KEYS,
     REQUEST_KEYS,
-    SPAN_KEYS,
-    TIME_KEYS,
-    TRACE_KEYS,
+    KeysByKind,
+    keys_by_kind,
 )
 from otlp2parquet_ext.records.mapping.text_lines import text_line
 from otlp2parquet_ext.records.mapping.times import (
@@ -48,6 +42,7 @@ from otlp2parquet_ext.records.mapping.times import (
     is_near,
 )
 from otlp2parquet_ext.records.mapping.trace import (
+    NO_TRACE,
     Trace,
     parse_header,
     span_id,
@@ -116,6 +111,7 @@ class ObjectReader:
         self._read_time = clock.read
         self._severity = cache(severity)
         self._rooted = cache(_rooted)
+        self._keys: dict[tuple[str, ...], KeysByKind] = {}
 
     def read(self, fields: Fields, event_us: int) -> Reading:
         """Read a JSON object record; remove the parts that have a column from `fields.rest`.
@@ -128,34 +124,36 @@ class ObjectReader:
         JSON and plain text log formats"; decision 0016.
         """
         values, rest = fields.values, fields.rest
+        names = tuple(values)
+        keys = self._keys.get(names) or keys_by_kind(self._keys, names)
         error = values
         message = values.get("message", values)  # the record itself if there is none
         if isinstance(message, str):
             body: str | bytes | None = message
             del rest["message"]
         elif message is values:
-            body = _other_body(fields)
+            body = _other_body(fields, keys)
         else:
             body = None if message is None else encode(rest["message"])
             error = _described(values, message)
             del rest["message"]
         return Reading(
             body,
-            self._level(values, rest, error),
-            self._request_id(values, rest),
-            self._time(values, rest, event_us),
-            self._trace(values, rest),
+            self._level(values, rest, keys, error),
+            self._request_id(values, rest, keys) if keys.requests or keys.nesting else None,
+            self._time(values, rest, keys, event_us),
+            self._trace(values, rest, keys),
             exception(error),
         )
 
-    def _request_id(self, values: Values, rest: Values) -> str | None:
-        for key in REQUEST_KEYS:
-            request_id = values.get(key)
+    def _request_id(self, values: Values, rest: Values, keys: KeysByKind) -> str | None:
+        for key in keys.requests:
+            request_id = values[key]
             if isinstance(request_id, str) and self._counts(key, request_id):
                 del rest[key]
                 return request_id
         # What is nested stays where it is.
-        for inner in _nested(values):
+        for inner in _nested(values, keys):
             for key in REQUEST_KEYS:
                 request_id = inner.get(key)
                 if isinstance(request_id, str) and self._counts(key, request_id):
@@ -165,24 +163,24 @@ class ObjectReader:
     def _counts(self, key: str, request_id: str) -> bool:
         return bool(request_id) and (key in OWN_REQUEST_KEYS or self._is_invocation(request_id))
 
-    def _level(self, values: Values, rest: Values, error: Values) -> Severity:
-        level = self._named_level(values, rest)
+    def _level(self, values: Values, rest: Values, keys: KeysByKind, error: Values) -> Severity:
+        level = self._named_level(values, rest, keys)
         if level.number:
             return level
-        for key in NUMBER_KEYS:
-            number = values.get(key)
+        for key in keys.numbers:
+            number = values[key]
             if type(number) is int and (known := otel_severity(number)) is not UNSPECIFIED:
                 return Severity(level.text or known.text, number)
         if level.text:
             return level
-        if _is_error(values) or (error is not values and _is_error(error)):
+        if (keys.errors and _is_error(values)) or (error is not values and _is_error(error)):
             return ERROR
         # Serilog's compact format leaves the level out where it is Information.
         return INFO if "@t" in values else UNSPECIFIED
 
-    def _named_level(self, values: Values, rest: Values) -> Severity:
-        for key in LEVEL_KEYS:
-            level = values.get(key)
+    def _named_level(self, values: Values, rest: Values, keys: KeysByKind) -> Severity:
+        for key in keys.levels:
+            level = values[key]
             if isinstance(level, str) and level:
                 del rest[key]
                 return self._severity(level)
@@ -193,9 +191,9 @@ class ObjectReader:
         level = values.get("level")  # the number stays an attribute
         return numeric_severity(level) if type(level) is int else UNSPECIFIED
 
-    def _time(self, values: Values, rest: Values, event_us: int) -> int | None:
-        for key in TIME_KEYS:
-            value = values.get(key)
+    def _time(self, values: Values, rest: Values, keys: KeysByKind, event_us: int) -> int | None:
+        for key in keys.times:
+            value = values[key]
             found = self._own_time(value, event_us)
             if found is None:
                 continue  # the time of something the record tells about: an attribute
@@ -220,20 +218,20 @@ class ObjectReader:
             return epoch_near(value, event_us, self._near_us)
         return None
 
-    def _trace(self, values: Values, rest: Values) -> Trace | None:
-        for key in TRACE_KEYS:
-            text = values.get(key)
+    def _trace(self, values: Values, rest: Values, keys: KeysByKind) -> Trace | None:
+        for key in keys.traces:
+            text = values[key]
             trace = self._rooted(text) if isinstance(text, str) else None
             if trace is not None:
                 del rest[key]
-                return _with_span(trace, values, rest)
+                return _with_span(trace, values, rest, keys)
         return None
 
 
-def _nested(values: Values) -> Iterator[Values]:
+def _nested(values: Values, keys: KeysByKind) -> Iterator[Values]:
     """Yield the objects in which loggers nest a request id."""
-    for name in NESTING_KEYS:
-        nested = values.get(name)
+    for name in keys.nesting:
+        nested = values[name]
         yield from (
             one
             for one in (nested if isinstance(nested, list) else [nested])
@@ -254,19 +252,20 @@ def _is_error(values: Values) -> bool:
 def _rooted(text: str) -> Trace | None:
     found = trace_id(text)
     if found is None:
-        return parse_header(text) if text.startswith("Root=") else None
+        header = parse_header(text) if text.startswith("Root=") else NO_TRACE
+        return header if header.trace_id else None
     return Trace(found)
 
 
-def _with_span(trace: Trace, values: Values, rest: Values) -> Trace:
+def _with_span(trace: Trace, values: Values, rest: Values, keys: KeysByKind) -> Trace:
     span, flags = trace.span_id, trace.flags
-    for key in SPAN_KEYS:
-        if key in values and (found := span_id(values[key])) is not None:
+    for key in keys.spans:
+        if (found := span_id(values[key])) is not None:
             del rest[key]
             span = found
             break
-    for key in FLAG_KEYS:
-        if key in values and (number := trace_flags(values[key])) is not None:
+    for key in keys.flags:
+        if (number := trace_flags(values[key])) is not None:
             del rest[key]
             flags = number
             break
@@ -280,10 +279,10 @@ def _described(values: Values, message: object) -> Values:
     return values
 
 
-def _other_body(fields: Fields) -> str | bytes:
+def _other_body(fields: Fields, keys: KeysByKind) -> str | bytes:
     values = fields.values
-    for key in MESSAGE_KEYS:
-        text = values.get(key)
+    for key in keys.messages:
+        text = values[key]
         if isinstance(text, str):
             del fields.rest[key]
             return text

@@ -85,6 +85,36 @@ _INVOLVED = frozenset(
 _ERRORS = frozenset({*ERROR_KEYS, *ERROR_OBJECT_KEYS})
 
 
+class KeysByKind(NamedTuple):
+    """The keys of each kind a record has, in the order in which they count."""
+
+    levels: tuple[str, ...]
+    numbers: tuple[str, ...]
+    messages: tuple[str, ...]
+    times: tuple[str, ...]
+    requests: tuple[str, ...]
+    nesting: tuple[str, ...]
+    traces: tuple[str, ...]
+    spans: tuple[str, ...]
+    flags: tuple[str, ...]
+    errors: tuple[str, ...]
+
+
+_KINDS = (
+    *(LEVEL_KEYS, NUMBER_KEYS, MESSAGE_KEYS, TIME_KEYS, REQUEST_KEYS, NESTING_KEYS),
+    *(TRACE_KEYS, SPAN_KEYS, FLAG_KEYS, (*ERROR_KEYS, *ERROR_OBJECT_KEYS)),
+)
+
+
+def keys_by_kind(known: dict[tuple[str, ...], KeysByKind], keys: tuple[str, ...]) -> KeysByKind:
+    """Sort keys by their kinds; cache that while there is room."""
+    present = set(keys)
+    found = KeysByKind(*(tuple(key for key in kind if key in present) for kind in _KINDS))
+    if len(known) < MOST_SHAPES:
+        known[keys] = found
+    return found
+
+
 class Shape(NamedTuple):
     """The first key of each kind a record has; "" where it has none."""
 

@@ -83,13 +83,18 @@ def text_line(text: str) -> TextLine:
             return _new(TextLine, (severity(match[2] or ""), match[1] or ""))
     elif text[1:4] == ", [" and (match := _RUBY.match(text)):
         return TextLine(severity(match[1]), match[2] or "")
-    return _other_line(text) if first in _OTHER_FIRST or "\n" in text else _UNKNOWN_LINE
+    if first in _OTHER_FIRST or text.find("\n", 0, -1) >= 0:
+        return _other_line(text, first)
+    return _UNKNOWN_LINE
 
 
-def _other_line(text: str) -> TextLine:
-    if match := _RUST.match(text):
-        return TextLine(severity(match[1]), match[2] or "")
-    if match := _RUST_INVOKE.match(text):
+def _other_line(text: str, first: str) -> TextLine:
+    if first.isdigit():
+        if match := _RUST.match(text):
+            return TextLine(severity(match[1]), match[2] or "")
+        is_error = text[4:5] == "/" and _GO_ERROR.match(text)
+    elif match := _RUST_INVOKE.match(text):
         return TextLine(severity(match[1]), match[2])
-    is_error = _GO_ERROR.match(text) or _ERROR_LINE.match(text) or _STACK.search(text)
-    return _ERROR_TEXT if is_error else _UNKNOWN_LINE
+    else:
+        is_error = _ERROR_LINE.match(text)
+    return _ERROR_TEXT if is_error or _STACK.search(text) else _UNKNOWN_LINE
