@@ -161,7 +161,7 @@ def live(plan: Plan, role: str, number: int, *, mortal: bool) -> int:
     if child:
         return child
     status = 1
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # nobody waits for it any more
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # the wait for it has ended
     try:
         random.seed(seed)
         if mortal:

@@ -377,7 +377,7 @@ def test_nothing_is_read_through_a_link(disk: Place, tmp_path: Path, what: str) 
 
 
 def test_a_file_that_cannot_be_read_stays_and_the_others_are_committed(disk: Place) -> None:
-    """It may be encrypted with another key, so nobody knows whether it is true."""
+    """It may be encrypted with another key, so the committer cannot check it."""
     store(disk, "evil", "fine")
     assert isinstance(disk.objects, Folder)
     (path,) = (disk.objects.root / n for n in disk.objects.names("data/") if "evil" in n)

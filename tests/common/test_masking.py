@@ -25,7 +25,7 @@ from otlp2parquet_ext.flush.losses import Losses
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-TOKEN = "q7/Zr+93 kE=sT\"u8\\vB%w4'xNé&yL2mP0aD6hG1jK"  # noqa: S105 - nobody's
+TOKEN = "q7/Zr+93 kE=sT\"u8\\vB%w4'xNé&yL2mP0aD6hG1jK"  # noqa: S105 - an example
 PLAIN = "q7aZrb93ckEdsTeu8fvBgw4hxNiyL2mP0aD6hG1jKzW"
 PIECE = 8
 """Characters of a secret that no output may have in a row, in any form."""

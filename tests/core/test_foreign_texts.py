@@ -24,7 +24,7 @@ QUOTING = {"quote", "clean", "shown", "without_secrets", "explained", "error_tex
 
 ANSWERS = {"answer", "response"}
 FOREIGN = {"body", "headers", "error_message"}
-"""What an answer, and a partial success, have to say."""
+"""The fields with the text of an answer, and of a partial success."""
 
 NOT_SHOWN = {
     # Where a text is cut, or an error formatted, and neither is foreign; with the reason.

@@ -23,7 +23,7 @@ MAY_IMPORT = {
     "tools": {"extension", "flush", "functions", "lake", "spool", "records", "common"},
     "__main__": {"extension", "common"},
 }
-"""What each room may import. docs/architecture.md draws them."""
+"""The rooms that each room may import. docs/architecture.md draws them."""
 
 MODULES = {
     str(path.relative_to(PACKAGE)): ast.parse(path.read_text())

@@ -34,7 +34,7 @@ INSTEAD = {
     r"(?:let|lets|letting) (?:\w+ )?(?:go(?! on\b)|in)": "discard, release; admit",
     r"whoever(?:'s)?": "the subject itself: the next committer, the caller, a client",
 }
-"""What takes the place of each private word, by the expression that finds the word."""
+"""The replacement of each private word, by the expression that finds the word."""
 
 PRIVATE = re.compile(r"\b(?:" + "|".join(INSTEAD) + r")\b", re.IGNORECASE)
 

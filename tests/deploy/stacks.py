@@ -21,7 +21,7 @@ LAYER = f"arn:aws:lambda:{REGION}:{ACCOUNT}:layer:otlp2parquet-ext-arm64:1"
 
 @dataclass(frozen=True)
 class Stack:
-    """What was deployed.
+    """A deployed stack.
 
     Attributes:
         server: where.
@@ -70,12 +70,12 @@ class Stack:
         return together(*(self.policy(logical[one["PolicyArn"]]) for one in attached))
 
     def place(self, url: str, policy: Policy, environ: dict[str, str]) -> Place:
-        """Return the lake as somebody sees it who may do what a policy says.
+        """Return the lake as a user with a policy sees it.
 
         Args:
             url: the destination.
-            policy: his.
-            environ: his variables besides.
+            policy: of the user.
+            environ: further variables of the user.
         """
         user = self.server.user(policy)
         bucket = Bucket(self.client("s3"), self.outputs["DataBucketName"], "lake/otel/logs/")

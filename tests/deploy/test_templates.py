@@ -23,7 +23,7 @@ NEED_INGEST = pytest.mark.skipif(
     not (PACKAGE / "ingest").exists(), reason="there is no ingest function in this checkout"
 )
 TEMPLATES = [pytest.param(name, marks=NEED_INGEST if name == "ingest" else ()) for name in NAMES]
-# What the templates of otlp2parquet have: the guide's and the generated one's.
+# Names in the templates of otlp2parquet: the guide's and the generated one's.
 SEED_PARAMETERS = {
     "Architecture",
     "AuthType",

@@ -217,7 +217,7 @@ def test_files_are_reached_with_what_the_catalog_lends(seaweed: Place) -> None:
     """The role may only call the catalog, and vended credentials are valid for this table only."""
     place = places.s3_tables(seaweed)
     environ = {**place.environ, **seaweedfs.VISITOR}
-    del environ["OTLP2PARQUET_INBOX"]  # for which nobody lends anything
+    del environ["OTLP2PARQUET_INBOX"]  # for which the catalog vends nothing
     own = replace(place, environ=environ)
     with pytest.raises(DestinationError, match=r"s3:PutObject on .* is not allowed"):
         flushes(own, [], "a")

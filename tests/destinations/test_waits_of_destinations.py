@@ -153,7 +153,7 @@ def test_an_ingest_function_leaves_commits_alone_for_as_long_as_it_should(
     steady, busy = Steady(monkeypatch, ingest_store), Busy(wall, ahead_s)
     environ = {"OTLP2PARQUET_DESTINATION": "file:///nowhere"}
     store = Store(load(environ)[0], environ)
-    store._destination = busy  # type: ignore[assignment] # it is asked for nothing else
+    store._destination = busy  # type: ignore[assignment] # nothing else of it is used
 
     def keep() -> None:
         store.keep(Batch("a" * 32, {}), round(time.time() * 1_000) + 20_000)

@@ -106,7 +106,7 @@ def test_what_a_page_says_to_type_works(page: Path, tmp_path: Path, lake: str) -
     checkout(tmp_path)
     environ = {**clean_environ(), "PATH": f"{tmp_path}/.venv/bin:{os.environ['PATH']}"}
     for block in typed(page):
-        # Somebody else's folder in /tmp has the same name.
+        # Another user's folder in /tmp may have the same name.
         text = block.text.replace("file:///tmp/", f"file://{tmp_path}/")
         result = run(text, tmp_path, {**environ, "DESTINATION": lake})
         assert result.returncode == 0, f"{text}\n{result.stdout}\n{result.stderr}"

@@ -90,11 +90,11 @@ class Books:
         sent: acknowledged events.
         committed, inbox, spool: where they were when the last process had ended; what is in
             several places counts in the first.
-        dropped: told of by rows, in the end.
+        dropped: counted by rows of losses, in the end.
         lost: neither committed nor dropped, in the end.
-        twice: rows there are too many of, in the end.
+        twice: surplus rows, in the end.
         overcounted: records that rows say were dropped, and were not.
-        claimed: rows the table speaks of and has not.
+        claimed: rows that the table's summary counts and that do not exist.
         unreadable: why the table cannot be read in the end, if it cannot.
     """
 
@@ -238,11 +238,11 @@ def inbox_of(place: Place | Sunk) -> Keys:
 
 
 def spool_of(tmp: Path, *, without: str = "") -> Keys:
-    """Read every whole frame below a folder; one that lies there twice counts once.
+    """Read every whole frame below a folder; one that is there twice counts once.
 
     Args:
         tmp: the folder.
-        without: text that segments are passed over for; "" for none.
+        without: segments with this text are skipped; "" for none.
     """
     data = (path.read_bytes() for path in tmp.rglob("*.seg"))
     bodies = {

@@ -37,7 +37,7 @@ Descriptor = dict[str, Any]
 
 PAUSE_S = 0.05
 COMMITTER_MB = 512
-"""What deploy/committer.yaml gives it."""
+"""Memory of the committer, as in deploy/committer.yaml."""
 
 COMMITTER_S = 60
 SET_ASIDE = 3
@@ -333,4 +333,4 @@ KINDS = tuple(
     and not name.startswith("__")
     and name not in ("_name", "_of", "_copy", "_own", "_outside_file")
 )
-"""What `Forgery.put` can make."""
+"""The forgeries that `Forgery.put` can make."""

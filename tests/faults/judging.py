@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 MIB = 1 << 20
 ADDED_MS = 2.0
-"""What an outage may add to the median invocation."""
+"""Most ms that an outage may add to the median invocation."""
 
 PEAK_MB = 128
-"""What the extension may ever have resident, pages of its libraries included (some 41 MB in a
+"""Most MB that the extension may have resident, with pages of its libraries (some 41 MB in a
 checkout, whose libraries are larger than the layer's): all that the smallest function has."""
 
 GROWTH_MB, GROWTH_DESCRIPTORS = 8, 4

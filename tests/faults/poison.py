@@ -2,7 +2,7 @@
 
     PUT of a file with such a line --> the proxy tells --> SIGKILL --> the connection ends
 
-Whatever is done with the batch, as columns or as text: the server never hears of it.
+The batch may be stored as columns or as text: the server never gets the request.
 """
 
 from __future__ import annotations

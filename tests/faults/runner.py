@@ -75,12 +75,12 @@ class Sample:
 
 @dataclass(frozen=True)
 class Result:
-    """What one cell showed.
+    """The results of one cell.
 
     Attributes:
-        struck: how often the adversary has.
-        problems: promises that were broken besides those the books tell of, in words.
-        recoveries: what fresh processes did afterwards.
+        struck: how often the adversary has attacked.
+        problems: broken promises that the counts do not show, in words.
+        recoveries: the work of fresh processes afterwards.
     """
 
     cell: Cell
@@ -271,10 +271,10 @@ def _healthy(cell: Cell, targets: Targets, folder: Path) -> Outcome:
 def _recovered(
     cell: Cell, target: Target, tmp: Path, adversary: Adversary, *, waits: Keys
 ) -> tuple[list[Outcome], list[str]]:
-    """Let fresh processes with the same /tmp, then a committer, take what was kept.
+    """Let fresh processes with the same /tmp, then a committer, store the kept batches.
 
     Returns:
-        What those runs did, and what the committer complains of.
+        The work of those runs, and the committer's complaints.
     """
     calm = replace(
         cell.scenario,

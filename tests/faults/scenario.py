@@ -44,7 +44,7 @@ class Down(Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Trouble:
-    """What happens to requests to the destination for a while.
+    """A fault of the destination for a while.
 
     Attributes:
         what: a status it answers, where its connections are cut, how it is down, or how much too
@@ -62,7 +62,7 @@ class Trouble:
 
 @dataclass(frozen=True, kw_only=True)
 class Promise:
-    """What must hold, beyond: nothing lost, nothing twice.
+    """The promises of a scenario, besides: nothing lost, nothing twice.
 
     Attributes:
         failed: how many invocations fail; None: as many as will.

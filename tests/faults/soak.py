@@ -50,7 +50,7 @@ REDELIVERING, REDELIVER_EVERY = 0.2, 4
 """Each fourth delivery of each fifth life comes again: 5 %."""
 
 TAKEN_FOR = "state transition from Registered by register failed"
-"""What an extension is refused with, by no fault of its own, whose predecessor was killed when it
+"""The refusal of an extension without its own fault. Its predecessor was killed when it
 had just asked to be registered: the local API reads that request when the next one is expected."""
 
 STRATEGIES = ("adaptive", "end", "threshold")

@@ -95,7 +95,7 @@ class Targets:
         self._stack.close()
 
     def new(self, kind: str, folder: Path) -> Target:
-        """Make an empty destination of a kind; `folder` is for what lies on this disk."""
+        """Make an empty destination of a kind; `folder` is for its files on this disk."""
         if kind == FILE:
             return _plain(places.plain_folder(folder))
         if kind == SQLITE:

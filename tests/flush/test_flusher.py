@@ -128,7 +128,7 @@ class ScriptedFlushSide:
         self.forgotten.append(batch)
 
     def commit(self, deadline_ms: int) -> int:
-        """Do nothing, as slowly as told."""
+        """Do nothing, as slowly as the test says."""
         del deadline_ms
         self.may_commit.wait(WAIT_S)
         if self.refusals:

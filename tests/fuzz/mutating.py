@@ -1,7 +1,7 @@
 """Change bodies as a fuzzer does, but keep them valid, which random bytes rarely are.
 
 JSON --mutated(seed)--> one value in it replaced, dropped, doubled, or put somewhere else
-protobuf --mutated_protobuf(seed)--> likewise, or of another type, with the lengths around it right
+protobuf --mutated_protobuf(seed)--> the same, or of another type, with right lengths around it
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ ODD: tuple[object, ...] = (
     *("Root=1-69b52bcd-0f1e2d3c4b5a69788796a5b4;Parent=00f067aa0ba902b7;Sampled=1", "0" * 32),
     *([], {}, [[]], [{}], {"": ""}, {"message": {"message": 1}}, [1, "a", None]),
 )
-"""Values a record may have anywhere, though nobody expects them there."""
+"""Values that a record may have in unexpected places."""
 
 ODD_BYTES = (
     *(b"", b"\0", b"\x01", b"\x80", b"\xff" * 9 + b"\x01", b"\xff" * 10, b"\xff\xfe", b"NaN"),

@@ -1,7 +1,7 @@
-"""Where policies are tried: servers that check permissions, each with its administrator.
+"""Servers that check permissions, for trying policies, each with its administrator.
 
     Ground.glue(), .plain(), .apart() --> an empty place, as the administrator sees it
-    Ground.stage(place, policy) --> the same for somebody who has that policy
+    Ground.stage(place, policy) --> the same for a user with that policy
 
 S3's part is tried twice, with two implementations of policies that have no line in common.
 """

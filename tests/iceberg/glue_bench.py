@@ -64,7 +64,7 @@ class GlueHome(Home):
             endpoint_url=self.direct_url,
             region_name=REGION,
             aws_access_key_id="testing",
-            aws_secret_access_key="testing",  # noqa: S106 - nobody's
+            aws_secret_access_key="testing",  # noqa: S106 - an example
         )
 
     def glue_table(self) -> dict[str, Any]:

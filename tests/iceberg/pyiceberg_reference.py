@@ -75,8 +75,8 @@ class PyIcebergReference:
     Args:
         connect: opens the catalog; called once, at the first commit.
         namespace: created when it does not exist.
-        name: of the table, likewise.
-        location: where a table that is created lies.
+        name: of the table, also created when it does not exist.
+        location: of a table that it creates.
     """
 
     def __init__(

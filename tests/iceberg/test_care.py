@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 OWN_FIRST = pa.schema(
     [pa.field("team", pa.string()), *(pa.field(f.name.lower(), f.type) for f in reversed(LOGS))]
 )
-"""Somebody's table: a column of his own, then ours the other way round; every id is another."""
+"""A user's table: a column of its own, then ours in reverse order; every id differs."""
 
 FEW = pa.schema([("id", pa.int64()), ("body", pa.string()), ("timestamp", LOGS[0].type)])
-"""Somebody's table that has two columns of ours."""
+"""A user's table that has two columns of ours."""
 
 
 def somebodys(folder: Path, schema: pa.Schema) -> Home:
@@ -87,7 +87,7 @@ def test_writing_anew_twice_changes_nothing_and_is_committed_once(tmp_path: Path
     assert caught.value.names == [file.name for file in files]
     written = [refit(storage, file, caught.value.fit) for file in files]
     home.lean().commit(written, soon())
-    home.lean().commit(files, soon())  # its name is known: nobody asks what it carries
+    home.lean().commit(files, soon())  # its name is known, so its columns do not matter
     again = [refit(storage, file, caught.value.fit) for file in files]
     assert again == written
     home.lean().commit(again, soon())

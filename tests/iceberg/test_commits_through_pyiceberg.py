@@ -290,7 +290,7 @@ class Refusing(BaseHTTPRequestHandler):
 
 
 TABLE: dict[str, Any] = {}
-"""What a load answers: the table of `refusing`."""
+"""The answer to a load: the table of `refusing`."""
 
 
 @contextmanager

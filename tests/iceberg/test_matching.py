@@ -107,7 +107,7 @@ def test_a_name_that_was_given_to_another_column_is_not_ours() -> None:
 
 
 def test_a_dropped_column_stays_dropped() -> None:
-    """Its id stays ours, so files still have it. Nobody may add it again for the owner."""
+    """Its id stays ours, so files still have it. The owner decides whether to add it again."""
 
     def drop(fields: Fields) -> Fields:
         return [f for f in fields if f["name"] != "EventName"]

@@ -214,7 +214,7 @@ def test_a_refused_commit_says_what_to_do(server: Scripted, answer: Answer, said
     """One line has the catalog's text, and the setting or permission that solves it."""
     server.answers = [CONFIG, TABLE, answer]
     with pytest.raises(CommitError, match=said):
-        commit(catalog(server, token="secret"))  # noqa: S106 - nobody's
+        commit(catalog(server, token="secret"))  # noqa: S106 - an example
     assert len(server.asked) == 3
 
 

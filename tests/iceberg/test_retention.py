@@ -76,7 +76,7 @@ def test_the_rules_of_main_keep_snapshots_by_number_and_by_age(
 
 
 def test_a_snapshot_that_is_older_than_its_child_ends_the_branch() -> None:
-    """As for Java: what lies below the first one that goes, goes, whatever its clock said."""
+    """As in Java: all snapshots below the first expired one expire, with any time."""
     metadata = hourly(40) | {"properties": {AGE: str(30 * HOUR_MS)}}
     metadata["snapshots"][14]["timestamp-ms"] = 0
     assert expired(metadata, now_ms=NOW_MS) == first(15)
@@ -115,7 +115,7 @@ def test_a_branch_without_rules_keeps_its_head_and_five_days() -> None:
 
 
 def set_properties(home: Home, **properties: str) -> None:
-    """Set properties, as somebody else would; underscores stand for dots and hyphens."""
+    """Set properties, as another user would; underscores stand for dots and hyphens."""
     metadata = home.metadata()
     metadata["properties"] |= properties
     home.replace_metadata(metadata)

@@ -92,7 +92,7 @@ def test_without_time_for_a_commit_the_rows_wait(lake: Place) -> None:
     """The client has its answer in time, and the rows are safe."""
     assert post(serving(lake), "a", within_ms=1_000) == 200
     assert len(lake.inbox()) == 1
-    assert post(serving(lake), "b") == 200  # whoever comes next takes both
+    assert post(serving(lake), "b") == 200  # the next commit adds both
     assert lake.bodies() == ["a", "b"]
 
 

@@ -104,7 +104,7 @@ def test_a_commit_gives_each_attempt_what_is_left_of_its_time(
     """Lost against another writer, then the clock is set: the next attempt has the same end."""
     catalog = Contended(wall)
     table = LeanTable(
-        catalog,  # type: ignore[arg-type] # it is asked for nothing else
+        catalog,  # type: ignore[arg-type] # nothing else of it is used
         LocalStorage(tmp_path),
         COLUMNS,
         location=str(tmp_path),

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 PROGRAM = "import sys; from otlp2parquet_ext.tools.cli import main; sys.exit(main())"
 PROGRESS_LINE = "\r\x1b[K"
-"""What `commit` itself writes to a terminal, to draw its progress over the line before."""
+"""The sequence that `commit` itself writes to a terminal, to draw its progress again."""
 NAME = "n\x1b[31m\u202e\u2066\U000e0041\u200b\x9b1m"
 HANDLER = r"""
 import os, sys

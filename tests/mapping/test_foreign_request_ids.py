@@ -137,7 +137,7 @@ def test_while_no_invocation_is_known_an_id_like_lambdas_counts() -> None:
     )
 )
 def test_no_foreign_id_makes_an_invocation_and_no_id_is_lost(ids: dict[str, Any]) -> None:
-    """Whatever keys come together."""
+    """This holds for any combination of keys."""
     told = Invoke(request_id=OTHER, received_us=INVOKE_US - 1_000)
     (row,) = rows_of(event({"message": "m", **ids}), invokes=(told, INVOKE))
     own = {ids[key] for key in OWN_REQUEST_KEYS if ids.get(key)}

@@ -34,7 +34,7 @@ def _ids(length: int) -> st.SearchStrategy[bytes]:
     return whole | st.just(b"") | st.binary(max_size=20) | st.just(bytes(length))
 
 
-# What is not simply any value of the field's type: by the field's full name, or its last part.
+# Values with more rules than the field's type, by the field's full name or its last part.
 _FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "trace.v1.Span.trace_id": st.binary(min_size=16, max_size=16).filter(any),
     "trace.v1.Span.span_id": st.binary(min_size=8, max_size=8).filter(any),

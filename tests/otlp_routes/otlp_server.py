@@ -93,7 +93,7 @@ async def running(
 
 async def until(true: Callable[[], bool]) -> None:
     """Let the loop run until something is so; the time limit of a test bounds it."""
-    while not true():  # noqa: ASYNC110 - what is waited for tells nobody
+    while not true():  # noqa: ASYNC110 - there is no event for it
         await asyncio.sleep(0)
 
 

@@ -42,7 +42,7 @@ xray = AwsXRayLambdaPropagator()
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
     """Take an order, and flush the SDK before the sandbox may be frozen."""
-    # Nobody called with headers: the propagator finds the invocation's trace in _X_AMZN_TRACE_ID.
+    # There are no request headers: the propagator reads the trace from _X_AMZN_TRACE_ID.
     caller = xray.extract({})
     try:
         with tracer.start_as_current_span("handle order", caller, trace.SpanKind.SERVER) as span:

@@ -1,4 +1,4 @@
-"""What tests of `relay` share: environments that receive, flush and relay, and their lake."""
+"""Shared code of the tests of `relay`: environments that receive and flush, and their lake."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a committer makes of raw segments is, row for row, what environments make themselves."""
+"""A committer makes the same rows of raw segments as environments make themselves."""
 
 from __future__ import annotations
 

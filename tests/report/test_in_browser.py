@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.thorough, needs_chromium, pytest.mark.e2e]
 
 LAYOUT = Path(__file__).parent / "layout.json"
-"""Where each part lies, by width of the window; `OTLP2PARQUET_TEST_LAYOUT=write` writes it anew."""
+"""The place of each part, by width of the window; `OTLP2PARQUET_TEST_LAYOUT=write` updates it."""
 WIDTHS = {"wide": 1_280, "tablet": 820, "phone": 390}
 TOLERANCE = 0.12
 """Of a part's height: other fonts break lines elsewhere. Widths and left edges are exact."""

@@ -25,7 +25,7 @@ UNSEEN = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\uffa0\U000e0100-\U000e01ef]"
 )
 NAME = "q\x1b[31m\u202e\u2066\U000e0041\u200b\x9b1m"
-"""Of a folder, a function, or whatever else a stranger names."""
+"""A name of a folder, a function, or another thing that a foreigner may choose."""
 
 
 def assert_only_shows(text: str) -> None:

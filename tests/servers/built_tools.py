@@ -25,7 +25,7 @@ CONTENTS: Final = ("pyproject.toml", "MANIFEST.in", "README.md", "CHANGELOG.md",
 
 @dataclass(frozen=True)
 class Tool:
-    """What one run of the set-up brings.
+    """The result of one run of the set-up.
 
     Attributes:
         name: as `make test-tools TOOLS=…` takes it.

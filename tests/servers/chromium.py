@@ -4,7 +4,7 @@ with chromium() as browser:
     page = browser.open(file.as_uri(), width=1280, height=900)
     page.value("document.title")
 
-What the page logs, what it asks the network for and what its script throws is remembered.
+The log of the page, its network requests and the errors of its script are remembered.
 """
 
 from __future__ import annotations

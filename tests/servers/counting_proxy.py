@@ -45,7 +45,7 @@ class Proxy:
     Args:
         target: `http://host:port` of the server.
         latencies: the first that matches a request delays it.
-        mount: path below which clients find the server; it is told in `X-Forwarded-Prefix`.
+        mount: path below which clients find the server, sent to it in `X-Forwarded-Prefix`.
 
     Attributes:
         witness: sees each whole request before the server does; the connection ends there if it
@@ -152,7 +152,7 @@ class Proxy:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Pass on the requests of one connection, over one connection to the server."""
-        # Cancelled is who still waits when the proxy ends: nobody wants to read of it.
+        # Waiting clients are cancelled when the proxy ends, which is worth no message.
         ends = (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError)
         self._clients.add(writer)
         try:

@@ -7,7 +7,7 @@ moto checks S3's actions on objects and buckets, and each signature. Added here:
 
 - Glue's actions are checked on the catalog, the database and the table they touch;
 - DeleteObjects is checked on each object;
-- who may not list a bucket is told 403, and not 404, of an object that is not there;
+- a user without permission to list a bucket gets 403, and not 404, for a missing object;
 - objects of a table bucket (`…--table-s3`) need the actions of S3 Tables, on a table.
 
 `python -m moto_iam -H 127.0.0.1 -p 5000` starts it; nothing is checked until `running` says so.
@@ -64,7 +64,7 @@ class Server:
     Attributes:
         url: where it listens.
         iam: AWS's own client, to make users with.
-        administrator: variables of somebody who may do everything.
+        administrator: variables of a user who may do everything.
     """
 
     url: str

@@ -1,7 +1,7 @@
-"""Destinations for tests, each in a fresh place of its own, looked at without any code of ours.
+"""Destinations for tests, each in a fresh place of its own, inspected without any code of ours.
 
 Place.open()  --> the destination, as another process would open it
-Place.objects --> what lies there: a folder, or a bucket through boto3
+Place.objects --> its objects: a folder, or a bucket through boto3
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Objects(Protocol):
         """Remove one."""
 
     def beside(self, table: str) -> Objects:
-        """Return what lies below another table's location: the last folder has its name."""
+        """Return the objects of another table: the last folder has its name."""
 
 
 @dataclass(frozen=True)
@@ -136,10 +136,10 @@ class Place:
     Attributes:
         kind: names it in a test's id.
         url: as in `OTLP2PARQUET_DESTINATION`.
-        objects: what lies there.
+        objects: its objects.
         environ: credentials and settings it needs.
         has_catalog: whether batches become visible with a commit.
-        elsewhere: where its inbox lies; None: among its objects.
+        elsewhere: the place of its inbox; None: among its objects.
     """
 
     kind: str

@@ -78,7 +78,7 @@ class Latency:
 
 @dataclass(slots=True)
 class Fault:
-    """What happens to the n-th request that is meant, and to the ones after it, `times` in all."""
+    """A fault of the n-th matching request and of those after it, `times` in all."""
 
     what: Cut | Flood | int
     pattern: Pattern

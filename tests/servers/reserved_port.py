@@ -1,7 +1,7 @@
-"""A port for a program of a test: chosen by the kernel, and given to nobody else meanwhile.
+"""A port for a program of a test: chosen by the kernel, and given to no other program meanwhile.
 
     port = ReservedPort()           the kernel gives it to no other socket
-    start(f"--port={port}")         the program listens on it all the same
+    start(f"--port={port}")         the program can still listen on it
 
 Asking for a free port and closing the socket is a race: by the time the program listens, the
 kernel may have given the port to another worker. So the socket stays, bound and not listening. A

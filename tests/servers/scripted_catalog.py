@@ -43,8 +43,8 @@ class Scripted:
 
     Attributes:
         url: where it listens.
-        answers: what it will say, next first; the last one is said for ever.
-        asked: what it was asked, oldest first.
+        answers: its answers, next first; the last one is repeated for ever.
+        asked: its requests, oldest first.
     """
 
     def __init__(self, url: str) -> None:

@@ -183,8 +183,8 @@ class Extension:
     """The running extension.
 
     Attributes:
-        receiver_port: what it is told to receive on.
-        lines: what it said, once it has ended.
+        receiver_port: the port that it has to receive on.
+        lines: its log lines, once it has ended.
     """
 
     lambda_: ScriptedLambda

@@ -39,7 +39,7 @@ CREDENTIALS = {
     "AWS_REGION": REGION,
 }
 VISITOR = {**CREDENTIALS, "AWS_ACCESS_KEY_ID": "visitor-key-id"}
-"""May ask the catalog for anything, and S3 for nothing."""
+"""A user who may send any request to the catalog, and none to S3."""
 
 ACTIONS = {
     "lake": ["Admin", "Read", "Write", "List", "Tagging"],
@@ -84,7 +84,7 @@ LENDING = {
         }
     ],
 }
-"""What lets the catalog lend credentials for a table's files to whoever asks for them."""
+"""The setting that lets the catalog vend credentials for a table's files to its clients."""
 
 # Volumes are made by the handful for each bucket, and tests have many buckets.
 ENVIRON = {"WEED_MASTER_VOLUME_GROWTH_COPY_1": "1"}

@@ -38,11 +38,11 @@ def serving(
 ) -> Iterator[int]:
     """Run a server until the block ends; it listens when the block begins.
 
-    A server whose port is taken all the same is started again on another, `TRIES` times at most.
+    A server whose port is taken anyway is started again on another, `TRIES` times at most.
 
     Args:
         command: gives its program and arguments for a port of this machine.
-        log: what it says goes there, and into the error when it does not start.
+        log: file for its output, which is also in the error when it does not start.
         env: variables besides PATH and HOME.
         cwd: where it runs.
 
@@ -98,7 +98,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 def _await(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
     """Wait until a server listens.
 
-    Nobody else can: the kernel gives a reserved port to no other program.
+    No other program can: the kernel gives a reserved port to none.
 
     Raises:
         PortInUseError: it ended for want of its port.

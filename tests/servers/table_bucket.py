@@ -113,7 +113,7 @@ def expected_signature(
     request.context["timestamp"] = asked.headers["x-amz-date"]
     oracle = SigV4Auth(credentials, SERVICE, region)
     canonical = oracle.canonical_request(request)
-    # What the client says of its body is part of the signature, and has to be true.
+    # The client's digest of its body is part of the signature, and has to be right.
     told = asked.headers.get("x-amz-content-sha256", hashlib.sha256(asked.body).hexdigest())
     assert told == hashlib.sha256(asked.body).hexdigest()
     signature: str = oracle.signature(oracle.string_to_sign(request, canonical), request)

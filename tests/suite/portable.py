@@ -17,7 +17,7 @@ NOT_THERE: Final = (
     "otlp2parquet_ext.tools",
     "import hot_loop",
 )
-"""What some test files need and the layer has not: native libraries, rooms that stay out of it."""
+"""Modules that some test files need and the layer lacks: native libraries, rooms outside it."""
 
 
 def portable_files() -> list[Path]:
