@@ -41,7 +41,7 @@ COMMITTER_MB = 512
 
 COMMITTER_S = 60
 SET_ASIDE = 3
-"""The status that says: all that may be committed is, and something else is not."""
+"""The exit status if everything valid is committed, and other entries are not."""
 
 BUSY = "others commit to the table all the time"
 """No fault of a committer's: environments commit, too."""

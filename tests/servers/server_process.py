@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 START_S = 60
 TRIES = 5
 IN_USE = re.compile(rb"address (already )?in use|port .* in use|EADDRINUSE", re.IGNORECASE)
-"""How a server says that its port is another's."""
+"""The error text of a server whose port is taken."""
 
 
 class PortInUseError(Exception):
