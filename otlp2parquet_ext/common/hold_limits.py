@@ -56,7 +56,7 @@ def steady_ms() -> int:
 
 
 def unix_ms(at_ms: int) -> int:
-    """Return the Unix ms of a moment of `steady_ms`, as the wall clock is set now."""
+    """Convert a time of `steady_ms` to Unix ms, by the wall clock as it is now."""
     return time.time_ns() // 1_000_000 + at_ms - steady_ms()
 
 

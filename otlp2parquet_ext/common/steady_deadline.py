@@ -31,6 +31,6 @@ class SteadyDeadline:
         """Return the deadline in Unix ms, by the wall clock as it is now.
 
         Args:
-            most_ms: time from now on that is not exceeded.
+            most_ms: longest time from now.
         """
         return int(time.time() * 1_000 + min(self.left_ms(), most_ms))

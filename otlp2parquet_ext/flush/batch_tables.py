@@ -50,7 +50,7 @@ class BatchTables:
     ) -> None:
         self._pack = pack
         self.contents = contents
-        self._received_us = contents.received_us  # also when what it follows from is gone
+        self._received_us = contents.received_us  # kept after the bodies are freed
         self.change: BatchChange | None = None
         self._tables = tables
         self._as_text = as_text

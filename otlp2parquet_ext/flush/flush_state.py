@@ -27,10 +27,10 @@ class AbandonableJob(Protocol):
     """The part of a job that `FlushState.abandon` needs."""
 
     def note_abandoned(self, limit_s: int) -> None:
-        """Note that what the thread runs has not ended for `limit_s`."""
+        """Note that the thread's function has not ended for `limit_s`."""
 
     def start_over(self) -> None:
-        """Go on, with a new thread."""
+        """Continue with a new thread."""
 
 
 class FlushState:
@@ -45,7 +45,7 @@ class FlushState:
     Attributes:
         ending: SHUTDOWN has come.
         step_limit_ms: longest store, commit or redelivery of a batch.
-        generation: how often the destinations were opened anew; see `CommitJob.start_over`.
+        generation: how often the destinations were reopened; see `CommitJob.start_over`.
     """
 
     def __init__(
@@ -100,13 +100,14 @@ class FlushState:
         return self.queue.redeliverable(may_abandon=self.redelivering.may_abandon)
 
     async def abandon(self, work: Work, job: AbandonableJob) -> None:
-        """Leave a thread behind whose function does not end; what it works on stays in the spool.
+        """Abandon a thread whose function does not end; its segment stays in the spool.
 
-        Requests have deadlines of their own, so only a bug, a hanging disk or a library gets here.
+        Requests have their own deadlines, so only a bug, a hanging disk or a library can cause
+        this.
 
         Args:
-            work: of the thread.
-            job: notes it, before and after.
+            work: kind of work of the thread.
+            job: is notified before and after.
         """
         worker = self.workers[work]
         if (worker.step_ms(steady_ms()) or 0) < self.step_limit_ms:

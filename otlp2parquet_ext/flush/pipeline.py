@@ -189,7 +189,7 @@ class FlushPipeline:
             self._open().warm_up()
 
     def open_anew(self) -> None:
-        """Let what follows open the destinations anew, without those that a thread may hold."""
+        """Make later work reopen the destinations, because a thread may hold the old ones."""
         self._destinations = _Destinations(self._settings, self._environ, self.watch)
 
     def _open(self) -> DestinationGroup:
@@ -197,7 +197,7 @@ class FlushPipeline:
 
 
 class _Destinations:
-    """The destinations, opened once, by the thread that is first."""
+    """The destinations, opened once by the first thread that needs them."""
 
     def __init__(self, settings: Settings, environ: Mapping[str, str], watch: RequestWatch) -> None:
         self._choice = (settings, environ, watch)

@@ -44,7 +44,7 @@ class Contents(Struct):
         digests: digests of context and bodies, each body's with its time of receipt. An attacker
             can make two bodies of one digest; the time keeps their batches apart.
         damaged_bytes: number of bytes that belong to no frame.
-        first_us: Unix microseconds when its first body was received; 0 without a body.
+        first_us: Unix microseconds of the first body's receipt; 0 without a body.
     """
 
     context: EnvironmentContext = field(default_factory=lambda: EnvironmentContext(instance_id=""))
@@ -58,7 +58,7 @@ class Contents(Struct):
 
     @property
     def received_us(self) -> int:
-        """When the last body was received, Unix microseconds; 0 when there is none."""
+        """Unix microseconds of the last body's receipt; 0 without a body."""
         times = [delivery.received_us for delivery in self.deliveries]
         times += [received_us for made in self.requests.values() for _, received_us in made]
         return max(times, default=0)
@@ -70,9 +70,9 @@ class Contents(Struct):
 
     @property
     def label(self) -> tuple[int, str, str]:
-        """When its first body came (Unix microseconds), its environment and its batch, in hex."""
+        """Unix microseconds of its first body's receipt, its environment and its batch, in hex."""
         instance = self.context.instance_id.replace("-", "")
-        if not INSTANCE.fullmatch(instance):  # of a segment without its preamble
+        if not INSTANCE.fullmatch(instance):  # the segment has no preamble
             instance = "0" * 32
         return self.first_us, instance, self.name
 

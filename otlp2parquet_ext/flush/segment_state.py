@@ -74,7 +74,7 @@ class SegmentState(Struct):
         bug_attempts: number of stores that failed by a bug of ours.
         memory_errors: number of stores for which memory was too small.
         abandoned: a store of it did not end in time, in this process.
-        redelivery_abandoned: likewise a redelivery.
+        redelivery_abandoned: a redelivery of it did not end in time, in this process.
     """
 
     stage: Stage = Stage.WAITING

@@ -53,7 +53,7 @@ class BatchChange(NamedTuple):
 
 
 class BuilderState(msgspec.Struct, frozen=True):
-    """What a `TableBuilder` knows of an environment after a batch, as a value that can be kept."""
+    """The state of a `TableBuilder` after a batch of an environment, as a value to store."""
 
     invocations: InvocationsState = InvocationsState()
     known: OpenActivities = OpenActivities()
@@ -182,7 +182,7 @@ class TableBuilder:
             self._last, self._known = change, change.after
 
     def state(self, most: int) -> BuilderState:
-        """Return what is known after the last batch; of what has ended the latest `most`."""
+        """Return the state after the last batch, with the `most` latest ended activities."""
         past = dict(list(self._known.past.items())[-most:])
         return BuilderState(self._invocations.state(most), replace(self._known, past=past))
 

@@ -30,7 +30,7 @@ class FreeText:
         return text.strip()
 
     def expected(self) -> str:
-        """Return in words what is valid."""
+        """Return the valid values as text."""
         return "text"
 
 
@@ -42,7 +42,7 @@ class WholeNumber:
 
     Args:
         low, high: inclusive range.
-        unit: "" for a number without one, for example a port.
+        unit: "" for a number without a unit, for example a port.
         memory_mb: memory of the smallest function for which the default is right. A larger value
             needs proportionally more memory. 0: memory sets no bound.
     """
@@ -61,7 +61,7 @@ class WholeNumber:
         return int(text) if self.low <= int(text) <= self.high else None
 
     def expected(self) -> str:
-        """Return in words what is valid."""
+        """Return the valid values as text."""
         unit = f" of {self.unit}" if self.unit else ""
         return f"a whole number{unit} from {self.low} to {self.high}"
 
@@ -91,7 +91,7 @@ class OneOf:
         return word if word in self.words else None
 
     def expected(self) -> str:
-        """Return in words what is valid."""
+        """Return the valid values as text."""
         return f"one of {', '.join(self.words)}"
 
 
@@ -115,7 +115,7 @@ class Switch:
         return word == self.on if word in self.words else None
 
     def expected(self) -> str:
-        """Return in words what is valid."""
+        """Return the valid values as text."""
         return f"one of {', '.join(self.words)}"
 
 
@@ -134,7 +134,7 @@ class SomeOf:
         return words if words.issubset(self.words) else None
 
     def expected(self) -> str:
-        """Return in words what is valid."""
+        """Return the valid values as text."""
         return f"a comma list of {', '.join(self.words)}"
 
 

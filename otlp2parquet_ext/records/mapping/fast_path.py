@@ -147,7 +147,7 @@ class FastPath:
                 return None
             apart_us = own_us - event_us
             if not -self._near_us <= apart_us <= self._near_us:
-                pass  # the time of something the record tells about: an attribute
+                pass  # the time of another thing, which stays an attribute
             elif has_fraction(text) or not -SECOND_US < apart_us < SECOND_US:
                 del values[time_key]
                 time_us = own_us
@@ -167,4 +167,4 @@ class FastPath:
 
 def _trace(text: str) -> Trace | None:
     found = trace_id(text)
-    return None if found is None else Trace(found)  # a header goes the long way
+    return None if found is None else Trace(found)  # `Mapper` parses a header

@@ -145,7 +145,7 @@ class Invocations:
             self._add(InvocationWindow(request_id, time_us, None, trace, time_us))
 
     def state(self, most: int) -> InvocationsState:
-        """Return what is known; of the invocations the latest `most`, n > 0."""
+        """Return the state with the latest `most` invocations; `most` > 0."""
         windows = sorted(
             (one for known in self._by_id.values() for one in known), key=attrgetter("opened_us")
         )
@@ -160,10 +160,10 @@ class Invocations:
 
     @classmethod
     def resumed(cls, state: InvocationsState, *, managed: bool) -> Invocations:
-        """Go on from what was known.
+        """Return the invocations of a stored state.
 
         Args:
-            state: of earlier segments of the environment.
+            state: state after earlier segments of the environment.
             managed: on Managed Instances no invocation opens a window.
         """
         known = cls()
@@ -203,11 +203,11 @@ class Invocations:
         return known[-1] if known else None
 
     def is_invocation(self, request_id: str) -> bool:
-        """Tell whether an id that a record names is that of an invocation.
+        """Tell whether an id in a record is the request id of an invocation.
 
-        It is if an INVOKE or a `platform.start` told it. An ingest function hears neither, nor
-        does an environment that is subscribed to no platform events and runs invocations side by
-        side: while nothing is known of any invocation, each id that looks like Lambda's counts.
+        It is one if an INVOKE or a `platform.start` reported it. Neither reaches an ingest
+        function, or a Managed Instance without platform events. So while no invocation is known,
+        each id that looks like Lambda's counts.
         """
         if request_id in self._by_id or request_id in self._unconfirmed:
             return True

@@ -63,9 +63,10 @@ class Mapper:
     """Maps the events of one batch; its owner is `log_table`.
 
     Args:
-        context: the execution environment they come from.
-        invocations: what is known of its invocations.
-        near_us: most that a record's own time may differ from its event's to become the row's.
+        context: the execution environment that they come from.
+        invocations: known invocations of the environment.
+        near_us: largest difference between a record's own time and its event's with which the
+            record's time is used.
 
     Attributes:
         malformed: number of rows so far for parts that are no events.
@@ -132,7 +133,7 @@ class Mapper:
             self._invocations.function_arn = arn
 
     def resource(self) -> Resource:
-        """Return the resource of the rows; the events of the first pass may have told of it."""
+        """Return the resource of the rows, which events of the first pass may have completed."""
         return resource(self._context, self._invocations.function_arn, self._invocations.log_stream)
 
     def forget_events(self) -> None:

@@ -152,7 +152,7 @@ class ObjectReader:
             if isinstance(request_id, str) and self._counts(key, request_id):
                 del rest[key]
                 return request_id
-        # What is nested stays where it is.
+        # Nested ids stay attributes.
         for inner in _nested(values, keys):
             for key in REQUEST_KEYS:
                 request_id = inner.get(key)
@@ -175,7 +175,7 @@ class ObjectReader:
             return level
         if (keys.errors and _is_error(values)) or (error is not values and _is_error(error)):
             return ERROR
-        # Serilog's compact format leaves the level out where it is Information.
+        # Serilog's compact format omits the level Information.
         return INFO if "@t" in values else UNSPECIFIED
 
     def _named_level(self, values: Values, rest: Values, keys: KeysByKind) -> Severity:
@@ -196,7 +196,7 @@ class ObjectReader:
             value = values[key]
             found = self._own_time(value, event_us)
             if found is None:
-                continue  # the time of something the record tells about: an attribute
+                continue  # the time of another thing, which stays an attribute
             time_us, whole = found
             if not whole or abs(time_us - event_us) >= SECOND_US:
                 if not (type(value) is int and value // 1_000 == time_us and value % 1_000):

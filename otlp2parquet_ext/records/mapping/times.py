@@ -12,8 +12,9 @@ from datetime import date
 
 SECOND_US = 1_000_000
 NEAR_US = 300 * SECOND_US
-"""Default distance from an event's time within which the record's own time counts. Loggers that
-buffer are seconds behind; an order's, a device's or a replayed event's time is hours away."""
+"""Default largest difference from the event's time with which a record's own time is used.
+Buffering loggers are seconds late; the time of an order, a device or a replayed event differs by
+hours."""
 
 LATEST_US = 9_214_646_400 * SECOND_US
 """Upper bound of times, 2262-01-01: beyond it, OTLP's nanoseconds do not fit into 64 bits."""
@@ -58,7 +59,7 @@ def parse_time(text: str) -> int | None:
 
 
 def is_near(time_us: int, event_us: int, near_us: int) -> bool:
-    """Tell whether a time that a record names is so close to its event's that it may be its own."""
+    """Tell whether a time in a record is close enough to its event's to be its own time."""
     return -near_us <= time_us - event_us <= near_us
 
 
@@ -66,8 +67,8 @@ def epoch_near(value: float, event_us: int, near_us: int) -> tuple[int, bool] | 
     """Read a number as seconds, milliseconds, microseconds or nanoseconds since 1970.
 
     Returns:
-        Unix microseconds, and whether they are whole seconds; None when no unit gives a time near
-        the event's. No two units do.
+        Unix microseconds, and whether they are whole seconds; None if no unit gives a time near the
+        event's. At most one unit does.
     """
     if not 0 < value < _LATEST_NS:
         return None

@@ -4,17 +4,17 @@
   const all = (selector, from = document) => [...from.querySelectorAll(selector)];
   document.querySelector(".tools").hidden = false;
 
-  // Light or dark: the system's choice until somebody chooses; remembered where that is allowed.
+  // Light or dark: the system's choice until the reader chooses; stored if the browser allows it.
   const themes = ["auto", "light", "dark"];
   const button = document.getElementById("theme");
   const choose = (theme) => {
     if (theme === "auto") delete root.dataset.theme;
     else root.dataset.theme = theme;
     button.textContent = `Theme: ${theme}`;
-    try { localStorage.setItem("otlp2parquet-theme", theme); } catch { /* private windows */ }
+    try { localStorage.setItem("otlp2parquet-theme", theme); } catch { /* not allowed in private windows */ }
   };
   let theme = "auto";
-  try { theme = localStorage.getItem("otlp2parquet-theme") || "auto"; } catch { /* likewise */ }
+  try { theme = localStorage.getItem("otlp2parquet-theme") || "auto"; } catch { /* not allowed in private windows */ }
   if (!themes.includes(theme)) theme = "auto";
   choose(theme);
   button.addEventListener("click", () => {
@@ -22,7 +22,7 @@
     choose(theme);
   });
 
-  // The filter: what does not have every word is hidden; "/" goes there, Escape takes it back.
+  // The filter hides items without every word; "/" focuses it, Escape clears it.
   const filter = document.getElementById("filter");
   const found = document.getElementById("found");
   const rows = all("[data-find]");
@@ -49,7 +49,7 @@
     }
   });
 
-  // Sorting: a head becomes a button; figures go down first, names up.
+  // Sorting: each head becomes a button; figures sort descending first, names ascending.
   for (const table of all("table[data-sortable]")) {
     const heads = all("thead th", table);
     heads.forEach((head, column) => {
@@ -73,7 +73,7 @@
     });
   }
 
-  // On paper errors and requests are open.
+  // Printing opens all errors and requests.
   let opened = [];
   addEventListener("beforeprint", () => {
     opened = all("details.row:not([open])");
