@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from email.utils import formatdate
 from typing import TYPE_CHECKING
 
 import pytest
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from telemetry_sinks import Collector, Reply, running
 from wall_clock import Wall
 
@@ -58,17 +60,21 @@ def collector() -> Iterator[Collector]:
         yield server
 
 
-def a_request(name: str) -> Batch:
-    """Return a batch of one OTLP request."""
-    # ResourceLogs > ScopeLogs > LogRecord > body "x"
-    payload = bytes([10, 9, 18, 7, 18, 5, 42, 3, 10, 1]) + b"x"
-    source = Source(EnvironmentContext(instance_id="i-1"), (), {"logs": [(payload, 1)]})
+def a_request(name: str, *texts: str) -> Batch:
+    """Return a batch of OTLP requests, a line each."""
+    payloads = []
+    for text in texts or ("x",):
+        request = ExportLogsServiceRequest()
+        records = request.resource_logs.add().scope_logs.add().log_records
+        records.add().body.string_value = text
+        payloads.append((request.SerializeToString(), 1))
+    source = Source(EnvironmentContext(instance_id="i-1"), (), {"logs": payloads})
     return Batch(name.rjust(32, "0"), {}, source, mapped=lambda: iter(()))
 
 
 def sender(url: str) -> Destination:
     """Return what forwards to a collector."""
-    environ = {"OTLP2PARQUET_DESTINATION": f"otlp+{url}"}
+    environ = {"OTLP2PARQUET_DESTINATION": f"otlp+{url}", "OTEL_EXPORTER_OTLP_COMPRESSION": "none"}
     return choose(load(environ)[0], environ)
 
 
@@ -113,13 +119,41 @@ def test_a_batch_is_sent_to_its_end_though_the_clock_was_set(
         wall.ahead_s = ahead_s
 
     collector.refuses = set_clock
-    first, second = a_request("a").source, a_request("b").source
-    assert first is not None
-    assert second is not None
-    requests = {"logs": [*first.requests["logs"], *second.requests["logs"]]}
-    source = Source(first.context, (), requests)
-    sender(collector.url).store(Batch("a" * 32, {}, source, mapped=lambda: iter(())))
+    sender(collector.url).store(a_request("a", "one", "two"))
     assert len(collector.taken) == 2
+
+
+def test_a_late_answer_to_an_abandoned_try_moves_no_other_batch(collector: Collector) -> None:
+    """The thread of a try that was given up goes on while another batch is sent.
+
+    Its piece counted as one of that batch, whose own piece was then never sent.
+    """
+    destination, late = sender(collector.url), threading.Event()
+
+    def refuses(body: bytes) -> Reply | None:
+        if b"stuck" in body:
+            late.wait(20)
+        if b"second" in body and not late.is_set():
+            late.set()
+            stuck.join(20)
+            return Reply(503)
+        return Reply(503) if b"never" in body else None
+
+    def abandoned() -> None:
+        with pytest.raises(DestinationError, match="503"):
+            destination.store(a_request("a", "stuck", "never"))
+
+    collector.refuses = refuses
+    stuck = threading.Thread(target=abandoned)
+    stuck.start()
+    while not collector.requests:
+        time.sleep(0.005)  # the time limit of a test bounds it
+    batch = a_request("b", "first", "second")
+    with pytest.raises(DestinationError, match="503"):
+        destination.store(batch)
+    destination.store(batch)
+    bodies = [record.body.string_value for record in collector.log_records]
+    assert sorted(bodies) == ["first", "second", "stuck"]
 
 
 class Busy:

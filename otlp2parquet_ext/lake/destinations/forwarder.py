@@ -12,7 +12,10 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from otlp2parquet_ext.common.hold_limits import steady_ms
 from otlp2parquet_ext.common.log import log
@@ -47,12 +50,25 @@ REMEMBERED = 64
 """Names of sent batches to remember, so that a repeated `store` does not send a batch again."""
 
 
-class _Head(NamedTuple):
-    """Progress of the current batch: pieces already sent, and earlier tries."""
+class _Head(Struct):
+    """Progress of the current batch, one object for each try.
 
-    batch: str
-    pieces: int
-    tries: int
+    A thread that was abandoned in a try may go on in it later. It changes the object of that try,
+    so the progress of a later try, or of another batch, is not affected.
+
+    Attributes:
+        batch: its name.
+        pieces: already sent.
+        tries: earlier ones.
+        lost: refused for ever, not counted yet.
+        report_refused: see `Receipt`.
+    """
+
+    batch: str = ""
+    pieces: int = 0
+    tries: int = 0
+    lost: tuple[Lost, ...] = ()
+    report_refused: bool = False
 
 
 class Forwarder:
@@ -80,13 +96,11 @@ class Forwarder:
         self._client = client
         self._limit_bytes = limit_bytes
         self._gzip = gzip
-        self._head = _Head("", 0, 0)
+        self._head = _Head()
         self._sent: deque[str] = deque(maxlen=REMEMBERED)
         self._not_before_ms = 0
         self._said: set[str] = set()
         self._refused = 0
-        self._lost: list[Lost] = []
-        self._report_refused = False
 
     def __str__(self) -> str:
         """Return the server's name."""
@@ -104,36 +118,40 @@ class Forwarder:
             return Receipt(0, 0)
         if wait_ms := left_ms(self._not_before_ms, steady_ms(), LONGEST_WAIT_MS):
             raise DestinationError(f"{self._name} asked for a pause of {wait_ms} ms more")
-        tries = self._head.tries + 1 if self._head.batch == batch.name else 0
-        self._head = _Head(batch.name, self._head.pieces if tries else 0, tries)
+        earlier = self._head
+        if earlier.batch == batch.name:
+            head = replace(earlier, tries=earlier.tries + 1)
+        else:
+            head = _Head(batch.name)
+        self._head = head
         before = self._refused
         try:
-            size_bytes = self._send_all(batch, steady_ms() + STORE_MS)
+            size_bytes = self._send_all(batch, head, steady_ms() + STORE_MS)
         except DestinationError as error:
             raise DestinationError(f"{self._name}: {error}") from error
-        self._sent.append(batch.name)
-        self._head = _Head("", 0, 0)
+        if self._head is head:  # else this thread was abandoned, and the batch is sent again
+            self._sent.append(batch.name)
+            self._head = _Head()
         if self._said and self._refused == before:
             log("info", f"{self._name} accepts all records again; it refused {before} before")
             self._said.clear()
             self._refused = 0
-        lost, self._lost = tuple(self._lost), []
-        report_refused, self._report_refused = self._report_refused, False
-        return Receipt(0, size_bytes, lost=lost, report_refused=report_refused)
+        return Receipt(0, size_bytes, lost=head.lost, report_refused=head.report_refused)
 
-    def _send_all(self, batch: Batch, until_ms: int) -> int:
+    def _send_all(self, batch: Batch, head: _Head, until_ms: int) -> int:
         """Send the unsent part of a batch; return how many bytes.
 
         Args:
             batch: see `store`.
+            head: its progress.
             until_ms: ms of `steady_ms` after which no request begins.
         """
         budget, size_bytes = REFUSALS, 0
-        for portion in without_first(self._dialect.portions(batch), self._head.pieces):
+        for portion in without_first(self._dialect.portions(batch), head.pieces):
             waiting = list(fitting(portion, self._limit_bytes))[::-1]
             while waiting:
                 part = waiting.pop()
-                answer, sent = self._send(part, until_ms)
+                answer, sent = self._send(part, head.tries, until_ms)
                 size_bytes += sent
                 budget -= answer.verdict is Verdict.SPLIT
                 if answer.verdict is Verdict.SPLIT and part.pieces > 1 and budget > 0:
@@ -141,13 +159,13 @@ class Forwarder:
                     waiting += reversed(part.cut(part.pieces // 2))
                     continue
                 if answer.verdict is Verdict.ACCEPTED:
-                    self._taken(answer)
+                    self._taken(answer, head)
                 else:
-                    self._lose(part, answer)
-                self._head = self._head._replace(pieces=self._head.pieces + part.pieces)
+                    self._lose(part, answer, head)
+                head.pieces += part.pieces
         return size_bytes
 
-    def _send(self, part: Portion, until_ms: int) -> tuple[SendResult, int]:
+    def _send(self, part: Portion, tries: int, until_ms: int) -> tuple[SendResult, int]:
         """Send one body; return the result and the body's length in bytes."""
         left = until_ms - steady_ms()
         if left <= 0:
@@ -157,7 +175,7 @@ class Forwarder:
                 self._client(),
                 self._dialect,
                 part,
-                attempt=self._head.tries,
+                attempt=tries,
                 gzip=self._gzip,
                 deadline_ms=_unix_ms() + min(left, REQUEST_MS),
             )
@@ -174,22 +192,20 @@ class Forwarder:
         if answer.too_long:
             self._limit_bytes = max(LEAST_BYTES, part.size_bytes // 2)
 
-    def _taken(self, answer: SendResult) -> None:
+    def _taken(self, answer: SendResult, head: _Head) -> None:
         if answer.rejected:
-            self._lost.append(Lost(f"rejected by {self._name}", answer.rejected, 0))
+            head.lost += (Lost(f"rejected by {self._name}", answer.rejected, 0),)
             self._refused += answer.rejected
         if answer.says:
             self._log_once("warning", "", answer.says)
 
-    def _lose(self, part: Portion, answer: SendResult) -> None:
+    def _lose(self, part: Portion, answer: SendResult, head: _Head) -> None:
         """Drop permanently refused records, and count them."""
         records = part.records()
         if records < part.pieces:
-            self._report_refused = (
-                True  # a refused report is no loss: the next report repeats its counts
-            )
+            head.report_refused = True  # no loss: the next report repeats its counts
         if records:
-            self._lost.append(Lost(f"{self._name}: {answer.reason}", records, part.size_bytes))
+            head.lost += (Lost(f"{self._name}: {answer.reason}", records, part.size_bytes),)
         self._refused += max(1, records)
         problem = f"refused permanently, so dropped and counted: {answer.says}"
         self._log_once("error", answer.reason, problem)
