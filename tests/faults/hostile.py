@@ -53,7 +53,7 @@ BATCHES = (
     *(
         Scenario(
             name=f"deadly-{name}",
-            says=f"OTLP requests of {says}, at 128 MB, twice, with innocent lines before, beside "
+            says=f"OTLP requests of {says}, at 128 MB, twice, with harmless lines before, between "
             "and after them",
             steps=(TALK, (*TALK, step, *TALK), TALK, TALK, TALK),
             invocations=10,
@@ -68,7 +68,7 @@ BATCHES = (
     Scenario(
         name="deadly-mapping",
         says="SIGKILL whenever a batch with three certain lines is mapped, as columns or as text; "
-        "innocent lines before, beside and after it",
+        "harmless lines before, between and after it",
         steps=DEADLY,
         invocations=12,
         destinations=(FILE, SQLITE, S3, GLUE),
@@ -86,8 +86,8 @@ BATCHES = (
     ),
     Scenario(
         name="deadly-request",
-        says="SIGKILL whenever a file with three certain lines is put; innocent lines before, "
-        "beside and after it",
+        says="SIGKILL whenever a file with three certain lines is put; harmless lines before, "
+        "between and after it",
         steps=DEADLY,
         invocations=12,
         destinations=NETWORKED,
@@ -134,8 +134,8 @@ ANSWERS = tuple(
 DESCRIPTORS = tuple(
     Scenario(
         name=f"forged-{commit}",
-        says=f"somebody puts forged descriptors of {len(KINDS)} kinds into the inbox, twenty in a "
-        f"second, while a committer of 512 MB runs all the time; OTLP2PARQUET_COMMIT={commit}",
+        says=f"an adversary puts forged descriptors of {len(KINDS)} kinds into the inbox, twenty "
+        f"in a second, while a committer of 512 MB runs all the time; OTLP2PARQUET_COMMIT={commit}",
         steps=((("say", 5, 100), ("sleep", 100)),),
         invocations=100,
         destinations=(SQLITE, GLUE),
