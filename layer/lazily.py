@@ -1,11 +1,12 @@
 """Lazy imports (PEP 810) for the whole process, if the interpreter has them.
 
 `import x` at the top of a module then loads x when its first name is used, which makes protobuf's
-import faster. Some packages are excluded: those that inspect their own modules, where a missing
-name changes the result, and those whose import has effects, because OTLP's messages must register
-before others use them. This file belongs to the layer, not to the package, so imports in a checkout
-are not lazy. Some modules of the standard library load many modules that we never use, and cannot
-be imported lazily. Here they begin as empty modules, and are executed when a missing name is used.
+import faster. Some packages are excluded. Some of these inspect their own modules, and a missing
+name would change the result. Others have effects at import: OTLP's messages must register before
+other messages use them. This file belongs to the layer, not to the package, so imports in a
+checkout are not lazy. Some modules of the standard library load many modules that we never use, and
+cannot be imported lazily. Here they begin as empty modules, and are executed when a missing name is
+used.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Measures one table over thousands of commits: the cost of a commit, and the metadata's size.
 
 Each measured commit of the old table is compared with the tenth commit of a new one, in the same
-minute and on the same disk, so the ratio shows only the effect of growth. One table has no
+minute and on the same disk. So the ratio shows only the effect of growth. One table has no
 maintenance; a committer maintains another one at intervals.
 """
 

@@ -1,4 +1,4 @@
-"""When to try again after a failure: the owner of pauses that double, and of jitter.
+"""Pauses between retries: they double up to a bound, and have jitter.
 
 Retry     pauses between calls of work that fails: plain numbers, each call takes `now_ms`
 Attempts  one call tries several times and pauses in between, within a deadline

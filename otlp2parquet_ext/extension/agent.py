@@ -1,4 +1,4 @@
-"""The loop: events from Lambda, bodies from the receiver, batches to the flush side.
+"""The event loop: it takes events from Lambda and bodies from the receiver, and starts flushes.
 
     next ----------> Session ---\
     receiver -> Spool -----------> plan() decides ---> FlushPipeline (worker threads)

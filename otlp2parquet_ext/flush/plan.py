@@ -29,12 +29,12 @@ class FlushAction(enum.Enum):
     """An action to begin."""
 
     SEAL = "close the open segment"
-    STORE = "store what is sealed"
-    COMMIT = "commit what is stored"
-    REDELIVER = "send what some destinations lack to them"
-    ABANDON_STORE = "leave behind a store that does not end"
-    ABANDON_COMMIT = "leave behind a commit that does not end"
-    ABANDON_REDELIVERY = "leave behind a redelivery that does not end"
+    STORE = "store sealed segments"
+    COMMIT = "commit stored segments"
+    REDELIVER = "send segments to destinations that lack them"
+    ABANDON_STORE = "abandon a store that does not end"
+    ABANDON_COMMIT = "abandon a commit that does not end"
+    ABANDON_REDELIVERY = "abandon a redelivery that does not end"
 
 
 STEP_LIMIT_MS = 120_000

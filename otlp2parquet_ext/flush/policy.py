@@ -64,9 +64,9 @@ class Hold(enum.StrEnum):
     """Why an invocation is held until its telemetry is flushed."""
 
     STRATEGY = "strategy end"
-    FIRST = "first invocation: nobody knows when the next one comes"
+    FIRST = "first invocation: the gap to the next one is unknown"
     RARE = "invocations are rare"
-    LOADING = "frozen now, what stores batches would not be there in time for SHUTDOWN"
+    LOADING = "the libraries of a store are not imported; SHUTDOWN leaves too little time for it"
 
 
 class Thresholds(Struct, frozen=True):

@@ -3,7 +3,7 @@
     receiver --append()--> Segment (open) --seal()--> Segment (sealed) --discard()--> gone
                               segments of a dead process --recover()--^
 
-    frames.py       one body as bytes with length and digest; reading what a crash left (no I/O)
+    frames.py       the format of a body with length and digest; reads it after a crash (no I/O)
     directories.py  opens directories by descriptor, never through a link, and checks their owner
     folders.py      one locked folder for each process, and the tally of its losses
     recovery.py     finds segments of dead processes, a bounded part at a time

@@ -1,8 +1,8 @@
-"""How often a process ended while it was storing a segment, in the name of the segment's file.
+"""Counts the processes that ended while they stored a segment, in the name of its file.
 
     00000001.seg        no process ended
     00000001.2-1.seg    two ended while the segment was mapped and encoded, one while it was sent
-    00000001.0-0-3.seg  three ended in time, when SHUTDOWN's window was over, and had not stored it
+    00000001.0-0-3.seg  SHUTDOWN ended three processes before they had stored it
 
 The file is renamed *before* the work begins, to the name that is right if the process ends now. It
 gets its old name back when the work has ended. So the count needs no write: a rename works on a

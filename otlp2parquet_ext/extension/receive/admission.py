@@ -3,7 +3,7 @@
     accept --> pending --names a known path-----> admit()
                   |------names another path-----> 404
                   |------names none in time-----> closed
-                  +------is one too many--------> the oldest pending connection is read once more,
+                  +------is one too many--------> the oldest pending connection is read again,
                                                   then closed
 
 Any process in the sandbox can open a thousand connections. Each takes one of the 1 024 descriptors

@@ -53,7 +53,7 @@ class InvocationWindow(msgspec.Struct, frozen=True):
 
 
 class InvocationsState(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What `Invocations` know at one moment, as a value that can be kept.
+    """The state of `Invocations`, as a value to store.
 
     Attributes:
         function_arn, version: as there.

@@ -1,7 +1,7 @@
 """The origin of records: the columns of their resource and scope.
 
 The extension adds its own facts about the environment (`cloud.*`, `faas.*`, `service.*`) to a
-request's resource, so a function's own spans and the platform's logs have the same ones. No value
+request's resource. So a function's own spans and the platform's logs have the same ones. No value
 of the request is overwritten. The request's own instance id becomes an attribute, because the
 column holds that of the execution environment.
 """

@@ -1,9 +1,9 @@
 """`otlp2parquet-ext demo`.
 
-Runs the sample function with the extension in a local execution environment, frozen and thawed
-in between, and reads its telemetry back from an Iceberg table with DuckDB. Files of an earlier demo
-in the folder are removed first. If the folder holds other files, the demo changes nothing and ends
-with status 2.
+Runs the sample function with the extension in a local execution environment, which freezes between
+invocations. Then it reads the telemetry back from an Iceberg table with DuckDB. Files of an earlier
+demo in the folder are removed first. If the folder holds other files, the demo changes nothing and
+ends with status 2.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`otlp2parquet-ext report`: one HTML page that says what is slow, what failed, what it costs.
+"""`otlp2parquet-ext report`: one HTML page about slow functions, failures and costs.
 
     a table --questions--> Report (plain values) --words, charts, page--> HTML
 
