@@ -58,7 +58,7 @@ def test_foreign_messages_do_not_come_back(lake: Place, capfd: pytest.CaptureFix
     event = sqs_event(["no JSON", {"order": 7}, s3_event(*keys(lake)), s3_event("else/x.json")])
     assert ask(lake, event) == {"batchItemFailures": []}
     assert lake.bodies() == ["a"]
-    assert capfd.readouterr().err.count("2 messages of the queue tell of no object") == 1
+    assert capfd.readouterr().err.count("2 messages of the queue name no object") == 1
 
 
 def test_without_time_the_messages_come_back(lake: Place) -> None:

@@ -43,7 +43,7 @@ COMMITTER_S = 60
 SET_ASIDE = 3
 """The exit status if everything valid is committed, and other entries are not."""
 
-BUSY = "others commit to the table all the time"
+BUSY = "other writers commit to the table again and again"
 """No fault of a committer's: environments commit, too."""
 
 

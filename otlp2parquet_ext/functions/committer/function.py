@@ -82,11 +82,11 @@ def answer(
         places: the tables and their inboxes.
         event: the event from Lambda.
         deadline_ms: Unix ms.
-        relay: where raw segments wait; None where none can.
+        relay: the location of raw segments; None if there can be none.
     """
     deadline, wake = SteadyDeadline(deadline_ms), read_event(event)
     if wake.foreign:
-        log("warning", f"{wake.foreign} messages of the queue tell of no object; they are passed")
+        log("warning", f"{wake.foreign} messages of the queue name no object and are ignored")
     formed = Formed(empty=True)
     if relay is not None:
         formed = form_files(relay, forming_deadline_ms(now_ms(), deadline.unix_ms()))
@@ -113,7 +113,7 @@ def answer(
 
 
 def _raw_left(relay: RelayLocation, wake: Wake) -> frozenset[str]:
-    """Return the raw segments that the event names and that still wait."""
+    """Return the event's raw segments that still wait."""
     raw = frozenset(name for name in wake.named_keys if name.endswith(SUFFIX))
     if not raw:
         return raw

@@ -83,7 +83,7 @@ def commit_waiting(
         if not done.empty:
             done.problem = "there was no time for more"
     except ConflictError as error:
-        done.problem = f"others commit to the table all the time: {error}"
+        done.problem = f"other writers commit to the table again and again: {error}"
     except (CommitError, StorageError) as error:
         done.problem = str(error)
     return done

@@ -96,14 +96,16 @@ class IngestService:
                 f"a request is not stored: {quote(error, PROBLEM_CHARACTERS)}; its client is asked "
                 "to send it again",
             )
-            problem = "the destination did not take it; the function's log says why"
+            problem = "the destination did not accept it; the function's log has the reason"
             answer = refusal(503, problem, json=wants_json(request))
         except Exception as error:  # noqa: BLE001 - a bug must fail one request only
             log(
                 "error",
                 f"a request is refused, for a bug of ours: {type(error).__name__}: {quote(error)}",
             )
-            problem = "it could not be read, which is our fault; the function's log says why"
+            problem = (
+                "it could not be read, because of a bug in this function; its log has the error"
+            )
             answer = refusal(500, problem, json=wants_json(request))
         return as_gateway(answer)
 

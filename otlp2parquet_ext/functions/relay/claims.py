@@ -1,9 +1,9 @@
-"""Which waiting segments become one claim; pure.
+"""Choose the waiting segments of one claim. Pure.
 
-A claim is an object with the next free number, put only if there is none: so a segment is in one
-claim at most, and the files of a claim follow from its segments alone, whichever committer makes
-them. Segments of one environment are mapped in their order: while one of its segments is in a
-claim, its others wait for the next one.
+A claim is an object with the next free number, and `put` never overwrites it. So a segment is in at
+most one claim. The files of a claim depend on its segments alone, and are the same for any
+committer. Segments of one environment are mapped in their order: while one of them is in a claim,
+the others wait for a later claim.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ MOST_BYTES = 8_388_608
 its bytes, so a claim takes some 300 MB."""
 
 TAKE_OVER_MS = 900_000
-"""Age from which another committer finishes a claim: the longest that a Lambda function runs.
-Finishing one whose committer is still alive is harmless: both make the same files."""
+"""Age from which another committer finishes a claim: the longest run of a Lambda function. If the
+first committer is still alive, this does no harm, because both make the same files."""
 
 
 class WaitingSegment(NamedTuple):
-    """A segment that nobody has mapped: its name, and its compressed bytes."""
+    """A segment that is not mapped yet: its name, and its number of compressed bytes."""
 
     name: SegmentName
     size_bytes: int
 
 
 class Claim(msgspec.Struct, frozen=True):
-    """Segments that one batch is made of.
+    """The segments of one batch.
 
     Attributes:
         segments: their file names, oldest first.
@@ -46,12 +46,12 @@ class Claim(msgspec.Struct, frozen=True):
 
     @property
     def id(self) -> str:
-        """The name of the batch: 32 hex digits that follow from the segments."""
+        """The name of the batch: 32 hex digits, a digest of the segments' names."""
         return blake2b("\n".join(self.segments).encode(), digest_size=16).hexdigest()
 
     @property
     def names(self) -> tuple[SegmentName, ...]:
-        """The names that are names of ours."""
+        """The valid names of segments; other names are left out."""
         found = map(parse_name, self.segments)
         return tuple(name for name in found if name is not None)
 
@@ -62,12 +62,12 @@ def next_claim(
     *,
     most_bytes: int = MOST_BYTES,
 ) -> Claim | None:
-    """Return the oldest segments that may be claimed together; None when there are none.
+    """Return a claim of the oldest segments; None if no segment can be claimed.
 
     Args:
-        waiting: oldest first.
-        active: the claims that are there.
-        most_bytes: of all their compressed bytes; one segment may be larger.
+        waiting: waiting segments, oldest first.
+        active: the existing claims.
+        most_bytes: most compressed bytes of a claim; a single segment may be larger.
     """
     claimed = {segment for claim in active for segment in claim.segments}
     busy = {name.instance for claim in active for name in claim.names}
@@ -85,5 +85,5 @@ def next_claim(
 
 
 def next_number(claims: Mapping[int, Claim]) -> int:
-    """Return the number that the next claim must have."""
+    """Return the number for the next claim."""
     return max(claims, default=0) + 1

@@ -1,9 +1,9 @@
-"""Which segments' rows are durable; pure.
+"""The list of segments whose rows are durable. Pure.
 
     names --by hour--> 8-byte digests, sorted --> bytes
 
-An environment that got no answer puts its segment again, also when a committer has mapped and
-deleted the first one. So a committer remembers names, in one object an hour, for `KEPT_MS`.
+An environment that got no response puts its segment again, even after a committer has mapped and
+deleted the first one. So committers keep the names for `KEPT_MS`, in one object for each hour.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ if TYPE_CHECKING:
 
 DIGEST_BYTES = 8
 KEPT_MS = 48 * 3_600_000
-"""Time for which names are kept after they were noted; an execution environment lives shorter."""
+"""Time to keep names; the life of an execution environment is shorter."""
 
 HOUR_US = 3_600_000_000
 MOST_BYTES = 64 * 1_048_576
-"""Longest list that is read: eight million segments an hour."""
+"""Longest list, in bytes: eight million segments in an hour."""
 
 
 def hour_of(name: SegmentName) -> int:
-    """Return the hour since 1970 under which a segment is remembered."""
+    """Return the hour since 1970 of the list that holds a segment."""
     return name.first_us // HOUR_US
 
 
 def digest(name: SegmentName) -> bytes:
-    """Return what is remembered of a segment."""
+    """Return a segment's entry in the list."""
     text = f"{name.instance}-{name.batch}"
     return blake2b(text.encode(), digest_size=DIGEST_BYTES).digest()
 
@@ -45,10 +45,10 @@ def encode(digests: Iterable[bytes]) -> bytes:
 
 
 def decode(data: bytes) -> set[bytes]:
-    """Read a list.
+    """Parse a list.
 
     Raises:
-        ValueError: it is none of ours.
+        ValueError: the bytes are no such list.
     """
     try:
         plain = zlib.decompressobj().decompress(data, MOST_BYTES)

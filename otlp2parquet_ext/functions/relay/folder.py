@@ -1,12 +1,12 @@
-"""The objects below `_relay`, read and written.
+"""Read and write the objects below `_relay`.
 
 segments/<first µs>-<environment>-<batch>.o2p1     put by environments
-claims/<number>.json                               segments that one batch is made of
-attempts/<claim>-<number>                          a committer has begun with a claim
+claims/<number>.json                               the segments of one batch
+attempts/<claim>-<number>                          a committer has begun with the claim
 attempts/<claim>-stored                            its rows and states are durable
 states/<claim>.msgpack                             see states.py
 done/<hour>/<claim>.names                          see done.py
-aside/<segment>                                    what cannot be read, kept
+aside/<segment>                                    a segment that cannot be read
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ CLAIMS, ATTEMPTS = f"{FOLDER}/claims", f"{FOLDER}/attempts"
 STATES, DONE, ASIDE = f"{FOLDER}/states", f"{FOLDER}/done", f"{FOLDER}/aside"
 
 LOOKED_AT = 20_000
-"""Waiting segments that are listed at once: ten claims of the shortest ones."""
+"""Most waiting segments to list at once: ten claims of the shortest ones."""
 
 LISTINGS = 5
-"""Times that a folder is listed again because a faster committer has merged an object of it."""
+"""Most listings of a folder: it is listed again if another committer has merged an object of it."""
 
 CLAIM_BYTES = 1_048_576
 CLAIM_NAME = re.compile(r"(\d{12})\.json")
@@ -46,14 +46,14 @@ T = TypeVar("T")
 
 
 class ActiveClaim(NamedTuple):
-    """A claim that is there; `stored_ms` is Unix ms by the storage's clock."""
+    """An existing claim; `stored_ms` is Unix ms by the storage's clock."""
 
     claim: Claim
     stored_ms: int
 
 
 class RememberedHour(NamedTuple):
-    """Digests of the segments of an hour whose rows are durable, and the objects they are from."""
+    """Digests of an hour's segments whose rows are durable, and the objects that hold them."""
 
     paths: tuple[str, ...]
     digests: set[bytes]
@@ -63,8 +63,8 @@ class RelayFolder:
     """See the module.
 
     Args:
-        storage: the folder below which `_relay` lies.
-        threads: requests under way at once.
+        storage: the folder that holds `_relay`.
+        threads: number of parallel requests.
     """
 
     def __init__(self, storage: Storage, threads: int = 1) -> None:
@@ -83,7 +83,7 @@ class RelayFolder:
         return found
 
     def claims(self) -> dict[int, ActiveClaim]:
-        """Return the claims that are there, by number."""
+        """Return the existing claims, by number."""
         found: dict[int, ActiveClaim] = {}
         for entry in list(self._storage.walk(CLAIMS)):
             match = CLAIM_NAME.fullmatch(entry.path.rpartition("/")[2])
@@ -100,11 +100,11 @@ class RelayFolder:
         return found
 
     def put_claim(self, number: int, claim: Claim) -> bool:
-        """Claim segments; False when another committer has taken the number."""
+        """Claim segments; return False if another committer has taken the number."""
         return self._storage.put(_claim_path(number), msgspec.json.encode(claim)).new
 
     def begin(self, claim: Claim) -> int:
-        """Note an attempt at a claim; return how many there were before."""
+        """Note an attempt at a claim; return the number of earlier attempts."""
         path = f"{ATTEMPTS}/{claim.id}"
         before = 0
         while not self._storage.put(f"{path}-{before:03}", b"").new:
@@ -112,7 +112,7 @@ class RelayFolder:
         return before
 
     def is_stored(self, claim: Claim) -> bool:
-        """Tell whether the rows and states of a claim are durable."""
+        """Return whether the rows and states of a claim are durable."""
         return self._storage.size(f"{ATTEMPTS}/{claim.id}-stored") is not None
 
     def note_stored(self, claim: Claim) -> None:
@@ -120,7 +120,7 @@ class RelayFolder:
         self._storage.put(f"{ATTEMPTS}/{claim.id}-stored", b"")
 
     def read(self, segments: Sequence[str]) -> Iterator[bytes | None]:
-        """Yield the bytes of segments; None for those that are gone."""
+        """Yield the bytes of segments; None for a deleted segment."""
         yield from gather(self._read, segments, self._threads)
 
     def _read(self, segment: str) -> bytes | None:
@@ -130,42 +130,42 @@ class RelayFolder:
             return None
 
     def states(self, but: Claim) -> tuple[tuple[str, ...], States]:
-        """Return what earlier claims left, but for one claim's own; and its paths."""
+        """Return the paths and the states of all claims except one."""
         own = _state_path(but)
         paths, found = self._all(STATES, states.decode, lambda path: path != own)
         return paths, states.united(found)
 
     def put_states(self, claim: Claim, found: States) -> None:
-        """Leave the states after a claim."""
+        """Write the states after a claim."""
         self._storage.put(_state_path(claim), states.encode(found))
 
     def done(self, hour: int) -> RememberedHour:
-        """Return what is remembered of an hour."""
+        """Return the list of an hour."""
         paths, found = self._all(f"{DONE}/{hour}", done.decode, bool)
         return RememberedHour(paths, set().union(*found))
 
     def put_done(self, claim: Claim, hour: int, digests: set[bytes]) -> str:
-        """Remember the segments of an hour; return the path."""
+        """Write the list of an hour; return its path."""
         path = f"{DONE}/{hour}/{claim.id}.names"
         self._storage.put(path, done.encode(digests))
         return path
 
     def old_done(self, now_ms: int) -> list[str]:
-        """Return the paths of what need not be remembered any longer."""
+        """Return the paths of lists older than `KEPT_MS`."""
         entries = self._storage.walk(DONE)
         return [entry.path for entry in entries if entry.stored_ms < now_ms - done.KEPT_MS]
 
     def set_aside(self, segment: str, data: bytes) -> None:
-        """Keep a segment that cannot be read, where no committer reads it again."""
+        """Copy an unreadable segment to `aside/`, where no committer reads it again."""
         self._storage.put(f"{ASIDE}/{segment}", data)
 
     def delete(self, paths: Sequence[str]) -> None:
-        """Remove objects."""
+        """Delete objects."""
         if paths:
             self._storage.delete_many(paths)
 
     def finish(self, number: int, claim: Claim) -> None:
-        """Remove the segments of a claim, then its attempts, then the claim itself."""
+        """Delete the segments of a claim, then its attempts, then the claim itself."""
         self.delete([f"{SEGMENTS}/{segment}" for segment in claim.segments])
         attempts = [p for p in self._storage.list(ATTEMPTS) if f"/{claim.id}-" in p]
         self.delete([*attempts, _claim_path(number)])

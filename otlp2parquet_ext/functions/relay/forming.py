@@ -1,11 +1,11 @@
-"""Files of raw segments, a claim at a time, until none waits or time is up.
+"""Make files of raw segments, claim by claim, until no segment waits or time is up.
 
     claim --> read --> map --> files, descriptors --> states --> stored --> done --> delete
 
-Each step may be the last of a killed process; another committer then does them all again, with the
-same outcome: names of files follow from the claim, and an object is put only if there is none. The
-rows of a claim are durable before its segments are remembered as done, and that comes before their
-deletion. The next commit of the inbox makes them visible, each file exactly once.
+A process may be killed after any step. Another committer then repeats all steps with the same
+result, because the names of files are derived from the claim, and `put` never overwrites. First the
+rows of a claim become durable, then its segments are listed as done, then they are deleted. The
+next commit of the inbox makes each file visible exactly once.
 """
 
 from __future__ import annotations
@@ -36,24 +36,24 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.lake.destinations.raw_segment import SegmentName
 
 TEXT_AFTER = 2
-"""Attempts at a claim that ended processes, after which its bodies are kept as rows of text."""
+"""Killed attempts at a claim after which its bodies become rows of text, without mapping."""
 
 ASIDE_AFTER = 4
-"""Attempts after which its segments are set aside: they may block no others."""
+"""Killed attempts after which a claim's segments are set aside, so that they block no others."""
 
 LEAST_MS = 5_000
-"""A claim that could take longer than what is left is not begun."""
+"""Least time before the deadline for a claim to begin."""
 
 
 class Formed(msgspec.Struct):
-    """What was done.
+    """The result of mapping raw segments.
 
     Attributes:
-        segments: whose rows are durable now.
-        files: made of them.
-        aside: segments that cannot be read, put out of the way.
-        empty: nothing was left to claim when it ended.
-        problem: why it ended before; empty otherwise.
+        segments: number of segments whose rows are durable now.
+        files: number of files made of them.
+        aside: number of unreadable segments set aside.
+        empty: no segment could be claimed at the end.
+        problem: the reason why the work ended early; "" otherwise.
     """
 
     segments: int = 0
@@ -64,11 +64,11 @@ class Formed(msgspec.Struct):
 
 
 class RelayLocation(NamedTuple):
-    """Where raw segments wait, and where their rows go.
+    """The folder of raw segments, and the destination of their rows.
 
     Attributes:
-        folder: of the segments.
-        open_destination: opens what stores rows; called with the first claim.
+        folder: folder of the segments.
+        open_destination: opens the destination; called with the first claim.
     """
 
     folder: RelayFolder
@@ -76,19 +76,19 @@ class RelayLocation(NamedTuple):
 
 
 def forming_deadline_ms(now_ms: int, deadline_ms: int) -> int:
-    """Return until when files are made, so that there is time to commit them, too; Unix ms."""
+    """Return the deadline (Unix ms) for making files; the time after it is for their commit."""
     return now_ms + (deadline_ms - now_ms) * 2 // 3
 
 
 def form_files(place: RelayLocation, deadline_ms: int) -> Formed:
-    """Make files of what waits, oldest first.
+    """Make files of the waiting segments, oldest first.
 
     Args:
         place: see `RelayLocation`.
-        deadline_ms: Unix ms; no claim is begun shortly before.
+        deadline_ms: Unix ms; shortly before it, no claim begins.
 
     Returns:
-        What was done. Nothing is raised: a problem leaves things as they are, for a later call.
+        The result. An error is in its `problem`, and is not raised; a later call tries again.
     """
     formed, deadline = Formed(), SteadyDeadline(deadline_ms)
     try:
@@ -103,9 +103,9 @@ def form_files(place: RelayLocation, deadline_ms: int) -> Formed:
 
 
 def _form_next(place: RelayLocation, formed: Formed) -> None:
-    """Finish a claim that was left behind, or make one and finish it."""
+    """Finish an abandoned claim, or make a new claim and finish it."""
     folder = place.folder
-    waiting = folder.waiting()  # before the claims: what is claimed meanwhile is seen there
+    waiting = folder.waiting()  # listed first, so that the claims include those made in between
     if not waiting:
         formed.empty = True
         return
@@ -138,7 +138,7 @@ class _Claimed:
         """See the module."""
         attempts = self._folder.begin(self._claim)
         left = list(self._claim.names)
-        # Mapped again without those that are remembered already, its files would be others.
+        # Map all segments again: without the done ones, the files would be different.
         if not (attempts and self._folder.is_stored(self._claim)):
             remembered = self._remembered()
             left = [name for name in left if done.digest(name) not in remembered]
@@ -152,7 +152,7 @@ class _Claimed:
         self._folder.finish(self._number, self._claim)
 
     def _remembered(self) -> set[bytes]:
-        """Return which segments of the claim's hours are done."""
+        """Return the digests of done segments in the claim's hours."""
         hours = {done.hour_of(name) for name in self._claim.names}
         return set[bytes]().union(*(self._folder.done(hour).digests for hour in hours))
 
@@ -178,7 +178,7 @@ class _Claimed:
         log("error", f"the raw segment {file} is set aside: {why}; it is kept in {ASIDE}")
 
     def _store(self, segments: list[ReadSegment], *, as_text: bool) -> None:
-        """Make rows durable, then what is known after them."""
+        """Make the rows durable, then the states after them."""
         paths, known = self._folder.states(self._claim)
         mapped = map_segments(segments, known, as_text=as_text)
         destination = self._place.open_destination()
@@ -198,7 +198,7 @@ class _Claimed:
         self._merged += paths
 
     def _remember(self, names: list[SegmentName]) -> None:
-        """Remember that the rows of segments are durable, with all of the same hours."""
+        """Add segments to the lists of their hours: their rows are durable."""
         by_hour: dict[int, set[bytes]] = {}
         for name in names:
             by_hour.setdefault(done.hour_of(name), set()).add(done.digest(name))

@@ -1,7 +1,7 @@
-"""Segments of many environments, and what is known of these → tables.
+"""Map segments of many environments, with the environments' states, to tables.
 
-The same segments and states give the same tables. Rows lie by service, then environment, then time:
-neighbours in a file are alike, which compresses well and makes its bounds narrow.
+The same segments and states give the same tables. Rows are sorted by service, environment and time:
+neighbouring rows are similar, so a file compresses well and has narrow bounds.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ class ReadSegment(NamedTuple):
 
     Attributes:
         segment: its file name.
-        settings: of its environment.
-        contents: what it holds.
+        settings: settings of its environment.
+        contents: its content.
     """
 
     segment: str
@@ -47,14 +47,14 @@ class ReadSegment(NamedTuple):
 
     @property
     def order(self) -> tuple[str, str, int]:
-        """The place of its rows among those of others."""
+        """The sort key of its rows among those of other segments."""
         context = self.contents.context
         first_us, instance, _ = self.contents.label
         return context.service_name or context.function_name, instance, first_us
 
 
 class Mapped(NamedTuple):
-    """Rows by table, what is known after them, and environments that have ended."""
+    """Rows by table, the states after them, and the environments that have ended."""
 
     tables: Tables
     states: States
@@ -62,10 +62,10 @@ class Mapped(NamedTuple):
 
 
 def read(segment: str, data: bytes) -> ReadSegment:
-    """Read a raw segment.
+    """Parse a raw segment.
 
     Raises:
-        RawSegmentError: it is none of ours, or not as it was written.
+        RawSegmentError: the bytes are no raw segment, or were changed.
     """
     settings, raw = unpack(data)
     contents = read_contents(raw)
@@ -76,12 +76,13 @@ def read(segment: str, data: bytes) -> ReadSegment:
 
 
 def map_segments(segments: Iterable[ReadSegment], known: States, *, as_text: bool) -> Mapped:
-    """Make tables of segments.
+    """Map segments to tables.
 
     Args:
-        segments: of any environments; of each in the order of time, if sorted by `order`.
-        known: states of their environments, and of others.
-        as_text: keep each body as one row of text: mapping them ended processes.
+        segments: segments of any environments; sorting by `order` puts those of each environment
+            in the order of time.
+        known: states of environments.
+        as_text: make one row of text of each body, because mapping them has killed processes.
     """
     made: dict[str, list[pa.Table]] = defaultdict(list)
     after: States = {}
@@ -106,11 +107,11 @@ def map_segments(segments: Iterable[ReadSegment], known: States, *, as_text: boo
 
 
 def loss_tables(losses: Losses, time_us: int) -> Tables:
-    """Return the rows that tell of losses.
+    """Return the rows that report losses.
 
     Args:
-        losses: counted by reason.
-        time_us: Unix microseconds of the rows.
+        losses: losses by reason.
+        time_us: time of the rows, Unix microseconds.
     """
     moment = datetime.fromtimestamp(0, UTC) + timedelta(microseconds=time_us)
     text = moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
@@ -135,7 +136,7 @@ def _tables(one: ReadSegment, builder: TableBuilder, *, as_text: bool) -> Tables
     try:
         mapped, change = builder.make(one.contents)
         tables = builder.with_requests(one.contents, mapped)
-    except Exception as error:  # noqa: BLE001 - one segment may not block all others
+    except Exception as error:  # noqa: BLE001 - one segment must not block the others
         log("error", f"{one.segment} is kept as text: {type(error).__name__}: {quote(error)}")
         return builder.make_text(one.contents)
     builder.advance(change)

@@ -1,4 +1,4 @@
-"""Where raw segments wait and where their rows go, from the settings; nothing is asked yet."""
+"""Open the folder of raw segments, and the destination of rows, without a request yet."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.lake.destinations.destination import Destination
 
 THREADS = 32
-"""Requests under way at once to a store far away."""
+"""Number of parallel requests to a remote storage."""
 
 
 def open_relay(environ: Mapping[str, str]) -> RelayLocation | None:
-    """Return where raw segments of a destination wait; None where none can.
+    """Return the location of a destination's raw segments; None if it cannot have any.
 
     Args:
-        environ: variables of the process; `OTLP2PARQUET_COMMITTER_DESTINATION` wins.
+        environ: environment variables; `OTLP2PARQUET_COMMITTER_DESTINATION` has precedence.
     """
     own = environ.get("OTLP2PARQUET_COMMITTER_DESTINATION", "").strip()
     variables = {**environ, "OTLP2PARQUET_COMMIT": "inbox"}

@@ -1,9 +1,9 @@
-"""What is known of environments between their segments; pure.
+"""The states of environments between their segments. Pure.
 
     states of earlier claims --united()--> the latest of each environment --> the next claim
 
-An invocation may begin in one segment and end in the next, which another committer maps. So each
-claim leaves the states of its environments, and takes over those of earlier claims.
+An invocation may begin in one segment and end in the next, which another committer may map. So each
+claim writes the states of its environments, and includes those of earlier claims.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 REMEMBERED = 32
-"""Invocations of an environment that a state keeps: lines that are later than that are rare."""
+"""Most invocations in a state; lines of older invocations are rare."""
 
 KEPT_US = 24 * 3_600_000_000
-"""Time for which the state of a silent environment is kept; one that ended has none."""
+"""Time to keep the state of an environment without new segments; an ended one has no state."""
 
 MOST_ENVIRONMENTS = 20_000
 MOST_BYTES = 64 * 1_048_576
 
 
 class EnvironmentState(msgspec.Struct, frozen=True):
-    """What is known of one environment.
+    """The state of one environment.
 
     Attributes:
-        last_us: Unix microseconds at which its last mapped segment began.
+        last_us: start of its last mapped segment, Unix microseconds.
         state: see `BuilderState`.
     """
 
@@ -44,7 +44,7 @@ class EnvironmentState(msgspec.Struct, frozen=True):
 
 
 States = dict[str, EnvironmentState]
-"""By the environment, 32 hex digits."""
+"""States by environment, 32 hex digits."""
 
 _DECODER = msgspec.msgpack.Decoder(States)
 
@@ -55,10 +55,10 @@ def encode(states: States) -> bytes:
 
 
 def decode(data: bytes) -> States:
-    """Read states.
+    """Parse states.
 
     Raises:
-        ValueError: they are none of ours.
+        ValueError: the bytes are no states.
     """
     try:
         return _DECODER.decode(zlib.decompressobj().decompress(data, MOST_BYTES))
@@ -78,7 +78,7 @@ def united(found: Iterable[States]) -> States:
 
 
 def kept(states: States) -> States:
-    """Return the states worth keeping: of environments that were heard of lately."""
+    """Return the states of environments with a recent segment."""
     newest_us = max((state.last_us for state in states.values()), default=0)
     lately = {i: state for i, state in states.items() if newest_us - state.last_us <= KEPT_US}
     if len(lately) <= MOST_ENVIRONMENTS:

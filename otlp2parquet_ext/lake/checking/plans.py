@@ -56,7 +56,7 @@ def _noted(line: str) -> str:
 
 
 def _relay(subject: Subject) -> Iterator[Trial]:
-    """Yield what is tried of the folder for raw segments: a relay needs no catalog."""
+    """Yield the trials of the folder for raw segments; relay needs no catalog."""
     from otlp2parquet_ext.lake.destinations.raw_segment import SEGMENTS, SUFFIX  # noqa: PLC0415
     from otlp2parquet_ext.lake.destinations.relay import relay_storage  # noqa: PLC0415
 

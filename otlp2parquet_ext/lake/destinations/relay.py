@@ -1,10 +1,11 @@
-"""`OTLP2PARQUET_COMMIT=relay`: an environment puts its sealed segments, and maps nothing.
+"""`OTLP2PARQUET_COMMIT=relay`: an environment puts its sealed segments without mapping them.
 
     segment --one PUT--> _relay/segments/<first µs>-<environment>-<batch>.o2p1
     a committer: many segments --> few Parquet files --> the table
 
 The segments lie below the inbox (`OTLP2PARQUET_INBOX`), or below the warehouse or the root of plain
-files, beside all tables: the orphan removal of no engine looks there. Nothing here imports pyarrow.
+files. That is outside of all tables, so no engine deletes them as orphan files. This module does
+not import pyarrow.
 See docs/relay.md.
 """
 
@@ -29,7 +30,7 @@ class Relay:
     """See the module and `Destination`.
 
     Args:
-        storage: the folder below which `_relay` lies.
+        storage: the folder that holds `_relay`.
     """
 
     def __init__(self, storage: Storage) -> None:
@@ -51,30 +52,30 @@ class Relay:
         return Receipt(int(put.new), put.size_bytes * put.new)
 
     def commit(self, deadline_ms: int) -> int:
-        """See `Destination.commit`: a committer does that."""
+        """See `Destination.commit`: does nothing, for a committer commits."""
         del deadline_ms
         return 0
 
     def describe(self) -> None:
-        """See `Destination.describe`: what is put is safe."""
+        """See `Destination.describe`: does nothing, for a stored segment is safe."""
 
     def warm_up(self) -> None:
-        """See `Destination.warm_up`: there is nothing to open."""
+        """See `Destination.warm_up`: does nothing, for there are no tables."""
 
     def close(self) -> None:
         """See `Destination.close`."""
 
 
 def relay_storage(address: DestinationAddress, settings: Settings, access: Access) -> Storage:
-    """Return the folder below which the raw segments of a destination lie.
+    """Return the folder for the raw segments of a destination.
 
     Args:
-        address: of a lake, tables or plain files.
-        settings: name the inbox and the namespace.
-        access: credentials and connections.
+        address: address of a destination with tables or plain files.
+        settings: hold the inbox and the namespace.
+        access: makes the storage.
 
     Raises:
-        AddressError: the destination's URL names no folder, and there is no inbox.
+        AddressError: the destination's URL names no folder, and no inbox is set.
     """
     if settings.inbox:
         inbox = parse(settings.inbox, "OTLP2PARQUET_INBOX")

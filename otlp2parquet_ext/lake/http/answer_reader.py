@@ -1,4 +1,4 @@
-"""Bound the responses that HTTP clients of others read: those of requests, and of botocore.
+"""Bound the responses that other libraries' HTTP clients read: requests and botocore.
 
     server --> urllib3 --> AnswerReader, which counts --> requests | botocore --> their callers
 
@@ -86,10 +86,10 @@ class AnswerReader:
             yield piece
 
     def read(self, amt: int | None = None, *more: Any, **options: Any) -> bytes:
-        """Read the whole body, or up to `amt` bytes: botocore hands streams to its callers so.
+        """Read the whole body, or up to `amt` bytes; callers of botocore read streams with it.
 
         Raises:
-            ResponseTooLongError: the caller wants it all, and it is longer than an object may be.
+            ResponseTooLongError: the caller reads the whole body, and it exceeds its limit.
         """
         most_bytes = min(OBJECT.size_bytes, self._body_bytes)
         if amt is not None and 0 <= amt <= most_bytes:
@@ -142,10 +142,10 @@ def bound_botocore(body_bytes: int) -> None:
 
 
 def bound_botocore_once(body_bytes: int) -> None:
-    """See `bound_botocore`; a bound that is there already stays.
+    """See `bound_botocore`; an existing bound stays unchanged.
 
     Raises:
-        ImportError: there is no botocore.
+        ImportError: botocore is not installed.
     """
     from botocore import awsrequest  # noqa: PLC0415 - as above
 

@@ -1,4 +1,4 @@
-"""Log the properties of a table that have no effect, because they are no such numbers."""
+"""Log the properties of a table that are ignored, because they are no valid numbers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.lake.iceberg.format.snapshot import Metadata
 
 MOST_LOGGED = 64
-"""Messages of one table that are logged: any writer can give it as many properties as it likes."""
+"""Most messages about one table, because a writer can set any number of properties."""
 
 
 class BadValues:

@@ -44,7 +44,7 @@ def expired(metadata: Metadata, kept: int = SNAPSHOTS_KEPT, now_ms: int = 0) -> 
     Args:
         metadata: the table's metadata before the commit.
         kept: number of snapshots of `main` to keep, unless the table asks for more.
-        now_ms: the present, Unix ms.
+        now_ms: the current time, Unix ms.
     """
     if not gc_enabled(metadata):
         return frozenset()
@@ -62,13 +62,13 @@ def expired(metadata: Metadata, kept: int = SNAPSHOTS_KEPT, now_ms: int = 0) -> 
 def _retained(
     history: Sequence[int], times: Mapping[int, int], least: int, since_ms: int | None
 ) -> int:
-    """Return how many snapshots at the head of a branch stay.
+    """Return how many snapshots at the head of a branch to keep.
 
     Args:
-        history: the branch, newest first.
+        history: the branch's snapshots, newest first.
         times: Unix ms of each snapshot.
-        least: number that stays, whatever the age.
-        since_ms: further ones stay up to the first that is older; None: none of them.
+        least: least number to keep, of any age.
+        since_ms: also keep snapshots since this Unix ms; None for no others.
     """
     stay = least
     if since_ms is not None:

@@ -117,10 +117,10 @@ def _check_format(metadata: Metadata) -> None:
 
 
 def _check_defaults(metadata: Metadata, fit: Matched) -> None:
-    """Refuse a column that our files lack, and that new files must fill with another value.
+    """Refuse a column that our files lack, if its two default values differ.
 
-    Readers fill what a file lacks with `initial-default`; since format version 3 writers have to
-    write `write-default`, which may differ.
+    Readers fill a missing column with `initial-default`. Since format version 3, writers must write
+    `write-default`, and our files do not.
     """
     ours = {column.field_id for column in fit.columns}
     for field in current_fields(metadata):

@@ -1,4 +1,4 @@
-"""What one commit has tried and written so far, over all its attempts."""
+"""The progress of one commit over all its attempts: its files, and its unknown outcomes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Row ids of tables of format version 3: each row of a table gets a number of its own. Pure.
+"""Row ids in tables of format version 3: each row of a table gets a unique number. Pure.
 
     the table's next-row-id --> the snapshot's first-row-id --> a manifest's --> a file's --> rows
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.lake.iceberg.format.avro_file import AvroFile
 
 FIRST_ROW_ID = 520
-"""The field of a manifest list: id of the first row of a manifest's files."""
+"""Id of the manifest list's field `first_row_id`: the id of the manifest's first row."""
 
 CONTENT, EXISTING_ROWS, ADDED_ROWS = 517, 513, 512
 OF_A_LINE = frozenset(range(500, 521))
@@ -38,10 +38,10 @@ def numbered(listing: AvroFile | None, free: int) -> tuple[AvroFile | None, int]
 
     Args:
         listing: the list; None in a table without a snapshot.
-        free: the first id that is free.
+        free: the first free id.
 
     Returns:
-        The list, and the first id that is free then.
+        The list, and the first free id after it.
 
     Raises:
         AvroError: the list is damaged, or its lines lack what version 3 requires.

@@ -58,10 +58,10 @@ def next_sequence_number(metadata: Metadata) -> int:
 
 
 def next_row_id(metadata: Metadata) -> int | None:
-    """Return the first row id that is free; None in tables of a version without row ids.
+    """Return the first free row id; None for a table of a version without row ids.
 
     Raises:
-        ValueError: the metadata lacks it, so that ids would be given twice.
+        ValueError: the metadata lacks it, so a commit could give ids twice.
     """
     if metadata.get("format-version", 2) < LINEAGE_VERSION:
         return None

@@ -1,7 +1,7 @@
-"""Properties and refs of a table that limit what we may expire and delete. Pure.
+"""Properties and refs of a table that limit expiry and deletion. Pure.
 
-Any writer can set them to anything. A value that is no such number counts as not set, so that it
-stops no commit; `bad_values` has one sentence for each, to be logged.
+Any writer can set any value. An invalid value counts as not set, so that it stops no commit;
+`bad_values` returns a message about each one.
 
 Source: Apache Iceberg documentation, "Configuration", "Table behavior properties"; Apache Iceberg
 table specification, "Snapshot Retention Policy".
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.lake.iceberg.format.snapshot import Metadata
 
 GC = "gc.enabled"
-"""Anything but "true" forbids to delete files, which may belong to other tables, too."""
+"""Table property; any value except "true" forbids to delete files, which may belong to other tables
+too."""
 
 LEAST_KEPT = "history.expire.min-snapshots-to-keep"
 SNAPSHOT_AGE_MS = "history.expire.max-snapshot-age-ms"
@@ -36,20 +37,20 @@ OF_A_REF = {"min-snapshots-to-keep": LEAST_KEPT, "max-snapshot-age-ms": SNAPSHOT
 
 
 def gc_enabled(metadata: Metadata) -> bool:
-    """Tell whether snapshots and files of a table may be removed; as Java reads the property."""
+    """Return whether a table's snapshots and files may be deleted, by the rules of Java."""
     return str(metadata.get("properties", {}).get(GC, "true")).lower() == "true"
 
 
 def number(properties: Mapping[str, Any], key: str) -> int | None:
-    """Return a property that is a whole number; None if it is not set, or no such number."""
+    """Return a property that is a whole number; None if it is not set or not valid."""
     return _whole(properties.get(key), key)
 
 
 def of_branch(metadata: Metadata, ref: Mapping[str, Any], field: str) -> int | None:
-    """Return a rule of retention for a branch: its own, else the table's; None without both.
+    """Return a retention rule for a branch: its own, else the table's, else None.
 
     Args:
-        metadata: the table's.
+        metadata: the table's metadata.
         ref: the branch.
         field: one of `OF_A_REF`.
     """
@@ -59,7 +60,7 @@ def of_branch(metadata: Metadata, ref: Mapping[str, Any], field: str) -> int | N
 
 
 def bad_values(metadata: Metadata) -> Iterator[str]:
-    """Yield one sentence for each value that is not the number it has to be."""
+    """Yield a message for each invalid value."""
     properties = metadata.get("properties", {})
     for key in NUMBERS:
         if key in properties and number(properties, key) is None:
