@@ -59,13 +59,13 @@ def one(events: int, url: str) -> None:
     """Store batches in this process; print its peak memory in KB and CPU µs an event."""
     from otlp2parquet_ext.common.settings.settings import load  # noqa: PLC0415
     from otlp2parquet_ext.extension.agent import Agent  # noqa: F401, PLC0415 - what the process has loaded
-    from otlp2parquet_ext.flush.pipeline import FlushPipeline, preload  # noqa: PLC0415
+    from otlp2parquet_ext.flush.pipeline import FlushPipeline  # noqa: PLC0415
     from otlp2parquet_ext.spool import Spool  # noqa: PLC0415
 
     environ = {"OTLP2PARQUET_DESTINATION": url or "https://nowhere.invalid"}
     settings, _ = load(environ)
     side = FlushPipeline(settings, environ)
-    preload(settings)
+    side.warm_up_store()
     spent_us = 0.0
     with tempfile.TemporaryDirectory() as folder:
         spool = Spool(Path(folder), 1 << 28, 0, segment_bytes=1 << 26, segment_items=events)

@@ -46,7 +46,7 @@ def event(records: int, number: int) -> dict[str, object]:
 
 def one_process(records: int, commit: str) -> None:
     """Handle requests; print the CPU of the start and of each request in ms."""
-    from otlp2parquet_ext.functions.ingest.service import IngestService, now_ms  # noqa: PLC0415 - it is measured
+    from otlp2parquet_ext.functions.ingest.service import IngestService  # noqa: PLC0415 - it is measured
 
     with tempfile.TemporaryDirectory() as folder:
         url = f"sqlite://{folder}/catalog.db?warehouse={folder}/lake"
@@ -58,7 +58,7 @@ def one_process(records: int, commit: str) -> None:
         for number in range(REQUESTS):
             given = event(records, number)
             before = time.process_time()
-            assert service.answer(given, now_ms() + 60_000)["statusCode"] == 200
+            assert service.answer(given, time.time_ns() // 1_000_000 + 60_000)["statusCode"] == 200
             used_ms.append((time.process_time() - before) * 1_000)
     print(json.dumps(used_ms))
 
