@@ -317,7 +317,7 @@ def test_a_bug_of_ours_costs_one_request(
 ) -> None:
     """Repeating it would not help; the environment lives on."""
 
-    def broken(*_: object) -> None:
+    def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("secret of the house")
 
     service = serving(lake)
