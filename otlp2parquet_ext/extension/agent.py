@@ -286,7 +286,7 @@ def _redacting(rules: str) -> Redactor | None:
     """Return the redactor of the user's rules; None, without any import, if there are none."""
     if not rules:
         return None
-    from otlp2parquet_ext.records.telemetry.redact import redacting  # noqa: PLC0415 - as said
+    from otlp2parquet_ext.records.telemetry.redact import redacting  # noqa: PLC0415 - not without rules
 
     redactor, problem = redacting(rules)
     if problem:

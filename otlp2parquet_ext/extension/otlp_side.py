@@ -44,7 +44,7 @@ class OtlpSide:
         """Serve the socket, and import the request parser on a thread meanwhile."""
         if self._listener is None:
             return
-        from otlp2parquet_ext.extension.receive.otlp_receiver import OtlpReceiver  # noqa: PLC0415 - as said
+        from otlp2parquet_ext.extension.receive.otlp_receiver import OtlpReceiver  # noqa: PLC0415 - if on
 
         self._receiver = OtlpReceiver(self._accept, self._limit_bytes)
         await self._receiver.start(socket.socket(fileno=self._listener.detach()))

@@ -33,6 +33,9 @@ INSTEAD = {
     r"(?:is|are|was|were|be|been|being) (?:\w+ )?told": "X tells Y, X reports",
     r"(?:let|lets|letting) (?:\w+ )?(?:go(?! on\b)|in)": "discard, release; admit",
     r"whoever(?:'s)?": "the subject itself: the next committer, the caller, a client",
+    r"anybody|nobody|somebody(?:'s)?": "the subject itself: another program, no reader",
+    r"(?:is|are|was|were) looked (?:at|into)": "X reads, X checks, X searches",
+    r"lest": "because, so that … not",
 }
 """The replacement of each private word, by the expression that finds the word."""
 

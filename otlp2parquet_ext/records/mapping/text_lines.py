@@ -70,7 +70,7 @@ def text_line(text: str) -> TextLine:
 
     Source: AWS's runtime interface clients of Python (awslambdaric, `bootstrap`), Node
     (`LogPatch`), .NET (DefaultLogMessageFormatter), Ruby (LogFormatter), Go (`lambda.Start`, which
-    prints by way of `log`) and Rust (lambda_runtime, by way of tracing-subscriber).
+    prints with `log`) and Rust (lambda_runtime, which prints with tracing-subscriber).
     """
     first = text[:1]
     if first == "[":

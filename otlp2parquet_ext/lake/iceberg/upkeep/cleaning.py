@@ -156,7 +156,7 @@ class _CleaningRun:
 
 
 def _within(folder: str, addresses: Iterable[str]) -> Iterator[str]:
-    """Yield the plain addresses inside a folder: a note is a file that somebody can edit."""
+    """Yield the plain addresses inside a folder: other programs may have edited a note."""
     inside = plain(folder) + "/"
     for address in map(plain, addresses):
         if address.startswith(inside) and "/../" not in address:
