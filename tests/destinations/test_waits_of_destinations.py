@@ -124,9 +124,9 @@ def test_a_batch_is_sent_to_its_end_though_the_clock_was_set(
 
 
 def test_a_late_answer_to_an_abandoned_try_moves_no_other_batch(collector: Collector) -> None:
-    """The thread of a try that was given up goes on while another batch is sent.
+    """The thread of an abandoned try may still run while another batch is sent.
 
-    Its piece counted as one of that batch, whose own piece was then never sent.
+    Its piece must not count as one of that batch, whose own piece would never be sent then.
     """
     destination, late = sender(collector.url), threading.Event()
 

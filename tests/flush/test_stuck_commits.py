@@ -53,7 +53,7 @@ def flusher(folder: Path, variables: Mapping[str, str]) -> tuple[Flusher, Spool]
 
 
 class Hanging:
-    """Commits of a table that do not end before they are told to.
+    """Commits of a table that do not end before the test ends them.
 
     Attributes:
         ends: ends them.
@@ -92,9 +92,9 @@ async def test_a_commit_that_never_ends_is_given_up_and_its_batch_committed_once
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """It held the only thread that commits for ever; stores go on, and a later try commits.
+    """It used the only committing thread for ever. Stores go on, and a later try commits.
 
-    The thread that was left behind wakes up at last, and commits the same file.
+    The abandoned thread wakes up later, and commits the same file.
     """
     batches, spool = flusher(tmp_path, lake.variables)
     state = batches._state
@@ -148,7 +148,7 @@ def locked(folder: Path) -> Iterator[None]:
 async def test_commits_that_never_end_are_not_begun_without_end(
     lake: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each leaves a thread behind; with no more of them batches are stored all the same."""
+    """Each leaves a thread behind. Without further threads batches are still stored."""
     batches, spool = flusher(tmp_path, lake.variables)
     state = batches._state
     hanging = Hanging(monkeypatch, loops=False)

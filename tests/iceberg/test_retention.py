@@ -1,4 +1,4 @@
-"""The table's own rules say which snapshots and files stay; a commit follows them."""
+"""The table's own rules decide which snapshots and files stay, and a commit follows them."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def first(number: int) -> set[int]:
 def test_the_rules_of_main_keep_snapshots_by_number_and_by_age(
     properties: dict[str, str], main: dict[str, int], gone: set[int]
 ) -> None:
-    """Forty hourly snapshots: a rule of the branch goes before one of the table."""
+    """There are forty hourly snapshots. A rule of the branch precedes one of the table."""
     metadata = hourly(40) | {"properties": properties, "refs": {"main": branch(40) | main}}
     assert expired(metadata, now_ms=NOW_MS) == gone
 

@@ -41,7 +41,7 @@ def home(tmp_path: Path) -> Home:
 
 
 def row_ids(home: Home) -> list[tuple[Any, ...]]:
-    """Read body, id and sequence number of each row with DuckDB, which knows version 3."""
+    """Read body, id and sequence number of each row with DuckDB, which supports version 3."""
     connection = query.connect(f"sqlite://{home.database}", {"OTLP2PARQUET_TABLE_LOGS": "logs"})
     columns = "Body, _row_id, _last_updated_sequence_number"
     sql = f"SELECT {columns} FROM iceberg_scan('{home.metadata_path()}') ORDER BY 2"  # noqa: S608
@@ -106,7 +106,7 @@ def test_a_lost_attempt_gives_its_ids_to_nobody(home: Home) -> None:
 
 
 def test_a_steady_commit_decodes_no_line_of_the_list(home: Home) -> None:
-    """A list whose writer gave ids is returned as it is; only that of before is written anew."""
+    """A list with ids is returned unchanged; only a list from before is written again."""
     old = open_file(listed(home.metadata()["snapshots"][-1]["manifest-list"]))
     anew, free = numbered(old, 10)
     assert anew is not old

@@ -367,7 +367,7 @@ def test_a_time_in_nanoseconds_stays_where_the_column_cannot_hold_it() -> None:
 
 @pytest.mark.parametrize("header", ["Root=", "Root=1-0-0", "Root=1-1-1;Parent=x", "root=1"])
 def test_a_header_that_names_no_trace_stays_an_attribute(header: str) -> None:
-    """Nothing a record says is lost."""
+    """No value of a record is lost."""
     row = row_of({"message": "m", "xray_trace_id": header})
     assert json.loads(row["LogAttributes"])["xray_trace_id"] == header
 

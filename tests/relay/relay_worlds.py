@@ -162,7 +162,7 @@ def form(url: str) -> Formed:
 
 
 def plain_location(storage: Storage, url: str) -> RelayLocation:
-    """Return where a committer works through a storage of the test's own."""
+    """Return the place of a committer that uses a storage of the test."""
     settings, _ = load({"OTLP2PARQUET_DESTINATION": url})
     return RelayLocation(RelayFolder(storage), lambda: choose(settings, {}))
 

@@ -1,4 +1,4 @@
-"""Claims divide what waits: no segment is in two of them, and none is forgotten."""
+"""Claims divide the waiting segments: none is in two of them, and none is forgotten."""
 
 from __future__ import annotations
 

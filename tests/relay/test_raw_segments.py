@@ -33,7 +33,7 @@ SETTINGS = RowSettings(("logs", "traces"), "platform.start")
     st.text(max_size=40),
 )
 def test_a_segment_is_read_back_as_it_was(data: bytes, signals: list[str], exclude: str) -> None:
-    """The settings of the environment go with it: a committer has others."""
+    """It has the settings of its environment, because a committer has others."""
     settings = RowSettings(tuple(signals), exclude)
     assert unpack(pack(data, settings)) == (settings, data)
 
@@ -48,7 +48,7 @@ def test_what_the_layers_python_compresses_is_read_here() -> None:
 
 
 def test_every_torn_or_changed_segment_is_refused() -> None:
-    """Half of it is not half of its rows: the environment still has all of them."""
+    """The environment still has the whole segment, so half of it must not be mapped."""
     whole = pack(b"x" * 50, SETTINGS)
     for length in range(len(whole)):
         with pytest.raises(RawSegmentError):
@@ -62,7 +62,7 @@ def test_every_torn_or_changed_segment_is_refused() -> None:
 
 @pytest.mark.parametrize("raw_bytes", [MOST_RAW_BYTES + 1, 1 << 63])
 def test_a_segment_larger_than_any_of_ours_is_not_unpacked(raw_bytes: int) -> None:
-    """A few bytes can say that they are gigabytes."""
+    """A few bytes can claim to be gigabytes."""
     with pytest.raises(RawSegmentError, match=f"at most {MOST_RAW_BYTES} are read"):
         unpack(forged(b"", raw_bytes))
 
@@ -70,7 +70,7 @@ def test_a_segment_larger_than_any_of_ours_is_not_unpacked(raw_bytes: int) -> No
 def test_a_segment_that_inflates_to_more_than_it_says_is_refused_early(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """No more is inflated than what it says, and a byte."""
+    """It is decompressed up to its stated length, and one byte more."""
     data = zlib.compress(bytes(50_000_000))
     inflated: list[int] = []
     decompress = raw_segments._decompress

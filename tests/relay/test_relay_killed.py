@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class KilledError(BaseException):
-    """The end of a process: nothing of ours catches it."""
+    """The end of a process, which no code of ours catches."""
 
 
 class Dying(LocalStorage):
@@ -145,7 +145,7 @@ def test_committers_that_race_map_each_segment_once(lake: Path, tmp_path: Path) 
 def test_two_committers_that_finish_one_claim_make_the_same_files(
     lake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A committer that was frozen goes on where it was, while another has taken its claim over."""
+    """A committer thaws and continues after another one has taken its claim over."""
     whole = tmp_path / "whole"
     shutil.copytree(lake, whole)
     form(f"file://{whole}")

@@ -1,4 +1,4 @@
-"""Where raw segments lie: beside all tables, or in the inbox, or nowhere with the reason."""
+"""The place of raw segments: beside all tables, in the inbox, or none, with the reason."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_the_folder_follows_from_the_destination(url: str, inbox: str, place: st
 
 @pytest.mark.parametrize("url", ["rest+https://catalog?warehouse=w", BUCKET, "catalog://mine"])
 def test_a_catalog_that_alone_knows_where_tables_lie_needs_an_inbox(url: str) -> None:
-    """An environment in relay asks no catalog."""
+    """An environment in relay sends no request to a catalog."""
     settings, _ = load({"OTLP2PARQUET_DESTINATION": url})
     with pytest.raises(AddressError, match="needs OTLP2PARQUET_INBOX=s3:"):
         relay_storage(parse(url), settings, Access({}, {}))

@@ -17,7 +17,7 @@ LIMIT_MS = 500
 
 
 class Trickle:
-    """A collector that answers a byte at a time, without end, where a body says so.
+    """A collector that answers some bodies a byte at a time, without end.
 
     Attributes:
         begun: such answers that began.
