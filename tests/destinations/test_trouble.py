@@ -274,7 +274,7 @@ def test_a_catalog_that_cannot_be_reached_before_the_first_file_keeps_the_batch(
     """Only the catalog has the location of the table, and the error says so."""
     destination = rest.place.open()
     rest.catalog.fault(500, times=100)
-    with pytest.raises(DestinationError, match="where the table lies is not known"):
+    with pytest.raises(DestinationError, match="the table's location is not known"):
         destination.store(one())
     rest.catalog.reset()
     destination.store(one())

@@ -251,7 +251,7 @@ def test_a_listing_that_goes_round_in_circles_has_an_end() -> None:
     with scripted_http.running(
         scripted_http.answering([scripted_http.answer(page.encode())])
     ) as server:
-        with pytest.raises(StorageError, match="after 1 pages the server says to go on where"):
+        with pytest.raises(StorageError, match="after 1 pages the server repeats a page"):
             list(s3_at(server.url).list("inbox"))
         assert len(server.requests) == 2
 

@@ -106,7 +106,7 @@ class TableCheck:
         if not isinstance(catalog, Trying) or not catalog.try_commit(
             self.version, self._subject.deadline_ms()
         ):
-            raise NotTried("whether a commit would be taken shows with the first one")
+            raise NotTried("only the first commit shows whether the catalog accepts it")
         return "a commit would be taken"
 
 

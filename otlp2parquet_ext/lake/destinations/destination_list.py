@@ -2,8 +2,8 @@
 
     "sqlite:///lake.db, https://tap.example" --split_list()--> URLs --parse_all()--> addresses
 
-White space, a comma, or both separate two URLs, but only before a scheme and a colon, because a URL
-itself may hold commas and spaces. Inside a URL, write `,name:` as `%2Cname:`.
+White space, a comma, or both separate two URLs. They do so only before a scheme and a colon,
+because a URL itself may hold commas and spaces. Inside a URL, write `,name:` as `%2Cname:`.
 """
 
 from __future__ import annotations

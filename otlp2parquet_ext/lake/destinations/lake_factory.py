@@ -3,10 +3,10 @@
 kind          data files              catalog
 sqlite        a folder                lean append, one file
 glue          the URL's warehouse     lean append, Glue's own API
-s3tables      where the table lies    lean append, Iceberg REST, signed
-rest          where the table lies    lean append, Iceberg REST
+s3tables      the table's location    lean append, Iceberg REST, signed
+rest          the table's location    lean append, Iceberg REST
 catalog       the warehouse, or       PyIceberg
-              where the table lies
+              the table's location
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ def _inbox(order: LakeSpec, storage: Storage) -> tuple[Storage, Inbox]:
         if settings.commit == "inbox":
             raise AddressError(
                 "OTLP2PARQUET_COMMIT='inbox' needs OTLP2PARQUET_INBOX=s3://bucket/prefix: in a "
-                "table bucket no inbox can be, for it neither lists nor deletes objects"
+                "table bucket no inbox can be, because it neither lists nor deletes objects"
             )
         return storage, NoInbox(storage)
     address = parse(settings.inbox, "OTLP2PARQUET_INBOX")

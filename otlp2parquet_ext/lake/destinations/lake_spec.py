@@ -90,7 +90,7 @@ def where(open_table: Callable[[], CommitTable], files: Callable[[str], Storage]
         try:
             return files(open_table().location(location_deadline_ms()))
         except CommitError as error:
-            raise StorageError(f"where the table lies is not known: {error}") from error
+            raise StorageError(f"the table's location is not known: {error}") from error
 
     return LazyStorage(find)
 

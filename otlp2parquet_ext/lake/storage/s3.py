@@ -245,7 +245,7 @@ class S3Storage:
             if page.token in tokens:
                 raise StorageError(
                     f"{self._path(folder)!r} cannot be listed: after {len(tokens)} pages the "
-                    "server says to go on where it has been; nothing was changed"
+                    "server repeats a page it has sent before; nothing was changed"
                 )
             tokens.add(page.token)
             asked |= {"continuation-token": page.token, "start-after": ""}

@@ -54,7 +54,9 @@ class DynamoDbPointer:
         if item is None:
             return None
         if item.get(TYPE, {}).get("S", "").lower() != "iceberg" or LOCATION not in item:
-            raise CommitError(f"{self._connection.label}: the name is taken by no Iceberg table")
+            raise CommitError(
+                f"{self._connection.label}: the name is taken by a table that is not Iceberg's"
+            )
         return str(item[LOCATION]["S"])
 
     def _item(self, catalog: Catalog) -> dict[str, Any] | None:

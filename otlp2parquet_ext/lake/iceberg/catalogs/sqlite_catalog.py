@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 CATALOG_NAME = "otlp2parquet_ext"
 
 LOCK_WAIT_S = 10.0
-"""Longest wait for a lock: writers of ours hold it for milliseconds, so a longer one belongs to a
-program that was forgotten or stopped, and a committer has an hour to wait for it."""
+"""Longest wait for a lock, in seconds. Our writers hold a lock for milliseconds. A longer lock
+belongs to a forgotten or stopped program, and a committer must not wait an hour for it."""
 
 PRIMARY_CODE = 0xFF
-"""The bits of an SQLite error code without its extension."""
+"""Mask of the primary code in an SQLite error code with extension."""
 
 TABLES = """CREATE TABLE IF NOT EXISTS iceberg_tables (
     catalog_name VARCHAR(255) NOT NULL,

@@ -52,7 +52,7 @@ class VendedCredentials:
             if not self._again and _ending(found):
                 found = self._config(deadline_ms, again=True)
         except CommitError as error:
-            raise CredentialsError(f"the catalog was asked for credentials: {error}") from error
+            raise CredentialsError(f"the catalog did not vend credentials: {error}") from error
         if not vends(found):
             raise CredentialsError("the catalog vends no credentials for the table's files")
         self._again = False

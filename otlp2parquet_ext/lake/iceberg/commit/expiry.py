@@ -5,10 +5,9 @@ and snapshots outside of all branches (another program may have staged them). Th
 of retention count as for Iceberg's Java library: by number and by age, for each branch. With
 `gc.enabled=false` nothing expires and nothing is deleted.
 
-A manifest list names all manifests, so old lists are the largest part of a table's leftovers. The
-list of an expired snapshot, if we wrote it, is deleted `COMMITS_TO_LIVE` commits later, so that a
-reader that has just read the metadata still finds it. Until then a property of the table holds its
-name.
+A manifest list names all manifests, so old lists are the largest part of a table's leftovers. If we
+wrote the list of an expired snapshot, it is deleted `COMMITS_TO_LIVE` commits later: a reader that
+has just read the metadata still finds it. Until then a property of the table holds its name.
 
 Source: Apache Iceberg table specification, "Snapshot Retention Policy".
 """

@@ -258,7 +258,7 @@ class NoInbox(Inbox):
     def put(self, file: DataFile) -> None:
         """See `Inbox.put`."""
         raise StorageError(
-            f"{file.path} cannot wait in an inbox, for there is none: set "
+            f"{file.path} cannot wait in an inbox, because there is none: set "
             "OTLP2PARQUET_INBOX=s3://bucket/prefix"
         )
 

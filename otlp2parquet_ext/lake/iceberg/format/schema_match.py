@@ -3,7 +3,7 @@
     table's schemas + our columns --match()--> Matched: the ids and names for our files
                                            or  Clash: the reason why our files cannot fit
 
-A table made from our columns is matched by field id, because an id stays the same when its owner
+A table made from our columns is matched by field id: an id stays the same when the table's owner
 renames, adds, drops or reorders columns. Any other table is matched by name, ignoring case, and
 files for it have *its* ids. If the table lacks a column, that column is *unmapped*: files have it
 under an id that no table has. So no query shows it, but its values are kept.

@@ -4,8 +4,8 @@
     old list + kept lines + merged manifests --list_of()--> the new list
 
 Readers open all manifests, and each commit rewrites the list of them. Only manifests of this
-package are merged, small ones more often than medium ones, so that a few small ones do not cause
-the rewrite of a large one. The lines of all other manifests are copied unchanged.
+package are merged; the lines of all others are copied unchanged. Small manifests are merged more
+often than medium ones, so that a few small ones do not cause the rewrite of a large one.
 
 Source: Apache Iceberg table specification, "Manifest Lists".
 """
