@@ -58,7 +58,7 @@ def test_relay_gives_row_for_row_what_direct_gives(
 
 
 def test_many_environments_become_one_file_of_a_table(tmp_path: Path) -> None:
-    """Rows are sorted by service, then environment, so neighbours are alike and bounds are narrow."""
+    """Its rows are in the order of service and environment, so bounds are narrow."""
     url = f"file://{tmp_path}/lake"
     for number in range(40):
         environment = Environment(tmp_path / f"e{number}", number, settings_of(url, "relay"))
