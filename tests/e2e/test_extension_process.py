@@ -709,6 +709,7 @@ def test_what_a_shutdown_leaves_is_in_the_spool_and_told(
     (tmp_path / "lake").unlink()
     again = scripted.start(tmp_path)
     again.until_next()
+    wait_for(lambda: bodies(tmp_path))  # what was left is stored without a new delivery
     shut_down(again)
     assert bodies(tmp_path) == ["hello"]
     assert "before the end" not in "".join(again.lines)
