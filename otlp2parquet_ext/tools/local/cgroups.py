@@ -99,7 +99,7 @@ class Group:
         return "frozen 1" in (self.path / "cgroup.events").read_text()
 
     def remove(self) -> bool:
-        """Remove the folder; False while its last process is still leaving."""
+        """Remove the folder, with retries while its last process leaves it; False if that fails."""
         for _ in range(_REMOVE_ATTEMPTS):
             try:
                 self.path.rmdir()
