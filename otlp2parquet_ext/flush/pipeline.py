@@ -122,7 +122,8 @@ class FlushPipeline:
         from otlp2parquet_ext.lake.destinations.raw_segment import RawSegment, SegmentName  # noqa: PLC0415 - seldom
         from otlp2parquet_ext.spool.raw_segments import RowSettings, pack  # noqa: PLC0415
 
-        settings = RowSettings(tuple(sorted(self._settings.signals)), self._settings.exclude)
+        own = self._settings
+        settings = RowSettings(tuple(sorted(own.signals)), own.exclude, own.record_time_ms)
         return RawSegment(SegmentName(*label), pack(segment.read(), settings))
 
     def _receipt(self, batch: BatchTables, receipt: Receipt) -> Receipt:

@@ -40,16 +40,18 @@ class RawSegmentError(Exception):
     """The bytes are no raw segment, or were changed; the message says which."""
 
 
-class RowSettings(msgspec.Struct, frozen=True, omit_defaults=True):
+class RowSettings(msgspec.Struct, frozen=True):
     """The settings of an environment that affect its rows.
 
     Attributes:
         signals: see `OTLP2PARQUET_SIGNALS`.
         exclude: see `OTLP2PARQUET_EXCLUDE`.
+        record_time_ms: see `OTLP2PARQUET_RECORD_TIME_MS`.
     """
 
-    signals: tuple[str, ...] = ("logs",)
-    exclude: str = ""
+    signals: tuple[str, ...]
+    exclude: str
+    record_time_ms: int
 
 
 _DECODE_SETTINGS = msgspec.json.Decoder(RowSettings).decode

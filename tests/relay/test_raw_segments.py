@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import zlib
 
+import msgspec
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -23,7 +24,7 @@ from otlp2parquet_ext.spool.raw_segments import (
     unpack,
 )
 
-SETTINGS = RowSettings(("logs", "traces"), "platform.start")
+SETTINGS = RowSettings(("logs", "traces"), "platform.start", 300_000)
 
 
 @examples(1)
@@ -31,16 +32,19 @@ SETTINGS = RowSettings(("logs", "traces"), "platform.start")
     st.binary(max_size=4_000),
     st.lists(st.sampled_from(["logs", "traces", "metrics"])),
     st.text(max_size=40),
+    st.integers(0, 86_400_000),
 )
-def test_a_segment_is_read_back_as_it_was(data: bytes, signals: list[str], exclude: str) -> None:
+def test_a_segment_is_read_back_as_it_was(
+    data: bytes, signals: list[str], exclude: str, near_ms: int
+) -> None:
     """It has the settings of its environment, because a committer has others."""
-    settings = RowSettings(tuple(signals), exclude)
+    settings = RowSettings(tuple(signals), exclude, near_ms)
     assert unpack(pack(data, settings)) == (settings, data)
 
 
 def test_what_the_layers_python_compresses_is_read_here() -> None:
     """Python has zstd from 3.14 only; a committer may run on an older one."""
-    data, header = b"line\n" * 1_000, b"{}"
+    data, header = b"line\n" * 1_000, msgspec.json.encode(SETTINGS)
     payload = pa.Codec("zstd").compress(data, asbytes=True)
     check = zlib.crc32(payload, zlib.crc32(header))
     fixed = FIXED.pack(MAGIC, Codec.ZSTD, check, len(header), len(data))
@@ -94,6 +98,6 @@ def test_an_unknown_codec_is_named() -> None:
 
 def forged(payload: bytes, raw_bytes: int, codec: int = Codec.DEFLATE) -> bytes:
     """Return a segment whose CRC is right and whose length is not."""
-    header = b"{}"
+    header = msgspec.json.encode(SETTINGS)
     check = zlib.crc32(payload, zlib.crc32(header))
     return struct.pack("<4sBIIQ", MAGIC, codec, check, len(header), raw_bytes) + header + payload

@@ -11,8 +11,11 @@ from hypothesis import strategies as st
 from hypothesis_profiles import examples
 from relay_worlds import LATER_MS, Environment, form, relayed, rows, settings_of
 
+from otlp2parquet_ext.common.settings.settings import Settings, load
+from otlp2parquet_ext.flush.table_builder import TableBuilder
 from otlp2parquet_ext.functions.committer.opening import open_places
 from otlp2parquet_ext.functions.committer.tables import commit_all, together
+from otlp2parquet_ext.spool.raw_segments import RowSettings
 from otlp2parquet_ext.tools import query
 from otlp2parquet_ext.tools.commit import commit_quietly
 
@@ -55,6 +58,20 @@ def test_relay_gives_row_for_row_what_direct_gives(
     assert form(f"file://{folder}/relay").empty
     assert relayed(folder / "relay") == []
     assert rows(folder / "relay") == rows(folder / "direct")
+
+
+def test_every_setting_that_shapes_rows_goes_with_a_segment() -> None:
+    """A committer has settings of its own: with those, rows would be others."""
+    read: set[str] = set()
+
+    class Watched(Settings):
+        def __getattribute__(self, name: str) -> object:
+            if name in Settings.__annotations__:
+                read.add(name)
+            return super().__getattribute__(name)
+
+    TableBuilder(Watched(vars(load({})[0])))
+    assert read == set(RowSettings.__struct_fields__)
 
 
 def test_many_environments_become_one_file_of_a_table(tmp_path: Path) -> None:

@@ -124,6 +124,7 @@ def _builder(one: ReadSegment, state: EnvironmentState | None) -> TableBuilder:
         {
             "OTLP2PARQUET_SIGNALS": ",".join(one.settings.signals),
             "OTLP2PARQUET_EXCLUDE": one.settings.exclude,
+            "OTLP2PARQUET_RECORD_TIME_MS": str(one.settings.record_time_ms),
         }
     )
     managed = one.contents.context.managed
