@@ -53,14 +53,14 @@ REMEMBERED = 64
 class _Head(Struct):
     """Progress of the current batch, one object for each try.
 
-    A thread that was abandoned in a try may go on in it later. It changes the object of that try,
-    so the progress of a later try, or of another batch, is not affected.
+    An abandoned thread may continue its try later. It changes only the object of that try, and so
+    does not affect the progress of a later try or of another batch.
 
     Attributes:
-        batch: its name.
-        pieces: already sent.
-        tries: earlier ones.
-        lost: refused for ever, not counted yet.
+        batch: name of the batch.
+        pieces: number of pieces already sent.
+        tries: number of earlier tries.
+        lost: records refused permanently, not counted yet.
         report_refused: see `Receipt`.
     """
 
@@ -129,7 +129,7 @@ class Forwarder:
             size_bytes = self._send_all(batch, head, steady_ms() + STORE_MS)
         except DestinationError as error:
             raise DestinationError(f"{self._name}: {error}") from error
-        if self._head is head:  # else this thread was abandoned, and the batch is sent again
+        if self._head is head:  # otherwise this thread was abandoned, and a later try sends again
             self._sent.append(batch.name)
             self._head = _Head()
         if self._said and self._refused == before:
@@ -143,7 +143,7 @@ class Forwarder:
 
         Args:
             batch: see `store`.
-            head: its progress.
+            head: progress of the batch.
             until_ms: ms of `steady_ms` after which no request begins.
         """
         budget, size_bytes = REFUSALS, 0
