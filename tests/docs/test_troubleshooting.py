@@ -41,7 +41,7 @@ def messages(path: Path) -> Iterator[str]:
         call = node.exc if isinstance(node, ast.Raise) else node
         if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name):
             continue
-        if call.func.id == "say" and len(call.args) > 1:
+        if call.func.id == "log" and len(call.args) > 1:
             text = text_of(call.args[1])
         elif isinstance(node, ast.Raise) and SHOWN.fullmatch(call.func.id) and call.args:
             text = text_of(call.args[0])
