@@ -162,9 +162,14 @@ class Intake:
         return True
 
     def discard(self) -> None:
-        """Delete the segments that the queue has discarded."""
+        """Delete the segments that the queue has discarded, and count them no longer.
+
+        Those in memory are in the tally. If this process is killed before the tally changes, the
+        next one reports them as lost.
+        """
         for segment in self._queue.take_discarded():
             self._spool.discard(segment)
+        self.update_tally()
 
     def _make_room(self) -> bool:
         """Drop the oldest segment; False if none is idle."""

@@ -170,12 +170,16 @@ def test_what_was_only_in_memory_when_a_process_was_killed_is_told_as_lost(tmp_p
         "from otlp2parquet_ext.flush.queue import SegmentQueue\n"
         "from otlp2parquet_ext.spool import Spool\n"
         "spool = Spool(Path(sys.argv[1]), 3_000, 8_000)\n"
-        "taken = Intake(spool, SegmentQueue(spool), drops_oldest=False)\n"
+        "queue = SegmentQueue(spool)\n"
+        "taken = Intake(spool, queue, drops_oldest=False)\n"
         "for n in range(7):\n"
         "    taken.append(b'%d' % n * 1_000, 7)\n"
         "taken.seal()\n"
-        "spool.discard(next(s for s in spool.sealed if not s.on_disk))\n"
         "taken.update_tally()\n"
+        "segment = next(s for s in spool.sealed if not s.on_disk)\n"
+        "queue.store_begins(segment)\n"
+        "queue.stored(segment, 'batch', (), safe=True, now_ms=1)\n"
+        "taken.discard()\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     killed = subprocess.run([sys.executable, "-c", code, tmp_path], check=False)
