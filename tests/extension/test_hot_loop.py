@@ -20,6 +20,7 @@ from otlp2parquet_ext.records.telemetry.values import Delivery, EnvironmentConte
 ROOT = Path(__file__).parents[2]
 FIRST_STORE = """
 import sys
+sys.modules["numpy"] = None  # as in the layer: Arrow imports it where there is one
 from otlp2parquet_ext.flush.pipeline import FlushPipeline
 from otlp2parquet_ext.common.settings.settings import load
 from otlp2parquet_ext.spool import FrameKind, Segment
