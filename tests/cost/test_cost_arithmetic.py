@@ -275,6 +275,12 @@ def test_a_table_bucket_has_no_room_for_an_inbox() -> None:
         volumes(workload(), settings(S3_TABLES, COMMIT="inbox"))
 
 
+def test_a_strategy_without_a_model_is_refused() -> None:
+    """The price of another strategy would be a wrong answer."""
+    with pytest.raises(WorkloadError, match="OTLP2PARQUET_COMMIT='relay': expected direct or"):
+        volumes(workload(), settings("s3://bucket/lake", COMMIT="relay"))
+
+
 def test_every_kind_of_destination_has_prices_or_says_why_not() -> None:
     """A new kind of address needs a decision here; another party bills forwarding."""
     kinds = {reader.__name__.strip("_") for reader in READERS.values()} - {"arn"} | {"s3tables"}

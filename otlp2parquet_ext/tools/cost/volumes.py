@@ -109,8 +109,14 @@ def volumes(work: Workload, settings: Settings) -> Volumes:
 
     Raises:
         AddressError: the settings name no destination with tables.
-        WorkloadError: the destination needs the setting of an inbox.
+        WorkloadError: the destination needs the setting of an inbox; or the commit strategy has no
+            model.
     """
+    if settings.commit == "relay":
+        raise WorkloadError(
+            "OTLP2PARQUET_COMMIT='relay': expected direct or inbox, for the cost of relay has no "
+            "model yet"
+        )
     address = lake_of(parse_all(settings.destination))
     kind = KINDS[address.kind]
     if kind is RequestKind.S3_TABLES and settings.commit == "inbox" and not settings.inbox:
