@@ -21,8 +21,8 @@ from otlp2parquet_ext.functions.committer.tables import (
     together,
 )
 from otlp2parquet_ext.functions.committer.work import Done
-from otlp2parquet_ext.functions.relay.forming import Formed, form_files, forming_deadline_ms
-from otlp2parquet_ext.functions.relay.opening import open_relay
+from otlp2parquet_ext.functions.relay.location import Formed
+from otlp2parquet_ext.functions.relay.opening import form_waiting, open_relay
 from otlp2parquet_ext.lake.destinations.destination import DestinationError
 from otlp2parquet_ext.lake.iceberg.commit.handle import now_ms
 from otlp2parquet_ext.lake.storage.storage import StorageError
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.functions.committer.care import Cared
     from otlp2parquet_ext.functions.committer.opening import TableLocation
     from otlp2parquet_ext.functions.committer.sweeping import Swept
-    from otlp2parquet_ext.functions.relay.forming import RelayLocation
+    from otlp2parquet_ext.functions.relay.location import RelayLocation
 
 DAY_MS = 86_400_000
 
@@ -52,8 +52,8 @@ def run(chosen: argparse.Namespace) -> int:
         deadline = SteadyDeadline(now_ms() + chosen.seconds * 1_000)
         relay = open_relay(environ)
         places = _places(environ, relay)
-        if relay is not None and not chosen.dry_run:
-            formed = form_files(relay, forming_deadline_ms(now_ms(), deadline.unix_ms()))
+        if not chosen.dry_run:
+            formed = form_waiting(relay, deadline.unix_ms())
         waiting, problems = count_waiting(places, deadline.unix_ms())
     except (DestinationError, StorageError) as error:
         show_error(error)
@@ -196,9 +196,7 @@ def commit_quietly(environ: Mapping[str, str], seconds: int) -> int:
     deadline_ms = now_ms() + seconds * 1_000
     relay = open_relay(environ)
     places = _places(environ, relay)
-    formed = Formed()
-    if relay is not None:
-        formed = form_files(relay, forming_deadline_ms(now_ms(), deadline_ms))
+    formed = form_waiting(relay, deadline_ms)
     done = together(commit_all(places, deadline_ms)) if places else Done(files=formed.files)
     if problem := done.problem or formed.problem:
         raise DestinationError(problem)

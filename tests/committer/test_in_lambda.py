@@ -107,6 +107,7 @@ class Queue:
         return len(failed)
 
 
+@pytest.mark.thorough
 def test_a_bucket_wakes_the_function_through_a_queue(moto: str, tmp_path: Path) -> None:
     """Each descriptor is an event; all of a batch's window become one snapshot."""
     lake = glue(moto)
@@ -128,6 +129,7 @@ def test_a_bucket_wakes_the_function_through_a_queue(moto: str, tmp_path: Path) 
     assert len(lake.objects.names("metadata/snap-")) == 1
 
 
+@pytest.mark.thorough
 def test_messages_come_back_until_the_cause_is_gone(moto: str, tmp_path: Path) -> None:
     """The catalog refuses: the poller gets them again, and later they are done."""
     lake = glue(moto)

@@ -102,7 +102,7 @@ def test_the_metadata_says_what_an_index_shows(wheel: Path) -> None:
     assert found["Version"] == [__version__]
     assert found["License-Expression"] == ["Apache-2.0"]
     assert found["Description-Content-Type"] == ["text/markdown"]
-    assert set(found["Provides-Extra"]) == {"all", "glue", "local", "report"}
+    assert set(found["Provides-Extra"]) == {"all", "completion", "glue", "local", "report"}
     assert "Typing :: Typed" in found["Classifier"]
     assert found["Keywords"]
 

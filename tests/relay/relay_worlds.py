@@ -14,7 +14,8 @@ from otlp2parquet_ext.common.settings.settings import load
 from otlp2parquet_ext.extension.context import context_note, ending_note, invoke_note
 from otlp2parquet_ext.flush.pipeline import FlushPipeline
 from otlp2parquet_ext.functions.relay.folder import RelayFolder
-from otlp2parquet_ext.functions.relay.forming import Formed, RelayLocation, form_files
+from otlp2parquet_ext.functions.relay.forming import form_files
+from otlp2parquet_ext.functions.relay.location import Formed, RelayLocation
 from otlp2parquet_ext.functions.relay.opening import open_relay
 from otlp2parquet_ext.lake.destinations.choose import choose
 from otlp2parquet_ext.lake.storage.local import LocalStorage

@@ -15,8 +15,8 @@ from otlp2parquet_ext.functions.committer.events import read_event
 from otlp2parquet_ext.functions.committer.opening import open_places
 from otlp2parquet_ext.functions.committer.sweeping import Options
 from otlp2parquet_ext.functions.committer.tables import care_for_all, commit_all, together
-from otlp2parquet_ext.functions.relay.forming import Formed, form_files, forming_deadline_ms
-from otlp2parquet_ext.functions.relay.opening import open_relay
+from otlp2parquet_ext.functions.relay.opening import form_waiting, open_relay
+from otlp2parquet_ext.lake.destinations.destination import DestinationError
 from otlp2parquet_ext.lake.destinations.raw_segment import SUFFIX
 from otlp2parquet_ext.lake.iceberg.commit.handle import now_ms
 from otlp2parquet_ext.lake.storage.storage import StorageError
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from otlp2parquet_ext.functions.committer.opening import TableLocation
     from otlp2parquet_ext.functions.committer.work import Done
     from otlp2parquet_ext.functions.lambda_context import LambdaContext
-    from otlp2parquet_ext.functions.relay.forming import RelayLocation
+    from otlp2parquet_ext.functions.relay.location import RelayLocation
 
 MARGIN_MS = 2_000
 """Time before Lambda's timeout for the response, and for a request that is late."""
@@ -62,7 +62,12 @@ def handler(event: object, context: LambdaContext) -> dict[str, Any]:
 @cache
 def _places() -> tuple[TableLocation, ...]:
     """Open the tables once for the life of an environment, to keep connections and caches."""
-    return open_places(os.environ)
+    try:
+        return open_places(os.environ)
+    except DestinationError:
+        if _relay() is None:
+            raise
+        return ()  # plain files, which only raw segments need a committer for
 
 
 @cache
@@ -87,9 +92,7 @@ def answer(
     deadline, wake = SteadyDeadline(deadline_ms), read_event(event)
     if wake.foreign:
         log("warning", f"{wake.foreign} messages of the queue name no object and are ignored")
-    formed = Formed(empty=True)
-    if relay is not None:
-        formed = form_files(relay, forming_deadline_ms(now_ms(), deadline.unix_ms()))
+    formed = form_waiting(relay, deadline.unix_ms())
     places = [place for place in places if formed.files or _is_meant(place, wake)]
     dones = commit_all(places, deadline.unix_ms())
     done, left = together(dones), _left(places, wake, dones)
@@ -109,7 +112,8 @@ def answer(
         raise CommitterError(f"{done.problem}; {done.files} files were committed before")
     _care(places, deadline.unix_ms())
     aside = {"aside": done.aside} if done.aside else {}
-    return {"files": done.files, "rows": done.rows, "snapshots": done.snapshots, **aside}
+    files = done.files if places else formed.files
+    return {"files": files, "rows": done.rows, "snapshots": done.snapshots, **aside}
 
 
 def _raw_left(relay: RelayLocation, wake: Wake) -> frozenset[str]:
@@ -146,6 +150,8 @@ def _left(places: Sequence[TableLocation], wake: Wake, dones: Sequence[Done]) ->
 
 def _care(places: Sequence[TableLocation], deadline_ms: int) -> None:
     """Maintain the tables in the time left, if the settings ask for it."""
+    if not places:
+        return
     settings = places[0].settings
     if not settings.maintain:
         return

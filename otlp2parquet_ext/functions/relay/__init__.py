@@ -7,5 +7,7 @@ done.py         pure: the names of segments whose rows are durable, by hour
 states.py       pure: the state of environments between their segments
 folder.py       the objects below `_relay`
 mapping.py      segments and states --> tables
-forming.py      a claim from beginning to end, safe with several or killed committers
+opening.py      settings --> the relay; files of what waits, if anything waits
+    location.py     the relay, and the result of mapping
+    forming.py      a claim from beginning to end, safe with several or killed committers
 """

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 import msgspec
 
 from otlp2parquet_ext.common.log import quote
-from otlp2parquet_ext.functions.relay import done, states
+from otlp2parquet_ext.functions.relay import done
 from otlp2parquet_ext.functions.relay.claims import Claim, WaitingSegment
 from otlp2parquet_ext.lake.destinations.raw_segment import FOLDER, SEGMENTS, parse_name
 from otlp2parquet_ext.lake.storage.gather import gather
@@ -131,12 +131,16 @@ class RelayFolder:
 
     def states(self, but: Claim) -> tuple[tuple[str, ...], States]:
         """Return the paths and the states of all claims except one."""
+        from otlp2parquet_ext.functions.relay import states  # noqa: PLC0415 - with the mapping
+
         own = _state_path(but)
         paths, found = self._all(STATES, states.decode, lambda path: path != own)
         return paths, states.united(found)
 
     def put_states(self, claim: Claim, found: States) -> None:
         """Write the states after a claim."""
+        from otlp2parquet_ext.functions.relay import states  # noqa: PLC0415 - with the mapping
+
         self._storage.put(_state_path(claim), states.encode(found))
 
     def done(self, hour: int) -> RememberedHour:

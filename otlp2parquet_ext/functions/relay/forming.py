@@ -11,9 +11,7 @@ next commit of the inbox makes each file visible exactly once.
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, NamedTuple
-
-import msgspec
+from typing import TYPE_CHECKING
 
 from otlp2parquet_ext.common.log import log, quote
 from otlp2parquet_ext.common.steady_deadline import SteadyDeadline
@@ -21,18 +19,16 @@ from otlp2parquet_ext.flush.losses import Losses
 from otlp2parquet_ext.functions.relay import done, states
 from otlp2parquet_ext.functions.relay.claims import TAKE_OVER_MS, next_claim, next_number
 from otlp2parquet_ext.functions.relay.folder import ASIDE
+from otlp2parquet_ext.functions.relay.location import Formed
 from otlp2parquet_ext.functions.relay.mapping import loss_tables, map_segments, read
 from otlp2parquet_ext.lake.destinations.destination import Batch, DestinationError
 from otlp2parquet_ext.lake.storage.storage import StorageError
 from otlp2parquet_ext.spool.raw_segments import RawSegmentError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from otlp2parquet_ext.functions.relay.claims import Claim
-    from otlp2parquet_ext.functions.relay.folder import RelayFolder
+    from otlp2parquet_ext.functions.relay.location import RelayLocation
     from otlp2parquet_ext.functions.relay.mapping import ReadSegment
-    from otlp2parquet_ext.lake.destinations.destination import Destination
     from otlp2parquet_ext.lake.destinations.raw_segment import SegmentName
 
 TEXT_AFTER = 2
@@ -43,41 +39,6 @@ ASIDE_AFTER = 4
 
 LEAST_MS = 5_000
 """Least time before the deadline for a claim to begin."""
-
-
-class Formed(msgspec.Struct):
-    """The result of mapping raw segments.
-
-    Attributes:
-        segments: number of segments whose rows are durable now.
-        files: number of files made of them.
-        aside: number of unreadable segments set aside.
-        empty: no segment could be claimed at the end.
-        problem: the reason why the work ended early; "" otherwise.
-    """
-
-    segments: int = 0
-    files: int = 0
-    aside: int = 0
-    empty: bool = False
-    problem: str = ""
-
-
-class RelayLocation(NamedTuple):
-    """The folder of raw segments, and the destination of their rows.
-
-    Attributes:
-        folder: folder of the segments.
-        open_destination: opens the destination; called with the first claim.
-    """
-
-    folder: RelayFolder
-    open_destination: Callable[[], Destination]
-
-
-def forming_deadline_ms(now_ms: int, deadline_ms: int) -> int:
-    """Return the deadline (Unix ms) for making files; the time after it is for their commit."""
-    return now_ms + (deadline_ms - now_ms) * 2 // 3
 
 
 def form_files(place: RelayLocation, deadline_ms: int) -> Formed:
