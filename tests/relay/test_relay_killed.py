@@ -20,7 +20,9 @@ from relay_worlds import (
 )
 
 from otlp2parquet_ext.functions.relay import forming
+from otlp2parquet_ext.functions.relay.claims import Claim
 from otlp2parquet_ext.functions.relay.forming import form_files
+from otlp2parquet_ext.functions.relay.location import Formed
 from otlp2parquet_ext.lake.storage.local import LocalStorage
 
 if TYPE_CHECKING:
@@ -140,6 +142,35 @@ def test_committers_that_race_map_each_segment_once(lake: Path, tmp_path: Path) 
     form(f"file://{lake}")
     assert relayed(lake) == []
     assert rows(lake) == rows(whole)
+
+
+def test_two_claims_of_different_numbers_do_not_map_one_segment_twice(
+    lake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A claim ends between two listings, so two committers choose different free numbers."""
+    whole = tmp_path / "whole"
+    shutil.copytree(lake, whole)
+    form(f"file://{whole}")
+    place, rival = (plain_location(LocalStorage(lake), f"file://{lake}") for _ in range(2))
+    put_claim, note_stored = place.folder.put_claim, place.folder.note_stored
+    other = Claim((relayed(lake)[0],))
+
+    def late(number: int, claim: Claim) -> bool:
+        rival.folder.put_claim(7, other)
+        return put_claim(number, claim)
+
+    def meanwhile(claim: Claim) -> None:
+        monkeypatch.undo()
+        forming._Claimed(rival, 7, other, Formed()).form()
+        note_stored(claim)
+
+    monkeypatch.setattr(place.folder, "put_claim", late)
+    monkeypatch.setattr(place.folder, "note_stored", meanwhile)
+    form_files(place, LATER_MS)
+    form(f"file://{lake}")
+    assert relayed(lake) == []
+    found = {name: sum(made.values()) for name, made in rows(lake).items()}
+    assert found == {name: sum(made.values()) for name, made in rows(whole).items()}
 
 
 def test_two_committers_that_finish_one_claim_make_the_same_files(

@@ -87,3 +87,9 @@ def next_claim(
 def next_number(claims: Mapping[int, Claim]) -> int:
     """Return the number for the next claim."""
     return max(claims, default=0) + 1
+
+
+def overlaps(claim: Claim, others: Iterable[Claim]) -> bool:
+    """Return whether other claims hold segments of the same environments."""
+    own = {name.instance for name in claim.names}
+    return any(name.instance in own for other in others for name in other.names)

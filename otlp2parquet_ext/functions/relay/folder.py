@@ -103,6 +103,10 @@ class RelayFolder:
         """Claim segments; return False if another committer has taken the number."""
         return self._storage.put(_claim_path(number), msgspec.json.encode(claim)).new
 
+    def withdraw(self, number: int) -> None:
+        """Delete a new claim whose segments another claim holds."""
+        self._storage.delete(_claim_path(number))
+
     def begin(self, claim: Claim) -> int:
         """Note an attempt at a claim; return the number of earlier attempts."""
         path = f"{ATTEMPTS}/{claim.id}"

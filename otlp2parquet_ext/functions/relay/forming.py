@@ -17,7 +17,7 @@ from otlp2parquet_ext.common.log import log, quote
 from otlp2parquet_ext.common.steady_deadline import SteadyDeadline
 from otlp2parquet_ext.flush.losses import Losses
 from otlp2parquet_ext.functions.relay import done, states
-from otlp2parquet_ext.functions.relay.claims import TAKE_OVER_MS, next_claim, next_number
+from otlp2parquet_ext.functions.relay.claims import TAKE_OVER_MS, next_claim, next_number, overlaps
 from otlp2parquet_ext.functions.relay.folder import ASIDE
 from otlp2parquet_ext.functions.relay.location import Formed
 from otlp2parquet_ext.functions.relay.mapping import loss_tables, map_segments, read
@@ -80,8 +80,14 @@ def _form_next(place: RelayLocation, formed: Formed) -> None:
         formed.empty = True
         return
     number = next_number({number: active.claim for number, active in claims.items()})
-    if folder.put_claim(number, claim):
-        _Claimed(place, number, claim, formed).form()
+    if not folder.put_claim(number, claim):
+        return
+    # A finished claim frees its number, so another committer may have counted differently.
+    others = [other.claim for at, other in folder.claims().items() if at != number]
+    if overlaps(claim, others):
+        folder.withdraw(number)
+        return
+    _Claimed(place, number, claim, formed).form()
 
 
 class _Claimed:
