@@ -21,8 +21,11 @@ from relay_worlds import (
 
 from otlp2parquet_ext.functions.relay import forming
 from otlp2parquet_ext.functions.relay.claims import Claim
+from otlp2parquet_ext.functions.relay.folder import MOST_BYTES
 from otlp2parquet_ext.functions.relay.forming import form_files
 from otlp2parquet_ext.functions.relay.location import Formed
+from otlp2parquet_ext.lake.destinations.destination import DestinationError
+from otlp2parquet_ext.lake.destinations.hive import Hive
 from otlp2parquet_ext.lake.storage.local import LocalStorage
 
 if TYPE_CHECKING:
@@ -221,3 +224,73 @@ def _together(work: Callable[[], None], count: int) -> None:
         thread.start()
     for thread in threads:
         thread.join()
+
+
+def test_a_segment_that_is_moved_back_from_aside_is_mapped(lake: Path) -> None:
+    """The page advises it; what was set aside does not count as mapped."""
+    url, segments = f"file://{lake}", lake / "_relay" / "segments"
+    name = relayed(lake)[0]
+    whole = (segments / name).read_bytes()
+    (segments / name).write_bytes(whole[:-1])
+    formed = form(url)
+    assert (formed.segments, formed.aside) == (5, 1)
+    before = rows(lake)["logs"].total()
+    (lake / "_relay" / "aside" / name).unlink()
+    (segments / name).write_bytes(whole)
+    assert form(url).segments == 1
+    assert rows(lake)["logs"].total() > before
+
+
+def test_an_outage_is_no_kill(lake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However often a destination refuses, segments become neither text nor set aside."""
+    monkeypatch.setattr(forming, "TAKE_OVER_MS", -1)
+    url = f"file://{lake}"
+    with monkeypatch.context() as patch:
+
+        def refuse(*_: object, **__: object) -> None:
+            raise DestinationError("it is down")
+
+        patch.setattr(Hive, "store", refuse)
+        for _ in range(2 * forming.ASIDE_AFTER):
+            assert form(url).problem == "it is down"
+    formed = form(url)
+    assert (formed.segments, formed.aside, formed.empty) == (6, 0, True)
+    assert "traces" in rows(lake), "no body became text"
+
+
+def test_an_object_longer_than_any_segment_stays_and_blocks_no_other(lake: Path) -> None:
+    """Reading it could take more memory than there is."""
+    forged = lake / "_relay" / "segments" / f"{1:017}-{1:032x}-{1:032x}.o2p1"
+    with forged.open("wb") as file:
+        file.truncate(MOST_BYTES + 1)
+    formed = form(f"file://{lake}")
+    assert (formed.segments, formed.aside, formed.problem) == (6, 0, "")
+    assert relayed(lake) == [forged.name]
+
+
+def test_a_claim_is_mapped_again_from_the_states_before_it(lake: Path, tmp_path: Path) -> None:
+    """Another committer in between does not merge its states: derived rows would be others."""
+    whole = tmp_path / "whole"
+    shutil.copytree(lake, whole)
+    form(f"file://{whole}")
+    url = f"file://{lake}"
+
+    class DiesBeforeStored(LocalStorage):
+        def put(self, path: str, data: Any) -> Any:
+            if path.endswith("-stored"):
+                raise KilledError
+            return super().put(path, data)
+
+    with pytest.raises(KilledError):
+        form_files(plain_location(DiesBeforeStored(lake), url), LATER_MS)
+    states = list((lake / "_relay" / "states").iterdir())
+    other = Environment(tmp_path / "other", 9, settings_of(url, "relay"))
+    other.begin()
+    other.flush()
+    assert form(url).segments == 1, "that of the other environment"
+    assert states[0].exists()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(forming, "TAKE_OVER_MS", -1)
+        form(url)
+    assert relayed(lake) == []
+    assert rows(lake)["traces"] == rows(whole)["traces"]

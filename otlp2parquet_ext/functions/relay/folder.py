@@ -11,6 +11,7 @@ aside/<segment>                                    a segment that cannot be read
 
 from __future__ import annotations
 
+import contextlib
 import re
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
@@ -23,11 +24,13 @@ from otlp2parquet_ext.functions.relay.claims import Claim, WaitingSegment
 from otlp2parquet_ext.lake.destinations.raw_segment import FOLDER, SEGMENTS, parse_name
 from otlp2parquet_ext.lake.storage.gather import gather
 from otlp2parquet_ext.lake.storage.storage import NotThereError, StorageError
+from otlp2parquet_ext.spool.raw_segments import MOST_RAW_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from otlp2parquet_ext.functions.relay.states import States
+    from otlp2parquet_ext.lake.destinations.raw_segment import SegmentName
     from otlp2parquet_ext.lake.storage.storage import Storage
 
 CLAIMS, ATTEMPTS = f"{FOLDER}/claims", f"{FOLDER}/attempts"
@@ -38,6 +41,9 @@ LOOKED_AT = 20_000
 
 LISTINGS = 5
 """Most listings of a folder: it is listed again if another committer has merged an object of it."""
+
+MOST_BYTES = MOST_RAW_BYTES
+"""Longest raw segment that is claimed; a longer object is none of ours, and stays where it is."""
 
 CLAIM_BYTES = 1_048_576
 CLAIM_NAME = re.compile(r"(\d{12})\.json")
@@ -76,7 +82,8 @@ class RelayFolder:
         found: list[WaitingSegment] = []
         for entry in self._storage.walk(SEGMENTS):
             name = parse_name(entry.path.rpartition("/")[2])
-            if name is not None and name.path == entry.path:
+            fits = entry.size_bytes <= MOST_BYTES
+            if name is not None and name.path == entry.path and fits:
                 found.append(WaitingSegment(name, entry.size_bytes))
             if len(found) == LOOKED_AT:
                 break
@@ -115,6 +122,16 @@ class RelayFolder:
             before += 1
         return before
 
+    def forget(self, claim: Claim, attempt: int) -> None:
+        """Take back the note of an attempt that an error ended, and no kill."""
+        with contextlib.suppress(StorageError):
+            self._storage.delete(f"{ATTEMPTS}/{claim.id}-{attempt:03}")
+
+    def names_aside(self) -> set[SegmentName]:
+        """Return the names of the segments that are set aside."""
+        found = (parse_name(path.rpartition("/")[2]) for path in self._storage.list(ASIDE))
+        return {name for name in found if name is not None}
+
     def is_stored(self, claim: Claim) -> bool:
         """Return whether the rows and states of a claim are durable."""
         return self._storage.size(f"{ATTEMPTS}/{claim.id}-stored") is not None
@@ -139,6 +156,10 @@ class RelayFolder:
 
         own = _state_path(but)
         paths, found = self._all(STATES, states.decode, lambda path: path != own)
+        # A claim that is not finished may be mapped again, from the states before it.
+        active = {_state_path(one.claim) for one in self.claims().values()}
+        found = [one for path, one in zip(paths, found, strict=True) if path not in active]
+        paths = tuple(path for path in paths if path not in active)
         return paths, states.united(found)
 
     def put_states(self, claim: Claim, found: States) -> None:

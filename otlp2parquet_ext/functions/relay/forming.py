@@ -22,6 +22,7 @@ from otlp2parquet_ext.functions.relay.folder import ASIDE
 from otlp2parquet_ext.functions.relay.location import Formed
 from otlp2parquet_ext.functions.relay.mapping import loss_tables, map_segments, read
 from otlp2parquet_ext.lake.destinations.destination import Batch, DestinationError
+from otlp2parquet_ext.lake.destinations.raw_segment import parse_name
 from otlp2parquet_ext.lake.storage.storage import StorageError
 from otlp2parquet_ext.spool.raw_segments import RawSegmentError
 
@@ -100,23 +101,38 @@ class _Claimed:
         self._claim = claim
         self._formed = formed
         self._merged: list[str] = []
+        self._aside: set[SegmentName] = set()
 
     def form(self) -> None:
         """See the module."""
         attempts = self._folder.begin(self._claim)
-        left = list(self._claim.names)
-        # Map all segments again: without the done ones, the files would be different.
-        if not (attempts and self._folder.is_stored(self._claim)):
-            remembered = self._remembered()
-            left = [name for name in left if done.digest(name) not in remembered]
-            segments = self._read(left, aside=attempts >= ASIDE_AFTER)
-            if segments:
-                self._store(segments, as_text=attempts >= TEXT_AFTER)
-                self._formed.segments += len(segments)
-            self._folder.note_stored(self._claim)
-        self._remember(left)
-        self._folder.delete(self._merged)
-        self._folder.finish(self._number, self._claim)
+        try:
+            left = self._stored(attempts)
+            self._remember(left)
+            self._folder.delete(self._merged)
+            self._folder.finish(self._number, self._claim)
+        except (StorageError, DestinationError):
+            self._folder.forget(self._claim, attempts)  # an outage is no kill
+            raise
+
+    def _stored(self, attempts: int) -> list[SegmentName]:
+        """Make the rows of the claim durable; return the segments that are done then.
+
+        A segment that is set aside is not done: a person may move it back.
+        """
+        names = list(self._claim.names)
+        if self._folder.is_stored(self._claim):
+            # Mapped again without those that are remembered already, its files would be others.
+            aside = self._folder.names_aside()
+            return [name for name in names if name not in aside]
+        remembered = self._remembered()
+        left = [name for name in names if done.digest(name) not in remembered]
+        segments = self._read(left, aside=attempts >= ASIDE_AFTER)
+        if segments:
+            self._store(segments, as_text=attempts >= TEXT_AFTER)
+            self._formed.segments += len(segments)
+        self._folder.note_stored(self._claim)
+        return [name for name in left if name not in self._aside]
 
     def _remembered(self) -> set[bytes]:
         """Return the digests of done segments in the claim's hours."""
@@ -142,6 +158,8 @@ class _Claimed:
     def _set_aside(self, file: str, data: bytes, why: str) -> None:
         self._folder.set_aside(file, data)
         self._formed.aside += 1
+        if (name := parse_name(file)) is not None:
+            self._aside.add(name)
         log("error", f"the raw segment {file} is set aside: {why}; it is kept in {ASIDE}")
 
     def _store(self, segments: list[ReadSegment], *, as_text: bool) -> None:
